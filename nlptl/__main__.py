@@ -1,0 +1,7 @@
+"""``python -m nlptl`` is the command line."""
+
+import sys
+
+from nlptl.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,121 @@
+"""Parameters that reach into nested objects, for scikit-learn's ``clone`` and grid search."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from sklearn.base import BaseEstimator, clone
+from typing_extensions import Self
+
+from nlptl.base.errors import ConfigError
+from nlptl.base.names import suggest
+
+
+class Spec:
+    """Mixin for frozen dataclasses that describe a choice.
+
+    A spec never changes, so it is its own clone. ``get_params`` lets an estimator that holds it
+    show its fields as ``outer__field``.
+    """
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Give the fields by name; with ``deep`` also those of nested objects."""
+        own = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        return {**own, **(nested_params(own) if deep else {})}
+
+    def __sklearn_clone__(self) -> Self:
+        return self
+
+
+class NestedParams(BaseEstimator):  # type: ignore[misc]
+    """Estimator whose parameters may be specs, estimators, or lists of them.
+
+    ``transfer__layers`` reaches into one object, ``transfer__0__layers`` into a list.
+    """
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Give the parameters by name; with ``deep`` also those of nested objects."""
+        own: dict[str, Any] = super().get_params(deep=False)
+        return {**own, **(nested_params(own) if deep else {})}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name, nested ones with double underscores.
+
+        Raises
+        ------
+        ConfigError
+            If a name is unknown; the nearest known one is suggested.
+        """
+        known = self.get_params(deep=True)
+        by_owner: dict[str, dict[str, Any]] = defaultdict(dict)
+        # Whole objects first: with encoder=... and encoder__dtype=..., the second edits the first.
+        for name in sorted(params, key=lambda path: path.count("__")):
+            owner, _, rest = name.partition("__")
+            if not rest:
+                if name not in known:
+                    raise ConfigError(_unknown(name, type(self).__name__, known))
+                setattr(self, name, params[name])
+            elif owner not in known:
+                raise ConfigError(_unknown(name, type(self).__name__, known))
+            else:
+                by_owner[owner][rest] = params[name]
+        for owner, changes in by_owner.items():
+            value = getattr(self, owner)
+            for path, new in changes.items():
+                value = with_param(value, path.split("__"), new)
+            setattr(self, owner, value)
+        return self
+
+
+def nested_params(own: dict[str, Any]) -> dict[str, Any]:
+    """List what lies one or more levels inside the values of ``own``, under joined names."""
+    found: dict[str, Any] = {}
+    for name, value in own.items():
+        for inner, item in _children(value).items():
+            found[f"{name}__{inner}"] = item
+    return found
+
+
+def with_param(value: Any, path: list[str], new: Any) -> Any:
+    """Give ``value`` with the parameter at ``path`` changed; ``value`` itself stays as it is."""
+    if not path:
+        return new
+    name, *rest = path
+    if isinstance(value, list | tuple):
+        items = list(value)
+        position = _position(name, items)
+        items[position] = with_param(items[position], rest, new)
+        return type(value)(items)
+    if is_dataclass(value) and not isinstance(value, type):
+        known = [field.name for field in fields(value)]
+        if name not in known:
+            raise ConfigError(_unknown(name, type(value).__name__, known))
+        return replace(value, **{name: with_param(getattr(value, name), rest, new)})
+    if hasattr(value, "set_params"):
+        changed = clone(value)
+        return changed.set_params(**{"__".join(path): new})
+    raise ConfigError(f"{value!r} has no parameter {name!r}, so {'__'.join(path)!r} cannot be set.")
+
+
+def _children(value: Any) -> dict[str, Any]:
+    if isinstance(value, list | tuple):
+        items = {str(i): item for i, item in enumerate(value) if hasattr(item, "get_params")}
+        return {**items, **nested_params(items)}
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        params: dict[str, Any] = value.get_params(deep=True)
+        return params
+    return {}
+
+
+def _position(name: str, items: list[Any]) -> int:
+    if not name.isdigit() or int(name) >= len(items):
+        raise ConfigError(
+            f"{name!r} is no position in a list of {len(items)}: use 0 to {len(items) - 1}."
+        )
+    return int(name)
+
+
+def _unknown(name: str, owner: str, known: Any) -> str:
+    return f"{owner} has no parameter {name!r}. {suggest(name, known)}"

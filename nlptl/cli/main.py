@@ -1,0 +1,113 @@
+"""Finding the command, running it, and turning errors into one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from nlptl import __version__
+from nlptl.base.errors import NlptlError
+from nlptl.base.names import suggest
+
+COMMANDS = {
+    "demo": "show the whole story on shipped data, offline, in under two minutes",
+    "train": "train a text classifier and save it",
+    "evaluate": "measure a saved model on labelled data",
+    "predict": "label texts with a saved model",
+    "audit": "look for repeats, conflicts and leaks in a table before training",
+}
+
+_BAD_INPUT = 2
+_INTERRUPTED = 130
+
+
+class OneLineParser(ArgumentParser):
+    """A parser whose errors take one line and suggest the nearest option."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and leave with exit code 2."""
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            options = [option for action in self._actions for option in action.option_strings]
+            message = (
+                f"unknown option {unknown.split()[0]!r}. {suggest(unknown.split()[0], options)}"
+            )
+            message = message.partition(" Known:")[0] + f" See {self.prog} --help."
+        sys.stderr.write(f"{self.prog}: error: {' '.join(message.split())}\n")
+        raise SystemExit(_BAD_INPUT)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows ``nlptl``; None takes it from the process.
+
+    Returns
+    -------
+    int
+        0 when all went well, 2 for bad input, 130 when interrupted.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    name = given[0] if given else "--help"
+    if name in ("-h", "--help"):
+        sys.stdout.write(_overview())
+        return 0
+    if name == "--version":
+        sys.stdout.write(f"nlptl {__version__}\n")
+        return 0
+    if name not in COMMANDS:
+        sys.stderr.write(
+            f"nlptl: error: no command is called {name!r}. {suggest(name, COMMANDS)}\n"
+        )
+        return _BAD_INPUT
+    return _run(name, given[1:])
+
+
+def _run(name: str, rest: list[str]) -> int:
+    command = import_module(f"nlptl.cli.{name}")
+    parser = OneLineParser(
+        prog=f"nlptl {name}",
+        description=command.__doc__,
+        epilog=command.EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_arguments(parser)
+    try:
+        return int(command.run(parser.parse_args(rest)))
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    except NlptlError as problem:
+        sys.stderr.write(f"nlptl {name}: error: {' '.join(str(problem).split())}\n")
+        return _BAD_INPUT
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nnlptl {name}: interrupted; nothing half-written was left.\n")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (nlptl ... | head): no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Transfer learning on text: carry knowledge over, and know whether it helped.",
+            "",
+            "usage: nlptl COMMAND ...",
+            "",
+            *lines,
+            "",
+            "Start with 'nlptl demo'. 'nlptl COMMAND --help' explains a command with examples.",
+            "",
+        ]
+    )

@@ -1,0 +1,175 @@
+"""Train a text classifier on a table and save it.
+
+The encoder stays frozen and a head learns (--transfer frozen, the default). Options of a part
+are written with a dot: --head.C 3, --transfer.layers all.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.errors import StorageError
+from nlptl.cli.console import add_columns, console, texts_of
+from nlptl.config.names import TABLES, find_class, options_of
+from nlptl.config.run import RunConfig, read_run
+from nlptl.data.audit import audit
+from nlptl.data.reading import column, read_table
+from nlptl.data.rows import Rows
+from nlptl.data.splits import k_shot, stratified_split
+from nlptl.estimators.text_classifier import TextClassifier
+from nlptl.storage.hashing import sha256_of
+
+EXAMPLES = """examples:
+  nlptl train reviews.csv --text-column review --label-column stars --output model/
+  nlptl train data.parquet --encoder static --output fast-model/
+  nlptl train pairs.tsv --text-column a b --label-column same --output model/
+  nlptl train data.csv --head mlp --head.hidden [128] --training.epochs 20 --output model/
+  nlptl train --config run.yaml --seed 1 --output model-1/
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument(
+        "data", nargs="?", help="csv, tsv, jsonl or parquet file, folder of datasets, or Hub name"
+    )
+    add_columns(parser, label=True)
+    parser.add_argument("--config", metavar="YAML", help="settings in a file; flags win over it")
+    parser.add_argument("--output", metavar="FOLDER", help="where the model goes")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a model trained with other settings"
+    )
+    for part in ("encoder", "transfer", "head"):
+        names = ", ".join(TABLES[part])
+        more = ", or a Hub name or folder" if part == "encoder" else ""
+        parser.add_argument(f"--{part}", metavar="NAME", help=f"{names}{more}")
+    parser.add_argument("--imbalance", metavar="NAME", help="balanced or logit_adjust")
+    parser.add_argument("--long-texts", metavar="NAME", help="windows or cut")
+    parser.add_argument("--shots", metavar="N", help="train on N rows of each class only")
+    parser.add_argument("--test", metavar="DATA", help="a table to evaluate on")
+    parser.add_argument(
+        "--test-share", metavar="SHARE", help="without --test: share of rows held out, default 0.2"
+    )
+    parser.add_argument("--seed", metavar="N", help="the same seed gives the same model")
+    parser.add_argument("--device", help="torch device, for example cpu or cuda:1")
+    for owner, options in _options_by_part().items():
+        group = parser.add_argument_group(f"options of {owner}")
+        for option, explained in options.items():
+            group.add_argument(f"--{owner}.{option}", metavar="VALUE", help=explained)
+
+
+def run(given: Namespace) -> int:
+    """Train, evaluate, save."""
+    flags = {n: v for n, v in vars(given).items() if n not in ("config", "overwrite")}
+    run_config = read_run(given.config, flags)
+    out = console()
+    settings = _settings(run_config)
+    if _already_done(run_config, settings, overwrite=given.overwrite):
+        out.print(f"{run_config.output} already holds the model of these settings: nothing to do.")
+        return 0
+    classifier = run_config.classifier()
+    training, testing = _tables(run_config)
+    rows, labels = training
+    classifier.fit(rows, labels)
+    _report(classifier, training, testing, out)
+    if run_config.output is None:
+        out.print("Not saved: give --output FOLDER to keep the model.")
+        return 0
+    classifier.save(run_config.output, notes={"run": settings})
+    out.print(
+        f"Saved and read back: {run_config.output}\n"
+        f"Next: nlptl predict {run_config.output} DATA --output predictions.csv"
+    )
+    return 0
+
+
+def _report(classifier: TextClassifier, training: Any, testing: Any, out: Any) -> None:
+    from nlptl.evaluation.intervals import share_interval
+    from nlptl.reports.tables import audit_table, metrics_table
+
+    others = {"the test data": testing[0]} if testing else {}
+    report = audit(*training, others=others) if others else classifier.audit_
+    out.print(audit_table(report))
+    for warning in report.warnings:
+        out.print(f"[yellow]note:[/yellow] {warning}")
+    if not testing:
+        return
+    figures = classifier.evaluate(*testing)
+    n = len(testing[0])
+    out.print(metrics_table(figures, interval=share_interval(round(figures["accuracy"] * n), n)))
+
+
+def _tables(run_config: RunConfig) -> tuple[tuple[Rows, list[Any]], tuple[Rows, list[Any]] | None]:
+    """Read the training rows and, where there are some, rows to evaluate on."""
+    rows, labels = _read(run_config.data, run_config)
+    if run_config.test is not None:
+        return _few(rows, labels, run_config), _read(run_config.test, run_config)
+    if not run_config.test_share:
+        return _few(rows, labels, run_config), None
+    names = [str(label) for label in labels]
+    train, test = stratified_split(names, test_share=run_config.test_share, seed=run_config.seed)
+    if not len(test):
+        return _few(rows, labels, run_config), None
+    held_out = rows.take(test), [labels[i] for i in test]
+    return _few(rows.take(train), [labels[i] for i in train], run_config), held_out
+
+
+def _read(source: str, run_config: RunConfig) -> tuple[Rows, list[Any]]:
+    table = read_table(source, split=run_config.split)
+    labels = [_plain(label) for label in column(table, run_config.label_column)]
+    return texts_of(table, run_config.text_column), labels
+
+
+def _few(rows: Rows, labels: list[Any], run_config: RunConfig) -> tuple[Rows, list[Any]]:
+    if run_config.shots is None:
+        return rows, labels
+    some = k_shot(labels, run_config.shots, seed=run_config.seed)
+    return rows.take(some), [labels[i] for i in some]
+
+
+def _plain(label: Any) -> Any:
+    return label.tolist() if isinstance(label, np.ndarray) else label
+
+
+def _settings(run_config: RunConfig) -> dict[str, Any]:
+    """Give the settings, and the content of the files they name."""
+    files = {
+        name: sha256_of(Path(name))
+        for name in (run_config.data, run_config.test)
+        if name is not None and Path(name).is_file()
+    }
+    return {**run_config.to_json(), "sha256": files}
+
+
+def _already_done(run_config: RunConfig, settings: dict[str, Any], *, overwrite: bool) -> bool:
+    """Tell whether the output holds this very model; refuse to replace another one silently."""
+    folder = Path(run_config.output) if run_config.output else None
+    if folder is None or not folder.exists() or overwrite:
+        return False
+    if not any(folder.iterdir()):
+        return False
+    kept = TextClassifier.load(folder).notes_.get("run")
+    if kept == settings:
+        return True
+    changed = [name for name in settings if (kept or {}).get(name) != settings[name]]
+    raise StorageError(
+        f"{str(folder)!r} holds a model trained with other settings (they differ in "
+        f"{', '.join(changed)}). Choose another --output, or replace it with --overwrite."
+    )
+
+
+def _options_by_part() -> dict[str, dict[str, str]]:
+    """Name every option of every class of each part, with the classes that have it."""
+    found: dict[str, dict[str, str]] = {}
+    for part, names in TABLES.items():
+        owners: dict[str, list[str]] = {}
+        for name in names:
+            for option, default in options_of(find_class(part, name)).items():
+                shown = f"{name} (default {default!r})".replace("%", "%%")
+                owners.setdefault(option, []).append(shown)
+        found[part] = {option: "; ".join(of) for option, of in owners.items()}
+    return found

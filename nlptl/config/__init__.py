@@ -1,0 +1,1 @@
+"""Floor 7: from YAML and flags to objects, over closed tables of names."""

@@ -1,0 +1,99 @@
+"""The short names of the command line and of YAML files, and the objects they stand for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+from nlptl.base.errors import ConfigError
+from nlptl.base.names import suggest
+
+TABLES: MappingProxyType[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "encoder": {
+            "static": "nlptl.encoders.static.encoder:StaticEncoder",
+            "tfidf": "nlptl.encoders.counts:TfidfEncoder",
+            "transformer": "nlptl.encoders.contextual.encoder:TransformerEncoder",
+        },
+        "transfer": {"frozen": "nlptl.transfer.features.frozen:Frozen"},
+        "head": {
+            "discriminant": "nlptl.heads.discriminant:DiscriminantHead",
+            "logistic": "nlptl.heads.linear:LogisticHead",
+            "mlp": "nlptl.heads.mlp:MLPHead",
+            "prototype": "nlptl.heads.prototypes:PrototypeHead",
+        },
+        "training": {"training": "nlptl.training.config:TrainingConfig"},
+    }
+)
+"""For each kind of part, its names and where the class lives. No other class can be asked for."""
+
+_LEARNT = {"fitted", "idf", "projection"}
+"""Fields that hold what was learnt: no options."""
+
+
+def find_class(part: str, name: str) -> Any:
+    """Give the class behind a name.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such name; the nearest one is suggested.
+    """
+    table = TABLES[part]
+    if name not in table:
+        raise ConfigError(f"No {part} is called {name!r}. {suggest(name, table)}")
+    module, _, attribute = table[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def build(part: str, name: str, options: Mapping[str, Any]) -> Any:
+    """Make an object from its name and its options.
+
+    Parameters
+    ----------
+    part : {"encoder", "transfer", "head", "training"}
+        What it is for.
+    name : str
+        Its short name.
+    options : mapping
+        Values as YAML or a command line gives them; strings are read as the type asked for.
+
+    Raises
+    ------
+    ConfigError
+        If the name or an option is unknown, or a value is of the wrong type.
+    """
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    kind = find_class(part, name)
+    known = options_of(kind)
+    for option in options:
+        if option not in known:
+            raise ConfigError(f"{part} {name!r} has no option {option!r}. {suggest(option, known)}")
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind, part, skip=_LEARNT & set(inspect.signature(kind).parameters))
+    try:
+        parsed = parser.parse_object({part: dict(options)})
+        return parser.instantiate(parsed)[part]
+    except ArgumentError as problem:
+        reason = " ".join(str(problem).replace("Parser key ", "").split())
+        raise ConfigError(f"{reason}. See the options of {part} {name!r}.") from problem
+
+
+def options_of(kind: Any) -> dict[str, Any]:
+    """Give the options of a class with their defaults."""
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(kind).parameters.items()
+        if name not in _LEARNT
+    }
+
+
+def build_encoder(name: str | None, options: Mapping[str, Any]) -> Any:
+    """Make an encoder; a name outside the table is a Hub name or a folder."""
+    if name is None or name in TABLES["encoder"]:
+        return build("encoder", name or "transformer", options) if name or options else None
+    return build("encoder", "transformer", {"name_or_path": name, **options})

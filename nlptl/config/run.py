@@ -1,0 +1,170 @@
+"""All settings of one training run, from a YAML file and from flags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from nlptl.base.errors import ConfigError
+from nlptl.base.names import suggest
+from nlptl.config.names import TABLES, build, build_encoder
+from nlptl.estimators.text_classifier import TextClassifier
+
+PARTS = tuple(TABLES)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The name of a part and its options, as written."""
+
+    name: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What ``nlptl train`` does; the keys of its YAML file are the names of these fields.
+
+    Attributes
+    ----------
+    data : str
+        File, folder or Hub name of the training table.
+    text_column : tuple of str
+        One column, or two for pairs of texts.
+    label_column : str
+        The column of the labels.
+    split : str or None
+        Which split of a data set with several.
+    shots : int or None
+        Train on so many rows of each class, drawn by ``seed``.
+    test : str or None
+        A table to evaluate on.
+    test_share : float
+        Share of the rows held out for evaluation where ``test`` is not given; 0 for none.
+    output : str or None
+        Folder of the model.
+    encoder, transfer, head, training : Part
+        What the classifier is made of.
+    seed : int
+    imbalance, device : str or None
+    long_texts : str
+        As in ``TextClassifier``.
+    """
+
+    data: str
+    text_column: tuple[str, ...] = ("text",)
+    label_column: str = "label"
+    split: str | None = None
+    shots: int | None = None
+    test: str | None = None
+    test_share: float = 0.2
+    output: str | None = None
+    encoder: Part = Part()
+    transfer: Part = Part()
+    head: Part = Part()
+    training: Part = Part()
+    seed: int = 0
+    imbalance: str | None = None
+    device: str | None = None
+    long_texts: str = "windows"
+
+    def classifier(self) -> TextClassifier:
+        """Make the classifier that these settings describe."""
+        return TextClassifier(
+            build_encoder(self.encoder.name, self.encoder.options),
+            transfer=_made("transfer", self.transfer, "frozen"),
+            head=_made("head", self.head, "logistic"),
+            training=_made("training", self.training, "training"),
+            seed=self.seed,
+            imbalance=self.imbalance,
+            device=self.device,
+            long_texts=self.long_texts,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the settings as plain JSON values, without where the model goes."""
+        settings = asdict(self)
+        settings.pop("output")
+        return {**settings, "text_column": list(self.text_column)}
+
+
+def read_run(config: str | None, flags: Mapping[str, Any]) -> RunConfig:
+    """Join a YAML file with flags; flags win.
+
+    Parameters
+    ----------
+    config : str or None
+        Path of a YAML file.
+    flags : mapping
+        Settings given on the command line; ``"head.C"`` sets an option of a part.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or a setting is unknown or of the wrong type.
+    """
+    settings = _read_yaml(config) if config else {}
+    given = {name: value for name, value in flags.items() if value is not None}
+    parts = {part: _part(part, settings.get(part), given) for part in PARTS}
+    plain = {
+        **{name: value for name, value in settings.items() if name not in PARTS},
+        **{n: v for n, v in given.items() if "." not in n and n not in PARTS},
+    }
+    known = [entry.name for entry in fields(RunConfig)]
+    for name in plain:
+        if name not in known:
+            raise ConfigError(f"There is no setting {name!r} in {config!r}. {suggest(name, known)}")
+    if "data" not in plain:
+        raise ConfigError("There is no data to train on. Name a file: nlptl train DATA.csv")
+    columns = plain.get("text_column", ("text",))
+    plain["text_column"] = (columns,) if isinstance(columns, str) else tuple(columns)
+    return _typed({**plain, **parts})
+
+
+def _typed(settings: dict[str, Any]) -> RunConfig:
+    wanted = {"shots": int, "seed": int, "test_share": float}
+    for name, kind in wanted.items():
+        value = settings.get(name)
+        try:
+            if value is not None:
+                settings[name] = kind(value)
+        except (TypeError, ValueError) as problem:
+            raise ConfigError(f"{name} must be a number, got {value!r}.") from problem
+    if not 0 <= settings.get("test_share", 0.2) < 1:
+        raise ConfigError(f"test_share must be 0 or lie below 1, got {settings['test_share']}.")
+    return RunConfig(**settings)
+
+
+def _part(part: str, written: Any, given: Mapping[str, Any]) -> Part:
+    """Read ``head: mlp`` or ``head: {name: mlp, hidden: [64]}`` and the flags for it."""
+    if written is not None and not isinstance(written, str | dict):
+        raise ConfigError(f"{part} must be a name or a mapping with a name, got {written!r}.")
+    options = dict(written) if isinstance(written, dict) else {}
+    name = options.pop("name", None) if isinstance(written, dict) else written
+    chosen = given.get(part, name)
+    if chosen != name:
+        options = {}  # options of another class mean nothing to this one
+    prefix = f"{part}."
+    flags = {n.removeprefix(prefix): v for n, v in given.items() if n.startswith(prefix)}
+    return Part(chosen, {**options, **flags})
+
+
+def _made(part: str, chosen: Part, default: str) -> Any:
+    if chosen.name is None and not chosen.options:
+        return None
+    return build(part, chosen.name or default, chosen.options)
+
+
+def _read_yaml(path: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as problem:
+        reason = " ".join(str(problem).split())
+        raise ConfigError(f"Cannot read configuration {path!r}: {reason}") from problem
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path!r} must hold settings as 'name: value', got {content!r}.")
+    return content

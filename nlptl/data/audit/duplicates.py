@@ -1,0 +1,117 @@
+"""Texts that are the same, or nearly."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from nlptl.base.arrays import AnyArray
+from nlptl.data.rows import Text
+
+_WORD = re.compile(r"\w+")
+_PERMUTATIONS = 96
+_BAND = 4
+_PRIME = (1 << 61) - 1
+
+
+def exact_groups(texts: Sequence[Text]) -> list[list[int]]:
+    """Give the row numbers that share one text, ignoring case and white space.
+
+    Returns
+    -------
+    list of list of int
+        Only groups of two or more, each in ascending order.
+
+    Examples
+    --------
+    >>> exact_groups(["Hello  you", "bye", "hello you"])
+    [[0, 2]]
+    """
+    rows: dict[Text, list[int]] = defaultdict(list)
+    for row, text in enumerate(texts):
+        rows[folded(text)].append(row)
+    return [group for group in rows.values() if len(group) > 1]
+
+
+def folded(text: Text) -> Text:
+    """Give a text in lower case with single spaces."""
+    if isinstance(text, str):
+        return " ".join(text.lower().split())
+    return " ".join(text[0].lower().split()), " ".join(text[1].lower().split())
+
+
+def near_pairs(texts: Sequence[Text], *, similarity: float = 0.8) -> list[tuple[int, int]]:
+    """Find pairs of texts that share most of their word triples, but are not the same.
+
+    Candidates come from MinHash signatures cut into bands [1]_; each is then checked exactly.
+
+    Parameters
+    ----------
+    texts : sequence of length n
+        Texts or pairs of texts. Texts of fewer than four words are left out: a single word
+        would decide.
+    similarity : float
+        Least Jaccard similarity of the two sets of word triples, between 0 and 1.
+
+    Returns
+    -------
+    list of (int, int)
+        Row numbers, the smaller first, in ascending order.
+
+    References
+    ----------
+    .. [1] Broder, "On the resemblance and containment of documents", SEQUENCES 1997.
+    """
+    sets = [_triples(text) for text in texts]
+    same = {folded(text) for text in texts}
+    keep = [row for row, triples in enumerate(sets) if len(triples) > 1]
+    if len(keep) < 2 or len(same) < 2:
+        return []
+    pairs = sorted(_candidates(keep, _signatures([sets[row] for row in keep])))
+    return [
+        (first, second)
+        for first, second in pairs
+        if folded(texts[first]) != folded(texts[second])
+        and _jaccard(sets[first], sets[second]) >= similarity
+    ]
+
+
+def _triples(text: Text) -> frozenset[int]:
+    whole = text if isinstance(text, str) else " | ".join(text)
+    words = _WORD.findall(whole.lower())
+    spans: Iterable[str] = (" ".join(words[i : i + 3]) for i in range(len(words) - 2))
+    return frozenset(zlib.crc32(span.encode()) for span in spans)
+
+
+def _signatures(sets: list[frozenset[int]]) -> AnyArray:
+    rng = np.random.default_rng(0)
+    factor = rng.integers(1, 1 << 31, _PERMUTATIONS, dtype=np.uint64) * 2 + 1
+    shift = rng.integers(0, 1 << 31, _PERMUTATIONS, dtype=np.uint64)
+    signatures = np.empty((len(sets), _PERMUTATIONS), dtype=np.uint64)
+    for row, triples in enumerate(sets):
+        values = np.fromiter(triples, dtype=np.uint64, count=len(triples))
+        hashed = (values[:, None] * factor + shift) % np.uint64(_PRIME)
+        signatures[row] = hashed.min(axis=0)
+    return signatures
+
+
+def _candidates(keep: list[int], signatures: AnyArray) -> set[tuple[int, int]]:
+    found: set[tuple[int, int]] = set()
+    for start in range(0, _PERMUTATIONS, _BAND):
+        buckets: dict[bytes, list[int]] = defaultdict(list)
+        for place, band in enumerate(signatures[:, start : start + _BAND]):
+            buckets[band.tobytes()].append(keep[place])
+        for rows in buckets.values():
+            # A crowded bucket is one text repeated: its neighbours in order say enough.
+            reach = len(rows) if len(rows) <= 30 else 2
+            for i, first in enumerate(rows):
+                found.update((first, second) for second in rows[i + 1 : i + reach])
+    return found
+
+
+def _jaccard(first: frozenset[int], second: frozenset[int]) -> float:
+    return len(first & second) / len(first | second)

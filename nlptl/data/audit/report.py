@@ -1,0 +1,173 @@
+"""What an audit found, as a value that can be shown and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.arrays import IntArray
+from nlptl.data.audit.duplicates import exact_groups, folded, near_pairs
+from nlptl.data.labels import LabelCodec
+from nlptl.data.rows import Rows, Text, as_rows
+from nlptl.data.targets import Targets
+
+_NEAR_UP_TO = 20_000
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What a look at the data found. Holds row numbers and counts, never text.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows looked at.
+    empty : int
+        Rows without text.
+    class_counts : dict
+        Rows of each class, by the class as a string, in the order of the classes.
+    repeated : int
+        Rows that repeat an earlier row exactly (case and white space aside).
+    conflicts : list of list of int
+        The first few groups of rows with the same text and different labels.
+    n_conflicts : int
+        How many such groups there are.
+    near : list of (int, int) or None
+        The first few pairs of rows that are nearly the same; None where it was not looked for.
+    n_near : int
+        How many such pairs there are.
+    leaked : dict
+        For each further split, how many of its rows stand in the training rows too.
+    n_cut : int
+        Rows longer than the encoder's window.
+    longest : int
+        Tokens of the longest row; 0 where it was not counted.
+    share_beyond : float
+        Share of all tokens that lies beyond the window, from 0 to 1.
+    window : int
+        Tokens the encoder reads at once; 0 where it was not counted.
+    """
+
+    n_rows: int
+    empty: int
+    class_counts: dict[str, int]
+    repeated: int
+    conflicts: list[list[int]]
+    n_conflicts: int
+    near: list[tuple[int, int]] | None
+    n_near: int
+    leaked: dict[str, int] = field(default_factory=dict)
+    n_cut: int = 0
+    longest: int = 0
+    share_beyond: float = 0.0
+    window: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe the report with plain JSON values."""
+        return asdict(self)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a careful person would want to know before training, one sentence each."""
+        counts = list(self.class_counts.values())
+        rare = [f"{name} ({n})" for name, n in self.class_counts.items() if n < 5]
+        sentences = {
+            f"{self.empty} rows have no text.": self.empty,
+            f"{self.repeated} rows repeat an earlier row.": self.repeated,
+            f"{self.n_conflicts} texts carry different labels, for example rows "
+            f"{self.conflicts[0] if self.conflicts else []}.": self.n_conflicts,
+            f"{self.n_near} pairs of rows are nearly the same, for example "
+            f"{self.near[0] if self.near else ()}.": self.n_near,
+            f"Classes with fewer than 5 rows: {', '.join(rare)}.": len(rare),
+            "The largest class is over 20 times the smallest; see the option imbalance.": counts
+            and max(counts) > 20 * max(min(counts), 1),
+            **{
+                f"{n} rows of {name} stand in the training rows too.": n
+                for name, n in self.leaked.items()
+            },
+            f"{self.n_cut} texts are longer than the encoder's {self.window} tokens "
+            f"({self.share_beyond:.1%} of all tokens lie beyond).": self.n_cut,
+        }
+        return [sentence for sentence, true in sentences.items() if true]
+
+
+def audit(
+    texts: Any,
+    labels: Any = None,
+    *,
+    others: dict[str, Any] | None = None,
+    token_counts: IntArray | None = None,
+    window: int = 0,
+) -> AuditReport:
+    """Look for what spoils a training set: repeats, conflicting labels, leaks, texts too long.
+
+    Parameters
+    ----------
+    texts : list, Series, DataFrame or Rows
+        The training texts. Empty texts are counted here, not refused.
+    labels : sequence, optional
+        Their labels.
+    others : dict of name to texts, optional
+        Further splits; rows of theirs that stand in ``texts`` too are counted as leaked.
+    token_counts : ndarray of shape (n,), optional
+        Tokens of each text, as the encoder counts them.
+    window : int
+        Tokens the encoder reads at once.
+
+    Returns
+    -------
+    AuditReport
+        Near repeats are looked for up to 20,000 rows.
+
+    Examples
+    --------
+    >>> audit(["good", "bad", "Good"], ["+", "-", "-"]).n_conflicts
+    1
+    """
+    plain = _plain_texts(texts)
+    blank = [i for i, text in enumerate(plain) if not "".join(text).strip()]
+    groups = [group for group in exact_groups(plain) if group[0] not in set(blank)]
+    codec = LabelCodec.learn(labels) if labels is not None else None
+    codes = codec.encode(labels) if codec is not None else None
+    conflicts = [g for g in groups if codes is not None and len(np.unique(codes[g], axis=0)) > 1]
+    near = near_pairs(plain) if len(plain) <= _NEAR_UP_TO else None
+    seen = {folded(text) for text in plain}
+    over = np.zeros(0) if token_counts is None else np.maximum(token_counts - window, 0)
+    return AuditReport(
+        n_rows=len(plain),
+        empty=len(blank),
+        class_counts=_counts(codec, codes),
+        repeated=sum(len(group) - 1 for group in groups),
+        conflicts=conflicts[:_SHOWN],
+        n_conflicts=len(conflicts),
+        near=None if near is None else near[:_SHOWN],
+        n_near=len(near or ()),
+        leaked={
+            name: sum(folded(text) in seen for text in _plain_texts(other))
+            for name, other in (others or {}).items()
+        },
+        n_cut=int((over > 0).sum()),
+        longest=int(token_counts.max()) if token_counts is not None else 0,
+        share_beyond=float(over.sum() / max(token_counts.sum(), 1)) if len(over) else 0.0,  # type: ignore[union-attr]
+        window=window,
+    )
+
+
+def _plain_texts(texts: Any) -> Sequence[Text]:
+    """Give texts as a list; blanks stay, since they are to be counted."""
+    if isinstance(texts, Rows):
+        return texts.texts
+    if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
+        return texts
+    return as_rows(texts).texts
+
+
+def _counts(codec: LabelCodec | None, codes: IntArray | None) -> dict[str, int]:
+    if codec is None or codes is None:
+        return {}
+    counts = Targets(codes, len(codec.classes)).counts
+    return {str(name): int(n) for name, n in zip(codec.classes.tolist(), counts, strict=True)}

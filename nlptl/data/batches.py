@@ -1,0 +1,56 @@
+"""Batches of rows: of like length under a token budget, or of fixed size in random order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from nlptl.base.arrays import IntArray
+
+
+def by_length(lengths: IntArray, *, tokens_per_batch: int) -> list[IntArray]:
+    """Group rows of like length so that a padded batch stays under a token budget.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n,)
+        Tokens of each row.
+    tokens_per_batch : int
+        Rows of a batch times the longest of them is at most this, except for a batch of one row.
+
+    Returns
+    -------
+    list of ndarray
+        Row numbers; every row is in exactly one batch, the longest rows first, so that memory
+        that does not suffice shows at once.
+
+    Examples
+    --------
+    >>> [batch.tolist() for batch in by_length(np.array([2, 9, 3]), tokens_per_batch=10)]
+    [[1], [2, 0]]
+    """
+    order = np.argsort(-lengths, kind="stable")
+    batches: list[IntArray] = []
+    start = 0
+    while start < len(order):
+        longest = max(int(lengths[order[start]]), 1)
+        size = max(tokens_per_batch // longest, 1)
+        batches.append(order[start : start + size])
+        start += size
+    return batches
+
+
+def shuffled(n_rows: int, batch_size: int, *, rng: np.random.Generator) -> Iterator[IntArray]:
+    """Yield the row numbers of one pass in random order, ``batch_size`` at a time.
+
+    The last batch takes what is left; a single leftover row joins the batch before it, because
+    batch normalisation cannot learn from one row.
+    """
+    order = rng.permutation(n_rows)
+    starts = list(range(0, n_rows, batch_size))
+    if len(starts) > 1 and n_rows - starts[-1] == 1:
+        starts.pop()
+    for place, start in enumerate(starts):
+        stop = starts[place + 1] if place + 1 < len(starts) else n_rows
+        yield order[start:stop]

@@ -1,0 +1,185 @@
+"""Texts in whatever container they come, as one plain sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, overload
+
+import numpy as np
+
+from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.base.errors import InputError
+from nlptl.base.names import suggest
+
+Text: TypeAlias = str | tuple[str, str]
+"""One text, or a pair of texts that is judged together."""
+
+
+@dataclass(frozen=True)
+class Rows(Sequence[Text]):
+    """The rows of a task: texts or pairs of texts, and numbers beside them where there are some.
+
+    Attributes
+    ----------
+    texts : list of str or list of (str, str)
+        One entry a row, never empty.
+    numbers : ndarray of shape (n, n_columns) or None
+        Plain numeric columns.
+    """
+
+    texts: Sequence[Text]
+    numbers: FloatArray | None = None
+
+    @property
+    def are_pairs(self) -> bool:
+        """Whether each row is a pair of texts."""
+        return bool(len(self.texts)) and not isinstance(self.texts[0], str)
+
+    def side(self, which: int) -> Rows:
+        """Give the first (0) or the second (1) texts of the pairs."""
+        return Rows([pair[which] for pair in self.texts], self.numbers)
+
+    def take(self, index: IntArray) -> Rows:
+        """Give the rows at the positions of ``index``."""
+        numbers = None if self.numbers is None else self.numbers[index]
+        return Rows([self.texts[int(i)] for i in index], numbers)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __iter__(self) -> Iterator[Text]:
+        return iter(self.texts)
+
+    @overload
+    def __getitem__(self, index: int) -> Text: ...
+    @overload
+    def __getitem__(self, index: slice) -> Rows: ...
+    def __getitem__(self, index: int | slice) -> Text | Rows:
+        if isinstance(index, slice):
+            return self.take(np.arange(len(self))[index])
+        return self.texts[index]
+
+
+def as_rows(
+    texts: Any, *, text_columns: Sequence[str] = (), numeric_columns: Sequence[str] = ()
+) -> Rows:
+    """Read texts, or pairs of texts, from any container that users have.
+
+    Parameters
+    ----------
+    texts : list, tuple, array, Series, column, DataFrame, Dataset or mapping
+        A sequence of strings; a sequence of pairs of strings; or a table with one text column,
+        two text columns (pairs), or the columns named below.
+    text_columns : sequence of str
+        The one or two columns of a table that hold the texts.
+    numeric_columns : sequence of str
+        Columns of a table that hold plain numbers; a missing number becomes NaN.
+
+    Raises
+    ------
+    InputError
+        If it is one string, empty, of another kind, or some text is missing or blank.
+    """
+    if isinstance(texts, Rows):
+        return texts
+    if isinstance(texts, str | bytes):
+        raise InputError(
+            f"Expected a list of texts, got one {type(texts).__name__} of {len(texts)} characters. "
+            "Wrap it in a list: [text]."
+        )
+    table = _columns_of(texts)
+    if table is None:
+        if numeric_columns:
+            raise InputError(
+                f"Numeric columns {list(numeric_columns)} need a table (a DataFrame, a Dataset or "
+                f"a dict of columns), got {type(texts).__name__}."
+            )
+        return Rows(_checked(_as_list(texts)))
+    return _rows_of_table(texts, table, text_columns, numeric_columns)
+
+
+def _rows_of_table(
+    table: Any, known: list[str], text_columns: Sequence[str], numeric_columns: Sequence[str]
+) -> Rows:
+    chosen = list(text_columns) or [name for name in known if name not in set(numeric_columns)]
+    for name in (*chosen, *numeric_columns):
+        if name not in known:
+            raise InputError(f"There is no column {name!r} in the table. {suggest(name, known)}")
+    if not 1 <= len(chosen) <= 2:
+        raise InputError(
+            f"Expected one text column, or two for pairs of texts, got {len(chosen)}: {chosen}. "
+            "Pass only the text columns, for example frame['text']."
+        )
+    columns = [_as_list(table[name]) for name in chosen]
+    texts = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
+    numbers = [_as_numbers(name, _as_list(table[name])) for name in numeric_columns]
+    return Rows(_checked(texts), np.stack(numbers, axis=1) if numbers else None)
+
+
+def _columns_of(texts: Any) -> list[str] | None:
+    for attribute in ("column_names", "columns"):
+        names = getattr(texts, attribute, None)
+        if names is not None and not callable(names):
+            return [str(name) for name in names]
+    return [str(name) for name in texts] if isinstance(texts, Mapping) else None
+
+
+def _as_list(values: Any) -> list[Any]:
+    if isinstance(values, np.ndarray) and values.ndim == 0:
+        raise InputError(f"Expected a list of texts, got a single value {values!r}.")
+    try:
+        return list(values.tolist() if isinstance(values, np.ndarray) else values)
+    except TypeError as problem:
+        raise InputError(
+            f"Expected a list of texts, got {type(values).__name__} {values!r}."
+        ) from problem
+
+
+def _checked(texts: list[Any]) -> list[Text]:
+    if not texts:
+        raise InputError("Expected at least one text, got an empty list.")
+    pairs = not isinstance(texts[0], str) and isinstance(texts[0], list | tuple | np.ndarray)
+    checked = [_pair(i, text) if pairs else _single(i, text) for i, text in enumerate(texts)]
+    blank = [i for i, text in enumerate(checked) if _is_blank(text)]
+    if blank:
+        raise InputError(
+            f"{len(blank)} of {len(checked)} texts are empty, first at index {blank[0]}: "
+            f"{checked[blank[0]]!r}. Drop them or fill them in."
+        )
+    return checked
+
+
+def _single(index: int, text: Any) -> str:
+    if not isinstance(text, str):
+        raise InputError(
+            f"Text at index {index} is {text!r} ({type(text).__name__}), not a string. "
+            "Drop the row or fill it in."
+        )
+    return str(text)
+
+
+def _pair(index: int, pair: Any) -> tuple[str, str]:
+    if not isinstance(pair, list | tuple | np.ndarray) or len(pair) != 2:
+        raise InputError(
+            f"Row {index} is {pair!r}, but the first row is a pair of texts. "
+            "Give all rows as (text_a, text_b)."
+        )
+    return _single(index, pair[0]), _single(index, pair[1])
+
+
+def _is_blank(text: Text) -> bool:
+    return not text.strip() if isinstance(text, str) else not all(side.strip() for side in text)
+
+
+def _as_numbers(name: str, values: list[Any]) -> FloatArray:
+    return np.array([_as_number(name, row, value) for row, value in enumerate(values)])
+
+
+def _as_number(name: str, row: int, value: Any) -> float:
+    try:
+        return float("nan") if value is None or value == "" else float(value)
+    except (TypeError, ValueError) as problem:
+        raise InputError(
+            f"Column {name!r} holds {value!r} at row {row}, which is no number."
+        ) from problem

@@ -1,0 +1,181 @@
+"""Which rows to train on, to choose with and to test on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.arrays import AnyArray, IntArray
+from nlptl.base.errors import InputError
+from nlptl.data.labels import distinct
+
+
+def k_shot(labels: Any, shots: int, *, seed: int) -> IntArray:
+    """Draw ``shots`` rows of every class.
+
+    Classes are drawn one after the other in sorted order from one generator, so that the same
+    seed gives the same rows to everyone who compares.
+
+    Parameters
+    ----------
+    labels : sequence of length n
+        One label a row.
+    shots : int
+        Rows a class.
+    seed : int
+        Seed of ``numpy.random.default_rng``.
+
+    Returns
+    -------
+    ndarray of shape (shots * n_classes,)
+        Row numbers, class by class.
+
+    Raises
+    ------
+    InputError
+        If a class has fewer rows.
+
+    Examples
+    --------
+    >>> k_shot(["a", "b", "a", "b"], 1, seed=0).tolist()
+    [2, 3]
+    """
+    rng = np.random.default_rng(seed)
+    codes = _codes(labels)
+    names = distinct(labels)
+    picked = []
+    for code, name in enumerate(names.tolist()):
+        rows = np.flatnonzero(codes == code)
+        if len(rows) < shots:
+            raise InputError(
+                f"Class {name!r} has {len(rows)} rows, fewer than shots={shots}. "
+                "Ask for fewer, or label more."
+            )
+        picked.append(rng.choice(rows, size=shots, replace=False))
+    return np.concatenate(picked)
+
+
+def stratified_split(
+    labels: Any, *, test_share: float = 0.2, seed: int = 0
+) -> tuple[IntArray, IntArray]:
+    """Split rows in two, each class in the same proportion.
+
+    Parameters
+    ----------
+    labels : sequence of length n
+        One label a row.
+    test_share : float
+        Share of the rows that goes into the second part, between 0 and 1.
+    seed : int
+        The same seed gives the same split.
+
+    Returns
+    -------
+    train, test : ndarray
+        Row numbers in ascending order. A class with one row stays in ``train``.
+
+    Raises
+    ------
+    InputError
+        If ``test_share`` does not lie between 0 and 1.
+    """
+    if not 0 < test_share < 1:
+        raise InputError(f"test_share must lie between 0 and 1, got {test_share}.")
+    codes = _codes(labels)
+    alone = np.bincount(codes)[codes] == 1
+    chosen = _spread(codes, test_share, seed=seed) & ~alone
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def group_split(
+    groups: Any, *, test_share: float = 0.2, seed: int = 0
+) -> tuple[IntArray, IntArray]:
+    """Split rows in two so that no group (a customer, a document, a translation) is on both sides.
+
+    Parameters
+    ----------
+    groups : sequence of length n
+        The group of each row.
+    test_share : float
+        Share of the groups that goes into the second part.
+    seed : int
+        The same seed gives the same split.
+
+    Returns
+    -------
+    train, test : ndarray
+        Row numbers in ascending order.
+    """
+    from sklearn.model_selection import GroupShuffleSplit
+
+    codes = _codes(groups)
+    if len(np.unique(codes)) < 2:
+        raise InputError("A split by group needs at least two groups, got one.")
+    splitter = GroupShuffleSplit(n_splits=1, test_size=test_share, random_state=seed)
+    train, test = next(splitter.split(codes, groups=codes))
+    return train, test
+
+
+def stratified_folds(codes: IntArray, n_folds: int, *, seed: int) -> IntArray:
+    """Deal rows into folds so that each class is spread as evenly as its size allows.
+
+    Unlike a splitter that refuses classes smaller than the number of folds, a class with a
+    single row is dealt to one fold; the other folds then train on it.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,) or (n, n_classes)
+        Class codes, or zeros and ones where a row has several labels.
+    n_folds : int
+        How many folds.
+    seed : int
+        The same seed gives the same folds.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The fold of each row, from 0 to ``n_folds - 1``.
+    """
+    ordered = _class_by_class(codes, seed=seed)
+    folds = np.empty(len(codes), dtype=np.int64)
+    folds[ordered] = np.arange(len(codes)) % n_folds
+    return folds
+
+
+def stratified_sample(codes: IntArray, most: int, *, seed: int) -> IntArray:
+    """Give at most ``most`` row numbers, each class in proportion, in ascending order."""
+    if len(codes) <= most:
+        return np.arange(len(codes))
+    return np.flatnonzero(_spread(codes, most / len(codes), seed=seed))
+
+
+def _spread(codes: IntArray, share: float, *, seed: int) -> AnyArray:
+    """Mark ``share`` of the rows, each class in the same proportion."""
+    steps = np.floor(np.arange(len(codes) + 1) * share + 1e-9)
+    marked = np.zeros(len(codes), dtype=bool)
+    marked[_class_by_class(codes, seed=seed)] = np.diff(steps) > 0
+    return marked
+
+
+def _class_by_class(codes: IntArray, *, seed: int) -> IntArray:
+    """Give the row numbers class by class, in random order inside each class."""
+    order = np.random.default_rng(seed).permutation(len(codes))
+    return order[np.argsort(_strata(codes)[order], kind="stable")]
+
+
+def _strata(codes: IntArray) -> IntArray:
+    """Give one number a row: its class, or the rarest of its classes."""
+    if codes.ndim == 1:
+        return codes
+    rarity = np.argsort(np.argsort(codes.sum(axis=0), kind="stable"), kind="stable")
+    rarest: IntArray = np.where(codes > 0, rarity, codes.shape[1]).min(axis=1)
+    return rarest
+
+
+def _codes(labels: Any) -> IntArray:
+    values: AnyArray = np.asarray(labels) if not isinstance(labels, np.ndarray) else labels
+    if values.dtype == object or values.ndim > 1:
+        order = {label: i for i, label in enumerate(distinct(labels).tolist())}
+        return np.array([order[label] for label in labels])
+    return np.unique(values, return_inverse=True)[1]

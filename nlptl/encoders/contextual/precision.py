@@ -1,0 +1,101 @@
+"""Choosing bfloat16 only where the processor has it and the vectors agree."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.arrays import FloatArray
+from nlptl.base.errors import StorageError
+from nlptl.encoders.contextual.folder import EncoderFolder
+from nlptl.storage.atomic import write_file
+from nlptl.storage.places import cache_root
+
+LEAST_MEAN_COSINE = 0.9999
+LEAST_COSINE = 0.999
+
+_PROBE = (
+    "The parcel arrived two days late, and the box was open.",
+    "What is the capital of Portugal?",
+    "I loved every minute of it!",
+    "how do i reset my pin",
+    "Shares of the two largest banks fell by 3.5 percent on Tuesday after the central bank left "
+    "its rate unchanged, while smaller lenders gained for a third day.",
+    "Ranked among the ten best-selling albums of the year, it divided critics: some praised its "
+    "restraint, others found nothing in it that the band had not done better before.",
+    "Error 0x80070057: parameter is incorrect (line 12, column 4).",
+    "Yes.",
+)
+
+
+def choose_dtype(folder: EncoderFolder, device: str) -> str:
+    """Say how to hold the weights of an encoder: ``"bfloat16"`` or ``"float32"``.
+
+    Eight sentences are encoded both ways. Bfloat16 is chosen when the mean cosine of the two is
+    at least 0.9999 and none is below 0.999. The verdict is kept in the cache folder, by encoder,
+    processor and torch version.
+    """
+    if not has_bfloat16(device):
+        return "float32"
+    verdicts = cache_root() / "precision" / f"{folder.fingerprint}.json"
+    here = _here(device)
+    known = _read(verdicts)
+    if here in known:
+        return str(known[here])
+    agreement = _agreement(folder, device)
+    agrees = agreement.mean() >= LEAST_MEAN_COSINE and agreement.min() >= LEAST_COSINE
+    verdict = "bfloat16" if agrees else "float32"
+    try:
+        write_file(verdicts, json.dumps({**known, here: verdict}).encode())
+    except StorageError:
+        return verdict  # an unwritable cache only means that the check is made again
+    return verdict
+
+
+@lru_cache
+def has_bfloat16(device: str) -> bool:
+    """Whether the device multiplies bfloat16 matrices in hardware."""
+    import torch
+
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device != "cpu":
+        return False
+    ask: Any = getattr(torch.cpu, "get_capabilities", None)
+    has: dict[str, bool] = ask() if ask is not None else {}
+    return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
+
+
+def _agreement(folder: EncoderFolder, device: str) -> FloatArray:
+    from nlptl.encoders.contextual.shelf import read_encoder
+
+    both = [_probe(read_encoder(folder, dtype, device)) for dtype in ("float32", "bfloat16")]
+    lengths = np.linalg.norm(both[0], axis=1) * np.linalg.norm(both[1], axis=1)
+    cosines: FloatArray = (both[0] * both[1]).sum(axis=1) / lengths
+    return cosines
+
+
+def _probe(loaded: Any) -> FloatArray:
+    from nlptl.encoders.contextual.forward import hidden_means
+
+    ids = [loaded.tokenizer(sentence)["input_ids"] for sentence in _PROBE]
+    return hidden_means(loaded, ids, (-1,))[:, 0]
+
+
+def _here(device: str) -> str:
+    import platform
+
+    import torch
+
+    name = torch.cuda.get_device_name() if device.startswith("cuda") else platform.processor()
+    return f"{device} {name or platform.machine()} torch {torch.__version__}"
+
+
+def _read(path: Any) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}

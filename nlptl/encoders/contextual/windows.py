@@ -1,0 +1,81 @@
+"""Cutting texts into windows of tokens that an encoder can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.arrays import IntArray
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of some texts, in the order of the texts.
+
+    Attributes
+    ----------
+    ids : list of list of int
+        Token ids of each window, special tokens included.
+    text_of_window : ndarray of shape (n_windows,)
+        The text of each window.
+    sizes : ndarray of shape (n_windows,)
+        Tokens of each window.
+    """
+
+    ids: list[list[int]]
+    text_of_window: IntArray
+    sizes: IntArray
+
+
+def cut_windows(
+    tokenizer: Any, texts: Sequence[str], *, window: int, overlap: int | None
+) -> Windows:
+    """Tokenize texts into windows of at most ``window`` tokens.
+
+    Parameters
+    ----------
+    tokenizer : PreTrainedTokenizer
+        A fast tokenizer.
+    texts : sequence of str
+        The texts, prompt included.
+    window : int
+        Most tokens of a window, special tokens included.
+    overlap : int or None
+        Tokens that neighbouring windows share. None keeps the first window of each text and
+        drops the rest.
+    """
+    encoded = tokenizer(
+        list(texts),
+        truncation=True,
+        max_length=window,
+        stride=overlap or 0,
+        return_overflowing_tokens=overlap is not None,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+    )
+    ids = encoded["input_ids"]
+    owner = encoded["overflow_to_sample_mapping"] if overlap is not None else range(len(ids))
+    return Windows(
+        ids=ids,
+        text_of_window=np.fromiter(owner, dtype=np.int64, count=len(ids)),
+        sizes=np.fromiter(map(len, ids), dtype=np.int64, count=len(ids)),
+    )
+
+
+def count_tokens(tokenizer: Any, texts: Sequence[str]) -> IntArray:
+    """Count the tokens of each text, special tokens included, without any cut."""
+    fast = tokenizer.backend_tokenizer
+    truncation, padding = fast.truncation, fast.padding
+    fast.no_truncation()
+    fast.no_padding()
+    try:
+        encoded = fast.encode_batch_fast(list(texts))
+        return np.fromiter((len(entry) for entry in encoded), dtype=np.int64, count=len(texts))
+    finally:
+        if truncation:
+            fast.enable_truncation(**truncation)
+        if padding:
+            fast.enable_padding(**padding)

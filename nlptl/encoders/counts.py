@@ -1,0 +1,104 @@
+"""Word counts: what can be learnt from the target texts alone, without any transfer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from typing_extensions import Self
+
+from nlptl.base.arrays import Groups
+from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.specs import Spec
+from nlptl.storage.tensors import load_arrays, save_arrays
+
+_WORDS = "words.json"
+_IDF = "idf.safetensors"
+
+
+@dataclass(frozen=True)
+class TfidfEncoder(Spec):
+    """Weighted counts of words and word pairs: the baseline that carries nothing over.
+
+    Parameters
+    ----------
+    longest : int
+        Count runs of up to so many words.
+    most_terms : int
+        Keep the most frequent terms.
+    """
+
+    longest: int = 2
+    most_terms: int = 50_000
+    fitted: Any = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.longest < 1 or self.most_terms < 1:
+            raise ConfigError(
+                f"TfidfEncoder needs longest >= 1 and most_terms >= 1, got "
+                f"longest={self.longest}, most_terms={self.most_terms}."
+            )
+
+    def fit(self, texts: Sequence[str]) -> Self:
+        """Learn the vocabulary and its weights.
+
+        Raises
+        ------
+        InputError
+            If no text holds a word.
+        """
+        vectorizer = self._vectorizer()
+        try:
+            vectorizer.fit(list(texts))
+        except ValueError as problem:
+            raise InputError(f"None of the {len(texts)} texts holds a word to count.") from problem
+        return type(self)(self.longest, self.most_terms, vectorizer)
+
+    def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
+        """Encode texts: (n, n_terms), sparse.
+
+        Raises
+        ------
+        InputError
+            If the vocabulary was not learnt yet.
+        """
+        if self.fitted is None:
+            raise InputError("TfidfEncoder learns from text: call fit(texts) first.")
+        return sparse.csr_matrix(self.fitted.transform(list(texts)), dtype=np.float32)
+
+    @property
+    def groups(self) -> Groups:
+        """One range over all terms."""
+        return (("terms", 0 if self.fitted is None else len(self.fitted.vocabulary_)),)
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Write vocabulary and weights into a folder."""
+        terms = sorted(self.fitted.vocabulary_, key=self.fitted.vocabulary_.__getitem__)
+        (folder / _WORDS).write_text(json.dumps(terms, ensure_ascii=False), encoding="utf-8")
+        save_arrays(folder / _IDF, {"idf": self.fitted.idf_})
+        return {"longest": self.longest, "most_terms": self.most_terms}
+
+    @classmethod
+    def load(cls, folder: Path, described: dict[str, Any]) -> Self:
+        """Read what ``save`` wrote."""
+        empty = cls(**described)
+        terms = json.loads((folder / _WORDS).read_text(encoding="utf-8"))
+        vectorizer = empty._vectorizer(vocabulary={term: i for i, term in enumerate(terms)})
+        vectorizer.idf_ = load_arrays(folder / _IDF)["idf"]
+        return cls(**described, fitted=vectorizer)
+
+    def _vectorizer(self, vocabulary: dict[str, int] | None = None) -> Any:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        return TfidfVectorizer(
+            ngram_range=(1, self.longest),
+            max_features=self.most_terms,
+            sublinear_tf=True,
+            token_pattern=r"(?u)\b\w+\b",
+            vocabulary=vocabulary,
+        )

@@ -1,0 +1,54 @@
+"""The closed list of encoders that a model folder may hold."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from nlptl.base.errors import StorageError
+from nlptl.base.names import suggest
+
+ENCODER_KINDS = MappingProxyType(
+    {
+        "FusedEncoder": "nlptl.encoders.fused",
+        "StaticEncoder": "nlptl.encoders.static.encoder",
+        "TfidfEncoder": "nlptl.encoders.counts",
+        "TransformerEncoder": "nlptl.encoders.contextual.encoder",
+    }
+)
+"""Class name to module."""
+
+
+def save_encoder_part(encoder: Any, folder: Path) -> dict[str, Any]:
+    """Write an encoder into a new folder; give the JSON from which it can be read again.
+
+    Raises
+    ------
+    StorageError
+        If it is not one of nlptl's own encoders.
+    """
+    kind = type(encoder).__name__
+    if kind not in ENCODER_KINDS:
+        raise StorageError(
+            f"An encoder of type {kind} cannot be saved: only {', '.join(ENCODER_KINDS)} can, "
+            "since nothing is ever pickled."
+        )
+    folder.mkdir(parents=True)
+    return {"kind": kind, **encoder.save(folder)}
+
+
+def load_encoder_part(described: dict[str, Any], folder: Path) -> Any:
+    """Read an encoder that ``save_encoder_part`` wrote.
+
+    Raises
+    ------
+    StorageError
+        If the kind is unknown to this release.
+    """
+    kind = described["kind"]
+    if kind not in ENCODER_KINDS:
+        raise StorageError(f"No encoder is called {kind!r}. {suggest(kind, ENCODER_KINDS)}")
+    rest = {name: value for name, value in described.items() if name != "kind"}
+    return getattr(import_module(ENCODER_KINDS[kind]), kind).load(folder, rest)

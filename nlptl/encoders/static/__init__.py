@@ -1,0 +1,1 @@
+"""Word vectors: one vector a word, the same in every sentence."""

@@ -1,0 +1,226 @@
+"""Reading word vectors from the files they come in, without trusting what a file says of itself."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.arrays import FloatArray
+from nlptl.base.errors import InputError
+
+_FASTTEXT_MAGIC = 793712314
+_HARMLESS = 64 * 1024 * 1024
+"""A promise of less memory than this is not worth counting a compressed file for."""
+
+
+@dataclass(frozen=True)
+class Subwords:
+    """Vectors of character n-grams, from which a fastText model makes up unknown words.
+
+    Attributes
+    ----------
+    vectors : ndarray of shape (n_buckets, dim)
+        One vector a hash bucket.
+    shortest, longest : int
+        Lengths of the n-grams, in characters.
+    """
+
+    vectors: FloatArray
+    shortest: int
+    longest: int
+
+
+@dataclass(frozen=True)
+class WordVectors:
+    """What a file of word vectors holds.
+
+    Attributes
+    ----------
+    words : list of str
+        Distinct words, in the order of the file (most files: by frequency).
+    vectors : ndarray of shape (n_words, dim), float32
+        One row a word.
+    subwords : Subwords or None
+        Only from a fastText binary file.
+    """
+
+    words: list[str]
+    vectors: FloatArray
+    subwords: Subwords | None = None
+
+
+def read_word_vectors(path: Path) -> WordVectors:
+    """Read word2vec (text or binary), GloVe text, or fastText (.vec or .bin), plain or gzip.
+
+    The kind is found from the content. A header is held against the size of the file before
+    memory is spent on it.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is pickled, truncated, lies about its size, or holds numbers
+        that are not finite.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no file of word vectors at {str(path)!r}. Check the path.")
+    head = _head(path)
+    _refuse_pickle(path, head)
+    reader = _choose_reader(path, head)
+    try:
+        found = reader(path)
+    except InputError:
+        raise
+    except (EOFError, ValueError, struct.error, OSError, UnicodeError, AssertionError) as problem:
+        reason = " ".join(str(problem).split()) or type(problem).__name__
+        raise InputError(
+            f"{str(path)!r} breaks off or is damaged ({reason}). Download it again."
+        ) from problem
+    return _checked(path, found)
+
+
+def _choose_reader(path: Path, head: bytes) -> Callable[[Path], WordVectors]:
+    if len(head) >= 4 and struct.unpack("<i", head[:4])[0] == _FASTTEXT_MAGIC:
+        _check_fasttext_header(path, head)
+        return _read_fasttext
+    header = _header(head)
+    if header is None:
+        _check_text_line(path, head)
+        return lambda path: _read_word2vec(path, binary=False, no_header=True)
+    n_words, dim = header
+    binary = not _first_row_is_text(head, dim)
+    smallest = n_words * (4 * dim + 2 if binary else 2 * dim + 2)
+    _refuse_promise(path, f"{n_words} vectors of {dim} numbers", smallest)
+    return lambda path: _read_word2vec(path, binary=binary, no_header=False)
+
+
+def _read_word2vec(path: Path, *, binary: bool, no_header: bool) -> WordVectors:
+    from gensim.models import KeyedVectors
+
+    loaded = KeyedVectors.load_word2vec_format(
+        str(path), binary=binary, no_header=no_header, unicode_errors="replace"
+    )
+    return WordVectors(list(loaded.index_to_key), loaded.vectors)
+
+
+def _read_fasttext(path: Path) -> WordVectors:
+    from gensim.models.fasttext import load_facebook_vectors
+
+    loaded = load_facebook_vectors(str(path))
+    subwords = Subwords(loaded.vectors_ngrams, int(loaded.min_n), int(loaded.max_n))
+    return WordVectors(list(loaded.index_to_key), loaded.vectors, subwords)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with _opened(path) as file:
+            return bytes(file.read(1 << 16))
+    except (OSError, EOFError) as problem:
+        raise InputError(
+            f"{str(path)!r} cannot be read ({problem}). Download it again."
+        ) from problem
+
+
+def _opened(path: Path) -> Any:
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if zipped else path.open("rb")
+
+
+def _refuse_pickle(path: Path, head: bytes) -> None:
+    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        raise InputError(
+            f"{str(path)!r} is pickled (a gensim .model or .kv file): opening it could run code, "
+            "so nlptl does not. Where you trust it, convert it once with gensim: "
+            "KeyedVectors.load(OLD).save_word2vec_format('NEW.bin', binary=True) "
+            "(for a Word2Vec model: Word2Vec.load(OLD).wv.save_word2vec_format(...))."
+        )
+
+
+def _header(head: bytes) -> tuple[int, int] | None:
+    parts = head.split(b"\n", 1)[0].split()
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        return None
+    return int(parts[0]), int(parts[1])
+
+
+def _first_row_is_text(head: bytes, dim: int) -> bool:
+    row = head.split(b"\n", 2)[1] if head.count(b"\n") else b""
+    numbers = row.split(b" ")[1 : dim + 1]
+    try:
+        return bool([float(number) for number in numbers if number.strip()])
+    except ValueError:
+        return False
+
+
+def _check_text_line(path: Path, head: bytes) -> None:
+    line = head.split(b"\n", 1)[0]
+    try:
+        numbers = [float(part) for part in line.split(b" ")[1:]]
+    except ValueError:
+        numbers = []
+    if len(numbers) < 2:
+        shown = line[:40].decode("utf-8", "replace")
+        raise InputError(
+            f"{str(path)!r} does not hold word vectors: its first line is {shown!r}. Expected "
+            "word2vec text or binary, GloVe text, or fastText .vec or .bin."
+        )
+
+
+def _refuse_promise(path: Path, promise: str, smallest: int) -> None:
+    """Refuse a header that promises more than the file can hold."""
+    held = path.stat().st_size
+    if smallest > held and smallest > _HARMLESS:
+        held = _size_unpacked(path, stop=smallest)
+    if smallest > max(held, _HARMLESS) or (smallest > held and not _is_zipped(path)):
+        raise InputError(
+            f"The header of {str(path)!r} promises {promise}, at least {smallest} bytes, but the "
+            f"file holds {held}. It is truncated or damaged; download it again."
+        )
+
+
+def _is_zipped(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _size_unpacked(path: Path, *, stop: int) -> int:
+    if not _is_zipped(path):
+        return path.stat().st_size
+    size = 0
+    with gzip.open(path, "rb") as file:
+        while size < stop and (block := file.read(1 << 20)):
+            size += len(block)
+    return size
+
+
+def _check_fasttext_header(path: Path, head: bytes) -> None:
+    # Magic and version, then twelve int32 (dim first, the number of n-gram buckets ninth), one
+    # float64, and the dictionary, which begins with its entries and words as int32.
+    if len(head) < 76:
+        raise InputError(f"{str(path)!r} breaks off in its header. Download it again.")
+    arguments = struct.unpack("<12i", head[8:56])
+    dim, buckets = arguments[0], arguments[8]
+    entries, words = struct.unpack("<2i", head[64:72])
+    promise = f"{words} words and {buckets} n-gram buckets of {dim} numbers"
+    if min(dim, words, entries) < 1 or buckets < 0:
+        raise InputError(f"The header of {str(path)!r} makes no sense: {promise}.")
+    _refuse_promise(path, promise, (words + buckets) * dim * 4)
+
+
+def _checked(path: Path, found: WordVectors) -> WordVectors:
+    if not len(found.words):
+        raise InputError(f"{str(path)!r} holds no vectors. Download it again.")
+    finite = np.isfinite(found.vectors).all(axis=1)
+    if not finite.all():
+        word = found.words[int(np.flatnonzero(~finite)[0])]
+        raise InputError(
+            f"{str(path)!r} holds {int((~finite).sum())} vectors with NaN or infinity, first that "
+            f"of {word!r}. Repair the file or train the vectors again."
+        )
+    return found

@@ -1,0 +1,85 @@
+"""From what a user names to vectors that are open."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from nlptl.base.errors import ConfigError
+from nlptl.encoders.static.distillation import Distilled
+from nlptl.encoders.static.formats import WordVectors, read_word_vectors
+from nlptl.encoders.static.store import VectorStore
+from nlptl.storage.atomic import new_folder
+from nlptl.storage.hashing import fingerprint
+from nlptl.storage.places import cache_root
+
+_LAYOUT = 1
+"""Raised when stores written now could no longer be read; older ones are then made again."""
+
+_SHELF: OrderedDict[str, VectorStore] = OrderedDict()
+_MOST_OPEN = 4
+
+
+def open_vectors(source: Any, *, cache: str | Path | None) -> VectorStore:
+    """Open word vectors, converting or distilling them once.
+
+    Parameters
+    ----------
+    source : str, Path, Distilled, KeyedVectors or VectorStore
+        See ``StaticEncoder``.
+    cache : str, Path or None
+        Folder of the converted stores; ``"auto"`` for the user's cache folder, None for none.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used.
+    ConfigError
+        If the source is of no known kind.
+    """
+    if isinstance(source, VectorStore):
+        return source
+    if isinstance(source, Distilled):
+        return _kept(source.identity(), cache, source.make)
+    if isinstance(source, str | Path):
+        path = Path(source).expanduser()
+        return _kept(_identity(path), cache, lambda: _convert(path))
+    if hasattr(source, "index_to_key") and hasattr(source, "vectors"):
+        found = WordVectors(list(source.index_to_key), source.vectors)
+        return VectorStore.of_words(found, name="KeyedVectors")
+    raise ConfigError(
+        f"vectors must be a file, Distilled(...), OwnVectors(...) or gensim KeyedVectors, "
+        f"got {type(source).__name__}."
+    )
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {"path": str(path)}
+    stat = path.stat()
+    return {"path": str(path.resolve()), "size": stat.st_size, "changed": stat.st_mtime_ns}
+
+
+def _convert(path: Path) -> VectorStore:
+    return VectorStore.of_words(read_word_vectors(path), name=path.name)
+
+
+def _kept(identity: dict[str, Any], cache: str | Path | None, make: Any) -> VectorStore:
+    name = fingerprint({**identity, "layout": _LAYOUT})
+    if name not in _SHELF:
+        _SHELF[name] = make() if cache is None else _on_disk(name, cache, make)
+        while len(_SHELF) > _MOST_OPEN:
+            _SHELF.popitem(last=False)
+    _SHELF.move_to_end(name)
+    return _SHELF[name]
+
+
+def _on_disk(name: str, cache: str | Path, make: Any) -> VectorStore:
+    root = cache_root() if cache == "auto" else Path(cache)
+    folder = root / "vectors" / name
+    if not folder.is_dir():
+        store = make()
+        with new_folder(folder) as draft:
+            store.save(draft)
+    return VectorStore.load(folder)

@@ -1,0 +1,160 @@
+"""Cutting texts into the tokens of a vector store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.arrays import AnyArray, FloatArray, IntArray
+from nlptl.encoders.static.formats import Subwords
+from nlptl.encoders.static.store import VectorStore
+
+_WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+_CONTRACTION = re.compile(r"(?i)(n['’]t|['’](?:s|re|ve|ll|d|m))$")
+_DIGIT = re.compile(r"\d")
+
+
+@dataclass(frozen=True)
+class TokenBatch:
+    """The tokens of some texts, each distinct token once.
+
+    Attributes
+    ----------
+    tokens : list of str
+        The distinct tokens.
+    vectors : ndarray of shape (n_tokens, dim), float32
+        Their vectors; zeros for a token that has none.
+    ranks : ndarray of shape (n_tokens,)
+        Their rows in the store, -1 for a token outside the vocabulary.
+    known : ndarray of shape (n_tokens,), bool
+        Which tokens have a vector.
+    places : ndarray of shape (n_running,)
+        The token at each place of the running text.
+    bounds : ndarray of shape (n_texts + 1,)
+        Where in ``places`` each text begins and ends.
+    """
+
+    tokens: list[str]
+    vectors: FloatArray
+    ranks: IntArray
+    known: AnyArray
+    places: IntArray
+    bounds: IntArray
+
+
+def tokenize(store: VectorStore, texts: Sequence[str]) -> TokenBatch:
+    """Cut texts into tokens and look up their vectors."""
+    if store.tokenizer is not None:
+        return _pieces(store, texts)
+    return _words(store, texts)
+
+
+def words_of(text: str) -> list[str]:
+    """Cut a text into words and punctuation marks.
+
+    Examples
+    --------
+    >>> words_of("I can't, sorry!")
+    ['I', "can't", ',', 'sorry', '!']
+    """
+    return _WORD.findall(text)
+
+
+def _pieces(store: VectorStore, texts: Sequence[str]) -> TokenBatch:
+    tokenizer = piece_tokenizer(str(store.tokenizer))
+    encoded = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+    ids = [entry.ids for entry in encoded]
+    running = np.fromiter(chain.from_iterable(ids), dtype=np.int64)
+    rows, places = np.unique(running, return_inverse=True)
+    return TokenBatch(
+        tokens=[store.tokens[row] for row in rows],
+        vectors=np.asarray(store.vectors[rows]),
+        ranks=rows,
+        known=np.ones(len(rows), dtype=bool),
+        places=places,
+        bounds=_bounds([len(entry) for entry in ids]),
+    )
+
+
+_TOKENIZERS: dict[str, Any] = {}
+
+
+def piece_tokenizer(described: str) -> Any:
+    """Give the tokenizer a store describes, made once a process."""
+    from tokenizers import Tokenizer
+
+    if described not in _TOKENIZERS:
+        made = Tokenizer.from_str(described)
+        made.no_truncation()
+        made.no_padding()
+        _TOKENIZERS[described] = made
+    return _TOKENIZERS[described]
+
+
+def _words(store: VectorStore, texts: Sequence[str]) -> TokenBatch:
+    found: dict[str, list[tuple[str, int]]] = {}
+    order: dict[str, int] = {}
+    ranks: list[int] = []
+    places: list[int] = []
+    sizes = []
+    for text in texts:
+        before = len(places)
+        for word in words_of(text):
+            if word not in found:
+                found[word] = _look_up(store.row_of, word)
+            for token, rank in found[word]:
+                if token not in order:
+                    order[token] = len(ranks)
+                    ranks.append(rank)
+                places.append(order[token])
+        sizes.append(len(places) - before)
+    return _with_vectors(store, list(order), np.array(ranks, dtype=np.int64), places, sizes)
+
+
+def _look_up(row_of: dict[str, int], word: str) -> list[tuple[str, int]]:
+    """Find a word as written, in other letter cases, with digits masked, or in its two parts."""
+    masked = _DIGIT.sub("#", word)
+    for form in (word, word.lower(), word.capitalize(), word.upper(), masked):
+        if form in row_of:
+            return [(form, row_of[form])]
+    ending = _CONTRACTION.search(word)
+    if ending and ending.start():
+        parts = (word[: ending.start()], ending.group().replace("’", "'"))
+        return [pair for part in parts for pair in _look_up(row_of, part)]
+    return [(word.lower(), -1)]
+
+
+def _with_vectors(
+    store: VectorStore, tokens: list[str], ranks: IntArray, places: list[int], sizes: list[int]
+) -> TokenBatch:
+    known = ranks >= 0
+    vectors = np.zeros((len(tokens), store.dim), dtype=np.float32)
+    vectors[known] = store.vectors[ranks[known]]
+    if store.subwords is not None:
+        for row in np.flatnonzero(~known):
+            made = _from_subwords(tokens[row], store.subwords)
+            if made is not None:
+                vectors[row], known[row] = made, True
+    return TokenBatch(
+        tokens, vectors, ranks, known, np.array(places, dtype=np.int64), _bounds(sizes)
+    )
+
+
+def _from_subwords(word: str, subwords: Subwords) -> FloatArray | None:
+    from gensim.models.fasttext_inner import ft_ngram_hashes
+
+    shortest, longest = subwords.shortest, subwords.longest
+    buckets = ft_ngram_hashes(word, shortest, longest, len(subwords.vectors))
+    if not len(buckets):
+        return None
+    mean: FloatArray = subwords.vectors[np.array(buckets)].mean(axis=0)
+    return mean
+
+
+def _bounds(sizes: list[int]) -> IntArray:
+    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])

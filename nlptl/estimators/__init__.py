@@ -1,0 +1,1 @@
+"""Floor 6: what users meet. Wiring, no mathematics."""

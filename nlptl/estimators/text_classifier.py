@@ -1,0 +1,401 @@
+"""The classifier of texts that every rung of the ladder stands behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+from typing_extensions import Self
+
+from nlptl.base.arrays import AnyArray, FloatArray, IntArray
+from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.protocols import Features, ModuleFusion, ModuleHead, SolverHead
+from nlptl.base.specs import NestedParams
+from nlptl.data.audit import audit
+from nlptl.data.corpus import as_corpora
+from nlptl.data.labels import LabelCodec
+from nlptl.data.rows import Rows, as_rows
+from nlptl.data.targets import Targets
+from nlptl.encoders.contextual.encoder import TransformerEncoder
+from nlptl.encoders.fused import FusedEncoder
+from nlptl.estimators.folder import load_classifier, save_classifier
+from nlptl.estimators.scoring import (
+    FitPlan,
+    FittedScorer,
+    fit_network_scorer,
+    fit_solver_scorer,
+)
+from nlptl.evaluation.scores import ClassScore, class_scores
+from nlptl.heads.deciding.imbalance import as_imbalance
+from nlptl.heads.linear import LogisticHead
+from nlptl.training.config import TrainingConfig
+from nlptl.training.network import NetworkRecipe
+from nlptl.transfer.features.frozen import Frozen
+
+_PROBE = 8
+
+
+class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
+    """Classify texts with knowledge carried over from elsewhere.
+
+    Follows the scikit-learn contract: ``clone``, ``get_params``, ``GridSearchCV`` and
+    ``Pipeline`` work, with parameters of nested objects as ``transfer__layers``, ``head__C``.
+
+    Parameters
+    ----------
+    encoder : str, Path, encoder or None
+        A Hub name, a local folder, or a spec (``TransformerEncoder``, ``StaticEncoder``,
+        ``TfidfEncoder``, ``FusedEncoder``); None is ``sentence-transformers/all-MiniLM-L6-v2``.
+    transfer : Frozen or None
+        How the knowledge is carried over; None is ``Frozen()``.
+    head : head or None
+        ``LogisticHead`` (the default), ``MLPHead``, ``PrototypeHead``, ``DiscriminantHead``, or
+        any scikit-learn classifier (which then cannot be saved).
+    training : TrainingConfig or None
+        For heads and fusions that are networks.
+    seed : int
+        The same seed and data give the same model.
+    imbalance : {"balanced", "logit_adjust"} or None
+        Rare classes weigh more in training, or predictions are moved towards them.
+    long_texts : {"windows", "cut"}
+        Read texts longer than the encoder's window in overlapping windows, or cut them. An
+        encoder spec that says ``"cut"`` itself stays so.
+    device : str or None
+        Torch device; None is the first accelerator, else the processor.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels as given, sorted; the columns of ``predict_proba``.
+    audit_ : AuditReport
+        What a look at the training data found.
+    history_ : History or None
+        Losses and scores, where a network was trained.
+    notes_ : dict
+        What was given to ``save`` beside the model.
+
+    Examples
+    --------
+    >>> from nlptl.data.samples import support_requests
+    >>> texts, labels = support_requests()
+    >>> clf = TextClassifier().fit(texts[::4], labels[::4])
+    >>> clf.predict(["How do I add a second calendar?", "I was charged twice."]).tolist()
+    ['how_to', 'billing']
+    """
+
+    def __init__(
+        self,
+        encoder: Any = None,
+        *,
+        transfer: Any = None,
+        head: Any = None,
+        training: TrainingConfig | None = None,
+        seed: int = 0,
+        imbalance: str | None = None,
+        long_texts: str = "windows",
+        device: str | None = None,
+    ) -> None:
+        self.encoder = encoder
+        self.transfer = transfer
+        self.head = head
+        self.training = training
+        self.seed = seed
+        self.imbalance = imbalance
+        self.long_texts = long_texts
+        self.device = device
+
+    def fit(
+        self,
+        texts: Any,
+        labels: Any,
+        *,
+        source: Any = None,
+        unlabeled: Any = None,
+        validation: Any = None,
+        sample_weight: Any = None,
+    ) -> Self:
+        """Learn from labelled texts.
+
+        Parameters
+        ----------
+        texts : list, array, Series, column, DataFrame or Dataset of length n
+            Texts, or pairs of texts as tuples. A DataFrame where ``FusedEncoder`` names columns.
+        labels : sequence of length n
+            str, bool, int, float or tuples of these; or a list of them a text; or an (n, k)
+            array of zeros and ones.
+        source, validation : Corpus or dict of them, optional
+            For transfers that use them; ``Frozen`` does not.
+        unlabeled : Corpus or dict of them, optional
+            Text without labels, for encoders that learn from text.
+        sample_weight : sequence of length n, optional
+            Weight of each row, 0 or more.
+
+        Raises
+        ------
+        InputError
+            If the data cannot be used as it is.
+        ConfigError
+            If options contradict each other, or an argument is given that nothing uses.
+        """
+        encoder, transfer, head = self._encoder(), self._transfer(), self._head()
+        imbalance = as_imbalance(self.imbalance)
+        self._refuse_unused(transfer, source=source, validation=validation)
+        rows = self._rows(texts)
+        codec = LabelCodec.learn(labels)
+        targets = _targets(codec, labels, sample_weight, rows)
+        further = self._further(unlabeled, encoder)
+        self.audit_ = audit(rows, labels, **_lengths(encoder, rows))
+        self._codec, self.classes_ = codec, codec.classes
+        self._features = transfer.learn(encoder, rows, targets, further=further)
+        found = self._features.transform(rows)
+        plan = FitPlan(self.training or TrainingConfig(), imbalance, self.seed, self.device)
+        if _is_solver(head, encoder):
+            self._scorer = fit_solver_scorer(head, found, targets, plan)
+        else:
+            groups = self._features.groups(rows)
+            recipe = NetworkRecipe(head, _fusion(encoder), groups, targets.n_outputs)
+            self._scorer = fit_network_scorer(recipe, _dense(found), targets, plan)
+        self.history_ = self._scorer.history
+        self.notes_: dict[str, Any] = {}
+        self._probe = rows.take(np.arange(min(_PROBE, len(rows))))
+        return self
+
+    def predict(self, texts: Any) -> Any:
+        """Give the label of each text, as labels were given to ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n,), list of lists, or ndarray of shape (n, k)
+            In the form of the training labels.
+        """
+        return self.decode(self.predict_proba(texts))
+
+    def decode(self, probabilities: FloatArray) -> Any:
+        """Give the labels that belong to probabilities (n, n_classes) from ``predict_proba``."""
+        return self._codec.decode(self._codes(probabilities))
+
+    def predict_proba(self, texts: Any) -> FloatArray:
+        """Give the probability of each class.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Columns in the order of ``classes_``. Rows sum to 1 where a text has one label.
+        """
+        check_is_fitted(self, "classes_")
+        rows = self._rows(texts)
+        if rows.are_pairs != self._probe.are_pairs:
+            kinds = {True: "pairs of texts", False: "single texts"}
+            raise InputError(
+                f"This model was trained on {kinds[self._probe.are_pairs]}, got "
+                f"{kinds[rows.are_pairs]}, the first being {rows[0]!r}."
+            )
+        return self._scorer.probabilities(self._features.transform(rows))
+
+    def predict_log_proba(self, texts: Any) -> FloatArray:
+        """Give the log probability of each class: (n, n_classes)."""
+        return np.log(np.maximum(self.predict_proba(texts), 1e-300))
+
+    def score(self, texts: Any, labels: Any, sample_weight: Any = None) -> float:
+        """Give the share of texts whose label (or whole set of labels) is right."""
+        truth = self._truth(labels)
+        chosen = self._codes(self.predict_proba(texts))
+        right = truth == chosen
+        rows = right.all(axis=1) if right.ndim == 2 else right
+        return float(np.average(rows, weights=sample_weight))
+
+    def evaluate(self, texts: Any, labels: Any) -> dict[str, float]:
+        """Give every figure of merit on labelled texts.
+
+        Returns
+        -------
+        dict
+            accuracy, macro_f1, micro_f1, matthews, log_loss, calibration_error.
+        """
+        from nlptl.evaluation.metrics import measure
+
+        truth, probabilities = self._truth(labels), self.predict_proba(texts)
+        return measure(truth, probabilities, self._codes(probabilities))
+
+    def class_scores(self, texts: Any, labels: Any) -> list[ClassScore]:
+        """Give precision, recall and F1 of each class on labelled texts."""
+        chosen = self._codes(self.predict_proba(texts))
+        names = [str(label) for label in self.classes_.tolist()]
+        return class_scores(self._truth(labels), chosen, names)
+
+    def save(self, folder: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
+        """Write the model into a folder, and prove that it can be read back.
+
+        The folder appears whole or not at all. Before this returns, the model is read from it
+        and its probabilities are compared with this one's.
+
+        Parameters
+        ----------
+        folder : str or Path
+            A new folder, or one that holds a model saved before, which is then replaced.
+        notes : dict, optional
+            Plain JSON values to keep with the model; ``load`` gives them as ``notes_``.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        StorageError
+            If the folder holds something else, cannot be written, or the model cannot be saved.
+        """
+        check_is_fitted(self, "classes_")
+        return save_classifier(self, Path(folder), notes=notes)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a model that ``save`` wrote, checking every file.
+
+        Raises
+        ------
+        StorageError
+            If there is no model, or a newer release wrote it.
+        IntegrityError
+            If a file is missing or was changed; it is named.
+        """
+        return load_classifier(cls, Path(folder))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "classes_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _encoder(self) -> Any:
+        given = self.encoder
+        encoder = TransformerEncoder(given) if given is None or _is_name(given) else given
+        if not hasattr(encoder, "transform"):
+            raise ConfigError(
+                f"encoder must be a name, a folder or an encoder, got {type(given).__name__}."
+            )
+        if isinstance(encoder, TransformerEncoder):
+            changes: dict[str, Any] = {"device": self.device} if self.device else {}
+            if self.long_texts != "windows":
+                changes["long_texts"] = self.long_texts
+            encoder = replace(encoder, **changes)
+        return encoder
+
+    def _transfer(self) -> Any:
+        chosen = self.transfer
+        if isinstance(chosen, list | tuple) and len(chosen) == 1:
+            chosen = chosen[0]
+        if chosen is None:
+            return Frozen()
+        if not hasattr(chosen, "learn"):
+            raise ConfigError(f"transfer must be a transfer such as Frozen(), got {chosen!r}.")
+        return chosen
+
+    def _head(self) -> Any:
+        head = LogisticHead(seed=self.seed) if self.head is None else self.head
+        if not isinstance(head, SolverHead | ModuleHead) and not hasattr(head, "fit"):
+            raise ConfigError(f"head must be a head such as LogisticHead(), got {head!r}.")
+        return head
+
+    def _rows(self, texts: Any) -> Rows:
+        # A fused encoder says which columns of a table are read.
+        return (
+            self.encoder.rows(texts) if isinstance(self.encoder, FusedEncoder) else as_rows(texts)
+        )
+
+    def _further(self, unlabeled: Any, encoder: Any) -> Rows:
+        corpora = as_corpora(unlabeled, argument="unlabeled")
+        if corpora and isinstance(encoder, TransformerEncoder):
+            self._refuse("unlabeled", "a transformer with Frozen() learns nothing from it")
+        return Rows([text for corpus in corpora.values() for text in corpus.rows.texts])
+
+    def _refuse_unused(self, transfer: Any, **given: Any) -> None:
+        for name, value in given.items():
+            if value is not None:
+                as_corpora(value, argument=name)
+                self._refuse(name, f"{type(transfer).__name__}() does not use it")
+
+    @staticmethod
+    def _refuse(name: str, reason: str) -> None:
+        raise ConfigError(f"fit was given {name}=..., but {reason}. Leave it out.")
+
+    def _truth(self, labels: Any) -> IntArray:
+        check_is_fitted(self, "classes_")
+        return self._codec.encode(labels)
+
+    def _codes(self, probabilities: FloatArray) -> IntArray:
+        return self._scorer.decision.choose(probabilities)
+
+    _codec: LabelCodec
+    _features: Any
+    _scorer: FittedScorer
+    _probe: Rows
+    classes_: AnyArray
+
+
+def _is_name(given: Any) -> bool:
+    return isinstance(given, str | Path)
+
+
+def _fusion(encoder: Any) -> ModuleFusion | None:
+    fusion = getattr(encoder, "fusion", None)
+    return fusion if isinstance(fusion, ModuleFusion) else None
+
+
+def _is_solver(head: Any, encoder: Any) -> bool:
+    """Decide between solving and training, and refuse what can do neither."""
+    if _fusion(encoder) is None:
+        return hasattr(head, "fit")
+    if not isinstance(head, ModuleHead):
+        raise ConfigError(
+            f"{type(encoder.fusion).__name__} is trained together with the head, which "
+            f"{type(head).__name__} does not allow. Use LogisticHead or MLPHead."
+        )
+    return False
+
+
+def _lengths(encoder: Any, rows: Rows) -> dict[str, Any]:
+    """Count tokens where the encoder has a window."""
+    if not isinstance(encoder, TransformerEncoder):
+        return {}
+    sides: Sequence[Rows] = [rows.side(0), rows.side(1)] if rows.are_pairs else [rows]
+    counts = np.maximum.reduce([encoder.count_tokens([str(t) for t in s.texts]) for s in sides])
+    return {"token_counts": counts, "window": encoder.window}
+
+
+def _targets(codec: LabelCodec, labels: Any, sample_weight: Any, rows: Rows) -> Targets:
+    codes = codec.encode(labels)
+    if len(codes) != len(rows):
+        raise InputError(
+            f"Each text needs one label, got {len(rows)} texts and {len(codes)} labels."
+        )
+    if sample_weight is None:
+        return Targets(codes, len(codec.classes))
+    weights: FloatArray = np.asarray(sample_weight, dtype=np.float64)
+    if weights.shape != (len(rows),) or not np.isfinite(weights).all() or (weights < 0).any():
+        raise InputError(
+            f"sample_weight must hold {len(rows)} numbers of 0 or more, got an array of shape "
+            f"{weights.shape}."
+        )
+    return Targets(codes, len(codec.classes), weights)
+
+
+def _dense(features: Features) -> FloatArray:
+    if issparse(features):
+        raise ConfigError(
+            f"A network cannot be trained on {features.shape[1]} word counts. "
+            "Use LogisticHead with TfidfEncoder."
+        )
+    dense: FloatArray = features
+    return dense

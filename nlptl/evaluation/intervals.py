@@ -1,0 +1,88 @@
+"""How sure a figure is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from nlptl.base.arrays import AnyArray, FloatArray
+from nlptl.base.errors import InputError
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with the range in which it lies with 95 % confidence."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def share_interval(hits: int, n: int) -> Interval:
+    """Give the Wilson interval of a share [1]_.
+
+    Parameters
+    ----------
+    hits : int
+        Rows that are right.
+    n : int
+        All rows, at least 1.
+
+    References
+    ----------
+    .. [1] Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927.
+
+    Examples
+    --------
+    >>> str(share_interval(90, 100))
+    '0.900 [0.826, 0.945]'
+    """
+    if n < 1:
+        raise InputError(f"A share needs at least one row, got {n}.")
+    z = float(stats.norm.ppf(0.975))
+    p = hits / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return Interval(p, float(middle - half), float(middle + half))
+
+
+def bootstrap_interval(
+    statistic: Callable[[AnyArray], float], n: int, *, rng: np.random.Generator, draws: int = 1000
+) -> Interval:
+    """Give the percentile bootstrap interval of a statistic of rows.
+
+    Parameters
+    ----------
+    statistic : callable
+        Takes row numbers, with repeats; gives the figure on these rows.
+    n : int
+        How many rows there are.
+    rng : numpy.random.Generator
+    draws : int
+        How many resamples.
+    """
+    values = [statistic(rng.integers(0, n, n)) for _ in range(draws)]
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Interval(float(statistic(np.arange(n))), float(low), float(high))
+
+
+def paired_interval(differences: FloatArray) -> Interval:
+    """Give the mean of paired differences with its t interval.
+
+    Parameters
+    ----------
+    differences : ndarray of shape (n,)
+        One difference a seed or a split, at least two.
+    """
+    n = len(differences)
+    if n < 2:
+        raise InputError(f"An interval needs at least two differences, got {n}.")
+    mean = float(np.mean(differences))
+    half = float(stats.t.ppf(0.975, n - 1) * np.std(differences, ddof=1) / np.sqrt(n))
+    return Interval(mean, mean - half, mean + half)

@@ -1,0 +1,90 @@
+"""Figures of merit as pure functions on codes and probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import f1_score, matthews_corrcoef, precision_recall_fscore_support
+
+from nlptl.base.arrays import FloatArray, IntArray
+
+_BINS = 15
+
+
+def accuracy(truth: IntArray, chosen: IntArray) -> float:
+    """Share of rows that are right; with several labels a row, of rows where all labels are."""
+    same = truth == chosen
+    return float((same.all(axis=1) if same.ndim == 2 else same).mean())
+
+
+def macro_f1(truth: IntArray, chosen: IntArray) -> float:
+    """Mean F1 over the classes that occur in the truth or were chosen."""
+    return float(f1_score(truth, chosen, average="macro", zero_division=0))
+
+
+def micro_f1(truth: IntArray, chosen: IntArray) -> float:
+    """F1 over all decisions; equal to accuracy where each row has one label."""
+    return float(f1_score(truth, chosen, average="micro", zero_division=0))
+
+
+def matthews(truth: IntArray, chosen: IntArray) -> float:
+    """Matthews correlation, from -1 to 1; 0 is chance [1]_.
+
+    With several labels a row, all decisions are taken together.
+
+    References
+    ----------
+    .. [1] Gorodkin, "Comparing two K-category assignments by a K-category correlation
+       coefficient", 2004.
+    """
+    return float(matthews_corrcoef(truth.ravel(), chosen.ravel()))
+
+
+def log_loss(truth: IntArray, probabilities: FloatArray) -> float:
+    """Mean of minus the log of the probability given to the truth; over labels, where several."""
+    safe = np.clip(probabilities, 1e-12, 1.0 - 1e-12)
+    if truth.ndim == 2:
+        return float(-np.where(truth > 0, np.log(safe), np.log(1 - safe)).mean())
+    return float(-np.log(safe[np.arange(len(truth)), truth]).mean())
+
+
+def calibration_error(truth: IntArray, probabilities: FloatArray) -> float:
+    """Give the expected calibration error, over 15 bins of confidence [1]_.
+
+    With several labels a row, each label's probability is held against its frequency.
+
+    References
+    ----------
+    .. [1] Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian
+       Binning", AAAI 2015.
+    """
+    if truth.ndim == 2:
+        confidence, right = probabilities.ravel(), truth.ravel() > 0
+    else:
+        confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    place = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    counts = np.bincount(place, minlength=_BINS)
+    gaps = np.bincount(place, confidence, _BINS) - np.bincount(place, right, _BINS)
+    return float(np.abs(gaps).sum() / max(counts.sum(), 1))
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """Precision, recall and F1 of one class, and how many rows have it."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    rows: int
+
+
+def class_scores(truth: IntArray, chosen: IntArray, names: list[str]) -> list[ClassScore]:
+    """Give precision, recall and F1 of each class, in the order of ``names``."""
+    labels = list(range(len(names)))
+    columns = precision_recall_fscore_support(truth, chosen, labels=labels, zero_division=0)
+    return [
+        ClassScore(name, float(p), float(r), float(f), int(n))
+        for name, p, r, f, n in zip(names, *columns, strict=True)
+    ]

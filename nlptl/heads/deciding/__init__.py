@@ -1,0 +1,1 @@
+"""What is learnt from rows held out: strengths, temperatures, thresholds, rare classes."""

@@ -1,0 +1,49 @@
+"""A small network as a head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nlptl.base.errors import ConfigError
+from nlptl.base.specs import Spec
+
+
+@dataclass(frozen=True)
+class MLPHead(Spec):
+    """One or more hidden layers with batch normalisation and dropout.
+
+    Parameters
+    ----------
+    hidden : tuple of int
+        Width of each hidden layer.
+    dropout : float
+        Share of numbers dropped in training, from 0 to below 1.
+    batch_norm : bool
+        Normalise each hidden layer over the batch.
+    """
+
+    hidden: tuple[int, ...] = (256,)
+    dropout: float = 0.3
+    batch_norm: bool = True
+
+    def __post_init__(self) -> None:
+        if any(width < 1 for width in self.hidden) or not 0 <= self.dropout < 1:
+            raise ConfigError(
+                f"MLPHead needs widths of at least 1 and dropout from 0 to below 1, got "
+                f"hidden={self.hidden}, dropout={self.dropout}."
+            )
+
+    def build(self, n_features: int, n_outputs: int) -> Any:
+        """Make the freshly initialised network: (n, n_features) to logits (n, n_outputs)."""
+        from torch import nn
+
+        layers: list[nn.Module] = []
+        before = n_features
+        for width in self.hidden:
+            layers.append(nn.Linear(before, width))
+            if self.batch_norm:
+                layers.append(nn.BatchNorm1d(width))
+            layers += [nn.ReLU(), nn.Dropout(self.dropout)]
+            before = width
+        return nn.Sequential(*layers, nn.Linear(before, n_outputs))

@@ -1,0 +1,79 @@
+"""The class whose prototype is nearest."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from typing_extensions import Self
+
+from nlptl.base.arrays import AnyArray, FloatArray
+from nlptl.base.errors import ConfigError
+
+
+class PrototypeHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Give each vector the class whose mean vector is nearest [1]_.
+
+    Parameters
+    ----------
+    shrink : float
+        Share by which each prototype is drawn towards the mean of all, from 0 to below 1.
+
+    Attributes
+    ----------
+    prototypes_ : ndarray of shape (n_classes, n_features)
+
+    References
+    ----------
+    .. [1] Snell, Swersky and Zemel, "Prototypical Networks for Few-shot Learning", NeurIPS 2017.
+    """
+
+    def __init__(self, *, shrink: float = 0.0) -> None:
+        self.shrink = shrink
+
+    def fit(self, X: FloatArray, y: AnyArray, sample_weight: FloatArray | None = None) -> Self:
+        """Average the vectors of each class.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_features)
+        y : array of shape (n,)
+        sample_weight : ndarray of shape (n,), optional
+            Weight of each row in its class mean.
+        """
+        if not 0 <= self.shrink < 1:
+            raise ConfigError(f"shrink must lie from 0 to below 1, got {self.shrink}.")
+        X, y = validate_data(self, X, y, dtype=[np.float32, np.float64])
+        check_classification_targets(y)
+        weights = _check_sample_weight(sample_weight, X)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"Expected at least 2 classes, got 1 class: {self.classes_[0]!r}.")
+        used = np.zeros((len(self.classes_), len(X)))
+        used[codes, np.arange(len(X))] = np.maximum(weights, 1e-12)
+        means = (used @ X) / used.sum(axis=1, keepdims=True)
+        self.prototypes_ = (1 - self.shrink) * means + self.shrink * X.mean(axis=0)
+        return self
+
+    def logits(self, X: FloatArray) -> FloatArray:
+        """Give minus the squared distance to each prototype: (n, n_classes)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=[np.float32, np.float64])
+        lengths = (self.prototypes_**2).sum(axis=1)
+        products = X @ self.prototypes_.T
+        closeness: FloatArray = 2 * products - lengths - (X**2).sum(axis=1, keepdims=True)
+        return closeness
+
+    def predict_proba(self, X: FloatArray) -> FloatArray:
+        """Give the softmax of minus the squared distances: (n, n_classes)."""
+        from scipy.special import softmax
+
+        probabilities: FloatArray = softmax(self.logits(X), axis=1)
+        return probabilities
+
+    def predict(self, X: FloatArray) -> AnyArray:
+        """Give the class of the nearest prototype of each row."""
+        check_is_fitted(self)
+        nearest: AnyArray = self.classes_[self.logits(X).argmax(axis=1)]
+        return nearest

@@ -1,0 +1,131 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from nlptl.data.audit import AuditReport
+from nlptl.evaluation.intervals import Interval
+from nlptl.evaluation.scores import ClassScore
+
+_TITLES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+    "matthews": "Matthews correlation",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+}
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One row of a comparison: what was tried and what came of it.
+
+    Attributes
+    ----------
+    name : str
+    carries : str
+        What it carries over.
+    accuracy : Interval
+    seconds : float
+        From texts to fitted model.
+    """
+
+    name: str
+    carries: str
+    accuracy: Interval
+    seconds: float
+
+
+def comparison_table(title: str, rungs: Sequence[Rung]) -> Table:
+    """Show what was tried, with accuracy, interval and time."""
+    table = _table(title, "method", "carries over")
+    for heading in ("accuracy", "95 % interval", "seconds"):
+        table.add_column(heading, justify="right")
+    best = max(rung.accuracy.value for rung in rungs)
+    for rung in rungs:
+        style = "bold" if rung.accuracy.value == best else ""
+        interval = f"{rung.accuracy.low:.3f} to {rung.accuracy.high:.3f}"
+        table.add_row(
+            rung.name,
+            rung.carries,
+            f"{rung.accuracy.value:.3f}",
+            interval,
+            f"{rung.seconds:.1f}",
+            style=style,
+        )
+    return table
+
+
+def metrics_table(figures: dict[str, float], *, interval: Interval | None = None) -> Table:
+    """Show the figures of merit, accuracy with its interval."""
+    table = _table("Figures on the given rows", "metric")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for name, value in figures.items():
+        shown = interval is not None and name == "accuracy"
+        span = f"{interval.low:.3f} to {interval.high:.3f}" if shown and interval else ""
+        table.add_row(_TITLES.get(name, name), f"{value:.3f}", span)
+    return table
+
+
+def classes_table(rows: Sequence[ClassScore]) -> Table:
+    """Show precision, recall and F1 of each class."""
+    table = _table("By class", "class")
+    for heading in ("precision", "recall", "F1", "rows"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        numbers = (f"{value:.3f}" for value in (row.precision, row.recall, row.f1))
+        table.add_row(row.name, *numbers, str(row.rows))
+    return table
+
+
+def audit_table(report: AuditReport) -> Table:
+    """Show what an audit found."""
+    table = _table("Audit of the training data", "what")
+    table.add_column("found", justify="right")
+    counts = report.class_counts
+    facts = {
+        "rows": str(report.n_rows),
+        "classes": str(len(counts)),
+        "rows a class, fewest to most": f"{min(counts.values())} to {max(counts.values())}"
+        if counts
+        else "no labels",
+        "rows without text": str(report.empty),
+        "rows that repeat another": str(report.repeated),
+        "pairs nearly the same": "not looked for" if report.near is None else str(report.n_near),
+        "texts with different labels": str(report.n_conflicts),
+    }
+    if report.window:
+        facts["longest text"] = f"{report.longest} tokens"
+        facts[f"texts over {report.window} tokens"] = (
+            f"{report.n_cut} ({report.share_beyond:.1%} of tokens beyond)"
+        )
+    for name, n in report.leaked.items():
+        facts[f"rows of {name} also in training"] = str(n)
+    for what, found in facts.items():
+        table.add_row(what, found)
+    return table
+
+
+def predictions_table(
+    texts: Sequence[str], labels: Sequence[object], sure: Sequence[float]
+) -> Table:
+    """Show texts with the label predicted and its probability."""
+    table = _table("Predictions on new texts", "text")
+    table.add_column("label")
+    table.add_column("probability", justify="right")
+    for text, label, share in zip(texts, labels, sure, strict=True):
+        table.add_row(text, str(label), f"{share:.2f}")
+    return table
+
+
+def _table(title: str, *left: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for heading in left:
+        table.add_column(heading)
+    return table

@@ -1,0 +1,102 @@
+"""A list of the files of a folder with their sha256, written last and checked first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nlptl.base.errors import IntegrityError, StorageError
+from nlptl.storage.hashing import sha256_of
+
+MANIFEST = "manifest.json"
+SCHEMA = 1
+"""Raised by one when a folder written now could no longer be read by an earlier release."""
+
+
+def write_manifest(folder: Path, *, kind: str, version: str) -> None:
+    """Record every file of ``folder`` with size and sha256.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder that is otherwise complete.
+    kind : str
+        What the folder holds, for example ``"text-classifier"``.
+    version : str
+        The release of nlptl that wrote it.
+    """
+    files = {
+        path.relative_to(folder).as_posix(): {
+            "sha256": sha256_of(path),
+            "size": path.stat().st_size,
+        }
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    record = {"schema": SCHEMA, "kind": kind, "nlptl": version, "files": files}
+    (folder / MANIFEST).write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+def verify_manifest(folder: Path, *, kind: str) -> dict[str, Any]:
+    """Check every listed file of ``folder`` and give the manifest.
+
+    Files that are not listed are ignored: they are never read.
+
+    Raises
+    ------
+    StorageError
+        If there is no such folder, it is of another kind, or a newer release wrote it.
+    IntegrityError
+        If a file is missing or its bytes were changed; the file is named.
+    """
+    record = read_manifest(folder)
+    if record["schema"] > SCHEMA:
+        raise StorageError(
+            f"{str(folder)!r} was written by nlptl {record['nlptl']} (format {record['schema']}); "
+            f"this release reads formats up to {SCHEMA}. Run: pip install -U nlptl"
+        )
+    if record["kind"] != kind:
+        raise StorageError(f"{str(folder)!r} holds a {record['kind']}, not a {kind}.")
+    for name, expected in record["files"].items():
+        _verify_file(folder, name, expected)
+    return record
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read the manifest of a folder without checking the files.
+
+    Raises
+    ------
+    StorageError
+        If the folder or its manifest is not there, or is not a manifest.
+    """
+    path = folder / MANIFEST
+    if not folder.is_dir():
+        raise StorageError(f"There is no folder {str(folder)!r}. Check the path.")
+    if not path.is_file():
+        raise StorageError(
+            f"{str(folder)!r} has no {MANIFEST}: it was not saved by nlptl, or not completely."
+        )
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record["schema"], int) or not isinstance(record["files"], dict):
+            raise TypeError("schema or files of the wrong kind")
+        return dict(record)
+    except (ValueError, KeyError, TypeError) as problem:
+        raise IntegrityError(
+            f"{str(path)!r} is damaged ({problem}). Save the model again or restore a copy."
+        ) from problem
+
+
+def _verify_file(folder: Path, name: str, expected: dict[str, Any]) -> None:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise IntegrityError(f"The manifest names {name!r}, which lies outside {str(folder)!r}.")
+    if not path.is_file():
+        raise IntegrityError(f"File {name!r} of {str(folder)!r} is missing. Restore a copy.")
+    if sha256_of(path) != expected["sha256"]:
+        raise IntegrityError(
+            f"File {name!r} of {str(folder)!r} was changed or damaged: its sha256 is not "
+            f"{expected['sha256'][:12]}… as recorded. Restore a copy."
+        )

@@ -1,0 +1,225 @@
+"""Heads and fusions that are networks, trained on features by the one loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.arrays import AnyArray, FloatArray, Groups, IntArray
+from nlptl.base.chance import torch_seed
+from nlptl.base.protocols import ModuleFusion, ModuleHead
+from nlptl.data.batches import shuffled
+from nlptl.data.splits import stratified_folds
+from nlptl.data.targets import Targets
+from nlptl.training.config import TrainingConfig
+from nlptl.training.loop import History, make_accelerator, train
+
+_FOLDS = 5
+_FEWEST = 40
+"""With fewer rows none are held out, and training runs its full length."""
+
+
+@dataclass(eq=False)
+class FeatureNetwork:
+    """A trained network from features to logits.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        Takes features (n, n_features), gives logits (n, n_outputs).
+    scale : float
+        Features are multiplied by it, so that their numbers are about 1.
+    """
+
+    module: Any
+    scale: float
+
+    def logits(self, X: FloatArray) -> FloatArray:
+        """Give logits (n, n_outputs)."""
+        import torch
+
+        was_training = self.module.training
+        self.module.eval()
+        device = next(self.module.parameters()).device
+        with torch.inference_mode():
+            features = torch.from_numpy(np.ascontiguousarray(X, dtype=np.float32)).to(device)
+            scores: FloatArray = self.module(features * self.scale).float().cpu().numpy()
+        self.module.train(was_training)
+        return scores
+
+    def arrays(self) -> dict[str, AnyArray]:
+        """Give the weights by name."""
+        weights = {name: w.detach().cpu().numpy() for name, w in self.module.state_dict().items()}
+        return weights | {"scale": np.array([self.scale])}
+
+
+@dataclass(frozen=True)
+class NetworkRecipe:
+    """What a network over features is made of.
+
+    Attributes
+    ----------
+    head : ModuleHead
+        Makes the classifying layers.
+    fusion : ModuleFusion or None
+        Joins the groups of the features first.
+    groups : tuple of (str, int)
+        Columns of each group.
+    n_outputs : int
+        Classes or labels.
+    """
+
+    head: ModuleHead
+    fusion: ModuleFusion | None
+    groups: Groups
+    n_outputs: int
+
+    def build(self) -> Any:
+        """Make the freshly initialised network."""
+        from torch import nn
+
+        sizes = [width for _, width in self.groups]
+        if self.fusion is None:
+            return self.head.build(sum(sizes), self.n_outputs)
+        joined = self.fusion.build(sizes)
+        return nn.Sequential(joined, self.head.build(joined.width, self.n_outputs))
+
+    def restore(self, arrays: dict[str, AnyArray]) -> FeatureNetwork:
+        """Make the network with the weights that ``FeatureNetwork.arrays`` gave."""
+        import torch
+
+        module = self.build()
+        weights = {name: torch.from_numpy(a) for name, a in arrays.items() if name != "scale"}
+        module.load_state_dict(weights)
+        return FeatureNetwork(module.eval(), float(arrays["scale"][0]))
+
+
+@dataclass(frozen=True)
+class NetworkFit:
+    """A trained network, and what it said of rows held out while its length was chosen.
+
+    Attributes
+    ----------
+    network : FeatureNetwork
+    history : History
+    held_out : tuple of (ndarray, ndarray) or None
+        Row numbers and their logits.
+    """
+
+    network: FeatureNetwork
+    history: History
+    held_out: tuple[IntArray, FloatArray] | None
+
+
+def fit_network(
+    recipe: NetworkRecipe,
+    X: FloatArray,
+    targets: Targets,
+    *,
+    config: TrainingConfig,
+    seed: int = 0,
+    device: str | None = None,
+) -> NetworkFit:
+    """Train a network on features.
+
+    A fifth of the rows is held out to find how many epochs are best, and to learn from how the
+    logits are to be read; then the network is trained anew on all rows for that long.
+
+    Parameters
+    ----------
+    recipe : NetworkRecipe
+        What to build.
+    X : ndarray of shape (n, n_features)
+    targets : Targets
+        Of the n rows.
+    config : TrainingConfig
+    seed : int
+        Of initial weights, order and dropout.
+    device : str, optional
+
+    Returns
+    -------
+    NetworkFit
+    """
+    work = _Work(recipe, X, targets, seed, device)
+    everything = np.arange(len(targets))
+    if len(targets) < _FEWEST:
+        network, history = work.train(everything, config)
+        return NetworkFit(network, history, None)
+    folds = stratified_folds(targets.codes, _FOLDS, seed=seed)
+    seen, hidden = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
+    first, history = work.train(seen, config, hidden)
+    best = replace(config, epochs=max(history.best_epoch, 1))
+    network, _ = work.train(everything, best)
+    return NetworkFit(network, history, (hidden, first.logits(X[hidden])))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is built and trained, and on what."""
+
+    recipe: NetworkRecipe
+    X: FloatArray
+    targets: Targets
+    seed: int
+    device: str | None
+
+    def train(
+        self, rows: IntArray, config: TrainingConfig, hidden: IntArray | None = None
+    ) -> tuple[FeatureNetwork, History]:
+        """Train a fresh network on some rows, and score it on hidden ones where there are some."""
+        typical = float(np.sqrt((self.X[rows] ** 2).mean()))
+        with torch_seed(self.seed):
+            network = FeatureNetwork(self.recipe.build(), 1.0 / max(typical, 1e-6))
+            accelerator = make_accelerator(self.device)
+            history = train(
+                network.module,
+                lambda epoch: self._batches(rows, epoch, config.batch_size, accelerator.device),
+                loss_of=lambda model, batch: self._loss(model(batch[0] * network.scale), batch),
+                config=config,
+                accelerator=accelerator,
+                score=None if hidden is None else lambda _: -self._log_loss(network, hidden),
+            )
+        network.module.eval()
+        return network, history
+
+    def _batches(
+        self, rows: IntArray, epoch: int, batch_size: int, device: Any
+    ) -> Iterator[tuple[Any, Any, Any]]:
+        import torch
+
+        rng = np.random.default_rng((self.seed, epoch))
+        weights = self.targets.weights
+        for places in shuffled(len(rows), batch_size, rng=rng):
+            some = rows[places]
+            weighed = np.ones(len(some)) if weights is None else weights[some]
+            yield (
+                torch.from_numpy(np.ascontiguousarray(self.X[some], dtype=np.float32)).to(device),
+                torch.from_numpy(self.targets.codes[some]).to(device),
+                torch.from_numpy(weighed.astype(np.float32)).to(device),
+            )
+
+    def _loss(self, logits: Any, batch: tuple[Any, Any, Any]) -> Any:
+        """Weighted mean loss of a batch."""
+        _, truth, weights = batch
+        return (self._losses(logits, truth) * weights).sum() / weights.sum()
+
+    def _log_loss(self, network: FeatureNetwork, rows: IntArray) -> float:
+        import torch
+
+        logits = torch.from_numpy(network.logits(self.X[rows]))
+        return float(self._losses(logits, torch.from_numpy(self.targets.codes[rows])).mean())
+
+    def _losses(self, logits: Any, truth: Any) -> Any:
+        """Cross-entropy of each row; with several labels, the mean of the binary ones."""
+        from torch.nn import functional
+
+        if not self.targets.several:
+            return functional.cross_entropy(logits, truth, reduction="none")
+        losses = functional.binary_cross_entropy_with_logits(
+            logits, truth.float(), reduction="none"
+        )
+        return losses.mean(dim=1)

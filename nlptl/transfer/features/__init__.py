@@ -1,0 +1,5 @@
+"""Representations carried over as they are, or aligned."""
+
+from nlptl.transfer.features.frozen import Frozen
+
+__all__ = ["Frozen"]
