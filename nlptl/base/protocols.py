@@ -23,7 +23,7 @@ class Encoder(Protocol):
     projection) is learnt by ``fit``, which gives a ready encoder and leaves the spec unchanged.
     """
 
-    def fit(self, texts: Sequence[Any]) -> Encoder:
+    def fit(self, texts: Sequence[Any], y: Any = None) -> Encoder:
         """Give an encoder that is ready to transform; itself where nothing is to be learnt."""
         ...
 

@@ -181,6 +181,15 @@ def key_of(label: Any) -> Any:
     return label.item() if isinstance(label, np.generic) else label
 
 
+def same_labels(first: Any, second: Any) -> bool:
+    """Tell whether two labels, or two collections of labels, are the same."""
+    if isinstance(first, np.ndarray):
+        return np.array_equal(first, second)
+    if _is_label_list(first):
+        return {key_of(label) for label in first} == {key_of(label) for label in second}
+    return bool(key_of(first) == key_of(second))
+
+
 def _as_values(labels: Any) -> list[Any] | AnyArray:
     if isinstance(labels, str | bytes) or labels is None:
         raise InputError(f"Expected a list of labels, got {labels!r}. Wrap it in a list.")

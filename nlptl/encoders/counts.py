@@ -44,7 +44,7 @@ class TfidfEncoder(Spec):
                 f"longest={self.longest}, most_terms={self.most_terms}."
             )
 
-    def fit(self, texts: Sequence[str]) -> Self:
+    def fit(self, texts: Sequence[str], y: Any = None) -> Self:
         """Learn the vocabulary and its weights.
 
         Raises

@@ -92,7 +92,7 @@ class FusedEncoder(Spec):
         """Read texts and numbers from a table."""
         return as_rows(table, text_columns=self.text_columns, numeric_columns=self.numeric_columns)
 
-    def fit(self, texts: Sequence[Any]) -> Self:
+    def fit(self, texts: Sequence[Any], y: Any = None) -> Self:
         """Fit every encoder, and learn centre and scale of the numeric columns."""
         rows = self.rows(texts)
         encoders = tuple(encoder.fit(rows.texts) for encoder in self.encoders)

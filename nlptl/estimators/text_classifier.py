@@ -19,7 +19,7 @@ from nlptl.base.protocols import Features, ModuleFusion, ModuleHead, SolverHead
 from nlptl.base.specs import NestedParams
 from nlptl.data.audit import audit
 from nlptl.data.corpus import as_corpora
-from nlptl.data.labels import LabelCodec
+from nlptl.data.labels import LabelCodec, same_labels
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.encoder import TransformerEncoder
@@ -203,12 +203,13 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
         return np.log(np.maximum(self.predict_proba(texts), 1e-300))
 
     def score(self, texts: Any, labels: Any, sample_weight: Any = None) -> float:
-        """Give the share of texts whose label (or whole set of labels) is right."""
-        truth = self._truth(labels)
-        chosen = self._codes(self.predict_proba(texts))
-        right = truth == chosen
-        rows = right.all(axis=1) if right.ndim == 2 else right
-        return float(np.average(rows, weights=sample_weight))
+        """Give the share of texts whose label (or whole set of labels) is right.
+
+        As in scikit-learn, a label that was never seen in training counts as wrong, so that a
+        fold of a cross-validation without some rare class can be scored.
+        """
+        right = [same_labels(*pair) for pair in zip(self.predict(texts), labels, strict=True)]
+        return float(np.average(right, weights=sample_weight))
 
     def evaluate(self, texts: Any, labels: Any) -> dict[str, float]:
         """Give every figure of merit on labelled texts.

@@ -87,7 +87,7 @@ class TransformerEncoder(Spec):
         if self.max_length is not None and self.max_length < 8:
             raise ConfigError(f"max_length must be at least 8 tokens, got {self.max_length}.")
 
-    def fit(self, texts: Sequence[str]) -> Self:
+    def fit(self, texts: Sequence[str], y: Any = None) -> Self:
         """Learn the reduction to ``pooling.dimension`` from texts, where one is asked for.
 
         Returns
@@ -236,11 +236,9 @@ class TransformerEncoder(Spec):
 
         loaded = load_encoder(folder, dtype=self.dtype, device=self.device)
         overlap = self.window // 4 if self.long_texts == "windows" else None
+        prompt = folder.prompt
         windows = cut_windows(
-            folder.tokenizer,
-            [folder.prompt + text for text in texts],
-            window=self.window,
-            overlap=overlap,
+            folder.tokenizer, [prompt + text for text in texts], window=self.window, overlap=overlap
         )
         states = pooled_states(
             loaded, windows.ids, layers=pooling.layers, pool=TOKEN_POOLINGS[pooling.tokens]

@@ -58,12 +58,12 @@ class EncoderFolder:
                 f"{self.name!r} holds no encoder that transformers knows: {_first_line(problem)}"
             ) from problem
 
-    @property
+    @cached_property
     def hidden_size(self) -> int:
         """Numbers a token."""
         return int(self.config.hidden_size)
 
-    @property
+    @cached_property
     def n_layers(self) -> int:
         """Transformer layers, the embedding layer not counted."""
         return int(self.config.num_hidden_layers)
@@ -78,25 +78,25 @@ class EncoderFolder:
             return "cls"
         return "max" if stated.get("pooling_mode_max_tokens") else "mean"
 
-    @property
+    @cached_property
     def normalize(self) -> bool:
         """Whether the folder asks for vectors of length 1."""
         return self._module("Normalize") is not None
 
-    @property
+    @cached_property
     def max_length(self) -> int | None:
         """Tokens at once that the folder states, special tokens included."""
         stated = _read_json(self.path / "sentence_bert_config.json").get("max_seq_length")
         return int(stated) if stated else None
 
-    @property
+    @cached_property
     def prompt(self) -> str:
         """What the folder wants before each text; empty for most encoders."""
         stated = _read_json(self.path / "config_sentence_transformers.json")
         prompts = stated.get("prompts") or {}
         return str(prompts.get(stated.get("default_prompt_name")) or "")
 
-    @property
+    @cached_property
     def dense(self) -> Path | None:
         """The folder of a further linear layer after pooling, where there is one."""
         return self._module("Dense")
@@ -119,7 +119,7 @@ class EncoderFolder:
                 f"{self.name!r} has no usable tokenizer: {_first_line(problem)}"
             ) from problem
 
-    @property
+    @cached_property
     def window(self) -> int:
         """Tokens the encoder reads at once, special tokens included."""
         stated = (

@@ -67,7 +67,7 @@ class StaticEncoder(Spec):
             if name not in POOLINGS:
                 raise ConfigError(f"No pooling is called {name!r}. {suggest(name, POOLINGS)}")
 
-    def fit(self, texts: Sequence[str]) -> Self:
+    def fit(self, texts: Sequence[str], y: Any = None) -> Self:
         """Open the vectors, or train them on ``texts``, and learn word weights where asked for.
 
         Parameters

@@ -1,0 +1,20 @@
+import pytest
+
+from nlptl.base import errors
+
+
+@pytest.mark.parametrize(
+    ("error", "familiar"),
+    [
+        (errors.InputError, ValueError),
+        (errors.ConfigError, ValueError),
+        (errors.MissingExtraError, ImportError),
+        (errors.StorageError, OSError),
+        (errors.IntegrityError, errors.StorageError),
+        (errors.EncoderNotFoundError, OSError),
+    ],
+)
+def test_every_error_is_ours_and_of_a_kind_that_people_catch(error, familiar):
+    assert issubclass(error, errors.NlptlError)
+    assert issubclass(error, familiar)
+    assert str(error("what to do")) == "what to do"

@@ -1,0 +1,26 @@
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from nlptl.base.threads import map_in_threads
+
+
+def blas_threads():
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_results_come_in_the_order_of_the_items():
+    assert map_in_threads(lambda x: x * x, range(20)) == [x * x for x in range(20)]
+
+
+def test_each_item_has_one_linear_algebra_thread_and_the_setting_is_given_back():
+    before = blas_threads()
+    (inside,) = map_in_threads(lambda _: blas_threads(), [0])
+    assert set(inside) == {1}
+    assert blas_threads() == before
+
+
+def test_the_first_exception_is_passed_on():
+    with pytest.raises(ZeroDivisionError):
+        map_in_threads(lambda x: 1 / x, [1, 0])

@@ -1,0 +1,37 @@
+import json
+
+import pandas as pd
+import pytest
+
+from nlptl import TextClassifier
+from nlptl.cli.main import main
+
+
+@pytest.fixture
+def model(few, tiny_encoder, tmp_path):
+    model = TextClassifier(tiny_encoder).fit(*few)
+    model.save(tmp_path / "m", notes={"run": {"text_column": ["words"], "label_column": "kind"}})
+    return model
+
+
+def test_figures_and_classes_are_shown_and_columns_remembered(capsys, model, few, tmp_path):
+    texts, labels = few
+    path = tmp_path / "test.parquet"
+    pd.DataFrame({"words": texts, "kind": labels}).to_parquet(path)
+    assert main(["evaluate", str(tmp_path / "m"), str(path)]) == 0
+    out = capsys.readouterr().out
+    for part in ("accuracy", "macro-F1", "95 % interval", "By class", "how_to"):
+        assert part in out
+    assert main(["evaluate", str(tmp_path / "m"), str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["accuracy"] == pytest.approx(model.score(texts, labels))
+    assert found["rows"] == 40
+
+
+def test_a_label_never_seen_is_one_line(capsys, model, few, tmp_path):
+    path = tmp_path / "test.csv"
+    pd.DataFrame({"words": few[0][:1], "kind": ["biling"]}).to_csv(path, index=False)
+    assert main(["evaluate", str(tmp_path / "m"), str(path)]) == 2
+    err = capsys.readouterr().err
+    assert "'biling' at row 0 was never seen" in err
+    assert err.count("\n") == 1

@@ -1,0 +1,58 @@
+import pandas as pd
+import pytest
+
+from nlptl import TextClassifier, read_table
+from nlptl.cli.main import main
+
+
+@pytest.fixture
+def model(few, tiny_encoder, tmp_path):
+    model = TextClassifier(tiny_encoder).fit(*few)
+    model.save(tmp_path / "m")
+    return model
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_rows_are_labelled_in_order_beside_what_was_there(model, few, tmp_path, kind):
+    texts, _ = few
+    source, target = tmp_path / "in.csv", tmp_path / f"out.{kind}"
+    pd.DataFrame({"id": range(40), "text": texts}).to_csv(source, index=False)
+    assert main(["predict", str(tmp_path / "m"), str(source), "--output", str(target)]) == 0
+    found = read_table(target)
+    assert found["text"].tolist() == texts
+    assert found["predicted"].tolist() == model.predict(texts).tolist()
+    assert [float(p) for p in found["probability"]] == pytest.approx(
+        model.predict_proba(texts).max(axis=1), abs=1e-4
+    )
+
+
+def test_texts_given_by_hand_are_shown(capsys, model, tmp_path):
+    assert main(["predict", str(tmp_path / "m"), "--text", "the parcel", "--text", "help"]) == 0
+    out = capsys.readouterr().out
+    assert "the parcel" in out and "probability" in out
+
+
+def test_without_an_output_the_table_is_printed(capsys, model, few, tmp_path):
+    source = tmp_path / "in.csv"
+    pd.DataFrame({"text": few[0][:2]}).to_csv(source, index=False)
+    assert main(["predict", str(tmp_path / "m"), str(source)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "text,predicted,probability"
+
+
+def test_several_labels_are_written_as_json(few, tiny_encoder, tmp_path):
+    texts, labels = few
+    model = TextClassifier(tiny_encoder).fit(texts, [["x", label] for label in labels])
+    model.save(tmp_path / "m")
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    pd.DataFrame({"text": texts[:1]}).to_csv(source, index=False)
+    main(["predict", str(tmp_path / "m"), str(source), "--output", str(target)])
+    assert read_table(target)["predicted"][0].startswith('["')
+
+
+def test_a_column_in_the_way_is_named_and_nothing_written(capsys, model, tmp_path):
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    pd.DataFrame({"text": ["a"], "predicted": ["b"]}).to_csv(source, index=False)
+    code = main(["predict", str(tmp_path / "m"), str(source), "--output", str(target)])
+    assert code == 2
+    assert "has a column 'predicted' already" in capsys.readouterr().err
+    assert not target.exists()

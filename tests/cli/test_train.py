@@ -1,0 +1,97 @@
+import pandas as pd
+import pytest
+
+from nlptl import TextClassifier
+from nlptl.cli.main import main
+
+
+@pytest.fixture
+def data(few, tmp_path):
+    texts, labels = few
+    path = tmp_path / "data.csv"
+    pd.DataFrame({"text": texts, "label": labels}).to_csv(path, index=False)
+    return path
+
+
+def train(capsys, *arguments):
+    code = main(["train", *map(str, arguments)])
+    return code, capsys.readouterr()
+
+
+def test_a_model_is_trained_measured_and_saved(capsys, data, tiny_encoder, tmp_path):
+    code, shown = train(capsys, data, "--encoder", tiny_encoder, "--output", tmp_path / "m")
+    assert code == 0
+    for part in ("Audit of the training data", "accuracy", "Saved and read back"):
+        assert part in shown.out
+    model = TextClassifier.load(tmp_path / "m")
+    assert model.classes_.tolist() == ["billing", "how_to"]
+    assert model.notes_["run"]["text_column"] == ["text"]
+
+
+def test_again_on_a_finished_run_does_nothing_and_other_settings_are_refused(
+    capsys, data, tiny_encoder, tmp_path
+):
+    base = (data, "--encoder", tiny_encoder, "--output", tmp_path / "m")
+    assert train(capsys, *base)[0] == 0
+    before = (tmp_path / "m" / "manifest.json").stat().st_mtime_ns
+    code, shown = train(capsys, *base)
+    assert code == 0
+    assert "nothing to do" in shown.out
+    assert (tmp_path / "m" / "manifest.json").stat().st_mtime_ns == before
+    code, shown = train(capsys, *base, "--seed", 4)
+    assert code == 2
+    assert "differ in seed" in shown.err
+    assert train(capsys, *base, "--seed", 4, "--overwrite")[0] == 0
+    assert TextClassifier.load(tmp_path / "m").seed == 4
+
+
+def test_changed_data_are_other_settings(capsys, data, tiny_encoder, tmp_path):
+    base = (data, "--encoder", tiny_encoder, "--output", tmp_path / "m")
+    train(capsys, *base)
+    data.write_text(data.read_text() + "one more text,billing\n")
+    code, shown = train(capsys, *base)
+    assert code == 2
+    assert "differ in sha256" in shown.err
+
+
+def test_parts_and_their_options_come_from_flags_and_files(capsys, data, tmp_path):
+    config = tmp_path / "run.yaml"
+    config.write_text(f"data: {data}\nencoder: tfidf\nhead: {{name: logistic, C: 3}}\n")
+    code, _ = train(capsys, "--config", config, "--head.C", 5, "--output", tmp_path / "m")
+    assert code == 0
+    assert TextClassifier.load(tmp_path / "m").head.C == 5.0
+
+
+def test_shots_and_a_test_table_are_used(capsys, data, tiny_encoder, tmp_path):
+    code, shown = train(
+        capsys, data, "--encoder", tiny_encoder, "--shots", 5, "--test", data
+    )
+    assert code == 0
+    assert "rows of the test data also in training" in shown.out
+    assert "Not saved" in shown.out
+
+
+def test_pairs_are_trained_on_two_columns(capsys, few, tiny_encoder, tmp_path):
+    texts, labels = few
+    path = tmp_path / "pairs.tsv"
+    table = pd.DataFrame({"a": texts, "b": texts[::-1], "same": labels})
+    table.to_csv(path, sep="\t", index=False)
+    code, _ = train(
+        capsys, path, "--text-column", "a", "b", "--label-column", "same",
+        "--encoder", tiny_encoder, "--output", tmp_path / "m", "--test-share", 0,
+    )
+    assert code == 0
+    assert TextClassifier.load(tmp_path / "m").predict([("a", "b")]).shape == (1,)
+
+
+def test_a_place_that_cannot_be_written_is_one_line_and_leaves_nothing(
+    capsys, data, tiny_encoder, tmp_path
+):
+    (tmp_path / "file").write_text("mine")
+    code, shown = train(
+        capsys, data, "--encoder", tiny_encoder, "--output", tmp_path / "file" / "m"
+    )
+    assert code == 2
+    assert shown.err.count("\n") == 1
+    assert "Cannot write" in shown.err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data.csv", "file"]

@@ -1,0 +1,114 @@
+"""Small real things that tests share: no network, no user folders, tiny models from configs."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+WORDS = (
+    "the parcel came late and box was broken i want my money back please help with password reset "
+    "how do add a second calendar to phone app crashes when open it your service is very bad good "
+    "charged twice this month on card cancel contract delete all data great thank you ! ? . ,"
+).split()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Keep every cache of the test run in a folder of its own."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("NLPTL_CACHE")
+    os.environ["NLPTL_CACHE"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["NLPTL_CACHE"]
+    else:
+        os.environ["NLPTL_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory) -> Path:
+    """A BERT of three layers and 32 numbers a token with random weights, in a folder."""
+    return make_encoder(tmp_path_factory.mktemp("tiny-bert"))
+
+
+def make_encoder(folder: Path, *, window: int = 32, seed: int = 0) -> Path:
+    """Write a tiny BERT with random weights and a word tokenizer into a folder."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(set(WORDS))]
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    made.normalizer = normalizers.Lowercase()
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=made,
+        model_max_length=window,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    ).save_pretrained(folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        config = BertConfig(
+            vocab_size=len(tokens),
+            hidden_size=32,
+            num_hidden_layers=3,
+            num_attention_heads=2,
+            intermediate_size=64,
+            max_position_embeddings=64,
+        )
+        BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def support():
+    """The shipped support requests: texts, labels."""
+    from nlptl.data.samples import support_requests
+
+    return support_requests()
+
+
+@pytest.fixture
+def few(support):
+    """Forty support requests of two kinds that are easy to tell apart."""
+    texts, labels = support
+    rows = [i for i, label in enumerate(labels) if label in ("billing", "how_to")]
+    rows = [*rows[:20], *rows[-20:]]
+    return [texts[i] for i in rows], [labels[i] for i in rows]
+
+
+@pytest.fixture
+def clouds():
+    """Three clouds of points that a linear head can tell apart: X, y."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], 30)
+    centres = rng.normal(size=(3, 12)) * 2
+    return (centres[y] + rng.normal(size=(90, 12))).astype(np.float32), y
+
+
+@pytest.fixture(scope="session")
+def vectors_file(tmp_path_factory) -> Path:
+    """Word vectors of 8 numbers in word2vec text format."""
+    rng = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("vectors") / "words.vec"
+    words = sorted({word for word in WORDS if word.isalpha()})
+    rows = [f"{word} {' '.join(f'{x:.4f}' for x in rng.normal(size=8))}" for word in words]
+    path.write_text("\n".join([f"{len(words)} 8", *rows]) + "\n", encoding="utf-8")
+    return path

@@ -1,0 +1,112 @@
+"""The rules of the house that a linter does not know."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "nlptl"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+NAMES = [str(path.relative_to(PACKAGE)) for path in MODULES]
+OURS = {"InputError", "ConfigError", "StorageError", "IntegrityError", "EncoderNotFoundError"}
+
+
+def tree_of(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def functions(path):
+    return [n for n in ast.walk(tree_of(path)) if isinstance(n, ast.FunctionDef)]
+
+
+def body_lines(function):
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES)
+def test_a_module_has_a_test_of_its_name_and_a_bearable_length(path):
+    if path.name not in ("__init__.py", "__main__.py"):
+        room = path.relative_to(PACKAGE).parent
+        assert (ROOT / "tests" / room / f"test_{path.name}").is_file()
+    assert path.read_text().count("\n") <= 400
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES)
+def test_functions_are_short_take_few_parameters_and_never_assert(path):
+    for function in functions(path):
+        assert body_lines(function) <= 40, function.name
+        given = function.args
+        names = [a.arg for a in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+        counted = [name for name in names if name not in ("self", "cls")]
+        assert len(counted) <= 6 or function.name == "__init__", (function.name, counted)
+    assert not [n for n in ast.walk(tree_of(path)) if isinstance(n, ast.Assert)]
+
+
+def test_no_room_has_more_than_eight_files():
+    for folder in {path.parent for path in MODULES}:
+        files = [p for p in folder.glob("*.py") if p.name not in ("__init__.py", "__main__.py")]
+        if folder != PACKAGE / "base":
+            assert len(files) <= 9, folder
+        assert len(folder.relative_to(PACKAGE).parts) <= 2
+
+
+def test_only_the_command_line_writes_to_the_terminal():
+    for path in MODULES:
+        if PACKAGE / "cli" in path.parents:
+            continue
+        text = path.read_text()
+        assert "print(" not in text.replace("fingerprint(", "").replace("console.print(", "")
+        assert "sys.stdout" not in text
+
+
+def test_errors_show_the_value_they_received():
+    shown, silent = 0, []
+    for path in MODULES:
+        for node in ast.walk(tree_of(path)):
+            if not isinstance(node, ast.Raise) or not isinstance(node.exc, ast.Call):
+                continue
+            name = getattr(node.exc.func, "id", "")
+            if name in OURS:
+                message = ast.dump(node.exc)
+                if "FormattedValue" in message or "Name(id='_unknown'" in message:
+                    shown += 1
+                else:
+                    silent.append(f"{path.name}:{node.lineno}")
+    assert shown / (shown + len(silent)) >= 0.8, silent
+
+
+def test_nothing_is_ever_unpickled():
+    forbidden = ("import pickle", "import joblib", "pickle.load", "joblib.load", "cloudpickle",
+                 "torch.load(", "allow_pickle=True", "weights_only=False", "trust_remote_code=True",
+                 "load_state(", "register_for_checkpointing")
+    for path in [*MODULES, *sorted((ROOT / "recipes").rglob("*.py"))]:
+        text = path.read_text()
+        assert not [word for word in forbidden if word in text], path
+
+
+def test_importing_the_package_is_quick_and_loads_nothing_heavy():
+    code = (
+        "import sys, time; t = time.perf_counter(); import nlptl; took = time.perf_counter() - t;"
+        "heavy = {'torch', 'transformers', 'sklearn', 'gensim', 'datasets', 'pandas', 'scipy'};"
+        "print(took, sorted(heavy & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    seconds, _, heavy = found.stdout.strip().partition(" ")
+    assert heavy == "[]"
+    assert float(seconds) < 0.3
+
+
+def test_every_public_name_can_be_fetched():
+    import nlptl
+    import nlptl.encoders
+
+    for module in (nlptl, nlptl.encoders):
+        for name in module.__all__:
+            assert getattr(module, name) is not None
+    assert set(nlptl.__all__) == set(dir(nlptl))

@@ -1,0 +1,38 @@
+import numpy as np
+
+from nlptl.data.audit.duplicates import exact_groups, folded, near_pairs
+
+LONG = "the quick brown fox jumps over the lazy dog while the band plays on and on tonight"
+
+
+def test_case_and_white_space_do_not_make_a_text_another():
+    assert folded(" A\tb ") == "a b"
+    assert folded(("A", "B ")) == ("a", "b")
+    assert exact_groups(["x y", "z", "X  y", ("a", "b"), ("A", "b")]) == [[0, 2], [3, 4]]
+
+
+def test_a_changed_word_in_a_long_text_is_nearly_the_same():
+    texts = ["something else entirely is written in this one", LONG, LONG + " again", LONG.upper()]
+    assert near_pairs(texts, similarity=0.8) == [(1, 2), (2, 3)]
+
+
+def test_short_and_different_texts_are_not():
+    assert near_pairs(["yes", "no", "yes please", "no thanks"]) == []
+    assert near_pairs(["one two three four five", "five four three two one"]) == []
+
+
+def test_planted_pairs_are_found_among_many():
+    rng = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(500)]
+    texts = [" ".join(rng.choice(words, 30)) for _ in range(400)]
+    planted = [(i, 400 + i) for i in range(40)]
+    for i, _ in planted:
+        texts.append(texts[i] + " extra")
+    found = set(near_pairs(texts, similarity=0.8))
+    assert len(found & set(planted)) >= 39
+    assert found <= set(planted)
+
+
+def test_one_text_repeated_often_with_small_changes_stays_quick():
+    texts = [f"{LONG} {i}" for i in range(600)]
+    assert len(near_pairs(texts)) >= 599

@@ -1,0 +1,65 @@
+import json
+
+import numpy as np
+import pytest
+
+from nlptl import audit
+from nlptl.base.errors import InputError
+from nlptl.data.audit.report import AuditReport
+from nlptl.data.rows import Rows
+
+
+def test_everything_that_spoils_a_training_set_is_counted():
+    long = "a b c d e f g h i j k l m n o p"
+    texts = ["Good", "good ", "bad", "", "fine", long, long + " q"]
+    report = audit(
+        texts,
+        ["+", "-", "-", "+", "+", "-", "-"],
+        others={"test": ["FINE", "new"]},
+        token_counts=np.array([1, 1, 1, 0, 1, 16, 17]),
+        window=10,
+    )
+    assert report.n_rows == 7
+    assert report.empty == 1
+    assert report.class_counts == {"+": 3, "-": 4}
+    assert report.repeated == 1
+    assert report.conflicts == [[0, 1]]
+    assert report.near == [(5, 6)]
+    assert report.leaked == {"test": 1}
+    assert (report.n_cut, report.longest) == (2, 17)
+    assert report.share_beyond == pytest.approx(13 / 37)
+    said = " ".join(report.warnings)
+    for part in ("1 rows have no text", "carry different labels", "rows [0, 1]", "1 rows of test"):
+        assert part in said
+
+
+def test_clean_data_has_nothing_to_warn_of():
+    report = audit([f"text number {i}" for i in range(20)], ["a", "b"] * 10)
+    assert report.warnings == []
+    assert report.n_near == 0
+
+
+def test_imbalance_and_rare_classes_are_mentioned():
+    report = audit([f"text {i}" for i in range(100)], ["a"] * 98 + ["b"] * 2)
+    assert any("20 times" in warning for warning in report.warnings)
+    assert any("b (2)" in warning for warning in report.warnings)
+
+
+def test_a_report_holds_no_text_and_survives_json():
+    secret = "my secret sentence about something private indeed"
+    report = audit([secret, secret + " too", secret], ["a", "b", "b"])
+    described = json.dumps(report.to_json())
+    assert "secret" not in described
+    assert AuditReport(**json.loads(described)).n_conflicts == 1
+
+
+def test_several_labels_and_pairs_are_audited_too():
+    report = audit([("a", "b"), ("A", "b"), ("c", "d")], [["x"], ["y"], []])
+    assert report.class_counts == {"x": 1, "y": 1}
+    assert report.n_conflicts == 1
+    assert audit(Rows(["a", "b"])).class_counts == {}
+
+
+def test_bad_labels_are_refused():
+    with pytest.raises(InputError, match="row 1 is missing"):
+        audit(["a", "b"], ["x", None])

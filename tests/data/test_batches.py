@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+
+from nlptl.data.batches import by_length, shuffled
+
+
+@pytest.mark.parametrize("budget", [1, 7, 64, 10_000])
+def test_every_row_is_in_one_batch_under_the_budget_longest_first(budget):
+    lengths = np.random.default_rng(0).integers(1, 50, 200)
+    batches = by_length(lengths, tokens_per_batch=budget)
+    assert sorted(np.concatenate(batches)) == list(range(200))
+    assert all(len(b) == 1 or len(b) * lengths[b].max() <= budget for b in batches)
+    longest = [lengths[b].max() for b in batches]
+    assert longest == sorted(longest, reverse=True)
+
+
+def test_no_rows_are_no_batches():
+    assert by_length(np.zeros(0, dtype=int), tokens_per_batch=8) == []
+
+
+@pytest.mark.parametrize(("n", "size"), [(10, 4), (9, 4), (3, 8), (1, 4), (8, 4)])
+def test_a_pass_visits_every_row_once_and_never_ends_on_a_single_row(n, size):
+    batches = list(shuffled(n, size, rng=np.random.default_rng(0)))
+    assert sorted(np.concatenate(batches)) == list(range(n))
+    assert n == 1 or min(map(len, batches)) > 1 or n % size != 1
+
+
+def test_the_order_follows_the_generator():
+    first, second, third = (
+        np.concatenate(list(shuffled(50, 8, rng=np.random.default_rng(s)))).tolist()
+        for s in (1, 1, 2)
+    )
+    assert first == second != third

@@ -1,0 +1,30 @@
+import pytest
+
+from nlptl import Corpus
+from nlptl.base.errors import InputError
+from nlptl.data.corpus import as_corpora
+
+
+def test_a_corpus_has_no_length_so_that_cross_validation_does_not_slice_it():
+    corpus = Corpus(["a", "b"], [0, 1], name="reviews")
+    assert not hasattr(corpus, "__len__")
+    assert corpus.size == 2
+    assert repr(corpus) == "<Corpus reviews: 2 labelled texts>"
+
+
+def test_labels_must_match_the_texts():
+    with pytest.raises(InputError, match="corpus 'x' needs one label, got 2 texts and 1"):
+        Corpus(["a", "b"], [0], name="x")
+
+
+def test_one_corpus_many_or_none_are_read():
+    one, two = Corpus(["a"]), Corpus(["b"], name="two")
+    assert as_corpora(None, argument="source") == {}
+    assert as_corpora(one, argument="source") == {"source": one}
+    assert as_corpora(two, argument="source") == {"two": two}
+    assert as_corpora({"x": one, "y": two}, argument="source") == {"x": one, "y": two}
+
+
+def test_a_bare_list_says_what_to_write():
+    with pytest.raises(InputError, match=r"got list. Write unlabeled=Corpus\("):
+        as_corpora(["a", "b"], argument="unlabeled")

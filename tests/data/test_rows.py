@@ -1,0 +1,90 @@
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from datasets import Dataset
+
+from nlptl.base.errors import InputError
+from nlptl.data.rows import Rows, as_rows
+
+TEXTS = ["one", "two", "three"]
+CONTAINERS = {
+    "list": TEXTS,
+    "tuple": tuple(TEXTS),
+    "array of str": np.array(TEXTS),
+    "array of objects": np.array(TEXTS, dtype=object),
+    "pandas": pd.Series(TEXTS, index=[7, 8, 9]),
+    "pandas string": pd.Series(TEXTS, dtype="string"),
+    "pandas frame": pd.DataFrame({"text": TEXTS}),
+    "polars": pl.Series(TEXTS),
+    "polars frame": pl.DataFrame({"text": TEXTS}),
+    "datasets": Dataset.from_dict({"text": TEXTS}),
+    "datasets column": Dataset.from_dict({"text": TEXTS})["text"],
+    "dict": {"text": TEXTS},
+    "rows": Rows(TEXTS),
+}
+
+
+@pytest.mark.parametrize("given", CONTAINERS.values(), ids=CONTAINERS)
+def test_texts_come_from_any_container(given):
+    rows = as_rows(given)
+    assert list(rows) == TEXTS
+    assert not rows.are_pairs
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [("a", "b"), ("c", "d")],
+        [["a", "b"], ["c", "d"]],
+        np.array([["a", "b"], ["c", "d"]]),
+        pd.DataFrame({"x": ["a", "c"], "y": ["b", "d"]}),
+    ],
+)
+def test_pairs_come_from_tuples_arrays_and_two_columns(given):
+    rows = as_rows(given)
+    assert rows.are_pairs
+    assert list(rows) == [("a", "b"), ("c", "d")]
+    assert list(rows.side(1)) == ["b", "d"]
+
+
+def test_numbers_stand_beside_texts_and_are_taken_along():
+    table = pd.DataFrame({"text": TEXTS, "price": ["1", "", "2.5"], "id": [1, 2, 3]})
+    rows = as_rows(table, text_columns=["text"], numeric_columns=["price", "id"])
+    np.testing.assert_array_equal(rows.numbers, [[1, 1], [np.nan, 2], [2.5, 3]])
+    some = rows.take(np.array([2, 0]))
+    assert list(some) == ["three", "one"]
+    np.testing.assert_array_equal(some.numbers, [[2.5, 3], [1, 1]])
+    assert list(rows[1:]) == ["two", "three"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("one string", "got one str of 10 characters"),
+        ([], "at least one text, got an empty list"),
+        (["a", None], "index 1 is None"),
+        (["a", float("nan")], "index 1 is nan"),
+        (["a", 3], r"index 1 is 3 \(int\)"),
+        (["a", "  ", ""], "2 of 3 texts are empty, first at index 1"),
+        ([("a", "b"), "c"], "Row 1 is 'c', but the first row is a pair"),
+        ([("a", "b"), ("c", " ")], "1 of 2 texts are empty"),
+        (5, "got int 5"),
+        (np.array("a"), "got a single value"),
+        (pd.DataFrame({"a": ["x"], "b": ["y"], "c": ["z"]}), "got 3"),
+        (pd.DataFrame({"n": [1]}), r"index 0 is 1 \(int\)"),
+    ],
+)
+def test_what_is_no_text_is_named(given, said):
+    with pytest.raises(InputError, match=said):
+        as_rows(given)
+
+
+def test_unknown_columns_and_words_in_numeric_columns_are_named():
+    table = {"text": TEXTS, "price": ["1", "cheap", "2"]}
+    with pytest.raises(InputError, match="no column 'txt'.*Did you mean 'text'"):
+        as_rows(table, text_columns=["txt"])
+    with pytest.raises(InputError, match="'price' holds 'cheap' at row 1"):
+        as_rows(table, text_columns=["text"], numeric_columns=["price"])
+    with pytest.raises(InputError, match="need a table"):
+        as_rows(TEXTS, numeric_columns=["price"])

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from nlptl.base.errors import InputError
+from nlptl.data.splits import (
+    group_split,
+    k_shot,
+    stratified_folds,
+    stratified_sample,
+    stratified_split,
+)
+
+LABELS = ["a"] * 60 + ["b"] * 30 + ["c"] * 10
+
+
+def test_shots_are_the_draw_that_everyone_makes():
+    labels = np.array(["b", "a", "b", "a", "a", "b"])
+    rng = np.random.default_rng(4)
+    by_hand = [rng.choice(np.flatnonzero(labels == c), size=2, replace=False) for c in "ab"]
+    np.testing.assert_array_equal(k_shot(labels.tolist(), 2, seed=4), np.concatenate(by_hand))
+
+
+def test_too_few_rows_for_the_shots_are_named():
+    with pytest.raises(InputError, match="Class 'c' has 10 rows, fewer than shots=11"):
+        k_shot(LABELS, 11, seed=0)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.8])
+def test_a_split_keeps_the_proportions_and_loses_no_row(share):
+    train, test = stratified_split(LABELS, test_share=share, seed=1)
+    assert sorted([*train, *test]) == list(range(100))
+    for name, n in (("a", 60), ("b", 30), ("c", 10)):
+        inside = sum(LABELS[i] == name for i in test)
+        assert abs(inside - n * share) <= 1
+
+
+def test_the_same_seed_splits_alike_and_a_lonely_class_stays_in_training():
+    labels = [*LABELS, "alone"]
+    first, second = (stratified_split(labels, seed=s)[1].tolist() for s in (3, 3))
+    assert first == second
+    assert all(100 not in stratified_split(labels, test_share=0.9, seed=s)[1] for s in range(9))
+    assert first != stratified_split(labels, seed=4)[1].tolist()
+
+
+def test_a_share_outside_its_bounds_is_refused():
+    with pytest.raises(InputError, match=r"between 0 and 1, got 1\.5"):
+        stratified_split(LABELS, test_share=1.5)
+
+
+def test_no_group_is_on_both_sides():
+    groups = np.repeat(np.arange(20), 5)
+    train, test = group_split(groups, test_share=0.25, seed=0)
+    assert not set(groups[train]) & set(groups[test])
+    assert len(set(groups[test])) == 5
+    with pytest.raises(InputError, match="at least two groups"):
+        group_split([1, 1, 1])
+
+
+def test_folds_spread_every_class_and_accept_lonely_ones():
+    codes = np.array([0] * 50 + [1] * 25 + [2])
+    folds = stratified_folds(codes, 5, seed=0)
+    for fold in range(5):
+        assert (codes[folds == fold] == 0).sum() == 10
+        assert (codes[folds == fold] == 1).sum() == 5
+
+
+def test_folds_spread_the_rarest_of_several_labels():
+    codes = np.zeros((100, 3), dtype=int)
+    codes[:, 0] = 1
+    codes[:10, 2] = 1
+    folds = stratified_folds(codes, 5, seed=0)
+    assert [(codes[folds == fold, 2] == 1).sum() for fold in range(5)] == [2] * 5
+
+
+def test_a_sample_is_of_the_size_asked_for_and_stratified():
+    codes = np.repeat([0, 1], [800, 200])
+    some = stratified_sample(codes, 100, seed=0)
+    assert len(some) == 100
+    assert (codes[some] == 1).sum() == 20
+    assert stratified_sample(codes, 5000, seed=0).tolist() == list(range(1000))

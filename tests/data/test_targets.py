@@ -1,0 +1,22 @@
+import numpy as np
+
+from nlptl.data.targets import Targets
+
+
+def test_codes_are_counted_taken_and_marked():
+    targets = Targets(np.array([0, 2, 2]), 3, np.array([1.0, 2.0, 3.0]))
+    assert targets.counts.tolist() == [1, 0, 2]
+    assert targets.one_hot.tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 1]]
+    some = targets.take(np.array([2, 0]))
+    assert some.codes.tolist() == [2, 0]
+    assert some.weights.tolist() == [3.0, 1.0]
+    assert len(some) == 2
+    assert not targets.several
+
+
+def test_one_of_several_labels_is_a_task_of_its_own():
+    targets = Targets(np.array([[1, 0], [1, 1]]), 2)
+    label = targets.label(1)
+    assert label.codes.tolist() == [0, 1]
+    assert label.n_outputs == 2
+    assert targets.counts.tolist() == [2, 1]

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+from transformers import AutoTokenizer
+
+from nlptl.encoders.contextual.windows import count_tokens, cut_windows
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_encoder):
+    return AutoTokenizer.from_pretrained(tiny_encoder)
+
+
+LONG = " ".join(["the parcel came late"] * 10)
+
+
+def test_a_long_text_is_covered_by_overlapping_windows(tokenizer):
+    windows = cut_windows(tokenizer, ["the parcel", LONG], window=12, overlap=3)
+    assert windows.text_of_window.tolist() == [0] + [1] * (len(windows.ids) - 1)
+    assert max(windows.sizes) <= 12
+    inner = [ids[1:-1] for ids in windows.ids[1:]]
+    covered = inner[0] + [token for ids in inner[1:] for token in ids[3:]]
+    assert covered == tokenizer(LONG, add_special_tokens=False)["input_ids"]
+    assert all(ids[0] == 2 and ids[-1] == 3 for ids in windows.ids)
+
+
+def test_without_overlap_only_the_beginning_is_read(tokenizer):
+    windows = cut_windows(tokenizer, [LONG, "the"], window=12, overlap=None)
+    assert windows.sizes.tolist() == [12, 3]
+
+
+def test_tokens_are_counted_without_a_cut_and_the_tokenizer_stays_as_it_was(tokenizer):
+    cut_windows(tokenizer, [LONG], window=12, overlap=None)
+    before = tokenizer.backend_tokenizer.truncation
+    assert count_tokens(tokenizer, [LONG, "the parcel"]).tolist() == [42, 4]
+    assert tokenizer.backend_tokenizer.truncation == before
+    assert isinstance(count_tokens(tokenizer, []), np.ndarray)

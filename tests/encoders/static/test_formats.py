@@ -1,0 +1,126 @@
+import gzip
+import struct
+
+import numpy as np
+import pytest
+from gensim.models import FastText, KeyedVectors
+
+from nlptl.base.errors import InputError
+from nlptl.encoders.static.formats import read_word_vectors
+
+WORDS = ["the", "cat", "sat", "über"]
+NUMBERS = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+
+
+def keyed():
+    made = KeyedVectors(6)
+    made.add_vectors(WORDS, NUMBERS)
+    return made
+
+
+def text(header=True):
+    rows = [f"{w} {' '.join(map(str, v))}" for w, v in zip(WORDS, NUMBERS, strict=True)]
+    return ("\n".join([*(["4 6"] if header else []), *rows]) + "\n").encode()
+
+
+def binary():
+    rows = [w.encode() + b" " + v.tobytes() for w, v in zip(WORDS, NUMBERS, strict=True)]
+    return b"4 6\n" + b"".join(rows)
+
+
+FILES = {
+    "word2vec.vec": text(),
+    "word2vec.bin": binary(),
+    "glove.txt": text(header=False),
+    "word2vec.vec.gz": gzip.compress(text()),
+    "word2vec.bin.gz": gzip.compress(binary()),
+    "no-ending": text(header=False),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_format_is_found_by_its_content(tmp_path, name):
+    (tmp_path / name).write_bytes(FILES[name])
+    found = read_word_vectors(tmp_path / name)
+    assert found.words == WORDS
+    np.testing.assert_allclose(found.vectors, NUMBERS, rtol=1e-6)
+    assert found.subwords is None
+
+
+def test_gensim_writes_what_is_read(tmp_path):
+    for binary_ in (True, False):
+        path = tmp_path / f"kv-{binary_}"
+        keyed().save_word2vec_format(str(path), binary=binary_)
+        np.testing.assert_allclose(read_word_vectors(path).vectors, NUMBERS, rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def fasttext_file(tmp_path_factory):
+    sentences = [["the", "cat", "sat", "on", "mats"], ["dogs", "sat", "too"]] * 20
+    model = FastText(sentences, vector_size=6, min_count=1, epochs=1, bucket=100, seed=1, workers=1)
+    path = tmp_path_factory.mktemp("fasttext") / "model.bin"
+    from gensim.models.fasttext import save_facebook_model
+
+    save_facebook_model(model, str(path))
+    return path
+
+
+def test_fasttext_brings_its_subwords(fasttext_file):
+    found = read_word_vectors(fasttext_file)
+    assert "cat" in found.words
+    assert found.subwords.vectors.shape == (100, 6)
+    assert (found.subwords.shortest, found.subwords.longest) == (3, 6)
+
+
+def damaged(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    return path
+
+
+LIE = b"900000000 300\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (LIE + b"the 0.1 0.2\n", "promises 900000000 vectors of 300 numbers"),
+        (LIE + b"the " + NUMBERS.tobytes(), "promises 900000000 vectors of 300 numbers"),
+        (gzip.compress(LIE + b"the 0.1 0.2\n"), "promises 900000000 vectors"),
+        (binary()[:-9], "promises 4 vectors|breaks off"),
+        (text()[: len(text()) // 2], "breaks off|promises"),
+        (gzip.compress(text())[:-20], "cannot be read|breaks off"),
+        (b"\x80\x04\x95" + b"x" * 50, "is pickled.*save_word2vec_format"),
+        (b"just a sentence, no vectors\nat all\n", "does not hold word vectors"),
+        (b"", "does not hold word vectors"),
+        (b"2 3\nthe 1 2 3\ncat 1 nan 3\n", "1 vectors with NaN or infinity, first that of 'cat'"),
+        (struct.pack("<2i12i", 793712314, 12, *([2**30] * 12)) + b"\0" * 40, "promises|no sense"),
+        (struct.pack("<i", 793712314) + b"xx", "breaks off in its header"),
+    ],
+)
+def test_a_file_that_lies_or_breaks_off_is_refused(tmp_path, content, said):
+    with pytest.raises(InputError, match=said):
+        read_word_vectors(damaged(tmp_path, "vectors", content))
+
+
+def test_a_lie_is_refused_before_memory_is_spent(tmp_path):
+    import tracemalloc
+
+    path = damaged(tmp_path, "v.gz", gzip.compress(LIE + b"the 0.1\n" * 1000))
+    tracemalloc.start()
+    with pytest.raises(InputError):
+        read_word_vectors(path)
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
+
+
+def test_a_pickle_of_gensim_is_never_opened(tmp_path):
+    path = tmp_path / "model.kv"
+    keyed().save(str(path))
+    with pytest.raises(InputError, match="opening it could run code"):
+        read_word_vectors(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="no file of word vectors at '.*nothing.vec'"):
+        read_word_vectors(tmp_path / "nothing.vec")

@@ -1,0 +1,58 @@
+import os
+
+import numpy as np
+import pytest
+
+from nlptl.base.errors import ConfigError, InputError
+from nlptl.encoders.static import sources
+from nlptl.encoders.static.sources import open_vectors
+
+
+def test_a_file_is_converted_once(vectors_file, tmp_path, monkeypatch):
+    sources._SHELF.clear()
+    first = open_vectors(str(vectors_file), cache=tmp_path)
+    assert isinstance(first.vectors, np.memmap)
+    sources._SHELF.clear()
+    monkeypatch.setattr(sources, "read_word_vectors", None)  # would fail if it were called
+    again = open_vectors(vectors_file, cache=tmp_path)
+    np.testing.assert_array_equal(first.vectors, again.vectors)
+    assert open_vectors(vectors_file, cache=tmp_path) is again
+
+
+def test_a_changed_file_is_converted_again(vectors_file, tmp_path):
+    copy = tmp_path / "copy.vec"
+    copy.write_bytes(vectors_file.read_bytes())
+    before = open_vectors(copy, cache=tmp_path / "c")
+    lines = copy.read_text().splitlines()
+    copy.write_text("\n".join(["2 8", *lines[1:3]]) + "\n")
+    os.utime(copy, ns=(5, 5))
+    assert len(open_vectors(copy, cache=tmp_path / "c").tokens) == 2 < len(before.tokens)
+
+
+def test_without_a_cache_nothing_is_written(vectors_file, tmp_path, monkeypatch):
+    sources._SHELF.clear()
+    monkeypatch.setenv("NLPTL_CACHE", str(tmp_path / "none"))
+    store = open_vectors(vectors_file, cache=None)
+    assert not isinstance(store.vectors, np.memmap)
+    assert not (tmp_path / "none").exists()
+
+
+def test_gensim_vectors_are_taken_as_they_are(vectors_file):
+    from gensim.models import KeyedVectors
+
+    keyed = KeyedVectors.load_word2vec_format(str(vectors_file))
+    store = open_vectors(keyed, cache=None)
+    assert np.shares_memory(store.vectors, keyed.vectors)
+
+
+def test_a_damaged_file_leaves_nothing_in_the_cache(tmp_path):
+    bad = tmp_path / "bad.vec"
+    bad.write_text("no vectors here\n")
+    with pytest.raises(InputError, match="does not hold word vectors"):
+        open_vectors(bad, cache=tmp_path / "c")
+    assert not (tmp_path / "c").exists() or not any((tmp_path / "c").rglob("*.json"))
+
+
+def test_anything_else_is_refused():
+    with pytest.raises(ConfigError, match="got int"):
+        open_vectors(3, cache=None)

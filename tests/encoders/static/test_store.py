@@ -1,0 +1,45 @@
+import time
+
+import numpy as np
+
+from nlptl.encoders.static.formats import Subwords, WordVectors
+from nlptl.encoders.static.store import VectorStore
+
+
+def made(n=5, d=4):
+    vectors = np.arange(n * d, dtype=np.float32).reshape(n, d)
+    grams = Subwords(np.ones((3, d), dtype=np.float32), 3, 6)
+    found = WordVectors([f"wörd{i}" for i in range(n)], vectors, grams)
+    return VectorStore.of_words(found, name="test")
+
+
+def test_a_store_comes_back_as_a_memory_map(tmp_path):
+    store = made()
+    store.save(tmp_path)
+    again = VectorStore.load(tmp_path)
+    assert list(again.tokens) == list(store.tokens)
+    assert again.groups == store.groups
+    assert again.name == "test"
+    assert isinstance(again.vectors, np.memmap)
+    np.testing.assert_array_equal(again.vectors, store.vectors)
+    np.testing.assert_array_equal(again.subwords.vectors, store.subwords.vectors)
+    assert again.row_of["wörd3"] == 3
+
+
+def test_gensim_shares_the_memory():
+    store = made()
+    keyed = store.keyed_vectors()
+    np.testing.assert_array_equal(keyed["wörd2"], store.vectors[2])
+    assert np.shares_memory(keyed.vectors, store.vectors)
+    assert keyed.most_similar("wörd4", topn=1)[0][0] == "wörd3"
+
+
+def test_400_000_vectors_of_100_numbers_open_in_under_a_second(tmp_path):
+    found = WordVectors(
+        [f"word{i}" for i in range(400_000)], np.zeros((400_000, 100), dtype=np.float32)
+    )
+    VectorStore.of_words(found, name="large").save(tmp_path)
+    started = time.perf_counter()
+    store = VectorStore.load(tmp_path)
+    assert store.row_of["word399999"] == 399_999
+    assert time.perf_counter() - started < 1.0

@@ -1,0 +1,58 @@
+import numpy as np
+
+from nlptl.encoders.static.formats import Subwords, WordVectors
+from nlptl.encoders.static.store import VectorStore
+from nlptl.encoders.static.tokens import tokenize, words_of
+
+
+def store(words, subwords=None):
+    vectors = np.eye(len(words), 8, dtype=np.float32) + 1
+    return VectorStore.of_words(WordVectors(list(words), vectors, subwords), name="t")
+
+
+def seen(words, text, **options):
+    batch = tokenize(store(words, **options), [text])
+    return [(batch.tokens[place], bool(batch.known[place])) for place in batch.places]
+
+
+def test_words_and_marks_are_cut_apart():
+    assert words_of("Well-known: it's 3€!") == ["Well", "-", "known", ":", "it's", "3", "€", "!"]
+
+
+def test_a_word_is_found_in_other_letter_cases():
+    assert seen(["hello", "Paris", "NASA"], "Hello paris nasa PARIS") == [
+        ("hello", True),
+        ("Paris", True),
+        ("NASA", True),
+        ("Paris", True),
+    ]
+
+
+def test_digits_are_masked_where_the_vectors_were_trained_so():
+    assert seen(["####"], "1984") == [("####", True)]
+
+
+def test_a_contraction_is_taken_apart_only_when_it_is_unknown():
+    assert seen(["don't"], "don't") == [("don't", True)]
+    assert seen(["do", "n't", "it", "'s"], "Don't it’s") == [
+        ("do", True),
+        ("n't", True),
+        ("it", True),
+        ("'s", True),
+    ]
+
+
+def test_an_unknown_word_has_no_vector_and_no_row():
+    batch = tokenize(store(["a"]), ["a zebra", "", "zebra"])
+    assert batch.bounds.tolist() == [0, 2, 2, 3]
+    assert batch.known.tolist() == [True, False]
+    assert batch.ranks.tolist() == [0, -1]
+    assert not batch.vectors[1].any()
+
+
+def test_subwords_make_up_a_vector_for_an_unknown_word():
+    grams = Subwords(np.full((10, 8), 5.0, dtype=np.float32), 3, 6)
+    batch = tokenize(store(["a"], subwords=grams), ["zebra"])
+    assert batch.known.all()
+    assert batch.ranks.tolist() == [-1]
+    np.testing.assert_allclose(batch.vectors[0], 5.0)

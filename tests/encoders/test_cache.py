@@ -1,0 +1,121 @@
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from nlptl.base.errors import ConfigError
+from nlptl.encoders.cache import FeatureCache, as_cache, encode_through
+
+
+class Counter:
+    """Encodes a text as its length and first letter, and remembers what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, texts, total):
+        self.asked.append(list(texts))
+        return np.array([[len(t), ord(t[0])] for t in texts], dtype=np.float32).reshape(-1, 2)
+
+
+def encode(cache, texts, encoder, settings=None):
+    return encode_through(cache, texts, settings=lambda: settings or {"a": 1}, encode=encoder)
+
+
+def test_each_distinct_text_is_encoded_once_and_order_is_kept():
+    encoder = Counter()
+    found = encode(None, ["bb", "a", "bb", "ccc"], encoder)
+    assert found[:, 0].tolist() == [2, 1, 2, 3]
+    assert sorted(encoder.asked[0]) == ["a", "bb", "ccc"]
+
+
+def test_a_second_run_encodes_only_what_is_new(tmp_path):
+    cache, encoder = FeatureCache(tmp_path), Counter()
+    encode(cache, ["a", "bb"], encoder)
+    found = encode(cache, ["ccc", "bb", "a"], encoder)
+    assert encoder.asked[1:] == [["ccc"]]
+    assert found[:, 0].tolist() == [3, 2, 1]
+
+
+def test_other_settings_are_other_vectors(tmp_path):
+    cache, encoder = FeatureCache(tmp_path), Counter()
+    encode(cache, ["a"], encoder, {"pooling": "mean"})
+    encode(cache, ["a"], encoder, {"pooling": "cls"})
+    assert encoder.asked == [["a"], ["a"]]
+
+
+def test_no_texts_have_the_width_that_some_have(tmp_path):
+    assert encode(FeatureCache(tmp_path), [], Counter()).shape == (0, 2)
+
+
+def test_a_full_cache_warns_once_and_the_vectors_are_right(tmp_path):
+    cache = FeatureCache(tmp_path, limit_gigabytes=1e-9)
+    with pytest.warns(UserWarning, match="Vectors are not kept: The cache .* is full") as caught:
+        found = encode(cache, ["a", "bb"], Counter())
+    assert len(caught) == 1
+    assert found[:, 0].tolist() == [1, 2]
+    assert not list(tmp_path.rglob("*.rows"))
+
+
+def test_an_unwritable_folder_warns_and_goes_on(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.warns(UserWarning, match="Vectors are not kept: Cannot write"):
+        assert encode(FeatureCache(tmp_path / "file"), ["a"], Counter())[0, 0] == 1
+
+
+def test_what_was_encoded_before_an_interruption_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("nlptl.encoders.cache._BLOCK", 2)
+
+    class Interrupted(Counter):
+        def __call__(self, texts, total):
+            if len(self.asked) == 1:
+                raise KeyboardInterrupt
+            return super().__call__(texts, total)
+
+    texts = ["a", "bb", "ccc", "dddd"]
+    with pytest.raises(KeyboardInterrupt):
+        encode(FeatureCache(tmp_path), texts, Interrupted())
+    encoder = Counter()
+    encode(FeatureCache(tmp_path), texts, encoder)
+    assert sum(map(len, encoder.asked)) == 2
+
+
+def test_a_cache_argument_may_be_a_folder_a_cache_auto_or_nothing(tmp_path):
+    assert as_cache(None) is None
+    assert as_cache("auto") == FeatureCache()
+    assert as_cache(tmp_path) == FeatureCache(tmp_path)
+    assert as_cache(FeatureCache(tmp_path)) == FeatureCache(tmp_path)
+    with pytest.raises(ConfigError, match="cache=None"):
+        FeatureCache(limit_gigabytes=0)
+
+
+def test_the_text_itself_is_not_on_the_disk(tmp_path):
+    encode(FeatureCache(tmp_path), ["a very private sentence"], Counter())
+    stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"private" not in stored
+
+
+def test_two_processes_fill_one_cache_and_agree(tmp_path, tiny_encoder):
+    code = (
+        "import sys; from nlptl import TransformerEncoder\n"
+        "texts = [f'the parcel {i} came late' for i in range(int(sys.argv[3]), int(sys.argv[4]))]\n"
+        "TransformerEncoder(sys.argv[1], cache=sys.argv[2]).transform(texts)\n"
+    )
+    spans = (("0", "60"), ("30", "90"))
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tiny_encoder), str(tmp_path), *span]
+        )
+        for span in spans
+    ]
+    assert [process.wait() for process in running] == [0, 0]
+    from nlptl import TransformerEncoder
+
+    texts = [f"the parcel {i} came late" for i in range(90)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kept = TransformerEncoder(tiny_encoder, cache=tmp_path).transform(texts)
+    fresh = TransformerEncoder(tiny_encoder, cache=None).transform(texts)
+    np.testing.assert_allclose(kept, fresh, atol=2e-2)

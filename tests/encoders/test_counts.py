@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+from scipy.sparse import issparse
+
+from nlptl import TfidfEncoder
+from nlptl.base.errors import ConfigError, InputError
+
+TEXTS = ["the cat sat", "the dog sat down", "a dog"]
+
+
+def test_vectors_are_sparse_and_of_length_one():
+    encoder = TfidfEncoder().fit(TEXTS)
+    found = encoder.transform(TEXTS)
+    assert issparse(found)
+    np.testing.assert_allclose(np.sqrt(found.multiply(found).sum(axis=1)), 1, rtol=1e-6)
+    assert encoder.groups == (("terms", found.shape[1]),)
+
+
+def test_the_spec_stays_unfitted():
+    spec = TfidfEncoder()
+    spec.fit(TEXTS)
+    with pytest.raises(InputError, match="call fit"):
+        spec.transform(TEXTS)
+
+
+def test_what_is_saved_encodes_alike(tmp_path):
+    encoder = TfidfEncoder(longest=1).fit(TEXTS)
+    again = TfidfEncoder.load(tmp_path, encoder.save(tmp_path))
+    new = ["the dog and the cat", "unknown words only"]
+    assert (encoder.transform(new) != again.transform(new)).nnz == 0
+
+
+def test_nonsense_is_refused():
+    with pytest.raises(ConfigError, match="longest=0"):
+        TfidfEncoder(longest=0)
+    with pytest.raises(InputError, match="None of the 2 texts holds a word"):
+        TfidfEncoder().fit(["!!", "??"])

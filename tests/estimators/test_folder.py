@@ -1,0 +1,179 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.svm import LinearSVC
+
+from nlptl import (
+    Frozen,
+    FusedEncoder,
+    MLPHead,
+    PrototypeHead,
+    StaticEncoder,
+    TextClassifier,
+    TfidfEncoder,
+    TrainingConfig,
+    TransformerEncoder,
+)
+from nlptl.base.errors import IntegrityError, StorageError
+from nlptl.encoders import Pooling, ResidualFusion
+from nlptl.estimators import folder as folders
+
+QUICK = TrainingConfig(epochs=3)
+
+
+def models(tiny_encoder, vectors_file):
+    tiny = TransformerEncoder(tiny_encoder)
+    static = StaticEncoder(vectors_file)
+    return {
+        "counts": TextClassifier(TfidfEncoder()),
+        "vectors": TextClassifier(StaticEncoder(vectors_file, ("idf", "max"))),
+        "distilled": TextClassifier(StaticEncoder()),
+        "frozen": TextClassifier(tiny_encoder),
+        "top": TextClassifier(tiny_encoder, transfer=Frozen("top"), head=PrototypeHead()),
+        "reduced": TextClassifier(TransformerEncoder(tiny_encoder, Pooling(dimension=4))),
+        "network": TextClassifier(tiny, head=MLPHead((4,)), training=QUICK, device="cpu"),
+        "fused": TextClassifier(FusedEncoder((tiny, static))),
+        "fusion": TextClassifier(
+            FusedEncoder((tiny, static), fusion=ResidualFusion(8)), training=QUICK, device="cpu"
+        ),
+        "rare": TextClassifier(tiny, imbalance="logit_adjust", long_texts="cut"),
+    }
+
+
+KINDS = list(models("", ""))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_model_comes_back_equal(kind, tiny_encoder, vectors_file, few, tmp_path):
+    texts, labels = few
+    model = models(tiny_encoder, vectors_file)[kind].fit(texts, labels)
+    model.save(tmp_path / "m")
+    again = TextClassifier.load(tmp_path / "m")
+    np.testing.assert_allclose(again.predict_proba(texts), model.predict_proba(texts), atol=1e-4)
+    assert again.classes_.tolist() == model.classes_.tolist()
+    assert again.audit_ == model.audit_
+    assert (again.seed, again.imbalance) == (model.seed, model.imbalance)
+    suffixes = {path.suffix for path in (tmp_path / "m").rglob("*") if path.is_file()}
+    assert suffixes <= {".json", ".safetensors", ".txt"}
+
+
+@pytest.mark.parametrize("kind", ["frozen", "network", "counts"])
+def test_a_model_read_back_can_be_saved_again_and_fitted_anew(
+    kind, tiny_encoder, vectors_file, few, tmp_path
+):
+    texts, labels = few
+    models(tiny_encoder, vectors_file)[kind].fit(texts, labels).save(tmp_path / "a")
+    loaded = TextClassifier.load(tmp_path / "a")
+    loaded.save(tmp_path / "b")
+    twice = TextClassifier.load(tmp_path / "b")
+    np.testing.assert_allclose(twice.predict_proba(texts), loaded.predict_proba(texts), atol=1e-4)
+    assert twice.fit(texts, labels).predict(texts).shape == (40,)
+
+
+def test_pairs_several_labels_and_tuples_survive(tiny_encoder, few, tmp_path):
+    texts, labels = few
+    pairs = list(zip(texts, texts[::-1], strict=True))
+    for given in ([[label] for label in labels], [(label, 1) for label in labels]):
+        model = TextClassifier(tiny_encoder).fit(pairs, given)
+        model.save(tmp_path / "m")
+        again = TextClassifier.load(tmp_path / "m")
+        assert list(again.predict(pairs)) == list(model.predict(pairs))
+
+
+def test_a_new_process_without_the_original_encoder_reads_it(few, tmp_path, tiny_encoder):
+    encoder = tmp_path / "enc"
+    shutil.copytree(tiny_encoder, encoder)
+    texts, labels = few
+    model = TextClassifier(encoder).fit(texts, labels)
+    model.save(tmp_path / "m")
+    shutil.rmtree(encoder)
+    code = (
+        "import json, sys; from nlptl import TextClassifier\n"
+        "model = TextClassifier.load(sys.argv[1])\n"
+        "print(json.dumps(model.predict(json.loads(sys.argv[2])).tolist()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "m"), json.dumps(texts)],
+        capture_output=True, text=True, check=True,
+    )
+    assert json.loads(done.stdout) == model.predict(texts).tolist()
+
+
+@pytest.fixture
+def saved(tiny_encoder, few, tmp_path):
+    TextClassifier(tiny_encoder).fit(*few).save(tmp_path / "m")
+    return tmp_path / "m"
+
+
+def test_a_flipped_bit_in_any_file_names_the_file(saved):
+    rng = np.random.default_rng(0)
+    files = [p for p in saved.rglob("*") if p.is_file() and p.name != "manifest.json"]
+    assert len(files) >= 5
+    for path in files:
+        whole = path.read_bytes()
+        flipped = bytearray(whole)
+        flipped[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+        path.write_bytes(flipped)
+        with pytest.raises(IntegrityError, match=path.name):
+            TextClassifier.load(saved)
+        path.write_bytes(whole)
+    TextClassifier.load(saved)
+
+
+def test_a_missing_file_and_a_newer_release_are_named(saved):
+    (saved / "head.safetensors").rename(saved / "elsewhere")
+    with pytest.raises(IntegrityError, match=r"'head\.safetensors'.*is missing"):
+        TextClassifier.load(saved)
+    (saved / "elsewhere").rename(saved / "head.safetensors")
+    record = json.loads((saved / "manifest.json").read_text())
+    (saved / "manifest.json").write_text(json.dumps({**record, "schema": 99, "nlptl": "7.0"}))
+    with pytest.raises(StorageError, match=r"written by nlptl 7\.0 \(format 99\)"):
+        TextClassifier.load(saved)
+
+
+def test_a_model_that_would_read_back_differently_is_not_saved(
+    tiny_encoder, few, tmp_path, monkeypatch
+):
+    model = TextClassifier(tiny_encoder).fit(*few)
+    real = folders.save_arrays
+
+    def scrambled(path, arrays):
+        real(path, {name: -array for name, array in arrays.items()})
+
+    monkeypatch.setattr(folders, "save_arrays", scrambled)
+    with pytest.raises(StorageError, match="was not saved: read back, its probabilities differ"):
+        model.save(tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_but_a_model_is_ever_replaced(saved, tiny_encoder, few, tmp_path):
+    model = TextClassifier(tiny_encoder, seed=9).fit(*few)
+    model.save(saved)
+    assert TextClassifier.load(saved).seed == 9
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    for target in (tmp_path / "thesis", tmp_path / "thesis" / "chapter.txt"):
+        with pytest.raises(StorageError, match="is no model saved by nlptl"):
+            model.save(target)
+    assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
+
+
+def test_a_foreign_head_is_refused_and_leaves_nothing(tiny_encoder, few, tmp_path):
+    model = TextClassifier(tiny_encoder, head=LinearSVC()).fit(*few)
+    with pytest.raises(StorageError, match="LinearSVC cannot be saved"):
+        model.save(tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_text_of_the_user_is_in_the_folder(saved, few):
+    stored = b"".join(p.read_bytes() for p in saved.rglob("*.json"))
+    assert not any(text.encode() in stored for text in few[0])
+
+
+def test_notes_are_kept(tiny_encoder, few, tmp_path):
+    TextClassifier(tiny_encoder).fit(*few).save(tmp_path / "m", notes={"ticket": 12})
+    assert TextClassifier.load(tmp_path / "m").notes_ == {"ticket": 12}

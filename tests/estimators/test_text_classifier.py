@@ -1,0 +1,208 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import f1_score
+
+from nlptl import (
+    Corpus,
+    DiscriminantHead,
+    Frozen,
+    FusedEncoder,
+    LogisticHead,
+    MLPHead,
+    PrototypeHead,
+    StaticEncoder,
+    TextClassifier,
+    TfidfEncoder,
+    TrainingConfig,
+    TransformerEncoder,
+    k_shot,
+)
+from nlptl.base.errors import ConfigError, InputError
+from nlptl.encoders import OwnVectors, ResidualFusion
+
+QUICK = TrainingConfig(epochs=5)
+LABELS = {
+    "str": ("yes", "no"),
+    "int": (7, -1),
+    "bool": (True, False),
+    "float": (0.5, 1.5),
+    "tuple": (("a", 1), ("b", 2)),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_come_back_as_they_were_given(kind, tiny_encoder, few):
+    texts, labels = few
+    given = [LABELS[kind][label == "billing"] for label in labels]
+    classifier = TextClassifier(tiny_encoder).fit(texts, given)
+    found = classifier.predict(texts).tolist()
+    assert {type(label) for label in found} == {type(given[0])}
+    assert set(found) <= set(given)
+
+
+@pytest.mark.parametrize("head", [LogisticHead(), MLPHead((16,)), PrototypeHead()], ids=repr)
+def test_several_labels_a_text_come_back_as_lists_or_as_an_indicator(head, tiny_encoder, few):
+    texts, labels = few
+    lists = [["all", label] if i % 2 else [label] for i, label in enumerate(labels)]
+    classifier = TextClassifier(tiny_encoder, head=head, training=QUICK).fit(texts, lists)
+    found = classifier.predict(texts)
+    assert isinstance(found, list)
+    assert set(sum(found, [])) <= {"all", "billing", "how_to"}
+    assert classifier.predict_proba(texts).shape == (40, 3)
+    indicator = np.array([[label in several for label in classifier.classes_] for several in lists])
+    again = TextClassifier(tiny_encoder, head=head, training=QUICK).fit(texts, indicator.astype(int))
+    assert again.predict(texts).shape == (40, 3)
+    assert 0 <= classifier.evaluate(texts, lists)["micro_f1"] <= 1
+
+
+def test_pairs_are_told_apart_by_how_alike_they_are():
+    texts, labels = [], []
+    from nlptl import support_requests
+
+    requests, kinds = support_requests()
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        i, j = rng.integers(0, 480, 2)
+        if rng.random() < 0.5:
+            j = rng.choice([k for k in range(480) if kinds[k] == kinds[i]])
+        texts.append((requests[i], requests[j]))
+        labels.append(kinds[i] == kinds[j])
+    classifier = TextClassifier().fit(texts[:200], labels[:200])
+    assert classifier.score(texts[200:], labels[200:]) > 0.65
+    with pytest.raises(InputError, match="trained on pairs of texts, got single texts"):
+        classifier.predict(["one"])
+
+
+def test_numbers_beside_the_text_are_used(tiny_encoder):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"note": ["the parcel"] * 120, "price": rng.normal(size=120) * 50})
+    labels = np.where(table["price"] > 0, "dear", "cheap")
+    encoder = FusedEncoder(
+        (TransformerEncoder(tiny_encoder),), numeric_columns=("price",), text_columns=("note",)
+    )
+    solved = TextClassifier(encoder).fit(table[:80], labels[:80])
+    assert solved.score(table[80:], labels[80:]) > 0.9
+    fused = FusedEncoder(
+        encoder.encoders, ("price",), ("note",), fusion=ResidualFusion(width=16, dropout=0.0)
+    )
+    trained = TextClassifier(fused, training=TrainingConfig(epochs=20), device="cpu")
+    assert trained.fit(table[:80], labels[:80]).score(table[80:], labels[80:]) > 0.9
+    assert trained.history_.losses[-1] < trained.history_.losses[0]
+
+
+def test_weights_of_rows_count(tiny_encoder):
+    texts = ["the parcel came late"] * 40
+    labels = ["a", "b"] * 20
+    for heavy in ("a", "b"):
+        weights = [50.0 if label == heavy else 1.0 for label in labels]
+        model = TextClassifier(tiny_encoder).fit(texts, labels, sample_weight=weights)
+        assert model.predict(texts[:1]).tolist() == [heavy]
+    with pytest.raises(InputError, match="must hold 40 numbers"):
+        TextClassifier(tiny_encoder).fit(texts, labels, sample_weight=[1.0])
+    with pytest.raises(InputError, match="0 or more"):
+        TextClassifier(tiny_encoder).fit(texts, labels, sample_weight=[-1.0] * 40)
+
+
+def test_text_without_labels_teaches_encoders_that_learn_from_text(few):
+    texts, labels = few
+    corpus = Corpus(texts * 5 + ["zebra crossing zebra crossing"] * 20)
+    encoder = StaticEncoder(OwnVectors(dimension=8, epochs=1))
+    model = TextClassifier(encoder).fit(texts, labels, unlabeled=corpus)
+    assert model._features.encoder.coverage(["zebra"]).tokens == 1.0
+    assert model._features.encoder.coverage(["quagga"]).tokens == 0.0
+
+
+@pytest.mark.parametrize("argument", ["source", "validation", "unlabeled"])
+def test_an_argument_that_nothing_uses_is_refused(argument, tiny_encoder, few):
+    texts, labels = few
+    with pytest.raises(ConfigError, match=f"given {argument}=.*Leave it out"):
+        TextClassifier(tiny_encoder).fit(texts, labels, **{argument: Corpus(texts, labels)})
+    with pytest.raises(InputError, match=f"Write {argument}=Corpus"):
+        TextClassifier(TfidfEncoder()).fit(texts, labels, **{argument: texts})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"encoder": 3}, "encoder must be a name, a folder or an encoder, got int"),
+        ({"transfer": "frozen"}, r"such as Frozen\(\), got 'frozen'"),
+        ({"head": 3}, r"such as LogisticHead\(\), got 3"),
+        ({"imbalance": "balance"}, "Did you mean 'balanced'"),
+        ({"long_texts": "window"}, "Did you mean 'windows'"),
+        ({"encoder": TfidfEncoder(), "head": MLPHead()}, "cannot be trained on .* word counts"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, said, few, tiny_encoder):
+    with pytest.raises(ConfigError, match=said):
+        TextClassifier(**{"encoder": str(tiny_encoder), **options}).fit(*few)
+
+
+def test_a_fusion_that_learns_needs_a_head_that_learns(tiny_encoder, vectors_file, few):
+    tiny = TransformerEncoder(tiny_encoder)
+    encoder = FusedEncoder((tiny, StaticEncoder(vectors_file)), fusion=ResidualFusion())
+    with pytest.raises(ConfigError, match="PrototypeHead does not allow"):
+        TextClassifier(encoder, head=PrototypeHead()).fit(*few)
+
+
+def test_long_texts_are_read_to_the_end_unless_they_are_cut(tiny_encoder):
+    filler = " ".join(["the parcel came late"] * 20)
+    ends = ["password", "contract"] * 20
+    texts = [f"{filler} {end} {end} {end} {end}" for end in ends]
+    assert TextClassifier(tiny_encoder, head=LogisticHead(C=100.0)).fit(texts, ends).score(
+        texts, ends
+    ) == 1.0
+    cut = TextClassifier(tiny_encoder, long_texts="cut").fit(texts, ends)
+    assert cut.score(texts, ends) <= 0.5
+    assert cut.audit_.n_cut == 40
+
+
+def test_the_audit_is_kept(tiny_encoder, few):
+    texts, labels = few
+    model = TextClassifier(tiny_encoder).fit([*texts, texts[0]], [*labels, "how_to"])
+    assert model.audit_.repeated == 1
+    assert model.audit_.n_conflicts == int(labels[0] != "how_to")
+    assert model.audit_.window == 32
+
+
+def test_every_figure_and_every_class_is_measured(tiny_encoder, few):
+    texts, labels = few
+    model = TextClassifier(tiny_encoder).fit(texts, labels)
+    figures = model.evaluate(texts, labels)
+    assert set(figures) == {
+        "accuracy", "macro_f1", "micro_f1", "matthews", "log_loss", "calibration_error",
+    }
+    truth = [label == "how_to" for label in labels]
+    found = [label == "how_to" for label in model.predict(texts)]
+    assert model.class_scores(texts, labels)[1].f1 == pytest.approx(f1_score(truth, found))
+    with pytest.raises(InputError, match="'biling' at row 0 was never seen.*'billing'"):
+        model.evaluate(texts[:1], ["biling"])
+
+
+def test_real_knowledge_carries_over(support):
+    """Twelve examples of each of eight kinds: transfer must beat counting words, by a lot."""
+    texts, labels = support
+    seen = k_shot(labels, 12, seed=0)
+    hidden = np.setdiff1d(np.arange(480), seen)
+
+    def accuracy(classifier):
+        classifier.fit([texts[i] for i in seen], [labels[i] for i in seen])
+        return classifier.score([texts[i] for i in hidden], [labels[i] for i in hidden])
+
+    counts = accuracy(TextClassifier(TfidfEncoder()))
+    vectors = accuracy(TextClassifier(StaticEncoder()))
+    frozen = accuracy(TextClassifier())
+    assert counts < 0.5 < vectors < frozen
+    assert frozen > 0.72
+    assert accuracy(TextClassifier(transfer=Frozen("top"))) < frozen
+    assert accuracy(TextClassifier(head=DiscriminantHead())) > 0.72
+    assert accuracy(TextClassifier(head=MLPHead(), device="cpu")) > 0.7
+
+
+def test_probabilities_mean_what_they_say(support):
+    texts, labels = support
+    rows = np.random.default_rng(0).permutation(480)
+    model = TextClassifier().fit([texts[i] for i in rows[:240]], [labels[i] for i in rows[:240]])
+    figures = model.evaluate([texts[i] for i in rows[240:]], [labels[i] for i in rows[240:]])
+    assert figures["accuracy"] > 0.8
+    assert figures["calibration_error"] < 0.1

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from nlptl.base.errors import InputError
+from nlptl.evaluation.intervals import bootstrap_interval, paired_interval, share_interval
+
+
+def test_the_interval_of_a_share_covers_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    for truth in (0.1, 0.5, 0.95):
+        hits = rng.binomial(60, truth, 2000)
+        found = [share_interval(int(h), 60) for h in hits]
+        covered = np.mean([i.low <= truth <= i.high for i in found])
+        assert 0.92 < covered < 0.985
+
+
+def test_shares_at_the_ends_stay_inside():
+    assert share_interval(0, 10).low == pytest.approx(0, abs=1e-9)
+    assert share_interval(10, 10).high == pytest.approx(1, abs=1e-9)
+    with pytest.raises(InputError, match="at least one row, got 0"):
+        share_interval(0, 0)
+
+
+def test_the_bootstrap_agrees_with_the_formula_for_a_mean():
+    values = np.random.default_rng(0).normal(size=400)
+    found = bootstrap_interval(
+        lambda rows: float(values[rows].mean()), 400, rng=np.random.default_rng(1)
+    )
+    half = 1.96 * values.std() / 20
+    assert found.value == pytest.approx(values.mean())
+    assert found.high - found.low == pytest.approx(2 * half, rel=0.15)
+
+
+def test_paired_differences_by_hand():
+    found = paired_interval(np.array([1.0, 3.0]))
+    assert found.value == 2.0
+    assert found.high - found.value == pytest.approx(12.706, rel=1e-3)
+    with pytest.raises(InputError, match="at least two differences, got 1"):
+        paired_interval(np.array([1.0]))

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from nlptl.evaluation import scores
+
+TRUTH = np.array([0, 0, 1, 1, 2])
+CHOSEN = np.array([0, 1, 1, 1, 0])
+
+
+def test_figures_by_hand():
+    assert scores.accuracy(TRUTH, CHOSEN) == 0.6
+    # class 0: P 1/2, R 1/2; class 1: P 2/3, R 1; class 2: nothing
+    assert scores.macro_f1(TRUTH, CHOSEN) == pytest.approx((0.5 + 0.8 + 0) / 3)
+    assert scores.micro_f1(TRUTH, CHOSEN) == pytest.approx(0.6)
+    assert scores.matthews(TRUTH, TRUTH) == 1.0
+    assert scores.matthews(TRUTH, np.zeros(5, dtype=int)) == 0.0
+
+
+def test_several_labels_by_hand():
+    truth, chosen = np.array([[1, 0], [1, 1]]), np.array([[1, 0], [0, 1]])
+    assert scores.accuracy(truth, chosen) == 0.5
+    assert scores.macro_f1(truth, chosen) == pytest.approx((2 / 3 + 1) / 2)
+    shares = np.array([[0.5, 0.5], [0.25, 0.75]])
+    wanted = -np.log([0.5, 0.5, 0.25, 0.75]).mean()
+    assert scores.log_loss(truth, shares) == pytest.approx(wanted)
+
+
+def test_log_loss_by_hand_and_never_infinite():
+    shares = np.array([[0.5, 0.5], [0.25, 0.75]])
+    assert scores.log_loss(np.array([0, 1]), shares) == pytest.approx(-np.log([0.5, 0.75]).mean())
+    assert np.isfinite(scores.log_loss(np.array([0]), np.array([[0.0, 1.0]])))
+
+
+def test_calibration_is_the_gap_between_confidence_and_accuracy():
+    shares = np.tile([0.8, 0.2], (10, 1))
+    truth = np.array([0] * 8 + [1] * 2)
+    assert scores.calibration_error(truth, shares) == pytest.approx(0.0)
+    assert scores.calibration_error(np.zeros(10, dtype=int), shares) == pytest.approx(0.2)
+    several = np.array([[0.9], [0.9]])
+    assert scores.calibration_error(np.array([[1], [0]]), several) == pytest.approx(0.4)
+
+
+def test_each_class_has_its_row_in_order():
+    rows = scores.class_scores(TRUTH, CHOSEN, ["a", "b", "c"])
+    assert [row.name for row in rows] == ["a", "b", "c"]
+    assert (rows[1].precision, rows[1].recall, rows[1].rows) == (pytest.approx(2 / 3), 1.0, 2)
+    assert rows[2].f1 == 0.0

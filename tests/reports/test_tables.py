@@ -1,0 +1,55 @@
+import numpy as np
+from rich.console import Console
+
+from nlptl import audit
+from nlptl.evaluation.intervals import Interval, share_interval
+from nlptl.evaluation.scores import class_scores
+from nlptl.reports.tables import (
+    Rung,
+    audit_table,
+    classes_table,
+    comparison_table,
+    metrics_table,
+    predictions_table,
+)
+
+
+def shown(table):
+    console = Console(width=120, record=True, file=open("/dev/null", "w"))
+    console.print(table)
+    return console.export_text()
+
+
+def test_a_comparison_shows_accuracy_interval_and_time():
+    rungs = [Rung("counts", "nothing", share_interval(40, 100), 0.25)]
+    text = shown(comparison_table("Accuracy", rungs))
+    for part in ("Accuracy", "counts", "nothing", "0.400", "0.309 to 0.498", "0.2"):
+        assert part in text
+
+
+def test_figures_show_the_interval_of_the_accuracy_only():
+    text = shown(metrics_table({"accuracy": 0.5, "macro_f1": 0.4}, interval=Interval(0.5, 0.4, 0.6)))
+    assert text.count("0.400 to 0.600") == 1
+    assert "macro-F1" in text
+
+
+def test_every_class_has_a_row():
+    rows = class_scores(np.array([0, 1]), np.array([0, 0]), ["good", "bad"])
+    text = shown(classes_table(rows))
+    assert "good" in text and "bad" in text and "0.667" in text
+
+
+def test_an_audit_shows_what_was_counted_and_what_not():
+    report = audit(["a", "A", "b"], ["x", "x", "y"], others={"test": ["b"]})
+    text = shown(audit_table(report))
+    for part in ("rows that repeat another", "1 to 2", "rows of test also in training"):
+        assert part in text
+    assert "tokens" not in text
+    windowed = audit(["a"], None, token_counts=np.array([9]), window=4)
+    assert "1 (55.6% of tokens beyond)" in shown(audit_table(windowed))
+    assert "no labels" in shown(audit_table(windowed))
+
+
+def test_predictions_show_text_label_and_probability():
+    text = shown(predictions_table(["hello"], ["greeting"], [0.875]))
+    assert "hello" in text and "greeting" in text and "0.88" in text

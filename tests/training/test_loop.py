@@ -1,0 +1,100 @@
+import pytest
+import torch
+
+from nlptl import TrainingConfig
+from nlptl.base.chance import torch_seed
+from nlptl.base.errors import InputError
+from nlptl.training.loop import make_accelerator, train
+
+X = torch.randn(64, 5, generator=torch.Generator().manual_seed(0))
+Y = (X[:, 0] > 0).long()
+
+
+def batches(epoch):
+    return [(X[i : i + 16], Y[i : i + 16]) for i in range(0, 64, 16)]
+
+
+def loss_of(model, batch):
+    return torch.nn.functional.cross_entropy(model(batch[0]), batch[1])
+
+
+def run(score=None, **options):
+    with torch_seed(0):
+        model = torch.nn.Linear(5, 2)
+    config = TrainingConfig(**{"epochs": 5, "learning_rate": 0.1, **options})
+    history = train(
+        model,
+        batches,
+        loss_of=loss_of,
+        config=config,
+        accelerator=make_accelerator("cpu"),
+        score=score,
+    )
+    return model, history
+
+
+def test_the_loss_falls_and_is_written_down():
+    model, history = run()
+    assert len(history.losses) == 5
+    assert history.losses[-1] < history.losses[0] / 2
+    assert (model(X).argmax(dim=1) == Y).float().mean() > 0.95
+
+
+def test_the_same_start_gives_the_same_end():
+    first, second = run()[0], run()[0]
+    assert torch.equal(first.weight, second.weight)
+
+
+def test_the_best_weights_are_kept_and_training_stops_early():
+    seen = []
+
+    def score(model):
+        seen.append(model.weight.detach().clone())
+        return {0: 1.0, 1: 3.0}.get(len(seen) - 1, 2.0)
+
+    model, history = run(score, epochs=20, patience=3)
+    assert history.best_epoch == 2
+    assert len(history.losses) == 5
+    assert torch.equal(model.weight, seen[1])
+
+
+def test_large_gradients_are_clipped():
+    model, _ = run(epochs=1, clip_norm=1e-9, weight_decay=0.0)
+    with torch_seed(0):
+        start = torch.nn.Linear(5, 2)
+    # Adam divides by the size of the gradient, so the step stays; its direction does too.
+    assert (model.weight - start.weight).abs().max() < 0.5
+
+
+def test_biases_do_not_decay():
+    from nlptl.training.loop import _optimizer
+
+    groups = _optimizer(torch.nn.Linear(5, 2), TrainingConfig(weight_decay=0.3)).param_groups
+    assert [(g["weight_decay"], g["params"][0].ndim) for g in groups] == [(0.3, 2), (0.0, 1)]
+
+
+def test_the_rate_rises_and_falls():
+    from nlptl.training.loop import _optimizer, _schedule
+
+    optimizer = _optimizer(torch.nn.Linear(2, 2), TrainingConfig(learning_rate=1.0))
+    schedule = _schedule(optimizer, TrainingConfig(warmup_share=0.2, learning_rate=1.0), 10)
+    rates = []
+    for _ in range(10):
+        rates.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert rates[:2] == [0.5, 1.0]
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert 0 < rates[-1] < 0.2
+    assert schedule.get_last_lr()[0] == 0.0
+
+
+def test_nothing_to_train_on_is_named():
+    with pytest.raises(InputError, match="0 rows"):
+        train(
+            torch.nn.Linear(5, 2),
+            lambda epoch: [],
+            loss_of=loss_of,
+            config=TrainingConfig(),
+            accelerator=make_accelerator("cpu"),
+        )
