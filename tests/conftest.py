@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-WORDS = (
-    "the parcel came late and box was broken i want my money back please help with password reset "
-    "how do add a second calendar to phone app crashes when open it your service is very bad good "
-    "charged twice this month on card cancel contract delete all data great thank you ! ? . ,"
-).split()
+WORDS = """
+the parcel came late and box was broken i want my money back please help with password
+reset how do add a second calendar to phone app crashes when open it your service is
+very bad good charged twice this month on card cancel contract delete all data great
+thank you ! ? . ,
+""".split()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from sklearn.base import BaseEstimator, clone
 from typing_extensions import Self
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
+
+_Class = TypeVar("_Class")
 
 
 class Spec:
@@ -27,6 +29,23 @@ class Spec:
 
     def __sklearn_clone__(self) -> Self:
         return self
+
+
+def pipeline_step(cls: type[_Class]) -> type[_Class]:
+    """Let scikit-learn leave its private notes on a frozen dataclass.
+
+    ``Pipeline`` sets attributes such as ``_parent_callback_ctx`` on its steps. Fields stay frozen.
+    """
+    frozen = cls.__setattr__
+
+    def set_attribute(self: Any, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+        else:
+            frozen(self, name, value)
+
+    cls.__setattr__ = set_attribute  # type: ignore[method-assign]
+    return cls
 
 
 class NestedParams(BaseEstimator):  # type: ignore[misc]

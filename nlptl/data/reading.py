@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
@@ -86,7 +87,20 @@ def _from_file(path: Path) -> pd.DataFrame:
 def _read_csv(path: Path, separator: str) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8")
+    with warnings.catch_warnings():
+        # A row longer than the header loses its end with no more than a warning.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return pd.read_csv(
+                path,
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                encoding="utf-8",
+                index_col=False,
+            )
+        except pd.errors.ParserWarning as problem:
+            raise ValueError("some rows have more fields than the header") from problem
 
 
 def _read_jsonl(path: Path) -> pd.DataFrame:

@@ -14,13 +14,14 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import Groups
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.specs import Spec
+from nlptl.base.specs import Spec, pipeline_step
 from nlptl.storage.tensors import load_arrays, save_arrays
 
 _WORDS = "words.json"
 _IDF = "idf.safetensors"
 
 
+@pipeline_step
 @dataclass(frozen=True)
 class TfidfEncoder(Spec):
     """Weighted counts of words and word pairs: the baseline that carries nothing over.

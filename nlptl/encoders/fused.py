@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, Groups
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.specs import Spec
+from nlptl.base.specs import Spec, pipeline_step
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.kinds import load_encoder_part, save_encoder_part
 
@@ -58,6 +58,7 @@ class ResidualFusion(Spec):
         return ResidualNetwork(sizes, self.width, self.dropout)
 
 
+@pipeline_step
 @dataclass(frozen=True)
 class FusedEncoder(Spec):
     """Join several encoders, and numeric columns of the data.

@@ -311,9 +311,8 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
 
     def _rows(self, texts: Any) -> Rows:
         # A fused encoder says which columns of a table are read.
-        return (
-            self.encoder.rows(texts) if isinstance(self.encoder, FusedEncoder) else as_rows(texts)
-        )
+        given = self.encoder
+        return given.rows(texts) if isinstance(given, FusedEncoder) else as_rows(texts)
 
     def _further(self, unlabeled: Any, encoder: Any) -> Rows:
         corpora = as_corpora(unlabeled, argument="unlabeled")
@@ -398,5 +397,4 @@ def _dense(features: Features) -> FloatArray:
             f"A network cannot be trained on {features.shape[1]} word counts. "
             "Use LogisticHead with TfidfEncoder."
         )
-    dense: FloatArray = features
-    return dense
+    return features

@@ -97,7 +97,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(self.classes_) < 2:
             raise ValueError(f"Expected at least 2 classes, got 1 class: {self.classes_[0]!r}.")
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
-        frame = _Frame.of(X)
+        frame = _Frame.of(X, weights)
         Z = frame.into(X)
         self.C_, self.held_out_ = (MIDDLE if self.C == "cv" else float(self.C)), None
         if self.C == "cv":
@@ -179,11 +179,12 @@ class _Frame:
     axes: FloatArray | None
 
     @classmethod
-    def of(cls, X: Features) -> _Frame:
-        numbers = X.data if sparse.issparse(X) else X
-        squares = np.square(numbers, dtype=np.float64).sum()
-        centre = np.asarray(X.mean(axis=0)).ravel()
-        variance = float(squares) / X.shape[0] - float(centre @ centre)
+    def of(cls, X: Features, weights: FloatArray | None) -> _Frame:
+        given = np.ones(X.shape[0]) if weights is None else weights
+        share = (given / given.sum()).astype(X.dtype)
+        squares = X.multiply(X).sum(axis=1) if sparse.issparse(X) else np.einsum("ij,ij->i", X, X)
+        centre = np.asarray(X.T @ share).ravel()
+        variance = float(share @ np.asarray(squares).ravel()) - float(centre @ centre)
         scale = float(np.sqrt(variance)) if variance > 1e-12 else 1.0
         if sparse.issparse(X):
             return cls(scale, None, None)

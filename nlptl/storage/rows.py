@@ -23,6 +23,7 @@ from nlptl.storage.tensors import map_arrays, save_arrays
 
 _SUFFIX = ".rows"
 _MOST_FILES = 48
+_HEADER = 256
 
 
 class RowStore:
@@ -84,7 +85,7 @@ class RowStore:
         StorageError
             If the rows alone exceed the bound, or the folder cannot be written.
         """
-        size = rows.nbytes + keys.nbytes
+        size = rows.nbytes + keys.nbytes + _HEADER
         if size > self.limit_bytes:
             raise StorageError(
                 f"The cache {str(self.root)!r} is full: {size / 1e6:.1f} MB do not fit its limit "

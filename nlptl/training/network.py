@@ -211,7 +211,9 @@ class _Work:
         import torch
 
         logits = torch.from_numpy(network.logits(self.X[rows]))
-        return float(self._losses(logits, torch.from_numpy(self.targets.codes[rows])).mean())
+        losses = self._losses(logits, torch.from_numpy(self.targets.codes[rows])).numpy()
+        weights = self.targets.weights
+        return float(np.average(losses, weights=None if weights is None else weights[rows]))
 
     def _losses(self, logits: Any, truth: Any) -> Any:
         """Cross-entropy of each row; with several labels, the mean of the binary ones."""

@@ -1,6 +1,6 @@
 """Claim: encoding is faster than sentence-transformers, and what was seen is not encoded again.
 
-    NLPTL_DATA=... python recipes/benchmarks/encode.py [--quick]
+NLPTL_DATA=... python recipes/benchmarks/encode.py [--quick]
 """
 
 import sys

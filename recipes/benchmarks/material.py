@@ -87,9 +87,7 @@ class Report:
         for heading in rows[0]:
             table.add_column(heading, justify="left" if heading == next(iter(rows[0])) else "right")
         for row in rows:
-            table.add_row(
-                *(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values())
-            )
+            table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()))
         Console(width=180, highlight=False).print(table)
 
     def claim(self, sentence: str, holds: Any) -> None:

@@ -12,8 +12,17 @@ import time
 
 import numpy as np
 import torch
-from material import SIX, Report, alternate, arguments, drawn, folder, median_ratio
-from material import test_rows, training_pool
+from material import (
+    SIX,
+    Report,
+    alternate,
+    arguments,
+    drawn,
+    folder,
+    median_ratio,
+    test_rows,
+    training_pool,
+)
 from model2vec.distill import distill
 
 from nlptl import LogisticHead, StaticEncoder, TfidfEncoder
@@ -100,7 +109,10 @@ def speed(report: Report, ours: StaticEncoder, peer, repeats: int) -> None:
     rows, ratios = [], []
     for name in SIX:
         texts = training_pool(name)["text"].tolist()
-        runs = {"model2vec": lambda t=texts: peer.encode(t), "nlptl": lambda t=texts: ours.transform(t)}
+        runs = {
+            "model2vec": lambda t=texts: peer.encode(t),
+            "nlptl": lambda t=texts: ours.transform(t),
+        }
         seconds = alternate(runs, repeats)
         ratios.append(median_ratio(seconds["model2vec"], seconds["nlptl"]))
         rate = {m: len(texts) / float(np.median(s)) for m, s in seconds.items()}

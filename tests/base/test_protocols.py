@@ -2,8 +2,13 @@ import pytest
 
 from nlptl import DiscriminantHead, FusedEncoder, LogisticHead, MLPHead, PrototypeHead
 from nlptl.base.protocols import Encoder, ModuleFusion, ModuleHead, SolverHead, StorableEncoder
-from nlptl.encoders import Concatenation, ResidualFusion, StaticEncoder, TfidfEncoder
-from nlptl.encoders import TransformerEncoder
+from nlptl.encoders import (
+    Concatenation,
+    ResidualFusion,
+    StaticEncoder,
+    TfidfEncoder,
+    TransformerEncoder,
+)
 
 
 @pytest.mark.parametrize("head", [LogisticHead(), PrototypeHead(), DiscriminantHead()])

@@ -5,15 +5,15 @@ from nlptl import TextClassifier
 from nlptl.cli.main import main
 
 
-def test_the_demo_tells_the_whole_story_and_its_next_command_works(
-    capsys, tmp_path, monkeypatch
-):
+def test_the_demo_tells_the_whole_story_and_its_next_command_works(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     started = time.perf_counter()
     assert main(["demo"]) == 0
     assert time.perf_counter() - started < 90
     out = capsys.readouterr().out
-    shown = dict(re.findall(r"│ (word counts|word vectors|frozen transformer)\s.*?│\s+(0\.\d+) │", out))
+    shown = dict(
+        re.findall(r"│ (word counts|word vectors|frozen transformer)\s.*?│\s+(0\.\d+) │", out)
+    )
     assert float(shown["word counts"]) < float(shown["word vectors"])
     assert float(shown["word vectors"]) < float(shown["frozen transformer"])
     assert "Predictions on new texts" in out

@@ -33,7 +33,10 @@ def test_every_command_teaches_with_examples(capsys, command):
     ("arguments", "said"),
     [
         (["trian"], "no command is called 'trian'. Did you mean 'train'"),
-        (["train", "x.csv", "--encodr", "y"], "unknown option '--encodr'. Did you mean '--encoder'"),
+        (
+            ["train", "x.csv", "--encodr", "y"],
+            "unknown option '--encodr'. Did you mean '--encoder'",
+        ),
         (["train", "x.csv", "--head.c", "1"], "Did you mean '--head.C'"),
         (["train"], "There is no data to train on"),
         (["train", "nothing.csv"], "There is no file 'nothing.csv'"),
@@ -74,7 +77,10 @@ def test_the_module_is_the_command_line():
 def test_a_reader_that_goes_away_is_no_error(tmp_path):
     code = "import sys; from nlptl.cli import main; sys.exit(main.main(['--help']))"
     done = subprocess.run(
-        f"{sys.executable} -c \"{code}\" | head -1", shell=True, capture_output=True, text=True,
+        f'{sys.executable} -c "{code}" | head -1',
+        shell=True,
+        capture_output=True,
+        text=True,
         check=False,
     )
     assert "Traceback" not in done.stderr

@@ -63,9 +63,7 @@ def test_parts_and_their_options_come_from_flags_and_files(capsys, data, tmp_pat
 
 
 def test_shots_and_a_test_table_are_used(capsys, data, tiny_encoder, tmp_path):
-    code, shown = train(
-        capsys, data, "--encoder", tiny_encoder, "--shots", 5, "--test", data
-    )
+    code, shown = train(capsys, data, "--encoder", tiny_encoder, "--shots", 5, "--test", data)
     assert code == 0
     assert "rows of the test data also in training" in shown.out
     assert "Not saved" in shown.out
@@ -77,8 +75,19 @@ def test_pairs_are_trained_on_two_columns(capsys, few, tiny_encoder, tmp_path):
     table = pd.DataFrame({"a": texts, "b": texts[::-1], "same": labels})
     table.to_csv(path, sep="\t", index=False)
     code, _ = train(
-        capsys, path, "--text-column", "a", "b", "--label-column", "same",
-        "--encoder", tiny_encoder, "--output", tmp_path / "m", "--test-share", 0,
+        capsys,
+        path,
+        "--text-column",
+        "a",
+        "b",
+        "--label-column",
+        "same",
+        "--encoder",
+        tiny_encoder,
+        "--output",
+        tmp_path / "m",
+        "--test-share",
+        0,
     )
     assert code == 0
     assert TextClassifier.load(tmp_path / "m").predict([("a", "b")]).shape == (1,)

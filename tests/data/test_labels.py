@@ -30,9 +30,11 @@ def test_labels_come_back_as_they_were_given(labels):
     codec = LabelCodec.learn(labels)
     assert codec.encode(labels).tolist() == [1, 0, 1]
     decoded = codec.decode(np.array([1, 0, 1]))
-    plain = np.asarray(labels, dtype=object).ravel().tolist() if "tuple" not in str(
-        type(list(labels)[0])
-    ) else list(labels)
+    plain = (
+        np.asarray(labels, dtype=object).ravel().tolist()
+        if "tuple" not in str(type(next(iter(labels))))
+        else list(labels)
+    )
     assert decoded.tolist() == plain
     assert type(decoded.tolist()[0]) is type(plain[0]) or isinstance(plain[0], np.generic)
 

@@ -44,7 +44,7 @@ def write(path, content):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.csv", b"text,label\na,b,c,d\n", r"line 2, saw 4"),
+        ("a.csv", b"text,label\na,b,c,d\n", r"more fields than the header"),
         ("a.csv", b"", "No columns"),
         ("a.csv", b"text,label\ncaf\xe9,x\n", r"not UTF-8: byte 0xe9 at position"),
         ("a.jsonl", b'{"text": "a"}\n{"text": \n', r"Cannot read '.*a\.jsonl'"),

@@ -105,9 +105,7 @@ def test_two_processes_fill_one_cache_and_agree(tmp_path, tiny_encoder):
     )
     spans = (("0", "60"), ("30", "90"))
     running = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(tiny_encoder), str(tmp_path), *span]
-        )
+        subprocess.Popen([sys.executable, "-c", code, str(tiny_encoder), str(tmp_path), *span])
         for span in spans
     ]
     assert [process.wait() for process in running] == [0, 0]

@@ -90,6 +90,7 @@ def test_a_new_process_without_the_original_encoder_reads_it(few, tmp_path, tiny
     texts, labels = few
     model = TextClassifier(encoder).fit(texts, labels)
     model.save(tmp_path / "m")
+    wanted = model.predict(texts).tolist()
     shutil.rmtree(encoder)
     code = (
         "import json, sys; from nlptl import TextClassifier\n"
@@ -98,9 +99,11 @@ def test_a_new_process_without_the_original_encoder_reads_it(few, tmp_path, tiny
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "m"), json.dumps(texts)],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert json.loads(done.stdout) == model.predict(texts).tolist()
+    assert json.loads(done.stdout) == wanted
 
 
 @pytest.fixture

@@ -35,7 +35,9 @@ def test_what_was_learnt_comes_back_exactly(head, several, clouds):
 
 
 def test_a_foreign_head_cannot_be_saved_and_an_unknown_one_not_made():
-    with pytest.raises(StorageError, match="type LinearSVC cannot be saved.*nothing is ever pickled"):
+    with pytest.raises(
+        StorageError, match="type LinearSVC cannot be saved.*nothing is ever pickled"
+    ):
         describe_head(LinearSVC())
     with pytest.raises(StorageError, match="Did you mean 'MLPHead'"):
         make_head({"kind": "MLPhead", "params": {}})

@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 from rich.console import Console
 
@@ -15,7 +17,7 @@ from nlptl.reports.tables import (
 
 
 def shown(table):
-    console = Console(width=120, record=True, file=open("/dev/null", "w"))
+    console = Console(width=120, record=True, file=io.StringIO())
     console.print(table)
     return console.export_text()
 
@@ -28,7 +30,9 @@ def test_a_comparison_shows_accuracy_interval_and_time():
 
 
 def test_figures_show_the_interval_of_the_accuracy_only():
-    text = shown(metrics_table({"accuracy": 0.5, "macro_f1": 0.4}, interval=Interval(0.5, 0.4, 0.6)))
+    text = shown(
+        metrics_table({"accuracy": 0.5, "macro_f1": 0.4}, interval=Interval(0.5, 0.4, 0.6))
+    )
     assert text.count("0.400 to 0.600") == 1
     assert "macro-F1" in text
 

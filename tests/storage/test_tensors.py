@@ -37,7 +37,9 @@ def test_others_can_read_the_file(tmp_path):
     from safetensors.numpy import load_file
 
     save_arrays(tmp_path / "a.safetensors", ARRAYS)
-    np.testing.assert_array_equal(load_file(tmp_path / "a.safetensors")["fortran"], ARRAYS["fortran"])
+    np.testing.assert_array_equal(
+        load_file(tmp_path / "a.safetensors")["fortran"], ARRAYS["fortran"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from nlptl.base.arrays import FloatArray, Groups, IntArray
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.names import suggest
 from nlptl.base.progress import progress_bar
-from nlptl.base.specs import Spec
+from nlptl.base.specs import Spec, pipeline_step
 from nlptl.encoders.cache import as_cache, encode_through
 from nlptl.encoders.contextual.folder import EncoderFolder, find_encoder
 from nlptl.encoders.contextual.pooling import (
@@ -36,6 +36,7 @@ _ARITHMETIC = 1
 """Raised when the same settings give other vectors than before: it is part of the cache's key."""
 
 
+@pipeline_step
 @dataclass(frozen=True)
 class TransformerEncoder(Spec):
     """Turn texts into vectors with a pretrained transformer whose weights stay as they are.

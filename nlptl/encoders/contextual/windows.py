@@ -47,6 +47,9 @@ def cut_windows(
         Tokens that neighbouring windows share. None keeps the first window of each text and
         drops the rest.
     """
+    if not len(texts):
+        nothing = np.zeros(0, dtype=np.int64)
+        return Windows(ids=[], text_of_window=nothing, sizes=nothing)
     encoded = tokenizer(
         list(texts),
         truncation=True,

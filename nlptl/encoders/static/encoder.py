@@ -13,7 +13,7 @@ from typing_extensions import Self
 from nlptl.base.arrays import FloatArray, Groups
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.names import suggest
-from nlptl.base.specs import Spec
+from nlptl.base.specs import Spec, pipeline_step
 from nlptl.encoders.static.coverage import Coverage, coverage_of
 from nlptl.encoders.static.distillation import Distilled
 from nlptl.encoders.static.pooling import (
@@ -34,6 +34,7 @@ _DISTILLED = Distilled()
 _IDF = "idf.safetensors"
 
 
+@pipeline_step
 @dataclass(frozen=True)
 class StaticEncoder(Spec):
     """Turn texts into pooled word vectors: thousands of texts a second on one processor.

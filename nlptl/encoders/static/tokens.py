@@ -146,7 +146,7 @@ def _with_vectors(
 
 
 def _from_subwords(word: str, subwords: Subwords) -> FloatArray | None:
-    from gensim.models.fasttext_inner import ft_ngram_hashes
+    from gensim.models.fasttext import ft_ngram_hashes
 
     shortest, longest = subwords.shortest, subwords.longest
     buckets = ft_ngram_hashes(word, shortest, longest, len(subwords.vectors))

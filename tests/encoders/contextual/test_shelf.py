@@ -67,6 +67,8 @@ def test_a_dense_layer_after_pooling_is_used(tiny_encoder, tmp_path):
     save_file(weights, dense / "model.safetensors")
     plain = TransformerEncoder(tiny_encoder, cache=None, dtype="float32").transform(["the parcel"])
     encoder = TransformerEncoder(tmp_path / "enc", cache=None, dtype="float32")
-    wanted = torch.tanh(torch.from_numpy(plain) @ weights["linear.weight"].T + weights["linear.bias"])
+    wanted = torch.tanh(
+        torch.from_numpy(plain) @ weights["linear.weight"].T + weights["linear.bias"]
+    )
     torch.testing.assert_close(torch.from_numpy(encoder.transform(["the parcel"])), wanted)
     assert encoder.dim == 5

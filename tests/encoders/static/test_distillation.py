@@ -43,5 +43,5 @@ def test_nonsense_is_refused():
 
 def test_distilled_minilm_puts_like_words_together():
     keyed = StaticEncoder().keyed_vectors()
-    near = [word for word, _ in keyed.most_similar("invoice", topn=10)]
-    assert {"billing", "payment", "bill", "receipt", "payments"} & set(near)
+    near = [word for word, _ in keyed.most_similar("payment", topn=10)]
+    assert {"payments", "pay", "paid", "paying"} & set(near)

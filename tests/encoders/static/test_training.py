@@ -26,8 +26,9 @@ def test_neighbours_share_a_meaning():
     texts = [f"i eat {food} today" for food in ("bread", "rice", "soup")] * 200
     texts += [f"we drive {thing} fast" for thing in ("cars", "vans", "bikes")] * 200
     store = OwnVectors(dimension=16, epochs=20).learn(texts)
-    near = [word for word, _ in store.keyed_vectors().most_similar("bread", topn=2)]
-    assert set(near) <= {"rice", "soup", "eat", "today"}
+    words = store.keyed_vectors()
+    assert words.similarity("bread", "rice") > words.similarity("bread", "cars") + 0.3
+    assert words.similarity("vans", "bikes") > words.similarity("soup", "bikes") + 0.3
 
 
 def test_before_fit_there_are_no_vectors():

@@ -47,9 +47,7 @@ def test_thresholds_are_the_best_on_the_rows_given():
     truth = (shares + rng.normal(size=(400, 2)) * 0.2 > [0.9, 0.3]).astype(int)
     found = best_thresholds(shares, truth)
     for label in range(2):
-        best = max(
-            f1_score(truth[:, label], shares[:, label] >= t) for t in np.linspace(0, 1, 201)
-        )
+        best = max(f1_score(truth[:, label], shares[:, label] >= t) for t in np.linspace(0, 1, 201))
         reached = f1_score(truth[:, label], shares[:, label] >= found[label])
         assert reached >= best - 0.005
 

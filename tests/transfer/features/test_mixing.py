@@ -31,18 +31,18 @@ def test_the_group_that_carries_the_classes_is_chosen():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 200)
     signal = y[:, None] * 2.0 + rng.normal(size=(200, 4)) * 0.7
-    noise = rng.normal(size=(200, 3)) * 3
+    noise = rng.normal(size=(200, 80)) * 3
     X = np.concatenate([signal, noise], axis=1)
     candidates = [np.array([0.0, 1.0]), np.array([1.0, 1.0]), np.array([1.0, 0.0])]
-    chosen = choose_weights(X, GROUPS, candidates, np.eye(2)[y])
+    chosen = choose_weights(X, (("a", 4), ("b", 80)), candidates, np.eye(2)[y])
     assert chosen.tolist() == [1.0, 0.0]
 
 
 def test_weighing_scales_and_drops_groups():
     X = np.arange(14.0).reshape(2, 7)
-    np.testing.assert_array_equal(weigh(X, GROUPS, np.array([0.5, 1])), X * [0.5] * 1 * np.array(
-        [1, 1, 1, 1, 2, 2, 2]
-    ))
+    np.testing.assert_array_equal(
+        weigh(X, GROUPS, np.array([0.5, 1])), X * [0.5] * 1 * np.array([1, 1, 1, 1, 2, 2, 2])
+    )
     np.testing.assert_array_equal(weigh(X, GROUPS, np.array([0.0, 1])), X[:, 4:])
     assert weigh(X, GROUPS, np.ones(2)) is X
 
