@@ -36,15 +36,16 @@ def pipeline_step(cls: type[_Class]) -> type[_Class]:
 
     ``Pipeline`` sets attributes such as ``_parent_callback_ctx`` on its steps. Fields stay frozen.
     """
-    frozen = cls.__setattr__
+    frozen_set, frozen_delete = cls.__setattr__, cls.__delattr__
 
     def set_attribute(self: Any, name: str, value: Any) -> None:
-        if name.startswith("_"):
-            object.__setattr__(self, name, value)
-        else:
-            frozen(self, name, value)
+        (object.__setattr__ if name.startswith("_") else frozen_set)(self, name, value)
+
+    def delete_attribute(self: Any, name: str) -> None:
+        (object.__delattr__ if name.startswith("_") else frozen_delete)(self, name)
 
     cls.__setattr__ = set_attribute  # type: ignore[method-assign]
+    cls.__delattr__ = delete_attribute  # type: ignore[method-assign]
     return cls
 
 

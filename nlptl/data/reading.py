@@ -63,7 +63,6 @@ def column(table: pd.DataFrame, name: str) -> list[Any]:
 
 
 def _from_file(path: Path) -> pd.DataFrame:
-    import pandas as pd
 
     kind = next((s for s in reversed(path.suffixes) if s not in {".gz", ".zst", ".bz2"}), "")
     reader = _READERS.get(kind.lower())
@@ -79,7 +78,7 @@ def _from_file(path: Path) -> pd.DataFrame:
             f"{str(path)!r} is not UTF-8: byte {problem.object[problem.start]:#04x} at position "
             f"{problem.start}. Convert it, for example: iconv -f latin1 -t utf8 OLD > NEW"
         ) from problem
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError) as problem:
+    except (ValueError, OSError, EOFError) as problem:
         reason = " ".join(str(problem).split())
         raise InputError(f"Cannot read {str(path)!r}: {reason}. Repair the file.") from problem
 

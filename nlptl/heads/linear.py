@@ -182,7 +182,10 @@ class _Frame:
     def of(cls, X: Features, weights: FloatArray | None) -> _Frame:
         given = np.ones(X.shape[0]) if weights is None else weights
         share = (given / given.sum()).astype(X.dtype)
-        squares = X.multiply(X).sum(axis=1) if sparse.issparse(X) else np.einsum("ij,ij->i", X, X)
+        if sparse.issparse(X):
+            squares = sparse.csr_matrix(X).power(2).sum(axis=1)
+        else:
+            squares = np.einsum("ij,ij->i", X, X)
         centre = np.asarray(X.T @ share).ravel()
         variance = float(share @ np.asarray(squares).ravel()) - float(centre @ centre)
         scale = float(np.sqrt(variance)) if variance > 1e-12 else 1.0

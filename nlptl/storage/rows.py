@@ -63,7 +63,10 @@ class RowStore:
         """
         found = np.zeros(len(keys), dtype=bool)
         rows: FloatArray | None = None
-        for path in self._files():
+        files = self._files()
+        for gone in self._open.keys() - {path.name for path in files}:
+            del self._open[gone]
+        for path in files:
             missing = np.flatnonzero(~found)
             if not len(missing):
                 break

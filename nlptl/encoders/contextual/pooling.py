@@ -127,7 +127,7 @@ def join_layers(vectors: FloatArray, pooling: Pooling) -> FloatArray:
         vectors = vectors.mean(axis=1, keepdims=True)
     if pooling.normalize:
         vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=2, keepdims=True), 1e-12)
-    return vectors.reshape(len(vectors), -1)
+    return vectors.reshape(len(vectors), vectors.shape[1] * vectors.shape[2])
 
 
 def strongest_directions(vectors: FloatArray, dimension: int) -> FloatArray:
