@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from nlptl.data.splits import k_shot
     from nlptl.encoders import FusedEncoder, StaticEncoder, TfidfEncoder, TransformerEncoder
     from nlptl.estimators.text_classifier import TextClassifier
-    from nlptl.heads import DiscriminantHead, LogisticHead, MLPHead, PrototypeHead
+    from nlptl.heads import BlendHead, DiscriminantHead, LogisticHead, MLPHead, PrototypeHead
     from nlptl.training.config import TrainingConfig
     from nlptl.transfer.features import Frozen
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "BlendHead": "nlptl.heads",
     "Corpus": "nlptl.data.corpus",
     "DiscriminantHead": "nlptl.heads",
     "Frozen": "nlptl.transfer.features",
@@ -45,6 +46,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BlendHead",
     "Corpus",
     "DiscriminantHead",
     "Frozen",

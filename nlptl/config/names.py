@@ -20,6 +20,7 @@ TABLES: MappingProxyType[str, Mapping[str, str]] = MappingProxyType(
         },
         "transfer": {"frozen": "nlptl.transfer.features.frozen:Frozen"},
         "head": {
+            "blend": "nlptl.heads.blend:BlendHead",
             "discriminant": "nlptl.heads.discriminant:DiscriminantHead",
             "logistic": "nlptl.heads.linear:LogisticHead",
             "mlp": "nlptl.heads.mlp:MLPHead",

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.protocols import Features, ModuleFusion, ModuleHead, SolverHead
 from nlptl.base.specs import NestedParams
 from nlptl.data.audit import audit
 from nlptl.data.corpus import as_corpora
 from nlptl.data.labels import LabelCodec, same_labels
 from nlptl.data.rows import Rows, as_rows
-from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.fused import FusedEncoder
+from nlptl.estimators.choosing import (
+    check_head,
+    default_head,
+    dense,
+    fusion_of,
+    is_solver,
+    targets_of,
+    token_lengths,
+)
 from nlptl.estimators.folder import load_classifier, save_classifier
 from nlptl.estimators.scoring import (
     FitPlan,
@@ -33,7 +38,6 @@ from nlptl.estimators.scoring import (
 )
 from nlptl.evaluation.scores import ClassScore, class_scores
 from nlptl.heads.deciding.imbalance import as_imbalance
-from nlptl.heads.linear import LogisticHead
 from nlptl.training.config import TrainingConfig
 from nlptl.training.network import NetworkRecipe
 from nlptl.transfer.features.frozen import Frozen
@@ -55,8 +59,9 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
     transfer : Frozen or None
         How the knowledge is carried over; None is ``Frozen()``.
     head : head or None
-        ``LogisticHead`` (the default), ``MLPHead``, ``PrototypeHead``, ``DiscriminantHead``, or
-        any scikit-learn classifier (which then cannot be saved).
+        ``BlendHead``, ``LogisticHead``, ``MLPHead``, ``PrototypeHead``, ``DiscriminantHead``, or
+        any scikit-learn classifier (which then cannot be saved). None is ``BlendHead``, and
+        ``LogisticHead`` for several labels a text, word counts and trained fusions.
     training : TrainingConfig or None
         For heads and fusions that are networks.
     seed : int
@@ -143,24 +148,26 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
         ConfigError
             If options contradict each other, or an argument is given that nothing uses.
         """
-        encoder, transfer, head = self._encoder(), self._transfer(), self._head()
+        encoder, transfer = self._encoder(), self._transfer()
         imbalance = as_imbalance(self.imbalance)
+        check_head(self.head)
         self._refuse_unused(transfer, source=source, validation=validation)
         rows = self._rows(texts)
         codec = LabelCodec.learn(labels)
-        targets = _targets(codec, labels, sample_weight, rows)
+        targets = targets_of(codec, labels, sample_weight, rows)
         further = self._further(unlabeled, encoder)
-        self.audit_ = audit(rows, labels, **_lengths(encoder, rows))
+        self.audit_ = audit(rows, labels, **token_lengths(encoder, rows))
         self._codec, self.classes_ = codec, codec.classes
         self._features = transfer.learn(encoder, rows, targets, further=further)
         found = self._features.transform(rows)
         plan = FitPlan(self.training or TrainingConfig(), imbalance, self.seed, self.device)
-        if _is_solver(head, encoder):
+        head = default_head(self.head, encoder, found, targets, seed=self.seed)
+        if is_solver(head, encoder):
             self._scorer = fit_solver_scorer(head, found, targets, plan)
         else:
             groups = self._features.groups(rows)
-            recipe = NetworkRecipe(head, _fusion(encoder), groups, targets.n_outputs)
-            self._scorer = fit_network_scorer(recipe, _dense(found), targets, plan)
+            recipe = NetworkRecipe(head, fusion_of(encoder), groups, targets.n_outputs)
+            self._scorer = fit_network_scorer(recipe, dense(found), targets, plan)
         self.history_ = self._scorer.history
         self.notes_: dict[str, Any] = {}
         self._probe = rows.take(np.arange(min(_PROBE, len(rows))))
@@ -281,7 +288,9 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
 
     def _encoder(self) -> Any:
         given = self.encoder
-        encoder = TransformerEncoder(given) if given is None or _is_name(given) else given
+        encoder = (
+            TransformerEncoder(given) if given is None or isinstance(given, str | Path) else given
+        )
         if not hasattr(encoder, "transform"):
             raise ConfigError(
                 f"encoder must be a name, a folder or an encoder, got {type(given).__name__}."
@@ -302,12 +311,6 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
         if not hasattr(chosen, "learn"):
             raise ConfigError(f"transfer must be a transfer such as Frozen(), got {chosen!r}.")
         return chosen
-
-    def _head(self) -> Any:
-        head = LogisticHead(seed=self.seed) if self.head is None else self.head
-        if not isinstance(head, SolverHead | ModuleHead) and not hasattr(head, "fit"):
-            raise ConfigError(f"head must be a head such as LogisticHead(), got {head!r}.")
-        return head
 
     def _rows(self, texts: Any) -> Rows:
         # A fused encoder says which columns of a table are read.
@@ -342,59 +345,3 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
     _scorer: FittedScorer
     _probe: Rows
     classes_: AnyArray
-
-
-def _is_name(given: Any) -> bool:
-    return isinstance(given, str | Path)
-
-
-def _fusion(encoder: Any) -> ModuleFusion | None:
-    fusion = getattr(encoder, "fusion", None)
-    return fusion if isinstance(fusion, ModuleFusion) else None
-
-
-def _is_solver(head: Any, encoder: Any) -> bool:
-    """Decide between solving and training, and refuse what can do neither."""
-    if _fusion(encoder) is None:
-        return hasattr(head, "fit")
-    if not isinstance(head, ModuleHead):
-        raise ConfigError(
-            f"{type(encoder.fusion).__name__} is trained together with the head, which "
-            f"{type(head).__name__} does not allow. Use LogisticHead or MLPHead."
-        )
-    return False
-
-
-def _lengths(encoder: Any, rows: Rows) -> dict[str, Any]:
-    """Count tokens where the encoder has a window."""
-    if not isinstance(encoder, TransformerEncoder):
-        return {}
-    sides: Sequence[Rows] = [rows.side(0), rows.side(1)] if rows.are_pairs else [rows]
-    counts = np.maximum.reduce([encoder.count_tokens([str(t) for t in s.texts]) for s in sides])
-    return {"token_counts": counts, "window": encoder.window}
-
-
-def _targets(codec: LabelCodec, labels: Any, sample_weight: Any, rows: Rows) -> Targets:
-    codes = codec.encode(labels)
-    if len(codes) != len(rows):
-        raise InputError(
-            f"Each text needs one label, got {len(rows)} texts and {len(codes)} labels."
-        )
-    if sample_weight is None:
-        return Targets(codes, len(codec.classes))
-    weights: FloatArray = np.asarray(sample_weight, dtype=np.float64)
-    if weights.shape != (len(rows),) or not np.isfinite(weights).all() or (weights < 0).any():
-        raise InputError(
-            f"sample_weight must hold {len(rows)} numbers of 0 or more, got an array of shape "
-            f"{weights.shape}."
-        )
-    return Targets(codes, len(codec.classes), weights)
-
-
-def _dense(features: Features) -> FloatArray:
-    if issparse(features):
-        raise ConfigError(
-            f"A network cannot be trained on {features.shape[1]} word counts. "
-            "Use LogisticHead with TfidfEncoder."
-        )
-    return features

@@ -15,6 +15,7 @@ from nlptl.heads.fitting import OneVsRest
 
 HEAD_KINDS = MappingProxyType(
     {
+        "BlendHead": "nlptl.heads.blend",
         "DiscriminantHead": "nlptl.heads.discriminant",
         "LogisticHead": "nlptl.heads.linear",
         "MLPHead": "nlptl.heads.mlp",
@@ -25,6 +26,7 @@ HEAD_KINDS = MappingProxyType(
 
 _LEARNT = MappingProxyType(
     {
+        "BlendHead": ("coef_", "intercept_"),
         "DiscriminantHead": ("coef_", "intercept_"),
         "LogisticHead": ("coef_", "intercept_"),
         "PrototypeHead": ("prototypes_",),

@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from threadpoolctl import threadpool_limits
 
 from nlptl import (
+    BlendHead,
     DiscriminantHead,
     Frozen,
     LogisticHead,
@@ -31,6 +32,7 @@ from nlptl.evaluation.intervals import paired_interval
 
 LABELS = 1000
 OTHERS = {
+    "logistic": {"head": LogisticHead()},
     "top layer": {"transfer": Frozen("top")},
     "all layers": {"transfer": Frozen("all")},
     "prototypes": {"head": PrototypeHead()},
@@ -111,7 +113,7 @@ def one(train, test, seen, asked, *, others: bool) -> dict[str, float]:
         plain = LogisticRegression(C=1, max_iter=2000).fit(seen, labels)
         chosen = LogisticRegressionCV(Cs=10, max_iter=2000).fit(seen, labels)
         same = LogisticRegressionCV(Cs=10, max_iter=2000).fit(ours[0], labels)
-        head = LogisticHead().fit(seen, labels)
+        head = BlendHead().fit(seen, labels)
     figures = {
         "nlptl": classifier.score(test_texts, truth),
         "C=1": plain.score(asked, truth),

@@ -25,7 +25,7 @@ from material import (
 )
 from model2vec.distill import distill
 
-from nlptl import LogisticHead, StaticEncoder, TfidfEncoder
+from nlptl import BlendHead, LogisticHead, StaticEncoder, TfidfEncoder
 from nlptl.encoders import Distilled
 from nlptl.encoders.contextual.folder import find_encoder
 from nlptl.evaluation.intervals import paired_interval
@@ -81,7 +81,7 @@ def one_set(name: str, encode: dict, seeds: range) -> dict[str, list[float]]:
         seen, asked = transform(pool["text"].tolist()), transform(test["text"].tolist())
         for seed in seeds:
             rows = drawn(len(pool), LABELS, seed)
-            head = LogisticHead().fit(seen[rows], labels[rows])
+            head = BlendHead().fit(seen[rows], labels[rows])
             found.setdefault(method, []).append(float((head.predict(asked) == truth).mean()))
     for seed in seeds:
         rows = drawn(len(pool), LABELS, seed)

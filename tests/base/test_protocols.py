@@ -1,6 +1,6 @@
 import pytest
 
-from nlptl import DiscriminantHead, FusedEncoder, LogisticHead, MLPHead, PrototypeHead
+from nlptl import BlendHead, DiscriminantHead, FusedEncoder, LogisticHead, MLPHead, PrototypeHead
 from nlptl.base.protocols import Encoder, ModuleFusion, ModuleHead, SolverHead, StorableEncoder
 from nlptl.encoders import (
     Concatenation,
@@ -11,7 +11,7 @@ from nlptl.encoders import (
 )
 
 
-@pytest.mark.parametrize("head", [LogisticHead(), PrototypeHead(), DiscriminantHead()])
+@pytest.mark.parametrize("head", [LogisticHead(), BlendHead(), PrototypeHead(), DiscriminantHead()])
 def test_solvers_are_recognised(head):
     assert isinstance(head, SolverHead)
 

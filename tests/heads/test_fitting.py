@@ -4,7 +4,7 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
-from nlptl import DiscriminantHead, LogisticHead, PrototypeHead
+from nlptl import BlendHead, DiscriminantHead, LogisticHead, PrototypeHead
 from nlptl.data.targets import Targets
 from nlptl.heads.deciding.imbalance import ClassWeights, LogitAdjustment
 from nlptl.heads.fitting import OneVsRest, fit_solver, logits_of, weigh_rows
@@ -12,6 +12,7 @@ from nlptl.heads.fitting import OneVsRest, fit_solver, logits_of, weigh_rows
 EVERY_HEAD = [
     LogisticHead(),
     LogisticHead(C=1.0),
+    BlendHead(),
     PrototypeHead(),
     DiscriminantHead(),
     KNeighborsClassifier(),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.svm import LinearSVC
 
-from nlptl import DiscriminantHead, LogisticHead, MLPHead, PrototypeHead
+from nlptl import BlendHead, DiscriminantHead, LogisticHead, MLPHead, PrototypeHead
 from nlptl.base.errors import StorageError
 from nlptl.data.targets import Targets
 from nlptl.heads.fitting import fit_solver, logits_of
@@ -24,7 +24,9 @@ def test_a_head_is_made_again_from_its_description(head):
 
 
 @pytest.mark.parametrize("several", [False, True])
-@pytest.mark.parametrize("head", [LogisticHead(), PrototypeHead(), DiscriminantHead()], ids=repr)
+@pytest.mark.parametrize(
+    "head", [LogisticHead(), BlendHead(), PrototypeHead(), DiscriminantHead()], ids=repr
+)
 def test_what_was_learnt_comes_back_exactly(head, several, clouds):
     X, y = clouds
     codes = np.stack([y == 0, y < 2, y < 0], axis=1).astype(int) if several else y

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from scipy import sparse
+
+from nlptl import (
+    BlendHead,
+    FusedEncoder,
+    LogisticHead,
+    PrototypeHead,
+    TfidfEncoder,
+    TransformerEncoder,
+)
+from nlptl.base.errors import ConfigError, InputError
+from nlptl.data.labels import LabelCodec
+from nlptl.data.rows import as_rows
+from nlptl.data.targets import Targets
+from nlptl.encoders.fused import ResidualFusion
+from nlptl.estimators.choosing import (
+    check_head,
+    default_head,
+    dense,
+    is_solver,
+    targets_of,
+    token_lengths,
+)
+
+X = np.eye(4)
+FUSED = FusedEncoder((TfidfEncoder(), TfidfEncoder()), fusion=ResidualFusion())
+ONE = Targets(np.array([0, 1, 0, 1]), 2)
+SEVERAL = Targets(np.eye(4, 2, dtype=np.int64), 2)
+
+
+def chosen(encoder=None, features=X, targets=ONE, head=None):
+    return default_head(head, encoder, features, targets, seed=3)
+
+
+def test_the_default_head_suits_the_data():
+    assert isinstance(chosen(), BlendHead)
+    assert chosen().seed == 3
+    for alone in (
+        chosen(targets=SEVERAL),
+        chosen(features=sparse.csr_matrix(X)),
+        chosen(encoder=FUSED),
+    ):
+        assert isinstance(alone, LogisticHead)
+    given = PrototypeHead()
+    assert chosen(head=given) is given
+
+
+def test_a_head_that_cannot_be_trained_with_a_fusion_is_refused():
+    with pytest.raises(ConfigError, match="which PrototypeHead does not allow"):
+        is_solver(PrototypeHead(), FUSED)
+    assert not is_solver(LogisticHead(), FUSED)
+    assert is_solver(LogisticHead(), None)
+
+
+@pytest.mark.parametrize("head", [3, "logistic", LogisticHead])
+def test_what_is_no_head_is_refused(head):
+    with pytest.raises(ConfigError, match="head must be a head such as"):
+        check_head(head)
+
+
+def test_labels_and_weights_must_fit_the_rows():
+    rows, codec = as_rows(["a", "b"]), LabelCodec.learn(["x", "y"])
+    assert targets_of(codec, ["x", "y"], [1, 2], rows).weights.tolist() == [1, 2]
+    with pytest.raises(InputError, match="got 2 texts and 3 labels"):
+        targets_of(codec, ["x", "y", "y"], None, rows)
+    for wrong in ([1], [1, -1], [1, np.nan]):
+        with pytest.raises(InputError, match="sample_weight must hold 2 numbers"):
+            targets_of(codec, ["x", "y"], wrong, rows)
+
+
+def test_tokens_are_counted_where_there_is_a_window(tiny_encoder):
+    pairs = as_rows([("parcel", "the parcel came late"), ("help", "x")])
+    found = token_lengths(TransformerEncoder(tiny_encoder), pairs)
+    assert found["token_counts"][0] > found["token_counts"][1] >= 3
+    assert token_lengths(object(), pairs) == {}
+
+
+def test_word_counts_are_too_many_for_a_network():
+    assert dense(X) is X
+    with pytest.raises(ConfigError, match="cannot be trained on 4 word counts"):
+        dense(sparse.csr_matrix(X))
