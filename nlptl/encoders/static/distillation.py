@@ -27,7 +27,7 @@ class Distilled(Spec):
     Each token of the vocabulary is sent through the encoder alone, and the vectors of the chosen
     layers are kept, centred and turned to their principal axes. The idea of one forward pass a
     token is model2vec's; keeping the input embeddings beside the last layer is ours, and was
-    worth 3 points of accuracy over the last layer alone (docs/benchmarks.md).
+    worth 2.4 points of accuracy over the last layer alone (docs/benchmarks.md).
 
     Parameters
     ----------
