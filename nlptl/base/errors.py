@@ -13,10 +13,6 @@ class ConfigError(NlptlError, ValueError):
     """An option, or a combination of options, makes no sense."""
 
 
-class MissingExtraError(NlptlError, ImportError):
-    """An optional package is needed and not installed."""
-
-
 class StorageError(NlptlError, OSError):
     """A file or folder cannot be read or written."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from scipy import sparse
@@ -36,18 +35,9 @@ class Encoder(Protocol):
         """Named column ranges of the result: layers, poolings, joined encoders."""
         ...
 
-
-@runtime_checkable
-class StorableEncoder(Encoder, Protocol):
-    """An encoder that can be written into a model folder and read from it."""
-
-    def save(self, folder: Path) -> dict[str, Any]:
-        """Write everything needed into an empty folder; give the plain JSON that describes it."""
-        ...
-
-    @classmethod
-    def load(cls, folder: Path, described: dict[str, Any]) -> Self:
-        """Read what ``save`` wrote."""
+    @property
+    def learns_from_text(self) -> bool:
+        """Whether further text without labels would change what ``fit`` gives."""
         ...
 
 

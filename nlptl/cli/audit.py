@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
-from nlptl.cli.console import add_columns, console
+from nlptl.cli.console import add_columns, console, show_warnings
 from nlptl.data.audit import audit
 from nlptl.data.reading import column, read_table
 from nlptl.reports.tables import audit_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXAMPLES = """examples:
   nlptl audit train.csv
@@ -34,12 +38,11 @@ def run(given: Namespace) -> int:
     report = audit(_texts(table, columns), column(table, wanted) if wanted else None, others=others)
     out = console()
     out.print(audit_table(report))
-    for warning in report.warnings:
-        out.print(f"[yellow]note:[/yellow] {warning}")
+    show_warnings(report.warnings, out)
     return 0
 
 
-def _texts(table: object, columns: list[str]) -> list[object]:
+def _texts(table: pd.DataFrame, columns: list[str]) -> list[object]:
     """Give the texts as they are, blanks too: they are to be counted."""
-    found = [[str(value or "") for value in column(table, name)] for name in columns]  # type: ignore[arg-type]
+    found = [column(table, name) for name in columns]
     return list(found[0] if len(found) == 1 else zip(*found, strict=True))

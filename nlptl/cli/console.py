@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.text import Text
 
 from nlptl.data.reading import column
 from nlptl.data.rows import Rows, as_rows
@@ -18,8 +20,16 @@ _NARROW = 100
 
 def console() -> Console:
     """Give the console; where there is no terminal, lines are wide enough for the tables."""
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=_NARROW)
+    # What users wrote is shown as it is: "[red]" in a text is no colour, ":fire:" no picture.
+    plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+    found = Console(**plain)
+    return found if found.is_terminal else Console(**plain, width=_NARROW)
+
+
+def show_warnings(warnings: Sequence[str], out: Console) -> None:
+    """Show what an audit warns of, one line each."""
+    for warning in warnings:
+        out.print(Text.assemble(("note:", "yellow"), " ", warning))
 
 
 def add_columns(parser: ArgumentParser, *, label: bool) -> None:

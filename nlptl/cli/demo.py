@@ -73,7 +73,8 @@ def run(given: Namespace) -> int:
     folder = best.save(Path(given.output))
     out.print(
         f"\nThe best model was saved in {folder} and read back. Next:\n"
-        f'  nlptl predict {folder} --text "How do I share a list with my sister?"'
+        f'  nlptl predict {folder} --text "How do I share a list with my sister?"',
+        soft_wrap=True,
     )
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
@@ -40,11 +41,11 @@ def _show(classifier: TextClassifier, rows: Any, labels: list[Any], *, as_json: 
 
     figures = classifier.evaluate(rows, labels)
     interval = share_interval(round(figures["accuracy"] * len(rows)), len(rows))
-    out = console()
     if as_json:
         record = {**figures, "rows": len(rows), "interval": [interval.low, interval.high]}
-        out.print(json.dumps(record), soft_wrap=True)
+        sys.stdout.write(json.dumps(record) + "\n")
         return 0
+    out = console()
     out.print(metrics_table(figures, interval=interval))
     out.print(classes_table(classifier.class_scores(rows, labels)))
     return 0

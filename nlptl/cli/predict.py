@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -58,7 +59,7 @@ def run(given: Namespace) -> int:
     rows = texts_of(table, given.text_column or trained.get("text_column") or ["text"])
     labelled = _labelled(table, classifier, rows)
     if given.output is None:
-        console().print(labelled.to_csv(index=False), soft_wrap=True, end="", markup=False)
+        sys.stdout.write(labelled.to_csv(index=False))
         return 0
     write_file(Path(given.output), writer(labelled))
     console().print(f"{len(labelled)} rows written to {given.output}")

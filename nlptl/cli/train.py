@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.errors import StorageError
-from nlptl.cli.console import add_columns, console, texts_of
+from nlptl.cli.console import add_columns, console, show_warnings, texts_of
 from nlptl.config.names import TABLES, find_class, options_of
 from nlptl.config.run import RunConfig, read_run
-from nlptl.data.audit import audit
 from nlptl.data.reading import column, read_table
 from nlptl.data.rows import Rows
 from nlptl.data.splits import k_shot, stratified_split
 from nlptl.estimators.text_classifier import TextClassifier
-from nlptl.storage.hashing import sha256_of
+from nlptl.reports.tables import audit_table
+from nlptl.storage.hashing import fingerprint, sha256_of
 
 EXAMPLES = """examples:
   nlptl train reviews.csv --text-column review --label-column stars --output model/
@@ -73,8 +73,12 @@ def run(given: Namespace) -> int:
         return 0
     classifier = run_config.classifier()
     training, testing = _tables(run_config)
-    rows, labels = training
-    classifier.fit(rows, labels)
+    others = {"the test data": testing[0]} if testing else {}
+    report = classifier.audit(*training, others=others)
+    out.print(audit_table(report))
+    show_warnings(report.warnings, out)
+    classifier.fit(*training)
+    classifier.audit_ = report  # the one that knows of the test data too
     _report(classifier, training, testing, out)
     if run_config.output is None:
         out.print("Not saved: give --output FOLDER to keep the model.")
@@ -82,20 +86,19 @@ def run(given: Namespace) -> int:
     classifier.save(run_config.output, notes={"run": settings})
     out.print(
         f"Saved and read back: {run_config.output}\n"
-        f"Next: nlptl predict {run_config.output} DATA --output predictions.csv"
+        f"Next: nlptl predict {run_config.output} DATA --output predictions.csv",
+        soft_wrap=True,
     )
     return 0
 
 
 def _report(classifier: TextClassifier, training: Any, testing: Any, out: Any) -> None:
     from nlptl.evaluation.intervals import share_interval
-    from nlptl.reports.tables import audit_table, metrics_table
+    from nlptl.reports.tables import metrics_table
 
-    others = {"the test data": testing[0]} if testing else {}
-    report = audit(*training, others=others) if others else classifier.audit_
-    out.print(audit_table(report))
-    for warning in report.warnings:
-        out.print(f"[yellow]note:[/yellow] {warning}")
+    known = classifier.coverage(training[0])
+    if known is not None:
+        out.print(f"Word vectors: {known}.")
     if not testing:
         return
     figures = classifier.evaluate(*testing)
@@ -137,20 +140,21 @@ def _plain(label: Any) -> Any:
 
 def _settings(run_config: RunConfig) -> dict[str, Any]:
     """Give the settings, and the content of the files they name."""
-    files = {
-        name: sha256_of(Path(name))
-        for name in (run_config.data, run_config.test)
-        if name is not None and Path(name).is_file()
-    }
-    return {**run_config.to_json(), "sha256": files}
+    named = [run_config.data, run_config.test, *run_config.encoder.options.values()]
+    paths = [Path(name) for name in named if isinstance(name, str) and Path(name).exists()]
+    return {**run_config.to_json(), "sha256": {str(path): _content(path) for path in paths}}
+
+
+def _content(path: Path) -> str:
+    """Give a name for what a file, or a folder of files, holds."""
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    return fingerprint({str(file.relative_to(path)): sha256_of(file) for file in files})
 
 
 def _already_done(run_config: RunConfig, settings: dict[str, Any], *, overwrite: bool) -> bool:
     """Tell whether the output holds this very model; refuse to replace another one silently."""
     folder = Path(run_config.output) if run_config.output else None
-    if folder is None or not folder.exists() or overwrite:
-        return False
-    if not any(folder.iterdir()):
+    if folder is None or overwrite or not folder.is_dir() or not any(folder.iterdir()):
         return False
     kept = TextClassifier.load(folder).notes_.get("run")
     if kept == settings:

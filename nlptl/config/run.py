@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -118,23 +118,28 @@ def read_run(config: str | None, flags: Mapping[str, Any]) -> RunConfig:
             raise ConfigError(f"There is no setting {name!r} in {config!r}. {suggest(name, known)}")
     if "data" not in plain:
         raise ConfigError("There is no data to train on. Name a file: nlptl train DATA.csv")
-    columns = plain.get("text_column", ("text",))
+    columns = plain.get("text_column") or ("text",)
     plain["text_column"] = (columns,) if isinstance(columns, str) else tuple(columns)
     return _typed({**plain, **parts})
 
 
 def _typed(settings: dict[str, Any]) -> RunConfig:
-    wanted = {"shots": int, "seed": int, "test_share": float}
-    for name, kind in wanted.items():
-        value = settings.get(name)
-        try:
-            if value is not None:
-                settings[name] = kind(value)
-        except (TypeError, ValueError) as problem:
-            raise ConfigError(f"{name} must be a number, got {value!r}.") from problem
+    settings = {name: value for name, value in settings.items() if value is not None}
+    numbers = {"shots": int, "seed": int, "test_share": float}
+    for name in numbers.keys() & settings.keys():
+        settings[name] = _number(name, settings[name], numbers[name])
+    if settings.get("shots", 1) < 1:
+        raise ConfigError(f"shots must be at least 1, got {settings['shots']}.")
     if not 0 <= settings.get("test_share", 0.2) < 1:
         raise ConfigError(f"test_share must be 0 or lie below 1, got {settings['test_share']}.")
     return RunConfig(**settings)
+
+
+def _number(name: str, value: Any, kind: Callable[[Any], Any]) -> Any:
+    try:
+        return kind(value)
+    except (TypeError, ValueError) as problem:
+        raise ConfigError(f"{name} must be a number, got {value!r}.") from problem
 
 
 def _part(part: str, written: Any, given: Mapping[str, Any]) -> Part:

@@ -43,7 +43,7 @@ class LabelCodec:
         InputError
             If a label is missing, of a kind that is no label, or there are fewer than two.
         """
-        values = _as_values(labels)
+        values = as_values(labels)
         if isinstance(values, np.ndarray):
             return cls(np.arange(values.shape[1]), "indicator")
         if any(_is_label_list(value) for value in values):
@@ -64,11 +64,6 @@ class LabelCodec:
             raise InputError("Every text has an empty list of labels; there is nothing to learn.")
         return cls(classes, form)
 
-    @property
-    def is_multilabel(self) -> bool:
-        """Whether a text may have several labels, or none."""
-        return self.form != "single"
-
     def encode(self, labels: Any) -> IntArray:
         """Turn labels into codes (n,), or zeros and ones (n, n_classes) for several a text.
 
@@ -77,10 +72,15 @@ class LabelCodec:
         InputError
             If a label was never seen in training, or the form differs.
         """
-        values = _as_values(labels)
+        values = as_values(labels)
         if self.form == "indicator":
             return self._check_indicator(values)
         position = {key_of(label): code for code, label in enumerate(self.classes.tolist())}
+        if isinstance(values, np.ndarray):
+            raise InputError(
+                f"Expected one label a text, or lists of labels, as in training; got an array of "
+                f"shape {values.shape}."
+            )
         if self.form == "single":
             return np.array([self._code(position, i, v) for i, v in enumerate(values)], np.int64)
         _check_label_lists(values)
@@ -190,7 +190,14 @@ def same_labels(first: Any, second: Any) -> bool:
     return bool(key_of(first) == key_of(second))
 
 
-def _as_values(labels: Any) -> list[Any] | AnyArray:
+def as_values(labels: Any) -> list[Any] | AnyArray:
+    """Give labels as a list, or as an (n, k) array of zeros and ones.
+
+    Raises
+    ------
+    InputError
+        If they come in no container known here.
+    """
     if isinstance(labels, str | bytes) or labels is None:
         raise InputError(f"Expected a list of labels, got {labels!r}. Wrap it in a list.")
     array = labels.to_numpy() if hasattr(labels, "to_numpy") else labels

@@ -21,7 +21,7 @@ def read_table(source: str | Path, *, split: str | None = None) -> pd.DataFrame:
     Parameters
     ----------
     source : str or Path
-        A csv, tsv, jsonl or parquet file (``.gz`` and ``.zst`` too where the format has them), a
+        A csv, tsv, jsonl or parquet file (csv, tsv and jsonl also as ``.gz`` or ``.bz2``), a
         folder written by ``save_to_disk``, or the name of a data set on the Hub.
     split : str, optional
         Which split of a folder or a Hub data set to read, where it has several.
@@ -59,12 +59,13 @@ def column(table: pd.DataFrame, name: str) -> list[Any]:
     known = [str(known) for known in table.columns]
     if name not in known:
         raise InputError(f"There is no column {name!r}. {suggest(name, known)}")
-    return list(table[name].tolist())
+    if known.count(name) > 1:
+        raise InputError(f"{known.count(name)} columns are called {name!r}. Rename them.")
+    return list(table.iloc[:, known.index(name)].tolist())
 
 
 def _from_file(path: Path) -> pd.DataFrame:
-
-    kind = next((s for s in reversed(path.suffixes) if s not in {".gz", ".zst", ".bz2"}), "")
+    kind = next((s for s in reversed(path.suffixes) if s not in {".gz", ".bz2"}), "")
     reader = _READERS.get(kind.lower())
     if reader is None:
         raise InputError(
@@ -138,14 +139,15 @@ def _load_hub(name: str, split: str | None) -> Any:
 
 def _from_datasets(load: Callable[[], Any], source: str, split: str | None) -> pd.DataFrame:
     try:
-        loaded = load()
+        return _named_classes(_choose_split(load(), source, split))
+    except InputError:
+        raise
     except Exception as problem:
         reason = " ".join(str(problem).split())[:300]
         raise InputError(
             f"Cannot read data set {source!r} ({type(problem).__name__}: {reason}). "
             "It is neither a file here, nor a folder written by datasets, nor reachable on the Hub."
         ) from problem
-    return _named_classes(_choose_split(loaded, source, split))
 
 
 def _choose_split(loaded: Any, source: str, split: str | None) -> Any:
@@ -161,8 +163,12 @@ def _choose_split(loaded: Any, source: str, split: str | None) -> Any:
 
 
 def _named_classes(dataset: Any) -> pd.DataFrame:
+    import pandas as pd
+
     table: pd.DataFrame = dataset.to_pandas()
     for name, feature in dataset.features.items():
         if hasattr(feature, "int2str"):
-            table[name] = [feature.int2str(int(code)) for code in table[name]]
+            names = dict(enumerate(feature.names))
+            # Rows without a label, as in published test splits, carry -1 or nothing.
+            table[name] = [None if pd.isna(code) else names.get(int(code)) for code in table[name]]
     return table

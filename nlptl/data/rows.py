@@ -62,7 +62,11 @@ class Rows(Sequence[Text]):
 
 
 def as_rows(
-    texts: Any, *, text_columns: Sequence[str] = (), numeric_columns: Sequence[str] = ()
+    texts: Any,
+    *,
+    text_columns: Sequence[str] = (),
+    numeric_columns: Sequence[str] = (),
+    keep_blank: bool = False,
 ) -> Rows:
     """Read texts, or pairs of texts, from any container that users have.
 
@@ -75,6 +79,8 @@ def as_rows(
         The one or two columns of a table that hold the texts.
     numeric_columns : sequence of str
         Columns of a table that hold plain numbers; a missing number becomes NaN.
+    keep_blank : bool
+        Keep rows without text, as empty strings, instead of refusing them.
 
     Raises
     ------
@@ -95,34 +101,40 @@ def as_rows(
                 f"Numeric columns {list(numeric_columns)} need a table (a DataFrame, a Dataset or "
                 f"a dict of columns), got {type(texts).__name__}."
             )
-        return Rows(_checked(_as_list(texts)))
-    return _rows_of_table(texts, table, text_columns, numeric_columns)
+        return Rows(_checked(_as_list(texts), keep_blank))
+    columns, numbers = _columns(texts, table, text_columns, numeric_columns)
+    plain = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
+    return Rows(_checked(plain, keep_blank), numbers)
 
 
-def _rows_of_table(
-    table: Any, known: list[str], text_columns: Sequence[str], numeric_columns: Sequence[str]
-) -> Rows:
+def _columns(
+    table: Any, known: list[Any], text_columns: Sequence[str], numeric_columns: Sequence[str]
+) -> tuple[list[list[Any]], FloatArray | None]:
     chosen = list(text_columns) or [name for name in known if name not in set(numeric_columns)]
     for name in (*chosen, *numeric_columns):
         if name not in known:
-            raise InputError(f"There is no column {name!r} in the table. {suggest(name, known)}")
+            names = [str(other) for other in known]
+            raise InputError(
+                f"There is no column {name!r} in the table. {suggest(str(name), names)}"
+            )
+        if known.count(name) > 1:
+            raise InputError(f"{known.count(name)} columns are called {name!r}. Rename them.")
     if not 1 <= len(chosen) <= 2:
         raise InputError(
             f"Expected one text column, or two for pairs of texts, got {len(chosen)}: {chosen}. "
             "Pass only the text columns, for example frame['text']."
         )
-    columns = [_as_list(table[name]) for name in chosen]
-    texts = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
     numbers = [_as_numbers(name, _as_list(table[name])) for name in numeric_columns]
-    return Rows(_checked(texts), np.stack(numbers, axis=1) if numbers else None)
+    columns = [_as_list(table[name]) for name in chosen]
+    return columns, np.stack(numbers, axis=1) if numbers else None
 
 
-def _columns_of(texts: Any) -> list[str] | None:
+def _columns_of(texts: Any) -> list[Any] | None:
     for attribute in ("column_names", "columns"):
         names = getattr(texts, attribute, None)
         if names is not None and not callable(names):
-            return [str(name) for name in names]
-    return [str(name) for name in texts] if isinstance(texts, Mapping) else None
+            return list(names)
+    return list(texts) if isinstance(texts, Mapping) else None
 
 
 def _as_list(values: Any) -> list[Any]:
@@ -136,18 +148,26 @@ def _as_list(values: Any) -> list[Any]:
         ) from problem
 
 
-def _checked(texts: list[Any]) -> list[Text]:
+def _checked(texts: list[Any], keep_blank: bool) -> list[Text]:
     if not texts:
         raise InputError("Expected at least one text, got an empty list.")
     pairs = not isinstance(texts[0], str) and isinstance(texts[0], list | tuple | np.ndarray)
+    if keep_blank:
+        texts = [_filled(text) for text in texts]
     checked = [_pair(i, text) if pairs else _single(i, text) for i, text in enumerate(texts)]
     blank = [i for i, text in enumerate(checked) if _is_blank(text)]
-    if blank:
+    if blank and not keep_blank:
         raise InputError(
             f"{len(blank)} of {len(checked)} texts are empty, first at index {blank[0]}: "
             f"{checked[blank[0]]!r}. Drop them or fill them in."
         )
     return checked
+
+
+def _filled(text: Any) -> Any:
+    if isinstance(text, list | tuple | np.ndarray):
+        return tuple(_filled(side) for side in text)
+    return "" if is_missing(text) else text
 
 
 def _single(index: int, text: Any) -> str:
@@ -156,6 +176,14 @@ def _single(index: int, text: Any) -> str:
             f"Text at index {index} is {text!r} ({type(text).__name__}), not a string. "
             "Drop the row or fill it in."
         )
+    try:
+        text.encode()
+    except UnicodeEncodeError as problem:
+        raise InputError(
+            f"Text at index {index} holds {problem.object[problem.start]!r} at position "
+            f"{problem.start}, half of a character. Repair it, for example: "
+            "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
+        ) from problem
     return str(text)
 
 
@@ -176,9 +204,20 @@ def _as_numbers(name: str, values: list[Any]) -> FloatArray:
     return np.array([_as_number(name, row, value) for row, value in enumerate(values)])
 
 
+def is_missing(value: Any) -> bool:
+    """Whether a cell of a table is empty: None, NaN, pandas' NA, or an empty string."""
+    if value is None or (isinstance(value, str) and not value):
+        return True
+    return type(value).__name__ in {"NAType", "NaTType"} or (
+        isinstance(value, float) and value != value  # noqa: PLR0124
+    )
+
+
 def _as_number(name: str, row: int, value: Any) -> float:
+    if is_missing(value):
+        return float("nan")
     try:
-        return float("nan") if value is None or value == "" else float(value)
+        return float(value)
     except (TypeError, ValueError) as problem:
         raise InputError(
             f"Column {name!r} holds {value!r} at row {row}, which is no number."

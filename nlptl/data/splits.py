@@ -8,7 +8,7 @@ import numpy as np
 
 from nlptl.base.arrays import AnyArray, IntArray
 from nlptl.base.errors import InputError
-from nlptl.data.labels import distinct
+from nlptl.data.labels import distinct, key_of
 
 
 def k_shot(labels: Any, shots: int, *, seed: int) -> IntArray:
@@ -34,13 +34,15 @@ def k_shot(labels: Any, shots: int, *, seed: int) -> IntArray:
     Raises
     ------
     InputError
-        If a class has fewer rows.
+        If a class has fewer rows, or the rows have several labels each.
 
     Examples
     --------
     >>> k_shot(["a", "b", "a", "b"], 1, seed=0).tolist()
     [2, 3]
     """
+    if shots < 1:
+        raise InputError(f"shots must be at least 1, got {shots}.")
     rng = np.random.default_rng(seed)
     codes = _codes(labels)
     names = distinct(labels)
@@ -174,8 +176,6 @@ def _strata(codes: IntArray) -> IntArray:
 
 
 def _codes(labels: Any) -> IntArray:
-    values: AnyArray = np.asarray(labels) if not isinstance(labels, np.ndarray) else labels
-    if values.dtype == object or values.ndim > 1:
-        order = {label: i for i, label in enumerate(distinct(labels).tolist())}
-        return np.array([order[label] for label in labels])
-    return np.unique(values, return_inverse=True)[1]
+    plain = labels.tolist() if hasattr(labels, "tolist") else list(labels)
+    order = {label: code for code, label in enumerate(distinct(plain).tolist())}
+    return np.array([order[key_of(label)] for label in plain])

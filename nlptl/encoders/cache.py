@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,8 +56,23 @@ class FeatureCache(Spec):
         return RowStore(root / "features", fingerprint(settings), limit_bytes=limit)
 
 
+_OFF: ContextVar[bool] = ContextVar("cache is off", default=False)
+
+
+@contextmanager
+def without_cache() -> Iterator[None]:
+    """Compute every vector inside the block, whatever the caches hold; keep none."""
+    before = _OFF.set(True)
+    try:
+        yield
+    finally:
+        _OFF.reset(before)
+
+
 def as_cache(given: Any) -> FeatureCache | None:
     """Read a ``cache`` argument: a cache, a folder, ``"auto"`` or None."""
+    if _OFF.get():
+        return None
     if given is None or isinstance(given, FeatureCache):
         return given
     return FeatureCache() if given == "auto" else FeatureCache(given)
@@ -88,6 +105,7 @@ def encode_through(
     ndarray of shape (n, width)
         In the order of ``texts``.
     """
+    texts = list(texts)  # a Series would be asked by label, not by place
     keys = _keys(texts)
     _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     store = cache.store(settings()) if cache is not None else None

@@ -73,6 +73,11 @@ class TfidfEncoder(Spec):
         return sparse.csr_matrix(self.fitted.transform(list(texts)), dtype=np.float32)
 
     @property
+    def learns_from_text(self) -> bool:
+        """The vocabulary and its weights are learnt."""
+        return True
+
+    @property
     def groups(self) -> Groups:
         """One range over all terms."""
         return (("terms", 0 if self.fitted is None else len(self.fitted.vocabulary_)),)

@@ -108,6 +108,11 @@ class FusedEncoder(Spec):
         return np.concatenate(parts, axis=1).astype(np.float32)
 
     @property
+    def learns_from_text(self) -> bool:
+        """Whether any of the encoders does."""
+        return any(getattr(encoder, "learns_from_text", True) for encoder in self.encoders)
+
+    @property
     def groups(self) -> Groups:
         """The column ranges of every encoder, and one for the numeric columns."""
         inner = [

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils import get_tags
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.names import suggest
 from nlptl.base.protocols import Features, ModuleFusion, ModuleHead, SolverHead
 from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.encoder import TransformerEncoder
+from nlptl.encoders.fused import FusedEncoder
 from nlptl.heads.blend import BlendHead
+from nlptl.heads.deciding.imbalance import Imbalance, LogitAdjustment, as_imbalance
 from nlptl.heads.linear import LogisticHead
+
+_LONG_TEXTS = ("windows", "cut")
 
 
 def check_head(head: Any) -> None:
@@ -35,6 +42,95 @@ def default_head(
     # A discriminant needs dense features, one label a text, and no fusion trained with it.
     alone = targets.several or issparse(features) or fusion_of(encoder) is not None
     return LogisticHead(seed=seed) if alone else BlendHead(seed=seed)
+
+
+def with_options(encoder: Any, *, device: str | None, long_texts: str) -> Any:
+    """Hand the plain options of a classifier to the transformers in its encoder.
+
+    Raises
+    ------
+    ConfigError
+        If an option makes no sense, or there is nothing that could follow it.
+    """
+    if long_texts not in _LONG_TEXTS:
+        known = suggest(str(long_texts), _LONG_TEXTS)
+        raise ConfigError(f"long_texts={long_texts!r} is not known. {known}")
+    changes: dict[str, Any] = {} if device is None else {"device": checked_device(device)}
+    if long_texts != "windows":
+        changes["long_texts"] = long_texts
+    changed = _with_changes(encoder, changes)
+    if long_texts != "windows" and changed is encoder:
+        raise ConfigError(
+            f"long_texts={long_texts!r} is for transformers, and {type(encoder).__name__} reads "
+            "texts of any length. Leave it out."
+        )
+    return changed
+
+
+def checked_device(device: str) -> str:
+    """Give the name of a torch device that is there.
+
+    Raises
+    ------
+    ConfigError
+        If it is not.
+    """
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as problem:
+        reason = str(problem).strip().split("\n", 1)[0].split(". ")[0]
+        raise ConfigError(f"device={device!r} is not there ({reason}). Try 'cpu'.") from problem
+    return device
+
+
+def _with_changes(encoder: Any, changes: dict[str, Any]) -> Any:
+    if not changes:
+        return encoder
+    if isinstance(encoder, TransformerEncoder):
+        return replace(encoder, **changes)
+    if isinstance(encoder, FusedEncoder):
+        parts = tuple(_with_changes(part, changes) for part in encoder.encoders)
+        if any(new is not old for new, old in zip(parts, encoder.encoders, strict=True)):
+            return replace(encoder, encoders=parts)
+    return encoder
+
+
+def imbalance_for(name: str | None, targets: Targets, *, solver: bool) -> Imbalance | None:
+    """Find the treatment of rare classes, and refuse one that could do nothing here.
+
+    Raises
+    ------
+    ConfigError
+        If it is not known, or does not apply to several labels a text.
+    """
+    found = as_imbalance(name)
+    if found is None or not targets.several:
+        return found
+    if isinstance(found, LogitAdjustment) or not solver:
+        raise ConfigError(
+            f"imbalance={name!r} does nothing for several labels a text"
+            f"{'' if solver else ' with a network as head'}: thresholds are tuned for each label "
+            "anyway. Leave it out, or use imbalance='balanced' with LogisticHead()."
+        )
+    return found
+
+
+def suited(head: Any, features: Features) -> Any:
+    """Give the head, unless it cannot read the features.
+
+    Raises
+    ------
+    ConfigError
+        If the features are word counts, and the head needs every number written out.
+    """
+    if issparse(features) and not get_tags(head).input_tags.sparse:
+        raise ConfigError(
+            f"{type(head).__name__} cannot be fitted to {features.shape[1]} word counts. "
+            "Use LogisticHead with TfidfEncoder."
+        )
+    return head
 
 
 def fusion_of(encoder: Any) -> ModuleFusion | None:
@@ -57,11 +153,14 @@ def is_solver(head: Any, encoder: Any) -> bool:
 
 def token_lengths(encoder: Any, rows: Rows) -> dict[str, Any]:
     """Count tokens where the encoder has a window."""
-    if not isinstance(encoder, TransformerEncoder):
+    inner = [encoder, *getattr(encoder, "encoders", ())]
+    readers = [part for part in inner if isinstance(part, TransformerEncoder)]
+    if not readers:
         return {}
+    narrowest = min(readers, key=lambda reader: reader.window)
     sides: Sequence[Rows] = [rows.side(0), rows.side(1)] if rows.are_pairs else [rows]
-    counts = np.maximum.reduce([encoder.count_tokens([str(t) for t in s.texts]) for s in sides])
-    return {"token_counts": counts, "window": encoder.window}
+    counts = [narrowest.count_tokens([str(text) for text in side.texts]) for side in sides]
+    return {"token_counts": np.maximum.reduce(counts), "window": narrowest.window}
 
 
 def targets_of(codec: LabelCodec, labels: Any, sample_weight: Any, rows: Rows) -> Targets:

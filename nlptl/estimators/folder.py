@@ -14,11 +14,13 @@ from nlptl.base.errors import IntegrityError, StorageError
 from nlptl.data.audit import AuditReport
 from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import Rows
+from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.shelf import empty_shelf
-from nlptl.estimators.scoring import FittedScorer
+from nlptl.estimators.scoring import Fitted, FittedScorer
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.manifest import MANIFEST, read_manifest, verify_manifest, write_manifest
 from nlptl.storage.tensors import load_arrays, save_arrays
+from nlptl.training.config import TrainingConfig
 from nlptl.transfer.features.frozen import Frozen, FrozenFeatures
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def save_classifier(
         described = {**_describe(classifier, draft), "notes": notes or classifier.notes_}
         text = json.dumps(described, indent=1, ensure_ascii=False)
         (draft / _MODEL).write_text(text, encoding="utf-8")
-        save_arrays(draft / _ARRAYS, classifier._scorer.arrays())
+        save_arrays(draft / _ARRAYS, classifier.fitted_.scorer.arrays())
         write_manifest(draft, kind=_KIND, version=version("nlptl"))
         _prove(classifier, draft)
     return folder
@@ -64,14 +66,15 @@ def load_classifier(kind: type[Kind], folder: Path) -> Kind:
 
 def _describe(classifier: TextClassifier, draft: Path) -> dict[str, Any]:
     return {
-        "codec": classifier._codec.to_json(),
-        "features": classifier._features.save(draft / _ENCODER),
-        "scorer": classifier._scorer.describe(),
-        "transfer": {"layers": getattr(classifier.transfer, "layers", "auto")},
+        "codec": classifier.fitted_.codec.to_json(),
+        "features": classifier.fitted_.features.save(draft / _ENCODER),
+        "scorer": classifier.fitted_.scorer.describe(),
+        "transfer": _spec(classifier.transfer),
+        "training": None if classifier.training is None else classifier.training.get_params(),
         "options": {
             name: getattr(classifier, name) for name in ("seed", "imbalance", "long_texts")
         },
-        "pairs": classifier._probe.are_pairs,
+        "pairs": classifier.fitted_.probe.are_pairs,
         "audit": classifier.audit_.to_json(),
         "made_with": {
             "python": platform.python_version(),
@@ -83,28 +86,38 @@ def _describe(classifier: TextClassifier, draft: Path) -> dict[str, Any]:
 def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
     features = FrozenFeatures.load(folder / _ENCODER, described["features"])
     scorer = FittedScorer.restore(described["scorer"], load_arrays(folder / _ARRAYS))
+    training = described["training"]
     classifier = kind(
         features.encoder,
-        transfer=Frozen(**described["transfer"]),
+        transfer=None if described["transfer"] is None else Frozen(**described["transfer"]),
         head=scorer.head,
+        training=None if training is None else TrainingConfig(**training),
         **described["options"],
     )
-    classifier._codec = LabelCodec.from_json(described["codec"])
-    classifier.classes_ = classifier._codec.classes
-    classifier._features, classifier._scorer = features, scorer
-    classifier._probe = _sentences(described["pairs"], features.encoder)
+    codec = LabelCodec.from_json(described["codec"])
+    probe = _sentences(described["pairs"], features.encoder)
+    classifier.fitted_ = Fitted(codec, features, scorer, probe)
+    classifier.classes_ = codec.classes
     classifier.audit_ = AuditReport(**described["audit"])
     classifier.history_ = None
     classifier.notes_ = described["notes"]
     return classifier
 
 
+def _spec(transfer: Any) -> dict[str, Any] | None:
+    """Give the options of a transfer, or of the one transfer in a list."""
+    one = transfer[0] if isinstance(transfer, list | tuple) else transfer
+    return None if one is None else dict(one.get_params())
+
+
 def _prove(classifier: TextClassifier, draft: Path) -> None:
-    """Read the model from the draft, with nothing shared, and compare probabilities."""
-    expected = classifier.predict_proba(classifier._probe)
-    with empty_shelf():
+    """Read the model from the draft and compare probabilities."""
+    # Nothing is shared: neither weights in memory nor vectors in the cache.
+    with without_cache():
+        expected = classifier.predict_proba(classifier.fitted_.probe)
+    with without_cache(), empty_shelf():
         again = load_classifier(type(classifier), draft)
-        found = again.predict_proba(classifier._probe)
+        found = again.predict_proba(classifier.fitted_.probe)
     difference = float(np.abs(found - expected).max())
     if not difference <= _CLOSE or again.classes_.tolist() != classifier.classes_.tolist():
         raise StorageError(

@@ -7,6 +7,8 @@ from typing import Any
 
 from nlptl.base.arrays import AnyArray, FloatArray
 from nlptl.base.protocols import Features
+from nlptl.data.labels import LabelCodec
+from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.fused import ResidualFusion
 from nlptl.heads.deciding.decision import Decision
@@ -16,6 +18,7 @@ from nlptl.heads.kinds import describe_head, make_head, restore_solver, solver_a
 from nlptl.training.config import TrainingConfig
 from nlptl.training.loop import History
 from nlptl.training.network import NetworkRecipe, fit_network
+from nlptl.transfer.features.frozen import FrozenFeatures
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,28 @@ class FitPlan:
     imbalance: Imbalance | None
     seed: int
     device: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Everything that a classifier learnt.
+
+    Attributes
+    ----------
+    codec : LabelCodec
+        From labels to codes and back.
+    features : FrozenFeatures
+        From rows to features.
+    scorer : FittedScorer
+        From features to probabilities.
+    probe : Rows
+        A few rows, to check a saved model on.
+    """
+
+    codec: LabelCodec
+    features: FrozenFeatures
+    scorer: FittedScorer
+    probe: Rows
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +13,39 @@ from typing_extensions import Self
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.specs import NestedParams
-from nlptl.data.audit import audit
+from nlptl.data.audit import AuditReport, audit
 from nlptl.data.corpus import as_corpora
-from nlptl.data.labels import LabelCodec, same_labels
+from nlptl.data.labels import LabelCodec, as_values, same_labels
 from nlptl.data.rows import Rows, as_rows
+from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.fused import FusedEncoder
+from nlptl.encoders.static.encoder import StaticEncoder
+from nlptl.encoders.static.tokens import Coverage
 from nlptl.estimators.choosing import (
     check_head,
     default_head,
     dense,
     fusion_of,
+    imbalance_for,
     is_solver,
+    suited,
     targets_of,
     token_lengths,
+    with_options,
 )
 from nlptl.estimators.folder import load_classifier, save_classifier
 from nlptl.estimators.scoring import (
     FitPlan,
+    Fitted,
     FittedScorer,
     fit_network_scorer,
     fit_solver_scorer,
 )
 from nlptl.evaluation.scores import ClassScore, class_scores
-from nlptl.heads.deciding.imbalance import as_imbalance
 from nlptl.training.config import TrainingConfig
 from nlptl.training.network import NetworkRecipe
-from nlptl.transfer.features.frozen import Frozen
+from nlptl.transfer.features.frozen import Frozen, FrozenFeatures
 
 _PROBE = 8
 
@@ -149,29 +154,56 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
             If options contradict each other, or an argument is given that nothing uses.
         """
         encoder, transfer = self._encoder(), self._transfer()
-        imbalance = as_imbalance(self.imbalance)
         check_head(self.head)
         self._refuse_unused(transfer, source=source, validation=validation)
         rows = self._rows(texts)
         codec = LabelCodec.learn(labels)
         targets = targets_of(codec, labels, sample_weight, rows)
         further = self._further(unlabeled, encoder)
-        self.audit_ = audit(rows, labels, **token_lengths(encoder, rows))
-        self._codec, self.classes_ = codec, codec.classes
-        self._features = transfer.learn(encoder, rows, targets, further=further)
-        found = self._features.transform(rows)
-        plan = FitPlan(self.training or TrainingConfig(), imbalance, self.seed, self.device)
-        head = default_head(self.head, encoder, found, targets, seed=self.seed)
-        if is_solver(head, encoder):
-            self._scorer = fit_solver_scorer(head, found, targets, plan)
-        else:
-            groups = self._features.groups(rows)
-            recipe = NetworkRecipe(head, fusion_of(encoder), groups, targets.n_outputs)
-            self._scorer = fit_network_scorer(recipe, dense(found), targets, plan)
-        self.history_ = self._scorer.history
+        report = self.audit(rows, labels)
+        features = transfer.learn(encoder, rows, targets, further=further)
+        scorer = self._fit_scorer(encoder, features, rows, targets)
+        # Nothing of this object changes before all of it is there.
+        probe = rows.take(np.arange(min(_PROBE, len(rows))))
+        self.fitted_ = Fitted(codec, features, scorer, probe)
+        self.classes_, self.audit_, self.history_ = codec.classes, report, scorer.history
         self.notes_: dict[str, Any] = {}
-        self._probe = rows.take(np.arange(min(_PROBE, len(rows))))
         return self
+
+    def audit(
+        self, texts: Any, labels: Any = None, *, others: dict[str, Any] | None = None
+    ) -> AuditReport:
+        """Look at data before training on it, as ``fit`` does.
+
+        Parameters
+        ----------
+        texts, labels
+            As for ``fit``.
+        others : dict of name to texts, optional
+            Further splits, to be searched for rows of ``texts``.
+
+        Returns
+        -------
+        AuditReport
+        """
+        rows = self._rows(texts)
+        return audit(rows, labels, others=others, **token_lengths(self._encoder(), rows))
+
+    def coverage(self, texts: Any) -> Coverage | None:
+        """Say what share of the words of some texts the word vectors know.
+
+        Returns
+        -------
+        Coverage or None
+            None where the encoder reads every text, as transformers and distilled vectors do.
+        """
+        check_is_fitted(self, "classes_")
+        encoder = self.fitted_.features.encoder
+        if not isinstance(encoder, StaticEncoder) or encoder.is_complete:
+            return None
+        rows = self._rows(texts)
+        sides = [rows.side(0), rows.side(1)] if rows.are_pairs else [rows]
+        return encoder.coverage([str(text) for side in sides for text in side.texts])
 
     def predict(self, texts: Any) -> Any:
         """Give the label of each text, as labels were given to ``fit``.
@@ -185,7 +217,7 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
 
     def decode(self, probabilities: FloatArray) -> Any:
         """Give the labels that belong to probabilities (n, n_classes) from ``predict_proba``."""
-        return self._codec.decode(self._codes(probabilities))
+        return self.fitted_.codec.decode(self._codes(probabilities))
 
     def predict_proba(self, texts: Any) -> FloatArray:
         """Give the probability of each class.
@@ -197,13 +229,13 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
         """
         check_is_fitted(self, "classes_")
         rows = self._rows(texts)
-        if rows.are_pairs != self._probe.are_pairs:
+        if rows.are_pairs != self.fitted_.probe.are_pairs:
             kinds = {True: "pairs of texts", False: "single texts"}
             raise InputError(
-                f"This model was trained on {kinds[self._probe.are_pairs]}, got "
+                f"This model was trained on {kinds[self.fitted_.probe.are_pairs]}, got "
                 f"{kinds[rows.are_pairs]}, the first being {rows[0]!r}."
             )
-        return self._scorer.probabilities(self._features.transform(rows))
+        return self.fitted_.scorer.probabilities(self.fitted_.features.transform(rows))
 
     def predict_log_proba(self, texts: Any) -> FloatArray:
         """Give the log probability of each class: (n, n_classes)."""
@@ -215,7 +247,12 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
         As in scikit-learn, a label that was never seen in training counts as wrong, so that a
         fold of a cross-validation without some rare class can be scored.
         """
-        right = [same_labels(*pair) for pair in zip(self.predict(texts), labels, strict=True)]
+        predicted, given = self.predict(texts), as_values(labels)
+        if len(predicted) != len(given):
+            raise InputError(
+                f"Each text needs one label, got {len(predicted)} texts and {len(given)} labels."
+            )
+        right = [same_labels(*pair) for pair in zip(predicted, given, strict=True)]
         return float(np.average(right, weights=sample_weight))
 
     def evaluate(self, texts: Any, labels: Any) -> dict[str, float]:
@@ -286,21 +323,28 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
         tags.classifier_tags.multi_label = True
         return tags
 
+    def _fit_scorer(
+        self, encoder: Any, features: FrozenFeatures, rows: Rows, targets: Targets
+    ) -> FittedScorer:
+        found = features.transform(rows)
+        head = default_head(self.head, encoder, found, targets, seed=self.seed)
+        solver = is_solver(head, encoder)
+        imbalance = imbalance_for(self.imbalance, targets, solver=solver)
+        plan = FitPlan(self.training or TrainingConfig(), imbalance, self.seed, self.device)
+        if solver:
+            return fit_solver_scorer(suited(head, found), found, targets, plan)
+        recipe = NetworkRecipe(head, fusion_of(encoder), features.groups(rows), targets.n_outputs)
+        return fit_network_scorer(recipe, dense(found), targets, plan)
+
     def _encoder(self) -> Any:
         given = self.encoder
-        encoder = (
-            TransformerEncoder(given) if given is None or isinstance(given, str | Path) else given
-        )
+        named = given is None or isinstance(given, str | Path)
+        encoder = TransformerEncoder(given) if named else given
         if not hasattr(encoder, "transform"):
             raise ConfigError(
                 f"encoder must be a name, a folder or an encoder, got {type(given).__name__}."
             )
-        if isinstance(encoder, TransformerEncoder):
-            changes: dict[str, Any] = {"device": self.device} if self.device else {}
-            if self.long_texts != "windows":
-                changes["long_texts"] = self.long_texts
-            encoder = replace(encoder, **changes)
-        return encoder
+        return with_options(encoder, device=self.device, long_texts=self.long_texts)
 
     def _transfer(self) -> Any:
         chosen = self.transfer
@@ -319,8 +363,8 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
 
     def _further(self, unlabeled: Any, encoder: Any) -> Rows:
         corpora = as_corpora(unlabeled, argument="unlabeled")
-        if corpora and isinstance(encoder, TransformerEncoder):
-            self._refuse("unlabeled", "a transformer with Frozen() learns nothing from it")
+        if corpora and not getattr(encoder, "learns_from_text", True):
+            self._refuse("unlabeled", f"this {type(encoder).__name__} learns nothing from text")
         return Rows([text for corpus in corpora.values() for text in corpus.rows.texts])
 
     def _refuse_unused(self, transfer: Any, **given: Any) -> None:
@@ -335,13 +379,10 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
 
     def _truth(self, labels: Any) -> IntArray:
         check_is_fitted(self, "classes_")
-        return self._codec.encode(labels)
+        return self.fitted_.codec.encode(labels)
 
     def _codes(self, probabilities: FloatArray) -> IntArray:
-        return self._scorer.decision.choose(probabilities)
+        return self.fitted_.scorer.decision.choose(probabilities)
 
-    _codec: LabelCodec
-    _features: Any
-    _scorer: FittedScorer
-    _probe: Rows
+    fitted_: Fitted
     classes_: AnyArray

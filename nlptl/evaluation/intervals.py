@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from nlptl.base.arrays import AnyArray, FloatArray
+from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import InputError
 
 
@@ -50,26 +49,6 @@ def share_interval(hits: int, n: int) -> Interval:
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return Interval(p, float(middle - half), float(middle + half))
-
-
-def bootstrap_interval(
-    statistic: Callable[[AnyArray], float], n: int, *, rng: np.random.Generator, draws: int = 1000
-) -> Interval:
-    """Give the percentile bootstrap interval of a statistic of rows.
-
-    Parameters
-    ----------
-    statistic : callable
-        Takes row numbers, with repeats; gives the figure on these rows.
-    n : int
-        How many rows there are.
-    rng : numpy.random.Generator
-    draws : int
-        How many resamples.
-    """
-    values = [statistic(rng.integers(0, n, n)) for _ in range(draws)]
-    low, high = np.percentile(values, [2.5, 97.5])
-    return Interval(float(statistic(np.arange(n))), float(low), float(high))
 
 
 def paired_interval(differences: FloatArray) -> Interval:

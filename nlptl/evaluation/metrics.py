@@ -97,7 +97,17 @@ def compute_one(name: str, predictions: Any, references: Any) -> dict[str, Any]:
         return {name: _BY_CODE[name][0](truth, chosen)}
     n_classes = truth.shape[1] if truth.ndim == 2 else int(max(truth.max(), chosen.max())) + 1
     rows = scores.class_scores(truth, chosen, [str(i) for i in range(n_classes)])
-    return {"per_class": {row.name: row.f1 for row in rows}}
+    return {
+        "per_class": {
+            row.name: {
+                "precision": row.precision,
+                "recall": row.recall,
+                "f1": row.f1,
+                "rows": row.rows,
+            }
+            for row in rows
+        }
+    }
 
 
 @cache
@@ -127,7 +137,9 @@ def _metric_class() -> type:
                 pairs = [(one, one), (several, several)]
             described = {**_BY_CODE, **_BY_PROBABILITY}.get(self._name)
             return evaluate.MetricInfo(
-                description=described[1] if described else "F1 of each class, by its code.",
+                description=described[1]
+                if described
+                else "Precision, recall, F1 and rows of each class.",
                 citation="",
                 features=[
                     datasets.Features({"predictions": first, "references": second})

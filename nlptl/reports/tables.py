@@ -106,7 +106,9 @@ def audit_table(report: AuditReport) -> Table:
             f"{report.n_cut} ({report.share_beyond:.1%} of tokens beyond)"
         )
     for name, n in report.leaked.items():
-        facts[f"rows of {name} also in training"] = str(n)
+        near = report.nearly_leaked.get(name)
+        nearly = "" if near is None else f", {near} more nearly"
+        facts[f"rows of {name} also in training"] = f"{n}{nearly}"
     for what, found in facts.items():
         table.add_row(what, found)
     return table

@@ -10,12 +10,15 @@ from nlptl.base.errors import IntegrityError, StorageError
 from nlptl.storage.hashing import sha256_of
 
 MANIFEST = "manifest.json"
+_READ = {".bin", ".json", ".model", ".py", ".safetensors", ".txt"}
+"""Kinds of file that some reader may pick up unasked. A README or a picture is no harm."""
+
 SCHEMA = 1
 """Raised by one when a folder written now could no longer be read by an earlier release."""
 
 
 def write_manifest(folder: Path, *, kind: str, version: str) -> None:
-    """Record every file of ``folder`` with size and sha256.
+    """Record every file of ``folder`` with its sha256.
 
     Parameters
     ----------
@@ -27,10 +30,7 @@ def write_manifest(folder: Path, *, kind: str, version: str) -> None:
         The release of nlptl that wrote it.
     """
     files = {
-        path.relative_to(folder).as_posix(): {
-            "sha256": sha256_of(path),
-            "size": path.stat().st_size,
-        }
+        path.relative_to(folder).as_posix(): {"sha256": sha256_of(path)}
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
@@ -41,14 +41,13 @@ def write_manifest(folder: Path, *, kind: str, version: str) -> None:
 def verify_manifest(folder: Path, *, kind: str) -> dict[str, Any]:
     """Check every listed file of ``folder`` and give the manifest.
 
-    Files that are not listed are ignored: they are never read.
-
     Raises
     ------
     StorageError
         If there is no such folder, it is of another kind, or a newer release wrote it.
     IntegrityError
-        If a file is missing or its bytes were changed; the file is named.
+        If a file is missing, its bytes were changed, or one is there that is not listed; the
+        file is named.
     """
     record = read_manifest(folder)
     if record["schema"] > SCHEMA:
@@ -60,6 +59,17 @@ def verify_manifest(folder: Path, *, kind: str) -> dict[str, Any]:
         raise StorageError(f"{str(folder)!r} holds a {record['kind']}, not a {kind}.")
     for name, expected in record["files"].items():
         _verify_file(folder, name, expected)
+    present = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix in _READ
+    }
+    foreign = sorted(present - set(record["files"]) - {MANIFEST})
+    if foreign:
+        raise IntegrityError(
+            f"File {foreign[0]!r} of {str(folder)!r} is not part of the model that was saved "
+            f"there ({len(foreign)} such). Move it elsewhere."
+        )
     return record
 
 
@@ -80,8 +90,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(record["schema"], int) or not isinstance(record["files"], dict):
-            raise TypeError("schema or files of the wrong kind")
+        kinds = {"schema": int, "kind": str, "nlptl": str, "files": dict}
+        wrong = [name for name, kind in kinds.items() if not isinstance(record[name], kind)]
+        wrong += [name for name, entry in record["files"].items() if len(entry["sha256"]) != 64]
+        if wrong:
+            raise TypeError(f"{wrong[0]} of the wrong kind")
         return dict(record)
     except (ValueError, KeyError, TypeError) as problem:
         raise IntegrityError(

@@ -22,6 +22,7 @@ from nlptl.storage.atomic import unwritable
 from nlptl.storage.tensors import map_arrays, save_arrays
 
 _SUFFIX = ".rows"
+_DRAFT = ".draft-"
 _MOST_FILES = 48
 _HEADER = 256
 
@@ -125,7 +126,7 @@ class RowStore:
         return hit, place[hit], rows
 
     def _write(self, keys: AnyArray, rows: FloatArray) -> None:
-        handle, draft = tempfile.mkstemp(prefix=".draft-", dir=self.folder)
+        handle, draft = tempfile.mkstemp(prefix=_DRAFT, dir=self.folder)
         os.close(handle)
         try:
             save_arrays(Path(draft), {"keys": keys, "rows": rows})
@@ -134,6 +135,9 @@ class RowStore:
             Path(draft).unlink(missing_ok=True)
 
     def _make_room(self, size: int) -> None:
+        # Under the lock nobody else is writing: a draft is what a killed process left.
+        for draft in self.root.glob(f"*/{_DRAFT}*"):
+            draft.unlink(missing_ok=True)
         files = [(path, path.stat()) for path in self.root.glob(f"*/*{_SUFFIX}")]
         total = size + sum(stat.st_size for _, stat in files)
         for path, stat in sorted(files, key=lambda entry: entry[1].st_mtime_ns):
@@ -144,14 +148,22 @@ class RowStore:
 
     def _merge(self) -> None:
         smallest = sorted(self._files(), key=lambda path: path.stat().st_size)[: _MOST_FILES // 2]
-        parts = [map_arrays(path) for path in smallest]
-        self._write(
-            np.concatenate([part["keys"] for part in parts]),
-            np.concatenate([part["rows"] for part in parts]),
-        )
-        for path in smallest:
+        parts = [part for path in smallest if (part := _readable(path)) is not None]
+        if parts:
+            self._write(
+                np.concatenate([part["keys"] for part in parts]),
+                np.concatenate([part["rows"] for part in parts]),
+            )
+        for path in smallest:  # damaged files go too: nothing can be found in them
             self._open.pop(path.name, None)
             path.unlink(missing_ok=True)
+
+
+def _readable(path: Path) -> dict[str, AnyArray] | None:
+    try:
+        return map_arrays(path)
+    except IntegrityError:
+        return None
 
 
 def _touch(path: Path) -> None:

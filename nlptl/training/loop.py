@@ -9,6 +9,7 @@ from typing import Any
 
 from nlptl.base.errors import InputError
 from nlptl.base.progress import progress_bar
+from nlptl.encoders.contextual.shelf import default_device
 from nlptl.training.config import TrainingConfig
 
 
@@ -32,10 +33,27 @@ class History:
 
 
 def make_accelerator(device: str | None) -> Any:
-    """Give an Accelerator on a device; None takes what the launcher or the machine offers."""
-    from accelerate import Accelerator
+    """Give an Accelerator; None takes the device that the launcher or the machine offers.
 
-    return Accelerator(cpu=device == "cpu")
+    Accelerate keeps one state a process. Where a single process asks for a device of another
+    kind than before, that state is made anew. ``place`` says where models and batches go.
+    """
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState, PartialState
+
+    on_processor = (device or default_device()).startswith("cpu")
+    if PartialState._shared_state and PartialState().num_processes == 1:
+        is_on_processor = PartialState().device.type == "cpu"
+        if on_processor != is_on_processor:
+            AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(cpu=on_processor, device_placement=False)
+
+
+def place(accelerator: Any, device: str | None) -> Any:
+    """Give the torch device of this process: the one asked for, else the accelerator's."""
+    import torch
+
+    return accelerator.device if device is None else torch.device(device)
 
 
 def train(
@@ -60,7 +78,7 @@ def train(
     config : TrainingConfig
         How long and how fast.
     accelerator : accelerate.Accelerator
-        Moves the model, scales and sums gradients.
+        Scales and sums gradients. The model is where it is to be trained already.
     score : callable, optional
         Takes the model; gives a number, the higher the better, for early stopping.
 

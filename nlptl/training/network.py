@@ -10,12 +10,13 @@ import numpy as np
 
 from nlptl.base.arrays import AnyArray, FloatArray, Groups, IntArray
 from nlptl.base.chance import torch_seed
+from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import ModuleFusion, ModuleHead
 from nlptl.data.batches import shuffled
 from nlptl.data.splits import stratified_folds
 from nlptl.data.targets import Targets
 from nlptl.training.config import TrainingConfig
-from nlptl.training.loop import History, make_accelerator, train
+from nlptl.training.loop import History, make_accelerator, place, train
 
 _FOLDS = 5
 _FEWEST = 40
@@ -157,6 +158,16 @@ def fit_network(
     return NetworkFit(network, history, (hidden, first.logits(X[hidden])))
 
 
+def _check_batch_size(module: Any, size: int) -> None:
+    from torch.nn import BatchNorm1d
+
+    if size == 1 and any(isinstance(part, BatchNorm1d) for part in module.modules()):
+        raise ConfigError(
+            "Batch normalisation cannot learn from batches of one row: set batch_size to 2 or "
+            "more, or MLPHead(batch_norm=False)."
+        )
+
+
 @dataclass(frozen=True)
 class _Work:
     """What is built and trained, and on what."""
@@ -174,10 +185,13 @@ class _Work:
         typical = float(np.sqrt((self.X[rows] ** 2).mean()))
         with torch_seed(self.seed):
             network = FeatureNetwork(self.recipe.build(), 1.0 / max(typical, 1e-6))
+            _check_batch_size(network.module, min(config.batch_size, len(rows)))
             accelerator = make_accelerator(self.device)
+            device = place(accelerator, self.device)
+            network.module.to(device)
             history = train(
                 network.module,
-                lambda epoch: self._batches(rows, epoch, config.batch_size, accelerator.device),
+                lambda epoch: self._batches(rows, epoch, config.batch_size, device),
                 loss_of=lambda model, batch: self._loss(model(batch[0] * network.scale), batch),
                 config=config,
                 accelerator=accelerator,
@@ -205,7 +219,7 @@ class _Work:
     def _loss(self, logits: Any, batch: tuple[Any, Any, Any]) -> Any:
         """Weighted mean loss of a batch."""
         _, truth, weights = batch
-        return (self._losses(logits, truth) * weights).sum() / weights.sum()
+        return (self._losses(logits, truth) * weights).sum() / weights.sum().clamp(min=1e-12)
 
     def _log_loss(self, network: FeatureNetwork, rows: IntArray) -> float:
         import torch

@@ -108,7 +108,7 @@ def one(train, test, seen, asked, *, others: bool) -> dict[str, float]:
     started = time.perf_counter()
     classifier = TextClassifier().fit(texts, labels)
     seconds = time.perf_counter() - started
-    ours = [classifier._features.transform(as_rows(some)) for some in (texts, test_texts)]
+    ours = [classifier.fitted_.features.transform(as_rows(some)) for some in (texts, test_texts)]
     with threadpool_limits(1, "blas"):
         plain = LogisticRegression(C=1, max_iter=2000).fit(seen, labels)
         chosen = LogisticRegressionCV(Cs=10, max_iter=2000).fit(seen, labels)

@@ -8,7 +8,6 @@ from nlptl.base import errors
     [
         (errors.InputError, ValueError),
         (errors.ConfigError, ValueError),
-        (errors.MissingExtraError, ImportError),
         (errors.StorageError, OSError),
         (errors.IntegrityError, errors.StorageError),
         (errors.EncoderNotFoundError, OSError),

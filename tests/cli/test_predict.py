@@ -56,3 +56,13 @@ def test_a_column_in_the_way_is_named_and_nothing_written(capsys, model, tmp_pat
     assert code == 2
     assert "has a column 'predicted' already" in capsys.readouterr().err
     assert not target.exists()
+
+
+def test_what_users_write_is_no_markup(capsys, model, tmp_path):
+    strange = "see [/usr/bin] and [red] or :fire:"
+    assert main(["predict", str(tmp_path / "m"), "--text", strange]) == 0
+    assert strange in " ".join(capsys.readouterr().out.split())
+    source = tmp_path / "in.csv"
+    pd.DataFrame({"text": [strange]}).to_csv(source, index=False)
+    assert main(["predict", str(tmp_path / "m"), str(source)]) == 0
+    assert strange in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Twenty-six kinds of bad input: each one clear line that names the value, nothing half-written."""
+"""Thirty kinds of bad input: each one clear line that names the value, nothing half-written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nlptl import NlptlError, StaticEncoder, TextClassifier, TfidfEncoder, TransformerEncoder
+from nlptl import (
+    Corpus,
+    NlptlError,
+    PrototypeHead,
+    StaticEncoder,
+    TextClassifier,
+    TfidfEncoder,
+    TransformerEncoder,
+)
 from nlptl.cli.main import main
 from nlptl.data.reading import column, read_table
 from nlptl.encoders.cache import FeatureCache
@@ -151,7 +159,28 @@ def label_never_seen(folder):
     fit().evaluate(TEXTS, ["+", "-", "+", "neutral"])
 
 
+def half_a_character(folder):
+    fit([*TEXTS[:3], "smile \ud83d"])
+
+
+def head_for_word_counts(folder):
+    fit(head=PrototypeHead())
+
+
+def device_not_there(folder):
+    fit(device="warp")
+
+
+def nothing_learns_from_it(folder):
+    TextClassifier(StaticEncoder(folder / "v.vec")).fit(TEXTS, LABELS, unlabeled=Corpus(["x"]))
+
+
+DAMAGED = {newer_version, flipped_byte, missing_part}
 CASES = {
+    half_a_character: "index 3 holds '\\ud83d'",
+    head_for_word_counts: "PrototypeHead cannot be fitted to",
+    device_not_there: "device='warp' is not there",
+    nothing_learns_from_it: "unlabeled=..., but this",
     wrong_lengths: "4 texts and 3 labels",
     one_string: "got one str of 8 characters",
     empty_texts: "1 of 4 texts are empty, first at index 3",
@@ -181,8 +210,8 @@ CASES = {
 }
 
 
-def tree(folder):
-    return {path.relative_to(folder) for path in folder.rglob("*") if path.name != ".lock"}
+GIVEN = {"a.csv", "a.xlsx", "v.bin", "v.vec", "v.model", "file", "m", "thesis", "c"}
+"""What the cases themselves put there; a model in m was saved whole before it was damaged."""
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
@@ -193,7 +222,10 @@ def test_bad_input_is_one_clear_line(case, tmp_path):
     assert CASES[case] in said
     assert "\n" not in said
     assert len(said) > len(CASES[case]) + 20
-    assert not [path for path in tree(tmp_path) if path.name.startswith(".")]
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left <= GIVEN
+    assert ("m" in left) == (case in DAMAGED)
+    assert not list(tmp_path.glob("c/vectors/*")) and not list(tmp_path.rglob(".*draft*"))
 
 
 def test_a_full_cache_is_one_warning_and_the_work_goes_on(tiny_encoder, tmp_path):

@@ -51,8 +51,8 @@ def test_functions_are_short_take_few_parameters_and_never_assert(path):
 def test_no_room_has_more_than_eight_files():
     for folder in {path.parent for path in MODULES}:
         files = [p for p in folder.glob("*.py") if p.name not in ("__init__.py", "__main__.py")]
-        if folder != PACKAGE / "base":
-            assert len(files) <= 9, folder
+        most = 9 if folder == PACKAGE / "base" else 8  # base is a shelf of nouns, not a room
+        assert len(files) <= most, folder
         assert len(folder.relative_to(PACKAGE).parts) <= 2
 
 

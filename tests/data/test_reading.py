@@ -73,3 +73,14 @@ def test_an_unknown_column_suggests_the_nearest():
     assert column(TABLE, "label") == ["1", "null"]
     with pytest.raises(InputError, match="no column 'lable'. Did you mean 'label'"):
         column(TABLE, "lable")
+
+
+def test_rows_without_a_class_and_columns_of_one_name(tmp_path):
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["no", "yes"])})
+    rows = Dataset.from_dict({"text": list("abc"), "label": [1, -1, None]}, features=features)
+    rows.save_to_disk(tmp_path / "test")
+    found = column(read_table(tmp_path / "test"), "label")
+    assert found[0] == "yes" and pd.isna(found[1]) and pd.isna(found[2])
+    twice = pd.DataFrame([["a", "b"]], columns=["text", "text"])
+    with pytest.raises(InputError, match="2 columns are called 'text'"):
+        column(twice, "text")

@@ -88,3 +88,22 @@ def test_unknown_columns_and_words_in_numeric_columns_are_named():
         as_rows(table, text_columns=["text"], numeric_columns=["price"])
     with pytest.raises(InputError, match="need a table"):
         as_rows(TEXTS, numeric_columns=["price"])
+
+
+def test_columns_are_found_by_their_own_names():
+    assert as_rows(pd.DataFrame(["a", "b"])).texts == ["a", "b"]
+    twice = pd.DataFrame([["a", "b"]], columns=["text", "text"])
+    with pytest.raises(InputError, match="2 columns are called 'text'"):
+        as_rows(twice)
+
+
+def test_missing_numbers_of_every_kind_are_nan():
+    table = pd.DataFrame({"text": ["a"] * 4, "n": [1, pd.NA, None, ""]}, dtype=object)
+    found = as_rows(table, text_columns=["text"], numeric_columns=["n"]).numbers[:, 0]
+    np.testing.assert_array_equal(found, [1, np.nan, np.nan, np.nan])
+
+
+def test_rows_without_text_can_be_kept():
+    found = as_rows(["a", None, float("nan"), " "], keep_blank=True)
+    assert found.texts == ["a", "", "", " "]
+    assert as_rows([("a", None)], keep_blank=True).texts == [("a", "")]

@@ -78,3 +78,11 @@ def test_a_sample_is_of_the_size_asked_for_and_stratified():
     assert len(some) == 100
     assert (codes[some] == 1).sum() == 20
     assert stratified_sample(codes, 5000, seed=0).tolist() == list(range(1000))
+
+
+def test_shots_must_be_positive_and_rows_have_one_label():
+    with pytest.raises(InputError, match="shots must be at least 1, got -1"):
+        k_shot(["a", "b"], -1, seed=0)
+    with pytest.raises(InputError, match="Label at row 0"):
+        k_shot([["a"], ["a", "b"]], 1, seed=0)
+    assert len(k_shot([("a",), ("a", "b")], 1, seed=0)) == 2

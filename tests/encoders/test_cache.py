@@ -1,12 +1,12 @@
 import subprocess
 import sys
-import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nlptl.base.errors import ConfigError
-from nlptl.encoders.cache import FeatureCache, as_cache, encode_through
+from nlptl.encoders.cache import FeatureCache, as_cache, encode_through, without_cache
 
 
 class Counter:
@@ -97,7 +97,7 @@ def test_the_text_itself_is_not_on_the_disk(tmp_path):
     assert b"private" not in stored
 
 
-def test_two_processes_fill_one_cache_and_agree(tmp_path, tiny_encoder):
+def test_two_processes_fill_one_cache_and_agree(tmp_path, tiny_encoder, monkeypatch):
     code = (
         "import sys; from nlptl import TransformerEncoder\n"
         "texts = [f'the parcel {i} came late' for i in range(int(sys.argv[3]), int(sys.argv[4]))]\n"
@@ -111,9 +111,27 @@ def test_two_processes_fill_one_cache_and_agree(tmp_path, tiny_encoder):
     assert [process.wait() for process in running] == [0, 0]
     from nlptl import TransformerEncoder
 
+    def forbidden(*given):
+        raise AssertionError("a text was encoded again")
+
     texts = [f"the parcel {i} came late" for i in range(90)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with monkeypatch.context() as patched:
+        patched.setattr(TransformerEncoder, "_encode", forbidden)
         kept = TransformerEncoder(tiny_encoder, cache=tmp_path).transform(texts)
     fresh = TransformerEncoder(tiny_encoder, cache=None).transform(texts)
     np.testing.assert_allclose(kept, fresh, atol=2e-2)
+
+
+def test_a_series_is_read_by_place_not_by_label(tmp_path):
+    texts = pd.Series(["one", "two two", "three three three"], index=[2, 0, 1])
+    found = encode(FeatureCache(tmp_path), texts, Counter())
+    again = encode(FeatureCache(tmp_path), texts.tolist(), Counter())
+    np.testing.assert_array_equal(found, again)
+    np.testing.assert_array_equal(found, encode(None, texts.tolist(), Counter()))
+
+
+def test_the_cache_can_be_left_out_for_a_while(tmp_path):
+    with without_cache():
+        assert as_cache(FeatureCache(tmp_path)) is None
+        assert as_cache("auto") is None
+    assert as_cache(tmp_path).folder == tmp_path

@@ -19,9 +19,12 @@ from nlptl.estimators.choosing import (
     check_head,
     default_head,
     dense,
+    imbalance_for,
     is_solver,
+    suited,
     targets_of,
     token_lengths,
+    with_options,
 )
 
 X = np.eye(4)
@@ -81,3 +84,28 @@ def test_word_counts_are_too_many_for_a_network():
     assert dense(X) is X
     with pytest.raises(ConfigError, match="cannot be trained on 4 word counts"):
         dense(sparse.csr_matrix(X))
+
+
+def test_rare_classes_and_several_labels(clouds):
+    assert imbalance_for("balanced", SEVERAL, solver=True) is not None
+    for name, solver in (("logit_adjust", True), ("balanced", False)):
+        with pytest.raises(ConfigError, match="does nothing for several labels"):
+            imbalance_for(name, SEVERAL, solver=solver)
+    assert imbalance_for("logit_adjust", ONE, solver=False) is not None
+
+
+def test_heads_that_need_every_number_refuse_word_counts():
+    thin = sparse.csr_matrix(X)
+    assert suited(LogisticHead(), thin)
+    for head in (PrototypeHead(), BlendHead()):
+        assert suited(head, X) is head
+        with pytest.raises(ConfigError, match="cannot be fitted to 4 word counts"):
+            suited(head, thin)
+
+
+def test_options_are_handed_to_transformers_only(tiny_encoder):
+    encoder = TransformerEncoder(tiny_encoder)
+    assert with_options(encoder, device="cpu", long_texts="cut").long_texts == "cut"
+    assert with_options(encoder, device=None, long_texts="windows") is encoder
+    with pytest.raises(ConfigError, match="device='cuda:77' is not there"):
+        with_options(encoder, device="cuda:77", long_texts="windows")

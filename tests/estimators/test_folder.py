@@ -180,3 +180,29 @@ def test_no_text_of_the_user_is_in_the_folder(saved, few):
 def test_notes_are_kept(tiny_encoder, few, tmp_path):
     TextClassifier(tiny_encoder).fit(*few).save(tmp_path / "m", notes={"ticket": 12})
     assert TextClassifier.load(tmp_path / "m").notes_ == {"ticket": 12}
+
+
+def test_choices_that_matter_later_come_back(tiny_encoder, few, tmp_path):
+    model = TextClassifier(
+        TransformerEncoder(tiny_encoder, cache=None),
+        transfer=[Frozen("top")],
+        training=TrainingConfig(epochs=3),
+        head=MLPHead((4,)),
+    ).fit(*few)
+    again = TextClassifier.load(model.save(tmp_path / "m"))
+    assert again.encoder.cache is None
+    assert again.transfer == Frozen("top")
+    assert again.training == TrainingConfig(epochs=3)
+
+
+def test_the_proof_runs_the_weights_that_were_written(tiny_encoder, few, tmp_path, monkeypatch):
+    model = TextClassifier(TransformerEncoder(tiny_encoder, cache=tmp_path / "c")).fit(*few)
+    asked = []
+    encode = TransformerEncoder._encode
+    monkeypatch.setattr(
+        TransformerEncoder,
+        "_encode",
+        lambda self, *given: asked.append(self.name_or_path) or encode(self, *given),
+    )
+    model.save(tmp_path / "m")
+    assert any(str(place).endswith("encoder") for place in asked)

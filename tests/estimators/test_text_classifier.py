@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import f1_score
 
 from nlptl import (
@@ -111,8 +112,8 @@ def test_text_without_labels_teaches_encoders_that_learn_from_text(few):
     corpus = Corpus(texts * 5 + ["zebra crossing zebra crossing"] * 20)
     encoder = StaticEncoder(OwnVectors(dimension=8, epochs=1))
     model = TextClassifier(encoder).fit(texts, labels, unlabeled=corpus)
-    assert model._features.encoder.coverage(["zebra"]).tokens == 1.0
-    assert model._features.encoder.coverage(["quagga"]).tokens == 0.0
+    assert model.fitted_.features.encoder.coverage(["zebra"]).tokens == 1.0
+    assert model.fitted_.features.encoder.coverage(["quagga"]).tokens == 0.0
 
 
 @pytest.mark.parametrize("argument", ["source", "validation", "unlabeled"])
@@ -214,3 +215,86 @@ def test_probabilities_mean_what_they_say(support):
     figures = model.evaluate([texts[i] for i in rows[240:]], [labels[i] for i in rows[240:]])
     assert figures["accuracy"] > 0.8
     assert figures["calibration_error"] < 0.1
+
+
+def test_a_fit_that_fails_leaves_the_model_as_it_was(few):
+    texts, labels = few
+    model = TextClassifier(TfidfEncoder()).fit(texts, labels)
+    before = model.predict(texts).tolist()
+    with pytest.raises(ConfigError, match="cannot be fitted to"):
+        model.set_params(head=PrototypeHead()).fit(texts, ["x", "y"] * (len(texts) // 2))
+    assert model.predict(texts).tolist() == before
+    fresh = TextClassifier(TfidfEncoder(), head=PrototypeHead())
+    with pytest.raises(ConfigError):
+        fresh.fit(texts, labels)
+    with pytest.raises(NotFittedError):
+        fresh.predict(texts)
+
+
+def test_labels_in_a_table_are_scored_and_rows_must_fit(few):
+    texts, labels = few
+    table = pd.DataFrame({kind: [int(label == kind) for label in labels] for kind in set(labels)})
+    model = TextClassifier(TfidfEncoder()).fit(texts, table)
+    assert 0 <= model.score(texts, table) <= 1
+    with pytest.raises(InputError, match="texts and 3 labels"):
+        model.score(texts, table[:3])
+    single = TextClassifier(TfidfEncoder()).fit(texts, labels)
+    with pytest.raises(InputError, match="got an array of shape"):
+        single.evaluate(texts, table.to_numpy())
+
+
+@pytest.mark.parametrize(
+    ("encoder", "learns"),
+    [
+        (TfidfEncoder(), True),
+        (StaticEncoder(OwnVectors(dimension=4, epochs=1)), True),
+        (StaticEncoder(), False),
+        (FusedEncoder((StaticEncoder(), StaticEncoder(pooling="max"))), False),
+    ],
+    ids=["counts", "own vectors", "distilled", "fused"],
+)
+def test_text_without_labels_is_used_or_refused(few, encoder, learns):
+    texts, labels = few
+    more = Corpus(["an aardvark ate my aardvark"] * 9)
+    model = TextClassifier(encoder)
+    if not learns:
+        with pytest.raises(ConfigError, match="learns nothing from text"):
+            model.fit(texts, labels, unlabeled=more)
+        return
+    plain = model.fit(texts, labels).fitted_.features.encoder
+    richer = model.fit(texts, labels, unlabeled=more).fitted_.features.encoder
+    assert np.asarray(richer.transform(["aardvark"]).sum()) != 0
+    assert np.asarray(plain.transform(["aardvark"]).sum()) == 0
+
+
+def test_pairs_with_numbers_and_word_counts_go_together(few):
+    texts, labels = few
+    table = pd.DataFrame({"a": texts, "b": texts[::-1], "size": range(len(texts))})
+    encoder = FusedEncoder((TfidfEncoder(),), numeric_columns=("size",), text_columns=("a", "b"))
+    model = TextClassifier(encoder).fit(table, labels)
+    assert len(model.predict(table)) == len(texts)
+
+
+def test_options_reach_the_transformers_inside_or_are_refused(tiny_encoder, few):
+    fused = FusedEncoder((TransformerEncoder(tiny_encoder), StaticEncoder()))
+    model = TextClassifier(fused, long_texts="cut", device="cpu").fit(*few)
+    inner = model.fitted_.features.encoder.encoders[0]
+    assert (inner.long_texts, inner.device) == ("cut", "cpu")
+    with pytest.raises(ConfigError, match="reads texts of any length"):
+        TextClassifier(TfidfEncoder(), long_texts="cut").fit(*few)
+    with pytest.raises(ConfigError, match="Did you mean 'windows'"):
+        TextClassifier(TfidfEncoder(), long_texts="wndows").fit(*few)
+
+
+def test_a_treatment_of_rare_classes_that_could_do_nothing_is_refused(few):
+    texts, labels = few
+    several = [[label] for label in labels]
+    with pytest.raises(ConfigError, match="does nothing for several labels"):
+        TextClassifier(TfidfEncoder(), imbalance="logit_adjust").fit(texts, several)
+    TextClassifier(TfidfEncoder(), imbalance="balanced").fit(texts, several)
+
+
+def test_coverage_is_told_for_word_vectors_only(vectors_file, few):
+    model = TextClassifier(StaticEncoder(vectors_file)).fit(*few)
+    assert 0 < model.coverage(["the zebra"]).tokens < 1
+    assert TextClassifier(TfidfEncoder()).fit(*few).coverage(["the zebra"]) is None

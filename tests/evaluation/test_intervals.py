@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nlptl.base.errors import InputError
-from nlptl.evaluation.intervals import bootstrap_interval, paired_interval, share_interval
+from nlptl.evaluation.intervals import paired_interval, share_interval
 
 
 def test_the_interval_of_a_share_covers_the_truth_as_often_as_it_says():
@@ -19,16 +19,6 @@ def test_shares_at_the_ends_stay_inside():
     assert share_interval(10, 10).high == pytest.approx(1, abs=1e-9)
     with pytest.raises(InputError, match="at least one row, got 0"):
         share_interval(0, 0)
-
-
-def test_the_bootstrap_agrees_with_the_formula_for_a_mean():
-    values = np.random.default_rng(0).normal(size=400)
-    found = bootstrap_interval(
-        lambda rows: float(values[rows].mean()), 400, rng=np.random.default_rng(1)
-    )
-    half = 1.96 * values.std() / 20
-    assert found.value == pytest.approx(values.mean())
-    assert found.high - found.low == pytest.approx(2 * half, rel=0.15)
 
 
 def test_paired_differences_by_hand():

@@ -51,7 +51,12 @@ def test_several_labels_are_measured():
 
 def test_each_class_is_scored():
     found = load_metric("per_class").compute(predictions=CHOSEN, references=TRUTH)["per_class"]
-    assert found == {"0": 1.0, "1": pytest.approx(2 / 3), "2": pytest.approx(2 / 3)}
+    assert {name: row["f1"] for name, row in found.items()} == {
+        "0": 1.0,
+        "1": pytest.approx(2 / 3),
+        "2": pytest.approx(2 / 3),
+    }
+    assert found["0"].keys() == {"precision", "recall", "f1", "rows"}
 
 
 def test_an_unknown_metric_and_rows_that_do_not_fit_are_named():

@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 
 import pytest
 
@@ -57,7 +58,7 @@ def test_another_kind_of_folder_is_refused(folder):
 
 
 def test_a_manifest_that_points_outside_is_refused(folder):
-    change(folder, files={"../secret": {"sha256": "0", "size": 1}})
+    change(folder, files={"../secret": {"sha256": "0" * 64}})
     with pytest.raises(IntegrityError, match="outside"):
         verify_manifest(folder, kind="model")
 
@@ -74,3 +75,26 @@ def test_a_folder_that_is_no_model_says_so(tmp_path):
         read_manifest(tmp_path / "nothing")
     with pytest.raises(StorageError, match=r"has no manifest\.json"):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["encoder/tokenizer.json", "evil.py", "part/c.safetensors"])
+def test_a_file_that_some_reader_may_pick_up_is_refused(folder, name):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("{}")
+    with pytest.raises(IntegrityError, match="is not part of the model"):
+        verify_manifest(folder, kind="model")
+
+
+def test_a_readme_beside_the_model_is_no_harm(folder):
+    (folder / "README.md").write_text("mine")
+    verify_manifest(folder, kind="model")
+
+
+def test_no_bit_flipped_in_the_manifest_itself_is_a_traceback(folder):
+    content = (folder / "manifest.json").read_bytes()
+    for place in range(len(content) * 8):
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        (folder / "manifest.json").write_bytes(flipped)
+        with suppress(StorageError):
+            verify_manifest(folder, kind="model")

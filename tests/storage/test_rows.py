@@ -96,3 +96,22 @@ def test_two_processes_write_at_once_and_both_are_found(tmp_path):
     assert found.all()
     assert rows[:, 0].tolist() == wanted
     assert not list(tmp_path.rglob(".draft*"))
+
+
+def test_a_damaged_file_does_not_stop_the_merging(tmp_path):
+    store = store_at(tmp_path)
+    store.add(keys_of([1000]), rows_of([1000]))
+    (path,) = tmp_path.rglob("*.rows")
+    path.write_bytes(b"rubbish")
+    for number in range(120):
+        store.add(keys_of([number]), rows_of([number]))
+    assert len(list(tmp_path.rglob("*.rows"))) < 60
+    assert store.look_up(keys_of(range(120)))[0].all()
+
+
+def test_what_a_killed_process_left_is_swept_up(tmp_path):
+    store = store_at(tmp_path)
+    store.add(keys_of([1]), rows_of([1]))
+    (tmp_path / "s" / ".draft-old").write_bytes(b"x" * 1000)
+    store.add(keys_of([2]), rows_of([2]))
+    assert not list(tmp_path.rglob(".draft-*"))

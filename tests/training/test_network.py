@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from nlptl import LogisticHead, MLPHead, TrainingConfig
+from nlptl.base.errors import ConfigError
 from nlptl.data.targets import Targets
 from nlptl.encoders import ResidualFusion
 from nlptl.training.network import NetworkRecipe, fit_network
@@ -89,3 +90,22 @@ def test_a_fusion_is_trained_with_the_head_and_comes_back(clouds):
     assert accuracy(done.network, X, Targets(y, 3)) > 0.95
     again = made.restore(done.network.arrays())
     np.testing.assert_array_equal(again.logits(X), done.network.logits(X))
+
+
+def test_rows_of_no_weight_and_batches_of_one_row(clouds):
+    X, y = clouds
+    weights = np.zeros(len(y))
+    weights[:10] = 1.0
+    done = fit_network(
+        recipe(LogisticHead(), 12, n_outputs=3),
+        X,
+        Targets(y, 3, weights),
+        config=QUICK,
+        device="cpu",
+    )
+    assert np.isfinite(done.network.logits(X)).all()
+    single = TrainingConfig(epochs=1, batch_size=1)
+    with pytest.raises(ConfigError, match="batches of one row"):
+        fit_network(
+            recipe(MLPHead((8,)), 12, n_outputs=3), X, Targets(y, 3), config=single, device="cpu"
+        )

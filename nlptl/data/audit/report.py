@@ -11,7 +11,7 @@ import numpy as np
 from nlptl.base.arrays import IntArray
 from nlptl.data.audit.duplicates import exact_groups, folded, near_pairs
 from nlptl.data.labels import LabelCodec
-from nlptl.data.rows import Rows, Text, as_rows
+from nlptl.data.rows import Text, as_rows
 from nlptl.data.targets import Targets
 
 _NEAR_UP_TO = 20_000
@@ -42,6 +42,9 @@ class AuditReport:
         How many such pairs there are.
     leaked : dict
         For each further split, how many of its rows stand in the training rows too.
+    nearly_leaked : dict
+        The same for rows that are nearly, but not exactly, a training row; None where it was not
+        looked for.
     n_cut : int
         Rows longer than the encoder's window.
     longest : int
@@ -61,6 +64,7 @@ class AuditReport:
     near: list[tuple[int, int]] | None
     n_near: int
     leaked: dict[str, int] = field(default_factory=dict)
+    nearly_leaked: dict[str, int | None] = field(default_factory=dict)
     n_cut: int = 0
     longest: int = 0
     share_beyond: float = 0.0
@@ -88,6 +92,10 @@ class AuditReport:
             **{
                 f"{n} rows of {name} stand in the training rows too.": n
                 for name, n in self.leaked.items()
+            },
+            **{
+                f"{n} rows of {name} are nearly the same as training rows.": n
+                for name, n in self.nearly_leaked.items()
             },
             f"{self.n_cut} texts are longer than the encoder's {self.window} tokens "
             f"({self.share_beyond:.1%} of all tokens lie beyond).": self.n_cut,
@@ -121,7 +129,7 @@ def audit(
     Returns
     -------
     AuditReport
-        Near repeats are looked for up to 20,000 rows.
+        Near repeats are looked for up to 20,000 rows, both splits together.
 
     Examples
     --------
@@ -129,13 +137,13 @@ def audit(
     1
     """
     plain = _plain_texts(texts)
-    blank = [i for i, text in enumerate(plain) if not "".join(text).strip()]
-    groups = [group for group in exact_groups(plain) if group[0] not in set(blank)]
+    blank = {i for i, text in enumerate(plain) if not "".join(text).strip()}
+    groups = [group for group in exact_groups(plain) if group[0] not in blank]
     codec = LabelCodec.learn(labels) if labels is not None else None
     codes = codec.encode(labels) if codec is not None else None
     conflicts = [g for g in groups if codes is not None and len(np.unique(codes[g], axis=0)) > 1]
     near = near_pairs(plain) if len(plain) <= _NEAR_UP_TO else None
-    seen = {folded(text) for text in plain}
+    across = {name: _across(plain, _plain_texts(other)) for name, other in (others or {}).items()}
     over = np.zeros(0) if token_counts is None else np.maximum(token_counts - window, 0)
     return AuditReport(
         n_rows=len(plain),
@@ -146,10 +154,8 @@ def audit(
         n_conflicts=len(conflicts),
         near=None if near is None else near[:_SHOWN],
         n_near=len(near or ()),
-        leaked={
-            name: sum(folded(text) in seen for text in _plain_texts(other))
-            for name, other in (others or {}).items()
-        },
+        leaked={name: exact for name, (exact, _) in across.items()},
+        nearly_leaked={name: near for name, (_, near) in across.items()},
         n_cut=int((over > 0).sum()),
         longest=int(token_counts.max()) if token_counts is not None else 0,
         share_beyond=float(over.sum() / max(token_counts.sum(), 1)) if len(over) else 0.0,  # type: ignore[union-attr]
@@ -159,11 +165,21 @@ def audit(
 
 def _plain_texts(texts: Any) -> Sequence[Text]:
     """Give texts as a list; blanks stay, since they are to be counted."""
-    if isinstance(texts, Rows):
-        return texts.texts
-    if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
-        return texts
-    return as_rows(texts).texts
+    return as_rows(texts, keep_blank=True).texts
+
+
+def _across(texts: Sequence[Text], other: Sequence[Text]) -> tuple[int, int | None]:
+    """Count the rows of another split that stand in this one too, exactly and nearly."""
+    seen = {folded(text) for text in texts}
+    exact = {row for row, text in enumerate(other) if folded(text) in seen}
+    if len(texts) + len(other) > _NEAR_UP_TO:
+        return len(exact), None
+    crossing = {
+        max(pair) - len(texts)
+        for pair in near_pairs([*texts, *other])
+        if min(pair) < len(texts) <= max(pair)
+    }
+    return len(exact), len(crossing - exact)
 
 
 def _counts(codec: LabelCodec | None, codes: IntArray | None) -> dict[str, int]:

@@ -99,6 +99,11 @@ class TransformerEncoder(Spec):
         wanted = self._chosen_pooling().dimension
         if wanted is None:
             return self
+        width = replace(self, pooling=replace(self._chosen_pooling(), dimension=None)).dim
+        if wanted > width:
+            raise ConfigError(
+                f"Pooling(dimension={wanted}) asks for more numbers than the {width} there are."
+            )
         some = list(texts)[:_SAMPLE]
         vectors = replace(self, projection=None)._unreduced(some)
         return replace(self, projection=strongest_directions(vectors, wanted))
@@ -139,6 +144,11 @@ class TransformerEncoder(Spec):
         return count_tokens(self.folder.tokenizer, texts)
 
     @property
+    def learns_from_text(self) -> bool:
+        """Whether ``fit`` learns anything: only a reduction of the dimension is learnt."""
+        return self.pooling is not None and self.pooling.dimension is not None
+
+    @property
     def folder(self) -> EncoderFolder:
         """Where the encoder lies."""
         return find_encoder(self.name_or_path, revision=self.revision)
@@ -172,14 +182,10 @@ class TransformerEncoder(Spec):
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Copy the encoder's own files into a folder; give the rest as plain JSON."""
-        source = self.folder.path
-        kept = {".json", ".txt", ".safetensors"}
-        for path in source.rglob("*"):
-            inside = path.relative_to(source)
-            if path.is_file() and path.suffix in kept and inside.parts[0] not in _UNUSED:
-                target = folder / _WEIGHTS / inside
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target)
+        for path in self.folder.files:
+            target = folder / _WEIGHTS / path.relative_to(self.folder.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
         if self.projection is not None:
             save_arrays(folder / _PROJECTION, {"projection": self.projection})
         pooling = self._chosen_pooling()
@@ -189,6 +195,7 @@ class TransformerEncoder(Spec):
             "max_length": self.max_length,
             "long_texts": self.long_texts,
             "dtype": self.dtype,
+            "keeps_vectors": self.cache is not None,
         }
 
     @classmethod
@@ -204,6 +211,7 @@ class TransformerEncoder(Spec):
             max_length=described["max_length"],
             long_texts=described["long_texts"],
             dtype=described["dtype"],
+            cache="auto" if described["keeps_vectors"] else None,
             projection=load_arrays(projection)["projection"] if projection.is_file() else None,
         )
 
@@ -271,10 +279,17 @@ class TransformerEncoder(Spec):
         return choose_dtype(self.folder, self.device or default_device())
 
     def _chosen_pooling(self) -> Pooling:
-        if self.pooling is not None:
-            return self.pooling
         folder = self.folder
-        return Pooling(tokens=folder.tokens, normalize=folder.normalize)
+        if self.pooling is None:
+            return Pooling(tokens=folder.tokens, normalize=folder.normalize)
+        deepest = folder.n_layers
+        for layer in self.pooling.layers:
+            if not -deepest - 1 <= layer <= deepest:
+                raise ConfigError(
+                    f"There is no layer {layer}: {folder.name!r} has layers 0 to {deepest}, or "
+                    f"-{deepest + 1} to -1 counted from the last."
+                )
+        return self.pooling
 
     def _width(self, folder: EncoderFolder) -> int:
         if folder.dense is None or self._chosen_pooling().layers != (-1,):
@@ -283,6 +298,3 @@ class TransformerEncoder(Spec):
 
         described = json.loads((folder.dense / "config.json").read_text(encoding="utf-8"))
         return int(described["out_features"])
-
-
-_UNUSED = {"onnx", "openvino", ".cache"}

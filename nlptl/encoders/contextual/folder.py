@@ -8,15 +8,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nlptl.base.errors import EncoderNotFoundError, IntegrityError
+from nlptl.base.errors import ConfigError, EncoderNotFoundError, IntegrityError
 from nlptl.storage.hashing import fingerprint, sha256_once
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of the official model.safetensors of the default encoder."""
 
-_WANTED = ["*.json", "*.txt", "model*.safetensors", "[0-9]_*/*.json", "[0-9]_*/*.safetensors"]
+_WANTED = [
+    "*.json",
+    "*.txt",
+    "model*.safetensors",
+    "*.model",  # vocabularies of sentencepiece: data, no code
+    "[0-9]_*/*.json",
+    "[0-9]_*/*.safetensors",
+]
 _NOT_WANTED = ["onnx/*", "openvino/*"]
+_TOKEN_POOLINGS = ("mean", "cls", "max")
+_OFFSET_POSITIONS = {"camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl", "xmod"}
+"""Families that count positions from the padding token on, and have so many fewer."""
+
 _LONGEST = 100_000
 """A stated maximum length above this means that none was stated."""
 
@@ -39,12 +50,15 @@ class EncoderFolder:
     @cached_property
     def fingerprint(self) -> str:
         """A name for the content: equal for equal weights, tokenizer and sentence settings."""
-        files = [
-            path
-            for path in sorted(self.path.rglob("*"))
-            if path.is_file() and path.suffix in {".json", ".txt", ".safetensors"}
-        ]
-        return fingerprint({p.relative_to(self.path).as_posix(): sha256_once(p) for p in files})
+        return fingerprint(
+            {path.relative_to(self.path).as_posix(): sha256_once(path) for path in self.files}
+        )
+
+    @cached_property
+    def files(self) -> list[Path]:
+        """What belongs to the encoder: weights, configuration, tokenizer, sentence settings."""
+        found = {path for pattern in _WANTED for path in self.path.glob(pattern)}
+        return sorted(path for path in found if path.is_file())
 
     @cached_property
     def config(self) -> Any:
@@ -72,16 +86,27 @@ class EncoderFolder:
     def tokens(self) -> str:
         """Token pooling that the folder asks for: mean where it says nothing."""
         stated = self._json_of("Pooling", "config.json")
-        if stated.get("pooling_mode") in {"cls", "max", "mean"}:
-            return str(stated["pooling_mode"])
-        if stated.get("pooling_mode_cls_token"):
-            return "cls"
-        return "max" if stated.get("pooling_mode_max_tokens") else "mean"
+        named = stated.get("pooling_mode")
+        asked = [named] if isinstance(named, str) else list(named or [])
+        asked += [
+            mode.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
+            for mode, wanted in stated.items()
+            if mode.startswith("pooling_mode_") and wanted is True
+        ]
+        if not asked:
+            return "mean"
+        if len(asked) > 1 or asked[0] not in _TOKEN_POOLINGS:
+            raise ConfigError(
+                f"Encoder {self.name!r} asks for the pooling {' with '.join(asked)}, which is not "
+                f"known here. Choose one of {', '.join(_TOKEN_POOLINGS)}: "
+                "TransformerEncoder(name, pooling=Pooling(tokens=...))."
+            )
+        return str(asked[0])
 
     @cached_property
     def normalize(self) -> bool:
         """Whether the folder asks for vectors of length 1."""
-        return self._module("Normalize") is not None
+        return bool(self._modules("Normalize"))
 
     @cached_property
     def max_length(self) -> int | None:
@@ -98,8 +123,22 @@ class EncoderFolder:
 
     @cached_property
     def dense(self) -> Path | None:
-        """The folder of a further linear layer after pooling, where there is one."""
-        return self._module("Dense")
+        """The folder of a further linear layer after pooling, where there is one.
+
+        Raises
+        ------
+        EncoderNotFoundError
+            If there are several, or its weights are not in safetensors.
+        """
+        found = self._modules("Dense")
+        if not found:
+            return None
+        if len(found) > 1 or not (found[0] / "model.safetensors").is_file():
+            raise EncoderNotFoundError(
+                f"{self.name!r} has {len(found)} linear layers after pooling; one is known here, "
+                "with its weights in model.safetensors."
+            )
+        return found[0]
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -122,23 +161,23 @@ class EncoderFolder:
     @cached_property
     def window(self) -> int:
         """Tokens the encoder reads at once, special tokens included."""
-        stated = (
-            self.max_length,
-            self.tokenizer.model_max_length,
-            getattr(self.config, "max_position_embeddings", None),
-        )
+        places = getattr(self.config, "max_position_embeddings", None)
+        if places and self.config.model_type in _OFFSET_POSITIONS:
+            places -= (self.config.pad_token_id or 0) + 1
+        stated = (self.max_length, self.tokenizer.model_max_length, places)
         return min((int(n) for n in stated if n and 0 < n < _LONGEST), default=512)
 
-    def _module(self, kind: str) -> Path | None:
+    def _modules(self, kind: str) -> list[Path]:
         modules = _read_json(self.path / "modules.json")
-        for module in modules if isinstance(modules, list) else []:
-            if str(module.get("type", "")).rpartition(".")[2] == kind:
-                return self.path / str(module.get("path", ""))
-        return None
+        return [
+            self.path / str(module.get("path", ""))
+            for module in (modules if isinstance(modules, list) else [])
+            if str(module.get("type", "")).rpartition(".")[2] == kind
+        ]
 
     def _json_of(self, kind: str, file: str) -> Any:
-        folder = self._module(kind)
-        return _read_json(folder / file) if folder is not None else {}
+        found = self._modules(kind)
+        return _read_json(found[0] / file) if found else {}
 
 
 def find_encoder(name: str | Path | None, *, revision: str | None = None) -> EncoderFolder:

@@ -14,7 +14,6 @@ from nlptl.base.arrays import FloatArray, Groups
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.names import suggest
 from nlptl.base.specs import Spec, pipeline_step
-from nlptl.encoders.static.coverage import Coverage, coverage_of
 from nlptl.encoders.static.distillation import Distilled
 from nlptl.encoders.static.pooling import (
     POOLINGS,
@@ -25,7 +24,7 @@ from nlptl.encoders.static.pooling import (
 )
 from nlptl.encoders.static.sources import open_vectors
 from nlptl.encoders.static.store import VectorStore
-from nlptl.encoders.static.tokens import TokenBatch, tokenize
+from nlptl.encoders.static.tokens import Coverage, TokenBatch, coverage_of, tokenize
 from nlptl.encoders.static.training import OwnVectors
 from nlptl.storage.tensors import load_arrays, save_arrays
 
@@ -123,6 +122,16 @@ class StaticEncoder(Spec):
     def keyed_vectors(self) -> Any:
         """Give the vectors as gensim ``KeyedVectors``, sharing their memory."""
         return self._store().keyed_vectors()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every text is made of known tokens, as with those of a transformer."""
+        return self._store().tokenizer is not None
+
+    @property
+    def learns_from_text(self) -> bool:
+        """Whether ``fit`` learns anything: own vectors, or word weights."""
+        return isinstance(self.vectors, OwnVectors) or "idf" in self._poolings
 
     @property
     def groups(self) -> Groups:

@@ -6,6 +6,7 @@ import gzip
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def read_word_vectors(path: Path) -> WordVectors:
     _refuse_pickle(path, head)
     reader = _choose_reader(path, head)
     try:
-        found = reader(path)
+        return reader(path)
     except InputError:
         raise
     except (EOFError, ValueError, struct.error, OSError, UnicodeError, AssertionError) as problem:
@@ -81,7 +82,6 @@ def read_word_vectors(path: Path) -> WordVectors:
         raise InputError(
             f"{str(path)!r} breaks off or is damaged ({reason}). Download it again."
         ) from problem
-    return _checked(path, found)
 
 
 def _choose_reader(path: Path, head: bytes) -> Callable[[Path], WordVectors]:
@@ -90,30 +90,62 @@ def _choose_reader(path: Path, head: bytes) -> Callable[[Path], WordVectors]:
         return _read_fasttext
     header = _header(head)
     if header is None:
-        _check_text_line(path, head)
-        return lambda path: _read_word2vec(path, binary=False, no_header=True)
+        dim = _numbers_of_first_line(path, head)
+        return lambda path: _read_text(path, dim, None)
     n_words, dim = header
     binary = not _first_row_is_text(head, dim)
     smallest = n_words * (4 * dim + 2 if binary else 2 * dim + 2)
     _refuse_promise(path, f"{n_words} vectors of {dim} numbers", smallest)
-    return lambda path: _read_word2vec(path, binary=binary, no_header=False)
+    return _read_binary if binary else lambda path: _read_text(path, dim, n_words)
 
 
-def _read_word2vec(path: Path, *, binary: bool, no_header: bool) -> WordVectors:
+def of_gensim(loaded: Any, name: str) -> WordVectors:
+    """Read gensim ``KeyedVectors``, with the n-grams of fastText where they have them.
+
+    Raises
+    ------
+    InputError
+        If there are no vectors, or some number is not finite.
+    """
+    subwords = None
+    if hasattr(loaded, "vectors_ngrams"):
+        subwords = Subwords(loaded.vectors_ngrams, int(loaded.min_n), int(loaded.max_n))
+    return _checked(name, WordVectors(list(loaded.index_to_key), loaded.vectors, subwords))
+
+
+def _read_binary(path: Path) -> WordVectors:
     from gensim.models import KeyedVectors
 
-    loaded = KeyedVectors.load_word2vec_format(
-        str(path), binary=binary, no_header=no_header, unicode_errors="replace"
-    )
-    return WordVectors(list(loaded.index_to_key), loaded.vectors)
+    loaded = KeyedVectors.load_word2vec_format(str(path), binary=True, unicode_errors="replace")
+    return of_gensim(loaded, repr(str(path)))
+
+
+def _read_text(path: Path, dim: int, n_words: int | None) -> WordVectors:
+    """Read one word a line: the last ``dim`` fields are its numbers, all before them the word.
+
+    gensim takes a space inside a word for the end of it, and fills a line with one number up with
+    that number; so lines are read here.
+    """
+    vectors: dict[str, FloatArray] = {}
+    number = 0
+    with _opened(path) as file:
+        if n_words is not None:
+            file.readline()
+        for number, line in enumerate(islice(file, n_words), start=1):
+            fields = line.rstrip().rsplit(b" ", dim)
+            if len(fields) != dim + 1:
+                raise ValueError(f"word {number} has {len(fields) - 1} numbers, not {dim}")
+            word = fields[0].decode("utf-8", "replace")
+            vectors.setdefault(word, np.array(fields[1:], dtype=np.float32))
+    if n_words is not None and number < n_words:
+        raise EOFError(f"{number} of {n_words} words")
+    return _checked(repr(str(path)), WordVectors(list(vectors), np.array(list(vectors.values()))))
 
 
 def _read_fasttext(path: Path) -> WordVectors:
     from gensim.models.fasttext import load_facebook_vectors
 
-    loaded = load_facebook_vectors(str(path))
-    subwords = Subwords(loaded.vectors_ngrams, int(loaded.min_n), int(loaded.max_n))
-    return WordVectors(list(loaded.index_to_key), loaded.vectors, subwords)
+    return of_gensim(load_facebook_vectors(str(path)), repr(str(path)))
 
 
 def _head(path: Path) -> bytes:
@@ -158,7 +190,7 @@ def _first_row_is_text(head: bytes, dim: int) -> bool:
         return False
 
 
-def _check_text_line(path: Path, head: bytes) -> None:
+def _numbers_of_first_line(path: Path, head: bytes) -> int:
     line = head.split(b"\n", 1)[0]
     try:
         numbers = [float(part) for part in line.split(b" ")[1:]]
@@ -170,6 +202,7 @@ def _check_text_line(path: Path, head: bytes) -> None:
             f"{str(path)!r} does not hold word vectors: its first line is {shown!r}. Expected "
             "word2vec text or binary, GloVe text, or fastText .vec or .bin."
         )
+    return len(numbers)
 
 
 def _refuse_promise(path: Path, promise: str, smallest: int) -> None:
@@ -213,14 +246,14 @@ def _check_fasttext_header(path: Path, head: bytes) -> None:
     _refuse_promise(path, promise, (words + buckets) * dim * 4)
 
 
-def _checked(path: Path, found: WordVectors) -> WordVectors:
+def _checked(name: str, found: WordVectors) -> WordVectors:
     if not len(found.words):
-        raise InputError(f"{str(path)!r} holds no vectors. Download it again.")
+        raise InputError(f"{name} holds no vectors. Download it again.")
     finite = np.isfinite(found.vectors).all(axis=1)
     if not finite.all():
         word = found.words[int(np.flatnonzero(~finite)[0])]
         raise InputError(
-            f"{str(path)!r} holds {int((~finite).sum())} vectors with NaN or infinity, first that "
+            f"{name} holds {int((~finite).sum())} vectors with NaN or infinity, first that "
             f"of {word!r}. Repair the file or train the vectors again."
         )
     return found

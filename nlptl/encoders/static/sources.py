@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from nlptl.base.errors import ConfigError
+from filelock import FileLock
+
+from nlptl.base.errors import ConfigError, StorageError
 from nlptl.encoders.static.distillation import Distilled
-from nlptl.encoders.static.formats import WordVectors, read_word_vectors
+from nlptl.encoders.static.formats import of_gensim, read_word_vectors
 from nlptl.encoders.static.store import VectorStore
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.hashing import fingerprint
@@ -46,8 +49,7 @@ def open_vectors(source: Any, *, cache: str | Path | None) -> VectorStore:
         path = Path(source).expanduser()
         return _kept(_identity(path), cache, lambda: _convert(path))
     if hasattr(source, "index_to_key") and hasattr(source, "vectors"):
-        found = WordVectors(list(source.index_to_key), source.vectors)
-        return VectorStore.of_words(found, name="KeyedVectors")
+        return VectorStore.of_words(of_gensim(source, "these vectors"), name="KeyedVectors")
     raise ConfigError(
         f"vectors must be a file, Distilled(...), OwnVectors(...) or gensim KeyedVectors, "
         f"got {type(source).__name__}."
@@ -78,8 +80,16 @@ def _kept(identity: dict[str, Any], cache: str | Path | None, make: Any) -> Vect
 def _on_disk(name: str, cache: str | Path, make: Any) -> VectorStore:
     root = cache_root() if cache == "auto" else Path(cache)
     folder = root / "vectors" / name
-    if not folder.is_dir():
-        store = make()
-        with new_folder(folder) as draft:
-            store.save(draft)
+    if folder.is_dir():
+        return VectorStore.load(folder)
+    store: VectorStore = make()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(str(folder.parent / f".{name}.lock")):
+            if not folder.is_dir():  # another process may have made it meanwhile
+                with new_folder(folder) as draft:
+                    store.save(draft)
+    except (StorageError, OSError) as problem:
+        warnings.warn(f"Word vectors are not kept: {problem}", stacklevel=2)
+        return store
     return VectorStore.load(folder)

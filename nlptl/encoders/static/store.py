@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,6 @@ class VectorStore:
     subwords: Subwords | None = None
     tokenizer: str | None = None
     name: str = "word vectors"
-    extra: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of_words(cls, found: WordVectors, *, name: str) -> VectorStore:
@@ -81,7 +80,7 @@ class VectorStore:
             "tokens": np.frombuffer("\n".join(self.tokens).encode(), dtype=np.uint8),
             "vectors": self.vectors,
         }
-        described: dict[str, Any] = {"groups": self.groups, "name": self.name, "extra": self.extra}
+        described: dict[str, Any] = {"groups": self.groups, "name": self.name}
         if self.subwords is not None:
             arrays["subwords"] = self.subwords.vectors
             described["lengths"] = [self.subwords.shortest, self.subwords.longest]
@@ -106,5 +105,4 @@ class VectorStore:
             subwords=subwords,
             tokenizer=tokenizer.read_text(encoding="utf-8") if tokenizer.is_file() else None,
             name=described["name"],
-            extra=described["extra"],
         )

@@ -168,11 +168,19 @@ def _preferred(
 
 
 def _all_texts(rows: Rows, further: Rows) -> Any:
-    if rows.numbers is not None:
-        return rows
-    sides = [part.side(i).texts for part in (rows, further) if part.are_pairs for i in (0, 1)]
-    flat = [part.texts for part in (rows, further) if not part.are_pairs]
-    return [text for texts in (*sides, *flat) for text in texts]
+    """Put both sides of pairs and further texts in one list, with numbers where there are some."""
+    parts = [side for part in (rows, further) for side in _sides(part)]
+    texts = [text for part in parts for text in part.texts]
+    if rows.numbers is None:
+        return texts
+    columns = rows.numbers.shape[1]
+    unknown = [np.full((len(part), columns), np.nan) for part in parts]
+    given = [u if p.numbers is None else p.numbers for p, u in zip(parts, unknown, strict=True)]
+    return Rows(texts, np.concatenate(given))
+
+
+def _sides(rows: Rows) -> list[Rows]:
+    return [rows.side(0), rows.side(1)] if rows.are_pairs else [rows]
 
 
 def _weights(n_groups: int, lower: float) -> FloatArray:

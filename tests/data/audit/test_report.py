@@ -63,3 +63,19 @@ def test_several_labels_and_pairs_are_audited_too():
 def test_bad_labels_are_refused():
     with pytest.raises(InputError, match="row 1 is missing"):
         audit(["a", "b"], ["x", None])
+
+
+def test_rows_of_another_split_that_are_nearly_the_same_are_counted():
+    long = "a b c d e f g h i j k l m n o p"
+    report = audit([long, "other"], others={"test": [long + " q", long.upper(), "new"]})
+    assert report.leaked == {"test": 1}
+    assert report.nearly_leaked == {"test": 1}
+    assert any("nearly the same as training rows" in said for said in report.warnings)
+
+
+def test_missing_texts_of_every_container_are_counted():
+    import pandas as pd
+
+    for texts in (["a", None, ""], pd.Series(["a", float("nan"), " "]), [("a", "b"), ("", None)]):
+        report = audit(texts)
+        assert report.empty == len(texts) - 1

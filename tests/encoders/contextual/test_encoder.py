@@ -150,3 +150,22 @@ def test_the_real_encoder_tells_near_from_far():
     )
     assert np.linalg.norm(first) == pytest.approx(1, abs=1e-3)
     assert first @ near > 0.6 > 0.2 > first @ far
+
+
+def test_layers_and_dimensions_that_are_not_there_are_named(tiny_encoder):
+    deep = TransformerEncoder(tiny_encoder, pooling=Pooling(layers=(9,)), cache=None)
+    with pytest.raises(ConfigError, match="no layer 9: .* has layers 0 to 3"):
+        deep.transform(["help"])
+    wide = TransformerEncoder(tiny_encoder, pooling=Pooling(dimension=99), cache=None)
+    with pytest.raises(ConfigError, match="more numbers than the 32"):
+        wide.fit(TEXTS)
+
+
+def test_a_series_in_any_order_gives_the_same(tiny_encoder, tmp_path):
+    import pandas as pd
+
+    shuffled = pd.Series(TEXTS, index=[3, 0, 2, 1])
+    encoder = TransformerEncoder(tiny_encoder, cache=tmp_path, dtype="float32")
+    plain = TransformerEncoder(tiny_encoder, cache=None, dtype="float32").transform(TEXTS)
+    np.testing.assert_allclose(encoder.transform(shuffled), plain, atol=1e-6)
+    np.testing.assert_allclose(encoder.transform(TEXTS), plain, atol=1e-6)

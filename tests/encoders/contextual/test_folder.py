@@ -1,9 +1,10 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
-from nlptl.base.errors import EncoderNotFoundError, IntegrityError
+from nlptl.base.errors import ConfigError, EncoderNotFoundError, IntegrityError
 from nlptl.encoders.contextual import folder as folders
 from nlptl.encoders.contextual.folder import DEFAULT_ENCODER, EncoderFolder, find_encoder
 
@@ -91,3 +92,45 @@ def test_a_download_whose_bytes_changed_is_refused(tmp_path):
     (tmp_path / "snapshot" / "model.safetensors").symlink_to(blob)
     with pytest.raises(IntegrityError, match="is not what was published"):
         folders._check_download(tmp_path / "snapshot")
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"pooling_mode": "lasttoken"},
+        {"pooling_mode_weightedmean_tokens": True},
+        {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": True},
+    ],
+)
+def test_a_pooling_that_is_not_known_is_refused_not_replaced(copy, stated):
+    (copy / "1_Pooling").mkdir()
+    (copy / "1_Pooling" / "config.json").write_text(json.dumps(stated))
+    modules = [{"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}]
+    (copy / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(ConfigError, match="which is not known here. Choose one of mean, cls, max"):
+        _ = find_encoder(copy).tokens
+
+
+def test_more_than_one_linear_layer_is_refused(copy):
+    modules = [
+        {"type": "sentence_transformers.models.Dense", "path": path} for path in ("2_a", "3_b")
+    ]
+    (copy / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(EncoderNotFoundError, match="2 linear layers after pooling"):
+        _ = find_encoder(copy).dense
+
+
+def test_positions_that_start_after_the_padding_are_fewer(tiny_encoder, monkeypatch):
+    found = EncoderFolder("x", tiny_encoder)
+    config = SimpleNamespace(model_type="roberta", max_position_embeddings=34, pad_token_id=1)
+    monkeypatch.setitem(found.__dict__, "config", config)
+    monkeypatch.setitem(found.__dict__, "tokenizer", SimpleNamespace(model_max_length=10**30))
+    assert found.window == 32
+
+
+def test_only_what_belongs_to_the_encoder_counts_as_its_files(copy):
+    (copy / "checkpoint-5").mkdir()
+    (copy / "checkpoint-5" / "model.safetensors").write_bytes(b"x")
+    (copy / "training_args.bin").write_bytes(b"x")
+    assert {path.name for path in find_encoder(copy).files} >= {"config.json", "model.safetensors"}
+    assert not [p for p in find_encoder(copy).files if "checkpoint" in str(p) or p.suffix == ".bin"]

@@ -6,7 +6,7 @@ import pytest
 from gensim.models import FastText, KeyedVectors
 
 from nlptl.base.errors import InputError
-from nlptl.encoders.static.formats import read_word_vectors
+from nlptl.encoders.static.formats import of_gensim, read_word_vectors
 
 WORDS = ["the", "cat", "sat", "über"]
 NUMBERS = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
@@ -124,3 +124,21 @@ def test_a_pickle_of_gensim_is_never_opened(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="no file of word vectors at '.*nothing.vec'"):
         read_word_vectors(tmp_path / "nothing.vec")
+
+
+def test_words_with_spaces_inside_are_read_from_glove(tmp_path):
+    rows = [f"{w} 0.5 1 -2" for w in ("the", ". . .", "at name@domain.com", "the")]
+    found = read_word_vectors(damaged(tmp_path, "glove.txt", "\n".join(rows).encode()))
+    assert found.words == ["the", ". . .", "at name@domain.com"]
+    np.testing.assert_array_equal(found.vectors, [[0.5, 1, -2]] * 3)
+    with pytest.raises(InputError, match="word 2 has 1 numbers, not 3"):
+        read_word_vectors(damaged(tmp_path, "short.txt", b"the 1 2 3\ncat 1"))
+
+
+def test_gensim_vectors_at_hand_keep_their_subwords_and_are_checked():
+    trained = FastText([["cat", "dog"]] * 9, vector_size=4, min_count=1, bucket=50, epochs=1).wv
+    assert of_gensim(trained, "these").subwords.vectors.shape == (50, 4)
+    broken = keyed()
+    broken.vectors[1] = np.nan
+    with pytest.raises(InputError, match="these holds 1 vectors with NaN"):
+        of_gensim(broken, "these")

@@ -56,3 +56,11 @@ def test_a_damaged_file_leaves_nothing_in_the_cache(tmp_path):
 def test_anything_else_is_refused():
     with pytest.raises(ConfigError, match="got int"):
         open_vectors(3, cache=None)
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(vectors_file, tmp_path):
+    sources._SHELF.clear()
+    (tmp_path / "file").write_text("")
+    with pytest.warns(UserWarning, match="Word vectors are not kept: "):
+        store = open_vectors(vectors_file, cache=tmp_path / "file" / "c")
+    assert len(store.tokens) > 2
