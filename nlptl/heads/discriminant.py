@@ -27,8 +27,7 @@ class DiscriminantHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     shrinkage : float or "cv"
         Share of the ball, above 0 and up to 1; ``"cv"`` chooses by cross-validation. The usual
-        estimate from the data alone [2]_ aims at the covariance, not at the classes, and shrinks
-        too little where there are few rows (docs/benchmarks.md).
+        estimate from the data alone [2]_ aims at the covariance, not at telling classes apart.
     seed : int
         Deals the rows into folds.
 

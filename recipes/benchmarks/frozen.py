@@ -63,12 +63,13 @@ def main() -> int:
         {
             "set": name,
             **{m: float(np.mean([runs[name, seed][m] for seed in seeds])) for m in methods},
-            "fit s": max(runs[name, seed]["seconds"] for seed in seeds),
+            "fit s": float(np.median([runs[name, seed]["seconds"] for seed in seeds])),
         }
         for name in SIX
     ]
     rows.append({"set": "mean", **{m: float(np.mean([r[m] for r in rows])) for m in methods}})
-    rows[-1]["fit s"] = max(row["fit s"] for row in rows[:-1])
+    slowest = max(row["fit s"] for row in rows[:-1])
+    rows[-1]["fit s"] = slowest
     report.table(f"Accuracy with {LABELS} labels, {len(seeds)} seeds", rows)
     claims(report, runs, rows, seeds)
     return report.finish()
@@ -98,7 +99,7 @@ def claims(report: Report, runs: dict, rows: list[dict], seeds: range) -> None:
             f"[{interval.low:+.4f}, {interval.high:+.4f}]",
             interval.high >= 0,
         )
-    report.claim("fit with cached features under 10 s", mean["fit s"] < 10)
+    report.claim(f"slowest set fits in {mean['fit s']:.1f} s (cached, median)", mean["fit s"] < 10)
 
 
 def one(train, test, seen, asked, *, others: bool) -> dict[str, float]:

@@ -38,7 +38,7 @@ class Frozen(Spec):
 
     The last layer of a pretrained encoder is made for the task it was trained on. Layers below
     it keep what other tasks need: on six data sets with 1,000 labels, joining five layers was
-    worth 1.4 points of accuracy over the last alone (docs/benchmarks.md).
+    worth 1.6 points of accuracy over the last alone (docs/benchmarks.md).
 
     Parameters
     ----------
