@@ -4,7 +4,8 @@
 
 Train and test are pooled and split anew ten times. The figure is the mean F1 of four rare
 classes, with the option against the same tuned head without it: once with 1,000 labels and the
-rest for testing, once with as many labels as the published training set has.
+rest for testing (the claim), once with as many labels as the published training set has (told,
+not claimed: with so many labels the head needs no help).
 """
 
 import sys
@@ -49,7 +50,7 @@ def main() -> int:
             gain = paired_interval(rare_f1(scores[option]) - rare_f1(scores[None]))
             table.append({**row, "gain": gain.value, "low": gain.low, "high": gain.high})
             report.record(**table[-1])
-            if option == "balanced":
+            if option == "balanced" and n == 1000:
                 report.claim(f"{size}: gain {gain.value:+.4f}, interval above 0", gain.low > 0)
     report.table("F1 of rare classes, ten splits; gain over no option in their mean F1", table)
     return report.finish()

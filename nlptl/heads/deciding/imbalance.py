@@ -34,8 +34,7 @@ class ClassWeights:
     ----------
     power : float
         Weights grow with the inverse class size to this power: 1 gives every class the same
-        total, which costs precision on rare classes; the square root was the better choice on
-        Reuters R8 (docs/benchmarks.md).
+        total, which costs precision on rare classes; the square root stands between.
     """
 
     power: float = 0.5
