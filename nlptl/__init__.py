@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nlptl.heads import BlendHead, DiscriminantHead, LogisticHead, MLPHead, PrototypeHead
     from nlptl.training.config import TrainingConfig
     from nlptl.transfer.features import Frozen
+    from nlptl.transfer.parameters import FullFineTune
 
 __version__ = "0.1.0"
 
@@ -29,6 +30,7 @@ _HOMES = {
     "Corpus": "nlptl.data.corpus",
     "DiscriminantHead": "nlptl.heads",
     "Frozen": "nlptl.transfer.features",
+    "FullFineTune": "nlptl.transfer.parameters",
     "FusedEncoder": "nlptl.encoders",
     "LogisticHead": "nlptl.heads",
     "MLPHead": "nlptl.heads",
@@ -50,6 +52,7 @@ __all__ = [
     "Corpus",
     "DiscriminantHead",
     "Frozen",
+    "FullFineTune",
     "FusedEncoder",
     "LogisticHead",
     "MLPHead",

@@ -20,6 +20,25 @@ thank you ! ? . ,
 """.split()
 
 
+SIZES = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+}
+FAMILIES = {
+    "albert": {**SIZES, "embedding_size": 16},
+    "bert": SIZES,
+    "deberta-v2": {**SIZES, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
+    "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 2, "hidden_dim": 64},
+    "electra": {**SIZES, "embedding_size": 16},
+    "modernbert": {**SIZES, "global_attn_every_n_layers": 2},
+    "mpnet": SIZES,
+    "roberta": SIZES,
+    "xlm-roberta": SIZES,
+}
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
     """Keep every cache of the test run in a folder of its own."""
@@ -39,11 +58,17 @@ def tiny_encoder(tmp_path_factory) -> Path:
     return make_encoder(tmp_path_factory.mktemp("tiny-bert"))
 
 
-def make_encoder(folder: Path, *, window: int = 32, seed: int = 0) -> Path:
-    """Write a tiny BERT with random weights and a word tokenizer into a folder."""
+@pytest.fixture(params=FAMILIES)
+def any_encoder(request, tmp_path) -> Path:
+    """An encoder of each family, in a folder."""
+    return make_encoder(tmp_path / "encoder", family=request.param)
+
+
+def make_encoder(folder: Path, *, window: int = 32, seed: int = 0, family: str = "bert") -> Path:
+    """Write a tiny encoder with random weights and a word tokenizer into a folder."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(set(WORDS))]
     vocabulary = {token: i for i, token in enumerate(tokens)}
@@ -66,15 +91,15 @@ def make_encoder(folder: Path, *, window: int = 32, seed: int = 0) -> Path:
     ).save_pretrained(folder)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        config = BertConfig(
+        special = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+        config = AutoConfig.for_model(
+            family,
             vocab_size=len(tokens),
-            hidden_size=32,
-            num_hidden_layers=3,
-            num_attention_heads=2,
-            intermediate_size=64,
             max_position_embeddings=64,
+            **FAMILIES[family],
+            **special,
         )
-        BertModel(config).save_pretrained(folder)
+        AutoModel.from_config(config).save_pretrained(folder)
     return folder
 
 

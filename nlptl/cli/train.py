@@ -1,7 +1,7 @@
 """Train a text classifier on a table and save it.
 
-The encoder stays frozen and a head learns (--transfer frozen, the default). Options of a part
-are written with a dot: --head.C 3, --transfer.layers all.
+The encoder stays frozen and a head learns (--transfer frozen, the default), or both learn
+(--transfer full). Options of a part are written with a dot: --head.C 3, --transfer.layers all.
 """
 
 from __future__ import annotations

@@ -18,7 +18,10 @@ TABLES: MappingProxyType[str, Mapping[str, str]] = MappingProxyType(
             "tfidf": "nlptl.encoders.counts:TfidfEncoder",
             "transformer": "nlptl.encoders.contextual.encoder:TransformerEncoder",
         },
-        "transfer": {"frozen": "nlptl.transfer.features.frozen:Frozen"},
+        "transfer": {
+            "frozen": "nlptl.transfer.features.frozen:Frozen",
+            "full": "nlptl.transfer.parameters.full:FullFineTune",
+        },
         "head": {
             "blend": "nlptl.heads.blend:BlendHead",
             "discriminant": "nlptl.heads.discriminant:DiscriminantHead",

@@ -54,3 +54,37 @@ def shuffled(n_rows: int, batch_size: int, *, rng: np.random.Generator) -> Itera
     for place, start in enumerate(starts):
         stop = starts[place + 1] if place + 1 < len(starts) else n_rows
         yield order[start:stop]
+
+
+def like_lengths(
+    lengths: IntArray, batch_size: int, *, rng: np.random.Generator, pool: int = 32
+) -> Iterator[IntArray]:
+    """Yield one pass in random order, in batches of rows of about one length.
+
+    Rows are shuffled and taken ``pool`` batches at a time; each pool is sorted by length and cut
+    into batches, which come in random order. Little is padded, and batches still differ from
+    pass to pass.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n,)
+        Tokens of each row.
+    batch_size : int
+        Rows a batch; the last batch of a pass may have fewer.
+    rng : numpy.random.Generator
+    pool : int
+        How many batches are sorted together.
+
+    Yields
+    ------
+    ndarray
+        Row numbers; every row once.
+    """
+    order = rng.permutation(len(lengths))
+    batches: list[IntArray] = []
+    for start in range(0, len(order), batch_size * pool):
+        some = order[start : start + batch_size * pool]
+        some = some[np.argsort(lengths[some], kind="stable")]
+        batches += [some[first : first + batch_size] for first in range(0, len(some), batch_size)]
+    for place in rng.permutation(len(batches)):
+        yield batches[place]

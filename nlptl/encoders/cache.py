@@ -16,6 +16,7 @@ import numpy as np
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError, StorageError
 from nlptl.base.specs import Spec
+from nlptl.data.rows import Text
 from nlptl.storage.hashing import fingerprint
 from nlptl.storage.places import cache_root
 from nlptl.storage.rows import RowStore
@@ -80,10 +81,10 @@ def as_cache(given: Any) -> FeatureCache | None:
 
 def encode_through(
     cache: FeatureCache | None,
-    texts: Sequence[str],
+    texts: Sequence[Text],
     *,
     settings: Callable[[], dict[str, Any]],
-    encode: Callable[[Sequence[str], int], FloatArray],
+    encode: Callable[[Sequence[Text], int], FloatArray],
 ) -> FloatArray:
     """Encode texts, each distinct text once, and those in the cache not at all.
 
@@ -93,7 +94,7 @@ def encode_through(
     ----------
     cache : FeatureCache or None
         Where to look and to keep.
-    texts : sequence of str
+    texts : sequence of str or of (str, str)
         The texts; repeats are encoded once.
     settings : callable
         Gives what the vectors depend on, as plain JSON values. Asked for only with a cache.
@@ -112,7 +113,7 @@ def encode_through(
     found, rows = store.look_up(keys[first]) if store else (np.zeros(len(first), bool), None)
     missing = np.flatnonzero(~found)
     # Blocks of texts of like length: short and long ones are never padded together.
-    missing = missing[np.argsort([-len(texts[first[i]]) for i in missing], kind="stable")]
+    missing = missing[np.argsort([-_length(texts[first[i]]) for i in missing], kind="stable")]
     for start in range(0, len(missing), _BLOCK):
         block = missing[start : start + _BLOCK]
         vectors = encode([texts[first[i]] for i in block], len(missing))
@@ -125,10 +126,22 @@ def encode_through(
     return whole[inverse.reshape(-1)]
 
 
-def _keys(texts: Sequence[str]) -> IntArray:
-    digests = (hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts)
+def _keys(texts: Sequence[Text]) -> IntArray:
+    digests = (hashlib.blake2b(_bytes(text), digest_size=16).digest() for text in texts)
     joined: AnyArray = np.frombuffer(b"".join(digests), dtype=np.uint64).reshape(-1, 2)
     return joined
+
+
+def _length(text: Text) -> int:
+    return len(text) if isinstance(text, str) else len(text[0]) + len(text[1])
+
+
+def _bytes(text: Text) -> bytes:
+    """Give the bytes of a text, or those of a pair so that no single text has the same."""
+    if isinstance(text, str):
+        return text.encode()
+    first, second = (side.encode() for side in text)
+    return b"\xff" + len(first).to_bytes(8, "big") + first + second  # \xff begins no UTF-8
 
 
 def _keep(store: RowStore, keys: AnyArray, vectors: FloatArray) -> bool:

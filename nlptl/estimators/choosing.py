@@ -14,6 +14,7 @@ from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.names import suggest
 from nlptl.base.protocols import Features, ModuleFusion, ModuleHead, SolverHead
+from nlptl.data.corpus import as_corpora
 from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
@@ -189,3 +190,20 @@ def dense(features: Features) -> FloatArray:
             "Use LogisticHead with TfidfEncoder."
         )
     return features
+
+
+def labelled_rows(validation: Any, codec: LabelCodec) -> tuple[Rows, Targets] | None:
+    """Read the one labelled corpus that decides how long to train.
+
+    Raises
+    ------
+    InputError
+        If it has no labels, or there are several.
+    """
+    corpora = list(as_corpora(validation, argument="validation").values())
+    if not corpora:
+        return None
+    if len(corpora) > 1 or corpora[0].labels is None:
+        raise InputError(f"validation must be one Corpus with labels, got {corpora}.")
+    targets = Targets(codec.encode(corpora[0].labels), len(codec.classes))
+    return corpora[0].rows, targets

@@ -21,7 +21,8 @@ from nlptl.storage.atomic import new_folder
 from nlptl.storage.manifest import MANIFEST, read_manifest, verify_manifest, write_manifest
 from nlptl.storage.tensors import load_arrays, save_arrays
 from nlptl.training.config import TrainingConfig
-from nlptl.transfer.features.frozen import Frozen, FrozenFeatures
+from nlptl.transfer import METHODS
+from nlptl.transfer.features.frozen import FrozenFeatures
 
 if TYPE_CHECKING:
     from nlptl.estimators.text_classifier import TextClassifier
@@ -89,7 +90,7 @@ def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
     training = described["training"]
     classifier = kind(
         features.encoder,
-        transfer=None if described["transfer"] is None else Frozen(**described["transfer"]),
+        transfer=_transfer(described["transfer"]),
         head=scorer.head,
         training=None if training is None else TrainingConfig(**training),
         **described["options"],
@@ -107,7 +108,15 @@ def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
 def _spec(transfer: Any) -> dict[str, Any] | None:
     """Give the options of a transfer, or of the one transfer in a list."""
     one = transfer[0] if isinstance(transfer, list | tuple) else transfer
-    return None if one is None else dict(one.get_params())
+    return None if one is None else {"kind": type(one).__name__, **one.get_params()}
+
+
+def _transfer(described: dict[str, Any] | None) -> Any:
+    if described is None:
+        return None
+    kinds = {method.__name__: method for method in METHODS}
+    rest = {name: value for name, value in described.items() if name != "kind"}
+    return kinds[described["kind"]](**rest)
 
 
 def _prove(classifier: TextClassifier, draft: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from nlptl.estimators.choosing import (
     fusion_of,
     imbalance_for,
     is_solver,
+    labelled_rows,
     suited,
     targets_of,
     token_lengths,
@@ -42,10 +44,12 @@ from nlptl.estimators.scoring import (
     fit_network_scorer,
     fit_solver_scorer,
 )
+from nlptl.estimators.tuning import TUNING, Tuner, frozen_start
 from nlptl.evaluation.scores import ClassScore, class_scores
 from nlptl.training.config import TrainingConfig
 from nlptl.training.network import NetworkRecipe
 from nlptl.transfer.features.frozen import Frozen, FrozenFeatures
+from nlptl.transfer.parameters.full import FullFineTune
 
 _PROBE = 8
 
@@ -61,14 +65,14 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
     encoder : str, Path, encoder or None
         A Hub name, a local folder, or a spec (``TransformerEncoder``, ``StaticEncoder``,
         ``TfidfEncoder``, ``FusedEncoder``); None is ``sentence-transformers/all-MiniLM-L6-v2``.
-    transfer : Frozen or None
+    transfer : Frozen, FullFineTune or None
         How the knowledge is carried over; None is ``Frozen()``.
     head : head or None
         ``BlendHead``, ``LogisticHead``, ``MLPHead``, ``PrototypeHead``, ``DiscriminantHead``, or
         any scikit-learn classifier (which then cannot be saved). None is ``BlendHead``, and
         ``LogisticHead`` for several labels a text, word counts and trained fusions.
     training : TrainingConfig or None
-        For heads and fusions that are networks.
+        For what is trained step by step: networks as heads, fusions, tuned encoders.
     seed : int
         The same seed and data give the same model.
     imbalance : {"balanced", "logit_adjust"} or None
@@ -140,7 +144,7 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
             str, bool, int, float or tuples of these; or a list of them a text; or an (n, k)
             array of zeros and ones.
         source, validation : Corpus or dict of them, optional
-            For transfers that use them; ``Frozen`` does not.
+            For transfers that use them: ``validation`` for ``FullFineTune``.
         unlabeled : Corpus or dict of them, optional
             Text without labels, for encoders that learn from text.
         sample_weight : sequence of length n, optional
@@ -155,14 +159,22 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
         """
         encoder, transfer = self._encoder(), self._transfer()
         check_head(self.head)
-        self._refuse_unused(transfer, source=source, validation=validation)
+        tunes = isinstance(transfer, FullFineTune)
+        self._refuse_unused(transfer, source=source, validation=None if tunes else validation)
         rows = self._rows(texts)
         codec = LabelCodec.learn(labels)
         targets = targets_of(codec, labels, sample_weight, rows)
         further = self._further(unlabeled, encoder)
         report = self.audit(rows, labels)
-        features = transfer.learn(encoder, rows, targets, further=further)
-        scorer = self._fit_scorer(encoder, features, rows, targets)
+        if tunes:
+            features = frozen_start(transfer, encoder, rows, targets)
+        else:
+            features = transfer.learn(encoder, rows, targets, further=further)
+        plan, scorer = self._fit_scorer(encoder, features, rows, targets)
+        if tunes:
+            unseen = labelled_rows(validation, codec)
+            tuner = Tuner(transfer, features, replace(plan, config=self.training or TUNING))
+            features, scorer = tuner.fit(scorer, rows, targets, validation=unseen)
         # Nothing of this object changes before all of it is there.
         probe = rows.take(np.arange(min(_PROBE, len(rows))))
         self.fitted_ = Fitted(codec, features, scorer, probe)
@@ -325,16 +337,16 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
 
     def _fit_scorer(
         self, encoder: Any, features: FrozenFeatures, rows: Rows, targets: Targets
-    ) -> FittedScorer:
+    ) -> tuple[FitPlan, FittedScorer]:
         found = features.transform(rows)
         head = default_head(self.head, encoder, found, targets, seed=self.seed)
         solver = is_solver(head, encoder)
         imbalance = imbalance_for(self.imbalance, targets, solver=solver)
         plan = FitPlan(self.training or TrainingConfig(), imbalance, self.seed, self.device)
         if solver:
-            return fit_solver_scorer(suited(head, found), found, targets, plan)
+            return plan, fit_solver_scorer(suited(head, found), found, targets, plan)
         recipe = NetworkRecipe(head, fusion_of(encoder), features.groups(rows), targets.n_outputs)
-        return fit_network_scorer(recipe, dense(found), targets, plan)
+        return plan, fit_network_scorer(recipe, dense(found), targets, plan)
 
     def _encoder(self) -> Any:
         given = self.encoder
@@ -352,7 +364,7 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
             chosen = chosen[0]
         if chosen is None:
             return Frozen()
-        if not hasattr(chosen, "learn"):
+        if not isinstance(chosen, Frozen | FullFineTune) and not hasattr(chosen, "learn"):
             raise ConfigError(f"transfer must be a transfer such as Frozen(), got {chosen!r}.")
         return chosen
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from nlptl.base.errors import InputError
 from nlptl.base.progress import progress_bar
+from nlptl.encoders.contextual.precision import has_bfloat16
 from nlptl.encoders.contextual.shelf import default_device
 from nlptl.training.config import TrainingConfig
 
@@ -30,6 +31,25 @@ class History:
     losses: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     best_epoch: int = 0
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What is trained, and how fast each part of it.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        Weights that do not require gradients stay as they are.
+    rate_of : callable
+        Takes the name of a weight; gives the factor on its learning rate.
+    half : bool
+        Compute in bfloat16 where the device has it; weights and their sums stay float32.
+    """
+
+    module: Any
+    rate_of: Callable[[str], float] = lambda _: 1.0
+    half: bool = False
 
 
 def make_accelerator(device: str | None) -> Any:
@@ -57,7 +77,7 @@ def place(accelerator: Any, device: str | None) -> Any:
 
 
 def train(
-    model: Any,
+    learner: Learner,
     batches: Callable[[int], Iterable[Any]],
     *,
     loss_of: Callable[[Any, Any], Any],
@@ -69,8 +89,8 @@ def train(
 
     Parameters
     ----------
-    model : torch.nn.Module
-        Left with its best weights where ``score`` is given, else with its last.
+    learner : Learner
+        Its module is left with its best weights where ``score`` is given, else with its last.
     batches : callable
         Takes the number of the epoch, from 0, and gives its batches.
     loss_of : callable
@@ -94,9 +114,11 @@ def train(
     steps = config.epochs * sum(1 for _ in batches(0))
     if not steps:
         raise InputError("There are no batches to train on: 0 rows were given.")
-    optimizer = _optimizer(model, config)
+    model = learner.module
+    optimizer = _optimizer(learner, config)
     prepared, optimizer = accelerator.prepare(model, optimizer)
-    stepper = _Stepper(accelerator, optimizer, _schedule(optimizer, config, steps), config)
+    schedule = _schedule(optimizer, config, steps)
+    stepper = _Stepper(accelerator, optimizer, schedule, config, learner.half)
     history, best = History(), copy.deepcopy(model.state_dict())
     with progress_bar(total=steps, unit="step", description="Training") as bar:
         for epoch in range(config.epochs):
@@ -122,6 +144,7 @@ class _Stepper:
     optimizer: Any
     schedule: Any
     config: TrainingConfig
+    half: bool
 
     def run_epoch(
         self,
@@ -134,7 +157,8 @@ class _Stepper:
         losses = []
         model.train()
         for batch in batches:
-            loss = loss_of(model, batch)
+            with self._precision(model):
+                loss = loss_of(model, batch)
             self.accelerator.backward(loss)
             self.accelerator.clip_grad_norm_(model.parameters(), self.config.clip_norm)
             self.optimizer.step()
@@ -144,17 +168,32 @@ class _Stepper:
             bar.update(1)
         return float(sum(losses) / len(losses))
 
+    def _precision(self, model: Any) -> Any:
+        """Choose the numbers that a forward pass computes with."""
+        import torch
 
-def _optimizer(model: Any, config: TrainingConfig) -> Any:
+        kind = next(model.parameters()).device.type
+        if self.half and self.accelerator.mixed_precision == "no" and has_bfloat16(kind):
+            return torch.autocast(kind, dtype=torch.bfloat16)
+        return self.accelerator.autocast()
+
+
+def _optimizer(learner: Learner, config: TrainingConfig) -> Any:
     """AdamW; one-dimensional weights (biases, normalisation) do not decay."""
     import torch
 
-    learnt = [weight for weight in model.parameters() if weight.requires_grad]
-    groups = [
-        {"params": [w for w in learnt if w.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [w for w in learnt if w.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    groups: dict[tuple[float, float], list[Any]] = {}
+    for name, weight in learner.module.named_parameters():
+        if weight.requires_grad:
+            decay = config.weight_decay if weight.ndim > 1 else 0.0
+            groups.setdefault((learner.rate_of(name), decay), []).append(weight)
+    return torch.optim.AdamW(
+        [
+            {"params": weights, "lr": config.learning_rate * rate, "weight_decay": decay}
+            for (rate, decay), weights in groups.items()
+        ],
+        fused=True,  # one pass over the weights: on a processor half of a step is saved
+    )
 
 
 def _schedule(optimizer: Any, config: TrainingConfig, steps: int) -> Any:

@@ -16,7 +16,8 @@ from nlptl.data.batches import shuffled
 from nlptl.data.splits import stratified_folds
 from nlptl.data.targets import Targets
 from nlptl.training.config import TrainingConfig
-from nlptl.training.loop import History, make_accelerator, place, train
+from nlptl.training.loop import History, Learner, make_accelerator, place, train
+from nlptl.training.losses import row_losses, weighted_mean
 
 _FOLDS = 5
 _FEWEST = 40
@@ -190,9 +191,9 @@ class _Work:
             device = place(accelerator, self.device)
             network.module.to(device)
             history = train(
-                network.module,
+                Learner(network.module),
                 lambda epoch: self._batches(rows, epoch, config.batch_size, device),
-                loss_of=lambda model, batch: self._loss(model(batch[0] * network.scale), batch),
+                loss_of=lambda model, batch: _loss(model, network.scale, batch),
                 config=config,
                 accelerator=accelerator,
                 score=None if hidden is None else lambda _: -self._log_loss(network, hidden),
@@ -216,26 +217,16 @@ class _Work:
                 torch.from_numpy(weighed.astype(np.float32)).to(device),
             )
 
-    def _loss(self, logits: Any, batch: tuple[Any, Any, Any]) -> Any:
-        """Weighted mean loss of a batch."""
-        _, truth, weights = batch
-        return (self._losses(logits, truth) * weights).sum() / weights.sum().clamp(min=1e-12)
-
     def _log_loss(self, network: FeatureNetwork, rows: IntArray) -> float:
         import torch
 
         logits = torch.from_numpy(network.logits(self.X[rows]))
-        losses = self._losses(logits, torch.from_numpy(self.targets.codes[rows])).numpy()
+        losses = row_losses(logits, torch.from_numpy(self.targets.codes[rows])).numpy()
         weights = self.targets.weights
         return float(np.average(losses, weights=None if weights is None else weights[rows]))
 
-    def _losses(self, logits: Any, truth: Any) -> Any:
-        """Cross-entropy of each row; with several labels, the mean of the binary ones."""
-        from torch.nn import functional
 
-        if not self.targets.several:
-            return functional.cross_entropy(logits, truth, reduction="none")
-        losses = functional.binary_cross_entropy_with_logits(
-            logits, truth.float(), reduction="none"
-        )
-        return losses.mean(dim=1)
+def _loss(model: Any, scale: float, batch: tuple[Any, Any, Any]) -> Any:
+    """Weighted mean loss of a batch."""
+    features, truth, weights = batch
+    return weighted_mean(row_losses(model(features * scale), truth), weights)

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from nlptl import TextClassifier
+from nlptl import FullFineTune, TextClassifier
 from nlptl.cli.main import main
 
 
@@ -104,3 +104,12 @@ def test_a_place_that_cannot_be_written_is_one_line_and_leaves_nothing(
     assert shown.err.count("\n") == 1
     assert "Cannot write" in shown.err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data.csv", "file"]
+
+
+def test_an_encoder_is_tuned_by_name(capsys, data, tiny_encoder, tmp_path):
+    code, shown = train(
+        capsys, data, "--encoder", tiny_encoder, "--transfer", "full", "--transfer.layers", "1",
+        "--training.epochs", "1", "--output", tmp_path / "m",
+    )  # fmt: skip
+    assert code == 0, shown.err
+    assert TextClassifier.load(tmp_path / "m").transfer == FullFineTune(layers=1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nlptl.data.batches import by_length, shuffled
+from nlptl.data.batches import by_length, like_lengths, shuffled
 
 
 @pytest.mark.parametrize("budget", [1, 7, 64, 10_000])
@@ -31,3 +31,17 @@ def test_the_order_follows_the_generator():
         for s in (1, 1, 2)
     )
     assert first == second != third
+
+
+@pytest.mark.parametrize("n", [1, 7, 64, 500])
+def test_batches_of_like_length_lose_no_row_and_pad_little(n):
+    lengths = np.random.default_rng(0).integers(1, 100, n)
+    passes = [list(like_lengths(lengths, 8, rng=np.random.default_rng(seed))) for seed in (1, 1, 2)]
+    for found in passes:
+        assert sorted(np.concatenate(found).tolist()) == list(range(n))
+        assert max(map(len, found)) <= 8
+    assert [b.tolist() for b in passes[0]] == [b.tolist() for b in passes[1]]
+    if n == 500:
+        assert [b.tolist() for b in passes[0]] != [b.tolist() for b in passes[2]]
+        spread = np.mean([np.ptp(lengths[batch]) for batch in passes[0]])
+        assert spread < 0.2 * np.ptp(lengths)

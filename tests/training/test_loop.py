@@ -4,7 +4,7 @@ import torch
 from nlptl import TrainingConfig
 from nlptl.base.chance import torch_seed
 from nlptl.base.errors import InputError
-from nlptl.training.loop import make_accelerator, place, train
+from nlptl.training.loop import Learner, make_accelerator, place, train
 
 X = torch.randn(64, 5, generator=torch.Generator().manual_seed(0))
 Y = (X[:, 0] > 0).long()
@@ -23,7 +23,7 @@ def run(score=None, **options):
         model = torch.nn.Linear(5, 2)
     config = TrainingConfig(**{"epochs": 5, "learning_rate": 0.1, **options})
     history = train(
-        model,
+        Learner(model),
         batches,
         loss_of=loss_of,
         config=config,
@@ -63,7 +63,9 @@ def test_large_gradients_are_clipped(monkeypatch):
 
     # Adam divides by the size of the gradient; plain descent shows it.
     monkeypatch.setattr(
-        loop, "_optimizer", lambda model, config: torch.optim.SGD(model.parameters(), lr=1.0)
+        loop,
+        "_optimizer",
+        lambda learner, config: torch.optim.SGD(learner.module.parameters(), lr=1.0),
     )
     with torch_seed(0):
         start = torch.nn.Linear(5, 2).weight.detach()
@@ -77,14 +79,16 @@ def test_large_gradients_are_clipped(monkeypatch):
 def test_biases_do_not_decay():
     from nlptl.training.loop import _optimizer
 
-    groups = _optimizer(torch.nn.Linear(5, 2), TrainingConfig(weight_decay=0.3)).param_groups
+    groups = _optimizer(
+        Learner(torch.nn.Linear(5, 2)), TrainingConfig(weight_decay=0.3)
+    ).param_groups
     assert [(g["weight_decay"], g["params"][0].ndim) for g in groups] == [(0.3, 2), (0.0, 1)]
 
 
 def test_the_rate_rises_and_falls():
     from nlptl.training.loop import _optimizer, _schedule
 
-    optimizer = _optimizer(torch.nn.Linear(2, 2), TrainingConfig(learning_rate=1.0))
+    optimizer = _optimizer(Learner(torch.nn.Linear(2, 2)), TrainingConfig(learning_rate=1.0))
     schedule = _schedule(optimizer, TrainingConfig(warmup_share=0.2, learning_rate=1.0), 10)
     rates = []
     for _ in range(10):
@@ -100,7 +104,7 @@ def test_the_rate_rises_and_falls():
 def test_nothing_to_train_on_is_named():
     with pytest.raises(InputError, match="0 rows"):
         train(
-            torch.nn.Linear(5, 2),
+            Learner(torch.nn.Linear(5, 2)),
             lambda epoch: [],
             loss_of=loss_of,
             config=TrainingConfig(),
@@ -117,3 +121,40 @@ def test_asking_for_the_processor_makes_the_state_anew(monkeypatch):
     assert found.device.type == "cpu"
     assert place(found, None).type == "cpu"
     assert str(place(found, "cuda:1")) == "cuda:1"
+
+
+def test_parts_learn_at_rates_of_their_own_and_frozen_parts_not_at_all():
+    from nlptl.training.loop import _optimizer
+
+    model = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
+    model[0].requires_grad_(False)
+    learner = Learner(model, rate_of=lambda name: 0.1 if name.startswith("1.") else 1.0)
+    groups = _optimizer(learner, TrainingConfig(learning_rate=0.5)).param_groups
+    rates = {id(w): group["lr"] for group in groups for w in group["params"]}
+    assert {rates[id(w)] for w in model[1].parameters()} == {0.05}
+    assert {rates[id(w)] for w in model[2].parameters()} == {0.5}
+    assert not any(id(w) in rates for w in model[0].parameters())
+
+
+def test_half_precision_computes_in_bfloat16_where_there_is_some(monkeypatch):
+    from nlptl.training import loop
+
+    monkeypatch.setattr(loop, "has_bfloat16", lambda device: True)
+    seen = []
+
+    def loss(model, batch):
+        logits = model(batch[0])
+        seen.append(logits.dtype)
+        return torch.nn.functional.cross_entropy(logits.float(), batch[1])
+
+    for half, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        model = torch.nn.Linear(5, 2)
+        train(
+            Learner(model, half=half),
+            batches,
+            loss_of=loss,
+            config=TrainingConfig(epochs=1),
+            accelerator=make_accelerator("cpu"),
+        )
+        assert seen[-1] == dtype
+        assert model.weight.dtype == torch.float32

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from typing_extensions import Self
@@ -16,6 +16,7 @@ from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.names import suggest
 from nlptl.base.progress import progress_bar
 from nlptl.base.specs import Spec, pipeline_step
+from nlptl.data.rows import Text
 from nlptl.encoders.cache import as_cache, encode_through
 from nlptl.encoders.contextual.folder import EncoderFolder, find_encoder
 from nlptl.encoders.contextual.pooling import (
@@ -26,6 +27,10 @@ from nlptl.encoders.contextual.pooling import (
     strongest_directions,
 )
 from nlptl.storage.tensors import load_arrays, save_arrays
+
+if TYPE_CHECKING:
+    from nlptl.encoders.contextual.shelf import LoadedEncoder
+    from nlptl.encoders.contextual.windows import Windows
 
 _DTYPES = ("auto", "float32", "bfloat16")
 _LONG_TEXTS = ("windows", "cut")
@@ -76,6 +81,7 @@ class TransformerEncoder(Spec):
     cache: Any = "auto"
     revision: str | None = None
     projection: FloatArray | None = field(default=None, repr=False, compare=False)
+    weights: LoadedEncoder | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.dtype not in _DTYPES:
@@ -96,10 +102,10 @@ class TransformerEncoder(Spec):
         TransformerEncoder
             This one where nothing is to be learnt, else a copy that holds the reduction.
         """
-        wanted = self._chosen_pooling().dimension
+        wanted = self.chosen_pooling.dimension
         if wanted is None:
             return self
-        width = replace(self, pooling=replace(self._chosen_pooling(), dimension=None)).dim
+        width = replace(self, pooling=replace(self.chosen_pooling, dimension=None)).dim
         if wanted > width:
             raise ConfigError(
                 f"Pooling(dimension={wanted}) asks for more numbers than the {width} there are."
@@ -108,13 +114,14 @@ class TransformerEncoder(Spec):
         vectors = replace(self, projection=None)._unreduced(some)
         return replace(self, projection=strongest_directions(vectors, wanted))
 
-    def transform(self, texts: Sequence[str]) -> FloatArray:
+    def transform(self, texts: Sequence[Text]) -> FloatArray:
         """Encode texts.
 
         Parameters
         ----------
-        texts : sequence of str
-            Any number of texts of any length.
+        texts : sequence of str or of (str, str)
+            Any number of texts of any length. The two texts of a pair are read together, cut to
+            the window.
 
         Returns
         -------
@@ -131,7 +138,7 @@ class TransformerEncoder(Spec):
         if isinstance(texts, str):
             raise InputError(f"Expected a list of texts, got one string {texts[:40]!r}.")
         vectors = self._unreduced(texts)
-        if self._chosen_pooling().dimension is None:
+        if self.chosen_pooling.dimension is None:
             return vectors
         if self.projection is None:
             raise InputError("pooling.dimension is learnt from text: call fit(texts) first.")
@@ -161,7 +168,7 @@ class TransformerEncoder(Spec):
     @property
     def groups(self) -> Groups:
         """Column ranges of the result, one for each layer that is kept apart."""
-        pooling, folder = self._chosen_pooling(), self.folder
+        pooling, folder = self.chosen_pooling, self.folder
         width = self._width(folder)
         if pooling.dimension is not None:
             return (("reduced", pooling.dimension),)
@@ -176,19 +183,24 @@ class TransformerEncoder(Spec):
 
     def with_layers(self, layers: tuple[int, ...]) -> Self:
         """Give this encoder with the vectors of some layers side by side, each of length 1."""
-        chosen = self._chosen_pooling()
+        chosen = self.chosen_pooling
         pooling = Pooling(tokens=chosen.tokens, layers=layers, join="concat", normalize=True)
         return replace(self, pooling=pooling)
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Copy the encoder's own files into a folder; give the rest as plain JSON."""
+        own = self.weights
         for path in self.folder.files:
+            if own is not None and path.suffix == ".safetensors":
+                continue
             target = folder / _WEIGHTS / path.relative_to(self.folder.path)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
+        if own is not None:
+            own.model.save_pretrained(folder / _WEIGHTS)
         if self.projection is not None:
             save_arrays(folder / _PROJECTION, {"projection": self.projection})
-        pooling = self._chosen_pooling()
+        pooling = self.chosen_pooling
         return {
             "name": str(self.folder.name),
             "pooling": pooling.get_params() | {"layers": list(pooling.layers)},
@@ -215,11 +227,27 @@ class TransformerEncoder(Spec):
             projection=load_arrays(projection)["projection"] if projection.is_file() else None,
         )
 
-    def _unreduced(self, texts: Sequence[str]) -> FloatArray:
-        folder, pooling = self.folder, self._chosen_pooling()
+    def windows(self, texts: Sequence[Text]) -> Windows:
+        """Tokenize texts as they are read: in windows, cut, or pairs of them together."""
+        from nlptl.encoders.contextual.windows import cut_pairs, cut_windows
+
+        folder = self.folder
+        prompt = folder.prompt
+        if len(texts) and not isinstance(texts[0], str):
+            pairs = [(prompt + pair[0], pair[1]) for pair in texts]
+            found = cut_pairs(folder.tokenizer, pairs, window=self.window)
+            # Many encoders have one kind of token only, whatever their tokenizer says.
+            told = getattr(folder.config, "type_vocab_size", 0) > 1
+            return found if told else replace(found, kinds=None)
+        overlap = self.window // 4 if self.long_texts == "windows" else None
+        single = [prompt + str(text) for text in texts]
+        return cut_windows(folder.tokenizer, single, window=self.window, overlap=overlap)
+
+    def _unreduced(self, texts: Sequence[Text]) -> FloatArray:
+        folder, pooling = self.folder, self.chosen_pooling
         bars: list[Any] = []
 
-        def encode(some: Sequence[str], total: int) -> FloatArray:
+        def encode(some: Sequence[Text], total: int) -> FloatArray:
             if not bars:
                 bars.append(progress_bar(total=total, unit="text", description="Encoding"))
             vectors = self._encode(folder, pooling, some)
@@ -228,7 +256,7 @@ class TransformerEncoder(Spec):
 
         try:
             rows = encode_through(
-                as_cache(self.cache),
+                as_cache(self.cache if self.weights is None else None),
                 texts,
                 settings=lambda: self._settings(folder, pooling),
                 encode=encode,
@@ -238,19 +266,14 @@ class TransformerEncoder(Spec):
                 bar.close()
         return rows.astype(np.float32)
 
-    def _encode(self, folder: EncoderFolder, pooling: Pooling, texts: Sequence[str]) -> FloatArray:
+    def _encode(self, folder: EncoderFolder, pooling: Pooling, texts: Sequence[Text]) -> FloatArray:
         from nlptl.encoders.contextual.forward import pooled_states
         from nlptl.encoders.contextual.shelf import load_encoder
-        from nlptl.encoders.contextual.windows import cut_windows
 
-        loaded = load_encoder(folder, dtype=self.dtype, device=self.device)
-        overlap = self.window // 4 if self.long_texts == "windows" else None
-        prompt = folder.prompt
-        windows = cut_windows(
-            folder.tokenizer, [prompt + text for text in texts], window=self.window, overlap=overlap
-        )
+        loaded = self.weights or load_encoder(folder, dtype=self.dtype, device=self.device)
+        windows = self.windows(texts)
         states = pooled_states(
-            loaded, windows.ids, layers=pooling.layers, pool=TOKEN_POOLINGS[pooling.tokens]
+            loaded, windows, layers=pooling.layers, pool=TOKEN_POOLINGS[pooling.tokens]
         )
         joined = join_windows(
             states, windows.text_of_window, windows.sizes, largest=pooling.tokens == "max"
@@ -278,7 +301,9 @@ class TransformerEncoder(Spec):
             return self.dtype
         return choose_dtype(self.folder, self.device or default_device())
 
-    def _chosen_pooling(self) -> Pooling:
+    @property
+    def chosen_pooling(self) -> Pooling:
+        """The pooling asked for, or the one that the folder of the encoder states."""
         folder = self.folder
         if self.pooling is None:
             return Pooling(tokens=folder.tokens, normalize=folder.normalize)
@@ -292,7 +317,7 @@ class TransformerEncoder(Spec):
         return self.pooling
 
     def _width(self, folder: EncoderFolder) -> int:
-        if folder.dense is None or self._chosen_pooling().layers != (-1,):
+        if folder.dense is None or self.chosen_pooling.layers != (-1,):
             return folder.hidden_size
         import json
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlptl.base.arrays import FloatArray
+from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.data.batches import by_length
 from nlptl.encoders.contextual.pooling import mean_over_tokens
 from nlptl.encoders.contextual.shelf import LoadedEncoder
+from nlptl.encoders.contextual.windows import Windows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +25,7 @@ _ON_ACCELERATOR = 65_536
 
 def pooled_states(
     loaded: LoadedEncoder,
-    windows: Sequence[Sequence[int]],
+    windows: Windows,
     *,
     layers: Sequence[int],
     pool: Callable[[Any, Any], Any],
@@ -35,7 +36,7 @@ def pooled_states(
     ----------
     loaded : LoadedEncoder
         The encoder.
-    windows : sequence of sequence of int
+    windows : Windows
         Token ids with special tokens.
     layers : sequence of int
         Which hidden states, 0 for the embedding layer, -1 for the last.
@@ -49,15 +50,17 @@ def pooled_states(
     """
     import torch
 
-    lengths = np.fromiter(map(len, windows), dtype=np.int64, count=len(windows))
+    padding = loaded.tokenizer.pad_token_id or 0
     on_processor = TOKENS_ON_PROCESSOR.get(loaded.dtype, 1024)
     budget = on_processor if loaded.device == "cpu" else _ON_ACCELERATOR
     pooled: FloatArray | None = None
     with torch.inference_mode():
-        for rows in by_length(lengths, tokens_per_batch=budget):
-            states = _batch_states(loaded, [windows[i] for i in rows], layers, pool)
+        for rows in by_length(windows.sizes, tokens_per_batch=budget):
+            inputs = padded(windows, rows, padding=padding)
+            inputs = {name: part.to(loaded.device) for name, part in inputs.items()}
+            states = _batch_states(loaded, inputs, layers, pool)
             if pooled is None:
-                pooled = np.empty((len(windows), *states.shape[1:]), dtype=np.float32)
+                pooled = np.empty((len(windows.ids), *states.shape[1:]), dtype=np.float32)
             pooled[rows] = states
     if pooled is None:
         return np.zeros((0, len(layers), loaded.folder.hidden_size), dtype=np.float32)
@@ -68,42 +71,72 @@ def hidden_means(
     loaded: LoadedEncoder, windows: Sequence[Sequence[int]], layers: Sequence[int]
 ) -> FloatArray:
     """Average the tokens of windows in some layers: (n_windows, n_layers, dim)."""
-    return pooled_states(loaded, windows, layers=layers, pool=mean_over_tokens)
+    ids = [list(window) for window in windows]
+    sizes = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
+    whole = Windows(ids, np.arange(len(ids)), sizes)
+    return pooled_states(loaded, whole, layers=layers, pool=mean_over_tokens)
 
 
 def _batch_states(
     loaded: LoadedEncoder,
-    windows: Sequence[Sequence[int]],
+    inputs: dict[str, Any],
     layers: Sequence[int],
     pool: Callable[[Any, Any], Any],
 ) -> FloatArray:
+    vectors = layer_vectors(loaded.model, inputs, layers=layers, pool=pool)
+    if loaded.dense is not None and all(layer in (-1, loaded.folder.n_layers) for layer in layers):
+        vectors = loaded.dense(vectors)
+    pooled: FloatArray = vectors.cpu().numpy()
+    return pooled
+
+
+def layer_vectors(
+    model: Any, inputs: dict[str, Any], *, layers: Sequence[int], pool: Callable[[Any, Any], Any]
+) -> Tensor:
+    """Run an encoder over one batch and pool the tokens of some layers: (n, n_layers, dim).
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The encoder.
+    inputs : dict of str to Tensor
+        From ``padded``.
+    layers : sequence of int
+        Which hidden states.
+    pool : callable
+        Takes (n, tokens, dim) and a mask (n, tokens), gives (n, dim).
+    """
     import torch
 
-    ids, mask = _padded(windows, loaded.tokenizer.pad_token_id or 0)
-    ids, mask = ids.to(loaded.device), mask.to(loaded.device)
-    only_last = all(layer in (-1, loaded.folder.n_layers) for layer in layers)
-    outputs = loaded.model(
-        input_ids=ids,
-        # Without padding attention needs no mask, and runs faster.
-        attention_mask=None if bool(mask.all()) else mask,
-        output_hidden_states=not only_last,
-    )
+    mask = inputs["attention_mask"]
+    deepest = int(model.config.num_hidden_layers)
+    only_last = all(layer in (-1, deepest) for layer in layers)
+    # Without padding attention needs no mask, and runs faster.
+    given = inputs if not bool(mask.all()) else {**inputs, "attention_mask": None}
+    outputs = model(**given, output_hidden_states=not only_last)
     if only_last:
-        vectors = pool(outputs.last_hidden_state, mask)
-        if loaded.dense is not None:
-            vectors = loaded.dense(vectors)
-        return np.repeat(vectors.cpu().numpy()[:, None], len(layers), axis=1)
+        last = pool(outputs.last_hidden_state, mask)
+        return torch.stack([last] * len(layers), dim=1)
     states = outputs.hidden_states
-    return torch.stack([pool(states[layer], mask) for layer in layers], dim=1).cpu().numpy()
+    return torch.stack([pool(states[layer], mask) for layer in layers], dim=1)
 
 
-def _padded(windows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:
+def padded(windows: Windows, rows: IntArray, *, padding: int) -> dict[str, Tensor]:
+    """Put some windows into tensors of one length: ids, mask and, for pairs, token kinds."""
     import torch
 
-    longest = max(map(len, windows))
-    ids = np.full((len(windows), longest), padding, dtype=np.int64)
-    mask = np.zeros((len(windows), longest), dtype=np.int64)
-    for row, window in enumerate(windows):
-        ids[row, : len(window)] = window
-        mask[row, : len(window)] = 1
-    return torch.from_numpy(ids), torch.from_numpy(mask)
+    ids = [windows.ids[int(row)] for row in rows]
+    longest = max(map(len, ids))
+    parts = {"input_ids": _filled(ids, longest, padding)}
+    parts["attention_mask"] = _filled([[1] * len(window) for window in ids], longest, 0)
+    if windows.kinds is not None:
+        kinds = [windows.kinds[int(row)] for row in rows]
+        parts["token_type_ids"] = _filled(kinds, longest, 0)
+    return {name: torch.from_numpy(part) for name, part in parts.items()}
+
+
+def _filled(rows: Sequence[Sequence[int]], longest: int, value: int) -> IntArray:
+    table = np.full((len(rows), longest), value, dtype=np.int64)
+    for place, row in enumerate(rows):
+        table[place, : len(row)] = row
+    return table

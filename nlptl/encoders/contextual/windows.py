@@ -23,11 +23,14 @@ class Windows:
         The text of each window.
     sizes : ndarray of shape (n_windows,)
         Tokens of each window.
+    kinds : list of list of int or None
+        For pairs: which of the two texts each token is of, where the encoder is told.
     """
 
     ids: list[list[int]]
     text_of_window: IntArray
     sizes: IntArray
+    kinds: list[list[int]] | None = None
 
 
 def cut_windows(
@@ -65,6 +68,33 @@ def cut_windows(
         ids=ids,
         text_of_window=np.fromiter(owner, dtype=np.int64, count=len(ids)),
         sizes=np.fromiter(map(len, ids), dtype=np.int64, count=len(ids)),
+    )
+
+
+def cut_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]], *, window: int) -> Windows:
+    """Tokenize pairs of texts into one window each; the longer text of a pair is cut first.
+
+    Parameters
+    ----------
+    tokenizer : PreTrainedTokenizer
+        A fast tokenizer.
+    pairs : sequence of (str, str)
+    window : int
+        Most tokens of a pair, special tokens included.
+    """
+    encoded = tokenizer(
+        [first for first, _ in pairs],
+        [second for _, second in pairs],
+        truncation="longest_first",
+        max_length=window,
+        return_attention_mask=False,
+    )
+    ids = encoded["input_ids"]
+    return Windows(
+        ids=ids,
+        text_of_window=np.arange(len(ids)),
+        sizes=np.fromiter(map(len, ids), dtype=np.int64, count=len(ids)),
+        kinds=encoded.get("token_type_ids"),
     )
 
 

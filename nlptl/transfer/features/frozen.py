@@ -117,14 +117,17 @@ class FrozenFeatures:
         Ready to transform.
     weights : ndarray of shape (n_groups,)
         What each group of its columns counts.
+    joint : bool
+        The two texts of a pair are read together, instead of one by one.
     """
 
     encoder: Any
     weights: FloatArray
+    joint: bool = False
 
     def transform(self, rows: Rows) -> Features:
         """Encode rows; pairs become both vectors, their difference and their product."""
-        if not rows.are_pairs:
+        if self.joint or not rows.are_pairs:
             return self._one(rows)
         width = max(width for _, width in self.encoder.groups)
         return pair_features(self._one(rows.side(0)), self._one(rows.side(1)), width=width)
@@ -132,20 +135,21 @@ class FrozenFeatures:
     def groups(self, rows: Rows) -> Groups:
         """Name the column ranges of what ``transform`` gives for rows like these."""
         kept = tuple(group for group, w in zip(self.encoder.groups, self.weights, strict=True) if w)
-        return _paired(kept, rows)
+        return kept if self.joint else _paired(kept, rows)
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the encoder into a new folder; give the rest as plain JSON."""
         return {
             "encoder": save_encoder_part(self.encoder, folder),
             "weights": self.weights.tolist(),
+            "joint": self.joint,
         }
 
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
         """Read what ``save`` wrote."""
         encoder = load_encoder_part(described["encoder"], folder)
-        return cls(encoder, np.array(described["weights"]))
+        return cls(encoder, np.array(described["weights"]), described["joint"])
 
     def _one(self, rows: Rows) -> Features:
         found: Features = self.encoder.transform(rows if rows.numbers is not None else rows.texts)

@@ -7,6 +7,7 @@ from nlptl.encoders.contextual.folder import find_encoder
 from nlptl.encoders.contextual.forward import hidden_means, pooled_states
 from nlptl.encoders.contextual.pooling import mean_over_tokens
 from nlptl.encoders.contextual.shelf import load_encoder
+from nlptl.encoders.contextual.windows import Windows
 
 WINDOWS = [[2, 7, 3], [2, 8, 9, 10, 11, 3], [2, 12, 3], [2, 5, 6, 3]]
 
@@ -34,7 +35,9 @@ def test_batches_give_what_single_texts_give_in_the_order_asked(loaded, budget, 
 
 
 def test_the_last_layer_alone_needs_no_other(loaded):
-    found = pooled_states(loaded, WINDOWS, layers=(-1,), pool=mean_over_tokens)
+    sizes = np.array([len(window) for window in WINDOWS])
+    windows = Windows(WINDOWS, np.arange(len(WINDOWS)), sizes)
+    found = pooled_states(loaded, windows, layers=(-1,), pool=mean_over_tokens)
     np.testing.assert_allclose(found[:, 0], one_by_one(loaded, 3), atol=1e-5)
 
 

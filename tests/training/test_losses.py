@@ -1,0 +1,24 @@
+import pytest
+import torch
+from torch.nn import functional
+
+from nlptl.training.losses import row_losses, weighted_mean
+
+
+def test_one_label_a_row_is_cross_entropy():
+    logits, truth = torch.randn(4, 3), torch.tensor([0, 2, 1, 1])
+    torch.testing.assert_close(
+        row_losses(logits, truth).mean(), functional.cross_entropy(logits, truth)
+    )
+
+
+def test_several_labels_a_row_are_judged_one_by_one():
+    logits, truth = torch.tensor([[0.0, 2.0]]), torch.tensor([[1, 0]])
+    by_hand = (torch.log(torch.tensor(2.0)) + torch.log1p(torch.exp(torch.tensor(2.0)))) / 2
+    torch.testing.assert_close(row_losses(logits, truth), by_hand[None])
+
+
+def test_weights_count_and_none_at_all_is_zero():
+    losses = torch.tensor([1.0, 4.0])
+    assert weighted_mean(losses, torch.tensor([3.0, 1.0])).item() == pytest.approx(1.75)
+    assert weighted_mean(losses, torch.zeros(2)).item() == 0.0
