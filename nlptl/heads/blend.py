@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
@@ -14,9 +12,10 @@ from nlptl.heads.deciding.choosing import HeldOut
 from nlptl.heads.deciding.decision import best_temperature
 from nlptl.heads.discriminant import DiscriminantHead
 from nlptl.heads.linear import LogisticHead
+from nlptl.heads.scores import LinearScores
 
 
-class BlendHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class BlendHead(LinearScores):
     """The mean of a logistic regression and a shrinkage discriminant.
 
     One learns where classes meet, the other what each looks like; with few labels each is right
@@ -74,24 +73,6 @@ class BlendHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.coef_ = weights[0] * border.coef_ + weights[1] * clouds.coef_
         self.intercept_ = weights[0] * border.intercept_ + weights[1] * clouds.intercept_
         return self
-
-    def logits(self, X: FloatArray) -> FloatArray:
-        """Give a score for each class: (n, n_classes)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        scores: FloatArray = X @ self.coef_.T + self.intercept_
-        return scores
-
-    def predict_proba(self, X: FloatArray) -> FloatArray:
-        """Give probabilities: (n, n_classes)."""
-        probabilities: FloatArray = softmax(self.logits(X), axis=1)
-        return probabilities
-
-    def predict(self, X: FloatArray) -> AnyArray:
-        """Give the most probable class of each row."""
-        check_is_fitted(self)
-        best: AnyArray = self.classes_[self.logits(X).argmax(axis=1)]
-        return best
 
     def _mix(
         self, border: HeldOut | None, clouds: HeldOut | None, codes: IntArray

@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError
 from nlptl.heads.deciding.choosing import Chooser, Fold
 from nlptl.heads.linear import row_space
+from nlptl.heads.scores import LinearScores
 
 SHRINKAGES = (0.3, 0.6, 0.8, 0.9, 0.95, 0.99)
 MIDDLE = 0.95
 
 
-class DiscriminantHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class DiscriminantHead(LinearScores):
     """Classes as normal clouds of one common shape, with the shape shrunk towards a ball [1]_.
 
     Parameters
@@ -86,26 +86,6 @@ class DiscriminantHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         clouds = _Clouds.of(X, codes, weights)
         self.coef_, self.intercept_ = clouds.weights_at(self.shrinkage_)
         return self
-
-    def logits(self, X: FloatArray) -> FloatArray:
-        """Give the log posterior of each class, up to a constant a row: (n, n_classes)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float32, np.float64])
-        scores: FloatArray = X @ self.coef_.T + self.intercept_
-        return scores
-
-    def predict_proba(self, X: FloatArray) -> FloatArray:
-        """Give probabilities: (n, n_classes)."""
-        from scipy.special import softmax
-
-        probabilities: FloatArray = softmax(self.logits(X), axis=1)
-        return probabilities
-
-    def predict(self, X: FloatArray) -> AnyArray:
-        """Give the most probable class of each row."""
-        check_is_fitted(self)
-        best: AnyArray = self.classes_[self.logits(X).argmax(axis=1)]
-        return best
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from scipy.special import logsumexp
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
@@ -23,13 +22,14 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Features
 from nlptl.base.threads import map_in_threads
 from nlptl.heads.deciding.choosing import CRITERIA, Chooser, Fold
+from nlptl.heads.scores import LinearScores
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 MIDDLE = 10.0
 """Used where there are too few rows to choose: as good as choosing with 4 to 8 rows a class."""
 
 
-class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class LogisticHead(LinearScores):
     """Linear classifier with a penalty on the squared weights.
 
     Features are scaled by one number, so that the strength means the same for every encoder.
@@ -109,29 +109,11 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.coef_, self.intercept_ = frame.back(*_balanced_form(solution))
         return self
 
-    def logits(self, X: Features) -> FloatArray:
-        """Give a score for each class: (n, n_classes)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float32, np.float64])
-        scores: FloatArray = X @ self.coef_.T + self.intercept_
-        return scores
-
     def predict_log_proba(self, X: Features) -> FloatArray:
         """Give log probabilities: (n, n_classes)."""
         scores = self.logits(X)
         logs: FloatArray = scores - logsumexp(scores, axis=1, keepdims=True)
         return logs
-
-    def predict_proba(self, X: Features) -> FloatArray:
-        """Give probabilities: (n, n_classes)."""
-        probabilities: FloatArray = np.exp(self.predict_log_proba(X))
-        return probabilities
-
-    def predict(self, X: Features) -> AnyArray:
-        """Give the most probable class of each row."""
-        check_is_fitted(self)
-        best: AnyArray = self.classes_[self.logits(X).argmax(axis=1)]
-        return best
 
     def build(self, n_features: int, n_outputs: int) -> Any:
         """Make the same classifier as a network layer, to be trained together with a fusion."""

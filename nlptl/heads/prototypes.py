@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray
 from nlptl.base.errors import ConfigError
+from nlptl.heads.scores import ScoringHead
 
 
-class PrototypeHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class PrototypeHead(ScoringHead):
     """Give each vector the class whose mean vector is nearest [1]_.
 
     Parameters
@@ -64,16 +64,3 @@ class PrototypeHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         products = X @ self.prototypes_.T
         closeness: FloatArray = 2 * products - lengths - (X**2).sum(axis=1, keepdims=True)
         return closeness
-
-    def predict_proba(self, X: FloatArray) -> FloatArray:
-        """Give the softmax of minus the squared distances: (n, n_classes)."""
-        from scipy.special import softmax
-
-        probabilities: FloatArray = softmax(self.logits(X), axis=1)
-        return probabilities
-
-    def predict(self, X: FloatArray) -> AnyArray:
-        """Give the class of the nearest prototype of each row."""
-        check_is_fitted(self)
-        nearest: AnyArray = self.classes_[self.logits(X).argmax(axis=1)]
-        return nearest
