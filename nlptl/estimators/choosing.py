@@ -112,8 +112,8 @@ def imbalance_for(name: str | None, targets: Targets, *, solver: bool) -> Imbala
     if isinstance(found, LogitAdjustment) or not solver:
         raise ConfigError(
             f"imbalance={name!r} does nothing for several labels a text"
-            f"{'' if solver else ' with a network as head'}: thresholds are tuned for each label "
-            "anyway. Leave it out, or use imbalance='balanced' with LogisticHead()."
+            f"{'' if solver else ' where a network learns'}: thresholds are tuned for each label "
+            "anyway. Leave it out, or use imbalance='balanced' with LogisticHead() and Frozen()."
         )
     return found
 

@@ -340,8 +340,8 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
     ) -> tuple[FitPlan, FittedScorer]:
         found = features.transform(rows)
         head = default_head(self.head, encoder, found, targets, seed=self.seed)
-        solver = is_solver(head, encoder)
-        imbalance = imbalance_for(self.imbalance, targets, solver=solver)
+        solver, tunes = is_solver(head, encoder), isinstance(self._transfer(), FullFineTune)
+        imbalance = imbalance_for(self.imbalance, targets, solver=solver and not tunes)
         plan = FitPlan(self.training or TrainingConfig(), imbalance, self.seed, self.device)
         if solver:
             return plan, fit_solver_scorer(suited(head, found), found, targets, plan)

@@ -16,7 +16,7 @@ from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.contextual.shelf import LoadedEncoder, default_device, read_encoder
 from nlptl.estimators.scoring import FitPlan, FittedScorer
 from nlptl.heads.deciding.decision import Decision
-from nlptl.heads.fitting import OneVsRest, learn_decision, undecided, weigh_rows
+from nlptl.heads.fitting import OneVsRest, learn_decision, weigh_rows
 from nlptl.heads.linear import LogisticHead
 from nlptl.training.config import TrainingConfig
 from nlptl.training.loop import Learner
@@ -116,7 +116,9 @@ class Tuner:
             device=plan.device,
             unseen=None if validation is None else self._windows(*validation),
         )
-        decision = undecided(targets) if held is None else self._decision(network, *held)
+        # A linear start has the temperature in its weights; a network has it still to come.
+        before = scorer.decision if scorer.recipe else replace(scorer.decision, temperature=1.0)
+        decision = before if held is None else self._decision(network, *held)
         done = FeatureNetwork(network.head.eval(), network.scale)
         scored = FittedScorer(recipe.head, done, decision, recipe, history)
         return self._features(network.encoder), scored

@@ -139,3 +139,13 @@ def test_validation_rows_decide_how_long(tiny_encoder, orders):
 def test_what_cannot_be_tuned_is_refused(tiny_encoder, orders, encoder, options, said):
     with pytest.raises(ConfigError, match=said):
         tuned(encoder or tiny_encoder, *orders, **options)
+
+
+def test_treatments_of_rare_classes_are_followed_or_refused(tiny_encoder, orders):
+    texts, labels = orders
+    few = slice(0, 60)  # too few to hold some out: what the frozen start learnt stays
+    model = tuned(tiny_encoder, texts[few], labels[few], imbalance="logit_adjust")
+    assert model.fitted_.scorer.decision.offsets is not None
+    several = [[label] for label in labels]
+    with pytest.raises(ConfigError, match="does nothing for several labels"):
+        tuned(tiny_encoder, texts, several, imbalance="balanced")
