@@ -13,53 +13,75 @@ if TYPE_CHECKING:
     from nlptl.base.errors import NlptlError
     from nlptl.data.audit import audit
     from nlptl.data.corpus import Corpus
-    from nlptl.data.reading import read_table
     from nlptl.data.samples import support_requests
     from nlptl.data.splits import k_shot
+    from nlptl.data.tables.reading import read_table
     from nlptl.encoders import FusedEncoder, StaticEncoder, TfidfEncoder, TransformerEncoder
+    from nlptl.estimators.adapter_stack import AdapterStack
     from nlptl.estimators.text_classifier import TextClassifier
-    from nlptl.heads import BlendHead, DiscriminantHead, LogisticHead, MLPHead, PrototypeHead
+    from nlptl.estimators.text_regressor import TextRegressor
+    from nlptl.heads import (
+        BlendHead,
+        DiscriminantHead,
+        LogisticHead,
+        MLPHead,
+        OrdinalHead,
+        PrototypeHead,
+        RidgeHead,
+    )
     from nlptl.training.config import TrainingConfig
     from nlptl.transfer.features import Frozen
-    from nlptl.transfer.parameters import FullFineTune
+    from nlptl.transfer.parameters import L2SP, FullFineTune, LoRA
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AdapterStack": "nlptl.estimators.adapter_stack",
     "BlendHead": "nlptl.heads",
     "Corpus": "nlptl.data.corpus",
     "DiscriminantHead": "nlptl.heads",
     "Frozen": "nlptl.transfer.features",
     "FullFineTune": "nlptl.transfer.parameters",
     "FusedEncoder": "nlptl.encoders",
+    "L2SP": "nlptl.transfer.parameters",
+    "LoRA": "nlptl.transfer.parameters",
     "LogisticHead": "nlptl.heads",
     "MLPHead": "nlptl.heads",
     "NlptlError": "nlptl.base.errors",
+    "OrdinalHead": "nlptl.heads",
     "PrototypeHead": "nlptl.heads",
+    "RidgeHead": "nlptl.heads",
     "StaticEncoder": "nlptl.encoders",
     "TextClassifier": "nlptl.estimators.text_classifier",
+    "TextRegressor": "nlptl.estimators.text_regressor",
     "TfidfEncoder": "nlptl.encoders",
     "TrainingConfig": "nlptl.training.config",
     "TransformerEncoder": "nlptl.encoders",
     "audit": "nlptl.data.audit",
     "k_shot": "nlptl.data.splits",
-    "read_table": "nlptl.data.reading",
+    "read_table": "nlptl.data.tables.reading",
     "support_requests": "nlptl.data.samples",
 }
 
 __all__ = [
+    "L2SP",
+    "AdapterStack",
     "BlendHead",
     "Corpus",
     "DiscriminantHead",
     "Frozen",
     "FullFineTune",
     "FusedEncoder",
+    "LoRA",
     "LogisticHead",
     "MLPHead",
     "NlptlError",
+    "OrdinalHead",
     "PrototypeHead",
+    "RidgeHead",
     "StaticEncoder",
     "TextClassifier",
+    "TextRegressor",
     "TfidfEncoder",
     "TrainingConfig",
     "TransformerEncoder",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -10,6 +12,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 WORDS = """
@@ -138,3 +141,47 @@ def vectors_file(tmp_path_factory) -> Path:
     rows = [f"{word} {' '.join(f'{x:.4f}' for x in rng.normal(size=8))}" for word in words]
     path.write_text("\n".join([f"{len(words)} 8", *rows]) + "\n", encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def launch(tmp_path_factory):
+    """Run a script as users do: with ``accelerate launch``, two processes on the processor."""
+    settings = "--num_machines 1 --mixed_precision no --dynamo_backend no --main_process_port 0"
+
+    def start(script, *arguments, processes=2, flags=None, **environment):
+        chosen = flags or (["--multi_gpu"] if processes > 1 else ["--cpu"])
+        command = [sys.executable, "-m", "accelerate.commands.launch", *chosen]
+        command += ["--num_processes", str(processes), *settings.split(), str(script)]
+        clean = {n: v for n, v in os.environ.items() if not n.startswith("ACCELERATE_")}
+        on_processor = {} if flags else {"ACCELERATE_USE_CPU": "true"}
+        own = {"OMP_NUM_THREADS": "1", "HF_HOME": str(tmp_path_factory.getbasetemp() / "hf")}
+        return subprocess.Popen(
+            [*command, *map(str, arguments)],
+            env={**clean, **on_processor, **own, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(script, *arguments, **options):
+        process = start(script, *arguments, **options)
+        try:
+            process.out, process.err = process.communicate(timeout=120)
+        finally:
+            if process.poll() is None:
+                kill(process)
+        return process
+
+    def kill(process):
+        """Kill the launcher and its processes, which are in sessions of their own."""
+        family = [
+            psutil.Process(process.pid),
+            *psutil.Process(process.pid).children(recursive=True),
+        ]
+        for one in family:
+            one.kill()
+        psutil.wait_procs(family, timeout=10)
+        process.communicate()
+
+    run.start, run.kill = start, kill
+    return run

@@ -21,5 +21,9 @@ class IntegrityError(StorageError):
     """A stored file is missing, damaged or was changed since it was written."""
 
 
+class ElsewhereError(NlptlError):
+    """Another process of this launch could not go on; that one says why."""
+
+
 class EncoderNotFoundError(NlptlError, OSError):
     """A pretrained encoder is neither a local folder nor available from the Hub."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 
-def progress_bar(*, total: int, unit: str, description: str, show: bool | None = None) -> Any:
+def progress_bar(
+    *, total: int | None, unit: str, description: str, show: bool | None = None
+) -> Any:
     """Open a bar that appears only on a terminal and only when the work takes over a second.
 
     Parameters
     ----------
-    total : int
-        How many units the work has.
+    total : int or None
+        How many units the work has; None where nobody knows yet.
     unit, description : str
         What is counted, and what is being done.
     show : bool or None

@@ -1,16 +1,18 @@
-"""What commands share: the console, and the columns of a table."""
+"""What commands share: the console, the columns of a table, and models of either kind."""
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from nlptl.data.reading import column
-from nlptl.data.rows import Rows, as_rows
+from nlptl.base.errors import InputError
+from nlptl.data.tables.reading import column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,10 +20,16 @@ if TYPE_CHECKING:
 _NARROW = 100
 
 
-def console() -> Console:
-    """Give the console; where there is no terminal, lines are wide enough for the tables."""
+def console(*, quiet: bool = False) -> Console:
+    """Give the console; where there is no terminal, lines are wide enough for the tables.
+
+    Parameters
+    ----------
+    quiet : bool
+        Say nothing: for processes beside the one that speaks.
+    """
     # What users wrote is shown as it is: "[red]" in a text is no colour, ":fire:" no picture.
-    plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+    plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False, "quiet": quiet}
     found = Console(**plain)
     return found if found.is_terminal else Console(**plain, width=_NARROW)
 
@@ -41,11 +49,32 @@ def add_columns(parser: ArgumentParser, *, label: bool) -> None:
         help="the column of the texts, or two columns for pairs of texts",
     )
     if label:
-        parser.add_argument("--label-column", metavar="L", help="the column of the labels")
+        explained = "the column of the labels or numbers"
+        parser.add_argument("--label-column", metavar="L", help=explained)
     parser.add_argument("--split", help="which split of a data set that has several")
 
 
-def texts_of(table: pd.DataFrame, columns: Any) -> Rows:
-    """Read the texts of a table from one column, or pairs from two."""
-    found = [column(table, name) for name in columns]
-    return as_rows(found[0] if len(found) == 1 else list(zip(*found, strict=True)))
+def labels_of(table: pd.DataFrame, name: str, *, numeric: bool) -> list[Any]:
+    """Read a column of labels, or of numbers as csv and other files write them.
+
+    Raises
+    ------
+    InputError
+        If a number is missing or cannot be read; it is shown with its row.
+    """
+    found = column(table, name)
+    if numeric:
+        return [_number(name, row, value) for row, value in enumerate(found)]
+    return [label.tolist() if isinstance(label, np.ndarray) else label for label in found]
+
+
+def _number(name: str, row: int, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as problem:
+        raise InputError(
+            f"Column {name!r} holds {value!r} at row {row}, which is no number."
+        ) from problem
+    if not math.isfinite(number):
+        raise InputError(f"Column {name!r} holds {value!r} at row {row}, which is not finite.")
+    return number

@@ -1,15 +1,22 @@
-"""Measure a saved model on labelled data: accuracy with its interval, and every class."""
+"""Measure a saved model on labelled data.
+
+For classes: accuracy with its interval, and every class. For numbers: correlations and errors.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nlptl.cli.console import add_columns, console, texts_of
-from nlptl.data.reading import column, read_table
+from nlptl.cli.console import add_columns, console, labels_of
+from nlptl.data.tables.reading import read_table, texts_of
+from nlptl.estimators.kinds import load_any
 from nlptl.estimators.text_classifier import TextClassifier
+
+if TYPE_CHECKING:
+    from nlptl.evaluation.intervals import Interval
 
 EXAMPLES = """examples:
   nlptl evaluate model/ test.csv
@@ -27,25 +34,38 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(given: Namespace) -> int:
     """Load, measure, show."""
-    classifier = TextClassifier.load(given.model)
-    trained = classifier.notes_.get("run", {})
+    model = load_any(given.model)
+    trained = model.notes_.get("run", {})
     table = read_table(given.data, split=given.split)
     rows = texts_of(table, given.text_column or trained.get("text_column") or ["text"])
-    labels = column(table, given.label_column or trained.get("label_column") or "label")
-    return _show(classifier, rows, labels, as_json=given.json)
+    name = given.label_column or trained.get("label_column") or "label"
+    if isinstance(model, TextClassifier):
+        labels = labels_of(table, name, numeric=False)
+        return _show(model, rows, labels, as_json=given.json)
+    figures = model.evaluate(rows, labels_of(table, name, numeric=True))
+    return _show_figures(figures, len(rows), as_json=given.json)
 
 
 def _show(classifier: TextClassifier, rows: Any, labels: list[Any], *, as_json: bool) -> int:
     from nlptl.evaluation.intervals import share_interval
-    from nlptl.reports.tables import classes_table, metrics_table
+    from nlptl.reports.tables import classes_table
 
     figures = classifier.evaluate(rows, labels)
     interval = share_interval(round(figures["accuracy"] * len(rows)), len(rows))
-    if as_json:
-        record = {**figures, "rows": len(rows), "interval": [interval.low, interval.high]}
-        sys.stdout.write(json.dumps(record) + "\n")
+    _show_figures(figures, len(rows), interval=interval, as_json=as_json)
+    if not as_json:
+        console().print(classes_table(classifier.class_scores(rows, labels)))
+    return 0
+
+
+def _show_figures(
+    figures: dict[str, float], n_rows: int, *, interval: Interval | None = None, as_json: bool
+) -> int:
+    from nlptl.reports.tables import metrics_table
+
+    if not as_json:
+        console().print(metrics_table(figures, interval=interval))
         return 0
-    out = console()
-    out.print(metrics_table(figures, interval=interval))
-    out.print(classes_table(classifier.class_scores(rows, labels)))
+    span = {} if interval is None else {"interval": [interval.low, interval.high]}
+    sys.stdout.write(json.dumps({**figures, "rows": n_rows, **span}) + "\n")
     return 0

@@ -7,17 +7,17 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from nlptl import __version__
-from nlptl.base.errors import NlptlError
+from nlptl.base.errors import ElsewhereError, NlptlError
 from nlptl.base.names import suggest
 
 COMMANDS = {
     "demo": "show the whole story on shipped data, offline, in under two minutes",
-    "train": "train a text classifier and save it",
+    "train": "train a text classifier or regressor and save it",
     "evaluate": "measure a saved model on labelled data",
-    "predict": "label texts with a saved model",
+    "predict": "label texts with a saved model, or give their numbers",
     "audit": "look for repeats, conflicts and leaks in a table before training",
 }
 
@@ -71,9 +71,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, rest: list[str]) -> int:
-    command = import_module(f"nlptl.cli.{name}")
+    return run_command(f"nlptl {name}", import_module(f"nlptl.cli.{name}"), rest)
+
+
+def run_command(prog: str, command: Any, rest: Sequence[str]) -> int:
+    """Run a command or a recipe: read its options, and turn errors into one line.
+
+    Parameters
+    ----------
+    prog : str
+        Its name, for messages.
+    command : module
+        With a docstring, ``EXAMPLES``, ``add_arguments(parser)`` and ``run(given)``; where it
+        has ``INTERRUPTED``, that says what an interruption leaves.
+    rest : sequence of str
+        What was written after its name.
+
+    Returns
+    -------
+    int
+        As ``main``.
+    """
     parser = OneLineParser(
-        prog=f"nlptl {name}",
+        prog=prog,
         description=command.__doc__,
         epilog=command.EXAMPLES,
         formatter_class=RawDescriptionHelpFormatter,
@@ -84,11 +104,14 @@ def _run(name: str, rest: list[str]) -> int:
         return int(command.run(parser.parse_args(rest)))
     except SystemExit as leaving:
         return int(leaving.code or 0)
+    except ElsewhereError:
+        return _BAD_INPUT
     except NlptlError as problem:
-        sys.stderr.write(f"nlptl {name}: error: {' '.join(str(problem).split())}\n")
+        sys.stderr.write(f"{prog}: error: {' '.join(str(problem).split())}\n")
         return _BAD_INPUT
     except KeyboardInterrupt:
-        sys.stderr.write(f"\nnlptl {name}: interrupted; nothing half-written was left.\n")
+        left = getattr(command, "INTERRUPTED", "nothing half-written was left")
+        sys.stderr.write(f"\n{prog}: interrupted; {left}.\n")
         return _INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away (nlptl ... | head): no error of ours.

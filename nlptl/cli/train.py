@@ -1,7 +1,9 @@
-"""Train a text classifier on a table and save it.
+"""Train a text classifier, or a regressor, on a table and save it.
 
 The encoder stays frozen and a head learns (--transfer frozen, the default), or both learn
-(--transfer full). Options of a part are written with a dot: --head.C 3, --transfer.layers all.
+(--transfer full), or an adapter and the head (--transfer lora). Tuning that was interrupted goes
+on where it was when the same command runs again. Options of a part are written with a dot:
+--head.C 3, --transfer.layers 2.
 """
 
 from __future__ import annotations
@@ -12,21 +14,27 @@ from typing import Any
 
 import numpy as np
 
+from nlptl.base.arrays import IntArray
 from nlptl.base.errors import StorageError
-from nlptl.cli.console import add_columns, console, show_warnings, texts_of
+from nlptl.cli.console import add_columns, console, labels_of, show_warnings
 from nlptl.config.names import TABLES, find_class, options_of
-from nlptl.config.run import RunConfig, read_run
-from nlptl.data.reading import column, read_table
+from nlptl.config.run import TASKS, RunConfig, read_run
 from nlptl.data.rows import Rows
-from nlptl.data.splits import k_shot, stratified_split
+from nlptl.data.splits import k_shot, number_split, stratified_split
+from nlptl.data.tables.reading import read_table, texts_of
+from nlptl.estimators.bulk.sharded import evaluate_sharded
+from nlptl.estimators.kinds import load_any
 from nlptl.estimators.text_classifier import TextClassifier
+from nlptl.estimators.text_regressor import TextRegressor
 from nlptl.reports.tables import audit_table
 from nlptl.storage.hashing import fingerprint, sha256_of
+from nlptl.training.processes import check_world, from_main
 
 EXAMPLES = """examples:
   nlptl train reviews.csv --text-column review --label-column stars --output model/
   nlptl train data.parquet --encoder static --output fast-model/
   nlptl train pairs.tsv --text-column a b --label-column same --output model/
+  nlptl train essays.csv --task regression --label-column grade --output model/
   nlptl train data.csv --head mlp --head.hidden [128] --training.epochs 20 --output model/
   nlptl train --config run.yaml --seed 1 --output model-1/
 """
@@ -47,6 +55,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         names = ", ".join(TABLES[part])
         more = ", or a Hub name or folder" if part == "encoder" else ""
         parser.add_argument(f"--{part}", metavar="NAME", help=f"{names}{more}")
+    parser.add_argument("--task", metavar="NAME", help=f"{' (default) or '.join(TASKS)}")
     parser.add_argument("--imbalance", metavar="NAME", help="balanced or logit_adjust")
     parser.add_argument("--long-texts", metavar="NAME", help="windows or cut")
     parser.add_argument("--shots", metavar="N", help="train on N rows of each class only")
@@ -56,34 +65,48 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--seed", metavar="N", help="the same seed gives the same model")
     parser.add_argument("--device", help="torch device, for example cpu or cuda:1")
+    parser.add_argument("--processes", metavar="N", help="refuse to run with another number")
     for owner, options in _options_by_part().items():
         group = parser.add_argument_group(f"options of {owner}")
         for option, explained in options.items():
             group.add_argument(f"--{owner}.{option}", metavar="VALUE", help=explained)
 
 
-def run(given: Namespace) -> int:
-    """Train, evaluate, save."""
+INTERRUPTED = "tuning goes on from its last checkpoint: run the same command again"
+
+
+def run(given: Namespace, *, transfer: str | None = None) -> int:
+    """Train, evaluate, save; in every process of a launch, of which the first one speaks.
+
+    Parameters
+    ----------
+    given : Namespace
+        Of ``add_arguments``.
+    transfer : str, optional
+        What is taken where neither flags nor file name a transfer.
+    """
     flags = {n: v for n, v in vars(given).items() if n not in ("config", "overwrite")}
-    run_config = read_run(given.config, flags)
-    out = console()
+    run_config = read_run(given.config, flags, transfer=transfer)
+    found = check_world(run_config.processes)
+    out = console(quiet=found.rank > 0)
     settings = _settings(run_config)
-    if _already_done(run_config, settings, overwrite=given.overwrite):
+    if from_main(lambda: _already_done(run_config, settings, overwrite=given.overwrite)):
         out.print(f"{run_config.output} already holds the model of these settings: nothing to do.")
         return 0
-    classifier = run_config.classifier()
+    model = run_config.model()
     training, testing = _tables(run_config)
     others = {"the test data": testing[0]} if testing else {}
-    report = classifier.audit(*training, others=others)
+    report = model.audit(*training, others=others)
     out.print(audit_table(report))
     show_warnings(report.warnings, out)
-    classifier.fit(*training)
-    classifier.audit_ = report  # the one that knows of the test data too
-    _report(classifier, training, testing, out)
+    model.fit(*training)
+    model.audit_ = report  # the one that knows of the test data too
+    _report(model, training, testing, out)
     if run_config.output is None:
         out.print("Not saved: give --output FOLDER to keep the model.")
         return 0
-    classifier.save(run_config.output, notes={"run": settings})
+    from_main(lambda: str(model.save(str(run_config.output), notes={"run": settings})))
+    run_config.forget_checkpoints()
     out.print(
         f"Saved and read back: {run_config.output}\n"
         f"Next: nlptl predict {run_config.output} DATA --output predictions.csv",
@@ -92,18 +115,19 @@ def run(given: Namespace) -> int:
     return 0
 
 
-def _report(classifier: TextClassifier, training: Any, testing: Any, out: Any) -> None:
+def _report(model: TextClassifier | TextRegressor, training: Any, testing: Any, out: Any) -> None:
     from nlptl.evaluation.intervals import share_interval
     from nlptl.reports.tables import metrics_table
 
-    known = classifier.coverage(training[0])
+    known = model.coverage(training[0])
     if known is not None:
         out.print(f"Word vectors: {known}.")
     if not testing:
         return
-    figures = classifier.evaluate(*testing)
-    n = len(testing[0])
-    out.print(metrics_table(figures, interval=share_interval(round(figures["accuracy"] * n), n)))
+    figures, n = evaluate_sharded(model, *testing), len(testing[0])
+    right = figures.get("accuracy")
+    interval = None if right is None else share_interval(round(right * n), n)
+    out.print(metrics_table(figures, interval=interval))
 
 
 def _tables(run_config: RunConfig) -> tuple[tuple[Rows, list[Any]], tuple[Rows, list[Any]] | None]:
@@ -113,8 +137,7 @@ def _tables(run_config: RunConfig) -> tuple[tuple[Rows, list[Any]], tuple[Rows, 
         return _few(rows, labels, run_config), _read(run_config.test, run_config)
     if not run_config.test_share:
         return _few(rows, labels, run_config), None
-    names = [str(label) for label in labels]
-    train, test = stratified_split(names, test_share=run_config.test_share, seed=run_config.seed)
+    train, test = _split(labels, run_config)
     if not len(test):
         return _few(rows, labels, run_config), None
     held_out = rows.take(test), [labels[i] for i in test]
@@ -123,8 +146,15 @@ def _tables(run_config: RunConfig) -> tuple[tuple[Rows, list[Any]], tuple[Rows, 
 
 def _read(source: str, run_config: RunConfig) -> tuple[Rows, list[Any]]:
     table = read_table(source, split=run_config.split)
-    labels = [_plain(label) for label in column(table, run_config.label_column)]
+    labels = labels_of(table, run_config.label_column, numeric=run_config.numeric)
     return texts_of(table, run_config.text_column), labels
+
+
+def _split(labels: list[Any], run_config: RunConfig) -> tuple[IntArray, IntArray]:
+    chosen: dict[str, Any] = {"test_share": run_config.test_share, "seed": run_config.seed}
+    if run_config.numeric:
+        return number_split(np.array(labels), **chosen)
+    return stratified_split([str(label) for label in labels], **chosen)
 
 
 def _few(rows: Rows, labels: list[Any], run_config: RunConfig) -> tuple[Rows, list[Any]]:
@@ -132,10 +162,6 @@ def _few(rows: Rows, labels: list[Any], run_config: RunConfig) -> tuple[Rows, li
         return rows, labels
     some = k_shot(labels, run_config.shots, seed=run_config.seed)
     return rows.take(some), [labels[i] for i in some]
-
-
-def _plain(label: Any) -> Any:
-    return label.tolist() if isinstance(label, np.ndarray) else label
 
 
 def _settings(run_config: RunConfig) -> dict[str, Any]:
@@ -156,7 +182,7 @@ def _already_done(run_config: RunConfig, settings: dict[str, Any], *, overwrite:
     folder = Path(run_config.output) if run_config.output else None
     if folder is None or overwrite or not folder.is_dir() or not any(folder.iterdir()):
         return False
-    kept = TextClassifier.load(folder).notes_.get("run")
+    kept = load_any(folder).notes_.get("run")
     if kept == settings:
         return True
     changed = [name for name in settings if (kept or {}).get(name) != settings[name]]

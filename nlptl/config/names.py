@@ -21,13 +21,17 @@ TABLES: MappingProxyType[str, Mapping[str, str]] = MappingProxyType(
         "transfer": {
             "frozen": "nlptl.transfer.features.frozen:Frozen",
             "full": "nlptl.transfer.parameters.full:FullFineTune",
+            "l2sp": "nlptl.transfer.parameters.anchoring:L2SP",
+            "lora": "nlptl.transfer.parameters.lora:LoRA",
         },
         "head": {
-            "blend": "nlptl.heads.blend:BlendHead",
-            "discriminant": "nlptl.heads.discriminant:DiscriminantHead",
-            "logistic": "nlptl.heads.linear:LogisticHead",
+            "blend": "nlptl.heads.linear.blend:BlendHead",
+            "discriminant": "nlptl.heads.linear.discriminant:DiscriminantHead",
+            "logistic": "nlptl.heads.linear.logistic:LogisticHead",
             "mlp": "nlptl.heads.mlp:MLPHead",
+            "ordinal": "nlptl.heads.linear.ordinal:OrdinalHead",
             "prototype": "nlptl.heads.prototypes:PrototypeHead",
+            "ridge": "nlptl.heads.linear.ridge:RidgeHead",
         },
         "training": {"training": "nlptl.training.config:TrainingConfig"},
     }

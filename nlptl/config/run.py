@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,14 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
 from nlptl.config.names import TABLES, build, build_encoder
 from nlptl.estimators.text_classifier import TextClassifier
+from nlptl.estimators.text_regressor import TextRegressor
+from nlptl.training.config import TrainingConfig
+from nlptl.training.processes import is_main
 
 PARTS = tuple(TABLES)
+_TUNED = ("full", "l2sp", "lora")
+"""Transfers that train step by step, and so write checkpoints."""
+TASKS = ("classification", "regression")
 
 
 @dataclass(frozen=True)
@@ -46,11 +53,15 @@ class RunConfig:
     output : str or None
         Folder of the model.
     encoder, transfer, head, training : Part
-        What the classifier is made of.
+        What the model is made of.
+    task : {"classification", "regression"}
+        Whether the labels are classes or numbers.
     seed : int
     imbalance, device : str or None
     long_texts : str
         As in ``TextClassifier``.
+    processes : int or None
+        Refuse to run with another number of processes.
     """
 
     data: str
@@ -65,32 +76,61 @@ class RunConfig:
     transfer: Part = Part()
     head: Part = Part()
     training: Part = Part()
+    task: str = "classification"
     seed: int = 0
     imbalance: str | None = None
     device: str | None = None
     long_texts: str = "windows"
+    processes: int | None = None
 
-    def classifier(self) -> TextClassifier:
-        """Make the classifier that these settings describe."""
-        return TextClassifier(
-            build_encoder(self.encoder.name, self.encoder.options),
-            transfer=_made("transfer", self.transfer, "frozen"),
-            head=_made("head", self.head, "logistic"),
-            training=_made("training", self.training, "training"),
-            seed=self.seed,
-            imbalance=self.imbalance,
-            device=self.device,
-            long_texts=self.long_texts,
-        )
+    @property
+    def numeric(self) -> bool:
+        """Whether the labels are numbers."""
+        return self.task == "regression"
+
+    def model(self) -> TextClassifier | TextRegressor:
+        """Make the classifier or regressor that these settings describe."""
+        encoder = build_encoder(self.encoder.name, self.encoder.options)
+        parts: dict[str, Any] = {
+            "transfer": _made("transfer", self.transfer, "frozen"),
+            "head": _made("head", self.head, "ridge" if self.numeric else "logistic"),
+            "training": self._training(),
+            "seed": self.seed,
+            "device": self.device,
+            "long_texts": self.long_texts,
+        }
+        if self.numeric:
+            return TextRegressor(encoder, **parts)
+        return TextClassifier(encoder, imbalance=self.imbalance, **parts)
+
+    @property
+    def checkpoints(self) -> Path | None:
+        """The folder of checkpoints beside the output, where an encoder is tuned."""
+        tunes = self.transfer.name in _TUNED and "checkpoints" not in self.training.options
+        return Path(f"{Path(self.output)}.checkpoints") if tunes and self.output else None
+
+    def forget_checkpoints(self) -> None:
+        """Remove the checkpoints beside the output, in the main process, once it is there."""
+        if self.checkpoints is not None and is_main():
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def _training(self) -> TrainingConfig | None:
+        made: TrainingConfig | None = _made("training", self.training, "training")
+        if self.checkpoints is None:
+            return made
+        return replace(made or TrainingConfig(), checkpoints=str(self.checkpoints))
 
     def to_json(self) -> dict[str, Any]:
         """Give the settings as plain JSON values, without where the model goes."""
         settings = asdict(self)
-        settings.pop("output")
+        for name in ("output", "processes"):
+            settings.pop(name)
         return {**settings, "text_column": list(self.text_column)}
 
 
-def read_run(config: str | None, flags: Mapping[str, Any]) -> RunConfig:
+def read_run(
+    config: str | None, flags: Mapping[str, Any], *, transfer: str | None = None
+) -> RunConfig:
     """Join a YAML file with flags; flags win.
 
     Parameters
@@ -99,15 +139,19 @@ def read_run(config: str | None, flags: Mapping[str, Any]) -> RunConfig:
         Path of a YAML file.
     flags : mapping
         Settings given on the command line; ``"head.C"`` sets an option of a part.
+    transfer : str, optional
+        What is taken where neither names a transfer.
 
     Raises
     ------
     ConfigError
         If the file cannot be read, or a setting is unknown or of the wrong type.
     """
-    settings = _read_yaml(config) if config else {}
+    settings = read_yaml(config) if config else {}
     given = {name: value for name, value in flags.items() if value is not None}
     parts = {part: _part(part, settings.get(part), given) for part in PARTS}
+    if parts["transfer"].name is None and transfer is not None:
+        parts["transfer"] = replace(parts["transfer"], name=transfer)
     plain = {
         **{name: value for name, value in settings.items() if name not in PARTS},
         **{n: v for n, v in given.items() if "." not in n and n not in PARTS},
@@ -125,13 +169,22 @@ def read_run(config: str | None, flags: Mapping[str, Any]) -> RunConfig:
 
 def _typed(settings: dict[str, Any]) -> RunConfig:
     settings = {name: value for name, value in settings.items() if value is not None}
-    numbers = {"shots": int, "seed": int, "test_share": float}
+    numbers = {"shots": int, "seed": int, "test_share": float, "processes": int}
     for name in numbers.keys() & settings.keys():
         settings[name] = _number(name, settings[name], numbers[name])
     if settings.get("shots", 1) < 1:
         raise ConfigError(f"shots must be at least 1, got {settings['shots']}.")
     if not 0 <= settings.get("test_share", 0.2) < 1:
         raise ConfigError(f"test_share must be 0 or lie below 1, got {settings['test_share']}.")
+    task = settings.get("task", "classification")
+    if task not in TASKS:
+        raise ConfigError(f"task={task!r} is not known. {suggest(str(task), TASKS)}")
+    for name in ("imbalance", "shots"):
+        if task == "regression" and name in settings:
+            raise ConfigError(
+                f"{name}={settings[name]!r} is about classes, and task='regression' has none. "
+                "Leave it out."
+            )
     return RunConfig(**settings)
 
 
@@ -162,7 +215,14 @@ def _made(part: str, chosen: Part, default: str) -> Any:
     return build(part, chosen.name or default, chosen.options)
 
 
-def _read_yaml(path: str) -> dict[str, Any]:
+def read_yaml(path: str) -> dict[str, Any]:
+    """Read settings from a YAML file.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, or holds something else than a mapping.
+    """
     import yaml
 
     try:

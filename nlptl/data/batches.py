@@ -88,3 +88,46 @@ def like_lengths(
         batches += [some[first : first + batch_size] for first in range(0, len(some), batch_size)]
     for place in rng.permutation(len(batches)):
         yield batches[place]
+
+
+def dealt(
+    rows: IntArray, lengths: IntArray, *, n_ranks: int, passes: int, tokens_per_pass: int
+) -> list[list[IntArray]]:
+    """Deal the rows of one step over processes, and over forward passes in each of them.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n,)
+        Row numbers of the step.
+    lengths : ndarray
+        Tokens of every row there is.
+    n_ranks : int
+        Processes.
+    passes : int
+        Forward passes a process, at least; never more than it has rows.
+    tokens_per_pass : int
+        Rows of a pass times the longest of them is at most this, except for one row alone.
+
+    Returns
+    -------
+    list of list of ndarray
+        ``[rank][pass]``: every row once, and as many passes in each process, some of them empty.
+
+    Examples
+    --------
+    >>> rows, lengths = np.arange(5), np.array([9, 2, 2, 3, 2])
+    >>> parts = dealt(rows, lengths, n_ranks=2, passes=1, tokens_per_pass=18)
+    >>> [[part.tolist() for part in rank] for rank in parts]
+    [[[0, 2], [4]], [[1], [3]]]
+    """
+    shares = [rows[rank::n_ranks] for rank in range(n_ranks)]
+    largest = max(len(share) for share in shares)
+    for count in range(min(passes, largest), largest + 1):
+        parts = [np.array_split(share, count) for share in shares]
+        if all(_fits(part, lengths, tokens_per_pass) for rank in parts for part in rank):
+            break
+    return parts
+
+
+def _fits(rows: IntArray, lengths: IntArray, tokens: int) -> bool:
+    return len(rows) < 2 or len(rows) * int(lengths[rows].max()) <= tokens

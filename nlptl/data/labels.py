@@ -34,6 +34,11 @@ class LabelCodec:
     classes: AnyArray
     form: str
 
+    @property
+    def n_outputs(self) -> int:
+        """Classes or labels there are."""
+        return len(self.classes)
+
     @classmethod
     def learn(cls, labels: Any) -> Self:
         """Find the label set.

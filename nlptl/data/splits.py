@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from nlptl.base.arrays import AnyArray, IntArray
+from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import InputError
 from nlptl.data.labels import distinct, key_of
+
+_STRETCH = 20
+"""Numbers that follow each other and are dealt like rows of one class."""
 
 
 def k_shot(labels: Any, shots: int, *, seed: int) -> IntArray:
@@ -90,6 +93,30 @@ def stratified_split(
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
+def number_split(
+    numbers: FloatArray, *, test_share: float = 0.2, seed: int = 0
+) -> tuple[IntArray, IntArray]:
+    """Split rows with numbers in two, small and large ones in the same proportion.
+
+    Parameters
+    ----------
+    numbers : ndarray of shape (n,)
+    test_share : float
+        Share of the rows that goes into the second part, between 0 and 1.
+    seed : int
+        The same seed gives the same split.
+
+    Returns
+    -------
+    train, test : ndarray
+        Row numbers in ascending order.
+    """
+    if not 0 < test_share < 1:
+        raise InputError(f"test_share must lie between 0 and 1, got {test_share}.")
+    chosen = _spread(numbers, test_share, seed=seed)
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
 def group_split(
     groups: Any, *, test_share: float = 0.2, seed: int = 0
 ) -> tuple[IntArray, IntArray]:
@@ -119,7 +146,7 @@ def group_split(
     return train, test
 
 
-def stratified_folds(codes: IntArray, n_folds: int, *, seed: int) -> IntArray:
+def stratified_folds(codes: AnyArray, n_folds: int, *, seed: int) -> IntArray:
     """Deal rows into folds so that each class is spread as evenly as its size allows.
 
     Unlike a splitter that refuses classes smaller than the number of folds, a class with a
@@ -128,7 +155,8 @@ def stratified_folds(codes: IntArray, n_folds: int, *, seed: int) -> IntArray:
     Parameters
     ----------
     codes : ndarray of shape (n,) or (n, n_classes)
-        Class codes, or zeros and ones where a row has several labels.
+        Class codes; zeros and ones where a row has several labels; or numbers (n,), of
+        which every fold gets small and large ones.
     n_folds : int
         How many folds.
     seed : int
@@ -145,14 +173,14 @@ def stratified_folds(codes: IntArray, n_folds: int, *, seed: int) -> IntArray:
     return folds
 
 
-def stratified_sample(codes: IntArray, most: int, *, seed: int) -> IntArray:
+def stratified_sample(codes: AnyArray, most: int, *, seed: int) -> IntArray:
     """Give at most ``most`` row numbers, each class in proportion, in ascending order."""
     if len(codes) <= most:
         return np.arange(len(codes))
     return np.flatnonzero(_spread(codes, most / len(codes), seed=seed))
 
 
-def _spread(codes: IntArray, share: float, *, seed: int) -> AnyArray:
+def _spread(codes: AnyArray, share: float, *, seed: int) -> AnyArray:
     """Mark ``share`` of the rows, each class in the same proportion."""
     steps = np.floor(np.arange(len(codes) + 1) * share + 1e-9)
     marked = np.zeros(len(codes), dtype=bool)
@@ -160,14 +188,16 @@ def _spread(codes: IntArray, share: float, *, seed: int) -> AnyArray:
     return marked
 
 
-def _class_by_class(codes: IntArray, *, seed: int) -> IntArray:
+def _class_by_class(codes: AnyArray, *, seed: int) -> IntArray:
     """Give the row numbers class by class, in random order inside each class."""
     order = np.random.default_rng(seed).permutation(len(codes))
     return order[np.argsort(_strata(codes)[order], kind="stable")]
 
 
-def _strata(codes: IntArray) -> IntArray:
-    """Give one number a row: its class, or the rarest of its classes."""
+def _strata(codes: AnyArray) -> AnyArray:
+    """Give one number a row: its class, the rarest of its classes, or which stretch of numbers."""
+    if codes.dtype.kind == "f":
+        return np.argsort(np.argsort(codes, kind="stable"), kind="stable") // _STRETCH
     if codes.ndim == 1:
         return codes
     rarity = np.argsort(np.argsort(codes.sum(axis=0), kind="stable"), kind="stable")

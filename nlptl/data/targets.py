@@ -1,4 +1,4 @@
-"""What a head is to learn: class codes, and how much each row counts."""
+"""What a head is to learn: class codes or numbers, and how much each row counts."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 from typing_extensions import Self
 
-from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """The labels of some rows as codes.
+    """The labels of some rows as codes, or their numbers.
 
     Attributes
     ----------
-    codes : ndarray of shape (n,) or (n, n_outputs), int64
-        The class of each row, or zeros and ones where a row may have several labels.
+    codes : ndarray of shape (n,) or (n, n_outputs), int64, or of shape (n,), float64
+        The class of each row; zeros and ones where a row may have several labels; or the number
+        of each row, on a scale with mean 0 and spread 1.
     n_outputs : int
-        Classes or labels there are.
+        Classes or labels there are; 1 for numbers.
     weights : ndarray of shape (n,) or None
         How much each row counts.
     """
 
-    codes: IntArray
+    codes: AnyArray
     n_outputs: int
     weights: FloatArray | None = None
 
@@ -34,8 +35,15 @@ class Targets:
         return self.codes.ndim == 2
 
     @property
+    def numeric(self) -> bool:
+        """Whether the rows have numbers instead of classes."""
+        return self.codes.dtype.kind == "f"
+
+    @property
     def one_hot(self) -> FloatArray:
-        """Zeros and ones of shape (n, n_outputs)."""
+        """Zeros and ones of shape (n, n_outputs), or the numbers as one column."""
+        if self.numeric:
+            return self.codes[:, None]
         if self.several:
             return self.codes.astype(np.float64)
         marked = np.zeros((len(self.codes), self.n_outputs))

@@ -1,4 +1,4 @@
-"""The folder of a saved classifier: written whole, read back before it counts, checked on load."""
+"""The folder of a saved model: written whole, read back before it counts, checked on load."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import numpy as np
 
 from nlptl.base.errors import IntegrityError, StorageError
 from nlptl.data.audit import AuditReport
-from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import Rows
 from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.shelf import empty_shelf
-from nlptl.estimators.scoring import Fitted, FittedScorer
+from nlptl.estimators.fitting.scoring import Fitted, FittedScorer
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.manifest import MANIFEST, read_manifest, verify_manifest, write_manifest
 from nlptl.storage.tensors import load_arrays, save_arrays
@@ -25,11 +24,10 @@ from nlptl.transfer import METHODS
 from nlptl.transfer.features.frozen import FrozenFeatures
 
 if TYPE_CHECKING:
-    from nlptl.estimators.text_classifier import TextClassifier
+    from nlptl.estimators.text_model import TextModel
 
-Kind = TypeVar("Kind", bound="TextClassifier")
+Kind = TypeVar("Kind", bound="TextModel")
 
-_KIND = "text-classifier"
 _MODEL = "model.json"
 _ARRAYS = "head.safetensors"
 _ENCODER = "encoder"
@@ -37,24 +35,22 @@ _CLOSE = 1e-4
 _SENTENCES = ("The order arrived late.", "What is this?", "Thank you, all is well now.")
 
 
-def save_classifier(
-    classifier: TextClassifier, folder: Path, *, notes: dict[str, Any] | None = None
-) -> Path:
-    """Write a fitted classifier into a folder and prove that it reads back equal."""
+def save_model(model: TextModel, folder: Path, *, notes: dict[str, Any] | None = None) -> Path:
+    """Write a fitted model into a folder and prove that it reads back equal."""
     _refuse_foreign(folder)
     with new_folder(folder) as draft:
-        described = {**_describe(classifier, draft), "notes": notes or classifier.notes_}
+        described = {**_describe(model, draft), "notes": notes or model.notes_}
         text = json.dumps(described, indent=1, ensure_ascii=False)
         (draft / _MODEL).write_text(text, encoding="utf-8")
-        save_arrays(draft / _ARRAYS, classifier.fitted_.scorer.arrays())
-        write_manifest(draft, kind=_KIND, version=version("nlptl"))
-        _prove(classifier, draft)
+        save_arrays(draft / _ARRAYS, model.fitted_.scorer.arrays())
+        write_manifest(draft, kind=model.kind, version=version("nlptl"))
+        _prove(model, draft)
     return folder
 
 
-def load_classifier(kind: type[Kind], folder: Path) -> Kind:
-    """Read a classifier from a folder, after every file was checked."""
-    verify_manifest(folder, kind=_KIND)
+def load_model(kind: type[Kind], folder: Path) -> Kind:
+    """Read a model from a folder, after every file was checked."""
+    verify_manifest(folder, kind=kind.kind)
     try:
         described = json.loads((folder / _MODEL).read_text(encoding="utf-8"))
         return _restore(kind, described, folder)
@@ -65,18 +61,16 @@ def load_classifier(kind: type[Kind], folder: Path) -> Kind:
         ) from problem
 
 
-def _describe(classifier: TextClassifier, draft: Path) -> dict[str, Any]:
+def _describe(model: TextModel, draft: Path) -> dict[str, Any]:
     return {
-        "codec": classifier.fitted_.codec.to_json(),
-        "features": classifier.fitted_.features.save(draft / _ENCODER),
-        "scorer": classifier.fitted_.scorer.describe(),
-        "transfer": _spec(classifier.transfer),
-        "training": None if classifier.training is None else classifier.training.get_params(),
-        "options": {
-            name: getattr(classifier, name) for name in ("seed", "imbalance", "long_texts")
-        },
-        "pairs": classifier.fitted_.probe.are_pairs,
-        "audit": classifier.audit_.to_json(),
+        "codec": model.fitted_.codec.to_json(),
+        "features": model.fitted_.features.save(draft / _ENCODER),
+        "scorer": model.fitted_.scorer.describe(),
+        "transfer": _spec(model.transfer),
+        "training": _training(model.training),
+        "options": {name: getattr(model, name) for name in model.kept_options},
+        "pairs": model.fitted_.probe.are_pairs,
+        "audit": model.audit_.to_json(),
         "made_with": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("nlptl", "numpy", "scikit-learn", "torch")},
@@ -88,30 +82,41 @@ def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
     features = FrozenFeatures.load(folder / _ENCODER, described["features"])
     scorer = FittedScorer.restore(described["scorer"], load_arrays(folder / _ARRAYS))
     training = described["training"]
-    classifier = kind(
+    model = kind(
         features.encoder,
         transfer=_transfer(described["transfer"]),
         head=scorer.head,
         training=None if training is None else TrainingConfig(**training),
         **described["options"],
     )
-    codec = LabelCodec.from_json(described["codec"])
+    codec = kind.codec_kind.from_json(described["codec"])
     probe = _sentences(described["pairs"], features.encoder)
-    classifier.fitted_ = Fitted(codec, features, scorer, probe)
-    classifier.classes_ = codec.classes
-    classifier.audit_ = AuditReport(**described["audit"])
-    classifier.history_ = None
-    classifier.notes_ = described["notes"]
-    return classifier
+    audited = AuditReport(**described["audit"])
+    model._keep(Fitted(codec, features, scorer, probe), audited, None)
+    model.notes_ = described["notes"]
+    return model
 
 
-def _spec(transfer: Any) -> dict[str, Any] | None:
-    """Give the options of a transfer, or of the one transfer in a list."""
-    one = transfer[0] if isinstance(transfer, list | tuple) else transfer
-    return None if one is None else {"kind": type(one).__name__, **one.get_params()}
+def _training(config: TrainingConfig | None) -> dict[str, Any] | None:
+    """Give the settings of training, without what belongs to one machine."""
+    if config is None:
+        return None
+    own = ("checkpoints", "log_with", "quiet")
+    return {name: value for name, value in config.get_params().items() if name not in own}
 
 
-def _transfer(described: dict[str, Any] | None) -> Any:
+def _spec(transfer: Any) -> Any:
+    """Give the options of a transfer, or of each in a list."""
+    if isinstance(transfer, list | tuple):
+        return [_spec(one) for one in transfer]
+    if transfer is None:
+        return None
+    return {"kind": type(transfer).__name__, **transfer.get_params(deep=False)}
+
+
+def _transfer(described: Any) -> Any:
+    if isinstance(described, list):
+        return [_transfer(one) for one in described]
     if described is None:
         return None
     kinds = {method.__name__: method for method in METHODS}
@@ -119,18 +124,19 @@ def _transfer(described: dict[str, Any] | None) -> Any:
     return kinds[described["kind"]](**rest)
 
 
-def _prove(classifier: TextClassifier, draft: Path) -> None:
-    """Read the model from the draft and compare probabilities."""
+def _prove(model: TextModel, draft: Path) -> None:
+    """Read the model from the draft and compare its answers."""
     # Nothing is shared: neither weights in memory nor vectors in the cache.
     with without_cache():
-        expected = classifier.predict_proba(classifier.fitted_.probe)
+        expected = model.outputs(model.fitted_.probe)
     with without_cache(), empty_shelf():
-        again = load_classifier(type(classifier), draft)
-        found = again.predict_proba(classifier.fitted_.probe)
+        again = load_model(type(model), draft)
+        found = again.outputs(model.fitted_.probe)
     difference = float(np.abs(found - expected).max())
-    if not difference <= _CLOSE or again.classes_.tolist() != classifier.classes_.tolist():
+    same = again.fitted_.codec.to_json() == model.fitted_.codec.to_json()
+    if not difference <= _CLOSE or not same:
         raise StorageError(
-            f"The model was not saved: read back, its probabilities differ by {difference:.2g} "
+            f"The model was not saved: read back, its answers differ by {difference:.2g} "
             f"on {len(expected)} texts. Please report this."
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,49 +11,23 @@ from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
-from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.specs import NestedParams
-from nlptl.data.audit import AuditReport, audit
-from nlptl.data.corpus import as_corpora
+from nlptl.base.errors import InputError
+from nlptl.base.protocols import Features
+from nlptl.data.audit import AuditReport
 from nlptl.data.labels import LabelCodec, as_values, same_labels
-from nlptl.data.rows import Rows, as_rows
 from nlptl.data.targets import Targets
-from nlptl.encoders.contextual.encoder import TransformerEncoder
-from nlptl.encoders.fused import FusedEncoder
-from nlptl.encoders.static.encoder import StaticEncoder
-from nlptl.encoders.static.tokens import Coverage
-from nlptl.estimators.choosing import (
-    check_head,
-    default_head,
-    dense,
-    fusion_of,
-    imbalance_for,
-    is_solver,
-    labelled_rows,
-    suited,
-    targets_of,
-    token_lengths,
-    with_options,
-)
-from nlptl.estimators.folder import load_classifier, save_classifier
-from nlptl.estimators.scoring import (
-    FitPlan,
-    Fitted,
-    FittedScorer,
-    fit_network_scorer,
-    fit_solver_scorer,
-)
-from nlptl.estimators.tuning import TUNING, Tuner, frozen_start
-from nlptl.evaluation.scores import ClassScore, class_scores
+from nlptl.estimators.exporting import export_classifier
+from nlptl.estimators.fitting.choosing import imbalance_for
+from nlptl.estimators.fitting.scoring import Fitted
+from nlptl.estimators.text_model import TextModel
+from nlptl.evaluation.scores import ClassScore, class_scores, mean_rank_error
+from nlptl.heads.deciding.imbalance import Imbalance
+from nlptl.heads.linear import OrdinalHead
 from nlptl.training.config import TrainingConfig
-from nlptl.training.network import NetworkRecipe
-from nlptl.transfer.features.frozen import Frozen, FrozenFeatures
-from nlptl.transfer.parameters.full import FullFineTune
-
-_PROBE = 8
+from nlptl.training.loop import History
 
 
-class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
+class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
     """Classify texts with knowledge carried over from elsewhere.
 
     Follows the scikit-learn contract: ``clone``, ``get_params``, ``GridSearchCV`` and
@@ -65,18 +38,21 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
     encoder : str, Path, encoder or None
         A Hub name, a local folder, or a spec (``TransformerEncoder``, ``StaticEncoder``,
         ``TfidfEncoder``, ``FusedEncoder``); None is ``sentence-transformers/all-MiniLM-L6-v2``.
-    transfer : Frozen, FullFineTune or None
-        How the knowledge is carried over; None is ``Frozen()``.
+    transfer : transfer, list of transfers or None
+        How the knowledge is carried over: ``Frozen``, ``FullFineTune`` or ``LoRA``, in a list with
+        ``L2SP`` beside it; None is ``Frozen()``.
     head : head or None
-        ``BlendHead``, ``LogisticHead``, ``MLPHead``, ``PrototypeHead``, ``DiscriminantHead``, or
-        any scikit-learn classifier (which then cannot be saved). None is ``BlendHead``, and
-        ``LogisticHead`` for several labels a text, word counts and trained fusions.
+        ``BlendHead``, ``LogisticHead``, ``MLPHead``, ``PrototypeHead``, ``DiscriminantHead``,
+        ``OrdinalHead`` for labels with an order, or any scikit-learn classifier (which then
+        cannot be saved). None is ``BlendHead``, and ``LogisticHead`` for several labels a text,
+        word counts and trained fusions.
     training : TrainingConfig or None
         For what is trained step by step: networks as heads, fusions, tuned encoders.
     seed : int
         The same seed and data give the same model.
-    imbalance : {"balanced", "logit_adjust"} or None
-        Rare classes weigh more in training, or predictions are moved towards them.
+    imbalance : {"balanced", "focal", "logit_adjust"} or None
+        Rare classes weigh more in training, rows that are right already weigh less (where the
+        encoder is tuned), or predictions are moved towards rare classes.
     long_texts : {"windows", "cut"}
         Read texts longer than the encoder's window in overlapping windows, or cut them. An
         encoder spec that says ``"cut"`` itself stays so.
@@ -102,6 +78,10 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
     >>> clf.predict(["How do I add a second calendar?", "I was charged twice."]).tolist()
     ['how_to', 'billing']
     """
+
+    kind = "text-classifier"
+    codec_kind = LabelCodec
+    kept_options = ("seed", "imbalance", "long_texts")
 
     def __init__(
         self,
@@ -157,65 +137,14 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
         ConfigError
             If options contradict each other, or an argument is given that nothing uses.
         """
-        encoder, transfer = self._encoder(), self._transfer()
-        check_head(self.head)
-        tunes = isinstance(transfer, FullFineTune)
-        self._refuse_unused(transfer, source=source, validation=None if tunes else validation)
-        rows = self._rows(texts)
-        codec = LabelCodec.learn(labels)
-        targets = targets_of(codec, labels, sample_weight, rows)
-        further = self._further(unlabeled, encoder)
-        report = self.audit(rows, labels)
-        if tunes:
-            features = frozen_start(transfer, encoder, rows, targets)
-        else:
-            features = transfer.learn(encoder, rows, targets, further=further)
-        plan, scorer = self._fit_scorer(encoder, features, rows, targets)
-        if tunes:
-            unseen = labelled_rows(validation, codec)
-            tuner = Tuner(transfer, features, replace(plan, config=self.training or TUNING))
-            features, scorer = tuner.fit(scorer, rows, targets, validation=unseen)
-        # Nothing of this object changes before all of it is there.
-        probe = rows.take(np.arange(min(_PROBE, len(rows))))
-        self.fitted_ = Fitted(codec, features, scorer, probe)
-        self.classes_, self.audit_, self.history_ = codec.classes, report, scorer.history
-        self.notes_: dict[str, Any] = {}
-        return self
-
-    def audit(
-        self, texts: Any, labels: Any = None, *, others: dict[str, Any] | None = None
-    ) -> AuditReport:
-        """Look at data before training on it, as ``fit`` does.
-
-        Parameters
-        ----------
-        texts, labels
-            As for ``fit``.
-        others : dict of name to texts, optional
-            Further splits, to be searched for rows of ``texts``.
-
-        Returns
-        -------
-        AuditReport
-        """
-        rows = self._rows(texts)
-        return audit(rows, labels, others=others, **token_lengths(self._encoder(), rows))
-
-    def coverage(self, texts: Any) -> Coverage | None:
-        """Say what share of the words of some texts the word vectors know.
-
-        Returns
-        -------
-        Coverage or None
-            None where the encoder reads every text, as transformers and distilled vectors do.
-        """
-        check_is_fitted(self, "classes_")
-        encoder = self.fitted_.features.encoder
-        if not isinstance(encoder, StaticEncoder) or encoder.is_complete:
-            return None
-        rows = self._rows(texts)
-        sides = [rows.side(0), rows.side(1)] if rows.are_pairs else [rows]
-        return encoder.coverage([str(text) for side in sides for text in side.texts])
+        return self._learn(
+            texts,
+            labels,
+            source=source,
+            unlabeled=unlabeled,
+            validation=validation,
+            sample_weight=sample_weight,
+        )
 
     def predict(self, texts: Any) -> Any:
         """Give the label of each text, as labels were given to ``fit``.
@@ -239,15 +168,7 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
         ndarray of shape (n, n_classes)
             Columns in the order of ``classes_``. Rows sum to 1 where a text has one label.
         """
-        check_is_fitted(self, "classes_")
-        rows = self._rows(texts)
-        if rows.are_pairs != self.fitted_.probe.are_pairs:
-            kinds = {True: "pairs of texts", False: "single texts"}
-            raise InputError(
-                f"This model was trained on {kinds[self.fitted_.probe.are_pairs]}, got "
-                f"{kinds[rows.are_pairs]}, the first being {rows[0]!r}."
-            )
-        return self.fitted_.scorer.probabilities(self.fitted_.features.transform(rows))
+        return self.outputs(texts)
 
     def predict_log_proba(self, texts: Any) -> FloatArray:
         """Give the log probability of each class: (n, n_classes)."""
@@ -273,12 +194,22 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
         Returns
         -------
         dict
-            accuracy, macro_f1, micro_f1, matthews, log_loss, calibration_error.
+            accuracy, macro_f1, micro_f1, matthews, log_loss, calibration_error; with
+            ``OrdinalHead`` also mean_rank_error, by how many ranks predictions are off.
         """
+        return self.figures(self.predict_proba(texts), labels)
+
+    def figures(self, outputs: FloatArray, answers: Any) -> dict[str, float]:
+        """Give what ``evaluate`` gives, from ``predict_proba`` of the same texts."""
         from nlptl.evaluation.metrics import measure
 
-        truth, probabilities = self._truth(labels), self.predict_proba(texts)
-        return measure(truth, probabilities, self._codes(probabilities))
+        truth = self._truth(answers)
+        chosen, head = self._codes(outputs), self.fitted_.scorer.head
+        figures = measure(truth, outputs, chosen)
+        if isinstance(head, OrdinalHead):
+            ranks = head.ranks(self.classes_)
+            figures["mean_rank_error"] = mean_rank_error(ranks[truth], ranks[chosen])
+        return figures
 
     def class_scores(self, texts: Any, labels: Any) -> list[ClassScore]:
         """Give precision, recall and F1 of each class on labelled texts."""
@@ -286,18 +217,18 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
         names = [str(label) for label in self.classes_.tolist()]
         return class_scores(self._truth(labels), chosen, names)
 
-    def save(self, folder: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
-        """Write the model into a folder, and prove that it can be read back.
-
-        The folder appears whole or not at all. Before this returns, the model is read from it
-        and its probabilities are compared with this one's.
+    def export(self, folder: str | Path, *, format: str = "transformers") -> Path:  # noqa: A002
+        """Write the model for those who do not have nlptl.
 
         Parameters
         ----------
         folder : str or Path
-            A new folder, or one that holds a model saved before, which is then replaced.
-        notes : dict, optional
-            Plain JSON values to keep with the model; ``load`` gives them as ``notes_``.
+            A new folder.
+        format : {"transformers", "peft"}
+            ``"transformers"`` is a classifier that ``pipeline("text-classification", folder)``
+            reads, with these labels and calibrated probabilities; the encoder has to be tuned
+            with ``Pooling(tokens="stock", normalize=False)``. ``"peft"`` is the adapter of
+            ``LoRA(merge=False)`` with its head.
 
         Returns
         -------
@@ -306,95 +237,35 @@ class TextClassifier(ClassifierMixin, NestedParams):  # type: ignore[misc]
 
         Raises
         ------
+        ConfigError
+            If the format is not known, or could not hold this model.
         StorageError
-            If the folder holds something else, cannot be written, or the model cannot be saved.
+            If the folder is taken, or what was written reads differently.
         """
-        check_is_fitted(self, "classes_")
-        return save_classifier(self, Path(folder), notes=notes)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read a model that ``save`` wrote, checking every file.
-
-        Raises
-        ------
-        StorageError
-            If there is no model, or a newer release wrote it.
-        IntegrityError
-            If a file is missing or was changed; it is named.
-        """
-        return load_classifier(cls, Path(folder))
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "classes_")
+        check_is_fitted(self)
+        return export_classifier(self, Path(folder), format=format)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.two_d_array = False
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _fit_scorer(
-        self, encoder: Any, features: FrozenFeatures, rows: Rows, targets: Targets
-    ) -> tuple[FitPlan, FittedScorer]:
-        found = features.transform(rows)
-        head = default_head(self.head, encoder, found, targets, seed=self.seed)
-        solver, tunes = is_solver(head, encoder), isinstance(self._transfer(), FullFineTune)
-        imbalance = imbalance_for(self.imbalance, targets, solver=solver and not tunes)
-        plan = FitPlan(self.training or TrainingConfig(), imbalance, self.seed, self.device)
-        if solver:
-            return plan, fit_solver_scorer(suited(head, found), found, targets, plan)
-        recipe = NetworkRecipe(head, fusion_of(encoder), features.groups(rows), targets.n_outputs)
-        return plan, fit_network_scorer(recipe, dense(found), targets, plan)
+    def _keep(self, fitted: Fitted, report: AuditReport, history: History | None) -> Self:
+        self.classes_ = fitted.codec.classes
+        return super()._keep(fitted, report, history)
 
-    def _encoder(self) -> Any:
-        given = self.encoder
-        named = given is None or isinstance(given, str | Path)
-        encoder = TransformerEncoder(given) if named else given
-        if not hasattr(encoder, "transform"):
-            raise ConfigError(
-                f"encoder must be a name, a folder or an encoder, got {type(given).__name__}."
-            )
-        return with_options(encoder, device=self.device, long_texts=self.long_texts)
+    def _answer(self, features: Features) -> FloatArray:
+        return self.fitted_.scorer.probabilities(features)
 
-    def _transfer(self) -> Any:
-        chosen = self.transfer
-        if isinstance(chosen, list | tuple) and len(chosen) == 1:
-            chosen = chosen[0]
-        if chosen is None:
-            return Frozen()
-        if not isinstance(chosen, Frozen | FullFineTune) and not hasattr(chosen, "learn"):
-            raise ConfigError(f"transfer must be a transfer such as Frozen(), got {chosen!r}.")
-        return chosen
-
-    def _rows(self, texts: Any) -> Rows:
-        # A fused encoder says which columns of a table are read.
-        given = self.encoder
-        return given.rows(texts) if isinstance(given, FusedEncoder) else as_rows(texts)
-
-    def _further(self, unlabeled: Any, encoder: Any) -> Rows:
-        corpora = as_corpora(unlabeled, argument="unlabeled")
-        if corpora and not getattr(encoder, "learns_from_text", True):
-            self._refuse("unlabeled", f"this {type(encoder).__name__} learns nothing from text")
-        return Rows([text for corpus in corpora.values() for text in corpus.rows.texts])
-
-    def _refuse_unused(self, transfer: Any, **given: Any) -> None:
-        for name, value in given.items():
-            if value is not None:
-                as_corpora(value, argument=name)
-                self._refuse(name, f"{type(transfer).__name__}() does not use it")
-
-    @staticmethod
-    def _refuse(name: str, reason: str) -> None:
-        raise ConfigError(f"fit was given {name}=..., but {reason}. Leave it out.")
+    def _imbalance(self, targets: Targets, *, solver: bool, tunes: bool) -> Imbalance | None:
+        return imbalance_for(self.imbalance, targets, solver=solver, tunes=tunes)
 
     def _truth(self, labels: Any) -> IntArray:
-        check_is_fitted(self, "classes_")
-        return self.fitted_.codec.encode(labels)
+        check_is_fitted(self)
+        codes: IntArray = self.fitted_.codec.encode(labels)
+        return codes
 
     def _codes(self, probabilities: FloatArray) -> IntArray:
         return self.fitted_.scorer.decision.choose(probabilities)
 
-    fitted_: Fitted
     classes_: AnyArray

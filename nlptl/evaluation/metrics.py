@@ -11,7 +11,7 @@ import numpy as np
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.names import suggest
-from nlptl.evaluation import scores
+from nlptl.evaluation import numbers, scores
 
 _BY_CODE = {
     "accuracy": (scores.accuracy, "Share of rows that are right."),
@@ -23,7 +23,14 @@ _BY_PROBABILITY = {
     "log_loss": (scores.log_loss, "Mean of minus the log probability of the truth."),
     "calibration_error": (scores.calibration_error, "Expected calibration error over 15 bins."),
 }
-METRICS = (*_BY_CODE, *_BY_PROBABILITY, "per_class")
+_BY_NUMBER = {
+    "pearson": (numbers.pearson, "Linear correlation, from -1 to 1."),
+    "spearman": (numbers.spearman, "Correlation of ranks, from -1 to 1."),
+    "rmse": (numbers.rmse, "Root of the mean squared error."),
+    "mae": (numbers.mae, "Mean absolute error."),
+    "r2": (numbers.r2, "Share of the variance that is explained."),
+}
+METRICS = (*_BY_CODE, *_BY_PROBABILITY, *_BY_NUMBER, "per_class")
 """Every metric by name."""
 
 
@@ -32,7 +39,8 @@ def load_metric(name: str) -> Any:
 
     ``compute(predictions=..., references=...)`` takes codes; ``log_loss`` and
     ``calibration_error`` take one list of probabilities a row as predictions. Where a row may
-    have several labels, references and chosen codes are lists of zeros and ones.
+    have several labels, references and chosen codes are lists of zeros and ones. ``pearson``,
+    ``spearman``, ``rmse``, ``mae`` and ``r2`` take numbers.
 
     Parameters
     ----------
@@ -87,8 +95,28 @@ def measure(truth: IntArray, probabilities: FloatArray, chosen: IntArray) -> dic
     return {name: float(value) for name, value in {**by_code, **by_probability}.items()}
 
 
+def measure_numbers(truth: FloatArray, found: FloatArray) -> dict[str, float]:
+    """Compute every figure of merit for numbers (n,).
+
+    Raises
+    ------
+    InputError
+        If the two do not fit together.
+    """
+    if len(truth) != len(found) or not len(truth):
+        raise InputError(
+            f"Expected as many true numbers as predicted ones, at least one, got {len(truth)} "
+            f"and {len(found)}."
+        )
+    figures = combined(list(_BY_NUMBER)).compute(predictions=found, references=truth)
+    return {name: float(value) for name, value in figures.items()}
+
+
 def compute_one(name: str, predictions: Any, references: Any) -> dict[str, Any]:
     """Compute one metric on plain arrays."""
+    if name in _BY_NUMBER:
+        given = (np.asarray(side, dtype=np.float64) for side in (references, predictions))
+        return {name: _BY_NUMBER[name][0](*given)}
     truth = np.asarray(references).astype(np.int64)
     if name in _BY_PROBABILITY:
         return {name: _BY_PROBABILITY[name][0](truth, np.asarray(predictions, dtype=np.float64))}
@@ -131,11 +159,13 @@ def _metric_class() -> type:
             several = datasets.Sequence(datasets.Value("int64"))
             one = datasets.Value("int64")
             chances = datasets.Sequence(datasets.Value("float64"))
-            if self._name in _BY_PROBABILITY:
+            if self._name in _BY_NUMBER:
+                pairs = [(datasets.Value("float64"), datasets.Value("float64"))]
+            elif self._name in _BY_PROBABILITY:
                 pairs = [(chances, one), (chances, several)]
             else:
                 pairs = [(one, one), (several, several)]
-            described = {**_BY_CODE, **_BY_PROBABILITY}.get(self._name)
+            described = {**_BY_CODE, **_BY_PROBABILITY, **_BY_NUMBER}.get(self._name)
             return evaluate.MetricInfo(
                 description=described[1]
                 if described

@@ -41,6 +41,11 @@ def matthews(truth: IntArray, chosen: IntArray) -> float:
     return float(matthews_corrcoef(truth.ravel(), chosen.ravel()))
 
 
+def mean_rank_error(truth: IntArray, chosen: IntArray) -> float:
+    """Mean distance of the chosen rank from the true one, where classes have an order."""
+    return float(np.abs(truth - chosen).mean())
+
+
 def log_loss(truth: IntArray, probabilities: FloatArray) -> float:
     """Mean of minus the log of the probability given to the truth; over labels, where several."""
     safe = np.clip(probabilities, 1e-12, 1.0 - 1e-12)

@@ -1,9 +1,18 @@
-"""Floor 2: features in, classes out. A head is a solver (fits itself) or a module (is trained)."""
+"""Floor 2: features in, classes or numbers out.
 
-from nlptl.heads.blend import BlendHead
-from nlptl.heads.discriminant import DiscriminantHead
-from nlptl.heads.linear import LogisticHead
+A head is a solver (it fits itself) or a module (it is trained).
+"""
+
+from nlptl.heads.linear import BlendHead, DiscriminantHead, LogisticHead, OrdinalHead, RidgeHead
 from nlptl.heads.mlp import MLPHead
 from nlptl.heads.prototypes import PrototypeHead
 
-__all__ = ["BlendHead", "DiscriminantHead", "LogisticHead", "MLPHead", "PrototypeHead"]
+__all__ = [
+    "BlendHead",
+    "DiscriminantHead",
+    "LogisticHead",
+    "MLPHead",
+    "OrdinalHead",
+    "PrototypeHead",
+    "RidgeHead",
+]

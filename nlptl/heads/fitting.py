@@ -16,7 +16,7 @@ from nlptl.data.targets import Targets
 from nlptl.heads.deciding.choosing import CHOOSE_ON, UNSEEN, HeldOut
 from nlptl.heads.deciding.decision import Decision, best_temperature, best_thresholds
 from nlptl.heads.deciding.imbalance import Imbalance
-from nlptl.heads.linear import MIDDLE, LogisticHead
+from nlptl.heads.linear.logistic import MIDDLE, LogisticHead
 
 _FOLDS = 5
 _FEWEST = 10
@@ -116,6 +116,8 @@ def fit_solver(
         The fitted head and its decision.
     """
     scorer = _fit_any(head, X, targets, imbalance)
+    if targets.numeric:
+        return scorer, undecided(targets)
     held: HeldOut | None = getattr(scorer, "held_out_", None)
     if held is None:
         held = _hold_out(head, X, targets, imbalance, seed)
@@ -125,7 +127,9 @@ def fit_solver(
 
 
 def learn_decision(logits: FloatArray, targets: Targets, imbalance: Imbalance | None) -> Decision:
-    """Learn temperature, offsets and thresholds from logits of held-out rows."""
+    """Learn temperature, offsets and thresholds from logits of held-out rows; none for numbers."""
+    if targets.numeric:
+        return undecided(targets)
     temperature = best_temperature(logits, targets.codes)
     if targets.several:
         plain = Decision(temperature, thresholds=np.full(targets.n_outputs, 0.5))
@@ -159,13 +163,18 @@ def fit_one(head: Any, X: Features, targets: Targets) -> Any:
 
 
 def logits_of(head: Any, X: Features) -> FloatArray:
-    """Give logits (n, n_classes) of nlptl's own heads and of any scikit-learn classifier."""
+    """Give logits (n, n_classes) of nlptl's own heads and of any scikit-learn classifier.
+
+    A scikit-learn regressor gives its numbers as one column.
+    """
     if hasattr(head, "logits"):
         scores: FloatArray = head.logits(X)
         return scores
     if hasattr(head, "predict_proba"):
         logs: FloatArray = np.log(np.maximum(head.predict_proba(X), 1e-12))
         return logs
+    if not hasattr(head, "decision_function"):
+        return np.asarray(head.predict(X), dtype=np.float64).reshape(-1, 1)
     margin: FloatArray = head.decision_function(X)
     return margin if margin.ndim == 2 else np.stack([-margin / 2, margin / 2], axis=1)
 

@@ -15,11 +15,13 @@ from nlptl.heads.fitting import OneVsRest
 
 HEAD_KINDS = MappingProxyType(
     {
-        "BlendHead": "nlptl.heads.blend",
-        "DiscriminantHead": "nlptl.heads.discriminant",
-        "LogisticHead": "nlptl.heads.linear",
+        "BlendHead": "nlptl.heads.linear.blend",
+        "DiscriminantHead": "nlptl.heads.linear.discriminant",
+        "LogisticHead": "nlptl.heads.linear.logistic",
         "MLPHead": "nlptl.heads.mlp",
+        "OrdinalHead": "nlptl.heads.linear.ordinal",
         "PrototypeHead": "nlptl.heads.prototypes",
+        "RidgeHead": "nlptl.heads.linear.ridge",
     }
 )
 """Class name to module."""
@@ -29,7 +31,9 @@ _LEARNT = MappingProxyType(
         "BlendHead": ("coef_", "intercept_"),
         "DiscriminantHead": ("coef_", "intercept_"),
         "LogisticHead": ("coef_", "intercept_"),
+        "OrdinalHead": ("coef_", "intercept_"),
         "PrototypeHead": ("prototypes_",),
+        "RidgeHead": ("coef_", "intercept_"),
     }
 )
 
@@ -60,11 +64,12 @@ def make_head(described: dict[str, Any]) -> Any:
     kind = described["kind"]
     if kind not in HEAD_KINDS:
         raise StorageError(f"No head is called {kind!r}. {suggest(kind, HEAD_KINDS)}")
-    params = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in described["params"].items()
-    }
+    params = {name: _tuples(value) for name, value in described["params"].items()}
     return getattr(import_module(HEAD_KINDS[kind]), kind)(**params)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(part) for part in value) if isinstance(value, list) else value
 
 
 def solver_arrays(scorer: Any) -> dict[str, AnyArray]:
@@ -76,9 +81,9 @@ def solver_arrays(scorer: Any) -> dict[str, AnyArray]:
             parts.update({f"{label}.{name}": array for name, array in inner.items()})
         return parts
     describe_head(scorer)
-    return {name: getattr(scorer, name) for name in _LEARNT[type(scorer).__name__]} | {
-        "classes_": np.asarray(scorer.classes_)
-    }
+    learnt = _LEARNT[type(scorer).__name__]
+    classes = ("classes_",) if hasattr(scorer, "classes_") else ()
+    return {name: np.asarray(getattr(scorer, name)) for name in (*learnt, *classes)}
 
 
 def restore_solver(head: Any, arrays: dict[str, AnyArray], *, several: bool) -> Any:

@@ -18,6 +18,12 @@ _TITLES = {
     "matthews": "Matthews correlation",
     "log_loss": "log loss",
     "calibration_error": "calibration error",
+    "mean_rank_error": "mean error in ranks",
+    "pearson": "Pearson correlation",
+    "spearman": "Spearman correlation",
+    "rmse": "root mean squared error",
+    "mae": "mean absolute error",
+    "r2": "R²",
 }
 
 
@@ -115,10 +121,15 @@ def audit_table(report: AuditReport) -> Table:
 
 
 def predictions_table(
-    texts: Sequence[str], labels: Sequence[object], sure: Sequence[float]
+    texts: Sequence[str], labels: Sequence[object], sure: Sequence[float] | None = None
 ) -> Table:
-    """Show texts with the label predicted and its probability."""
+    """Show texts with the label predicted and its probability, or with the number predicted."""
     table = _table("Predictions on new texts", "text")
+    if sure is None:
+        table.add_column("number", justify="right")
+        for text, number in zip(texts, labels, strict=True):
+            table.add_row(text, f"{number:.4g}")
+        return table
     table.add_column("label")
     table.add_column("probability", justify="right")
     for text, label, share in zip(texts, labels, sure, strict=True):

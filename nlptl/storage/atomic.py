@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from nlptl.base.errors import NlptlError, StorageError
 
@@ -52,18 +53,36 @@ def write_file(target: Path, content: bytes) -> None:
     StorageError
         If the file cannot be written.
     """
+    with new_file(target) as file:
+        file.write(content)
+
+
+@contextmanager
+def new_file(target: Path) -> Iterator[BinaryIO]:
+    """Give a file to write that becomes ``target`` when the block ends well.
+
+    Until then it lies beside the target under a name of its own; a target that was there before
+    stays as it was when the block fails.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             Path(draft).chmod(0o644)
             Path(draft).replace(target)
         finally:
             Path(draft).unlink(missing_ok=True)
+    except NlptlError:
+        raise
     except OSError as problem:
         raise unwritable(target, problem) from problem
 

@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 from nlptl.base.errors import InputError
 from nlptl.base.progress import progress_bar
+from nlptl.base.protocols import Stage
 from nlptl.encoders.contextual.precision import has_bfloat16
-from nlptl.encoders.contextual.shelf import default_device
-from nlptl.training.config import TrainingConfig
+from nlptl.training.averaging import Average, put
+from nlptl.training.checkpoints import (
+    Keeper,
+    Saved,
+    from_arrays,
+    logger,
+    random_states,
+    restore_random_state,
+    to_arrays,
+)
+from nlptl.training.config import LoopConfig
+from nlptl.training.optimizers import (
+    make_optimizer,
+    moments,
+    rate_share,
+    restore_moments,
+    set_rate,
+)
+from nlptl.training.processes import tracker
+from nlptl.training.twins import Twin
+
+_SELDOM = 10
+"""Steps after which losses are fetched from the device and shown."""
+
+
+class Feed(Protocol):
+    """Where the batches of a stage come from: the same in every process, for every step."""
+
+    def __len__(self) -> int:
+        """Give the number of steps in an epoch."""
+        ...
+
+    def passes(self, epoch: int, step: int) -> Sequence[Any]:
+        """Give the batches of one step for this process, one a forward pass; at least one."""
+        ...
 
 
 @dataclass
@@ -26,11 +60,23 @@ class History:
         Score on held-out rows after each epoch; empty where there were none.
     best_epoch : int
         The epoch, counted from 1, whose weights were kept.
+    steps : list of float
+        Loss of each optimiser step.
+    restarts : list of str
+        Why training began again with another seed.
+    resumed_from : int
+        The step of the checkpoint from which the fit went on; 0 where it began anew.
+    refused : list of str
+        Checkpoints that did not verify.
     """
 
     losses: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     best_epoch: int = 0
+    steps: list[float] = field(default_factory=list)
+    restarts: list[str] = field(default_factory=list)
+    resumed_from: int = 0
+    refused: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -40,67 +86,48 @@ class Learner:
     Attributes
     ----------
     module : torch.nn.Module
+        Takes a batch and the share of the training that is over; gives the loss as a scalar.
         Weights that do not require gradients stay as they are.
+    stages : sequence of (Stage, Feed)
+        One after the other.
     rate_of : callable
         Takes the name of a weight; gives the factor on its learning rate.
     half : bool
-        Compute in bfloat16 where the device has it; weights and their sums stay float32.
+        With ``precision="auto"``, compute in bfloat16 where the device has it.
+    twin : Twin or None
+        What computes in its place, where there is something.
     """
 
     module: Any
+    stages: Sequence[tuple[Stage, Feed]]
     rate_of: Callable[[str], float] = lambda _: 1.0
     half: bool = False
-
-
-def make_accelerator(device: str | None) -> Any:
-    """Give an Accelerator; None takes the device that the launcher or the machine offers.
-
-    Accelerate keeps one state a process. Where a single process asks for a device of another
-    kind than before, that state is made anew. ``place`` says where models and batches go.
-    """
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState, PartialState
-
-    on_processor = (device or default_device()).startswith("cpu")
-    if PartialState._shared_state and PartialState().num_processes == 1:
-        is_on_processor = PartialState().device.type == "cpu"
-        if on_processor != is_on_processor:
-            AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(cpu=on_processor, device_placement=False)
-
-
-def place(accelerator: Any, device: str | None) -> Any:
-    """Give the torch device of this process: the one asked for, else the accelerator's."""
-    import torch
-
-    return accelerator.device if device is None else torch.device(device)
+    twin: Twin | None = None
 
 
 def train(
     learner: Learner,
-    batches: Callable[[int], Iterable[Any]],
     *,
-    loss_of: Callable[[Any, Any], Any],
-    config: TrainingConfig,
+    config: LoopConfig,
     accelerator: Any,
     score: Callable[[Any], float] | None = None,
+    keeper: Keeper | None = None,
 ) -> History:
     """Train a model in place.
 
     Parameters
     ----------
     learner : Learner
-        Its module is left with its best weights where ``score`` is given, else with its last.
-    batches : callable
-        Takes the number of the epoch, from 0, and gives its batches.
-    loss_of : callable
-        Takes the model and a batch; gives the mean loss of the batch as a scalar tensor.
-    config : TrainingConfig
+        Its module is left with its best weights where ``score`` is given, else with its last,
+        or their average where one is asked for.
+    config : LoopConfig
         How long and how fast.
     accelerator : accelerate.Accelerator
         Scales and sums gradients. The model is where it is to be trained already.
     score : callable, optional
-        Takes the model; gives a number, the higher the better, for early stopping.
+        Takes the module; gives a number, the higher the better, for early stopping.
+    keeper : Keeper, optional
+        Writes checkpoints, and gives the one to go on from.
 
     Returns
     -------
@@ -111,99 +138,256 @@ def train(
     InputError
         If there are no batches.
     """
-    steps = config.epochs * sum(1 for _ in batches(0))
-    if not steps:
+    if any(not len(feed) for _, feed in learner.stages):
         raise InputError("There are no batches to train on: 0 rows were given.")
-    model = learner.module
-    optimizer = _optimizer(learner, config)
-    prepared, optimizer = accelerator.prepare(model, optimizer)
-    schedule = _schedule(optimizer, config, steps)
-    stepper = _Stepper(accelerator, optimizer, schedule, config, learner.half)
-    history, best = History(), copy.deepcopy(model.state_dict())
-    with progress_bar(total=steps, unit="step", description="Training") as bar:
-        for epoch in range(config.epochs):
-            history.losses.append(stepper.run_epoch(prepared, batches(epoch), loss_of, bar))
-            if score is None:
-                history.best_epoch = epoch + 1
-                continue
-            history.scores.append(score(model))
-            if history.scores[-1] > max(history.scores[:-1], default=float("-inf")):
-                history.best_epoch, best = epoch + 1, copy.deepcopy(model.state_dict())
-            if epoch + 1 - history.best_epoch >= config.patience:
-                break
-    if score is not None:
-        model.load_state_dict(best)
-    return history
+    run = _Run(learner, config, accelerator, score, keeper)
+    run.resume(None if keeper is None else keeper.newest())
+    with tracker(accelerator, config) as log:
+        return run.go(log)
 
 
-@dataclass(frozen=True)
-class _Stepper:
-    """What turns a loss into a step."""
+@dataclass
+class _Run:
+    """One training: where it stands, and how it goes on."""
 
+    learner: Learner
+    config: LoopConfig
     accelerator: Any
-    optimizer: Any
-    schedule: Any
-    config: TrainingConfig
-    half: bool
+    score: Callable[[Any], float] | None
+    keeper: Keeper | None
+    history: History = field(default_factory=History)
+    stage: int = 0
+    step: int = 0
+    over: bool = False
+    best: dict[str, Any] = field(default_factory=dict)
+    saved: Saved | None = None
+    pending: list[Any] = field(default_factory=list)
 
-    def run_epoch(
-        self,
-        model: Any,
-        batches: Iterable[Any],
-        loss_of: Callable[[Any, Any], Any],
-        bar: Any,
-    ) -> float:
-        """Train one pass over ``batches``; give the mean loss a batch."""
-        losses = []
-        model.train()
-        for batch in batches:
-            with self._precision(model):
-                loss = loss_of(model, batch)
-            self.accelerator.backward(loss)
-            self.accelerator.clip_grad_norm_(model.parameters(), self.config.clip_norm)
-            self.optimizer.step()
-            self.schedule.step()
-            self.optimizer.zero_grad()
-            losses.append(loss.detach())
-            bar.update(1)
-        return float(sum(losses) / len(losses))
+    def __post_init__(self) -> None:
+        named = dict(self.learner.module.named_parameters())
+        self.frozen = {name for name, weight in named.items() if not weight.requires_grad}
+        stages = [stage for stage, _ in self.learner.stages]
+        never = {n for n in named if not any(stage.trains(n) for stage in stages)}
+        kept = self.learner.module.state_dict()
+        self.weights = {n: w for n, w in kept.items() if n not in self.frozen | never}
+        self.average = Average(self.config.average) if self.config.average else None
+        self.lengths = self._lengths()
 
-    def _precision(self, model: Any) -> Any:
+    def _lengths(self) -> list[int]:
+        """Deal all steps over the stages by their shares."""
+        stages = self.learner.stages
+        longest = self.config.epochs * max(len(feed) for _, feed in stages)
+        total = self.config.max_steps or longest
+        shares = [stage.share for stage, _ in stages]
+        ends = [round(total * sum(shares[: i + 1]) / sum(shares)) for i in range(len(shares))]
+        return [max(end - start, 0) for start, end in zip([0, *ends], ends, strict=False)]
+
+    def go(self, log: Callable[[dict[str, float], int], None]) -> History:
+        """Take all steps that are left."""
+        shown = None if not self.config.quiet and self.accelerator.is_main_process else False
+        bar = progress_bar(total=sum(self.lengths), unit="step", description="Training", show=shown)
+        with bar:
+            bar.update(self.taken)
+            while not self.over and self.stage < len(self.lengths):
+                self._enter()
+                while not self.over and self.step < self.lengths[self.stage]:
+                    self._one_step(bar, log)
+                if not self.over:
+                    self.stage, self.step = self.stage + 1, 0
+        self._finish()
+        return self.history
+
+    @property
+    def taken(self) -> int:
+        """Optimiser steps since the beginning of the fit."""
+        return sum(self.lengths[: self.stage]) + self.step
+
+    def _enter(self) -> None:
+        """Make ready for a stage: what learns in it, and with what optimiser."""
+        stage, _ = self.learner.stages[self.stage]
+        module = self.learner.module
+        for name, weight in module.named_parameters():
+            weight.requires_grad_(name not in self.frozen and stage.trains(name))
+            weight.grad = None
+        optimizer = make_optimizer(module, self.learner.rate_of, self.config)
+        self.names = _names(module, optimizer)
+        twin = self.learner.twin
+        if twin is not None:
+            twin.follow(module)
+        computing = module if twin is None else twin.module
+        self.model, self.optimizer = self.accelerator.prepare(computing, optimizer)
+        if self.saved is not None:
+            self._restore()
+
+    def _one_step(self, bar: Any, log: Callable[[dict[str, float], int], None]) -> None:
+        _, feed = self.learner.stages[self.stage]
+        epoch, place_in_epoch = divmod(self.step, len(feed))
+        set_rate(self.optimizer, self._rate_share())
+        self.pending.append(self._learn_from(feed.passes(epoch, place_in_epoch)))
+        self.step += 1
+        if self.average is not None:
+            self.average.take_in(self.weights, self.taken / sum(self.lengths))
+        bar.update(1)
+        over = place_in_epoch + 1 == len(feed) or self.step == self.lengths[self.stage]
+        saves = self.keeper is not None and (over or self.taken % self.keeper.every == 0)
+        if over or saves or len(self.pending) == _SELDOM:
+            self._write_down(log)
+            bar.set_postfix(self._shown(), refresh=False)
+        if over:
+            self._end_epoch(place_in_epoch + 1, log)
+        if saves and (self._is_done or self.taken % self.config.save_steps == 0):
+            self._save()
+
+    def _write_down(self, log: Callable[[dict[str, float], int], None]) -> None:
+        """Fetch the losses of the last steps: seldom, for the device is waited for."""
+        import torch
+
+        losses = self.accelerator.reduce(torch.stack(self.pending), reduction="mean").tolist()
+        self.pending = []
+        for step, loss in enumerate(losses, self.taken - len(losses) + 1):
+            self.history.steps.append(loss)
+            log({"loss": loss}, step)
+
+    @property
+    def _is_done(self) -> bool:
+        return self.over or self.taken == sum(self.lengths)
+
+    def _learn_from(self, passes: Sequence[Any]) -> Any:
+        """Sum the gradients of some passes, take a step, and give the loss."""
+        progress = self.taken / sum(self.lengths)
+        total: Any = 0.0
+        twin = self.learner.twin
+        self.model.train()
+        self.learner.module.train()
+        for place_in_step, batch in enumerate(passes):
+            alone = place_in_step + 1 < len(passes)
+            with self.accelerator.no_sync(self.model) if alone else nullcontext():
+                with self._precision():
+                    loss = self.model(batch, progress)
+                self.accelerator.backward(loss)
+            total = total + loss.detach().float()
+        if twin is not None:
+            twin.hand_over()
+        self.accelerator.clip_grad_norm_(self.learner.module.parameters(), self.config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if twin is not None:
+            twin.catch_up()
+        return total
+
+    def _precision(self) -> AbstractContextManager[Any]:
         """Choose the numbers that a forward pass computes with."""
         import torch
 
-        kind = next(model.parameters()).device.type
-        if self.half and self.accelerator.mixed_precision == "no" and has_bfloat16(kind):
+        if self.learner.twin is not None:
+            return nullcontext()
+        kind = next(self.learner.module.parameters()).device.type
+        wanted = self.config.precision
+        half = wanted == "bfloat16" or (wanted == "auto" and self.learner.half)
+        if half and self.accelerator.mixed_precision == "no" and has_bfloat16(kind):
             return torch.autocast(kind, dtype=torch.bfloat16)
-        return self.accelerator.autocast()
+        context: AbstractContextManager[Any] = self.accelerator.autocast()
+        return context
+
+    def _rate_share(self) -> float:
+        """Go on along the schedule of the stages before where this one asks for it."""
+        first = last = self.stage
+        stages = [stage for stage, _ in self.learner.stages]
+        while first and not stages[first].fresh_schedule:
+            first -= 1
+        while last + 1 < len(stages) and not stages[last + 1].fresh_schedule:
+            last += 1
+        before = sum(self.lengths[first : self.stage])
+        return rate_share(before + self.step, sum(self.lengths[first : last + 1]), self.config)
+
+    def _end_epoch(self, steps: int, log: Callable[[dict[str, float], int], None]) -> None:
+        recent = self.history.steps[-steps:]
+        self.history.losses.append(sum(recent) / len(recent))
+        epoch = len(self.history.losses)
+        if self.score is None:
+            self.history.best_epoch = epoch
+            return
+        with self._averaged():
+            self.history.scores.append(self._agreed(self.score(self.learner.module)))
+            if self.history.scores[-1] > max(self.history.scores[:-1], default=float("-inf")):
+                self.history.best_epoch = epoch
+                self.best = {name: w.detach().clone() for name, w in self.weights.items()}
+        log({"score": self.history.scores[-1]}, self.taken)
+        self.over = epoch - self.history.best_epoch >= self.config.patience
+
+    def _agreed(self, figure: float) -> float:
+        """Let all processes go by the same figure."""
+        import torch
+
+        if self.accelerator.num_processes == 1:
+            return figure
+        own = torch.tensor(figure, device=self.accelerator.device)
+        return float(self.accelerator.reduce(own, reduction="mean"))
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.average is None else self.average.in_place_of(self.weights)
+
+    def _finish(self) -> None:
+        if self.score is not None and self.best:
+            put(self.weights, self.best)
+        elif self.average is not None:
+            put(self.weights, self.average.sums)
+        for name, weight in self.learner.module.named_parameters():
+            weight.requires_grad_(name not in self.frozen)
+            weight.grad = None
+
+    def _shown(self) -> dict[str, str]:
+        scores = {"score": f"{self.history.scores[-1]:.3f}"} if self.history.scores else {}
+        return {"loss": f"{self.history.steps[-1]:.3f}", **scores}
+
+    def _save(self) -> None:
+        """Write a checkpoint, of every process's chance too."""
+        arrays = {
+            **to_arrays(self.weights, "weights"),
+            **to_arrays(moments(self.optimizer, self.names), "moments"),
+            **to_arrays(self.average.sums if self.average else {}, "average"),
+            **to_arrays(self.best, "best"),
+            **random_states(self.accelerator),
+        }
+        position = {
+            "stage": self.stage,
+            "step": self.step,
+            "over": self.over,
+            "averaged": self.average.count if self.average else 0,
+            "history": asdict(self.history),
+        }
+        if self.accelerator.is_main_process and self.keeper is not None:
+            self.keeper.save(self.taken, position, arrays)
+        self.accelerator.wait_for_everyone()
+
+    def resume(self, saved: Saved | None) -> None:
+        """Stand where a checkpoint stood."""
+        if saved is None:
+            return
+        told = saved.position
+        self.history = History(**told["history"])
+        self.stage, self.step, self.over = told["stage"], told["step"], told["over"]
+        self.history.resumed_from = self.taken
+        self.history.refused += saved.refused
+        put(self.weights, from_arrays(saved.arrays, "weights"))
+        device = next(iter(self.learner.module.parameters())).device
+        self.best = {n: t.to(device) for n, t in from_arrays(saved.arrays, "best").items()}
+        if self.average is not None:
+            sums = from_arrays(saved.arrays, "average")
+            self.average.sums = {name: part.to(device) for name, part in sums.items()}
+            self.average.count = told["averaged"]
+        self.saved = saved
+        logger.warning("Resumed from the checkpoint at step %d.", self.taken)
+
+    def _restore(self) -> None:
+        """Give optimiser and chance back what the checkpoint kept."""
+        if self.saved is not None:
+            arrays, self.saved = self.saved.arrays, None
+            restore_moments(self.optimizer, self.names, from_arrays(arrays, "moments"))
+            restore_random_state(arrays, self.accelerator.process_index)
 
 
-def _optimizer(learner: Learner, config: TrainingConfig) -> Any:
-    """AdamW; one-dimensional weights (biases, normalisation) do not decay."""
-    import torch
-
-    groups: dict[tuple[float, float], list[Any]] = {}
-    for name, weight in learner.module.named_parameters():
-        if weight.requires_grad:
-            decay = config.weight_decay if weight.ndim > 1 else 0.0
-            groups.setdefault((learner.rate_of(name), decay), []).append(weight)
-    return torch.optim.AdamW(
-        [
-            {"params": weights, "lr": config.learning_rate * rate, "weight_decay": decay}
-            for (rate, decay), weights in groups.items()
-        ],
-        fused=True,  # one pass over the weights: on a processor half of a step is saved
-    )
-
-
-def _schedule(optimizer: Any, config: TrainingConfig, steps: int) -> Any:
-    import torch
-
-    warmup = max(1, round(config.warmup_share * steps))
-
-    def share(step: int) -> float:
-        rising = (step + 1) / warmup
-        falling = (steps - step) / max(steps - warmup, 1)
-        return max(0.0, min(1.0, rising, falling))
-
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, share)
+def _names(module: Any, optimizer: Any) -> list[str]:
+    """Name the weights in the order of the optimiser's groups."""
+    by_id = {id(weight): name for name, weight in module.named_parameters()}
+    return [by_id[id(weight)] for group in optimizer.param_groups for weight in group["params"]]

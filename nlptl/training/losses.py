@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+FOCUS = 2.0
+"""How strongly the focal loss turns away from rows that are right already."""
+
 
 def row_losses(logits: Any, truth: Any) -> Any:
     """Give the loss of each row: (n,).
@@ -12,15 +15,38 @@ def row_losses(logits: Any, truth: Any) -> Any:
     ----------
     logits : Tensor of shape (n, n_outputs)
     truth : Tensor of shape (n,) or (n, n_outputs)
-        Class codes: cross-entropy. Zeros and ones: the mean of the binary cross-entropies.
+        Class codes: cross-entropy. Zeros and ones: the mean of the binary cross-entropies. Real
+        numbers (n,), with one output a row: the squared error.
+    """
+    from torch.nn import functional
+
+    scores = logits.float()
+    if truth.ndim == 1 and truth.is_floating_point():
+        return (scores.squeeze(1) - truth.float()) ** 2
+    if truth.ndim == 1:
+        return functional.cross_entropy(scores, truth, reduction="none")
+    losses = functional.binary_cross_entropy_with_logits(scores, truth.float(), reduction="none")
+    return losses.mean(dim=1)
+
+
+def focal_losses(logits: Any, truth: Any) -> Any:
+    """Give the focal loss [1]_ of each row: (n,).
+
+    The cross-entropy of a class, or of each of several labels, times the square of the
+    probability that was missing.
+
+    References
+    ----------
+    .. [1] Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, arXiv:1708.02002.
     """
     from torch.nn import functional
 
     scores = logits.float()
     if truth.ndim == 1:
-        return functional.cross_entropy(scores, truth, reduction="none")
-    losses = functional.binary_cross_entropy_with_logits(scores, truth.float(), reduction="none")
-    return losses.mean(dim=1)
+        plain = functional.cross_entropy(scores, truth, reduction="none")
+        return (1 - (-plain).exp()) ** FOCUS * plain
+    plain = functional.binary_cross_entropy_with_logits(scores, truth.float(), reduction="none")
+    return ((1 - (-plain).exp()) ** FOCUS * plain).mean(dim=1)
 
 
 def weighted_mean(losses: Any, weights: Any) -> Any:

@@ -27,7 +27,7 @@ from transformers import (
 
 from nlptl import FullFineTune, TextClassifier
 from nlptl.encoders.contextual.folder import find_encoder
-from nlptl.estimators.tuning import TUNING
+from nlptl.estimators.fitting.tuning import TUNING
 from nlptl.evaluation.intervals import paired_interval
 
 LABELS, TESTED = 500, 1000

@@ -4,16 +4,7 @@ import pandas as pd
 import pytest
 
 from nlptl.base.errors import InputError
-from nlptl.cli.console import add_columns, console, texts_of
-
-TABLE = pd.DataFrame({"a": ["x", "y"], "b": ["u", "v"]})
-
-
-def test_one_column_gives_texts_and_two_give_pairs():
-    assert list(texts_of(TABLE, ["a"])) == ["x", "y"]
-    assert list(texts_of(TABLE, ["a", "b"])) == [("x", "u"), ("y", "v")]
-    with pytest.raises(InputError, match="no column 'c'"):
-        texts_of(TABLE, ["c"])
+from nlptl.cli.console import add_columns, console, labels_of
 
 
 def test_columns_are_named_by_options():
@@ -25,3 +16,17 @@ def test_columns_are_named_by_options():
 
 def test_a_pipe_is_wide_enough_for_the_tables():
     assert console().width >= 80
+
+
+def test_numbers_are_read_as_files_write_them():
+    table = pd.DataFrame(
+        {"n": ["1", "2.5e1"], "k": ["a", "b"], "x": [0.5, None], "i": ["inf", "1"]}
+    )
+    assert labels_of(table, "n", numeric=True) == [1.0, 25.0]
+    assert labels_of(table, "n", numeric=False) == ["1", "2.5e1"]
+    with pytest.raises(InputError, match="'k' holds 'a' at row 0, which is no number"):
+        labels_of(table, "k", numeric=True)
+    with pytest.raises(InputError, match="'x' holds nan at row 1, which is not finite"):
+        labels_of(table, "x", numeric=True)
+    with pytest.raises(InputError, match="'i' holds 'inf' at row 0, which is not finite"):
+        labels_of(table, "i", numeric=True)

@@ -3,7 +3,7 @@ import json
 import pandas as pd
 import pytest
 
-from nlptl import TextClassifier
+from nlptl import TextClassifier, TextRegressor
 from nlptl.cli.main import main
 
 
@@ -35,3 +35,20 @@ def test_a_label_never_seen_is_one_line(capsys, model, few, tmp_path):
     err = capsys.readouterr().err
     assert "'biling' at row 0 was never seen" in err
     assert err.count("\n") == 1
+
+
+def test_figures_for_numbers_are_shown(capsys, few, tiny_encoder, tmp_path):
+    texts, _ = few
+    lengths = [len(text) for text in texts]
+    model = TextRegressor(tiny_encoder).fit(texts, lengths)
+    model.save(tmp_path / "m", notes={"run": {"text_column": ["words"], "label_column": "n"}})
+    path = tmp_path / "test.csv"
+    pd.DataFrame({"words": texts, "n": lengths}).to_csv(path, index=False)
+    assert main(["evaluate", str(tmp_path / "m"), str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "Spearman correlation" in out and "By class" not in out
+    assert main(["evaluate", str(tmp_path / "m"), str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["r2"] == pytest.approx(model.score(texts, lengths), abs=1e-6)
+    assert found["rows"] == 40
+    assert "interval" not in found

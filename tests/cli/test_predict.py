@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from nlptl import TextClassifier, read_table
+from nlptl import TextClassifier, TextRegressor, read_table
 from nlptl.cli.main import main
 
 
@@ -66,3 +66,19 @@ def test_what_users_write_is_no_markup(capsys, model, tmp_path):
     pd.DataFrame({"text": [strange]}).to_csv(source, index=False)
     assert main(["predict", str(tmp_path / "m"), str(source)]) == 0
     assert strange in capsys.readouterr().out
+
+
+def test_numbers_are_predicted_beside_what_was_there(capsys, few, tiny_encoder, tmp_path):
+    texts, _ = few
+    model = TextRegressor(tiny_encoder).fit(texts, [len(text) for text in texts])
+    model.save(tmp_path / "m")
+    source, target = tmp_path / "in.csv", tmp_path / "out.parquet"
+    pd.DataFrame({"text": texts, "probability": "mine"}).to_csv(source, index=False)
+    assert main(["predict", str(tmp_path / "m"), str(source), "--output", str(target)]) == 0
+    found = read_table(target)
+    assert found["predicted"].tolist() == pytest.approx(model.predict(texts).tolist(), rel=1e-3)
+    assert found["probability"].tolist() == ["mine"] * 40
+    capsys.readouterr()
+    assert main(["predict", str(tmp_path / "m"), "--text", "the parcel"]) == 0
+    out = capsys.readouterr().out
+    assert "number" in out and "probability" not in out

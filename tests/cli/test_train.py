@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from nlptl import FullFineTune, TextClassifier
+from nlptl import FullFineTune, TextClassifier, TextRegressor
 from nlptl.cli.main import main
 
 
@@ -113,3 +113,44 @@ def test_an_encoder_is_tuned_by_name(capsys, data, tiny_encoder, tmp_path):
     )  # fmt: skip
     assert code == 0, shown.err
     assert TextClassifier.load(tmp_path / "m").transfer == FullFineTune(layers=1)
+
+
+@pytest.fixture
+def numbers(few, tmp_path):
+    texts, _ = few
+    path = tmp_path / "numbers.csv"
+    pd.DataFrame({"text": texts, "length": [len(text) for text in texts]}).to_csv(path, index=False)
+    return path
+
+
+def test_numbers_are_trained_measured_and_saved(capsys, numbers, tiny_encoder, tmp_path):
+    base = (numbers, "--task", "regression", "--label-column", "length", "--encoder", tiny_encoder)
+    code, shown = train(capsys, *base, "--head.alpha", 2, "--output", tmp_path / "m")
+    assert code == 0, shown.err
+    for part in ("Pearson correlation", "root mean squared error", "Saved and read back"):
+        assert part in shown.out
+    assert "accuracy" not in shown.out
+    model = TextRegressor.load(tmp_path / "m")
+    assert model.head.get_params()["alpha"] == 2.0
+    assert model.audit_.n_rows == 32  # a fifth was held out
+    code, shown = train(capsys, *base, "--head.alpha", 2, "--output", tmp_path / "m")
+    assert (code, "nothing to do" in shown.out) == (0, True)
+    code, shown = train(capsys, *base, "--shots", 4)
+    assert code == 2
+    assert "is about classes" in shown.err
+
+
+def test_what_is_no_number_is_one_line(capsys, data, tiny_encoder):
+    code, shown = train(capsys, data, "--task", "regression", "--encoder", tiny_encoder)
+    assert code == 2
+    assert "'label' holds" in shown.err and shown.err.count("\n") == 1
+
+
+def test_an_order_is_given_by_name(capsys, data, tiny_encoder, tmp_path):
+    code, shown = train(
+        capsys, data, "--encoder", tiny_encoder, "--head", "ordinal",
+        "--head.order", "[how_to, billing]", "--output", tmp_path / "m",
+    )  # fmt: skip
+    assert code == 0, shown.err
+    assert "mean error in ranks" in shown.out
+    assert TextClassifier.load(tmp_path / "m").head.order == ("how_to", "billing")

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from nlptl import Frozen, MLPHead, TfidfEncoder
+from nlptl import Frozen, MLPHead, TextRegressor, TfidfEncoder
 from nlptl.base.errors import ConfigError
 from nlptl.config.run import Part, RunConfig, read_run
 
@@ -28,7 +28,7 @@ def test_a_file_describes_a_run(config):
     run = read_run(config, {})
     assert (run.data, run.text_column, run.label_column) == ("train.csv", ("a", "b"), "kind")
     assert (run.seed, run.test_share) == (3, 0.1)
-    classifier = run.classifier()
+    classifier = run.model()
     assert classifier.encoder == TfidfEncoder()
     assert classifier.head == MLPHead((64,), 0.1)
     assert classifier.transfer == Frozen()
@@ -40,15 +40,15 @@ def test_flags_win_over_the_file_and_options_of_another_class_are_dropped(config
         {"seed": "7", "head.dropout": "0.5", "transfer.layers": "all", "text_column": ["x"]},
     )
     assert (run.seed, run.text_column) == (7, ("x",))
-    assert run.classifier().head == MLPHead((64,), 0.5)
-    assert run.classifier().transfer == Frozen("all")
+    assert run.model().head == MLPHead((64,), 0.5)
+    assert run.model().transfer == Frozen("all")
     other = read_run(config, {"head": "logistic", "head.C": "2"})
     assert other.head == Part("logistic", {"C": "2"})
-    assert other.classifier().head.C == 2.0
+    assert other.model().head.C == 2.0
 
 
 def test_without_a_file_the_defaults_hold():
-    classifier = read_run(None, {"data": "x.csv"}).classifier()
+    classifier = read_run(None, {"data": "x.csv"}).model()
     assert classifier.encoder is classifier.transfer is classifier.head is None
 
 
@@ -80,3 +80,24 @@ def test_what_makes_no_sense_is_named(tmp_path, content, flags, said):
 def test_a_missing_file_is_named():
     with pytest.raises(ConfigError, match=r"Cannot read configuration 'no\.yaml'"):
         read_run("no.yaml", {})
+
+
+def test_the_task_decides_what_is_made():
+    numbers = read_run(None, {"data": "x.csv", "task": "regression", "head.alpha": "2"})
+    model = numbers.model()
+    assert isinstance(model, TextRegressor)
+    assert model.head.get_params()["alpha"] == 2
+    assert numbers.numeric and not read_run(None, {"data": "x.csv"}).numeric
+    assert numbers.to_json()["task"] == "regression"
+    with pytest.raises(
+        ConfigError, match="task='regresion' is not known. Did you mean 'regression'"
+    ):
+        read_run(None, {"data": "x.csv", "task": "regresion"})
+    for name, value in (("imbalance", "balanced"), ("shots", "4")):
+        with pytest.raises(ConfigError, match=f"{name}=.* is about classes"):
+            read_run(None, {"data": "x.csv", "task": "regression", name: value})
+
+
+def test_an_order_is_read_from_flags():
+    run = read_run(None, {"data": "x.csv", "head": "ordinal", "head.order": "[low, high]"})
+    assert run.model().head.order == ("low", "high")

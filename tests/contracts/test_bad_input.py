@@ -13,14 +13,16 @@ import pytest
 from nlptl import (
     Corpus,
     NlptlError,
+    OrdinalHead,
     PrototypeHead,
     StaticEncoder,
     TextClassifier,
+    TextRegressor,
     TfidfEncoder,
     TransformerEncoder,
 )
 from nlptl.cli.main import main
-from nlptl.data.reading import column, read_table
+from nlptl.data.tables.reading import column, read_table
 from nlptl.encoders.cache import FeatureCache
 
 TEXTS, LABELS = ["good day", "bad day", "good night", "bad night"], ["+", "-", "+", "-"]
@@ -175,12 +177,27 @@ def nothing_learns_from_it(folder):
     TextClassifier(StaticEncoder(folder / "v.vec")).fit(TEXTS, LABELS, unlabeled=Corpus(["x"]))
 
 
+def number_that_is_none(folder):
+    TextRegressor(TfidfEncoder()).fit(TEXTS, [1.0, 2.0, np.nan, 4.0])
+
+
+def labels_for_numbers(folder):
+    TextRegressor(TfidfEncoder()).fit(TEXTS, LABELS)
+
+
+def label_outside_the_order(folder):
+    fit(head=OrdinalHead(("+", "0")))
+
+
 DAMAGED = {newer_version, flipped_byte, missing_part}
 CASES = {
     half_a_character: "index 3 holds '\\ud83d'",
     head_for_word_counts: "PrototypeHead cannot be fitted to",
     device_not_there: "device='warp' is not there",
     nothing_learns_from_it: "unlabeled=..., but this",
+    number_that_is_none: "row 2 is nan",
+    labels_for_numbers: "row 0 is '+'",
+    label_outside_the_order: "'-' does not stand in order",
     wrong_lengths: "4 texts and 3 labels",
     one_string: "got one str of 8 characters",
     empty_texts: "1 of 4 texts are empty, first at index 3",

@@ -5,6 +5,7 @@ from nlptl.base.errors import InputError
 from nlptl.data.splits import (
     group_split,
     k_shot,
+    number_split,
     stratified_folds,
     stratified_sample,
     stratified_split,
@@ -86,3 +87,27 @@ def test_shots_must_be_positive_and_rows_have_one_label():
     with pytest.raises(InputError, match="Label at row 0"):
         k_shot([["a"], ["a", "b"]], 1, seed=0)
     assert len(k_shot([("a",), ("a", "b")], 1, seed=0)) == 2
+
+
+def test_numbers_are_dealt_so_that_every_fold_has_small_and_large_ones():
+    numbers = np.random.default_rng(0).normal(size=100)
+    folds = stratified_folds(numbers, 5, seed=1)
+    assert np.bincount(folds).tolist() == [20] * 5
+    ranks = np.argsort(np.argsort(numbers))
+    for fold in range(5):
+        assert np.bincount(ranks[folds == fold] // 20).tolist() == [4] * 5
+    assert not np.array_equal(folds, stratified_folds(numbers, 5, seed=2))
+    some = stratified_sample(numbers, 20, seed=0)
+    assert np.bincount(ranks[some] // 20).tolist() == [4] * 5
+
+
+def test_a_split_of_numbers_has_small_and_large_ones_on_both_sides():
+    numbers = np.random.default_rng(0).normal(size=100)
+    train, test = number_split(numbers, test_share=0.2, seed=3)
+    assert len(test) == 20
+    assert sorted([*train, *test]) == list(range(100))
+    ranks = np.argsort(np.argsort(numbers))
+    assert np.bincount(ranks[test] // 20).tolist() == [4] * 5
+    assert not np.array_equal(test, number_split(numbers, test_share=0.2, seed=4)[1])
+    with pytest.raises(InputError, match="got 1.5"):
+        number_split(numbers, test_share=1.5)

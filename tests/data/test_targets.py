@@ -20,3 +20,12 @@ def test_one_of_several_labels_is_a_task_of_its_own():
     assert label.codes.tolist() == [0, 1]
     assert label.n_outputs == 2
     assert targets.counts.tolist() == [2, 1]
+
+
+def test_numbers_are_one_column():
+    targets = Targets(np.array([0.5, -1.5, 1.0]), 1)
+    assert targets.numeric
+    assert not targets.several
+    assert targets.one_hot.tolist() == [[0.5], [-1.5], [1.0]]
+    assert targets.take(np.array([2])).codes.tolist() == [1.0]
+    assert not Targets(np.array([0, 1]), 2).numeric

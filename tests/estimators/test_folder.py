@@ -148,7 +148,7 @@ def test_a_model_that_would_read_back_differently_is_not_saved(
         real(path, {name: -array for name, array in arrays.items()})
 
     monkeypatch.setattr(folders, "save_arrays", scrambled)
-    with pytest.raises(StorageError, match="was not saved: read back, its probabilities differ"):
+    with pytest.raises(StorageError, match="was not saved: read back, its answers differ"):
         model.save(tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
 
@@ -191,7 +191,7 @@ def test_choices_that_matter_later_come_back(tiny_encoder, few, tmp_path):
     ).fit(*few)
     again = TextClassifier.load(model.save(tmp_path / "m"))
     assert again.encoder.cache is None
-    assert again.transfer == Frozen("top")
+    assert again.transfer == [Frozen("top")]
     assert again.training == TrainingConfig(epochs=3)
 
 

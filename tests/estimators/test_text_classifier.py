@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import f1_score
 
@@ -11,6 +12,7 @@ from nlptl import (
     FusedEncoder,
     LogisticHead,
     MLPHead,
+    OrdinalHead,
     PrototypeHead,
     StaticEncoder,
     TextClassifier,
@@ -298,3 +300,65 @@ def test_coverage_is_told_for_word_vectors_only(vectors_file, few):
     model = TextClassifier(StaticEncoder(vectors_file)).fit(*few)
     assert 0 < model.coverage(["the zebra"]).tokens < 1
     assert TextClassifier(TfidfEncoder()).fit(*few).coverage(["the zebra"]) is None
+
+
+@pytest.fixture
+def severities():
+    """Texts with four severities that lie in an order which is not that of the alphabet."""
+    rng = np.random.default_rng(0)
+    steps = {"low": 0, "medium": 2, "high": 4, "critical": 6}
+    texts, labels = [], []
+    for _ in range(160):
+        label = rng.choice(list(steps))
+        bad = steps[label] + int(rng.integers(0, 2))
+        texts.append(" ".join(["bad"] * bad + ["good"] * (7 - bad)))
+        labels.append(str(label))
+    return texts, labels
+
+
+SEVERITIES = ("low", "medium", "high", "critical")
+
+
+def test_labels_with_an_order_are_fitted_saved_and_measured_by_it(severities, tmp_path):
+    texts, labels = severities
+    model = TextClassifier(TfidfEncoder(), head=OrdinalHead(SEVERITIES)).fit(texts, labels)
+    assert model.classes_.tolist() == sorted(SEVERITIES)
+    assert model.score(texts, labels) > 0.7
+    others = labels[::-1]  # so that predictions are off by every number of ranks
+    figures = model.evaluate(texts, others)
+    ranks = {label: rank for rank, label in enumerate(SEVERITIES)}
+    apart = [
+        abs(ranks[found] - ranks[true])
+        for found, true in zip(model.predict(texts), others, strict=True)
+    ]
+    assert figures["mean_rank_error"] == pytest.approx(np.mean(apart))
+    again = TextClassifier.load(model.save(tmp_path / "m"))
+    np.testing.assert_allclose(again.predict_proba(texts), model.predict_proba(texts), atol=1e-6)
+    assert again.head.get_params() == model.head.get_params()
+    assert again.evaluate(texts, others) == pytest.approx(figures)
+    np.testing.assert_allclose(
+        clone(again).fit(texts, labels).predict_proba(texts), again.predict_proba(texts), atol=1e-6
+    )
+
+
+def test_an_order_names_each_label_once_and_one_label_a_text(severities):
+    texts, labels = severities
+    for order, said in [
+        (SEVERITIES[:3], "'critical' does not stand in order"),
+        ((*SEVERITIES, "deadly"), "names 'deadly', which no training row"),
+    ]:
+        with pytest.raises(InputError, match=said):
+            TextClassifier(TfidfEncoder(), head=OrdinalHead(order)).fit(texts, labels)
+    several = [[label] for label in labels]
+    with pytest.raises(ConfigError, match="OrdinalHead puts one label a text in order.*several"):
+        TextClassifier(TfidfEncoder(), head=OrdinalHead()).fit(texts, several)
+
+
+def test_an_order_holds_where_a_fold_lacks_a_class(severities):
+    texts, labels = severities
+    kept = [i for i, label in enumerate(labels) if label != "high"][:60]
+    kept.append(labels.index("high"))
+    few_texts, few_labels = [texts[i] for i in kept], [labels[i] for i in kept]
+    for head in (OrdinalHead(SEVERITIES), OrdinalHead(SEVERITIES, C=1.0)):
+        model = TextClassifier(TfidfEncoder(), head=head).fit(few_texts, few_labels)
+        assert model.score(few_texts, few_labels) > 0.8

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.evaluation import scores
-from nlptl.evaluation.metrics import METRICS, combined, load_metric, measure
+from nlptl.evaluation import numbers, scores
+from nlptl.evaluation.metrics import METRICS, combined, load_metric, measure, measure_numbers
 
 TRUTH, CHOSEN = [0, 1, 1, 2], [0, 1, 2, 2]
 SHARES = [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.3, 0.5], [0.1, 0.1, 0.8]]
@@ -17,6 +17,18 @@ def test_every_metric_is_a_module_of_evaluate_that_needs_no_network(name):
     predictions = SHARES if name in ("log_loss", "calibration_error") else CHOSEN
     found = metric.compute(predictions=predictions, references=TRUTH)
     assert list(found) == [name]
+
+
+def test_all_figures_for_numbers_at_once():
+    truth, found = np.array([1.0, 2.5, 4.0]), np.array([1.5, 2.0, 4.5])
+    figures = measure_numbers(truth, found)
+    assert list(figures) == ["pearson", "spearman", "rmse", "mae", "r2"]
+    assert figures["mae"] == pytest.approx(0.5)
+    assert figures["r2"] == pytest.approx(numbers.r2(truth, found))
+    with pytest.raises(InputError, match="got 3 and 2"):
+        measure_numbers(truth, found[:2])
+    with pytest.raises(InputError, match="got 0 and 0"):
+        measure_numbers(truth[:0], found[:0])
 
 
 def test_batches_add_up_to_the_whole():

@@ -45,3 +45,7 @@ def test_each_class_has_its_row_in_order():
     assert [row.name for row in rows] == ["a", "b", "c"]
     assert (rows[1].precision, rows[1].recall, rows[1].rows) == (pytest.approx(2 / 3), 1.0, 2)
     assert rows[2].f1 == 0.0
+
+
+def test_how_many_ranks_a_choice_is_off():
+    assert scores.mean_rank_error(np.array([0, 1, 4]), np.array([0, 3, 3])) == 1.0

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import LinearRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
-from nlptl import BlendHead, DiscriminantHead, LogisticHead, PrototypeHead
+from nlptl import BlendHead, DiscriminantHead, LogisticHead, PrototypeHead, RidgeHead
 from nlptl.data.targets import Targets
+from nlptl.heads.deciding.decision import Decision
 from nlptl.heads.deciding.imbalance import ClassWeights, LogitAdjustment
-from nlptl.heads.fitting import OneVsRest, fit_solver, logits_of, weigh_rows
+from nlptl.heads.fitting import OneVsRest, fit_solver, learn_decision, logits_of, weigh_rows
 
 EVERY_HEAD = [
     LogisticHead(),
@@ -102,3 +103,15 @@ def test_many_rows_of_several_labels_choose_on_the_same_rows(labels, monkeypatch
     fitted = OneVsRest(LogisticHead()).fit(X, targets)
     assert fitted.held_out_.logits.shape == (60, 4)
     assert fitted.logits(X).shape == (90, 4)
+
+
+def test_numbers_are_fitted_without_a_decision_to_learn():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 4))
+    targets = Targets(X @ np.ones(4), 1)
+    for head in (RidgeHead(), LinearRegression()):
+        scorer, decision = fit_solver(head, X, targets, imbalance=None, seed=0)
+        assert logits_of(scorer, X).shape == (30, 1)
+        np.testing.assert_allclose(logits_of(scorer, X)[:, 0], targets.codes, atol=1e-2)
+        assert decision == Decision()
+    assert learn_decision(np.ones((30, 1)), targets, None) == Decision()

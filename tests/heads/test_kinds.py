@@ -1,10 +1,19 @@
+import json
 from importlib import import_module
 
 import numpy as np
 import pytest
 from sklearn.svm import LinearSVC
 
-from nlptl import BlendHead, DiscriminantHead, LogisticHead, MLPHead, PrototypeHead
+from nlptl import (
+    BlendHead,
+    DiscriminantHead,
+    LogisticHead,
+    MLPHead,
+    OrdinalHead,
+    PrototypeHead,
+    RidgeHead,
+)
 from nlptl.base.errors import StorageError
 from nlptl.data.targets import Targets
 from nlptl.heads.fitting import fit_solver, logits_of
@@ -25,7 +34,9 @@ def test_a_head_is_made_again_from_its_description(head):
 
 @pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize(
-    "head", [LogisticHead(), BlendHead(), PrototypeHead(), DiscriminantHead()], ids=repr
+    "head",
+    [LogisticHead(), BlendHead(), PrototypeHead(), DiscriminantHead(), OrdinalHead()],
+    ids=repr,
 )
 def test_what_was_learnt_comes_back_exactly(head, several, clouds):
     X, y = clouds
@@ -34,6 +45,21 @@ def test_what_was_learnt_comes_back_exactly(head, several, clouds):
     arrays = solver_arrays(scorer)
     again = restore_solver(make_head(describe_head(head)), arrays, several=several)
     np.testing.assert_array_equal(logits_of(again, X), logits_of(scorer, X))
+
+
+def test_a_regression_comes_back_exactly(clouds):
+    X, _ = clouds
+    scorer, _ = fit_solver(RidgeHead(), X, Targets(X[:, 0] * 2.0, 1), imbalance=None, seed=0)
+    arrays = solver_arrays(scorer)
+    assert set(arrays) == {"coef_", "intercept_"}
+    again = restore_solver(make_head(describe_head(RidgeHead())), arrays, several=False)
+    np.testing.assert_array_equal(logits_of(again, X), logits_of(scorer, X))
+
+
+def test_an_order_of_any_labels_survives():
+    for order in (("bad", "ok"), (1, 2.5), (("a", 1), ("b", 2))):
+        described = json.loads(json.dumps(describe_head(OrdinalHead(order))))
+        assert make_head(described).order == order
 
 
 def test_a_foreign_head_cannot_be_saved_and_an_unknown_one_not_made():

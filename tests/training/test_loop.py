@@ -1,55 +1,92 @@
+import dataclasses
+import hashlib
+import math
+
 import pytest
 import torch
 
-from nlptl import TrainingConfig
 from nlptl.base.chance import torch_seed
 from nlptl.base.errors import InputError
-from nlptl.training.loop import Learner, make_accelerator, place, train
+from nlptl.base.protocols import Stage
+from nlptl.training.checkpoints import Keeper
+from nlptl.training.config import LoopConfig
+from nlptl.training.loop import Learner, train
+from nlptl.training.processes import make_accelerator
 
 X = torch.randn(64, 5, generator=torch.Generator().manual_seed(0))
 Y = (X[:, 0] > 0).long()
 
 
-def batches(epoch):
-    return [(X[i : i + 16], Y[i : i + 16]) for i in range(0, 64, 16)]
+class Feed:
+    """Four steps of 16 rows, each in ``cuts`` passes."""
+
+    def __init__(self, cuts=1, steps=4):
+        self.cuts, self.steps, self.asked = cuts, steps, []
+
+    def __len__(self):
+        return self.steps
+
+    def passes(self, epoch, step):
+        self.asked.append((epoch, step))
+        rows = torch.arange(16) + 16 * step
+        return [(X[part], Y[part], 1 / 16) for part in rows.chunk(self.cuts)]
 
 
-def loss_of(model, batch):
-    return torch.nn.functional.cross_entropy(model(batch[0]), batch[1])
+class Objective(torch.nn.Module):
+    def __init__(self, model, dropout=0.0):
+        super().__init__()
+        self.network, self.dropout = model, torch.nn.Dropout(dropout)
+        self.seen, self.progress = [], []
+
+    def forward(self, batch, progress):
+        self.progress.append(progress)
+        logits = self.network(self.dropout(batch[0]))
+        self.seen.append(logits.dtype)
+        losses = torch.nn.functional.cross_entropy(logits.float(), batch[1], reduction="none")
+        return losses.sum() * batch[2]
 
 
-def run(score=None, **options):
+def objective(dropout=0.0):
     with torch_seed(0):
-        model = torch.nn.Linear(5, 2)
-    config = TrainingConfig(**{"epochs": 5, "learning_rate": 0.1, **options})
-    history = train(
-        Learner(model),
-        batches,
-        loss_of=loss_of,
-        config=config,
-        accelerator=make_accelerator("cpu"),
-        score=score,
-    )
-    return model, history
+        return Objective(torch.nn.Linear(5, 2), dropout)
+
+
+def run(score=None, *, module=None, stages=None, keeper=None, half=False, **options):
+    module = module or objective()
+    config = LoopConfig(**{"epochs": 5, "learning_rate": 0.1, "quiet": True, **options})
+    with torch_seed(1):
+        history = train(
+            Learner(module, stages or [(Stage(), Feed())], half=half),
+            config=config,
+            accelerator=make_accelerator("cpu", config),
+            score=score,
+            keeper=keeper,
+        )
+    return module.network, history
+
+
+def digest(model):
+    parts = [w.detach().numpy().tobytes() for w in model.state_dict().values()]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def test_the_loss_falls_and_is_written_down():
     model, history = run()
-    assert len(history.losses) == 5
+    assert len(history.losses) == 5 and len(history.steps) == 20
+    assert history.losses[-1] == pytest.approx(sum(history.steps[-4:]) / 4)
     assert history.losses[-1] < history.losses[0] / 2
     assert (model(X).argmax(dim=1) == Y).float().mean() > 0.95
 
 
 def test_the_same_start_gives_the_same_end():
-    first, second = run()[0], run()[0]
-    assert torch.equal(first.weight, second.weight)
+    assert digest(run()[0]) == digest(run()[0])
 
 
 def test_the_best_weights_are_kept_and_training_stops_early():
     seen = []
 
-    def score(model):
-        seen.append(model.weight.detach().clone())
+    def score(module):
+        seen.append(module.network.weight.detach().clone())
         return {0: 1.0, 1: 3.0}.get(len(seen) - 1, 2.0)
 
     model, history = run(score, epochs=20, patience=3)
@@ -62,99 +99,223 @@ def test_large_gradients_are_clipped(monkeypatch):
     from nlptl.training import loop
 
     # Adam divides by the size of the gradient; plain descent shows it.
-    monkeypatch.setattr(
-        loop,
-        "_optimizer",
-        lambda learner, config: torch.optim.SGD(learner.module.parameters(), lr=1.0),
-    )
-    with torch_seed(0):
-        start = torch.nn.Linear(5, 2).weight.detach()
-    steps = len(list(batches(0)))
+    def descent(module, rate_of, config):
+        return torch.optim.SGD([{"params": module.parameters(), "peak": 1.0}], lr=1.0)
+
+    monkeypatch.setattr(loop, "make_optimizer", descent)
+    start = objective().network.weight.detach()
     far, _ = run(epochs=1, clip_norm=1e9)
     near, _ = run(epochs=1, clip_norm=1e-3)
-    assert (near.weight - start).norm() <= steps * 1e-3
-    assert (far.weight - start).norm() > steps * 1e-2
+    assert (near.weight - start).norm() <= 4 * 1e-3
+    assert (far.weight - start).norm() > 4 * 1e-2
 
 
-def test_biases_do_not_decay():
-    from nlptl.training.loop import _optimizer
+def test_passes_of_a_step_add_up_to_the_step():
+    whole, history = run()
+    for cuts in (2, 16):
+        cut, again = run(stages=[(Stage(), Feed(cuts))])
+        torch.testing.assert_close(cut.weight, whole.weight, rtol=1e-4, atol=1e-5)
+        assert again.steps == pytest.approx(history.steps, rel=1e-4)
 
-    groups = _optimizer(
-        Learner(torch.nn.Linear(5, 2)), TrainingConfig(weight_decay=0.3)
-    ).param_groups
-    assert [(g["weight_decay"], g["params"][0].ndim) for g in groups] == [(0.3, 2), (0.0, 1)]
 
-
-def test_the_rate_rises_and_falls():
-    from nlptl.training.loop import _optimizer, _schedule
-
-    optimizer = _optimizer(Learner(torch.nn.Linear(2, 2)), TrainingConfig(learning_rate=1.0))
-    schedule = _schedule(optimizer, TrainingConfig(warmup_share=0.2, learning_rate=1.0), 10)
-    rates = []
-    for _ in range(10):
-        rates.append(schedule.get_last_lr()[0])
-        optimizer.step()
-        schedule.step()
-    assert rates[:2] == [0.5, 1.0]
-    assert rates[2:] == sorted(rates[2:], reverse=True)
-    assert 0 < rates[-1] < 0.2
-    assert schedule.get_last_lr()[0] == 0.0
+def test_steps_can_be_counted_instead_of_epochs():
+    _, history = run(max_steps=6)
+    assert len(history.steps) == 6
+    assert len(history.losses) == 2
 
 
 def test_nothing_to_train_on_is_named():
     with pytest.raises(InputError, match="0 rows"):
-        train(
-            Learner(torch.nn.Linear(5, 2)),
-            lambda epoch: [],
-            loss_of=loss_of,
-            config=TrainingConfig(),
-            accelerator=make_accelerator("cpu"),
-        )
+        run(stages=[(Stage(), Feed(steps=0))])
 
 
-def test_asking_for_the_processor_makes_the_state_anew(monkeypatch):
-    from accelerate.state import PartialState
-
-    make_accelerator(None)
-    monkeypatch.setitem(PartialState._shared_state, "device", torch.device("cuda"))
-    found = make_accelerator("cpu")
-    assert found.device.type == "cpu"
-    assert place(found, None).type == "cpu"
-    assert str(place(found, "cuda:1")) == "cuda:1"
-
-
-def test_parts_learn_at_rates_of_their_own_and_frozen_parts_not_at_all():
-    from nlptl.training.loop import _optimizer
-
-    model = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
-    model[0].requires_grad_(False)
-    learner = Learner(model, rate_of=lambda name: 0.1 if name.startswith("1.") else 1.0)
-    groups = _optimizer(learner, TrainingConfig(learning_rate=0.5)).param_groups
-    rates = {id(w): group["lr"] for group in groups for w in group["params"]}
-    assert {rates[id(w)] for w in model[1].parameters()} == {0.05}
-    assert {rates[id(w)] for w in model[2].parameters()} == {0.5}
-    assert not any(id(w) in rates for w in model[0].parameters())
-
-
-def test_half_precision_computes_in_bfloat16_where_there_is_some(monkeypatch):
+@pytest.mark.parametrize(
+    ("precision", "half", "dtype"),
+    [
+        ("auto", True, torch.bfloat16),
+        ("auto", False, torch.float32),
+        ("float32", True, torch.float32),
+        ("bfloat16", False, torch.bfloat16),
+    ],
+)
+def test_the_forward_pass_computes_in_the_numbers_asked_for(monkeypatch, precision, half, dtype):
     from nlptl.training import loop
 
     monkeypatch.setattr(loop, "has_bfloat16", lambda device: True)
-    seen = []
+    module = objective()
+    model, _ = run(module=module, half=half, precision=precision, epochs=1)
+    assert set(module.seen) == {dtype}
+    assert model.weight.dtype == torch.float32
 
-    def loss(model, batch):
-        logits = model(batch[0])
-        seen.append(logits.dtype)
-        return torch.nn.functional.cross_entropy(logits.float(), batch[1])
 
-    for half, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        model = torch.nn.Linear(5, 2)
-        train(
-            Learner(model, half=half),
-            batches,
-            loss_of=loss,
-            config=TrainingConfig(epochs=1),
-            accelerator=make_accelerator("cpu"),
+def test_stages_train_what_they_say_and_share_the_steps():
+    module = objective()
+    start = {name: w.detach().clone() for name, w in module.named_parameters()}
+    bias, both = Feed(), Feed()
+    seen = {}
+
+    class Spy(Feed):
+        def passes(self, epoch, step):
+            if (epoch, step) == (0, 0):
+                seen.update({n: w.detach().clone() for n, w in module.named_parameters()})
+            return super().passes(epoch, step)
+
+    both = Spy()
+    stages = [
+        (Stage("bias", 0.25, trains=lambda name: name.endswith("bias")), bias),
+        (Stage("both", 0.75), both),
+    ]
+    run(module=module, stages=stages, epochs=4)
+    assert len(bias.asked) == 4 and len(both.asked) == 12
+    assert torch.equal(seen["network.weight"], start["network.weight"])
+    assert not torch.equal(seen["network.bias"], start["network.bias"])
+    assert not torch.equal(module.network.weight, start["network.weight"])
+    assert module.progress == sorted(module.progress)
+    assert module.progress[0] == 0.0 and module.progress[-1] < 1.0
+    assert all(w.requires_grad for w in module.parameters())
+
+
+def test_a_stage_may_go_on_along_the_schedule(monkeypatch):
+    from nlptl.training import loop
+
+    for fresh, rises in ((True, 2), (False, 1)):
+        shares = []
+        monkeypatch.setattr(loop, "set_rate", lambda _, share, kept=shares: kept.append(share))
+        stages = [(Stage(), Feed()), (Stage(fresh_schedule=fresh), Feed())]
+        run(stages=stages, epochs=10, warmup_share=0.2)
+        assert len(shares) == 40
+        assert sum(a < b for a, b in zip([0, *shares], shares, strict=False)) == rises * (
+            4 if fresh else 8
         )
-        assert seen[-1] == dtype
-        assert model.weight.dtype == torch.float32
+
+
+def test_frozen_weights_stay_frozen_in_every_stage():
+    module = objective()
+    module.network.bias.requires_grad_(False)
+    bias = module.network.bias.detach().clone()
+    run(module=module, stages=[(Stage(), Feed()), (Stage(), Feed())])
+    assert torch.equal(module.network.bias, bias)
+    assert not module.network.bias.requires_grad
+
+
+def test_the_tail_of_the_weights_is_averaged(monkeypatch):
+    from nlptl.training import loop
+
+    seen = []
+    real = loop.Average.take_in
+
+    def spy(self, weights, progress):
+        seen.append((progress, weights["network.weight"].clone()))
+        real(self, weights, progress)
+
+    monkeypatch.setattr(loop.Average, "take_in", spy)
+    model, _ = run(average="tail", epochs=6)
+    tail = [weight for progress, weight in seen if progress > 2 / 3 + 1e-9]
+    assert len(tail) == 8
+    torch.testing.assert_close(model.weight.detach(), torch.stack(tail).mean(dim=0))
+
+
+def test_held_out_rows_are_scored_with_the_averaged_weights():
+    scored = []
+    model, _ = run(
+        lambda module: scored.append(module.network.weight.detach().clone()) or len(scored),
+        average="ema",
+    )
+    assert torch.equal(model.weight, scored[-1])
+    plain, _ = run()
+    assert not torch.equal(model.weight, plain.weight)
+
+
+class Killed(Exception):
+    pass
+
+
+class Dies(Feed):
+    def __init__(self, at, cuts=1):
+        super().__init__(cuts)
+        self.left = at
+
+    def passes(self, epoch, step):
+        self.left -= 1
+        if self.left < 0:
+            raise Killed
+        return super().passes(epoch, step)
+
+
+@pytest.mark.parametrize("average", [None, "ema", "tail"])
+@pytest.mark.parametrize("scored", [False, True])
+@pytest.mark.parametrize("at", [0, 5, 9, 15, 19])
+def test_a_run_that_was_killed_ends_as_if_it_was_not(tmp_path, at, scored, average):
+    def score(module):
+        return -float((module.network(X)[:, 0] - 1).abs().mean())
+
+    options = {
+        "average": average,
+        "score": score if scored else None,
+        "max_steps": 19,
+        "save_steps": 2,
+    }
+    two = [(Stage(trains=lambda n: n.endswith("bias")), Feed(2)), (Stage(), Feed(2))]
+    whole, history = run(module=objective(0.3), stages=two, **options)
+    keeper = Keeper(tmp_path / "kept", 2, {"data": "a"})
+    dying = [(Stage(trains=lambda n: n.endswith("bias")), Dies(at, 2)), (Stage(), Dies(at - 10, 2))]
+    if at < 19:
+        with pytest.raises(Killed):
+            run(module=objective(0.3), stages=dying, keeper=keeper, **options)
+    again, resumed = run(module=objective(0.3), stages=two, keeper=keeper, **options)
+    assert digest(again) == digest(whole)
+    assert resumed.steps == history.steps
+    assert resumed.scores == history.scores
+    assert resumed.resumed_from == {0: 0, 5: 4, 9: 8, 15: 14, 19: 0}[at]
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    keeper = Keeper(tmp_path / "kept", 4)
+    whole, history = run(keeper=keeper)
+    feed = Feed()
+    again, resumed = run(keeper=keeper, stages=[(Stage(), feed)])
+    assert digest(again) == digest(whole)
+    assert not feed.asked
+    assert dataclasses.replace(resumed, resumed_from=0) == history
+
+
+def test_figures_go_to_a_tracker():
+    from accelerate.tracking import GeneralTracker
+
+    told = []
+
+    class Tracker(GeneralTracker):
+        name, requires_logging_directory, main_process_only = "ours", False, True
+
+        @property
+        def tracker(self):
+            return told
+
+        def store_init_configuration(self, values):
+            pass
+
+        def log(self, values, step=None, **kwargs):
+            told.append((step, values))
+
+    _, history = run(lambda module: 0.5, log_with=Tracker(), epochs=3)
+    losses = {step: values["loss"] for step, values in told if "loss" in values}
+    assert list(losses) == list(range(1, 13))
+    assert list(losses.values()) == history.steps
+    assert sum("score" in values for _, values in told) == 3
+
+
+def test_a_bar_shows_the_loss(monkeypatch):
+    from nlptl.training import loop
+
+    shown = []
+    real = loop.progress_bar
+
+    def spy(**options):
+        bar = real(**options)
+        monkeypatch.setattr(bar, "set_postfix", lambda told, **_: shown.append(told), raising=False)
+        return bar
+
+    monkeypatch.setattr(loop, "progress_bar", spy)
+    _, history = run(lambda module: 0.25)
+    assert shown[-1] == {"loss": f"{history.steps[-1]:.3f}", "score": "0.250"}
+    assert all(math.isfinite(loss) for loss in history.steps)

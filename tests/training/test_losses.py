@@ -22,3 +22,10 @@ def test_weights_count_and_none_at_all_is_zero():
     losses = torch.tensor([1.0, 4.0])
     assert weighted_mean(losses, torch.tensor([3.0, 1.0])).item() == pytest.approx(1.75)
     assert weighted_mean(losses, torch.zeros(2)).item() == 0.0
+
+
+def test_a_number_a_row_is_judged_by_the_squared_error():
+    outputs, truth = torch.tensor([[1.0], [-2.0]]), torch.tensor([0.5, 1.0], dtype=torch.float64)
+    losses = row_losses(outputs, truth)
+    assert losses.tolist() == [0.25, 9.0]
+    assert losses.dtype == torch.float32

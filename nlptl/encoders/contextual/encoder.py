@@ -191,12 +191,15 @@ class TransformerEncoder(Spec):
         """Copy the encoder's own files into a folder; give the rest as plain JSON."""
         own = self.weights
         for path in self.folder.files:
-            if own is not None and path.suffix == ".safetensors":
+            replaced = path.suffix == ".safetensors" or path.parent == self.folder.adapter
+            if replaced and own is not None and own.adapter is None:
                 continue
             target = folder / _WEIGHTS / path.relative_to(self.folder.path)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-        if own is not None:
+        if own is not None and own.adapter is not None:
+            own.adapter.save(folder / _WEIGHTS / "adapter")
+        elif own is not None:
             own.model.save_pretrained(folder / _WEIGHTS)
         if self.projection is not None:
             save_arrays(folder / _PROJECTION, {"projection": self.projection})
@@ -270,7 +273,9 @@ class TransformerEncoder(Spec):
         from nlptl.encoders.contextual.forward import pooled_states
         from nlptl.encoders.contextual.shelf import load_encoder
 
-        loaded = self.weights or load_encoder(folder, dtype=self.dtype, device=self.device)
+        loaded = self.weights or load_encoder(
+            folder, dtype=self.dtype, device=self.device, stock=pooling.tokens == "stock"
+        )
         windows = self.windows(texts)
         states = pooled_states(
             loaded, windows, layers=pooling.layers, pool=TOKEN_POOLINGS[pooling.tokens]

@@ -22,6 +22,8 @@ _WANTED = [
     "*.model",  # vocabularies of sentencepiece: data, no code
     "[0-9]_*/*.json",
     "[0-9]_*/*.safetensors",
+    "adapter/*.json",
+    "adapter/*.safetensors",
 ]
 _NOT_WANTED = ["onnx/*", "openvino/*"]
 _TOKEN_POOLINGS = ("mean", "cls", "max")
@@ -52,6 +54,14 @@ class EncoderFolder:
         """A name for the content: equal for equal weights, tokenizer and sentence settings."""
         return fingerprint(
             {path.relative_to(self.path).as_posix(): sha256_once(path) for path in self.files}
+        )
+
+    @cached_property
+    def without_adapter(self) -> str:
+        """A name for the content without any adapter: equal where the same encoder lies below."""
+        own = [path for path in self.files if path.parent != self.adapter]
+        return fingerprint(
+            {path.relative_to(self.path).as_posix(): sha256_once(path) for path in own}
         )
 
     @cached_property
@@ -139,6 +149,12 @@ class EncoderFolder:
                 "with its weights in model.safetensors."
             )
         return found[0]
+
+    @property
+    def adapter(self) -> Path | None:
+        """The folder of an adapter that belongs to the weights, where there is one."""
+        folder = self.path / "adapter"
+        return folder if (folder / "adapter_config.json").is_file() else None
 
     @cached_property
     def tokenizer(self) -> Any:

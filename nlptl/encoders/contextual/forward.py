@@ -9,7 +9,7 @@ import numpy as np
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.data.batches import by_length
-from nlptl.encoders.contextual.pooling import mean_over_tokens
+from nlptl.encoders.contextual.pooling import mean_over_tokens, stock_vector
 from nlptl.encoders.contextual.shelf import LoadedEncoder
 from nlptl.encoders.contextual.windows import Windows
 
@@ -113,6 +113,8 @@ def layer_vectors(
     only_last = all(layer in (-1, deepest) for layer in layers)
     # Without padding attention needs no mask, and runs faster.
     given = inputs if not bool(mask.all()) else {**inputs, "attention_mask": None}
+    if pool is stock_vector:
+        return pool(model(**given).logits, mask).unsqueeze(1)
     outputs = model(**given, output_hidden_states=not only_last)
     if only_last:
         last = pool(outputs.last_hidden_state, mask)

@@ -26,9 +26,10 @@ class Pooling(Spec):
 
     Parameters
     ----------
-    tokens : {"mean", "cls", "max"}
+    tokens : {"mean", "cls", "max", "stock"}
         Over the tokens of a layer: their mean, the first token, or the largest value of each
-        dimension.
+        dimension. ``"stock"`` is what transformers' own classifier of this architecture would
+        see; a model tuned with it can be exported for ``pipeline("text-classification")``.
     layers : tuple of int
         Which hidden states: 0 is the embedding layer, -1 the last one.
     join : {"concat", "mean"}
@@ -53,6 +54,11 @@ class Pooling(Spec):
             )
         if self.join not in _JOINS:
             raise ConfigError(f"join={self.join!r} is not known. {suggest(self.join, _JOINS)}")
+        if self.tokens == "stock" and (self.layers != (-1,) or self.normalize):
+            raise ConfigError(
+                "Pooling(tokens='stock') is the last layer's own: leave layers at (-1,) and set "
+                f"normalize=False, got layers={self.layers}, normalize={self.normalize}."
+            )
         if not self.layers or (self.dimension is not None and self.dimension < 1):
             raise ConfigError(
                 f"Pooling needs at least one layer and a dimension of at least 1, got "
@@ -85,8 +91,18 @@ def max_over_tokens(states: Tensor, mask: Tensor) -> Tensor:
     return hidden.max(dim=1).values.float()
 
 
+def stock_vector(given: Tensor, _mask: Tensor) -> Tensor:
+    """Take what the model pooled by itself, as it is: (n, dim)."""
+    return given.float()
+
+
 TOKEN_POOLINGS: MappingProxyType[str, Callable[[Any, Any], Any]] = MappingProxyType(
-    {"mean": mean_over_tokens, "cls": first_token, "max": max_over_tokens}
+    {
+        "mean": mean_over_tokens,
+        "cls": first_token,
+        "max": max_over_tokens,
+        "stock": stock_vector,
+    }
 )
 
 

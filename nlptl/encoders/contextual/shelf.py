@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
 from typing import Any
 
+from nlptl.base.chance import torch_seed
 from nlptl.base.errors import EncoderNotFoundError
+from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.folder import EncoderFolder
 
-_SHELF: OrderedDict[tuple[str, str, str], LoadedEncoder] = OrderedDict()
+_SHELF: OrderedDict[tuple[str, str, str, bool], LoadedEncoder] = OrderedDict()
 _LOCK = RLock()
 _MOST = 4
+_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +34,9 @@ class LoadedEncoder:
         How and where its weights are held.
     dense : torch.nn.Module or None
         A further layer after pooling, where the folder has one.
+    adapter : Adapter or None
+        What was learnt beside the weights of the folder, where that is stored by itself; the
+        model has it in its weights already.
     """
 
     folder: EncoderFolder
@@ -38,6 +44,7 @@ class LoadedEncoder:
     dtype: str
     device: str
     dense: Any = None
+    adapter: Adapter | None = None
 
     @property
     def tokenizer(self) -> Any:
@@ -50,7 +57,9 @@ class LoadedEncoder:
         return [*before, *ids, *after]
 
 
-def load_encoder(folder: EncoderFolder, *, dtype: str, device: str | None) -> LoadedEncoder:
+def load_encoder(
+    folder: EncoderFolder, *, dtype: str, device: str | None, stock: bool = False
+) -> LoadedEncoder:
     """Give an encoder from the shelf, loading it where it is not there.
 
     Parameters
@@ -62,15 +71,17 @@ def load_encoder(folder: EncoderFolder, *, dtype: str, device: str | None) -> Lo
         vectors were found to agree.
     device : str or None
         Torch device; None is the first accelerator, else the processor.
+    stock : bool
+        With the layers that transformers puts below its classifier.
     """
     from nlptl.encoders.contextual.precision import choose_dtype
 
     place = device or default_device()
     with _LOCK:
         chosen = choose_dtype(folder, place) if dtype == "auto" else dtype
-        key = (folder.fingerprint, chosen, place)
+        key = (folder.fingerprint, chosen, place, stock)
         if key not in _SHELF:
-            _SHELF[key] = read_encoder(folder, chosen, place)
+            _SHELF[key] = read_encoder(folder, chosen, place, stock=stock)
             while len(_SHELF) > _MOST:
                 _SHELF.popitem(last=False)
         _SHELF.move_to_end(key)
@@ -99,8 +110,28 @@ def default_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def read_encoder(folder: EncoderFolder, dtype: str, device: str) -> LoadedEncoder:
+def read_encoder(
+    folder: EncoderFolder,
+    dtype: str,
+    device: str,
+    *,
+    stock: bool = False,
+    adapted: bool = True,
+    attention_dropout: bool = True,
+) -> LoadedEncoder:
     """Load the weights of an encoder from safetensors, whatever the shelf holds.
+
+    Parameters
+    ----------
+    folder : EncoderFolder
+    dtype, device : str
+    stock : bool
+        Load the model that transformers classifies with, and let it give what its last layer
+        would see. Layers that were never pretrained start at random, always the same.
+    adapted : bool
+        With the adapter that lies beside the weights, where there is one.
+    attention_dropout : bool
+        In training, drop attention weights as the encoder's configuration says.
 
     Raises
     ------
@@ -108,15 +139,19 @@ def read_encoder(folder: EncoderFolder, dtype: str, device: str) -> LoadedEncode
         If the folder has no safetensors weights, or transformers cannot load them.
     """
     import torch
-    from transformers import AutoModel
+    import transformers
 
-    with _quiet():
+    kind = transformers.AutoModelForSequenceClassification if stock else transformers.AutoModel
+    stated = {n: getattr(folder.config, n) for n in _DROPOUT if hasattr(folder.config, n)}
+    with _quiet(), torch_seed(0):
         try:
-            model = AutoModel.from_pretrained(
+            model, told = kind.from_pretrained(
                 str(folder.path),
                 dtype=getattr(torch, dtype),
                 use_safetensors=True,
                 local_files_only=True,
+                output_loading_info=True,
+                **({} if attention_dropout else dict.fromkeys(stated, 0.0)),
             )
         except (OSError, ValueError, RuntimeError) as problem:
             reason = str(problem).strip().split("\n", 1)[0][:200]
@@ -124,11 +159,55 @@ def read_encoder(folder: EncoderFolder, dtype: str, device: str) -> LoadedEncode
                 f"Cannot load encoder {folder.name!r}: {reason}. Only safetensors weights are "
                 "read; convert others once with model.save_pretrained(FOLDER)."
             ) from problem
+    for name, value in stated.items():
+        setattr(model.config, name, value)  # what is saved says what it said
     if model.config.is_encoder_decoder:
         model = model.get_encoder()
+    if stock:
+        model = _without_classifier(model, told["missing_keys"])
+    if adapted and folder.adapter is not None:
+        model = Adapter.load(folder.adapter).merged_into(model)
     return LoadedEncoder(
         folder, model.eval().to(device), dtype, device, _dense_layer(folder, device)
     )
+
+
+def classifier_name(model: Any) -> str:
+    """Name the last linear layer of a model that classifies: what turns features into logits.
+
+    Raises
+    ------
+    EncoderNotFoundError
+        If there is none that gives as many numbers as there are labels.
+    """
+    from torch.nn import Identity, Linear
+
+    last = ""
+    for name, part in model.named_modules():
+        named = name.rpartition(".")[2] in _CLASSIFIERS
+        fits = isinstance(part, Linear) and part.out_features == model.config.num_labels
+        if fits or (isinstance(part, Identity) and named):
+            last = name
+    if not last:
+        raise EncoderNotFoundError(
+            f"{type(model).__name__} ends in no linear layer that classifies."
+        )
+    return last
+
+
+_CLASSIFIERS = ("classifier", "out_proj", "score")
+
+
+def _without_classifier(model: Any, missing: Iterable[str]) -> Any:
+    """Let a classifying model give what its last layer would see."""
+    from torch.nn import Identity
+
+    last = classifier_name(model)
+    model.set_submodule(last, Identity())
+    # peft stores layers that started at random whole, under the part of the model they are in.
+    fresh = {name.split(".", 1)[0] for name in missing if not name.startswith(f"{last}.")}
+    model.fresh_modules = tuple(sorted(fresh))
+    return model
 
 
 def _dense_layer(folder: EncoderFolder, device: str) -> Any:

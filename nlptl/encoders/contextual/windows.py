@@ -71,6 +71,17 @@ def cut_windows(
     )
 
 
+def first_windows(windows: Windows, most: int) -> Windows:
+    """Keep at most so many windows of each text, the first ones."""
+    owner = windows.text_of_window
+    starts = np.searchsorted(owner, owner)
+    kept = np.flatnonzero(np.arange(len(owner)) - starts < most)
+    if len(kept) == len(owner):
+        return windows
+    ids = [windows.ids[place] for place in kept]
+    return Windows(ids, owner[kept], windows.sizes[kept])
+
+
 def cut_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]], *, window: int) -> Windows:
     """Tokenize pairs of texts into one window each; the longer text of a pair is cut first.
 

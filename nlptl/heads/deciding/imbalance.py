@@ -83,8 +83,21 @@ class LogitAdjustment:
         return moved
 
 
+@dataclass(frozen=True)
+class FocalLoss:
+    """Rows that are right already weigh less in training: ``training.losses.focal_losses``."""
+
+    def row_weights(self, codes: IntArray) -> FloatArray | None:
+        """Every row counts the same; its loss says how much."""
+        return None
+
+    def offsets(self, logits: FloatArray, codes: IntArray) -> FloatArray | None:
+        """Nothing is added."""
+        return None
+
+
 IMBALANCE: MappingProxyType[str, Imbalance] = MappingProxyType(
-    {"balanced": ClassWeights(), "logit_adjust": LogitAdjustment()}
+    {"balanced": ClassWeights(), "focal": FocalLoss(), "logit_adjust": LogitAdjustment()}
 )
 
 

@@ -1,5 +1,7 @@
 """Parameters are carried over: pretrained weights are where training starts."""
 
+from nlptl.transfer.parameters.anchoring import L2SP
 from nlptl.transfer.parameters.full import FullFineTune
+from nlptl.transfer.parameters.lora import LoRA
 
-__all__ = ["FullFineTune"]
+__all__ = ["L2SP", "FullFineTune", "LoRA"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
+from nlptl.base.protocols import BoundTransfer, Context, Stage
 from nlptl.base.specs import Spec
 
 FEATURES = ("top", "weighted", "all")
@@ -29,6 +31,15 @@ class FullFineTune(Spec):
         Factor on the learning rate from each layer to the one below it [2]_, above 0 and up to 1.
     features : {"top", "weighted", "all"}
         What the head sees, as in ``Frozen``.
+    head_first : bool
+        Fit the head on frozen features before all learn together; otherwise it starts at random.
+    gradual : bool
+        Let the last layer learn first, and one more after the other [2]_; all of them learn in
+        the second half of the training.
+    reinit_layers : int
+        Start so many of the last layers at random [3]_; the head then starts at random too.
+    freeze_embeddings : bool
+        Leave the embeddings of words as they are: faster, and less memory.
 
     References
     ----------
@@ -36,11 +47,16 @@ class FullFineTune(Spec):
        Out-of-Distribution", ICLR 2022, arXiv:2202.10054.
     .. [2] Howard and Ruder, "Universal Language Model Fine-tuning for Text Classification",
        ACL 2018, arXiv:1801.06146.
+    .. [3] Zhang et al., "Revisiting Few-sample BERT Fine-tuning", ICLR 2021, arXiv:2006.05987.
     """
 
     layers: int | None = None
     layer_decay: float = 1.0
     features: str = "top"
+    head_first: bool = True
+    gradual: bool = False
+    reinit_layers: int = 0
+    freeze_embeddings: bool = False
 
     carries: ClassVar[str] = "parameters"
     setting: ClassVar[str] = "inductive"
@@ -52,27 +68,96 @@ class FullFineTune(Spec):
             raise ConfigError(f"layers must be at least 1, or None for all, got {self.layers}.")
         if not 0 < self.layer_decay <= 1:
             raise ConfigError(f"layer_decay must lie above 0 and up to 1, got {self.layer_decay}.")
+        if self.reinit_layers < 0:
+            raise ConfigError(f"reinit_layers must be at least 0, got {self.reinit_layers}.")
         if self.features not in FEATURES:
             known = suggest(str(self.features), FEATURES)
             raise ConfigError(f"features={self.features!r} is not known. {known}")
 
-    def choose_weights(self, model: Any, *, n_layers: int) -> None:
-        """Say of each weight of an encoder whether it learns.
+    @property
+    def keeps_head(self) -> bool:
+        """Whether training goes on from the head that was fitted on frozen features."""
+        return self.head_first and not self.reinit_layers
 
-        Parameters
-        ----------
-        model : torch.nn.Module
-            The encoder; its ``requires_grad`` flags are set.
-        n_layers : int
-            How many layers it has.
+    @property
+    def trains_embeddings(self) -> bool:
+        """Whether the embeddings of words learn."""
+        return self.layers is None and not self.freeze_embeddings
+
+    def bind(self, context: Context) -> BoundTransfer:
+        """Make ready to tune one network.
+
+        Raises
+        ------
+        ConfigError
+            If more layers are to start at random than there are.
         """
-        lowest = 0 if self.layers is None else max(n_layers - self.layers + 1, 1)
-        for name, weight in model.named_parameters():
-            weight.requires_grad_(depth_of(name, n_layers) >= lowest)
+        if self.reinit_layers > context.n_layers:
+            raise ConfigError(
+                f"reinit_layers={self.reinit_layers}, but there are {context.n_layers} layers."
+            )
+        if self.reinit_layers:
+            _start_anew(context, context.n_layers - self.reinit_layers)
+        return _Bound(self, context.n_layers)
 
-    def rate(self, name: str, *, n_layers: int) -> float:
-        """Give the factor on the learning rate of a weight of the encoder."""
-        return float(self.layer_decay ** (n_layers - depth_of(name, n_layers)))
+
+@dataclass(frozen=True)
+class _Bound(BoundTransfer):
+    """Which weights learn, how fast, and when."""
+
+    spec: FullFineTune
+    n_layers: int
+
+    def trains(self, name: str) -> bool:
+        """Train the head, and the layers that were asked for."""
+        depth = self._depth(name)
+        if depth is None:
+            return True
+        layers = self.spec.layers
+        lowest = 0 if layers is None else max(self.n_layers - layers + 1, 1)
+        return depth >= max(lowest, 1 if self.spec.freeze_embeddings else 0)
+
+    def rate(self, name: str) -> float:
+        """Let lower layers learn more slowly."""
+        depth = self._depth(name)
+        above = 0 if depth is None else self.n_layers - depth
+        return float(self.spec.layer_decay**above)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Give one stage, or one for each layer from the last to the first."""
+        if not self.spec.gradual:
+            return (Stage(),)
+        each = 0.5 / self.n_layers
+        steps = [
+            Stage(f"from layer {lowest}", each, self._from(lowest), fresh_schedule=first)
+            for lowest in range(self.n_layers, 0, -1)
+            for first in [lowest == self.n_layers]
+        ]
+        return (*steps, Stage("all layers", 0.5, fresh_schedule=False))
+
+    def _from(self, lowest: int) -> Callable[[str], bool]:
+        def trains(name: str) -> bool:
+            depth = self._depth(name)
+            return depth is None or depth >= lowest
+
+        return trains
+
+    def _depth(self, name: str) -> int | None:
+        """Give the layer of a weight; None for what is no part of the encoder."""
+        part, _, rest = name.partition(".")
+        return depth_of(rest, self.n_layers) if part == "encoder" else None
+
+
+def _start_anew(context: Context, above: int) -> None:
+    """Draw the weights of the layers above one as the model would before any pretraining."""
+    model = context.network.encoder
+    for name, part in model.named_modules():
+        own = dict(part.named_parameters(recurse=False))
+        if own and depth_of(f"{name}.weight", context.n_layers) > above:
+            for weight in own.values():
+                weight._is_hf_initialized = False
+            part._is_hf_initialized = False
+            model._init_weights(part)
 
 
 def depth_of(name: str, n_layers: int) -> int:

@@ -3,6 +3,7 @@ import torch
 
 from nlptl import FullFineTune
 from nlptl.base.errors import ConfigError
+from nlptl.base.protocols import Context
 from nlptl.transfer.parameters.full import depth_of
 
 NAMES = {
@@ -22,25 +23,73 @@ def test_weights_are_told_their_layer(name):
     assert depth_of(name, 6) == NAMES[name]
 
 
-def model(depth=3):
-    parts = {"embeddings": torch.nn.Embedding(5, 2)}
-    parts["layer"] = torch.nn.ModuleList(torch.nn.Linear(2, 2) for _ in range(depth))
-    return torch.nn.ModuleDict(parts)
+class Model(torch.nn.Module):
+    def __init__(self, depth=3):
+        super().__init__()
+        self.embeddings = torch.nn.Embedding(5, 2)
+        self.layer = torch.nn.ModuleList(torch.nn.Linear(2, 2) for _ in range(depth))
+
+    def _init_weights(self, part):
+        for weight in part.parameters(recurse=False):
+            torch.nn.init.constant_(weight, 9.0)
+
+
+def bound(transfer):
+    network = torch.nn.ModuleDict({"encoder": Model(), "head": torch.nn.Linear(2, 2)})
+    return network, transfer.bind(Context(network, n_layers=3, seed=0))
+
+
+def learning(network, transfer):
+    return {name for name, _ in network.named_parameters() if transfer.trains(name)}
 
 
 @pytest.mark.parametrize(("layers", "lowest"), [(None, 0), (1, 3), (2, 2), (3, 1), (9, 1)])
-def test_only_the_last_layers_learn_where_asked(layers, lowest):
-    found = model()
-    FullFineTune(layers=layers).choose_weights(found, n_layers=3)
-    learning = {name for name, weight in found.named_parameters() if weight.requires_grad}
-    assert learning == {n for n, _ in found.named_parameters() if depth_of(n, 3) >= lowest}
+def test_only_the_last_layers_and_the_head_learn_where_asked(layers, lowest):
+    network, found = bound(FullFineTune(layers=layers))
+    encoder = {f"encoder.{n}" for n, _ in network.encoder.named_parameters()}
+    wanted = {n for n in encoder if depth_of(n.removeprefix("encoder."), 3) >= lowest}
+    assert learning(network, found) == wanted | {"head.weight", "head.bias"}
+
+
+def test_embeddings_stay_where_asked():
+    network, found = bound(FullFineTune(freeze_embeddings=True))
+    every = {n for n, _ in network.named_parameters()}
+    assert learning(network, found) == every - {"encoder.embeddings.weight"}
 
 
 def test_lower_layers_learn_more_slowly():
-    transfer = FullFineTune(layer_decay=0.5)
-    rates = [transfer.rate(name, n_layers=3) for name in ("embed.x", "layer.0.x", "layer.2.x")]
-    assert rates == [0.125, 0.25, 1.0]
-    assert FullFineTune().rate("embed.x", n_layers=3) == 1.0
+    _, found = bound(FullFineTune(layer_decay=0.5))
+    names = ("encoder.embeddings.weight", "encoder.layer.0.x", "encoder.layer.2.x", "head.weight")
+    assert [found.rate(name) for name in names] == [0.125, 0.25, 1.0, 1.0]
+    assert bound(FullFineTune())[1].rate("encoder.embeddings.weight") == 1.0
+
+
+def test_layers_are_unfrozen_from_the_last_to_the_first():
+    network, found = bound(FullFineTune(gradual=True))
+    stages = found.stages()
+    counts = [sum(stage.trains(n) for n, _ in network.named_parameters()) for stage in stages]
+    assert counts == [4, 6, 8, 9]
+    assert sum(stage.share for stage in stages) == pytest.approx(1.0)
+    assert [stage.fresh_schedule for stage in stages] == [True, False, False, False]
+    assert all(stage.trains("head.weight") for stage in stages)
+
+
+def test_the_last_layers_start_at_random_where_asked():
+    network, _ = bound(FullFineTune(reinit_layers=2))
+    assert [bool((layer.weight == 9).all()) for layer in network.encoder.layer] == [
+        False,
+        True,
+        True,
+    ]
+    assert not (network.encoder.embeddings.weight == 9).any()
+    with pytest.raises(ConfigError, match="there are 3 layers"):
+        bound(FullFineTune(reinit_layers=4))
+
+
+def test_a_head_on_other_features_is_not_kept():
+    assert FullFineTune().keeps_head
+    assert not FullFineTune(reinit_layers=1).keeps_head
+    assert not FullFineTune(head_first=False).keeps_head
 
 
 @pytest.mark.parametrize(
@@ -48,6 +97,7 @@ def test_lower_layers_learn_more_slowly():
     [
         ({"layers": 0}, "at least 1, or None for all, got 0"),
         ({"layer_decay": 1.5}, "above 0 and up to 1, got 1.5"),
+        ({"reinit_layers": -1}, "at least 0, got -1"),
         ({"features": "tip"}, "Did you mean 'top'"),
     ],
 )

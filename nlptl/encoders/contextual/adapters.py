@@ -1,0 +1,156 @@
+"""Adapters of peft: put into an encoder, taken out, stored, merged."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nlptl.base.arrays import AnyArray
+from nlptl.base.errors import ConfigError, IntegrityError
+from nlptl.storage.tensors import load_arrays, save_arrays
+
+FOLDER = "adapter"
+_CONFIG = "adapter_config.json"
+_WEIGHTS = "adapter_model.safetensors"
+_NAME = "default"
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter:
+    """What was learnt beside the weights of an encoder.
+
+    Attributes
+    ----------
+    config : dict
+        The settings of peft as plain JSON.
+    arrays : dict of str to ndarray
+        Weights under the names that peft stores them by.
+    """
+
+    config: dict[str, Any]
+    arrays: Mapping[str, AnyArray]
+
+    def save(self, folder: Path) -> None:
+        """Write the two files that ``peft`` reads."""
+        folder.mkdir(parents=True, exist_ok=True)
+        told = json.dumps(self.config, indent=1, sort_keys=True)
+        (folder / _CONFIG).write_text(told, encoding="utf-8")
+        save_arrays(folder / _WEIGHTS, self.arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> Adapter:
+        """Read what ``save``, or peft, wrote."""
+        config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+        return cls(config, load_arrays(folder / _WEIGHTS))
+
+    def put_into(self, model: Any, *, name: str = _NAME) -> Any:
+        """Put the adapter into an encoder, beside its weights; give the model of peft.
+
+        Raises
+        ------
+        IntegrityError
+            If the weights do not fit the encoder.
+        """
+        import torch
+        from peft import get_peft_model, set_peft_model_state_dict
+
+        with quiet():
+            adapted = get_peft_model(model, peft_config(self.config), adapter_name=name)
+            tensors = {key: torch.from_numpy(array) for key, array in self.arrays.items()}
+            found: Any = set_peft_model_state_dict(adapted, tensors, adapter_name=name)
+        if found.unexpected_keys:
+            raise IntegrityError(
+                f"The adapter does not fit its encoder: {found.unexpected_keys[0]!r} has no place."
+            )
+        return adapted.eval()
+
+    def merged_into(self, model: Any) -> Any:
+        """Give the encoder with the adapter added to its weights, where its kind allows that."""
+        return merged(self.put_into(model))
+
+
+def peft_config(described: Mapping[str, Any]) -> Any:
+    """Make the settings of peft from plain JSON.
+
+    Raises
+    ------
+    ConfigError
+        If peft does not know them.
+    """
+    import peft
+
+    try:
+        return peft.get_peft_config(dict(described))
+    except (KeyError, TypeError, ValueError) as problem:
+        kind = described.get("peft_type")
+        raise ConfigError(
+            f"peft has no adapter {kind!r} with these settings: {problem}"
+        ) from problem
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """Give the settings of peft as plain JSON."""
+    told = {name: _json_value(value) for name, value in config.to_dict().items()}
+    return {**told, "inference_mode": True}
+
+
+def adapted(model: Any, config: Any) -> Any:
+    """Put a fresh adapter into an encoder; only the adapter learns.
+
+    Raises
+    ------
+    ConfigError
+        If the adapter is of a kind that adds no weights to layers, or finds no layer.
+    """
+    from peft import get_peft_model
+
+    if getattr(config, "is_prompt_learning", False):
+        raise ConfigError(
+            f"{type(config).__name__} learns a prompt, which encoders of sentences do not keep. "
+            "Use LoRA() or another adapter of layers."
+        )
+    try:
+        with quiet():
+            return get_peft_model(model, config, adapter_name=_NAME)
+    except ValueError as problem:
+        reason = str(problem).split("\n", 1)[0]
+        raise ConfigError(f"peft cannot adapt {type(model).__name__}: {reason}") from problem
+
+
+def taken_out(model: Any) -> Adapter:
+    """Copy the adapter out of a model of peft."""
+    from peft import get_peft_model_state_dict
+
+    with quiet():
+        found = get_peft_model_state_dict(model, adapter_name=_NAME, save_embedding_layers=False)
+    arrays = {name: part.detach().cpu().numpy().copy() for name, part in found.items()}
+    return Adapter(plain(model.peft_config[_NAME]), arrays)
+
+
+def merged(model: Any) -> Any:
+    """Add an adapter to the weights; where its kind does not allow that, leave it beside them."""
+    inner = model.base_model.model
+    try:
+        with quiet():
+            return model.merge_and_unload().eval()
+    except (NotImplementedError, AttributeError):
+        return inner.eval()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep peft's advice on names and caches from users, who cannot act on it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return getattr(value, "value", value)

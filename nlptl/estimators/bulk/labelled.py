@@ -1,0 +1,82 @@
+"""A table with what a model says of each row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nlptl.base.errors import InputError
+from nlptl.data.rows import Rows
+from nlptl.data.tables.reading import texts_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nlptl.estimators.text_model import TextModel
+
+_ADDED = ("predicted", "probability")
+
+
+def labelled(table: pd.DataFrame, model: TextModel, rows: Rows) -> pd.DataFrame:
+    """Add the columns ``predicted`` and ``probability`` to a table.
+
+    Parameters
+    ----------
+    table : DataFrame of n rows
+    model : TextModel
+    rows : Rows
+        The n texts of the table.
+
+    Raises
+    ------
+    InputError
+        If the table has such a column already.
+    """
+    check_columns(table, model)
+    added: pd.DataFrame = table.assign(**answers(model, rows))
+    return added
+
+
+def answers(model: TextModel, texts: Any) -> dict[str, list[Any]]:
+    """Give the new columns: labels and how sure they are, or numbers."""
+    from nlptl.estimators.text_classifier import TextClassifier
+
+    if not isinstance(model, TextClassifier):
+        return {"predicted": model.predict(texts).tolist()}
+    probabilities = model.predict_proba(texts)
+    chosen = list(model.decode(probabilities))
+    labels = [json.dumps(label) if isinstance(label, list) else label for label in chosen]
+    return {"predicted": labels, "probability": probabilities.max(axis=1).round(4).tolist()}
+
+
+def check_columns(table: pd.DataFrame, model: TextModel | None = None) -> None:
+    """Refuse a table that has a column which is to be added; by some model, where none is given."""
+    added = _ADDED if hasattr(model, "classes_") or model is None else _ADDED[:1]
+    taken = [name for name in added if name in table.columns]
+    if taken:
+        raise InputError(f"The table has a column {taken[0]!r} already. Rename it first.")
+
+
+def text_columns(model: TextModel, given: Sequence[str] | None) -> list[str]:
+    """Name the columns of the texts: those given, else those the model was trained on."""
+    trained: dict[str, Any] = model.notes_.get("run", {})
+    return list(given or trained.get("text_column") or ["text"])
+
+
+def label_piece(
+    table: pd.DataFrame, model: TextModel, columns: Sequence[str], *, start: int
+) -> pd.DataFrame:
+    """Label a piece of a larger table whose first row has the number ``start`` there.
+
+    Raises
+    ------
+    InputError
+        If a text cannot be used; the rows are named as they are counted in the whole table.
+    """
+    try:
+        return labelled(table, model, texts_of(table, columns))
+    except InputError as problem:
+        raise InputError(
+            f"In the {len(table)} rows from row {start} on, counted from there: {problem}"
+        ) from problem

@@ -1,0 +1,220 @@
+"""Writing a fitted classifier for those who do not have nlptl: transformers and peft read it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlptl.base.arrays import FloatArray
+from nlptl.base.errors import ConfigError, StorageError
+from nlptl.base.names import suggest
+from nlptl.encoders.contextual.adapters import Adapter
+from nlptl.encoders.contextual.encoder import TransformerEncoder
+from nlptl.encoders.contextual.shelf import LoadedEncoder, classifier_name, load_encoder
+from nlptl.estimators.fitting.tuning import linear_map
+from nlptl.storage.atomic import new_folder
+from nlptl.storage.tensors import save_arrays
+from nlptl.training.networks.features import FeatureNetwork
+
+if TYPE_CHECKING:
+    from nlptl.estimators.text_classifier import TextClassifier
+
+FORMATS = ("transformers", "peft")
+_HEAD = "nlptl_head"
+_CLOSE = 1e-3
+
+
+def export_classifier(classifier: TextClassifier, folder: Path, *, format: str) -> Path:  # noqa: A002
+    """Write a fitted classifier in the format of another library, and check what was written.
+
+    Parameters
+    ----------
+    classifier : TextClassifier
+    folder : Path
+        A new or empty folder.
+    format : {"transformers", "peft"}
+        As in ``TextClassifier.export``.
+
+    Raises
+    ------
+    ConfigError
+        If the format is not known, or could not hold this model.
+    StorageError
+        If the folder is taken, or what was written reads differently.
+    """
+    if format not in FORMATS:
+        raise ConfigError(f"format={format!r} is not known. {suggest(str(format), FORMATS)}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StorageError(f"{str(folder)!r} exists already. Choose a new folder.")
+    fitted = classifier.fitted_
+    encoder = fitted.features.encoder
+    if not isinstance(encoder, TransformerEncoder):
+        raise ConfigError(f"format={format!r} holds a transformer, got {type(encoder).__name__}.")
+    parts = _Parts(
+        encoder,
+        _loaded(encoder),
+        _calibrated(fitted.scorer, fitted.features.weights),
+        [str(label) for label in classifier.classes_.tolist()],
+        fitted.scorer.decision.thresholds is not None,
+    )
+    with new_folder(folder) as draft:
+        if format == "transformers":
+            parts.write_transformers(draft)
+        else:
+            parts.write_peft(draft)
+        parts.encoder.folder.tokenizer.save_pretrained(draft)
+    return folder
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What an exported model is made of.
+
+    Attributes
+    ----------
+    encoder : TransformerEncoder
+    loaded : LoadedEncoder
+        Its weights as they were tuned.
+    head : tuple of (ndarray, ndarray)
+        Weights (n_labels, n_features) and offset (n_labels,), calibration included.
+    labels : list of str
+    several : bool
+        Whether a text may have several labels.
+    """
+
+    encoder: TransformerEncoder
+    loaded: LoadedEncoder
+    head: tuple[FloatArray, FloatArray]
+    labels: list[str]
+    several: bool
+
+    def write_transformers(self, folder: Path) -> None:
+        """Write the model that transformers itself would have trained.
+
+        Raises
+        ------
+        ConfigError
+            If transformers has no classifier that pools as this model does.
+        """
+        if not self._is_stock:
+            raise ConfigError(
+                "Classifiers of transformers pool in their own way, and this model was trained "
+                f"with tokens={self.encoder.chosen_pooling.tokens!r}. Train with "
+                "TransformerEncoder(name, pooling=Pooling(tokens='stock', normalize=False))."
+            )
+        model = self._classifier()
+        model.save_pretrained(folder)
+        again = type(model).from_pretrained(folder, local_files_only=True).eval()
+        self._compare(model.eval(), again)
+
+    def write_peft(self, folder: Path) -> None:
+        """Write the adapter with its head, as ``peft`` reads them.
+
+        Raises
+        ------
+        ConfigError
+            If the model has no adapter apart from its weights.
+        """
+        adapter = self.loaded.adapter
+        if adapter is None:
+            raise ConfigError(
+                "There is no adapter to write: format='peft' needs transfer=LoRA(merge=False)."
+            )
+        told = {**adapter.config, "base_model_name_or_path": str(self.encoder.folder.name)}
+        arrays = dict(adapter.arrays)
+        if self._is_stock:
+            model = self._classifier()
+            model.config.save_pretrained(folder)
+            last = classifier_name(model)
+            saved = {last.split(".", 1)[0], *(told.get("modules_to_save") or ())}
+            told |= {"task_type": "SEQ_CLS", "modules_to_save": sorted(saved)}
+            weights, offset = self.head
+            arrays[f"base_model.model.{last}.weight"] = weights.astype(np.float32)
+            arrays[f"base_model.model.{last}.bias"] = offset.astype(np.float32)
+        else:
+            self._write_head(folder)
+        Adapter(told, arrays).save(folder)
+
+    @property
+    def _is_stock(self) -> bool:
+        return self.encoder.chosen_pooling.tokens == "stock"
+
+    def _classifier(self) -> Any:
+        """Put the head where transformers has its own."""
+        import torch
+
+        weights, offset = self.head
+        model = copy.deepcopy(self.loaded.model).float().cpu()
+        linear = torch.nn.Linear(weights.shape[1], weights.shape[0])
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(weights))
+            linear.bias.copy_(torch.from_numpy(offset))
+        model.set_submodule(classifier_name(model), linear)
+        model.num_labels = model.config.num_labels = len(self.labels)
+        model.config.id2label = dict(enumerate(self.labels))
+        model.config.label2id = {label: code for code, label in enumerate(self.labels)}
+        kind = "multi_label_classification" if self.several else "single_label_classification"
+        model.config.problem_type = kind
+        return model
+
+    def _write_head(self, folder: Path) -> None:
+        """Write a head that no stock model has a place for, beside the adapter."""
+        weights, offset = self.head
+        save_arrays(folder / f"{_HEAD}.safetensors", {"weight": weights, "bias": offset})
+        pooling = self.encoder.chosen_pooling
+        told = {
+            "labels": self.labels,
+            "several": self.several,
+            "pooling": pooling.get_params() | {"layers": list(pooling.layers)},
+        }
+        (folder / f"{_HEAD}.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+
+    def _compare(self, model: Any, again: Any) -> None:
+        import torch
+
+        tokens = self.encoder.folder.tokenizer(["One text.", "And another one."], padding=True)
+        given = {n: torch.tensor(tokens[n]) for n in ("input_ids", "attention_mask")}
+        with torch.inference_mode():
+            apart = float((model(**given).logits - again(**given).logits).abs().max())
+        if not apart <= _CLOSE:
+            raise StorageError(f"The exported model reads back differently, by {apart:.2g}.")
+
+
+def _loaded(encoder: TransformerEncoder) -> LoadedEncoder:
+    """Give the weights in full precision, with the adapter that is stored beside them."""
+    if encoder.weights is not None:
+        return encoder.weights
+    stock = encoder.chosen_pooling.tokens == "stock"
+    folder = encoder.folder
+    found = load_encoder(folder, dtype="float32", device=encoder.device, stock=stock)
+    adapter = None if folder.adapter is None else Adapter.load(folder.adapter)
+    return LoadedEncoder(folder, found.model, found.dtype, found.device, adapter=adapter)
+
+
+def _calibrated(scorer: Any, layers: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Give the head as one linear map to calibrated logits.
+
+    Raises
+    ------
+    ConfigError
+        If the head is no linear map of the last layer.
+    """
+    if np.count_nonzero(layers) > 1:
+        raise ConfigError("A head that sees several layers has no place in other libraries.")
+    fitted, decision = scorer.fitted, scorer.decision
+    if isinstance(fitted, FeatureNetwork):
+        arrays: dict[str, FloatArray] = fitted.arrays()
+        if set(arrays) != {"weight", "bias", "scale"}:
+            raise ConfigError(f"{type(scorer.head).__name__} is not linear and cannot be exported.")
+        found = arrays["weight"] * float(arrays["scale"][0]), arrays["bias"]
+    else:
+        found = linear_map(fitted)
+    weights, offset = found
+    kept = layers[np.flatnonzero(layers)[0]]
+    moved = 0.0 if decision.offsets is None else decision.offsets
+    return weights * kept / decision.temperature, offset / decision.temperature + moved

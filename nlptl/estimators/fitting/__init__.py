@@ -1,0 +1,1 @@
+"""How a model of texts is fitted: choices, the frozen rung, tuning."""

@@ -1,0 +1,156 @@
+"""A fitted head, of whichever kind, with the way to read its logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nlptl.base.arrays import AnyArray, FloatArray
+from nlptl.base.protocols import Features
+from nlptl.data.rows import Rows
+from nlptl.data.targets import Targets
+from nlptl.encoders.fused import ResidualFusion
+from nlptl.heads.deciding.decision import Decision
+from nlptl.heads.deciding.imbalance import Imbalance
+from nlptl.heads.fitting import fit_solver, learn_decision, logits_of, undecided, weigh_rows
+from nlptl.heads.kinds import describe_head, make_head, restore_solver, solver_arrays
+from nlptl.training.config import LoopConfig
+from nlptl.training.loop import History
+from nlptl.training.networks.features import NetworkRecipe, fit_network
+from nlptl.transfer.features.frozen import FrozenFeatures
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """How a head is fitted, whatever it is.
+
+    Attributes
+    ----------
+    config : LoopConfig
+        For networks.
+    imbalance : Imbalance or None
+        How rare classes are treated.
+    seed : int
+    device : str or None
+    """
+
+    config: LoopConfig
+    imbalance: Imbalance | None
+    seed: int
+    device: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Everything that a model learnt.
+
+    Attributes
+    ----------
+    codec : LabelCodec or NumberScale
+        From answers to codes and back.
+    features : FrozenFeatures
+        From rows to features.
+    scorer : FittedScorer
+        From features to probabilities.
+    probe : Rows
+        A few rows, to check a saved model on.
+    """
+
+    codec: Any
+    features: FrozenFeatures
+    scorer: FittedScorer
+    probe: Rows
+
+
+@dataclass(frozen=True, eq=False)
+class FittedScorer:
+    """From features to probabilities.
+
+    Attributes
+    ----------
+    head : head
+        The spec.
+    fitted : object
+        What was learnt from it.
+    decision : Decision
+        How logits are read.
+    recipe : NetworkRecipe or None
+        What the network is made of, where it is one.
+    history : History or None
+        How its training went.
+    """
+
+    head: Any
+    fitted: Any
+    decision: Decision
+    recipe: NetworkRecipe | None = None
+    history: History | None = None
+
+    def logits(self, features: Features) -> FloatArray:
+        """Give what the head says, (n, n_outputs), before the decision reads it."""
+        return logits_of(self.fitted, features)
+
+    def probabilities(self, features: Features) -> FloatArray:
+        """Give probabilities of shape (n, n_classes)."""
+        return self.decision.probabilities(self.logits(features))
+
+    def describe(self) -> dict[str, Any]:
+        """Give all but the learnt arrays as plain JSON."""
+        return {
+            "head": describe_head(self.head),
+            "decision": self.decision.to_json(),
+            "network": None if self.recipe is None else _describe_recipe(self.recipe),
+        }
+
+    def arrays(self) -> dict[str, AnyArray]:
+        """Give the learnt arrays by name."""
+        if self.recipe is not None:
+            learnt: dict[str, AnyArray] = self.fitted.arrays()
+            return learnt
+        return solver_arrays(self.fitted)
+
+    @classmethod
+    def restore(cls, described: dict[str, Any], arrays: dict[str, AnyArray]) -> FittedScorer:
+        """Make the scorer that ``describe`` and ``arrays`` gave."""
+        head, decision = make_head(described["head"]), Decision.from_json(described["decision"])
+        if described["network"] is None:
+            empty = make_head(described["head"])
+            fitted = restore_solver(empty, arrays, several=decision.thresholds is not None)
+            return cls(head, fitted, decision)
+        recipe = _make_recipe(head, described["network"])
+        return cls(head, recipe.restore(arrays), decision, recipe)
+
+
+def fit_solver_scorer(head: Any, X: Features, targets: Targets, plan: FitPlan) -> FittedScorer:
+    """Fit a head that solves for itself."""
+    fitted, decision = fit_solver(head, X, targets, imbalance=plan.imbalance, seed=plan.seed)
+    return FittedScorer(head, fitted, decision)
+
+
+def fit_network_scorer(
+    recipe: NetworkRecipe, X: FloatArray, targets: Targets, plan: FitPlan
+) -> FittedScorer:
+    """Train a head, and a fusion where there is one, with the training loop."""
+    weighed = targets if targets.several else weigh_rows(targets, plan.imbalance)
+    done = fit_network(recipe, X, weighed, config=plan.config, seed=plan.seed, device=plan.device)
+    decision = undecided(targets)
+    if done.held_out is not None:
+        rows, logits = done.held_out
+        decision = learn_decision(logits, targets.take(rows), plan.imbalance)
+    return FittedScorer(recipe.head, done.network, decision, recipe, done.history)
+
+
+def _describe_recipe(recipe: NetworkRecipe) -> dict[str, Any]:
+    fusion = recipe.fusion
+    return {
+        "groups": [list(group) for group in recipe.groups],
+        "n_outputs": recipe.n_outputs,
+        "fusion": fusion.get_params() if isinstance(fusion, ResidualFusion) else None,
+    }
+
+
+def _make_recipe(head: Any, described: dict[str, Any]) -> NetworkRecipe:
+    fusion = described["fusion"]
+    groups = tuple((name, int(width)) for name, width in described["groups"])
+    made = None if fusion is None else ResidualFusion(**fusion)
+    return NetworkRecipe(head, made, groups, described["n_outputs"])

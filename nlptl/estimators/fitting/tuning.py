@@ -1,0 +1,342 @@
+"""Tuning an encoder together with the head that was fitted on its frozen features."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.base.errors import ConfigError
+from nlptl.base.names import suggest
+from nlptl.base.protocols import BoundTransfer, Context
+from nlptl.data.rows import Rows
+from nlptl.data.splits import stratified_folds
+from nlptl.data.targets import Targets
+from nlptl.encoders.contextual.encoder import TransformerEncoder
+from nlptl.encoders.contextual.shelf import LoadedEncoder, default_device, read_encoder
+from nlptl.encoders.contextual.windows import Windows, first_windows
+from nlptl.estimators.fitting.scoring import FitPlan, FittedScorer
+from nlptl.estimators.fitting.transfers import Transfers
+from nlptl.heads.deciding.decision import Decision
+from nlptl.heads.deciding.imbalance import FocalLoss
+from nlptl.heads.fitting import OneVsRest, learn_decision, undecided, weigh_rows
+from nlptl.heads.linear import LogisticHead, RidgeHead
+from nlptl.storage.hashing import fingerprint
+from nlptl.training.config import LoopConfig
+from nlptl.training.loop import History
+from nlptl.training.losses import focal_losses, row_losses
+from nlptl.training.networks.features import FeatureNetwork, NetworkRecipe
+from nlptl.transfer.features.frozen import Frozen, FrozenFeatures
+
+TUNING = LoopConfig(
+    epochs=6, batch_size=16, learning_rate=1e-4, weight_decay=0.01, warmup_share=0.1, patience=6
+)
+"""What is taken where ``TrainingConfig`` leaves it open."""
+
+_MOST_WINDOWS = 8
+"""Of a longer text so many windows are learnt from; all of them are read to predict."""
+
+_LESS_IS_BETTER = ("log_loss", "calibration_error")
+_FEW = 1_000
+"""With fewer rows training is done anew on all of them, once probabilities are calibrated."""
+
+_FEWEST = 100
+"""With fewer rows none are held out, and probabilities are not calibrated."""
+
+
+def frozen_start(
+    transfers: Transfers, encoder: Any, rows: Rows, targets: Targets
+) -> FrozenFeatures:
+    """Give the frozen features on which the head is fitted before tuning begins.
+
+    Raises
+    ------
+    ConfigError
+        If the encoder has no weights that could be tuned.
+    """
+    named = type(transfers.main).__name__
+    if not isinstance(encoder, TransformerEncoder):
+        raise ConfigError(
+            f"{named}() tunes a transformer, got {type(encoder).__name__}. Use Frozen() with it."
+        )
+    if encoder.folder.dense is not None or encoder.chosen_pooling.dimension is not None:
+        raise ConfigError(
+            f"{encoder.folder.name!r} is reduced by a layer after pooling, which is not tuned. "
+            "Choose TransformerEncoder(name, pooling=Pooling(...)) without a dimension."
+        )
+    empty = rows.take(np.arange(0))
+    features = Frozen(transfers.main.features).learn(encoder, rows, targets, further=empty)
+    return replace(features, joint=True)
+
+
+@dataclass(frozen=True)
+class Tuner:
+    """Trains encoder and head together from where the frozen rung ended.
+
+    Attributes
+    ----------
+    transfers : Transfers
+    start : FrozenFeatures
+        From ``frozen_start``.
+    plan : FitPlan
+    """
+
+    transfers: Transfers
+    start: FrozenFeatures
+    plan: FitPlan
+
+    def fit(
+        self,
+        scorer: FittedScorer,
+        rows: Rows,
+        targets: Targets,
+        *,
+        validation: tuple[Rows, Targets] | None,
+    ) -> tuple[FrozenFeatures, FittedScorer]:
+        """Train, and give features and scorer as the frozen rung gives them.
+
+        Parameters
+        ----------
+        scorer : FittedScorer
+            Fitted on the features of ``start``.
+        rows : Rows
+            What to learn from.
+        targets : Targets
+            Their labels.
+        validation : tuple of (Rows, Targets) or None
+            Rows that decide how long to train; without them some are held out as
+            ``TrainingConfig`` says.
+        """
+        plan, config = self.plan, self.plan.config
+        linear = RidgeHead() if targets.numeric else LogisticHead()
+        groups = self.start.groups(rows)
+        recipe = scorer.recipe or NetworkRecipe(linear, None, groups, targets.n_outputs)
+        head = scorer.fitted if scorer.recipe else _as_network(recipe, scorer)
+        learning, held = (rows, targets), validation
+        if validation is None:
+            # Numbers need no calibration: rows are held out only to choose an epoch by.
+            unused = targets.numeric and config.keep != "best"
+            share = 0.0 if unused else config.validation_share
+            learning, held = _split(rows, targets, share, plan.seed)
+        unseen = None if held is None else self._windows(held[0].texts, held[1])
+        chooses = config.keep == "best" or (config.keep == "auto" and validation is not None)
+        if chooses and unseen is None:
+            raise ConfigError(f"keep='best' needs held-out rows, and {len(rows)} rows are too few.")
+        starts = partial(self._train, recipe, head)
+        network, history = starts(learning, config, unseen=unseen if chooses else None)
+        # A linear start has the temperature in its weights; a network has it still to come.
+        before = scorer.decision if scorer.recipe else replace(scorer.decision, temperature=1.0)
+        decision = before if unseen is None else self._decision(network, unseen)
+        if validation is None and held is not None and _is_refitted(config, len(rows)):
+            network, history = starts((rows, targets), _once_more(config, history))
+        done = FeatureNetwork(network.head.eval(), network.scale)
+        scored = FittedScorer(recipe.head, done, decision, recipe, history)
+        return self._features(network), scored
+
+    def _train(
+        self,
+        recipe: NetworkRecipe,
+        head: FeatureNetwork,
+        learning: tuple[Rows, Targets],
+        config: LoopConfig,
+        *,
+        unseen: Any = None,
+    ) -> tuple[Any, History]:
+        """Train once from the head given; ``unseen`` rows choose the epoch, if there are some."""
+        from nlptl.training.networks.tuning import Tuning, tune
+
+        plan, (rows, targets) = self.plan, learning
+        weighed = targets if targets.several else weigh_rows(targets, plan.imbalance)
+        seen = self._windows(rows.texts, weighed)
+        focal = isinstance(plan.imbalance, FocalLoss)
+        how = Tuning(
+            config,
+            plan.seed,
+            plan.device,
+            loss=focal_losses if focal else row_losses,
+            settings=self._settings(seen, config),
+        )
+        score = None if unseen is None else self._score(unseen)
+        return tune(partial(self._build, recipe, head, seen.windows), seen, how, score=score)
+
+    def _build(
+        self, recipe: NetworkRecipe, head: FeatureNetwork, windows: Windows, seed: int
+    ) -> tuple[Any, list[BoundTransfer]]:
+        """Make a network ready to be trained, with the transfers bound to it."""
+        from nlptl.training.networks.embeddings import keep_occurring
+        from nlptl.training.networks.texts import TextNetwork
+
+        encoder, folder = self._encoder, self._encoder.folder
+        keeps = getattr(self.transfers.main, "keeps_head", True)
+        network = TextNetwork(
+            self._model(),
+            copy.deepcopy(head.module) if keeps else recipe.build(),
+            pooling=encoder.chosen_pooling,
+            weights=self.start.weights,
+            scale=head.scale,
+        )
+        if getattr(self.transfers.main, "trains_embeddings", False):
+            keep_occurring(network.encoder, [[self._padding], *windows.ids])
+        context = Context(network, folder.n_layers, seed, lambda texts: self._windows(texts, None))
+        return network, [transfer.bind(context) for transfer in self.transfers]
+
+    def _model(self) -> Any:
+        """Read the encoder anew: a fit never changes weights that others use."""
+        stock = self._encoder.chosen_pooling.tokens == "stock"
+        dropout = self.plan.config.attention_dropout
+        return read_encoder(
+            self._encoder.folder, "float32", self._place, stock=stock, attention_dropout=dropout
+        ).model
+
+    def _windows(self, texts: Sequence[Any], targets: Targets | None) -> Any:
+        from nlptl.training.networks.texts import LabelledWindows
+
+        windows = self._encoder.windows(texts)
+        return LabelledWindows(first_windows(windows, _MOST_WINDOWS), targets, self._padding)
+
+    def _settings(self, seen: Any, config: LoopConfig) -> dict[str, Any]:
+        """Tell this fit from others: its data, its encoder and all that decides the result."""
+        elsewhere = ("checkpoints", "save_steps", "log_with", "quiet")
+        told = {n: value for n, value in config.get_params().items() if n not in elsewhere}
+        return {
+            "training": told,
+            "transfer": [repr(transfer) for transfer in self.transfers],
+            "encoder": self._encoder.folder.fingerprint,
+            "pooling": repr(self._encoder.chosen_pooling),
+            "imbalance": repr(self.plan.imbalance),
+            "seed": self.plan.seed,
+            "rows": fingerprint([seen.windows.ids, seen.targets.codes.tolist()]),
+        }
+
+    def _score(self, unseen: Any) -> Callable[[Any], float]:
+        """Give the function that judges the network after each epoch."""
+        from nlptl.evaluation.metrics import measure
+        from nlptl.training.networks.texts import log_loss, logits_of
+
+        name, targets = self.plan.config.metric, unseen.targets
+        if name == "log_loss":
+            return lambda network: -log_loss(network, unseen)
+        plain = undecided(targets)
+
+        def score(network: Any) -> float:
+            sure = plain.probabilities(logits_of(network, unseen))
+            figures = measure(targets.codes, sure, plain.choose(sure))
+            if name not in figures:
+                raise ConfigError(f"metric={name!r} is not known. {suggest(name, figures)}")
+            return figures[name] if name not in _LESS_IS_BETTER else -figures[name]
+
+        return score
+
+    def _decision(self, network: Any, unseen: Any) -> Decision:
+        from nlptl.training.networks.texts import logits_of
+
+        return learn_decision(logits_of(network, unseen), unseen.targets, self.plan.imbalance)
+
+    def _features(self, network: Any) -> FrozenFeatures:
+        from nlptl.training.networks.embeddings import put_back
+
+        model = network.encoder
+        put_back(model)
+        for weight in model.parameters():
+            weight.requires_grad_(True)
+        tuned = LoadedEncoder(
+            self._encoder.folder, model.eval(), "float32", self._place, adapter=network.adapter
+        )
+        return replace(self.start, encoder=replace(self._encoder, weights=tuned, dtype="float32"))
+
+    @property
+    def _encoder(self) -> TransformerEncoder:
+        encoder: TransformerEncoder = self.start.encoder
+        return encoder
+
+    @property
+    def _place(self) -> str:
+        return self.plan.device or default_device()
+
+    @property
+    def _padding(self) -> int:
+        return int(self._encoder.folder.tokenizer.pad_token_id or 0)
+
+
+def _is_refitted(config: LoopConfig, n_rows: int) -> bool:
+    return n_rows < _FEW if config.refit is None else config.refit
+
+
+def _once_more(config: LoopConfig, history: History) -> LoopConfig:
+    """Train anew for as long as was best, with checkpoints of its own."""
+    epochs = history.best_epoch if history.scores else config.epochs
+    apart = None if config.checkpoints is None else str(Path(config.checkpoints) / "all-rows")
+    return replace(config, epochs=epochs, checkpoints=apart)
+
+
+def _split(
+    rows: Rows, targets: Targets, share: float, seed: int
+) -> tuple[tuple[Rows, Targets], tuple[Rows, Targets] | None]:
+    """Hold a share of the rows out, where there are enough."""
+    if not share or len(targets) < _FEWEST:
+        return (rows, targets), None
+    n_folds = max(round(1 / share), 2)
+    any_fold: IntArray = np.random.default_rng(seed).permutation(len(targets)) % n_folds
+    folds = any_fold if targets.numeric else stratified_folds(targets.codes, n_folds, seed=seed)
+    seen, hidden = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
+    return (
+        (rows.take(seen), targets.take(seen)),
+        (rows.take(hidden), targets.take(hidden)),
+    )
+
+
+def _as_network(recipe: NetworkRecipe, scorer: FittedScorer) -> FeatureNetwork:
+    """Make the linear layer that gives the logits of a fitted linear head, calibrated.
+
+    Raises
+    ------
+    ConfigError
+        If the head is not linear.
+    """
+    import torch
+
+    weights, offset = linear_map(scorer.fitted)
+    module = recipe.build()
+    with torch.no_grad():
+        module.weight.copy_(torch.from_numpy(weights / scorer.decision.temperature))
+        module.bias.copy_(torch.from_numpy(offset / scorer.decision.temperature))
+    return FeatureNetwork(module, 1.0)
+
+
+def linear_map(fitted: Any) -> tuple[FloatArray, FloatArray]:
+    """Give a fitted linear head as weights (n_outputs, n_features) and offset (n_outputs,).
+
+    Raises
+    ------
+    ConfigError
+        If the head is not linear.
+    """
+    if isinstance(fitted, OneVsRest):
+        return _linear_of_several(fitted)
+    if not hasattr(fitted, "coef_"):
+        raise ConfigError(
+            f"{type(fitted).__name__} is no linear head or network, so it cannot be trained on. "
+            "Leave the head out, or use LogisticHead, BlendHead, DiscriminantHead or MLPHead."
+        )
+    return fitted.coef_, fitted.intercept_
+
+
+def _linear_of_several(fitted: OneVsRest) -> tuple[FloatArray, FloatArray]:
+    """Give the log odds of each label as one linear map."""
+    known = [head for head in fitted.heads_ if not isinstance(head, float)]
+    width = linear_map(known[0])[0].shape[1]
+    weights = np.zeros((len(fitted.heads_), width))
+    offset = np.zeros(len(fitted.heads_))
+    for place, head in enumerate(fitted.heads_):
+        if isinstance(head, float):
+            offset[place] = np.sign(head) * 5.0  # sure, but not beyond learning better
+        else:
+            coef, intercept = linear_map(head)
+            weights[place], offset[place] = coef[1] - coef[0], intercept[1] - intercept[0]
+    return weights, offset

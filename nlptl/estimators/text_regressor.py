@@ -1,0 +1,178 @@
+"""The regressor of texts: numbers instead of classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import RegressorMixin
+from typing_extensions import Self
+
+from nlptl.base.arrays import FloatArray
+from nlptl.base.protocols import Features
+from nlptl.data.audit import AuditReport
+from nlptl.data.numbers import as_numbers
+from nlptl.estimators.text_model import TextModel
+from nlptl.heads.deciding.scale import NumberScale
+from nlptl.training.config import TrainingConfig
+
+
+class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
+    """Predict a number for each text (or pair) with knowledge carried over from elsewhere.
+
+    Follows the scikit-learn contract: ``clone``, ``get_params``, ``GridSearchCV`` and
+    ``Pipeline`` work, with parameters of nested objects as ``transfer__layers``, ``head__alpha``.
+
+    Parameters
+    ----------
+    encoder : str, Path, encoder or None
+        As in ``TextClassifier``.
+    transfer : Frozen, FullFineTune or None
+        How the knowledge is carried over; None is ``Frozen()``.
+    head : head or None
+        ``RidgeHead``, ``MLPHead``, or any scikit-learn regressor (which then cannot be saved).
+        None is ``RidgeHead``.
+    training : TrainingConfig or None
+        For what is trained step by step: networks as heads, fusions, tuned encoders. The squared
+        error is what they make small.
+    seed : int
+        The same seed and data give the same model.
+    long_texts : {"windows", "cut"}
+        Read texts longer than the encoder's window in overlapping windows, or cut them.
+    device : str or None
+        Torch device; None is the first accelerator, else the processor.
+
+    Attributes
+    ----------
+    audit_ : AuditReport
+        What a look at the training data found.
+    history_ : History or None
+        Losses and scores, where a network was trained.
+    notes_ : dict
+        What was given to ``save`` beside the model.
+
+    Examples
+    --------
+    >>> from nlptl.data.samples import support_requests
+    >>> texts, _ = support_requests()
+    >>> lengths = [len(text) for text in texts]
+    >>> model = TextRegressor().fit(texts[::2], lengths[::2])
+    >>> model.score(texts[1::2], lengths[1::2]) > 0.5
+    True
+    """
+
+    kind = "text-regressor"
+    codec_kind = NumberScale
+
+    def __init__(
+        self,
+        encoder: Any = None,
+        *,
+        transfer: Any = None,
+        head: Any = None,
+        training: TrainingConfig | None = None,
+        seed: int = 0,
+        long_texts: str = "windows",
+        device: str | None = None,
+    ) -> None:
+        self.encoder = encoder
+        self.transfer = transfer
+        self.head = head
+        self.training = training
+        self.seed = seed
+        self.long_texts = long_texts
+        self.device = device
+
+    def fit(
+        self,
+        texts: Any,
+        numbers: Any,
+        *,
+        source: Any = None,
+        unlabeled: Any = None,
+        validation: Any = None,
+        sample_weight: Any = None,
+    ) -> Self:
+        """Learn from texts with their numbers.
+
+        Parameters
+        ----------
+        texts : list, array, Series, column, DataFrame or Dataset of length n
+            Texts, or pairs of texts as tuples. A DataFrame where ``FusedEncoder`` names columns.
+        numbers : sequence of length n
+            int or float, one a text.
+        source, validation : Corpus or dict of them, optional
+            For transfers that use them: ``validation`` for ``FullFineTune``, with the numbers as
+            its labels.
+        unlabeled : Corpus or dict of them, optional
+            Text without numbers, for encoders that learn from text.
+        sample_weight : sequence of length n, optional
+            Weight of each row, 0 or more.
+
+        Raises
+        ------
+        InputError
+            If the data cannot be used as it is.
+        ConfigError
+            If options contradict each other, or an argument is given that nothing uses.
+        """
+        return self._learn(
+            texts,
+            numbers,
+            source=source,
+            unlabeled=unlabeled,
+            validation=validation,
+            sample_weight=sample_weight,
+        )
+
+    def audit(
+        self, texts: Any, labels: Any = None, *, others: dict[str, Any] | None = None
+    ) -> AuditReport:
+        """Look at data before training on it, as ``fit`` does.
+
+        Parameters
+        ----------
+        texts
+            As for ``fit``.
+        labels
+            Not looked at: what is counted by class says nothing of numbers.
+        others : dict of name to texts, optional
+            Further splits, to be searched for rows of ``texts``.
+        """
+        return super().audit(texts, None, others=others)
+
+    def predict(self, texts: Any) -> FloatArray:
+        """Give the number of each text, in the units of the training numbers.
+
+        Returns
+        -------
+        ndarray of shape (n,), float64
+            Not confined to the range of the training numbers.
+        """
+        return self._read(self.outputs(texts))
+
+    def score(self, texts: Any, numbers: Any, sample_weight: Any = None) -> float:
+        """Give R²: 1 is perfect, 0 no better than the mean of ``numbers``."""
+        return float(super().score(texts, as_numbers(numbers), sample_weight))
+
+    def evaluate(self, texts: Any, numbers: Any) -> dict[str, float]:
+        """Give every figure of merit on texts with known numbers.
+
+        Returns
+        -------
+        dict
+            pearson, spearman, rmse, mae, r2.
+        """
+        return self.figures(self.outputs(texts), numbers)
+
+    def figures(self, outputs: FloatArray, answers: Any) -> dict[str, float]:
+        """Give what ``evaluate`` gives, from ``outputs`` of the same texts."""
+        from nlptl.evaluation.metrics import measure_numbers
+
+        return measure_numbers(as_numbers(answers), self._read(outputs))
+
+    def _read(self, outputs: FloatArray) -> FloatArray:
+        numbers: FloatArray = self.fitted_.codec.decode(outputs[:, 0])
+        return numbers
+
+    def _answer(self, features: Features) -> FloatArray:
+        return self.fitted_.scorer.logits(features)

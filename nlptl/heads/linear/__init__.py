@@ -1,0 +1,9 @@
+"""Heads that are one linear map of the features, however they find it."""
+
+from nlptl.heads.linear.blend import BlendHead
+from nlptl.heads.linear.discriminant import DiscriminantHead
+from nlptl.heads.linear.logistic import LogisticHead
+from nlptl.heads.linear.ordinal import OrdinalHead
+from nlptl.heads.linear.ridge import RidgeHead
+
+__all__ = ["BlendHead", "DiscriminantHead", "LogisticHead", "OrdinalHead", "RidgeHead"]

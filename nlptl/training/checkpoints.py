@@ -1,0 +1,192 @@
+"""Checkpoints: whole or not there, checked before they count, nothing pickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.arrays import AnyArray
+from nlptl.base.errors import ConfigError, NlptlError, StorageError
+from nlptl.storage.atomic import new_folder
+from nlptl.storage.manifest import MANIFEST, verify_manifest, write_manifest
+from nlptl.storage.tensors import load_arrays, save_arrays
+
+logger = logging.getLogger("nlptl")
+
+_KIND = "checkpoint"
+_STATE = "state.safetensors"
+_POSITION = "position.json"
+_SEAL = "manifest.sha256"
+_PREFIX = "step-"
+_CHANCE = "chance"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint that verified.
+
+    Attributes
+    ----------
+    position : dict
+        Plain JSON: where training stood.
+    arrays : dict of str to ndarray
+        Weights, moments, averages and the states of chance.
+    refused : tuple of str
+        Newer checkpoints that did not verify, with the reason.
+    """
+
+    position: dict[str, Any]
+    arrays: dict[str, AnyArray]
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Writes checkpoints of one run into a folder, and finds the newest that is whole.
+
+    Attributes
+    ----------
+    folder : Path
+        Each checkpoint is a folder in it.
+    every : int
+        Steps from one checkpoint to the next.
+    settings : dict
+        Plain JSON that tells this run from others; a checkpoint of another run is refused.
+    most : int
+        So many checkpoints stay; older ones are removed after a newer one is whole.
+    """
+
+    folder: Path
+    every: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    most: int = 2
+
+    def save(self, step: int, position: dict[str, Any], arrays: Mapping[str, AnyArray]) -> bool:
+        """Write a checkpoint; say on the log, and give False, where there is no room for it.
+
+        Every file reaches the disk before the folder takes its name. The last file is a seal on
+        the manifest, which in turn lists the sha256 of every other file.
+        """
+        target = self.folder / f"{_PREFIX}{step:08d}"
+        try:
+            with new_folder(target) as draft:
+                save_arrays(draft / _STATE, arrays)
+                told = json.dumps({**position, "settings": self.settings}, indent=1)
+                (draft / _POSITION).write_text(told, encoding="utf-8")
+                write_manifest(draft, kind=_KIND, version=version("nlptl"))
+                (draft / _SEAL).write_text(_digest(draft / MANIFEST), encoding="ascii")
+        except (StorageError, OSError) as problem:
+            logger.warning("No checkpoint at step %d: %s Training goes on.", step, problem)
+            return False
+        for old in self._folders()[self.most :]:
+            shutil.rmtree(old, ignore_errors=True)
+        return True
+
+    def newest(self) -> Saved | None:
+        """Give the newest checkpoint that verifies, and say which newer ones were refused.
+
+        Raises
+        ------
+        ConfigError
+            If the checkpoints are of a run with other settings.
+        """
+        self._sweep()
+        refused: list[str] = []
+        for path in self._folders():
+            try:
+                position, arrays = self._read(path)
+            except ConfigError:
+                raise
+            except (NlptlError, OSError, ValueError, KeyError) as problem:
+                refused.append(f"{path.name}: {problem}")
+                logger.warning("Checkpoint %s is refused: %s", path.name, problem)
+                continue
+            return Saved(position, arrays, tuple(refused))
+        return None
+
+    def _read(self, path: Path) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+        seal = (path / _SEAL).read_text(encoding="ascii")
+        if seal != _digest(path / MANIFEST):
+            raise StorageError(f"{str(path / MANIFEST)!r} was changed: its seal says {seal!r}.")
+        verify_manifest(path, kind=_KIND)
+        position = json.loads((path / _POSITION).read_text(encoding="utf-8"))
+        self._refuse_other_run(path, position.pop("settings"))
+        return position, load_arrays(path / _STATE)
+
+    def _refuse_other_run(self, path: Path, settings: Mapping[str, Any]) -> None:
+        own = json.loads(json.dumps(self.settings))
+        names = sorted({n for n in {*settings, *own} if settings.get(n) != own.get(n)})
+        if names:
+            raise ConfigError(
+                f"{str(path)!r} is a checkpoint of a run with other settings (they differ in "
+                f"{', '.join(names)}). Give checkpoints=... another folder, or remove this one."
+            )
+
+    def _folders(self) -> list[Path]:
+        """Newest first."""
+        return sorted(self.folder.glob(f"{_PREFIX}*"), reverse=True)
+
+    def _sweep(self) -> None:
+        """Remove what a run that was killed while saving left half-written."""
+        for draft in self.folder.glob(f".{_PREFIX}*"):
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def to_arrays(tensors: Mapping[str, Any], prefix: str) -> dict[str, AnyArray]:
+    """Copy tensors into arrays named ``prefix/name``."""
+    return {f"{prefix}/{name}": part.detach().cpu().numpy() for name, part in tensors.items()}
+
+
+def from_arrays(arrays: Mapping[str, AnyArray], prefix: str) -> dict[str, Any]:
+    """Give the tensors that ``to_arrays`` was given under a prefix."""
+    import torch
+
+    start = f"{prefix}/"
+    return {
+        name.removeprefix(start): torch.from_numpy(np.array(array))
+        for name, array in arrays.items()
+        if name.startswith(start)
+    }
+
+
+def random_states(accelerator: Any) -> dict[str, AnyArray]:
+    """Give what torch's generators stand at, in every process of the run.
+
+    Every process has to call this; all get the states of all.
+    """
+    import torch
+    from accelerate.utils import gather_object
+
+    own = {"cpu": torch.get_rng_state().numpy()}
+    if torch.cuda.is_available():
+        own["cuda"] = torch.cuda.get_rng_state().numpy()
+    everyone = gather_object([own]) if accelerator.num_processes > 1 else [own]
+    return {
+        f"{_CHANCE}/{rank}/{device}": state
+        for rank, states in enumerate(everyone)
+        for device, state in states.items()
+    }
+
+
+def restore_random_state(arrays: Mapping[str, AnyArray], rank: int) -> None:
+    """Let torch draw on in this process from where ``random_states`` found it."""
+    import torch
+
+    for device, state in from_arrays(arrays, f"{_CHANCE}/{rank}").items():
+        if device == "cpu":
+            torch.set_rng_state(state)
+        else:
+            torch.cuda.set_rng_state(state)

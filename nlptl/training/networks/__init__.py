@@ -1,0 +1,1 @@
+"""Networks that the loop trains: over features, and over texts."""

@@ -1,0 +1,83 @@
+"""Attention as two products and a softmax: on a processor the fastest way to train short texts.
+
+torch's fused kernel saves memory, which short texts do not need, and its backward pass in
+bfloat16 was measured two to six times slower than this for 16 texts of 12 to 192 tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+_NAME = "nlptl_products"
+_NUMBERS = 2_500_000
+"""Attention weights computed at once: they should stay in the processor's cache."""
+
+
+def products(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    **told: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attend, as transformers asks of an attention function.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The attention layer; whether it trains decides whether anything is dropped.
+    query, key, value : Tensor of shape (n, heads, tokens, dim)
+    attention_mask : Tensor or None
+        Added to the scores, (n or 1, heads or 1, tokens, tokens).
+    told
+        ``scaling``, the factor on the scores, one over the root of ``dim`` where it is not told;
+        ``dropout``, the share of the attention weights that is dropped; anything else is for
+        other functions.
+
+    Returns
+    -------
+    Tensor of shape (n, tokens, heads, dim), and None
+    """
+    factor, dropout = told.get("scaling"), told.get("dropout", 0.0)
+    factor = query.shape[-1] ** -0.5 if factor is None else factor
+    heads, tokens = query.shape[1:3]
+    several = max(_NUMBERS // (heads * tokens * key.shape[2]), 1)
+    parts = []
+    with torch.autocast(query.device.type, enabled=False):
+        for start in range(0, len(query), several):
+            some = slice(start, start + several)
+            scores = torch.matmul(query[some] * factor, key[some].transpose(-1, -2))
+            if attention_mask is not None:
+                whole = len(attention_mask) == 1
+                scores = scores + attention_mask[slice(None) if whole else some].to(scores.dtype)
+            weights = scores.softmax(dim=-1)
+            if dropout:
+                weights = torch.nn.functional.dropout(weights, dropout, module.training)
+            parts.append(torch.matmul(weights, value[some]))
+    attended = parts[0] if len(parts) == 1 else torch.cat(parts)
+    return attended.transpose(1, 2).contiguous(), None
+
+
+@contextmanager
+def attending_by_products(model: Any, device: str) -> Iterator[None]:
+    """Let a transformers model attend so inside the block, where it can and it pays."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import eager_mask
+
+    usual = getattr(model.config, "_attn_implementation", None)
+    able = getattr(type(model), "_supports_attention_backend", False)
+    if device != "cpu" or not able or usual not in ("sdpa", "eager"):
+        yield
+        return
+    AttentionInterface.register(_NAME, products)
+    AttentionMaskInterface.register(_NAME, eager_mask)
+    model.set_attn_implementation(_NAME)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(usual)

@@ -1,0 +1,250 @@
+"""An encoder and a head as one network. Imports torch: import it where it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.base.protocols import BoundTransfer
+from nlptl.data.batches import by_length
+from nlptl.data.targets import Targets
+from nlptl.encoders.contextual.forward import layer_vectors, padded
+from nlptl.encoders.contextual.pooling import TOKEN_POOLINGS, Pooling
+from nlptl.encoders.contextual.windows import Windows
+from nlptl.training.losses import row_losses
+
+_TOKENS_UNSEEN = 8192
+
+
+class TextNetwork(nn.Module):
+    """From tokens to logits.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        A transformers model.
+    head : torch.nn.Module
+        Takes (n, n_features), gives (n, n_outputs).
+    pooling : Pooling
+        How hidden states become features, as in ``TransformerEncoder``.
+    weights : ndarray of shape (n_groups,)
+        What each layer counts; layers of weight 0 are left out.
+    scale : float
+        Features are multiplied by it before the head.
+    """
+
+    def __init__(
+        self, encoder: Any, head: Any, *, pooling: Pooling, weights: FloatArray, scale: float
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = head
+        self.extras = nn.ModuleDict()
+        self.pooling = pooling
+        self.weights = [float(weight) for weight in weights]
+        self.scale = scale
+        self.adapter: Any = None
+        """What a transfer keeps beside the encoder, to be stored by itself."""
+
+    def forward(self, inputs: dict[str, Any]) -> torch.Tensor:
+        """Give logits (n, n_outputs) of a padded batch."""
+        logits: torch.Tensor = self.head(self.features(inputs))
+        return logits
+
+    def features(self, inputs: dict[str, Any]) -> torch.Tensor:
+        """Give what the head sees of a padded batch: (n, n_features).
+
+        Parameters
+        ----------
+        inputs : dict of str to Tensor
+            From ``padded``; with ``owners`` where rows have several windows.
+        """
+        given = {name: part for name, part in inputs.items() if name != "owners"}
+        pool = TOKEN_POOLINGS[self.pooling.tokens]
+        vectors = layer_vectors(self.encoder, given, layers=self.pooling.layers, pool=pool)
+        if "owners" in inputs:
+            vectors = self._joined(vectors, inputs["owners"], given["attention_mask"])
+        if self.pooling.join == "mean":
+            vectors = vectors.mean(dim=1, keepdim=True)
+        if self.pooling.normalize:
+            vectors = nn.functional.normalize(vectors, dim=2)
+        kept = [vectors[:, i] * weight for i, weight in enumerate(self.weights) if weight]
+        return torch.cat(kept, dim=1).float() * self.scale
+
+    def _joined(self, vectors: torch.Tensor, owners: Any, mask: Any) -> torch.Tensor:
+        """Pool the windows of each row as ``join_windows`` does."""
+        shape = (int(owners.max()) + 1, *vectors.shape[1:])
+        if self.pooling.tokens == "max":
+            index = owners[:, None, None].expand_as(vectors)
+            return vectors.new_zeros(shape).scatter_reduce(
+                0, index, vectors, "amax", include_self=False
+            )
+        weights = mask.sum(dim=1).to(vectors.dtype)[:, None, None]
+        summed = vectors.new_zeros(shape).index_add(0, owners, vectors * weights)
+        return summed / vectors.new_zeros(shape[0], 1, 1).index_add(0, owners, weights)
+
+
+@dataclass(frozen=True)
+class LabelledWindows:
+    """Tokenized rows with their labels.
+
+    Attributes
+    ----------
+    windows : Windows
+        One or several windows a row, in the order of the rows.
+    targets : Targets or None
+        Of the same rows; None for text without labels.
+    padding : int
+        Token id to pad with.
+    """
+
+    windows: Windows
+    targets: Targets | None
+    padding: int
+
+    def __post_init__(self) -> None:
+        n_rows = int(self.windows.text_of_window.max(initial=-1)) + 1
+        starts = np.searchsorted(self.windows.text_of_window, np.arange(n_rows + 1))
+        object.__setattr__(self, "starts", starts)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def sizes(self) -> IntArray:
+        """Tokens of each row: its windows times the longest of them."""
+        if len(self) == len(self.windows.sizes):
+            return self.windows.sizes
+        longest: IntArray = np.maximum.reduceat(self.windows.sizes, self.starts[:-1])
+        return longest * np.diff(self.starts)
+
+    def inputs(self, some: IntArray, where: Any) -> dict[str, Any]:
+        """Give the windows of some rows as padded tensors on a device."""
+        if len(self) == len(self.windows.sizes):
+            parts = padded(self.windows, some, padding=self.padding)
+        else:
+            spans = [np.arange(self.starts[row], self.starts[row + 1]) for row in some]
+            parts = padded(self.windows, np.concatenate(spans), padding=self.padding)
+            owners = np.repeat(np.arange(len(some)), [len(span) for span in spans])
+            parts["owners"] = torch.from_numpy(owners)
+        return {name: part.to(where) for name, part in parts.items()}
+
+    starts: IntArray = field(init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The rows of one stream in one forward pass.
+
+    Attributes
+    ----------
+    inputs : dict of str to Tensor
+        Token ids and masks.
+    truth : Tensor or None
+        Codes or numbers to be learnt.
+    weights : Tensor of shape (n,)
+        They sum to 1 over all passes of a step, times the number of processes.
+    """
+
+    inputs: dict[str, Any]
+    truth: Any
+    weights: Any
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the network gave for a batch.
+
+    Attributes
+    ----------
+    features : Tensor of shape (n, n_features)
+        What the head sees.
+    logits : Tensor of shape (n, n_outputs)
+    batch : Batch
+        What it was given.
+    """
+
+    features: Any
+    logits: Any
+    batch: Batch
+
+
+class Objective(nn.Module):
+    """The loss of a network on a pass, as the loop wants it.
+
+    Parameters
+    ----------
+    network : TextNetwork
+    loss : callable
+        Takes logits and truth; gives the loss of each row.
+    transfers : sequence of BoundTransfer
+        Their losses are added, their modules learn too.
+    """
+
+    def __init__(
+        self,
+        network: TextNetwork,
+        loss: Callable[[Any, Any], Any] = row_losses,
+        transfers: Sequence[BoundTransfer] = (),
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss
+        self.transfers = list(transfers)
+        for transfer in self.transfers:
+            for name, module in transfer.modules().items():
+                network.extras[name] = module
+
+    def forward(self, passed: tuple[Mapping[str, Batch], float], progress: float) -> torch.Tensor:
+        """Give the loss: the weighted sum over rows, and the share of this pass in the rest."""
+        batches, share = passed
+        outputs = {name: self._outputs(batch) for name, batch in batches.items()}
+        total = torch.zeros((), device=next(self.network.head.parameters()).device)
+        for found in outputs.values():
+            if found.batch.truth is not None:
+                losses = self.loss(found.logits, found.batch.truth)
+                total = total + (losses * found.batch.weights).sum()
+        for transfer in self.transfers:
+            further = transfer.loss(outputs, progress)
+            if further is not None:
+                total = total + further * share
+        return total
+
+    def _outputs(self, batch: Batch) -> Outputs:
+        features = self.network.features(batch.inputs)
+        return Outputs(features, self.network.head(features), batch)
+
+
+def logits_of(
+    network: TextNetwork, rows: LabelledWindows, *, some: IntArray | None = None
+) -> FloatArray:
+    """Give the logits of each row, or of some rows, in order: (n, n_outputs)."""
+    chosen = np.arange(len(rows)) if some is None else some
+    where = next(network.parameters()).device
+    was_training = network.training
+    network.eval()
+    parts, order = [], []
+    with torch.inference_mode():
+        for places in by_length(rows.sizes[chosen], tokens_per_batch=_TOKENS_UNSEEN):
+            inputs = rows.inputs(chosen[places], where)
+            parts.append(network(inputs).float().cpu().numpy())
+            order.append(places)
+    network.train(was_training)
+    found: FloatArray = np.concatenate(parts)
+    return found[np.argsort(np.concatenate(order))]
+
+
+def log_loss(network: TextNetwork, rows: LabelledWindows) -> float:
+    """Give the mean loss of labelled rows that are not learnt from."""
+    targets = rows.targets
+    if targets is None:
+        return 0.0
+    logits = torch.from_numpy(logits_of(network, rows))
+    losses = row_losses(logits, torch.from_numpy(targets.codes)).numpy()
+    return float(np.average(losses, weights=targets.weights))

@@ -1,0 +1,90 @@
+import json
+
+import numpy as np
+import pytest
+
+from nlptl.base.errors import ConfigError, IntegrityError
+from nlptl.encoders.contextual.adapters import (
+    Adapter,
+    adapted,
+    merged,
+    peft_config,
+    plain,
+    taken_out,
+)
+from nlptl.encoders.contextual.folder import find_encoder
+from nlptl.encoders.contextual.shelf import read_encoder
+
+LORA = {"peft_type": "LORA", "r": 2, "target_modules": ["query"]}
+
+
+def model_of(folder):
+    return read_encoder(find_encoder(folder), "float32", "cpu").model
+
+
+@pytest.fixture
+def adapter(tiny_encoder):
+    """An adapter whose weights were moved from where they start."""
+    held = adapted(model_of(tiny_encoder), peft_config(LORA))
+    found = taken_out(held)
+    rng = np.random.default_rng(0)
+    return Adapter(
+        found.config,
+        {n: rng.normal(size=a.shape).astype(np.float32) for n, a in found.arrays.items()},
+    )
+
+
+def states(model):
+    import torch
+
+    with torch.inference_mode():
+        return model(input_ids=torch.tensor([[2, 5, 7, 3]])).last_hidden_state.numpy()
+
+
+def test_what_is_put_in_comes_out_again(adapter, tiny_encoder):
+    again = taken_out(adapter.put_into(model_of(tiny_encoder)))
+    assert again.config == adapter.config
+    assert len(again.arrays) == 6
+    for name, array in adapter.arrays.items():
+        np.testing.assert_array_equal(again.arrays[name], array)
+
+
+def test_merging_gives_the_model_its_own_layers_back(adapter, tiny_encoder):
+    plain_model = model_of(tiny_encoder)
+    before = states(plain_model)
+    held = adapter.put_into(model_of(tiny_encoder))
+    beside = states(held.base_model.model)
+    whole = merged(held)
+    np.testing.assert_allclose(states(whole), beside, atol=1e-5)
+    assert np.abs(beside - before).max() > 1e-3
+    assert set(whole.state_dict()) == set(plain_model.state_dict())
+
+
+def test_the_files_are_those_of_peft(adapter, tiny_encoder, tmp_path):
+    from peft import PeftModel
+
+    adapter.save(tmp_path / "a")
+    told = json.loads((tmp_path / "a" / "adapter_config.json").read_text())
+    assert told["inference_mode"] is True and told["target_modules"] == ["query"]
+    read = PeftModel.from_pretrained(model_of(tiny_encoder), tmp_path / "a")
+    own = adapter.merged_into(model_of(tiny_encoder))
+    np.testing.assert_allclose(states(read.base_model.model), states(own), atol=1e-5)
+    again = Adapter.load(tmp_path / "a")
+    assert again.config == adapter.config and set(again.arrays) == set(adapter.arrays)
+
+
+def test_what_does_not_fit_is_named(adapter, tiny_encoder):
+    other = Adapter(adapter.config, {"base_model.model.nothing.lora_A.weight": np.zeros((2, 2))})
+    with pytest.raises(IntegrityError, match="nothing"):
+        other.put_into(model_of(tiny_encoder))
+    with pytest.raises(ConfigError, match="peft has no adapter 'NONSENSE'"):
+        peft_config({"peft_type": "NONSENSE"})
+    with pytest.raises(ConfigError, match="cannot adapt BertModel"):
+        adapted(model_of(tiny_encoder), peft_config({**LORA, "target_modules": ["nowhere"]}))
+
+
+def test_settings_of_peft_become_plain_json():
+    told = plain(peft_config({**LORA, "target_modules": ["value", "query"]}))
+    assert json.loads(json.dumps(told)) == told
+    assert told["target_modules"] == ["query", "value"]
+    assert told["peft_type"] == "LORA"

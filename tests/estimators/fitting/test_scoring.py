@@ -1,0 +1,56 @@
+import json
+
+import numpy as np
+import pytest
+
+from nlptl import LogisticHead, MLPHead
+from nlptl.data.targets import Targets
+from nlptl.encoders import ResidualFusion
+from nlptl.estimators.fitting.scoring import (
+    FitPlan,
+    FittedScorer,
+    fit_network_scorer,
+    fit_solver_scorer,
+)
+from nlptl.heads.deciding.imbalance import ClassWeights, LogitAdjustment
+from nlptl.training.config import LoopConfig
+from nlptl.training.networks.features import NetworkRecipe
+
+GROUPS = (("a", 5), ("b", 7))
+
+
+def plan(imbalance=None):
+    return FitPlan(LoopConfig(epochs=4), imbalance, 0, "cpu")
+
+
+def network(head, fusion=None, n_outputs=3):
+    return NetworkRecipe(head, fusion, GROUPS, n_outputs)
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("imbalance", [None, ClassWeights(), LogitAdjustment()], ids=repr)
+@pytest.mark.parametrize(
+    "recipe",
+    [None, network(MLPHead((6,))), network(LogisticHead(), ResidualFusion(8))],
+    ids=["solver", "mlp", "fusion"],
+)
+def test_a_scorer_of_any_kind_comes_back_from_json_and_arrays(recipe, imbalance, several, clouds):
+    X, y = clouds
+    codes = np.stack([y == 0, y < 2, y == 2], axis=1).astype(np.int64) if several else y
+    targets = Targets(codes, 3)
+    if recipe is None:
+        scorer = fit_solver_scorer(LogisticHead(), X, targets, plan(imbalance))
+    else:
+        scorer = fit_network_scorer(recipe, X, targets, plan(imbalance))
+    described = json.loads(json.dumps(scorer.describe()))
+    again = FittedScorer.restore(described, scorer.arrays())
+    np.testing.assert_allclose(again.probabilities(X), scorer.probabilities(X), atol=1e-6)
+    assert (again.decision.thresholds is not None) == several
+
+
+def test_a_network_has_a_history_and_a_solver_has_none(clouds):
+    X, y = clouds
+    trained = fit_network_scorer(network(MLPHead((6,))), X, Targets(y, 3), plan())
+    solved = fit_solver_scorer(LogisticHead(), X, Targets(y, 3), plan())
+    assert len(trained.history.losses) > 0
+    assert solved.history is None

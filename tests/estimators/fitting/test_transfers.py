@@ -1,0 +1,41 @@
+import pytest
+
+from nlptl import Frozen, FullFineTune
+from nlptl.base.errors import ConfigError
+from nlptl.estimators.fitting.transfers import Transfers, as_transfers
+from nlptl.transfer import L2SP
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (None, Transfers(Frozen())),
+        ([], Transfers(Frozen())),
+        (FullFineTune(layers=1), Transfers(FullFineTune(layers=1))),
+        ([Frozen("all")], Transfers(Frozen("all"))),
+        ([L2SP(0.1)], Transfers(FullFineTune(), (L2SP(0.1),))),
+        (L2SP(0.1), Transfers(FullFineTune(), (L2SP(0.1),))),
+        ((L2SP(0.1), FullFineTune(layers=1)), Transfers(FullFineTune(layers=1), (L2SP(0.1),))),
+    ],
+)
+def test_one_or_several_are_read(given, wanted):
+    assert as_transfers(given) == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("frozen", "such as Frozen"),
+        (FullFineTune, "such as Frozen"),
+        ([Frozen(), FullFineTune()], r"Frozen\(\) and FullFineTune\(\) contradict"),
+        ([Frozen(), L2SP()], r"Frozen\(\) trains none"),
+    ],
+)
+def test_contradictions_are_refused(given, said):
+    with pytest.raises(ConfigError, match=said):
+        as_transfers(given)
+
+
+def test_only_some_tune():
+    assert as_transfers(L2SP()).tunes
+    assert not as_transfers(None).tunes

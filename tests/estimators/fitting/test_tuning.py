@@ -1,0 +1,421 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from nlptl import (
+    L2SP,
+    BlendHead,
+    Corpus,
+    FullFineTune,
+    LogisticHead,
+    LoRA,
+    MLPHead,
+    PrototypeHead,
+    StaticEncoder,
+    TextClassifier,
+    TrainingConfig,
+    TransformerEncoder,
+)
+from nlptl.base.errors import ConfigError, InputError
+from nlptl.encoders import Pooling
+from nlptl.encoders.contextual.folder import find_encoder
+from nlptl.encoders.contextual.shelf import read_encoder
+from nlptl.estimators.fitting import tuning as module_of_tuner
+
+CONFIG = TrainingConfig(epochs=6, batch_size=8, learning_rate=3e-3, refit=False)
+SHORT = TrainingConfig(max_steps=4, batch_size=8, refit=False, restarts=0)
+
+
+@pytest.fixture(scope="module")
+def orders():
+    """Texts whose class is the order of two words: nothing that frozen random features show."""
+    rng = np.random.default_rng(0)
+    filler = ["parcel", "money", "phone", "app", "card"]
+    texts, labels = [], []
+    for _ in range(240):
+        first, second = ("late", "help") if rng.random() < 0.5 else ("help", "late")
+        words = [first, rng.choice(filler), second]
+        texts.append(" ".join(words))
+        labels.append(f"{first} first")
+    return texts, labels
+
+
+def tuned(encoder, texts, labels, **options):
+    given = {"transfer": FullFineTune(), "training": CONFIG, "device": "cpu", **options}
+    return TextClassifier(encoder, **given).fit(texts, labels)
+
+
+def test_tuning_learns_what_frozen_features_do_not_show(tiny_encoder, orders):
+    texts, labels = orders
+    model = tuned(tiny_encoder, texts[:160], labels[:160])
+    assert model.score(texts[160:], labels[160:]) > 0.95
+    assert model.history_.losses[-1] < 0.5 * model.history_.losses[0]
+    frozen = TextClassifier(tiny_encoder, head=LogisticHead(C=1.0)).fit(texts[:160], labels[:160])
+    assert model.score(texts[160:], labels[160:]) >= frozen.score(texts[160:], labels[160:])
+
+
+def test_the_start_is_the_frozen_rung(tiny_encoder, orders):
+    texts, labels = orders
+    still = TrainingConfig(epochs=1, learning_rate=1e-12)
+    model = tuned(tiny_encoder, texts, labels, training=still, head=LogisticHead(C=1.0))
+    encoder = TransformerEncoder(tiny_encoder, pooling=Pooling(normalize=False), dtype="float32")
+    frozen = TextClassifier(encoder, head=LogisticHead(C=1.0)).fit(texts, labels)
+    assert (model.predict(texts) == frozen.predict(texts)).mean() > 0.97
+
+
+def test_the_same_seed_gives_the_same_weights_and_the_source_stays(tiny_encoder, orders):
+    texts, labels = orders
+    before = read_encoder(find_encoder(tiny_encoder), "float32", "cpu").model.state_dict()
+    runs = [tuned(tiny_encoder, texts[:60], labels[:60], seed=s) for s in (3, 3, 4)]
+    first, same, other = (r.fitted_.features.encoder.weights.model.state_dict() for r in runs)
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+    after = read_encoder(find_encoder(tiny_encoder), "float32", "cpu").model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_only_the_layers_asked_for_change(tiny_encoder, orders):
+    texts, labels = orders
+    transfer = FullFineTune(layers=1)
+    model = tuned(tiny_encoder, texts[:60], labels[:60], transfer=transfer)
+    found = model.fitted_.features.encoder.weights.model.state_dict()
+    source = read_encoder(find_encoder(tiny_encoder), "float32", "cpu").model.state_dict()
+    changed = {name for name in source if not torch.equal(source[name], found[name])}
+    assert changed
+    assert all(name.startswith("encoder.layer.2.") for name in changed)
+
+
+@pytest.mark.parametrize("head", [None, MLPHead((8,)), BlendHead()], ids=repr)
+@pytest.mark.parametrize("kind", ["single", "several", "pairs"])
+def test_what_is_saved_gives_the_same(tiny_encoder, orders, tmp_path, kind, head):
+    texts, labels = orders
+    if kind == "several":
+        labels = [[label, "all"] if i % 3 else [] for i, label in enumerate(labels)]
+    if kind == "pairs":
+        texts = [tuple(text.split(" ", 1)) for text in texts]
+    model = tuned(tiny_encoder, texts[:120], labels[:120], head=head)
+    again = TextClassifier.load(model.save(tmp_path / "m"))
+    np.testing.assert_allclose(again.predict_proba(texts), model.predict_proba(texts), atol=1e-5)
+    assert again.transfer == FullFineTune()
+    assert again.training == CONFIG
+
+
+def test_every_family_of_encoders_is_tuned_saved_and_read(any_encoder, orders, tmp_path):
+    texts, labels = orders
+    pairs = [tuple(text.split(" ", 1)) for text in texts]
+    for rows in (texts, pairs):
+        model = tuned(any_encoder, rows[:120], labels[:120])
+        losses = model.history_.losses
+        assert losses[-1] < max(losses[0], 1e-3)
+        assert model.score(rows[120:], labels[120:]) > 0.9
+        again = TextClassifier.load(model.save(tmp_path / "m"))
+        np.testing.assert_allclose(again.predict_proba(rows), model.predict_proba(rows), atol=1e-5)
+
+
+def test_pairs_are_read_together(tiny_encoder, orders):
+    texts, labels = orders
+    pairs = [tuple(text.split(" ", 1)) for text in texts]
+    model = tuned(tiny_encoder, pairs[:160], labels[:160])
+    assert model.fitted_.features.joint
+    assert model.score(pairs[160:], labels[160:]) > 0.95
+
+
+def test_validation_rows_decide_how_long(tiny_encoder, orders):
+    texts, labels = orders
+    unseen = Corpus(texts[160:], labels[160:])
+    model = tuned(tiny_encoder, texts[:160], labels[:160])
+    assert model.history_.scores == []
+    stopped = TextClassifier(tiny_encoder, transfer=FullFineTune(), training=CONFIG, device="cpu")
+    stopped.fit(texts[:160], labels[:160], validation=unseen)
+    assert len(stopped.history_.scores) == len(stopped.history_.losses)
+    with pytest.raises(InputError, match="one Corpus with labels"):
+        stopped.fit(texts, labels, validation=Corpus(texts))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "options", "said"),
+    [
+        (StaticEncoder(), {}, "tunes a transformer, got StaticEncoder"),
+        (None, {"head": PrototypeHead()}, "no linear head or network"),
+        (None, {"training": None, "transfer": FullFineTune(layer_decay=1.0), "head": 3}, "such as"),
+    ],
+)
+def test_what_cannot_be_tuned_is_refused(tiny_encoder, orders, encoder, options, said):
+    with pytest.raises(ConfigError, match=said):
+        tuned(encoder or tiny_encoder, *orders, **options)
+
+
+def test_treatments_of_rare_classes_are_followed_or_refused(tiny_encoder, orders):
+    texts, labels = orders
+    few = slice(0, 60)  # too few to hold some out: what the frozen start learnt stays
+    model = tuned(tiny_encoder, texts[few], labels[few], imbalance="logit_adjust")
+    assert model.fitted_.scorer.decision.offsets is not None
+    several = [[label] for label in labels]
+    with pytest.raises(ConfigError, match="does nothing for several labels"):
+        tuned(tiny_encoder, texts, several, imbalance="balanced")
+
+
+LORA = TrainingConfig(epochs=6, batch_size=8, learning_rate=2e-3, refit=False)
+
+
+def files_of(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("merge", [True, False])
+def test_an_adapter_learns_is_saved_and_read(tiny_encoder, orders, tmp_path, merge):
+    texts, labels = orders
+    transfer = LoRA(rank=4, merge=merge)
+    model = tuned(tiny_encoder, texts[:160], labels[:160], transfer=transfer, training=LORA)
+    assert model.score(texts[160:], labels[160:]) > 0.95
+    again = TextClassifier.load(model.save(tmp_path / "m"))
+    np.testing.assert_array_equal(again.predict_proba(texts), model.predict_proba(texts))
+    kept = "encoder/encoder/adapter/adapter_model.safetensors" in files_of(tmp_path / "m")
+    assert kept is not merge
+    # What was read can be saved, and tuned on, like the first.
+    third = TextClassifier.load(again.save(tmp_path / "n"))
+    np.testing.assert_array_equal(third.predict_proba(texts), model.predict_proba(texts))
+    more = tuned(tmp_path / "n" / "encoder" / "encoder", texts[:120], labels[:120])
+    more.save(tmp_path / "o")
+    assert not any("adapter" in name for name in files_of(tmp_path / "o"))
+
+
+def test_merging_changes_no_prediction(tiny_encoder, orders):
+    texts, labels = orders
+    both = [
+        tuned(tiny_encoder, texts[:80], labels[:80], transfer=LoRA(merge=merge), training=LORA)
+        for merge in (True, False)
+    ]
+    np.testing.assert_array_equal(*[model.predict_proba(texts) for model in both])
+
+
+def test_every_family_takes_an_adapter(any_encoder, orders, tmp_path):
+    texts, labels = orders
+    model = tuned(any_encoder, texts[:120], labels[:120], transfer=LoRA(merge=False), training=LORA)
+    assert model.history_.losses[-1] < max(model.history_.losses[0], 1e-3)
+    again = TextClassifier.load(model.save(tmp_path / "m"))
+    np.testing.assert_allclose(again.predict_proba(texts), model.predict_proba(texts), atol=1e-5)
+
+
+@pytest.mark.parametrize("transfer", [FullFineTune(), LoRA(merge=False)], ids=["full", "lora"])
+def test_every_family_is_tuned_with_its_own_pooling(any_encoder, orders, tmp_path, transfer):
+    texts, labels = orders
+    stock = TransformerEncoder(any_encoder, pooling=Pooling(tokens="stock", normalize=False))
+    model = tuned(stock, texts[:60], labels[:60], transfer=transfer, training=SHORT)
+    again = TextClassifier.load(model.save(tmp_path / "m"))
+    np.testing.assert_allclose(again.predict_proba(texts), model.predict_proba(texts), atol=1e-5)
+    frozen = stock.transform(texts[:9])
+    np.testing.assert_allclose(stock.transform(texts[:9]), frozen)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"peft_type": "IA3", "target_modules": ["key", "value"], "feedforward_modules": []},
+        {"peft_type": "LN_TUNING", "target_modules": ["LayerNorm"]},
+        {"use_dora": True, "r": 4, "target_modules": "all-linear"},
+    ],
+)
+def test_other_adapters_of_peft_pass_through(tiny_encoder, orders, tmp_path, config):
+    texts, labels = orders
+    transfer = LoRA(config=config, rate=1.0)
+    model = tuned(tiny_encoder, texts[:160], labels[:160], transfer=transfer)
+    again = TextClassifier.load(model.save(tmp_path / "m"))
+    np.testing.assert_allclose(again.predict_proba(texts), model.predict_proba(texts), atol=1e-5)
+    assert again.transfer == transfer
+
+
+def test_the_settings_of_peft_may_be_its_own_object(tiny_encoder, orders):
+    import peft
+
+    transfer = LoRA(config=peft.LoraConfig(r=3, target_modules=["query"]))
+    assert transfer.config["r"] == 3
+    assert transfer == LoRA(config=transfer.config)
+    with pytest.raises(ConfigError, match="learns a prompt"):
+        tuned(
+            tiny_encoder,
+            *orders,
+            transfer=LoRA(config=peft.PromptTuningConfig(num_virtual_tokens=2)),
+        )
+
+
+def test_only_the_adapter_and_the_head_learn(tiny_encoder, orders):
+    texts, labels = orders
+    model = tuned(tiny_encoder, texts[:80], labels[:80], transfer=LoRA(merge=False))
+    adapter = model.fitted_.features.encoder.weights.adapter
+    assert {name.rpartition(".lora_")[2] for name in adapter.arrays} == {"A.weight", "B.weight"}
+    assert not any("pooler" in name for name in adapter.arrays)
+    own = read_encoder(find_encoder(tiny_encoder), "float32", "cpu").model.state_dict()
+    tuned_weights = model.fitted_.features.encoder.weights.model.state_dict()
+    still = [n for n in own if "LayerNorm" in n or "embeddings" in n or n.endswith("bias")]
+    assert len(still) > 10
+    assert all(torch.equal(own[name], tuned_weights[name]) for name in still)
+
+
+@pytest.mark.parametrize(
+    "transfer",
+    [
+        FullFineTune(gradual=True),
+        FullFineTune(reinit_layers=1),
+        FullFineTune(head_first=False),
+        FullFineTune(freeze_embeddings=True),
+        [FullFineTune(), L2SP(1e-3)],
+        [L2SP(1e-3), LoRA(rate=2.0)],
+    ],
+    ids=str,
+)
+def test_other_ways_of_tuning_learn_too(tiny_encoder, orders, tmp_path, transfer):
+    texts, labels = orders
+    config = TrainingConfig(epochs=12, batch_size=8, learning_rate=3e-3, refit=False)
+    model = tuned(tiny_encoder, texts[:160], labels[:160], transfer=transfer, training=config)
+    assert model.score(texts[160:], labels[160:]) > 0.9
+    again = TextClassifier.load(model.save(tmp_path / "m"))
+    assert again.transfer == transfer
+
+
+def test_a_strong_anchor_holds(tiny_encoder, orders):
+    texts, labels = orders
+    own = read_encoder(find_encoder(tiny_encoder), "float32", "cpu").model.state_dict()
+
+    def moved(transfer):
+        model = tuned(tiny_encoder, texts[:80], labels[:80], transfer=transfer)
+        found = model.fitted_.features.encoder.weights.model.state_dict()
+        return sum(float((found[n] - own[n]).square().sum()) for n in own)
+
+    assert moved(L2SP(10.0)) < 0.2 * moved(FullFineTune())
+
+
+def test_the_focal_loss_is_followed_or_refused(tiny_encoder, orders):
+    texts, labels = orders
+    fresh = FullFineTune(head_first=False)  # begins near the loss of the class shares
+    plain, focal = (
+        tuned(tiny_encoder, texts[:120], labels[:120], imbalance=name, transfer=fresh)
+        for name in (None, "focal")
+    )
+    assert focal.score(texts[120:], labels[120:]) > 0.9
+    assert focal.history_.steps[0] < 0.4 * plain.history_.steps[0]
+    with pytest.raises(ConfigError, match="encoder is frozen"):
+        TextClassifier(tiny_encoder, imbalance="focal").fit(texts, labels)
+
+
+def test_long_texts_are_learnt_from_in_windows(tiny_encoder, orders):
+    texts, labels = orders
+    padding = "parcel money phone app card " * 8  # the words that tell come after the window
+    long = [padding + text for text in texts]
+    encoder = TransformerEncoder(tiny_encoder, max_length=24)
+    config = TrainingConfig(epochs=15, batch_size=8, learning_rate=3e-3, refit=False)
+    whole = tuned(encoder, long[:160], labels[:160], training=config)
+    cut = tuned(encoder, long[:160], labels[:160], long_texts="cut")
+    assert whole.score(long[160:], labels[160:]) > 0.9
+    assert cut.score(long[160:], labels[160:]) < 0.7
+
+
+def test_the_best_epoch_is_kept_by_any_metric(tiny_encoder, orders):
+    texts, labels = orders
+    config = TrainingConfig(
+        epochs=8, batch_size=8, learning_rate=3e-3, metric="macro_f1", keep="best", refit=False
+    )
+    model = tuned(tiny_encoder, texts, labels, training=config)
+    scores = model.history_.scores
+    assert model.history_.best_epoch == scores.index(max(scores)) + 1
+    assert 0 <= min(scores) <= max(scores) <= 1
+    with pytest.raises(ConfigError, match="Did you mean 'macro_f1'"):
+        tuned(tiny_encoder, texts, labels, training=replace(SHORT, metric="macro_f2", keep="best"))
+    with pytest.raises(ConfigError, match="too few"):
+        tuned(tiny_encoder, texts[:50], labels[:50], training=TrainingConfig(keep="best"))
+
+
+def test_an_interrupted_fit_goes_on_from_its_checkpoint(
+    tiny_encoder, orders, tmp_path, monkeypatch
+):
+    from nlptl.training.networks import tuning
+
+    texts, labels = orders
+    plain = TrainingConfig(epochs=3, batch_size=8, learning_rate=3e-3, restarts=0, refit=False)
+    config = replace(plain, checkpoints=str(tmp_path / "c"), save_steps=5)
+    whole = tuned(tiny_encoder, texts, labels, training=plain)
+    left = iter(range(40))
+    real = tuning.TextFeed.passes
+
+    def dies(self, epoch, step):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return real(self, epoch, step)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tuning.TextFeed, "passes", dies)
+        with pytest.raises(KeyboardInterrupt):
+            tuned(tiny_encoder, texts, labels, training=config)
+    again = tuned(tiny_encoder, texts, labels, training=config)
+    assert again.history_.resumed_from == 40
+    assert again.history_.steps == whole.history_.steps
+    np.testing.assert_array_equal(again.predict_proba(texts), whole.predict_proba(texts))
+    with pytest.raises(ConfigError, match="differ in rows"):
+        tuned(tiny_encoder, texts[:200], labels[:200], training=config)
+
+
+def test_a_collapsed_training_begins_again(tiny_encoder, orders, monkeypatch, caplog):
+    from nlptl.training.networks import tuning
+
+    texts, labels = orders
+    found = iter(["it predicts one class for every row", None])
+    monkeypatch.setattr(tuning, "collapse", lambda *_: next(found))
+    model = tuned(tiny_encoder, texts, labels)
+    assert model.history_.restarts == ["it predicts one class for every row"]
+    assert "beginning again with another seed" in caplog.text
+
+
+def test_a_rate_that_breaks_the_network_is_told(tiny_encoder, orders, caplog):
+    texts, labels = orders
+    config = TrainingConfig(epochs=2, batch_size=8, learning_rate=30.0, restarts=1, refit=False)
+    model = tuned(tiny_encoder, texts, labels, training=config)
+    assert len(model.history_.restarts) == 1
+    assert "with every seed" in caplog.text
+
+
+def test_attention_is_dropped_only_where_asked(tiny_encoder):
+    from nlptl.encoders.contextual.shelf import read_encoder as read
+
+    folder = find_encoder(tiny_encoder)
+    for wanted in (True, False):
+        model = read(folder, "float32", "cpu", attention_dropout=wanted).model
+        dropped = [
+            part.p
+            for name, part in model.named_modules()
+            if isinstance(part, torch.nn.Dropout) and name.endswith("attention.self.dropout")
+        ]
+        assert dropped == [0.1 if wanted else 0.0] * 3
+        assert model.config.attention_probs_dropout_prob == 0.1
+
+
+def test_few_rows_are_learnt_from_again_all_together(tiny_encoder, orders, tmp_path, monkeypatch):
+    from nlptl.training.networks import tuning
+
+    texts, labels = orders
+    seen = []
+    real = tuning.tune
+
+    def spy(build, rows, how, *, score):
+        seen.append((len(rows), how.config.epochs, how.config.checkpoints))
+        return real(build, rows, how, score=score)
+
+    monkeypatch.setattr(tuning, "tune", spy)
+    folder = str(tmp_path / "c")
+    config = replace(CONFIG, checkpoints=folder, refit=None)
+    model = tuned(tiny_encoder, texts, labels, training=config)
+    assert seen == [(216, 6, folder), (240, 6, str(tmp_path / "c" / "all-rows"))]
+    assert model.fitted_.scorer.decision.temperature != 1.0
+    once = tuned(tiny_encoder, texts, labels, training=replace(CONFIG, refit=False))
+    assert once.fitted_.scorer.decision.temperature == model.fitted_.scorer.decision.temperature
+    seen.clear()
+    chosen = tuned(tiny_encoder, texts, labels, training=replace(CONFIG, keep="best", refit=True))
+    assert seen[1][1] == seen[0][1] == 6 or seen[1][1] < 6
+    assert chosen.score(texts, labels) > 0.95
+    seen.clear()
+    short = replace(SHORT, refit=None)
+    tuned(tiny_encoder, texts[:99], labels[:99], training=short)
+    monkeypatch.setattr(module_of_tuner, "_FEW", 200)
+    tuned(tiny_encoder, texts, labels, training=short)
+    assert [n for n, *_ in seen] == [99, 216]

@@ -1,0 +1,127 @@
+import json
+
+import numpy as np
+import pytest
+
+from nlptl import (
+    FullFineTune,
+    LogisticHead,
+    LoRA,
+    MLPHead,
+    TextClassifier,
+    TfidfEncoder,
+    TrainingConfig,
+    TransformerEncoder,
+)
+from nlptl.base.errors import ConfigError, StorageError
+from nlptl.encoders import Pooling
+
+STOCK = Pooling(tokens="stock", normalize=False)
+CONFIG = TrainingConfig(epochs=2, batch_size=8, learning_rate=1e-3)
+TEXTS = ["late help phone", "help late card", "money late app", "app help late"] * 6
+LABELS = ["it's late", "help!", "it's late", "help!"] * 6
+NAMES = ["help!", "it's late"]
+SEVERAL = [["late"], ["help", "late"], ["late", "money"], ["help"]] * 6
+
+
+def fitted(encoder, labels=LABELS, **options):
+    given = {"transfer": LoRA(merge=False), "training": CONFIG, "device": "cpu", **options}
+    return TextClassifier(encoder, **given).fit(TEXTS, labels)
+
+
+def stock(folder):
+    return TransformerEncoder(folder, pooling=STOCK, cache=None, dtype="float32")
+
+
+def same_in_a_pipeline(model, folder, names):
+    from transformers import pipeline
+
+    found = pipeline("text-classification", str(folder), device="cpu", top_k=None)(TEXTS[:4])
+    scores = [{one["label"]: one["score"] for one in row} for row in found]
+    given = [[row[name] for name in names] for row in scores]
+    np.testing.assert_allclose(given, model.predict_proba(TEXTS[:4]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"transfer": LoRA()},
+        {"transfer": LoRA(merge=False)},
+        {"transfer": FullFineTune()},
+        {"transfer": None, "head": LogisticHead(C=1.0), "imbalance": "logit_adjust"},
+    ],
+    ids=str,
+)
+def test_a_plain_pipeline_answers_with_the_labels_and_probabilities(
+    tiny_encoder, tmp_path, options
+):
+    model = fitted(stock(tiny_encoder), **options)
+    same_in_a_pipeline(model, model.export(tmp_path / "m"), NAMES)
+    again = TextClassifier.load(model.save(tmp_path / "saved"))
+    same_in_a_pipeline(again, again.export(tmp_path / "n"), NAMES)
+
+
+def test_several_labels_are_exported_too(tiny_encoder, tmp_path):
+    model = fitted(stock(tiny_encoder), SEVERAL)
+    same_in_a_pipeline(model, model.export(tmp_path / "m"), ["help", "late", "money"])
+
+
+def test_every_family_is_exported_and_read_by_plain_peft(any_encoder, tmp_path):
+    import torch
+    from peft import PeftModel
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+    model = fitted(stock(any_encoder))
+    same_in_a_pipeline(model, model.export(tmp_path / "m"), NAMES)
+    folder = model.export(tmp_path / "adapter", format="peft")
+    base = AutoModelForSequenceClassification.from_pretrained(
+        any_encoder, config=AutoConfig.from_pretrained(folder)
+    )
+    assert base.config.id2label == dict(enumerate(NAMES))
+    read = PeftModel.from_pretrained(base, folder).eval()
+    tokens = AutoTokenizer.from_pretrained(folder)(TEXTS[:4], return_tensors="pt", padding=True)
+    tokens.pop("token_type_ids", None)
+    with torch.inference_mode():
+        found = read(**tokens).logits.softmax(dim=1).numpy()
+    np.testing.assert_allclose(found, model.predict_proba(TEXTS[:4]), atol=1e-5)
+
+
+def test_an_adapter_with_pooling_of_our_own_is_read_by_plain_peft(tiny_encoder, tmp_path):
+    import torch
+    from peft import PeftModel
+    from safetensors.torch import load_file
+    from transformers import AutoModel, AutoTokenizer
+
+    model = fitted(TransformerEncoder(tiny_encoder, pooling=Pooling(), cache=None))
+    folder = model.export(tmp_path / "adapter", format="peft")
+    told = json.loads((folder / "adapter_config.json").read_text())
+    assert told["base_model_name_or_path"] == str(tiny_encoder)
+    read = PeftModel.from_pretrained(AutoModel.from_pretrained(tiny_encoder), folder).eval()
+    tokens = AutoTokenizer.from_pretrained(folder)(TEXTS[:4], return_tensors="pt")
+    tokens.pop("token_type_ids", None)
+    head = load_file(folder / "nlptl_head.safetensors")
+    with torch.inference_mode():
+        states = read(**tokens).last_hidden_state.mean(dim=1)
+        vectors = torch.nn.functional.normalize(states, dim=1).double()
+        found = (vectors @ head["weight"].double().T + head["bias"].double()).softmax(dim=1)
+    np.testing.assert_allclose(found.numpy(), model.predict_proba(TEXTS[:4]), atol=1e-4)
+
+
+def test_what_another_library_has_no_place_for_is_refused(tiny_encoder, tmp_path):
+    own = fitted(tiny_encoder)
+    with pytest.raises(ConfigError, match=r"Pooling\(tokens='stock', normalize=False\)"):
+        own.export(tmp_path / "m")
+    with pytest.raises(ConfigError, match=r"Did you mean 'transformers'"):
+        own.export(tmp_path / "m", format="transformer")
+    with pytest.raises(ConfigError, match=r"LoRA\(merge=False\)"):
+        fitted(stock(tiny_encoder), transfer=LoRA()).export(tmp_path / "m", format="peft")
+    with pytest.raises(ConfigError, match="MLPHead is not linear"):
+        fitted(stock(tiny_encoder), head=MLPHead()).export(tmp_path / "m")
+    counts = TextClassifier(TfidfEncoder()).fit(TEXTS, LABELS)
+    with pytest.raises(ConfigError, match="got TfidfEncoder"):
+        counts.export(tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "notes.txt").write_text("mine")
+    with pytest.raises(StorageError, match="exists already"):
+        own.export(tmp_path / "taken", format="peft")

@@ -1,0 +1,23 @@
+import pytest
+
+from nlptl import TextClassifier, TextRegressor, TfidfEncoder
+from nlptl.base.errors import StorageError
+from nlptl.estimators.kinds import load_any
+
+
+def test_a_model_of_either_kind_is_read(few, tmp_path):
+    texts, labels = few
+    labelled = TextClassifier(TfidfEncoder()).fit(texts, labels)
+    numbered = TextRegressor(TfidfEncoder()).fit(texts, [float(len(text)) for text in texts])
+    assert isinstance(load_any(labelled.save(tmp_path / "a")), TextClassifier)
+    assert isinstance(load_any(numbered.save(tmp_path / "b")), TextRegressor)
+
+
+def test_other_kinds_and_no_model_are_named(few, tmp_path):
+    TextRegressor(TfidfEncoder()).fit(few[0], [float(len(t)) for t in few[0]]).save(tmp_path / "r")
+    manifest = tmp_path / "r" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("text-regressor", "text-poet"))
+    with pytest.raises(StorageError, match="holds a text-poet, not a text-classifier"):
+        load_any(tmp_path / "r")
+    with pytest.raises(StorageError, match="There is no folder"):
+        load_any(tmp_path / "nothing")

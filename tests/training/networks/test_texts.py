@@ -1,0 +1,61 @@
+import numpy as np
+import torch
+
+from nlptl.data.targets import Targets
+from nlptl.encoders import Pooling, TransformerEncoder
+from nlptl.encoders.contextual.shelf import read_encoder
+from nlptl.training.networks.texts import LabelledWindows, TextNetwork, log_loss, logits_of
+
+TEXTS = ["the parcel came late", "help", "cancel my contract please", "add a second calendar"]
+
+
+def network(encoder, pooling, weights):
+    model = read_encoder(encoder.folder, "float32", "cpu").model
+    width = encoder.folder.hidden_size * int(np.count_nonzero(weights))
+    head = torch.nn.Linear(width, 2)
+    return TextNetwork(model, head, pooling=pooling, weights=np.array(weights), scale=2.0).eval()
+
+
+def test_the_features_are_those_of_the_encoder(tiny_encoder):
+    pooling = Pooling(layers=(1, 2, -1), normalize=True)
+    encoder = TransformerEncoder(tiny_encoder, pooling=pooling, dtype="float32", cache=None)
+    found = network(encoder, pooling, [0.0, 0.5, 1.0])
+    logits = logits_of(found, LabelledWindows(encoder.windows(TEXTS), None, 0))
+    vectors = encoder.transform(TEXTS)[:, 32:] * np.repeat([0.5, 1.0], 32) * 2.0
+    wanted = found.head(torch.from_numpy(vectors.astype(np.float32))).detach().numpy()
+    np.testing.assert_allclose(logits, wanted, atol=1e-5)
+
+
+def test_the_loss_of_unseen_rows_is_weighted(tiny_encoder):
+    pooling = Pooling()
+    encoder = TransformerEncoder(tiny_encoder, pooling=pooling, dtype="float32", cache=None)
+    found, windows = network(encoder, pooling, [1.0]), encoder.windows(TEXTS)
+    codes = np.array([0, 1, 0, 1])
+    each = [
+        log_loss(found, LabelledWindows(windows, Targets(codes, 2, np.eye(4)[i]), 0))
+        for i in range(4)
+    ]
+    whole = log_loss(found, LabelledWindows(windows, Targets(codes, 2), 0))
+    np.testing.assert_allclose(np.mean(each), whole, rtol=1e-6)
+    assert found.training is False
+
+
+def test_windows_of_a_text_are_pooled_as_the_encoder_pools_them(tiny_encoder):
+    long = ["cancel my contract please now " * 30, "help", "the parcel came late " * 20]
+    for tokens in ("mean", "max"):
+        pooling = Pooling(tokens=tokens)
+        encoder = TransformerEncoder(
+            tiny_encoder, pooling=pooling, dtype="float32", cache=None, max_length=16
+        )
+        found, windows = network(encoder, pooling, [1.0]), encoder.windows(long)
+        assert len(windows.ids) > 6
+        logits = logits_of(found, LabelledWindows(windows, None, 0))
+        vectors = torch.from_numpy(encoder.transform(long) * np.float32(2.0))
+        np.testing.assert_allclose(logits, found.head(vectors).detach().numpy(), atol=1e-5)
+
+
+def test_rows_with_several_windows_count_as_long(tiny_encoder):
+    encoder = TransformerEncoder(tiny_encoder, cache=None, max_length=16)
+    rows = LabelledWindows(encoder.windows(["help", "please help me now " * 20]), None, 0)
+    assert len(rows) == 2
+    assert rows.sizes[1] > 16 > rows.sizes[0]

@@ -1,0 +1,195 @@
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nlptl import FullFineTune, TextClassifier, TrainingConfig
+from nlptl.base.protocols import BoundTransfer
+from nlptl.data.targets import Targets
+from nlptl.encoders.contextual.windows import Windows
+from nlptl.training.config import LoopConfig
+from nlptl.training.loop import History
+from nlptl.training.networks import tuning
+from nlptl.training.networks.texts import LabelledWindows
+from nlptl.training.networks.tuning import TextFeed, collapse, prior_loss
+
+SIZES = np.random.default_rng(0).integers(3, 30, 37)
+
+
+def rows(weights=None, sizes=SIZES):
+    ids = [[row] * int(size) for row, size in enumerate(sizes)]
+    windows = Windows(ids, np.arange(len(ids)), np.asarray(sizes))
+    return LabelledWindows(windows, Targets(np.arange(len(ids)) % 2, 2, weights), 0)
+
+
+def feed(rank=0, n_ranks=1, *, streams=None, **options):
+    config = LoopConfig(**{"batch_size": 8, **options})
+    return TextFeed(streams or {"task": rows()}, config, 3, rank, n_ranks, "cpu")
+
+
+def taken(passes, name="task"):
+    """Give the rows that count, with their weights."""
+    found = {}
+    for batches, _ in passes:
+        batch = batches[name]
+        for ids, weight in zip(batch.inputs["input_ids"], batch.weights, strict=True):
+            if weight:
+                assert int(ids[0]) not in found
+                found[int(ids[0])] = float(weight)
+    return found
+
+
+@pytest.mark.parametrize("n_ranks", [1, 2, 5])
+@pytest.mark.parametrize("options", [{}, {"accumulation": 3}, {"tokens_per_pass": 40}])
+def test_every_row_is_learnt_from_once_an_epoch_by_one_process(n_ranks, options):
+    ranks = [feed(rank, n_ranks, **options) for rank in range(n_ranks)]
+    seen = []
+    for step in range(len(ranks[0])):
+        parts = [one.passes(0, step) for one in ranks]
+        assert len({len(part) for part in parts}) == 1  # as many passes in every process
+        for part in parts:
+            assert sum(share for _, share in part) == pytest.approx(1.0)
+            for batches, _ in part:
+                tokens = batches["task"].inputs["input_ids"]
+                assert len(tokens) == 1 or tokens.numel() <= options.get("tokens_per_pass", 999)
+        weights = {row: w for part in parts for row, w in taken(part).items()}
+        assert sum(weights.values()) == pytest.approx(n_ranks)
+        assert len(weights) == sum(len(taken(part)) for part in parts)
+        seen += weights
+    assert sorted(seen) == list(range(37))
+
+
+def test_the_order_is_that_of_the_seed_and_changes_with_the_epoch():
+    first = [list(taken(feed().passes(0, step))) for step in range(5)]
+    assert first == [list(taken(feed().passes(0, step))) for step in range(5)]
+    assert first != [list(taken(feed().passes(1, step))) for step in range(5)]
+
+
+def test_weights_of_rows_are_shares_of_the_step():
+    weights = np.arange(37.0)
+    one = feed(streams={"task": rows(weights)})
+    for step in range(len(one)):
+        found = taken(one.passes(0, step))
+        total = sum(weights[row] for row in found)
+        for row, weight in found.items():
+            assert weight == pytest.approx(weights[row] / total)
+
+
+def test_other_streams_give_as_many_rows_and_begin_again():
+    streams = {"task": rows(), "beside": rows(sizes=np.full(11, 4))}
+    counts = np.zeros(11, dtype=int)
+    for epoch in (0, 1):
+        for step in range(5):
+            parts = [feed(r, 2, streams=streams).passes(epoch, step) for r in (0, 1)]
+            tokens = [b["beside"].inputs["input_ids"] for part in parts for b, _ in part]
+            both = torch.cat(tokens)[:, 0].numpy()
+            assert len(both) == 8
+            counts += np.bincount(both, minlength=11)
+            # No row comes again before all others came as often.
+            assert counts.max() - counts.min() <= 1
+    assert counts.sum() == 80
+
+
+def test_the_loss_of_class_shares_is_their_entropy():
+    codes = np.array([0, 0, 0, 1])
+    wanted = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    assert prior_loss(Targets(codes, 2)) == pytest.approx(wanted)
+    several = Targets(np.array([[1, 1], [0, 1]]), 2)
+    assert prior_loss(several) == pytest.approx(np.log(2) / 2)
+    weighed = Targets(codes, 2, np.array([1.0, 1.0, 1.0, 3.0]))
+    assert prior_loss(weighed) == pytest.approx(np.log(2))
+
+
+@pytest.mark.parametrize(
+    ("logits", "last", "said"),
+    [
+        ([[0.0, 0.1]], 0.69, "predicts one class"),
+        ([[0.0, 9.0]], 4.0, "is not below"),
+        ([[float("nan"), 0.0]], float("nan"), "is not below"),
+        ([[0.0, 0.1]], 0.3, None),
+    ],
+)
+def test_a_collapse_is_told_by_its_loss_or_by_one_answer(monkeypatch, logits, last, said):
+    found = np.repeat(np.array(logits), 37, axis=0)
+    if said == "predicts one class":
+        found[:, 1] += np.where(np.arange(37) % 2, 0.5, -0.05)
+    monkeypatch.setattr(tuning, "logits_of", lambda *_, some: found[some])
+    reason = collapse(None, rows(), History(losses=[last]))
+    assert (said in reason) if said else reason is None
+
+
+class _Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, features):
+        return features.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return -gradient
+
+
+@dataclass(frozen=True)
+class Adversary:
+    """A domain discriminator that the encoder learns to deceive: as far as this test goes."""
+
+    texts: tuple[str, ...]
+    reverse: bool = True
+    told: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def bind(self, context):
+        width = context.network.head.in_features
+        bound = _Adversary(self, torch.nn.Linear(width, 2), context.rows_of(self.texts))
+        self.told["discriminator"] = bound.discriminator
+        return bound
+
+
+@dataclass(eq=False)
+class _Adversary(BoundTransfer):
+    spec: Adversary
+    discriminator: Any
+    rows: Any
+
+    def modules(self):
+        return {"discriminator": self.discriminator}
+
+    def streams(self):
+        return {"target": self.rows}
+
+    def loss(self, outputs, progress):
+        both = [outputs["task"].features, outputs["target"].features]
+        domains = torch.cat([torch.full((len(one),), i) for i, one in enumerate(both)])
+        seen = torch.cat(both)
+        seen = _Reversed.apply(seen) if self.spec.reverse else seen
+        loss = torch.nn.functional.cross_entropy(self.discriminator(seen).float(), domains)
+        self.spec.told.setdefault("progress", []).append(progress)
+        self.spec.told.setdefault("losses", []).append(float(loss.detach()))
+        return loss
+
+
+def test_a_transfer_brings_its_own_network_stream_and_loss(tiny_encoder):
+    rng = np.random.default_rng(0)
+    words, labels = ["late", "help"], []
+    source, target = [], []
+    for _ in range(80):
+        label = int(rng.integers(2))
+        source.append(f"parcel {words[label]} app")
+        target.append(f"money {words[int(rng.integers(2))]} card")
+        labels.append(words[label])
+    found = {}
+    for reverse in (True, False):
+        adversary = Adversary(tuple(target), reverse)
+        model = TextClassifier(
+            tiny_encoder,
+            transfer=[FullFineTune(), adversary],
+            training=TrainingConfig(epochs=8, batch_size=8, learning_rate=3e-3),
+            device="cpu",
+        ).fit(source, labels)
+        assert model.score(source, labels) > 0.9
+        found[reverse] = float(np.mean(adversary.told["losses"][-10:]))
+        told = adversary.told["progress"]
+        assert told == sorted(told) and told[0] == 0.0
+    # Its discriminator learns where the encoder helps, and is at a loss where it deceives.
+    assert found[False] < 0.1
+    assert found[True] > 0.3

@@ -1,0 +1,132 @@
+import json
+import random
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from nlptl.base.chance import torch_seed
+from nlptl.base.errors import ConfigError
+from nlptl.training import checkpoints
+from nlptl.training.checkpoints import (
+    Keeper,
+    from_arrays,
+    random_states,
+    restore_random_state,
+    to_arrays,
+)
+from nlptl.training.processes import make_accelerator
+
+ARRAYS = {"weights/a": np.arange(6.0).reshape(2, 3), "chance/0/cpu": np.arange(9, dtype=np.uint8)}
+
+
+def keeper(tmp_path, **settings):
+    return Keeper(tmp_path / "kept", 2, settings)
+
+
+def names(tmp_path):
+    return sorted(path.name for path in (tmp_path / "kept").iterdir())
+
+
+def test_the_newest_comes_back_as_it_was(tmp_path):
+    own = keeper(tmp_path, seed=1)
+    assert own.newest() is None
+    for step in (2, 4, 6):
+        assert own.save(step, {"step": step, "loss": 0.1 + 0.2}, ARRAYS)
+    found = own.newest()
+    assert found.position == {"step": 6, "loss": 0.1 + 0.2}
+    assert {n: a.tolist() for n, a in found.arrays.items()} == {
+        n: a.tolist() for n, a in ARRAYS.items()
+    }
+    assert names(tmp_path) == ["step-00000004", "step-00000006"]
+
+
+def test_every_flipped_bit_is_found(tmp_path):
+    own = keeper(tmp_path)
+    own.save(2, {"step": 2}, ARRAYS)
+    shutil.copytree(tmp_path / "kept", tmp_path / "whole")
+    files = [path.name for path in (tmp_path / "whole" / "step-00000002").iterdir()]
+    assert len(files) == 4
+    chance = random.Random(0)
+    for flip in range(80):
+        shutil.rmtree(tmp_path / "kept")
+        shutil.copytree(tmp_path / "whole", tmp_path / "kept")
+        path = tmp_path / "kept" / "step-00000002" / files[flip % 4]
+        content = bytearray(path.read_bytes())
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        path.write_bytes(content)
+        assert own.newest() is None, path.name
+
+
+def test_an_older_one_is_taken_where_the_newest_is_damaged(tmp_path, caplog):
+    own = keeper(tmp_path)
+    own.save(2, {"step": 2}, ARRAYS)
+    own.save(4, {"step": 4}, ARRAYS)
+    (tmp_path / "kept" / "step-00000004" / "position.json").unlink()
+    found = own.newest()
+    assert found.position == {"step": 2}
+    assert "step-00000004" in found.refused[0] and "position.json" in found.refused[0]
+    assert "step-00000004 is refused" in caplog.text
+
+
+def test_a_run_with_other_settings_is_refused(tmp_path):
+    keeper(tmp_path, seed=1, rows="a").save(2, {"step": 2}, ARRAYS)
+    with pytest.raises(ConfigError, match="differ in seed"):
+        keeper(tmp_path, seed=2, rows="a").newest()
+
+
+def test_what_a_killed_run_left_half_written_is_swept_away(tmp_path):
+    own = keeper(tmp_path)
+    own.save(2, {"step": 2}, ARRAYS)
+    half = tmp_path / "kept" / ".step-00000004-abc"
+    half.mkdir()
+    (half / "state.safetensors").write_bytes(b"half")
+    assert own.newest().position == {"step": 2}
+    assert names(tmp_path) == ["step-00000002"]
+
+
+def test_a_full_disk_leaves_the_last_good_one_and_training_goes_on(tmp_path, monkeypatch, caplog):
+    own = keeper(tmp_path)
+    own.save(2, {"step": 2}, ARRAYS)
+
+    def full(path, arrays):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "save_arrays", full)
+    assert own.save(4, {"step": 4}, ARRAYS) is False
+    assert "No space left on device" in caplog.text
+    assert names(tmp_path) == ["step-00000002"]
+    assert own.newest().position == {"step": 2}
+
+
+def test_interrupting_a_save_leaves_the_last_good_one(tmp_path, monkeypatch):
+    own = keeper(tmp_path)
+    own.save(2, {"step": 2}, ARRAYS)
+
+    def stopped(*_args, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "write_manifest", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        own.save(4, {"step": 4}, ARRAYS)
+    assert names(tmp_path) == ["step-00000002"]
+    assert json.loads((tmp_path / "kept/step-00000002/position.json").read_text())["step"] == 2
+
+
+def test_tensors_come_back():
+    tensors = {"a/b": torch.arange(4.0), "n": torch.tensor(3)}
+    arrays = {**to_arrays(tensors, "weights"), "other/x": np.zeros(1)}
+    found = from_arrays(arrays, "weights")
+    assert {name: part.tolist() for name, part in found.items()} == {"a/b": [0, 1, 2, 3], "n": 3}
+
+
+def test_chance_goes_on_from_where_it_stood():
+    with torch_seed(0):
+        torch.rand(3)
+        arrays = random_states(make_accelerator("cpu"))
+        wanted = torch.rand(5)
+        torch.rand(7)
+        restore_random_state(arrays, 0)
+        assert torch.equal(torch.rand(5), wanted)

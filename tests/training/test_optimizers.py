@@ -1,0 +1,76 @@
+import pytest
+import torch
+
+from nlptl.training.config import LoopConfig
+from nlptl.training.optimizers import (
+    make_optimizer,
+    moments,
+    rate_share,
+    restore_moments,
+    set_rate,
+)
+
+
+def same(_name):
+    return 1.0
+
+
+def test_biases_do_not_decay():
+    config = LoopConfig(weight_decay=0.3)
+    groups = make_optimizer(torch.nn.Linear(5, 2), same, config).param_groups
+    assert [(g["weight_decay"], g["params"][0].ndim) for g in groups] == [(0.3, 2), (0.0, 1)]
+
+
+def test_parts_learn_at_rates_of_their_own_and_frozen_parts_not_at_all():
+    model = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
+    model[0].requires_grad_(False)
+    optimizer = make_optimizer(
+        model,
+        lambda name: 0.1 if name.startswith("1.") else 1.0,
+        LoopConfig(learning_rate=0.5),
+    )
+    set_rate(optimizer, 0.5)
+    rates = {id(w): group["lr"] for group in optimizer.param_groups for w in group["params"]}
+    assert {rates[id(w)] for w in model[1].parameters()} == {0.025}
+    assert {rates[id(w)] for w in model[2].parameters()} == {0.25}
+    assert not any(id(w) in rates for w in model[0].parameters())
+
+
+@pytest.mark.parametrize(
+    ("schedule", "last"),
+    [("linear", 0.125), ("cosine", 0.038), ("constant", 1.0), ("slanted", 0.152)],
+)
+def test_the_rate_rises_and_falls(schedule, last):
+    config = LoopConfig(warmup_share=0.2, schedule=schedule)
+    rates = [rate_share(step, 10, config) for step in range(10)]
+    assert rates[:3] == [0.5, 1.0, 1.0]
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert rates[-1] == pytest.approx(last, abs=1e-3)
+
+
+def test_a_schedule_of_one_step_moves():
+    assert rate_share(0, 1, LoopConfig()) == 1.0
+
+
+def trained(steps, optimizer, model):
+    for _ in range(steps):
+        model(torch.ones(2, 5)).square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def test_moments_are_given_back():
+    torch.manual_seed(0)
+    model = torch.nn.Linear(5, 2)
+    optimizer = make_optimizer(model, same, LoopConfig(learning_rate=0.01))
+    trained(3, optimizer, model)
+    kept = {name: part.clone() for name, part in moments(optimizer, ["weight", "bias"]).items()}
+    assert {"exp_avg:weight", "exp_avg_sq:bias", "step:weight"} <= set(kept)
+    start = {name: part.clone() for name, part in model.state_dict().items()}
+    trained(3, optimizer, model)
+    wanted = model.weight.detach().clone()
+    model.load_state_dict(start)
+    fresh = make_optimizer(model, same, LoopConfig(learning_rate=0.01))
+    restore_moments(fresh, ["weight", "bias"], kept)
+    trained(3, fresh, model)
+    assert torch.equal(model.weight, wanted)
