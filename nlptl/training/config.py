@@ -52,10 +52,10 @@ class TrainingConfig(Spec):
     tokens_per_pass : int
         Cut a step into further passes where its padded tokens exceed this.
     checkpoint_activations : bool
-        Compute activations twice instead of keeping them: less memory, a third slower.
+        Compute activations twice instead of keeping them: less memory, slower.
     attention_dropout : bool
         Drop attention weights as the encoder was pretrained with. Without it attention runs
-        through faster kernels, twice as fast on long texts on a processor.
+        through faster kernels.
     average : {"ema", "tail"} or None
         Use averaged weights: exponentially [2]_, or evenly over the last third of the steps [3]_.
     metric : str

@@ -229,13 +229,13 @@ class _Run:
             self.average.take_in(self.weights, self.taken / sum(self.lengths))
         bar.update(1)
         over = place_in_epoch + 1 == len(feed) or self.step == self.lengths[self.stage]
-        saves = self.keeper is not None and (over or self.taken % self.keeper.every == 0)
-        if over or saves or len(self.pending) == _SELDOM:
+        due = self.keeper is not None and self.taken % self.keeper.every == 0
+        if over or due or len(self.pending) == _SELDOM:
             self._write_down(log)
             bar.set_postfix(self._shown(), refresh=False)
         if over:
             self._end_epoch(place_in_epoch + 1, log)
-        if saves and (self._is_done or self.taken % self.config.save_steps == 0):
+        if due or (self.keeper is not None and self._is_done):
             self._save()
 
     def _write_down(self, log: Callable[[dict[str, float], int], None]) -> None:

@@ -1,7 +1,7 @@
 """Attention as two products and a softmax: on a processor the fastest way to train short texts.
 
 torch's fused kernel saves memory, which short texts do not need, and its backward pass in
-bfloat16 was measured two to six times slower than this for 16 texts of 12 to 192 tokens.
+bfloat16 is slow on a processor. ``recipes/benchmarks/finetune_speed.py`` times whole steps.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ _LOWEST = -(2**15)
 class LaneDropout(nn.Module):
     """Dropout that reads four 16-bit numbers off every 64-bit number it draws.
 
-    torch draws one number an element, one after the other on a processor: up to a tenth of a
-    training step. The share that is dropped is exact to 1 in 65,536.
+    torch draws one number an element, one after the other on a processor. The share that is
+    dropped is exact to 1 in 65,536.
 
     Parameters
     ----------

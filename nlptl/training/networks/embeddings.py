@@ -19,7 +19,7 @@ class OccurringRows(nn.Module):
 
     Rows of tokens that never occur have no gradient, so leaving them out changes nothing but
     their weight decay, which they are better without. What is saved is a gradient and an
-    optimiser step over the whole vocabulary: with short texts the dearest part of a step.
+    optimiser step over the whole vocabulary.
 
     Parameters
     ----------
