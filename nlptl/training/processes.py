@@ -97,6 +97,17 @@ def barrier() -> None:
         _state().wait_for_everyone()
 
 
+def leave_together() -> None:
+    """End what the processes of a launch share, once all of them are through.
+
+    A process that goes while another still computes, its threads of communication alive, may be
+    torn down by them (SIGABRT), and the launcher then takes the whole run for failed.
+    """
+    if world().size > 1:
+        barrier()
+        _state().destroy_process_group()
+
+
 def from_main(function: Callable[[], Answer]) -> Answer:
     """Call a function in the main process only and give its answer to all.
 

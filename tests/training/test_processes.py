@@ -13,6 +13,7 @@ from nlptl.training.processes import (
     from_main,
     gather_rows,
     is_main,
+    leave_together,
     make_accelerator,
     own_rows,
     place,
@@ -20,10 +21,12 @@ from nlptl.training.processes import (
 )
 
 SCRIPT = """
-import json, sys
+import json, sys, time
 import numpy as np
+import torch
 from nlptl.base.errors import NlptlError, StorageError
-from nlptl.training.processes import barrier, check_world, from_main, gather_rows, is_main, own_rows
+from nlptl.training.processes import barrier, check_world, from_main, gather_rows, is_main
+from nlptl.training.processes import leave_together, own_rows
 
 def refuse():
     raise StorageError("no room")
@@ -44,9 +47,14 @@ try:
 except NlptlError as problem:
     refused = type(problem).__name__
 barrier()
-record = {"rank": found.rank, "size": found.size, "main": is_main(), "gathered": gathered}
+if found.rank == 0:
+    time.sleep(1)
+before = time.time()
+leave_together()
+left = [before, time.time(), torch.distributed.is_initialized()]
+record = {"rank": found.rank, "size": found.size, "main": is_main(), "left": left}
 with open(f"{sys.argv[1]}/{found.rank}.json", "w") as file:
-    json.dump({**record, "answer": answer, "refused": refused}, file)
+    json.dump({**record, "gathered": gathered, "answer": answer, "refused": refused}, file)
 """
 LAUNCHER = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_PORT", "ACCELERATE_MIXED_PRECISION")
 
@@ -76,6 +84,7 @@ def test_one_process_is_a_world_of_its_own_and_starts_nothing(alone):
     assert gather_rows(rows, 3) is rows
     assert from_main(lambda: {"a": 1}) == {"a": 1}
     barrier()
+    leave_together()
     assert PartialState._shared_state == before
 
 
@@ -118,6 +127,9 @@ def test_two_processes_share_rows_answers_and_errors(launch, script, tmp_path):
         (1, 2, False),
     ]
     assert all(first["gathered"].values()) and all(second["gathered"].values())
+    # Neither goes before the other is through, and nothing they shared is left behind.
+    assert second["left"][1] >= first["left"][0]
+    assert not (first["left"][2] or second["left"][2])
     assert first["answer"] == second["answer"] == {"rank": 0, "text": "é" * 50}
     assert (first["refused"], second["refused"]) == ("StorageError", "ElsewhereError")
 
