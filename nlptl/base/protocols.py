@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from scipy import sparse
 from typing_extensions import Self
@@ -122,6 +122,9 @@ class Context:
 
 class BoundTransfer:
     """A transfer at work on one network. What a kind of transfer does not need, it inherits."""
+
+    reads_weights: ClassVar[bool] = False
+    """Whether the loss looks at weights themselves, which FSDP takes apart."""
 
     def modules(self) -> Mapping[str, Any]:
         """Give networks of its own: they are moved, optimised and checkpointed with the model."""

@@ -58,7 +58,7 @@ class RunConfig:
         Whether the labels are classes or numbers.
     seed : int
     imbalance, device : str or None
-    long_texts : str
+    long_texts, pair_encoding : str
         As in ``TextClassifier``.
     processes : int or None
         Refuse to run with another number of processes.
@@ -81,6 +81,7 @@ class RunConfig:
     imbalance: str | None = None
     device: str | None = None
     long_texts: str = "windows"
+    pair_encoding: str = "auto"
     processes: int | None = None
 
     @property
@@ -98,6 +99,7 @@ class RunConfig:
             "seed": self.seed,
             "device": self.device,
             "long_texts": self.long_texts,
+            "pair_encoding": self.pair_encoding,
         }
         if self.numeric:
             return TextRegressor(encoder, **parts)

@@ -55,6 +55,11 @@ def export_classifier(classifier: TextClassifier, folder: Path, *, format: str) 
     encoder = fitted.features.encoder
     if not isinstance(encoder, TransformerEncoder):
         raise ConfigError(f"format={format!r} holds a transformer, got {type(encoder).__name__}.")
+    if fitted.probe.are_pairs and not fitted.features.joint:
+        raise ConfigError(
+            "Other libraries read the two texts of a pair as one, and this model reads them one "
+            "by one. Fit it with pair_encoding='joint'."
+        )
     parts = _Parts(
         encoder,
         _loaded(encoder),

@@ -56,6 +56,10 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
     long_texts : {"windows", "cut"}
         Read texts longer than the encoder's window in overlapping windows, or cut them. An
         encoder spec that says ``"cut"`` itself stays so.
+    pair_encoding : {"auto", "separate", "joint"}
+        Read the two texts of a pair one by one, and compare their vectors u and v as
+        [u, v, |u - v|, u * v, cosine]; or as one text. ``"auto"`` does so where the encoder
+        is tuned and was not made for sentence vectors.
     device : str or None
         Torch device; None is the first accelerator, else the processor.
 
@@ -81,7 +85,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
 
     kind = "text-classifier"
     codec_kind = LabelCodec
-    kept_options = ("seed", "imbalance", "long_texts")
+    kept_options = ("seed", "imbalance", "long_texts", "pair_encoding")
 
     def __init__(
         self,
@@ -93,6 +97,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         seed: int = 0,
         imbalance: str | None = None,
         long_texts: str = "windows",
+        pair_encoding: str = "auto",
         device: str | None = None,
     ) -> None:
         self.encoder = encoder
@@ -102,6 +107,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         self.seed = seed
         self.imbalance = imbalance
         self.long_texts = long_texts
+        self.pair_encoding = pair_encoding
         self.device = device
 
     def fit(

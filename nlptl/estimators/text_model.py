@@ -22,6 +22,7 @@ from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.fused import FusedEncoder
 from nlptl.encoders.static.encoder import StaticEncoder
 from nlptl.encoders.static.tokens import Coverage
+from nlptl.estimators.bulk.sharded import features_sharded
 from nlptl.estimators.fitting.choosing import (
     check_head,
     default_head,
@@ -30,6 +31,7 @@ from nlptl.estimators.fitting.choosing import (
     in_codes,
     is_solver,
     labelled_rows,
+    reads_jointly,
     suited,
     targets_of,
     token_lengths,
@@ -46,6 +48,7 @@ from nlptl.estimators.fitting.transfers import as_transfers
 from nlptl.estimators.fitting.tuning import TUNING, Tuner, frozen_start
 from nlptl.estimators.folder import load_model, save_model
 from nlptl.heads.deciding.imbalance import Imbalance
+from nlptl.heads.deciding.scale import NumberScale
 from nlptl.training.config import LoopConfig, TrainingConfig
 from nlptl.training.loop import History
 from nlptl.training.networks.features import NetworkRecipe
@@ -76,7 +79,7 @@ class TextModel(NestedParams):
     codec_kind: ClassVar[Any]
     """From answers to codes and back."""
 
-    kept_options: ClassVar[tuple[str, ...]] = ("seed", "long_texts")
+    kept_options: ClassVar[tuple[str, ...]] = ("seed", "long_texts", "pair_encoding")
     """Plain options that are saved with the model."""
 
     encoder: Any
@@ -85,6 +88,7 @@ class TextModel(NestedParams):
     training: TrainingConfig | None
     seed: int
     long_texts: str
+    pair_encoding: str
     device: str | None
 
     fitted_: Fitted
@@ -109,7 +113,9 @@ class TextModel(NestedParams):
         AuditReport
         """
         rows = self._rows(texts)
-        return audit(rows, labels, others=others, **token_lengths(self._encoder(), rows))
+        lengths = token_lengths(self._encoder(), rows)
+        numeric = self.codec_kind is NumberScale
+        return audit(rows, labels, others=others, numeric=numeric, **lengths)
 
     def coverage(self, texts: Any) -> Coverage | None:
         """Say what share of the words of some texts the word vectors know.
@@ -211,10 +217,11 @@ class TextModel(NestedParams):
         targets = targets_of(codec, answers, sample_weight, rows)
         further = self._further(unlabeled, encoder)
         report = self.audit(rows, answers)
+        joint = reads_jointly(self.pair_encoding, encoder, tunes=tunes)
         if tunes:
-            features = frozen_start(transfers, encoder, rows, targets)
+            features = frozen_start(transfers, encoder, rows, targets, joint=joint)
         else:
-            features = main.learn(encoder, rows, targets, further=further)
+            features = main.learn(encoder, rows, targets, further=further, joint=joint)
         plan, scorer = self._fit_scorer(encoder, features, rows, targets, codec)
         if tunes:
             unseen = labelled_rows(validation, codec)
@@ -233,9 +240,11 @@ class TextModel(NestedParams):
     def _fit_scorer(
         self, encoder: Any, features: FrozenFeatures, rows: Rows, targets: Targets, codec: Any
     ) -> tuple[FitPlan, FittedScorer]:
-        found = features.transform(rows)
+        tunes = as_transfers(self.transfer).tunes
+        # Where an encoder is tuned, every process of a launch is here.
+        found = features_sharded(features, rows) if tunes else features.transform(rows)
         head = self._head(encoder, found, targets)
-        solver, tunes = is_solver(head, encoder), as_transfers(self.transfer).tunes
+        solver = is_solver(head, encoder)
         imbalance = self._imbalance(targets, solver=solver, tunes=tunes)
         plan = FitPlan(self._training(LoopConfig()), imbalance, self.seed, self.device)
         if solver:

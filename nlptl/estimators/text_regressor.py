@@ -9,7 +9,6 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.protocols import Features
-from nlptl.data.audit import AuditReport
 from nlptl.data.numbers import as_numbers
 from nlptl.estimators.text_model import TextModel
 from nlptl.heads.deciding.scale import NumberScale
@@ -38,6 +37,10 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         The same seed and data give the same model.
     long_texts : {"windows", "cut"}
         Read texts longer than the encoder's window in overlapping windows, or cut them.
+    pair_encoding : {"auto", "separate", "joint"}
+        Read the two texts of a pair one by one, and compare their vectors u and v as
+        [u, v, |u - v|, u * v, cosine]; or as one text. ``"auto"`` does so where the encoder
+        is tuned and was not made for sentence vectors.
     device : str or None
         Torch device; None is the first accelerator, else the processor.
 
@@ -72,6 +75,7 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         training: TrainingConfig | None = None,
         seed: int = 0,
         long_texts: str = "windows",
+        pair_encoding: str = "auto",
         device: str | None = None,
     ) -> None:
         self.encoder = encoder
@@ -80,6 +84,7 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         self.training = training
         self.seed = seed
         self.long_texts = long_texts
+        self.pair_encoding = pair_encoding
         self.device = device
 
     def fit(
@@ -123,22 +128,6 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
             validation=validation,
             sample_weight=sample_weight,
         )
-
-    def audit(
-        self, texts: Any, labels: Any = None, *, others: dict[str, Any] | None = None
-    ) -> AuditReport:
-        """Look at data before training on it, as ``fit`` does.
-
-        Parameters
-        ----------
-        texts
-            As for ``fit``.
-        labels
-            Not looked at: what is counted by class says nothing of numbers.
-        others : dict of name to texts, optional
-            Further splits, to be searched for rows of ``texts``.
-        """
-        return super().audit(texts, None, others=others)
 
     def predict(self, texts: Any) -> FloatArray:
         """Give the number of each text, in the units of the training numbers.

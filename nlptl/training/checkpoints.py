@@ -19,6 +19,7 @@ from nlptl.base.errors import ConfigError, NlptlError, StorageError
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.manifest import MANIFEST, verify_manifest, write_manifest
 from nlptl.storage.tensors import load_arrays, save_arrays
+from nlptl.training.weights.sharding import whole
 
 logger = logging.getLogger("nlptl")
 
@@ -146,8 +147,10 @@ def _digest(path: Path) -> str:
 
 
 def to_arrays(tensors: Mapping[str, Any], prefix: str) -> dict[str, AnyArray]:
-    """Copy tensors into arrays named ``prefix/name``."""
-    return {f"{prefix}/{name}": part.detach().cpu().numpy() for name, part in tensors.items()}
+    """Copy tensors into arrays named ``prefix/name``; all processes have to call this."""
+    return {
+        f"{prefix}/{name}": whole(part.detach()).cpu().numpy() for name, part in tensors.items()
+    }
 
 
 def from_arrays(arrays: Mapping[str, AnyArray], prefix: str) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from nlptl.base.errors import InputError
 from nlptl.base.progress import progress_bar
 from nlptl.base.protocols import Stage
 from nlptl.encoders.contextual.precision import has_bfloat16
-from nlptl.training.averaging import Average, put
 from nlptl.training.checkpoints import (
     Keeper,
     Saved,
@@ -25,12 +24,15 @@ from nlptl.training.config import LoopConfig
 from nlptl.training.optimizers import (
     make_optimizer,
     moments,
+    names_of,
     rate_share,
     restore_moments,
     set_rate,
 )
-from nlptl.training.processes import tracker
-from nlptl.training.twins import Twin
+from nlptl.training.processes import spreads_weights, tracker
+from nlptl.training.weights.averaging import Average, put
+from nlptl.training.weights.sharding import as_spread, gathered, is_sharded
+from nlptl.training.weights.twins import Twin
 
 _SELDOM = 10
 """Steps after which losses are fetched from the device and shown."""
@@ -96,6 +98,8 @@ class Learner:
         With ``precision="auto"``, compute in bfloat16 where the device has it.
     twin : Twin or None
         What computes in its place, where there is something.
+    shards : bool
+        Where processes spread weights over them, spread these too.
     """
 
     module: Any
@@ -103,6 +107,7 @@ class Learner:
     rate_of: Callable[[str], float] = lambda _: 1.0
     half: bool = False
     twin: Twin | None = None
+    shards: bool = True
 
 
 def train(
@@ -210,12 +215,18 @@ class _Run:
             weight.requires_grad_(name not in self.frozen and stage.trains(name))
             weight.grad = None
         optimizer = make_optimizer(module, self.learner.rate_of, self.config)
-        self.names = _names(module, optimizer)
+        self.names = names_of(module, optimizer)
         twin = self.learner.twin
         if twin is not None:
             twin.follow(module)
         computing = module if twin is None else twin.module
-        self.model, self.optimizer = self.accelerator.prepare(computing, optimizer)
+        if self.learner.shards or not spreads_weights(self.accelerator):
+            self.model, self.optimizer = self.accelerator.prepare(computing, optimizer)
+        else:
+            self.model, self.optimizer = computing, optimizer
+        if is_sharded(module):
+            spread = module.state_dict()
+            self.weights = {name: spread[name] for name in self.weights}
         if self.saved is not None:
             self._restore()
 
@@ -307,7 +318,7 @@ class _Run:
         if self.score is None:
             self.history.best_epoch = epoch
             return
-        with self._averaged():
+        with self._averaged(), gathered(self.learner.module):
             self.history.scores.append(self._agreed(self.score(self.learner.module)))
             if self.history.scores[-1] > max(self.history.scores[:-1], default=float("-inf")):
                 self.history.best_epoch = epoch
@@ -383,11 +394,7 @@ class _Run:
         """Give optimiser and chance back what the checkpoint kept."""
         if self.saved is not None:
             arrays, self.saved = self.saved.arrays, None
+            sums = {} if self.average is None else self.average.sums
+            sums.update({name: as_spread(sums[name], self.weights[name]) for name in sums})
             restore_moments(self.optimizer, self.names, from_arrays(arrays, "moments"))
             restore_random_state(arrays, self.accelerator.process_index)
-
-
-def _names(module: Any, optimizer: Any) -> list[str]:
-    """Name the weights in the order of the optimiser's groups."""
-    by_id = {id(weight): name for name, weight in module.named_parameters()}
-    return [by_id[id(weight)] for group in optimizer.param_groups for weight in group["params"]]

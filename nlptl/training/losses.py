@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from nlptl.base.arrays import AnyArray
+
 FOCUS = 2.0
 """How strongly the focal loss turns away from rows that are right already."""
 
@@ -27,6 +31,13 @@ def row_losses(logits: Any, truth: Any) -> Any:
         return functional.cross_entropy(scores, truth, reduction="none")
     losses = functional.binary_cross_entropy_with_logits(scores, truth.float(), reduction="none")
     return losses.mean(dim=1)
+
+
+def as_truth(codes: AnyArray) -> Any:
+    """Give class codes, zeros and ones, or numbers as a tensor that every device can hold."""
+    import torch
+
+    return torch.from_numpy(codes.astype(np.float32) if codes.dtype.kind == "f" else codes)
 
 
 def focal_losses(logits: Any, truth: Any) -> Any:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from nlptl.training.config import LoopConfig
+from nlptl.training.weights.sharding import as_spread
 
 _SMALLEST = 1 / 32
 
@@ -75,6 +76,12 @@ _FALLING: MappingProxyType[str, Callable[[float], float]] = MappingProxyType(
 )
 
 
+def names_of(module: Any, optimizer: Any) -> list[str]:
+    """Name the weights of a module in the order of the optimiser's groups."""
+    by_id = {id(weight): name for name, weight in module.named_parameters()}
+    return [by_id[id(weight)] for group in optimizer.param_groups for weight in group["params"]]
+
+
 def moments(optimizer: Any, names: Iterable[str]) -> dict[str, Any]:
     """Give what the optimiser remembers, as tensors named after the weights.
 
@@ -96,7 +103,11 @@ def restore_moments(optimizer: Any, names: Iterable[str], kept: dict[str, Any]) 
     """Give an optimiser back what ``moments`` took from it."""
     found: dict[int, dict[str, Any]] = {}
     places = {name: place for place, name in enumerate(names)}
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for key, part in kept.items():
         kind, _, name = key.partition(":")
-        found.setdefault(places[name], {})[kind] = part
+        weight = weights[places[name]]
+        of_weight = part.shape == weight.shape
+        spread = as_spread(part, weight) if of_weight else part
+        found.setdefault(places[name], {})[kind] = spread
     optimizer.load_state_dict({**optimizer.state_dict(), "state": found})

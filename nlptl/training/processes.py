@@ -196,7 +196,8 @@ def make_accelerator(device: str | None, config: LoopConfig | None = None) -> An
     Raises
     ------
     ConfigError
-        If float16 is asked for where there is no CUDA device.
+        If float16 is asked for where there is no CUDA device, or the launch is one that training
+        cannot follow.
     """
     from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState, PartialState
@@ -210,13 +211,41 @@ def make_accelerator(device: str | None, config: LoopConfig | None = None) -> An
         if not same or scaled:
             AcceleratorState._reset_state(reset_partial_state=not same)
     wrapping = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
-    return Accelerator(
+    made = Accelerator(
         cpu=on_processor,
         device_placement=False,
         mixed_precision="fp16" if scaled else None,
         log_with=None if config is None else config.log_with,
         kwargs_handlers=[wrapping],
     )
+    _check_kind(made)
+    return made
+
+
+def spreads_weights(accelerator: Any) -> bool:
+    """Tell whether the launch asks for weights in parts on its processes (FSDP)."""
+    return _kind(accelerator) == "FSDP"
+
+
+def _check_kind(accelerator: Any) -> None:
+    """Refuse ways of distributing that training cannot follow, instead of training wrongly."""
+    kind = _kind(accelerator)
+    if kind in ("DEEPSPEED", "MEGATRON_LM"):
+        raise ConfigError(
+            f"Training with {kind} is not known here. Launch with --multi_gpu, or with "
+            "--use_fsdp --fsdp_version 2 where the weights do not fit on one device."
+        )
+    if kind == "FSDP" and not accelerator.is_fsdp2:
+        raise ConfigError("FSDP of version 1 is not known here: launch with --fsdp_version 2.")
+    if kind != "FSDP" and os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("1", "true"):
+        raise ConfigError(
+            "FSDP was asked for, and Accelerate does not offer it here: it takes several processes "
+            "with a GPU each. Launch without --use_fsdp."
+        )
+
+
+def _kind(accelerator: Any) -> str:
+    return str(accelerator.distributed_type).rpartition(".")[2]
 
 
 def place(accelerator: Any, device: str | None) -> Any:

@@ -25,10 +25,19 @@ from nlptl.transfer import L2SP
 
 LABELS, JUDGED = 500, 800
 SETS = ("trec", "sst2", "tweet_emotion")
+
+
+class Alone(FullFineTune):
+    """The second training as it ends, not averaged with the first."""
+
+    averages_weights = False
+
+
 FULL = FullFineTune()
 VARIANTS = {
     "default": {},
     "rows held out: none": {"training": replace(TUNING, validation_share=0.0)},
+    "second training alone": {"transfer": Alone()},
     "average: tail": {"training": replace(TUNING, average="tail")},
     "head starts at random": {"transfer": replace(FULL, head_first=False)},
     "layer decay 0.9": {"transfer": replace(FULL, layer_decay=0.9)},

@@ -1,6 +1,6 @@
 """Claim: LoRA comes within half a point of full tuning, in less memory, and others can read it.
 
-    NLPTL_DATA=... python recipes/benchmarks/finetune_lora.py [--quick]
+    NLPTL_DATA=... python recipes/benchmarks/finetune_lora.py [--quick] [--kept FILE]
 
 500 labels, five sets, five seeds, 1,000 test rows, all-MiniLM-L6-v2. Peak memory is that of a
 whole process that reads, tunes and predicts, started anew for each. The adapter of the first set
@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from finetune_small import LABELS, SETS, TESTED, rows_of
-from material import Report, arguments, drawn
+from finetune_small import LABELS, SETS, accuracy, rows_of
+from material import Kept, Report, arguments
 
 from nlptl import FullFineTune, LoRA, TextClassifier, TransformerEncoder
 from nlptl.encoders import Pooling
@@ -30,23 +30,17 @@ STOCK = Pooling(tokens="stock", normalize=False)
 def main() -> int:
     if sys.argv[1:2] == ["--one"]:
         return alone(sys.argv[2])
-    given = arguments(__doc__)
+    given = arguments(__doc__, in_parts=True)
     warnings.filterwarnings("ignore")
+    torch.set_num_threads(min(2, torch.get_num_threads()))
     names, seeds = (SETS[1:3], range(2)) if given.quick else (SETS, range(5))
-    report = Report("finetune_lora")
-    apart = []
-    for name in names:
-        pool, test = rows_of(name, "train"), rows_of(name, "test")
-        test = test if len(test) <= TESTED else test.sample(TESTED, random_state=0)
-        for seed in seeds:
-            rows = pool.iloc[drawn(len(pool), LABELS, seed)]
-            found = {}
-            for kind, transfer in TRANSFERS.items():
-                model = TextClassifier(transfer=transfer, seed=seed)
-                model.fit(rows["text"].tolist(), rows["label_text"].tolist())
-                found[kind] = model.score(test["text"].tolist(), test["label_text"].tolist())
-            report.record(set=name, seed=seed, **found)
-            apart.append(found["lora"] - found["full"])
+    names, seeds = given.sets or names, given.seeds or seeds
+    report, kept, apart = Report("finetune_lora"), Kept(given.kept), []
+    for seed in seeds:
+        for name in names:
+            full, lora = (accuracy(kept, name, seed, f"nlptl {kind}") for kind in ("full", "LoRA"))
+            report.record(set=name, seed=seed, full=full, lora=lora)
+            apart.append(lora - full)
     gain = float(np.mean(apart))
     report.claim(f"mean accuracy of LoRA less that of full tuning {gain:+.4f}", gain >= -0.005)
     peak = {kind: peak_of(kind) for kind in TRANSFERS}

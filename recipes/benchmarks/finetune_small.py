@@ -1,22 +1,22 @@
 """Claim: with 500 labels the default FullFineTune beats the frozen rung and plain fine-tuning.
 
-    NLPTL_DATA=... python recipes/benchmarks/finetune_small.py [--quick]
+    NLPTL_DATA=... python recipes/benchmarks/finetune_small.py [--quick] [--kept FILE]
 
 The encoder is all-MiniLM-L6-v2, tested on 1,000 rows. The peer is transformers' Trainer on
 AutoModelForSequenceClassification: once with its defaults at 3 epochs, once at nlptl's number of
 steps with a rate of 2e-5 and a tenth of warm-up; batches grouped by length and bfloat16, which
-are its fastest settings. --quick takes three sets and two seeds.
+are its fastest settings. --quick takes three sets and two seeds; --kept goes on where another
+run stopped, and finetune_lora.py finds the full tuning there.
 """
 
 import sys
 import tempfile
-import time
 import warnings
 
 import numpy as np
 import pandas as pd
 import torch
-from material import Report, arguments, drawn, read
+from material import Kept, Report, arguments, drawn, read
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -25,42 +25,47 @@ from transformers import (
     TrainingArguments,
 )
 
-from nlptl import FullFineTune, TextClassifier
+from nlptl import Frozen, FullFineTune, LoRA, TextClassifier
 from nlptl.encoders.contextual.folder import find_encoder
 from nlptl.estimators.fitting.tuning import TUNING
 from nlptl.evaluation.intervals import paired_interval
 
 LABELS, TESTED = 500, 1000
 SETS = ("sst2", "trec", "tweet_emotion", "books", "mrpc")
+OURS = {"nlptl full": FullFineTune(), "nlptl frozen": Frozen(), "nlptl LoRA": LoRA()}
 METHODS = ("nlptl full", "nlptl frozen", "Trainer defaults", "Trainer, same steps")
 
 
 def main() -> int:
-    given = arguments(__doc__)
+    given = arguments(__doc__, in_parts=True)
     warnings.filterwarnings("ignore")
-    torch.set_num_threads(2)
+    torch.set_num_threads(min(2, torch.get_num_threads()))
     names, seeds = (SETS[:3], range(2)) if given.quick else (SETS, range(5))
-    report = Report("finetune_small")
-    runs: dict[tuple[str, int], dict[str, float]] = {}
-    for name in names:
-        pool, test = rows_of(name, "train"), rows_of(name, "test")
-        if len(test) > TESTED:
-            test = test.sample(TESTED, random_state=0)
-        for seed in seeds:
-            train = pool.iloc[drawn(len(pool), LABELS, seed)]
-            runs[name, seed] = one(train, test, seed)
-            report.record(set=name, seed=seed, **runs[name, seed])
+    names, seeds = given.sets or names, given.seeds or seeds
+    report, kept = Report("finetune_small"), Kept(given.kept)
+    runs = {
+        (name, seed, method): accuracy(kept, name, seed, method)
+        for seed in seeds
+        for name in names
+        for method in METHODS
+    }
     rows = []
     for name in names:
-        found = {m: [runs[name, seed][m] for seed in seeds] for m in METHODS}
+        found = {m: [runs[name, seed, m] for seed in seeds] for m in METHODS}
         rows.append({"set": name, **{m: float(np.mean(v)) for m, v in found.items()}})
-        rows[-1] |= {f"{m} ±": float(np.std(v, ddof=1)) for m, v in list(found.items())[:1]}
+        spread = {m: float(np.std(v, ddof=1)) for m, v in found.items() if len(v) > 1}
+        rows[-1] |= {f"{m} ±": value for m, value in spread.items()}
+        report.record(**rows[-1])
     report.table(f"Accuracy with {LABELS} labels, {len(seeds)} seeds", rows)
+    own = METHODS[0]
     for peer, least in (("nlptl frozen", 0.0), ("Trainer defaults", 0.03), (METHODS[3], 0.015)):
-        each = [[runs[n, s][METHODS[0]] - runs[n, s][peer] for n in names] for s in seeds]
+        each = [[runs[n, s, own] - runs[n, s, peer] for n in names] for s in seeds]
         gain = paired_interval(np.mean(each, axis=1))
         report.record(against=peer, gain=gain.value, low=gain.low, high=gain.high)
         report.claim(f"mean gain over {peer} at least {least}: {gain}", gain.value >= least)
+    if len(seeds) > 1:
+        ours, theirs = (np.mean([row[f"{m} ±"] for row in rows]) for m in (own, METHODS[2]))
+        report.claim(f"spread over seeds {ours:.4f} below Trainer's {theirs:.4f}", ours < theirs)
     return report.finish()
 
 
@@ -75,29 +80,33 @@ def rows_of(name: str, split: str) -> pd.DataFrame:
     return table
 
 
-def one(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> dict[str, float]:
-    texts, labels = train["text"].tolist(), train["label_text"].tolist()
-    asked, truth = test["text"].tolist(), test["label_text"].tolist()
-    started = time.perf_counter()
-    tuned = TextClassifier(transfer=FullFineTune(), seed=seed).fit(texts, labels)
-    seconds = time.perf_counter() - started
-    frozen = TextClassifier(seed=seed).fit(texts, labels)
-    steps = TUNING.epochs * -(-LABELS // TUNING.batch_size)
-    return {
-        "nlptl full": tuned.score(asked, truth),
-        "nlptl frozen": frozen.score(asked, truth),
-        "Trainer defaults": peer(train, test, seed, num_train_epochs=3),
-        "Trainer, same steps": peer(
-            train,
-            test,
-            seed,
-            max_steps=steps,
-            per_device_train_batch_size=TUNING.batch_size,
-            learning_rate=2e-5,
-            warmup_steps=0.1,
-        ),
-        "seconds": seconds,
-    }
+def accuracy(kept: Kept, name: str, seed: int, method: str) -> float:
+    """Give the test accuracy of a method on one draw of rows."""
+
+    def measured() -> float:
+        pool, test = rows_of(name, "train"), rows_of(name, "test")
+        test = test if len(test) <= TESTED else test.sample(TESTED, random_state=0)
+        return judged(pool.iloc[drawn(len(pool), LABELS, seed)], test, seed, method)
+
+    return kept.once(measured, set=name, seed=seed, method=method)
+
+
+def judged(train: pd.DataFrame, test: pd.DataFrame, seed: int, method: str) -> float:
+    if method in OURS:
+        model = TextClassifier(transfer=OURS[method], seed=seed)
+        model.fit(train["text"].tolist(), train["label_text"].tolist())
+        return model.score(test["text"].tolist(), test["label_text"].tolist())
+    if method == "Trainer defaults":
+        return peer(train, test, seed, num_train_epochs=3)
+    return peer(
+        train,
+        test,
+        seed,
+        max_steps=TUNING.epochs * -(-LABELS // TUNING.batch_size),
+        per_device_train_batch_size=TUNING.batch_size,
+        learning_rate=2e-5,
+        warmup_steps=0.1,
+    )
 
 
 def peer(train: pd.DataFrame, test: pd.DataFrame, seed: int, **options: object) -> float:

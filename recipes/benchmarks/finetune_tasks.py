@@ -2,11 +2,12 @@
 
     NLPTL_DATA=... python recipes/benchmarks/finetune_tasks.py [--quick]
 
-STS-B (Pearson, similarity of two sentences as a number), MRPC (F1, paraphrase or not), and 20
-newsgroups with every ancestor of a group's name as a label (rec, rec.sport, rec.sport.hockey;
-macro-F1, thresholds tuned on held-out rows against 0.5 for every label), texts cut at 128 tokens.
-All training rows of STS-B and MRPC, 2,000 of 20 newsgroups, the whole test sets (2,000 rows of 20
-newsgroups). --quick takes 500 training rows and 500 test rows of each.
+STS-B (Pearson, similarity of two sentences as a number) and MRPC (F1, paraphrase or not), with the
+two texts of a pair read one by one or as one text; and 20 newsgroups with every ancestor of a
+group's name as a label (rec, rec.sport, rec.sport.hockey; macro-F1, thresholds tuned on held-out
+rows against 0.5 for every label), texts cut at 128 tokens. All training rows of STS-B and MRPC,
+2,000 of 20 newsgroups, the whole test sets (2,000 rows of 20 newsgroups). --quick takes 500
+training rows and 500 test rows of each.
 """
 
 import sys
@@ -20,18 +21,24 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from nlptl import Frozen, FullFineTune, TextClassifier, TextRegressor, TransformerEncoder
 
 NEWS = 2000
+READINGS = {
+    "frozen": {"transfer": Frozen()},
+    "tuned, one by one": {"transfer": FullFineTune(), "pair_encoding": "separate"},
+    "tuned, as one text": {"transfer": FullFineTune(), "pair_encoding": "joint"},
+}
 
 
 def main() -> int:
     given = arguments(__doc__)
     warnings.filterwarnings("ignore")
-    torch.set_num_threads(2)
+    torch.set_num_threads(min(2, torch.get_num_threads()))
     report = Report("finetune_tasks")
     most = 500 if given.quick else None
+    for named, options in READINGS.items():
+        report.record(task="stsb", model=named, **similarity(options, most))
+        report.record(task="mrpc", model=named, **paraphrases(options, most))
     for transfer in (Frozen(), FullFineTune()):
         named = type(transfer).__name__
-        report.record(task="stsb", transfer=named, **similarity(transfer, most))
-        report.record(task="mrpc", transfer=named, **paraphrases(transfer, most))
         figures = newsgroups(transfer, most or NEWS)
         report.record(task="newsgroups20, all ancestors", transfer=named, **figures)
         gain = figures["tuned thresholds"] - figures["thresholds of 0.5"]
@@ -45,18 +52,18 @@ def pairs(name: str, split: str, most: int | None):
     return list(zip(table["text_a"], table["text_b"], strict=True)), table
 
 
-def similarity(transfer, most: int | None) -> dict[str, float]:
+def similarity(options: dict, most: int | None) -> dict[str, float]:
     texts, table = pairs("stsb", "train", most)
     asked, truth = pairs("stsb", "test", most)
     name = next(n for n in ("score", "label", "similarity") if n in table)
-    model = TextRegressor(transfer=transfer).fit(texts, table[name].astype(float).tolist())
+    model = TextRegressor(**options).fit(texts, table[name].astype(float).tolist())
     return model.evaluate(asked, truth[name].astype(float).tolist())
 
 
-def paraphrases(transfer, most: int | None) -> dict[str, float]:
+def paraphrases(options: dict, most: int | None) -> dict[str, float]:
     texts, table = pairs("mrpc", "train", most)
     asked, truth = pairs("mrpc", "test", most)
-    model = TextClassifier(transfer=transfer).fit(texts, table["label_text"].tolist())
+    model = TextClassifier(**options).fit(texts, table["label_text"].tolist())
     found, positive = model.predict(asked), table["label_text"].mode()[0]
     right = truth["label_text"].to_numpy()
     return {

@@ -102,8 +102,55 @@ class Report:
         return 0 if all(holds for _, holds in self.claims) else 1
 
 
-def arguments(description: str | None) -> argparse.Namespace:
-    """Read ``--quick``."""
+class Kept:
+    """Figures in a file, so that what was measured once is not measured again.
+
+    Several runs, one after the other or side by side, may add to one file; the last of them
+    finds everything there and judges the whole.
+
+    Parameters
+    ----------
+    path : str or None
+        Lines of JSON; None keeps nothing.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self.path = None if path is None else Path(path)
+
+    def once(self, measure: Callable[[], float], **of: Any) -> float:
+        """Give the figure of something, measured now where the file does not have it.
+
+        Parameters
+        ----------
+        measure : callable
+            Gives the figure.
+        **of
+            What it is the figure of: set, seed, method.
+        """
+        for line in self._lines():
+            told = json.loads(line)
+            if {name: told.get(name) for name in of} == of:
+                return float(told["figure"])
+        figure = float(measure())
+        line = json.dumps({**of, "figure": figure})
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        if self.path is not None:
+            with self.path.open("a") as file:
+                file.write(line + "\n")
+        return figure
+
+    def _lines(self) -> list[str]:
+        found = self.path is not None and self.path.exists()
+        return self.path.read_text().splitlines() if found else []
+
+
+def arguments(description: str | None, *, in_parts: bool = False) -> argparse.Namespace:
+    """Read ``--quick``, and for benchmarks in parts what to run and where figures are kept."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="a run of at most ten minutes")
+    if in_parts:
+        parser.add_argument("--kept", metavar="FILE", help="figures of earlier runs, and of this")
+        parser.add_argument("--sets", nargs="*", metavar="NAME", help="these data sets only")
+        parser.add_argument("--seeds", nargs="*", type=int, metavar="N", help="these seeds only")
     return parser.parse_args()

@@ -125,3 +125,19 @@ def test_what_another_library_has_no_place_for_is_refused(tiny_encoder, tmp_path
     (tmp_path / "taken" / "notes.txt").write_text("mine")
     with pytest.raises(StorageError, match="exists already"):
         own.export(tmp_path / "taken", format="peft")
+
+
+def test_pairs_are_exported_where_they_are_read_as_one_text(tiny_encoder, tmp_path):
+    from transformers import pipeline
+
+    pairs = [(text, text[::-1]) for text in TEXTS]
+    options = {"transfer": FullFineTune(), "training": CONFIG, "device": "cpu"}
+    apart = TextClassifier(stock(tiny_encoder), pair_encoding="separate", **options)
+    with pytest.raises(ConfigError, match="one by one.*pair_encoding='joint'"):
+        apart.fit(pairs, LABELS).export(tmp_path / "apart")
+    assert not (tmp_path / "apart").exists()
+    model = TextClassifier(stock(tiny_encoder), **options).fit(pairs, LABELS)
+    read = pipeline("text-classification", str(model.export(tmp_path / "m")), device="cpu")
+    found = read([{"text": a, "text_pair": b} for a, b in pairs[:4]], top_k=None)
+    given = [[{one["label"]: one["score"] for one in row}[n] for n in NAMES] for row in found]
+    np.testing.assert_allclose(given, model.predict_proba(pairs[:4]), atol=1e-5)

@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from nlptl.training.losses import row_losses, weighted_mean
+from nlptl.training.losses import as_truth, row_losses, weighted_mean
 
 
 def test_one_label_a_row_is_cross_entropy():
@@ -29,3 +30,8 @@ def test_a_number_a_row_is_judged_by_the_squared_error():
     losses = row_losses(outputs, truth)
     assert losses.tolist() == [0.25, 9.0]
     assert losses.dtype == torch.float32
+
+
+def test_numbers_become_those_that_every_device_holds():
+    assert as_truth(np.array([0.5, 2.0])).dtype == torch.float32
+    assert as_truth(np.array([1, 0])).dtype == torch.int64

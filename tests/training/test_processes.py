@@ -17,6 +17,7 @@ from nlptl.training.processes import (
     make_accelerator,
     own_rows,
     place,
+    spreads_weights,
     world,
 )
 
@@ -156,6 +157,37 @@ def test_asking_for_the_processor_makes_the_state_anew(monkeypatch):
     assert found.device.type == "cpu"
     assert place(found, None).type == "cpu"
     assert str(place(found, "cuda:1")) == "cuda:1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (("DEEPSPEED", False), "DEEPSPEED is not known here.*--use_fsdp --fsdp_version 2"),
+        (("FSDP", False), "--fsdp_version 2"),
+    ],
+    ids=["deepspeed", "fsdp 1"],
+)
+def test_a_launch_that_training_cannot_follow_is_refused(alone, kind, told):
+    from accelerate import Accelerator
+    from accelerate.utils import DistributedType
+
+    assert not spreads_weights(make_accelerator("cpu"))
+    named, second = kind
+    alone.setattr(Accelerator, "distributed_type", DistributedType[named])
+    alone.setattr(Accelerator, "is_fsdp2", second)
+    with pytest.raises(ConfigError, match=told):
+        make_accelerator("cpu")
+    alone.setattr(Accelerator, "distributed_type", DistributedType.FSDP)
+    alone.setattr(Accelerator, "is_fsdp2", True)
+    assert spreads_weights(make_accelerator("cpu"))
+
+
+def test_fsdp_that_was_asked_for_in_vain_is_refused(alone):
+    alone.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ConfigError, match="does not offer it here"):
+        make_accelerator("cpu")
+    alone.setenv("ACCELERATE_USE_FSDP", "false")
+    make_accelerator("cpu")
 
 
 def test_float16_needs_a_device_that_has_it():

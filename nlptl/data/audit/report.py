@@ -11,6 +11,7 @@ import numpy as np
 from nlptl.base.arrays import IntArray
 from nlptl.data.audit.duplicates import exact_groups, folded, near_pairs
 from nlptl.data.labels import LabelCodec
+from nlptl.data.numbers import as_numbers
 from nlptl.data.rows import Text, as_rows
 from nlptl.data.targets import Targets
 
@@ -110,6 +111,7 @@ def audit(
     others: dict[str, Any] | None = None,
     token_counts: IntArray | None = None,
     window: int = 0,
+    numeric: bool = False,
 ) -> AuditReport:
     """Look for what spoils a training set: repeats, conflicting labels, leaks, texts too long.
 
@@ -125,6 +127,9 @@ def audit(
         Tokens of each text, as the encoder counts them.
     window : int
         Tokens the encoder reads at once.
+    numeric : bool
+        The labels are numbers: those of one text contradict each other where they lie further
+        apart than the standard deviation of all.
 
     Returns
     -------
@@ -139,9 +144,13 @@ def audit(
     plain = _plain_texts(texts)
     blank = {i for i, text in enumerate(plain) if not "".join(text).strip()}
     groups = [group for group in exact_groups(plain) if group[0] not in blank]
-    codec = LabelCodec.learn(labels) if labels is not None else None
+    codec = LabelCodec.learn(labels) if labels is not None and not numeric else None
     codes = codec.encode(labels) if codec is not None else None
-    conflicts = [g for g in groups if codes is not None and len(np.unique(codes[g], axis=0)) > 1]
+    if numeric and labels is not None:
+        numbers = as_numbers(labels)
+        conflicts = [g for g in groups if np.ptp(numbers[g]) > numbers.std()]
+    else:
+        conflicts = [g for g in groups if codes is not None and _differ(codes[g])]
     near = near_pairs(plain) if len(plain) <= _NEAR_UP_TO else None
     across = {name: _across(plain, _plain_texts(other)) for name, other in (others or {}).items()}
     over = np.zeros(0) if token_counts is None else np.maximum(token_counts - window, 0)
@@ -180,6 +189,10 @@ def _across(texts: Sequence[Text], other: Sequence[Text]) -> tuple[int, int | No
         if min(pair) < len(texts) <= max(pair)
     }
     return len(exact), len(crossing - exact)
+
+
+def _differ(codes: IntArray) -> bool:
+    return len(np.unique(codes, axis=0)) > 1
 
 
 def _counts(codec: LabelCodec | None, codes: IntArray | None) -> dict[str, int]:

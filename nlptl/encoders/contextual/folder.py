@@ -114,6 +114,11 @@ class EncoderFolder:
         return str(asked[0])
 
     @cached_property
+    def made_for_sentences(self) -> bool:
+        """Whether the folder says how a vector of a text is made: a sentence encoder."""
+        return bool(self._modules("Pooling"))
+
+    @cached_property
     def normalize(self) -> bool:
         """Whether the folder asks for vectors of length 1."""
         return bool(self._modules("Normalize"))

@@ -10,7 +10,9 @@ from nlptl.base.arrays import FloatArray
 from nlptl.training.processes import gather_rows, own_rows
 
 if TYPE_CHECKING:
+    from nlptl.data.rows import Rows
     from nlptl.estimators.text_model import TextModel
+    from nlptl.transfer.features.frozen import FrozenFeatures
 
 
 def evaluate_sharded(model: TextModel, texts: Any, labels: Any) -> dict[str, float]:
@@ -41,3 +43,13 @@ def outputs_sharded(model: TextModel, texts: Any) -> FloatArray:
     none = np.zeros((0, len(getattr(model, "classes_", [0]))))
     found = model.outputs(rows.take(own)) if len(own) else none
     return gather_rows(np.asarray(found, dtype=np.float64), len(rows))
+
+
+def features_sharded(features: FrozenFeatures, rows: Rows) -> FloatArray:
+    """Give the features (n, n_features) of all rows, each computed by one process."""
+    own = own_rows(len(rows))
+    if len(own) == len(rows):
+        return np.asarray(features.transform(rows))
+    none = np.zeros((0, sum(width for _, width in features.groups(rows))), dtype=np.float32)
+    found = features.transform(rows.take(own)) if len(own) else none
+    return gather_rows(np.asarray(found, dtype=np.float32), len(rows))

@@ -31,6 +31,7 @@ from nlptl.heads.deciding.scale import NumberScale
 from nlptl.heads.linear import BlendHead, LogisticHead, OrdinalHead, RidgeHead
 
 _LONG_TEXTS = ("windows", "cut")
+_PAIR_ENCODINGS = ("auto", "separate", "joint")
 
 
 def check_head(head: Any, codec: LabelCodec | NumberScale | None = None) -> None:
@@ -85,6 +86,33 @@ def default_head(
     # A discriminant needs dense features, one label a text, and no fusion trained with it.
     alone = targets.several or issparse(features) or fusion_of(encoder) is not None
     return LogisticHead(seed=seed) if alone else BlendHead(seed=seed)
+
+
+def reads_jointly(pair_encoding: str, encoder: Any, *, tunes: bool) -> bool:
+    """Tell whether the two texts of a pair are read as one text.
+
+    An encoder made for the meaning of single texts has never seen two in one, and keeps what it
+    knows where they are read one by one; one of plain language modelling compares them best in
+    its own layers, which takes tuning.
+
+    Raises
+    ------
+    ConfigError
+        If the encoder cannot read as asked for.
+    """
+    if pair_encoding not in _PAIR_ENCODINGS:
+        known = suggest(str(pair_encoding), _PAIR_ENCODINGS)
+        raise ConfigError(f"pair_encoding={pair_encoding!r} is not known. {known}")
+    transformer = isinstance(encoder, TransformerEncoder)
+    if pair_encoding == "joint" and not transformer:
+        raise ConfigError(
+            f"pair_encoding='joint' is for transformers, and {type(encoder).__name__} reads one "
+            "text at a time. Leave it out."
+        )
+    if pair_encoding != "auto" or not tunes or not transformer:
+        return pair_encoding == "joint"
+    stock = encoder.chosen_pooling.tokens == "stock"
+    return stock or not encoder.folder.made_for_sentences
 
 
 def with_options(encoder: Any, *, device: str | None, long_texts: str) -> Any:

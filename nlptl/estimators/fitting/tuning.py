@@ -51,9 +51,20 @@ _FEWEST = 100
 
 
 def frozen_start(
-    transfers: Transfers, encoder: Any, rows: Rows, targets: Targets
+    transfers: Transfers, encoder: Any, rows: Rows, targets: Targets, *, joint: bool
 ) -> FrozenFeatures:
     """Give the frozen features on which the head is fitted before tuning begins.
+
+    Parameters
+    ----------
+    transfers : Transfers
+    encoder : Encoder
+    rows : Rows
+        What is learnt from.
+    targets : Targets
+        Their labels.
+    joint : bool
+        Read the two texts of a pair as one.
 
     Raises
     ------
@@ -71,8 +82,8 @@ def frozen_start(
             "Choose TransformerEncoder(name, pooling=Pooling(...)) without a dimension."
         )
     empty = rows.take(np.arange(0))
-    features = Frozen(transfers.main.features).learn(encoder, rows, targets, further=empty)
-    return replace(features, joint=True)
+    frozen = Frozen(transfers.main.features)
+    return frozen.learn(encoder, rows, targets, further=empty, joint=joint)
 
 
 @dataclass(frozen=True)
@@ -134,7 +145,10 @@ class Tuner:
         before = scorer.decision if scorer.recipe else replace(scorer.decision, temperature=1.0)
         decision = before if unseen is None else self._decision(network, unseen)
         if validation is None and held is not None and _is_refitted(config, len(rows)):
+            first = network
             network, history = starts((rows, targets), _once_more(config, history))
+            if getattr(self.transfers.main, "averages_weights", False):
+                _average(network, first)
         done = FeatureNetwork(network.head.eval(), network.scale)
         scored = FittedScorer(recipe.head, done, decision, recipe, history)
         return self._features(network), scored
@@ -197,8 +211,11 @@ class Tuner:
     def _windows(self, texts: Sequence[Any], targets: Targets | None) -> Any:
         from nlptl.training.networks.texts import LabelledWindows
 
-        windows = self._encoder.windows(texts)
-        return LabelledWindows(first_windows(windows, _MOST_WINDOWS), targets, self._padding)
+        paired = len(texts) and not isinstance(texts[0], str)
+        apart = bool(paired) and not self.start.joint
+        single = [text for pair in texts for text in pair] if apart else texts
+        windows = first_windows(self._encoder.windows(single), _MOST_WINDOWS)
+        return LabelledWindows(windows, targets, self._padding, sides=2 if apart else 1)
 
     def _settings(self, seen: Any, config: LoopConfig) -> dict[str, Any]:
         """Tell this fit from others: its data, its encoder and all that decides the result."""
@@ -209,6 +226,7 @@ class Tuner:
             "transfer": [repr(transfer) for transfer in self.transfers],
             "encoder": self._encoder.folder.fingerprint,
             "pooling": repr(self._encoder.chosen_pooling),
+            "joint": self.start.joint,
             "imbalance": repr(self.plan.imbalance),
             "seed": self.plan.seed,
             "rows": fingerprint([seen.windows.ids, seen.targets.codes.tolist()]),
@@ -262,6 +280,16 @@ class Tuner:
     @property
     def _padding(self) -> int:
         return int(self._encoder.folder.tokenizer.pad_token_id or 0)
+
+
+def _average(network: Any, first: Any) -> None:
+    """Average two trainings; their word embeddings are whole again then."""
+    from nlptl.training.networks.embeddings import put_back
+    from nlptl.training.weights.averaging import meet
+
+    put_back(network.encoder)
+    put_back(first.encoder)
+    meet(network, first)
 
 
 def _is_refitted(config: LoopConfig, n_rows: int) -> bool:

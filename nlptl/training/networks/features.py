@@ -18,7 +18,7 @@ from nlptl.data.splits import stratified_folds
 from nlptl.data.targets import Targets
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History, Learner, train
-from nlptl.training.losses import row_losses, weighted_mean
+from nlptl.training.losses import as_truth, row_losses, weighted_mean
 from nlptl.training.processes import make_accelerator, place
 
 _FOLDS = 5
@@ -194,7 +194,7 @@ class _Work:
             network.module.to(device)
             feed = _FeatureFeed(self, rows, config.batch_size, device)
             history = train(
-                Learner(_objective(network), [(Stage(), feed)]),
+                Learner(_objective(network), [(Stage(), feed)], shards=False),
                 config=config,
                 accelerator=accelerator,
                 score=None if hidden is None else lambda _: -self._log_loss(network, hidden),
@@ -206,7 +206,7 @@ class _Work:
         import torch
 
         logits = torch.from_numpy(network.logits(self.X[rows]))
-        losses = row_losses(logits, torch.from_numpy(self.targets.codes[rows])).numpy()
+        losses = row_losses(logits, as_truth(self.targets.codes[rows])).numpy()
         weights = self.targets.weights
         return float(np.average(losses, weights=None if weights is None else weights[rows]))
 
@@ -231,11 +231,11 @@ class _FeatureFeed:
         weights = self.work.targets.weights
         weighed = np.ones(len(some)) if weights is None else weights[some]
         parts = (
-            np.ascontiguousarray(self.work.X[some], dtype=np.float32),
-            self.work.targets.codes[some],
-            weighed.astype(np.float32),
+            torch.from_numpy(np.ascontiguousarray(self.work.X[some], dtype=np.float32)),
+            as_truth(self.work.targets.codes[some]),
+            torch.from_numpy(weighed.astype(np.float32)),
         )
-        return [tuple(torch.from_numpy(part).to(self.device) for part in parts)]
+        return [tuple(part.to(self.device) for part in parts)]
 
     @lru_cache(maxsize=2)  # noqa: B019 - a feed lives as long as its training
     def _order(self, epoch: int) -> list[IntArray]:

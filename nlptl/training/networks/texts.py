@@ -17,9 +17,12 @@ from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.forward import layer_vectors, padded
 from nlptl.encoders.contextual.pooling import TOKEN_POOLINGS, Pooling
 from nlptl.encoders.contextual.windows import Windows
-from nlptl.training.losses import row_losses
+from nlptl.encoders.pairs import pair_tensors
+from nlptl.training.losses import as_truth, row_losses
 
 _TOKENS_UNSEEN = 8192
+_ABOUT_ROWS = ("owners", "sides")
+"""Inputs that say which windows make a row; the encoder takes the others."""
 
 
 class TextNetwork(nn.Module):
@@ -63,9 +66,10 @@ class TextNetwork(nn.Module):
         Parameters
         ----------
         inputs : dict of str to Tensor
-            From ``padded``; with ``owners`` where rows have several windows.
+            From ``padded``; with ``owners`` where texts have several windows, and ``sides``
+            where the two texts of a pair are read one by one.
         """
-        given = {name: part for name, part in inputs.items() if name != "owners"}
+        given = {name: part for name, part in inputs.items() if name not in _ABOUT_ROWS}
         pool = TOKEN_POOLINGS[self.pooling.tokens]
         vectors = layer_vectors(self.encoder, given, layers=self.pooling.layers, pool=pool)
         if "owners" in inputs:
@@ -75,7 +79,11 @@ class TextNetwork(nn.Module):
         if self.pooling.normalize:
             vectors = nn.functional.normalize(vectors, dim=2)
         kept = [vectors[:, i] * weight for i, weight in enumerate(self.weights) if weight]
-        return torch.cat(kept, dim=1).float() * self.scale
+        joined = torch.cat(kept, dim=1).float()
+        if "sides" in inputs:
+            first, second = joined[inputs["sides"]].unbind(dim=1)
+            joined = pair_tensors(first, second, width=vectors.shape[2])
+        return joined * self.scale
 
     def _joined(self, vectors: torch.Tensor, owners: Any, mask: Any) -> torch.Tensor:
         """Pool the windows of each row as ``join_windows`` does."""
@@ -97,20 +105,23 @@ class LabelledWindows:
     Attributes
     ----------
     windows : Windows
-        One or several windows a row, in the order of the rows.
+        One or several windows a text, in the order of the texts.
     targets : Targets or None
         Of the same rows; None for text without labels.
     padding : int
         Token id to pad with.
+    sides : int
+        Texts a row: 2 where those of a pair are read one by one, else 1.
     """
 
     windows: Windows
     targets: Targets | None
     padding: int
+    sides: int = 1
 
     def __post_init__(self) -> None:
-        n_rows = int(self.windows.text_of_window.max(initial=-1)) + 1
-        starts = np.searchsorted(self.windows.text_of_window, np.arange(n_rows + 1))
+        rows = self.windows.text_of_window // self.sides
+        starts = np.searchsorted(rows, np.arange(int(rows.max(initial=-1)) + 2))
         object.__setattr__(self, "starts", starts)
 
     def __len__(self) -> int:
@@ -130,9 +141,17 @@ class LabelledWindows:
             parts = padded(self.windows, some, padding=self.padding)
         else:
             spans = [np.arange(self.starts[row], self.starts[row + 1]) for row in some]
-            parts = padded(self.windows, np.concatenate(spans), padding=self.padding)
-            owners = np.repeat(np.arange(len(some)), [len(span) for span in spans])
+            shown = np.concatenate(spans)
+            parts = padded(self.windows, shown, padding=self.padding)
+            _, owners = np.unique(
+                np.repeat(np.arange(len(some)), [len(span) for span in spans]) * self.sides
+                + self.windows.text_of_window[shown] % self.sides,
+                return_inverse=True,
+            )
             parts["owners"] = torch.from_numpy(owners)
+            if self.sides > 1:
+                texts = np.arange(len(some) * self.sides).reshape(len(some), self.sides)
+                parts["sides"] = torch.from_numpy(texts)
         return {name: part.to(where) for name, part in parts.items()}
 
     starts: IntArray = field(init=False, repr=False)
@@ -197,6 +216,7 @@ class Objective(nn.Module):
         self.network = network
         self.loss = loss
         self.transfers = list(transfers)
+        self._no_split_modules = getattr(network.encoder, "_no_split_modules", None)
         for transfer in self.transfers:
             for name, module in transfer.modules().items():
                 network.extras[name] = module
@@ -230,7 +250,7 @@ def logits_of(
     was_training = network.training
     network.eval()
     parts, order = [], []
-    with torch.inference_mode():
+    with torch.no_grad():  # what FSDP2 gathers in inference mode could not be trained any more
         for places in by_length(rows.sizes[chosen], tokens_per_batch=_TOKENS_UNSEEN):
             inputs = rows.inputs(chosen[places], where)
             parts.append(network(inputs).float().cpu().numpy())
@@ -246,5 +266,5 @@ def log_loss(network: TextNetwork, rows: LabelledWindows) -> float:
     if targets is None:
         return 0.0
     logits = torch.from_numpy(logits_of(network, rows))
-    losses = row_losses(logits, torch.from_numpy(targets.codes)).numpy()
+    losses = row_losses(logits, as_truth(targets.codes)).numpy()
     return float(np.average(losses, weights=targets.weights))

@@ -14,6 +14,7 @@ import torch
 
 from nlptl.base.arrays import IntArray
 from nlptl.base.chance import torch_seed
+from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import BoundTransfer, Stage
 from nlptl.data.batches import dealt, like_lengths
 from nlptl.data.targets import Targets
@@ -21,7 +22,7 @@ from nlptl.encoders.contextual.precision import has_bfloat16
 from nlptl.training.checkpoints import Keeper, logger
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History, Learner, train
-from nlptl.training.losses import row_losses
+from nlptl.training.losses import as_truth, row_losses
 from nlptl.training.networks.attention import attending_by_products
 from nlptl.training.networks.dropout import with_lanes
 from nlptl.training.networks.embeddings import OccurringRows
@@ -32,8 +33,9 @@ from nlptl.training.networks.texts import (
     TextNetwork,
     logits_of,
 )
-from nlptl.training.processes import from_main, make_accelerator, place
-from nlptl.training.twins import Twin
+from nlptl.training.processes import from_main, make_accelerator, place, spreads_weights
+from nlptl.training.weights.sharding import as_whole, is_sharded
+from nlptl.training.weights.twins import Twin
 
 TASK = "task"
 _PLAIN = ("NO", "MULTI_CPU", "MULTI_GPU")
@@ -112,7 +114,7 @@ class TextFeed:
         weights = own * (self.n_ranks / max(counts.sum(), 1e-12)) * bool(len(some))
         return Batch(
             stream.inputs(shown, self.where),
-            None if targets is None else torch.from_numpy(targets.codes[shown]).to(self.where),
+            None if targets is None else as_truth(targets.codes[shown]).to(self.where),
             torch.from_numpy(weights.astype(np.float32)).to(self.where),
         )
 
@@ -239,30 +241,12 @@ def _attempt(
 ) -> tuple[TextNetwork, History]:
     accelerator = make_accelerator(how.device, how.config)
     where, rank = place(accelerator, how.device), accelerator.process_index
-    with torch_seed(how.seed):
-        network, transfers = build(how.seed)
-        objective = Objective(network, how.loss, transfers).to(where)
+    objective = _built(build, how).to(where)
+    network, transfers = objective.network, objective.transfers
     if how.config.checkpoint_activations:
         network.encoder.gradient_checkpointing_enable({"use_reentrant": False})
-    streams = {TASK: rows, **{n: s for t in transfers for n, s in t.streams().items()}}
-    # What says which weights learn comes first in the list, and last in time.
-    in_time = [*transfers[1:], *transfers[:1]]
-    stages = [stage for transfer in in_time for stage in transfer.stages()] or [Stage()]
-    ranks = (rank, accelerator.num_processes)
-
-    def feed(place_of_stage: int, stage: Stage) -> TextFeed:
-        seed = how.seed + 100 * place_of_stage
-        names = streams if stage.streams is None else stage.streams
-        return TextFeed({n: streams[n] for n in names}, how.config, seed, *ranks, where)
-
-    twin = _twin(objective, how, accelerator)
-    learner = Learner(
-        objective,
-        [(_inside(stage, transfers), feed(i, stage)) for i, stage in enumerate(stages)],
-        rate_of=lambda name: _rate(name, transfers),
-        half=True,
-        twin=twin,
-    )
+    learner = _learner(objective, rows, how, accelerator)
+    twin = learner.twin
     computing = network if twin is None else twin.module.network
     scored = None if score is None else lambda _: score(network)
     dropping = torch_seed(how.seed + 7919 * rank)  # every process drops other values out
@@ -274,9 +258,66 @@ def _attempt(
             score=scored,
             keeper=_keeper(how, attempt, accelerator.num_processes),
         )
+    if is_sharded(objective):
+        objective = as_whole(objective, lambda: _built(build, how)).to(where)
+        network, transfers = objective.network, objective.transfers
     for transfer in transfers:
         transfer.finish()
     return network, history
+
+
+def _learner(objective: Objective, rows: LabelledWindows, how: Tuning, accelerator: Any) -> Learner:
+    """Say what is trained on which rows, in the stages and at the rates that transfers ask for."""
+    transfers, where = objective.transfers, next(objective.parameters()).device
+    streams = {TASK: rows, **{n: s for t in transfers for n, s in t.streams().items()}}
+    # What says which weights learn comes first in the list, and last in time.
+    in_time = [*transfers[1:], *transfers[:1]]
+    stages = [stage for transfer in in_time for stage in transfer.stages()] or [Stage()]
+    ranks = (accelerator.process_index, accelerator.num_processes)
+    if spreads_weights(accelerator):
+        _check_spread(stages, transfers)
+
+    def feed(place_of_stage: int, stage: Stage) -> TextFeed:
+        seed = how.seed + 100 * place_of_stage
+        names = streams if stage.streams is None else stage.streams
+        return TextFeed({n: streams[n] for n in names}, how.config, seed, *ranks, where)
+
+    return Learner(
+        objective,
+        [(_inside(stage, transfers), feed(i, stage)) for i, stage in enumerate(stages)],
+        rate_of=lambda name: _rate(name, transfers),
+        half=True,
+        twin=_twin(objective, how, accelerator),
+    )
+
+
+def _built(build: Callable[[int], tuple[TextNetwork, Sequence[BoundTransfer]]], how: Tuning) -> Any:
+    """Build a network and what judges it, from one seed."""
+    with torch_seed(how.seed):
+        network, transfers = build(how.seed)
+        return Objective(network, how.loss, transfers)
+
+
+def _check_spread(stages: Sequence[Stage], transfers: Sequence[BoundTransfer]) -> None:
+    """Refuse what cannot go on with weights in parts.
+
+    Raises
+    ------
+    ConfigError
+        If it is asked for.
+    """
+    if len(stages) > 1:
+        raise ConfigError(
+            "FSDP keeps to the weights that learn in the beginning: gradual unfreezing and other "
+            "stages are not possible with it. Launch with --multi_gpu instead."
+        )
+    for transfer in transfers:
+        if transfer.reads_weights:
+            named = type(transfer).__module__.rpartition(".")[2]
+            raise ConfigError(
+                f"FSDP takes weights apart, and a transfer ({named}) looks at them. Launch with "
+                "--multi_gpu instead."
+            )
 
 
 def _twin(objective: Objective, how: Tuning, accelerator: Any) -> Twin | None:

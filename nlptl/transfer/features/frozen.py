@@ -20,7 +20,8 @@ from nlptl.data.splits import stratified_sample
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.kinds import load_encoder_part, save_encoder_part
-from nlptl.transfer.features.mixing import choose_weights, pair_features, weigh
+from nlptl.encoders.pairs import pair_features
+from nlptl.transfer.features.mixing import choose_weights, weigh
 
 _LOWER = {"top": (0.0,), "weighted": (0.5,), "all": (1.0,), "auto": (0.0, 0.5, 1.0)}
 """What the layers below the last may weigh, under each name."""
@@ -67,7 +68,9 @@ class Frozen(Spec):
                 f"layers={self.layers!r} is not known. {suggest(self.layers, _LOWER)}"
             )
 
-    def learn(self, encoder: Any, rows: Rows, targets: Targets, *, further: Rows) -> FrozenFeatures:
+    def learn(
+        self, encoder: Any, rows: Rows, targets: Targets, *, further: Rows, joint: bool = False
+    ) -> FrozenFeatures:
         """Fit the encoder to text and choose the weights of its groups.
 
         Parameters
@@ -80,11 +83,13 @@ class Frozen(Spec):
             Their labels as codes.
         further : Rows
             Text without labels that the encoder may learn from; may be empty.
+        joint : bool
+            Read the two texts of a pair as one, instead of one by one.
         """
         layered = self._layered(encoder)
         fitted = layered.fit(_all_texts(rows, further))
         n_groups = len(fitted.groups)
-        plain = FrozenFeatures(fitted, np.ones(n_groups))
+        plain = FrozenFeatures(fitted, np.ones(n_groups), joint)
         if layered is encoder:
             return plain
         few = self.layers == "auto" and len(rows) < _ENOUGH
@@ -129,13 +134,12 @@ class FrozenFeatures:
         """Encode rows; pairs become both vectors, their difference and their product."""
         if self.joint or not rows.are_pairs:
             return self._one(rows)
-        width = max(width for _, width in self.encoder.groups)
-        return pair_features(self._one(rows.side(0)), self._one(rows.side(1)), width=width)
+        widths = [width for _, width in self._kept]
+        return pair_features(self._one(rows.side(0)), self._one(rows.side(1)), widths=widths)
 
     def groups(self, rows: Rows) -> Groups:
         """Name the column ranges of what ``transform`` gives for rows like these."""
-        kept = tuple(group for group, w in zip(self.encoder.groups, self.weights, strict=True) if w)
-        return kept if self.joint else _paired(kept, rows)
+        return self._kept if self.joint else _paired(self._kept, rows)
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the encoder into a new folder; give the rest as plain JSON."""
@@ -151,6 +155,11 @@ class FrozenFeatures:
         encoder = load_encoder_part(described["encoder"], folder)
         return cls(encoder, np.array(described["weights"]), described["joint"])
 
+    @property
+    def _kept(self) -> Groups:
+        groups = zip(self.encoder.groups, self.weights, strict=True)
+        return tuple(group for group, weight in groups if weight)
+
     def _one(self, rows: Rows) -> Features:
         found: Features = self.encoder.transform(rows if rows.numbers is not None else rows.texts)
         return found if issparse(found) else weigh(found, self.encoder.groups, self.weights)
@@ -165,7 +174,7 @@ def _preferred(
     chosen = choose_weights(
         found,
         plain.groups(rows),
-        [_for_pairs(weights, rows) for weights in candidates],
+        [weights if plain.joint else _for_pairs(weights, rows) for weights in candidates],
         targets.take(some).one_hot,
     )
     return chosen[: len(candidates[0])]
@@ -195,11 +204,12 @@ def _paired(groups: Groups, rows: Rows) -> Groups:
     if not rows.are_pairs:
         return groups
     parts = ("first", "second", "difference", "product")
-    return tuple((f"{part} {name}", width) for part in parts for name, width in groups)
+    wide = [(f"{part} {name}", width) for part in parts for name, width in groups]
+    return (*wide, *((f"cosine {name}", 1) for name, _ in groups))
 
 
 def _for_pairs(weights: FloatArray, rows: Rows) -> FloatArray:
-    """Weights of both sides, of the difference, and (a product of two weights) of the product."""
+    """Weights of both sides, difference, (a product of two weights) product, and cosine."""
     if not rows.are_pairs:
         return weights
-    return np.concatenate([weights, weights, weights, weights**2])
+    return np.concatenate([weights, weights, weights, weights**2, weights])

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import sparse
 
 from nlptl.base.arrays import FloatArray, Groups
-from nlptl.base.protocols import Features
 from nlptl.base.threads import map_in_threads
 
 RIDGES = np.logspace(-2, 2, 9)
@@ -87,29 +85,3 @@ def weigh(X: FloatArray, groups: Groups, weights: FloatArray) -> FloatArray:
             kept.append(X[:, start : start + width] * np.float32(weight))
         start += width
     return np.concatenate(kept, axis=1)
-
-
-def pair_features(first: Features, second: Features, *, width: int) -> Features:
-    """Describe pairs by both vectors, their absolute difference and their product [1]_.
-
-    Parameters
-    ----------
-    first, second : ndarray or csr_matrix of shape (n, dim)
-    width : int
-        Columns of a group. The product of two vectors of length 1 is about the square root of it
-        shorter than they are, and is made as long again.
-
-    Returns
-    -------
-    ndarray or csr_matrix of shape (n, 4 * dim)
-
-    References
-    ----------
-    .. [1] Conneau et al., "Supervised Learning of Universal Sentence Representations from Natural
-       Language Inference Data", EMNLP 2017, arXiv:1705.02364.
-    """
-    if sparse.issparse(first):
-        product = sparse.csr_matrix(first).multiply(second)
-        return sparse.csr_matrix(sparse.hstack([first, second, abs(first - second), product]))
-    product = first * second * np.float32(np.sqrt(width))
-    return np.concatenate([first, second, np.abs(first - second), product], axis=1)

@@ -51,6 +51,7 @@ class L2SP(Spec):
 class _Bound(BoundTransfer):
     """The pull towards the first weights."""
 
+    reads_weights: ClassVar[bool] = True
     strength: float
     anchored: list[tuple[Any, Any]]
 

@@ -80,6 +80,11 @@ class FullFineTune(Spec):
         return self.head_first and not self.reinit_layers
 
     @property
+    def averages_weights(self) -> bool:
+        """Whether two trainings start from the same weights, so that these can be averaged."""
+        return self.keeps_head
+
+    @property
     def trains_embeddings(self) -> bool:
         """Whether the embeddings of words learn."""
         return self.layers is None and not self.freeze_embeddings

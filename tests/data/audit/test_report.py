@@ -79,3 +79,11 @@ def test_missing_texts_of_every_container_are_counted():
     for texts in (["a", None, ""], pd.Series(["a", float("nan"), " "]), [("a", "b"), ("", None)]):
         report = audit(texts)
         assert report.empty == len(texts) - 1
+
+
+def test_numbers_of_one_text_contradict_each_other_where_they_lie_far_apart():
+    texts = ["close", "Close", "far", "far", "low", "high"]
+    report = audit(texts, [1.0, 1.2, 0.0, 9.0, -9.0, 9.0], numeric=True)
+    assert (report.n_conflicts, report.conflicts) == (1, [[2, 3]])
+    assert report.class_counts == {}
+    assert any("different labels" in warning for warning in report.warnings)

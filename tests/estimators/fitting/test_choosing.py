@@ -17,6 +17,7 @@ from nlptl.base.errors import ConfigError, InputError, NlptlError
 from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import as_rows
 from nlptl.data.targets import Targets
+from nlptl.encoders import Pooling
 from nlptl.encoders.fused import ResidualFusion
 from nlptl.estimators.fitting.choosing import (
     check_head,
@@ -25,6 +26,7 @@ from nlptl.estimators.fitting.choosing import (
     imbalance_for,
     in_codes,
     is_solver,
+    reads_jointly,
     suited,
     targets_of,
     token_lengths,
@@ -145,3 +147,18 @@ def test_options_are_handed_to_transformers_only(tiny_encoder):
     assert with_options(encoder, device=None, long_texts="windows") is encoder
     with pytest.raises(ConfigError, match="device='cuda:77' is not there"):
         with_options(encoder, device="cuda:77", long_texts="windows")
+
+
+def test_a_sentence_encoder_reads_pairs_one_by_one_and_others_jointly_once_tuned(tiny_encoder):
+    sentences, plain = TransformerEncoder(), TransformerEncoder(tiny_encoder)
+    assert not reads_jointly("auto", sentences, tunes=True)
+    assert reads_jointly("auto", plain, tunes=True)
+    assert not reads_jointly("auto", plain, tunes=False)
+    assert reads_jointly("joint", sentences, tunes=False)
+    assert not reads_jointly("separate", plain, tunes=True)
+    stock = TransformerEncoder(pooling=Pooling(tokens="stock", normalize=False))
+    assert reads_jointly("auto", stock, tunes=True)
+    with pytest.raises(ConfigError, match="Did you mean 'joint'"):
+        reads_jointly("jiont", plain, tunes=True)
+    with pytest.raises(ConfigError, match="joint.* is for transformers, and TfidfEncoder"):
+        reads_jointly("joint", TfidfEncoder(), tunes=False)

@@ -114,12 +114,19 @@ def test_every_family_of_encoders_is_tuned_saved_and_read(any_encoder, orders, t
         np.testing.assert_allclose(again.predict_proba(rows), model.predict_proba(rows), atol=1e-5)
 
 
-def test_pairs_are_read_together(tiny_encoder, orders):
+@pytest.mark.parametrize("reading", ["joint", "separate"])
+@pytest.mark.parametrize("transfer", [FullFineTune(), LoRA()], ids=["full", "lora"])
+def test_pairs_are_read_together_or_one_by_one(tiny_encoder, orders, tmp_path, reading, transfer):
     texts, labels = orders
     pairs = [tuple(text.split(" ", 1)) for text in texts]
-    model = tuned(tiny_encoder, pairs[:160], labels[:160])
-    assert model.fitted_.features.joint
+    options = {"pair_encoding": reading, "transfer": transfer}
+    model = tuned(tiny_encoder, pairs[:160], labels[:160], **options)
+    assert model.fitted_.features.joint == (reading == "joint")
     assert model.score(pairs[160:], labels[160:]) > 0.95
+    assert model.history_.losses[-1] < 0.7 * model.history_.losses[0]
+    again = TextClassifier.load(model.save(tmp_path / "m"))
+    assert again.pair_encoding == reading
+    np.testing.assert_allclose(again.predict_proba(pairs), model.predict_proba(pairs), atol=1e-5)
 
 
 def test_validation_rows_decide_how_long(tiny_encoder, orders):
@@ -419,3 +426,30 @@ def test_few_rows_are_learnt_from_again_all_together(tiny_encoder, orders, tmp_p
     monkeypatch.setattr(module_of_tuner, "_FEW", 200)
     tuned(tiny_encoder, texts, labels, training=short)
     assert [n for n, *_ in seen] == [99, 216]
+
+
+@pytest.mark.parametrize("transfer", [FullFineTune(), FullFineTune(head_first=False), LoRA()])
+def test_two_trainings_from_one_start_are_averaged(tiny_encoder, orders, monkeypatch, transfer):
+    from nlptl.training.networks import tuning
+    from nlptl.training.networks.embeddings import put_back
+
+    texts, labels = orders
+    found = []
+    real = tuning.tune
+
+    def spy(*given, **options):
+        network, history = real(*given, **options)
+        put_back(network.encoder)
+        found.append({name: w.clone() for name, w in network.encoder.state_dict().items()})
+        return network, history
+
+    monkeypatch.setattr(tuning, "tune", spy)
+    short = replace(SHORT, refit=None)
+    model = tuned(tiny_encoder, texts[:120], labels[:120], transfer=transfer, training=short)
+    own = model.fitted_.features.encoder.weights.model.state_dict()
+    first, second = found
+    moved = [name for name in own if own[name].is_floating_point()]
+    assert not all(torch.equal(first[name], second[name]) for name in moved)
+    for name in moved:
+        wanted = second[name] if transfer != FullFineTune() else (first[name] + second[name]) / 2
+        torch.testing.assert_close(own[name], wanted)

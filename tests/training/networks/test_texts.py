@@ -1,10 +1,13 @@
 import numpy as np
+import pytest
 import torch
 
+from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders import Pooling, TransformerEncoder
 from nlptl.encoders.contextual.shelf import read_encoder
 from nlptl.training.networks.texts import LabelledWindows, TextNetwork, log_loss, logits_of
+from nlptl.transfer.features.frozen import FrozenFeatures
 
 TEXTS = ["the parcel came late", "help", "cancel my contract please", "add a second calendar"]
 
@@ -52,6 +55,28 @@ def test_windows_of_a_text_are_pooled_as_the_encoder_pools_them(tiny_encoder):
         logits = logits_of(found, LabelledWindows(windows, None, 0))
         vectors = torch.from_numpy(encoder.transform(long) * np.float32(2.0))
         np.testing.assert_allclose(logits, found.head(vectors).detach().numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("window", [16, 128])
+def test_texts_of_a_pair_are_described_as_frozen_ones_are(tiny_encoder, window):
+    pairs = [
+        ("cancel my contract please now " * 10, "help"),
+        ("the parcel came late", "where is it"),
+        ("help", "thank you very much indeed " * 8),
+    ]
+    pooling = Pooling(layers=(-2, -1))
+    encoder = TransformerEncoder(
+        tiny_encoder, pooling=pooling, dtype="float32", cache=None, max_length=window
+    )
+    windows = encoder.windows([text for pair in pairs for text in pair])
+    rows = LabelledWindows(windows, None, 0, sides=2)
+    assert len(rows) == 3
+    found = network(encoder, pooling, [0.5, 1.0])
+    features = FrozenFeatures(encoder, np.array([0.5, 1.0])).transform(Rows(pairs))
+    some = np.array([2, 0])
+    with torch.inference_mode():
+        got = found.features(rows.inputs(some, torch.device("cpu")))
+    np.testing.assert_allclose(got.numpy(), features[some] * 2.0, atol=1e-4)
 
 
 def test_rows_with_several_windows_count_as_long(tiny_encoder):

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from nlptl import FullFineTune, TextClassifier, TrainingConfig
-from nlptl.base.protocols import BoundTransfer
+from nlptl.base.errors import ConfigError
+from nlptl.base.protocols import BoundTransfer, Stage
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.training.config import LoopConfig
@@ -193,3 +194,15 @@ def test_a_transfer_brings_its_own_network_stream_and_loss(tiny_encoder):
     # Its discriminator learns where the encoder helps, and is at a loss where it deceives.
     assert found[False] < 0.1
     assert found[True] > 0.3
+
+
+class Looking(BoundTransfer):
+    reads_weights = True
+
+
+def test_what_weights_in_parts_cannot_follow_is_refused():
+    tuning._check_spread([Stage()], [BoundTransfer()])
+    with pytest.raises(ConfigError, match="gradual unfreezing"):
+        tuning._check_spread([Stage(), Stage()], [])
+    with pytest.raises(ConfigError, match="looks at them"):
+        tuning._check_spread([Stage()], [Looking()])

@@ -71,12 +71,21 @@ def test_other_encoders_give_what_they_give(vectors_file):
     assert words.transform(Rows(TEXTS[:2])).shape[0] == 2
 
 
-def test_pairs_are_four_times_as_wide(encoder):
+def test_pairs_have_four_parts_and_a_cosine_of_each_layer(encoder):
     pairs = Rows(list(zip(TEXTS, TEXTS[1:] + TEXTS[:1], strict=True)))
     features = Frozen().learn(encoder, pairs, TARGETS, further=NOTHING)
     found = features.transform(pairs.take(np.arange(4)))
     assert found.shape[1] == sum(width for _, width in features.groups(pairs))
-    assert found.shape[1] % 4 == 0
+    single = features.groups(Rows(TEXTS))
+    assert found.shape[1] == 4 * sum(width for _, width in single) + len(single)
+
+
+def test_pairs_read_as_one_text_are_as_wide_as_texts(encoder):
+    pairs = Rows(list(zip(TEXTS, TEXTS[1:] + TEXTS[:1], strict=True)))
+    features = Frozen().learn(encoder, pairs, TARGETS, further=NOTHING, joint=True)
+    found = features.transform(pairs.take(np.arange(4)))
+    assert features.groups(pairs) == features.groups(Rows(TEXTS))
+    assert found.shape[1] == sum(width for _, width in features.groups(pairs))
 
 
 def test_an_encoder_that_learns_from_text_sees_the_unlabelled_ones(vectors_file):

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
-from scipy import sparse
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import LeaveOneOut
 
 from nlptl.transfer.features import mixing
-from nlptl.transfer.features.mixing import choose_weights, leave_one_out_error, pair_features, weigh
+from nlptl.transfer.features.mixing import choose_weights, leave_one_out_error, weigh
 
 GROUPS = (("low", 4), ("high", 3))
 
@@ -45,11 +44,3 @@ def test_weighing_scales_and_drops_groups():
     )
     np.testing.assert_array_equal(weigh(X, GROUPS, np.array([0.0, 1])), X[:, 4:])
     assert weigh(X, GROUPS, np.ones(2)) is X
-
-
-def test_pairs_are_both_sides_their_difference_and_their_product():
-    u, v = np.array([[1.0, 2.0]]), np.array([[3.0, -1.0]])
-    found = pair_features(u, v, width=4)
-    np.testing.assert_allclose(found, [[1, 2, 3, -1, 2, 3, 6, -4]])
-    thin = pair_features(sparse.csr_matrix(u), sparse.csr_matrix(v), width=4)
-    np.testing.assert_allclose(thin.toarray(), [[1, 2, 3, -1, 2, 3, 3, -2]])

@@ -9,6 +9,7 @@ from nlptl.transfer.parameters.anchoring import L2SP
 def test_the_pull_is_half_the_squared_distance_of_what_learns():
     network = torch.nn.ModuleDict({"encoder": torch.nn.Linear(2, 2), "head": torch.nn.Linear(2, 2)})
     bound = L2SP(0.5).bind(Context(network, n_layers=1, seed=0))
+    assert bound.reads_weights
     assert float(bound.loss({}, 0.0)) == 0.0
     with torch.no_grad():
         network.encoder.weight.add_(1.0)

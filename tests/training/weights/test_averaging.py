@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from nlptl.training.averaging import Average, put
+from nlptl.training.weights.averaging import Average, meet, put
 
 
 def weights(value):
@@ -37,3 +37,14 @@ def test_values_are_copied_in_place():
     kept = own["a"]
     put(own, {"a": torch.zeros(2)})
     assert kept.tolist() == [0.0, 0.0]
+
+
+def test_two_trainings_meet_in_the_middle():
+    one, other = torch.nn.BatchNorm1d(2), torch.nn.BatchNorm1d(2)
+    with torch.no_grad():
+        other.weight.fill_(4.0)
+    one.num_batches_tracked += 7
+    meet(one, other)
+    assert one.weight.tolist() == [2.5, 2.5]
+    assert other.weight.tolist() == [4.0, 4.0]
+    assert int(one.num_batches_tracked) == 7

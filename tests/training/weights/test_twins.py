@@ -7,7 +7,7 @@ from nlptl.base.protocols import Stage
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import Learner, train
 from nlptl.training.processes import make_accelerator
-from nlptl.training.twins import Twin
+from nlptl.training.weights.twins import Twin
 
 
 def pair():

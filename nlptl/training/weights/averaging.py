@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from nlptl.training.weights.sharding import as_spread
+
 _MOST = 0.999
 TAIL = 1 / 3
 """Share of the steps, at the end, whose weights are averaged evenly."""
@@ -66,10 +68,32 @@ class Average:
             put(weights, kept)
 
 
+def meet(module: Any, other: Any) -> None:
+    """Move a module's weights halfway to those of another, trained from the same start.
+
+    Two such trainings end in one basin, and the middle of it errs less than either [1]_.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        What is changed.
+    other : torch.nn.Module
+        Of the same build.
+
+    References
+    ----------
+    .. [1] Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
+       accuracy without increasing inference time", ICML 2022, arXiv:2203.05482.
+    """
+    own, further = module.state_dict(), other.state_dict()
+    floats = {name: weight for name, weight in own.items() if weight.is_floating_point()}
+    put(own, {name: (weight + further[name]) / 2 for name, weight in floats.items()})
+
+
 def put(weights: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Copy values into weights of the same names, in place."""
     import torch
 
     with torch.no_grad():
         for name, value in values.items():
-            weights[name].copy_(value)
+            weights[name].copy_(as_spread(value, weights[name]))
