@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _COSINE = 4.0
-"""How long the cosine of a pair is beside its vectors; half to four were tried on training rows."""
+"""How long the cosine of a pair is beside its vectors."""
 
 
 def pair_features(first: Features, second: Features, *, widths: Sequence[int]) -> Features:
