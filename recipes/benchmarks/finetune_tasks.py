@@ -1,13 +1,13 @@
 """Figures: other tasks than one label a text, frozen and tuned.
 
-    NLPTL_DATA=... python recipes/benchmarks/finetune_tasks.py [--quick]
+    NLPTL_DATA=... python recipes/benchmarks/finetune_tasks.py [--quick] [--only TASK]
 
 STS-B (Pearson, similarity of two sentences as a number) and MRPC (F1, paraphrase or not), with the
 two texts of a pair read one by one or as one text; and 20 newsgroups with every ancestor of a
 group's name as a label (rec, rec.sport, rec.sport.hockey; macro-F1, thresholds tuned on held-out
 rows against 0.5 for every label), texts cut at 128 tokens. All training rows of STS-B and MRPC,
 2,000 of 20 newsgroups, the whole test sets (2,000 rows of 20 newsgroups). --quick takes 500
-training rows and 500 test rows of each.
+training rows and 500 test rows of each; --only takes stsb, mrpc or newsgroups20.
 """
 
 import sys
@@ -29,15 +29,15 @@ READINGS = {
 
 
 def main() -> int:
-    given = arguments(__doc__)
+    given = arguments(__doc__, only=("stsb", "mrpc", "newsgroups20"))
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
     report = Report("finetune_tasks")
     most = 500 if given.quick else None
-    for named, options in READINGS.items():
-        report.record(task="stsb", model=named, **similarity(options, most))
-        report.record(task="mrpc", model=named, **paraphrases(options, most))
-    for transfer in (Frozen(), FullFineTune()):
+    for task, measured in (("stsb", similarity), ("mrpc", paraphrases)):
+        for named, options in READINGS.items() if given.only in (None, task) else ():
+            report.record(task=task, model=named, **measured(options, most))
+    for transfer in (Frozen(), FullFineTune()) if given.only in (None, "newsgroups20") else ():
         named = type(transfer).__name__
         figures = newsgroups(transfer, most or NEWS)
         report.record(task="newsgroups20, all ancestors", transfer=named, **figures)

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,9 @@ class Kept:
         return self.path.read_text().splitlines() if found else []
 
 
-def arguments(description: str | None, *, in_parts: bool = False) -> argparse.Namespace:
+def arguments(
+    description: str | None, *, in_parts: bool = False, only: Sequence[str] = ()
+) -> argparse.Namespace:
     """Read ``--quick``, and for benchmarks in parts what to run and where figures are kept."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="a run of at most ten minutes")
@@ -153,4 +155,6 @@ def arguments(description: str | None, *, in_parts: bool = False) -> argparse.Na
         parser.add_argument("--kept", metavar="FILE", help="figures of earlier runs, and of this")
         parser.add_argument("--sets", nargs="*", metavar="NAME", help="these data sets only")
         parser.add_argument("--seeds", nargs="*", type=int, metavar="N", help="these seeds only")
+    if only:
+        parser.add_argument("--only", choices=only, help="this half alone")
     return parser.parse_args()
