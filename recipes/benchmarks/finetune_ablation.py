@@ -1,22 +1,23 @@
 """Which choices earn the default FullFineTune its place: 500 labels, judged on training rows.
 
-    NLPTL_DATA=... python recipes/benchmarks/finetune_ablation.py [--quick] [--only NAME ...]
+    NLPTL_DATA=... python recipes/benchmarks/finetune_ablation.py [--quick] [--variants NAME ...]
+                                                                  [--kept FILE]
 
 Three sets, three seeds. Each seed draws 500 rows to learn from and 800 others of the training
 split to judge by, so that no test row takes part in a choice. Every variant changes one thing.
---quick takes one seed and the first four variants. There is no claim beyond that the default is
-not worse than the mean of its variants.
+--quick takes one seed and the first four variants; --kept goes on where another run stopped. There
+is no claim beyond that the default is not worse than the mean of its variants.
 """
 
-import argparse
 import sys
 import warnings
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 from finetune_small import rows_of
-from material import Report, drawn
+from material import Kept, Report, arguments, drawn
 
 from nlptl import FullFineTune, TextClassifier, TransformerEncoder
 from nlptl.encoders import Pooling
@@ -56,21 +57,20 @@ VARIANTS = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", nargs="*", default=list(VARIANTS), choices=list(VARIANTS))
-    given = parser.parse_args()
+    given = arguments(__doc__, in_parts=True, variants=list(VARIANTS))
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    names = given.only[:4] if given.quick else given.only
-    seeds = range(1 if given.quick else 3)
-    report = Report("finetune_ablation")
+    names = given.variants[:4] if given.quick else given.variants
+    seeds = given.seeds or range(1 if given.quick else 3)
+    report, kept = Report("finetune_ablation"), Kept(given.kept)
     rows = []
     for variant in names:
         found = {}
-        for name in SETS:
-            each = [judged(variant, name, seed) for seed in seeds]
-            report.record(variant=variant, set=name, accuracies=each)
+        for name in given.sets or SETS:
+            each = [
+                kept.once(partial(judged, variant, name, seed), set=name, seed=seed, method=variant)
+                for seed in seeds
+            ]
             found[name] = float(np.mean(each))
         rows.append({"variant": variant, **found, "mean": float(np.mean(list(found.values())))})
         report.record(**rows[-1])

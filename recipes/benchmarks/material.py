@@ -146,7 +146,11 @@ class Kept:
 
 
 def arguments(
-    description: str | None, *, in_parts: bool = False, only: Sequence[str] = ()
+    description: str | None,
+    *,
+    in_parts: bool = False,
+    only: Sequence[str] = (),
+    variants: Sequence[str] = (),
 ) -> argparse.Namespace:
     """Read ``--quick``, and for benchmarks in parts what to run and where figures are kept."""
     parser = argparse.ArgumentParser(description=description)
@@ -156,5 +160,8 @@ def arguments(
         parser.add_argument("--sets", nargs="*", metavar="NAME", help="these data sets only")
         parser.add_argument("--seeds", nargs="*", type=int, metavar="N", help="these seeds only")
     if only:
-        parser.add_argument("--only", choices=only, help="this half alone")
+        parser.add_argument("--only", choices=only, help="this part alone")
+    if variants:
+        known = list(variants)
+        parser.add_argument("--variants", nargs="*", default=known, choices=known, metavar="NAME")
     return parser.parse_args()
