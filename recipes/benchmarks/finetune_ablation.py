@@ -4,7 +4,8 @@
                                                                   [--kept FILE]
 
 Three sets, three seeds. Each seed draws 500 rows to learn from and 800 others of the training
-split to judge by, so that no test row takes part in a choice. Every variant changes one thing.
+split to judge by, so that no test row takes part in a choice. Every variant changes one thing of a
+single training on all rows; the default trains a second time, and calibrates between.
 --quick takes one seed and the first four variants; --kept goes on where another run stopped. There
 is no claim beyond that the default is not worse than the mean of its variants.
 """
@@ -35,24 +36,26 @@ class Alone(FullFineTune):
 
 
 FULL = FullFineTune()
+DEFAULT = "default: twice, averaged"
+ONCE = replace(TUNING, validation_share=0.0)
 VARIANTS = {
-    "default": {},
-    "rows held out: none": {"training": replace(TUNING, validation_share=0.0)},
-    "second training alone": {"transfer": Alone()},
-    "average: tail": {"training": replace(TUNING, average="tail")},
+    "trained once": {},
+    DEFAULT: {"training": TUNING},
+    "twice, the second alone": {"training": TUNING, "transfer": Alone()},
     "head starts at random": {"transfer": replace(FULL, head_first=False)},
+    "epochs 10": {"training": replace(ONCE, epochs=10)},
+    "epochs 3": {"training": replace(ONCE, epochs=3)},
     "layer decay 0.9": {"transfer": replace(FULL, layer_decay=0.9)},
-    "epochs 10": {"training": replace(TUNING, epochs=10)},
-    "rate 2e-4": {"training": replace(TUNING, learning_rate=2e-4)},
     "re-init 1 layer": {"transfer": replace(FULL, reinit_layers=1)},
+    "average: tail": {"training": replace(ONCE, average="tail")},
     "pooling: first token": {"encoder": TransformerEncoder(pooling=Pooling(tokens="cls"))},
-    "average: ema": {"training": replace(TUNING, average="ema")},
-    "rate 5e-5": {"training": replace(TUNING, learning_rate=5e-5)},
-    "epochs 3": {"training": replace(TUNING, epochs=3)},
+    "rate 5e-5": {"training": replace(ONCE, learning_rate=5e-5)},
+    "rate 2e-4": {"training": replace(ONCE, learning_rate=2e-4)},
+    "average: ema": {"training": replace(ONCE, average="ema")},
+    "five layers to the head": {"transfer": replace(FULL, features="weighted")},
     "embeddings frozen": {"transfer": replace(FULL, freeze_embeddings=True)},
     "gradual unfreezing": {"transfer": replace(FULL, gradual=True)},
     "L2SP 0.01": {"transfer": [FULL, L2SP(0.01)]},
-    "five layers to the head": {"transfer": replace(FULL, features="weighted")},
 }
 
 
@@ -75,9 +78,11 @@ def main() -> int:
         rows.append({"variant": variant, **found, "mean": float(np.mean(list(found.values())))})
         report.record(**rows[-1])
     report.table(f"Accuracy with {LABELS} labels on training rows, {len(seeds)} seeds", rows)
-    if len(rows) > 1 and rows[0]["variant"] == "default":
-        others = float(np.mean([row["mean"] for row in rows[1:]]))
-        report.claim("the default is not below the mean of its variants", rows[0]["mean"] >= others)
+    means = {row["variant"]: row["mean"] for row in rows}
+    own = means.pop(DEFAULT, None)
+    if own is not None and means:
+        others = float(np.mean(list(means.values())))
+        report.claim("the default is not below the mean of its variants", own >= others)
     return report.finish()
 
 
@@ -85,7 +90,7 @@ def judged(variant: str, name: str, seed: int) -> float:
     pool = rows_of(name, "train")
     some = pool.iloc[drawn(len(pool), LABELS + JUDGED, seed)]
     texts, labels = some["text"].tolist(), some["label_text"].tolist()
-    options = {"transfer": FULL, "seed": seed, **VARIANTS[variant]}
+    options = {"transfer": FULL, "training": ONCE, "seed": seed, **VARIANTS[variant]}
     model = TextClassifier(**options).fit(texts[:LABELS], labels[:LABELS])
     return model.score(texts[LABELS:], labels[LABELS:])
 
