@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import ConfigError, IntegrityError
 from nlptl.storage.tensors import load_arrays, save_arrays
@@ -47,6 +49,41 @@ class Adapter:
         """Read what ``save``, or peft, wrote."""
         config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
         return cls(config, load_arrays(folder / _WEIGHTS))
+
+    def middle(self, other: Adapter) -> Adapter | None:
+        """Give the adapter whose change of each layer is the mean of two.
+
+        The change of a layer is a product of two matrices, and the mean of two products is a
+        product of twice the rank.
+
+        Parameters
+        ----------
+        other : Adapter
+            Of the same settings.
+
+        Returns
+        -------
+        Adapter or None
+            None where the adapter is of a kind that does not add up so.
+        """
+        config = self.config
+        odd = ("use_dora", "rank_pattern", "alpha_pattern", "lora_bias")
+        if config.get("peft_type") != "LORA" or any(config.get(name) for name in odd):
+            return None
+        arrays = {}
+        for name, own in self.arrays.items():
+            further = other.arrays[name]
+            if ".lora_A." in name:
+                arrays[name] = np.concatenate([own, further], axis=0)
+            elif ".lora_B." in name:
+                arrays[name] = np.concatenate([own, further], axis=1) / 2
+            elif "lora_" in name:
+                return None
+            else:
+                arrays[name] = (own + further) / 2
+        grows = np.sqrt(2) if config.get("use_rslora") else 2  # so that the scale stays
+        changes = {"r": 2 * config["r"], "lora_alpha": grows * config["lora_alpha"]}
+        return Adapter({**config, **changes}, arrays)
 
     def put_into(self, model: Any, *, name: str = _NAME) -> Any:
         """Put the adapter into an encoder, beside its weights; give the model of peft.

@@ -287,6 +287,11 @@ def _average(network: Any, first: Any) -> None:
     from nlptl.training.networks.embeddings import put_back
     from nlptl.training.weights.averaging import meet
 
+    if network.adapter is not None:
+        between = network.adapter.middle(first.adapter)
+        if between is None:  # of a kind whose mean is none of its kind
+            return
+        network.adapter = between
     put_back(network.encoder)
     put_back(first.encoder)
     meet(network, first)

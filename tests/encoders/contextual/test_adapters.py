@@ -88,3 +88,30 @@ def test_settings_of_peft_become_plain_json():
     assert json.loads(json.dumps(told)) == told
     assert told["target_modules"] == ["query", "value"]
     assert told["peft_type"] == "LORA"
+
+
+@pytest.mark.parametrize("options", [{}, {"use_rslora": True}, {"lora_alpha": 3}])
+def test_the_middle_of_two_adapters_changes_layers_by_the_mean(options, tiny_encoder):
+    rng = np.random.default_rng(0)
+    config = peft_config({**LORA, **options})
+    fresh = taken_out(adapted(model_of(tiny_encoder), config))
+    both = [
+        Adapter(fresh.config, {n: rng.normal(size=a.shape).astype(np.float32) for n, a in some})
+        for some in (fresh.arrays.items(), fresh.arrays.items())
+    ]
+    between = both[0].middle(both[1])
+    assert between.config["r"] == 4
+    found = dict(between.merged_into(model_of(tiny_encoder)).named_parameters())
+    wanted = [dict(one.merged_into(model_of(tiny_encoder)).named_parameters()) for one in both]
+    for name, weight in found.items():
+        mean = (wanted[0][name] + wanted[1][name]) / 2
+        np.testing.assert_allclose(weight.detach(), mean.detach(), atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"use_dora": True}, {"rank_pattern": {"query": 3}}])
+def test_adapters_that_do_not_add_up_have_no_middle(options, tiny_encoder):
+    odd = taken_out(adapted(model_of(tiny_encoder), peft_config({**LORA, **options})))
+    assert odd.middle(odd) is None
+    other = {"peft_type": "IA3", "target_modules": ["query"], "feedforward_modules": []}
+    ia3 = taken_out(adapted(model_of(tiny_encoder), peft_config(other)))
+    assert ia3.middle(ia3) is None
