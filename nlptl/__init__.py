@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nlptl.data.tables.reading import read_table
     from nlptl.encoders import FusedEncoder, StaticEncoder, TfidfEncoder, TransformerEncoder
     from nlptl.estimators.adapter_stack import AdapterStack
+    from nlptl.estimators.auto import Auto
     from nlptl.estimators.text_classifier import TextClassifier
     from nlptl.estimators.text_regressor import TextRegressor
     from nlptl.heads import (
@@ -30,20 +31,24 @@ if TYPE_CHECKING:
         RidgeHead,
     )
     from nlptl.training.config import TrainingConfig
-    from nlptl.transfer.features import Frozen
+    from nlptl.transfer.features import Contrastive, Frozen
     from nlptl.transfer.parameters import L2SP, FullFineTune, LoRA
+    from nlptl.transfer.relations import LabelMeaning
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AdapterStack": "nlptl.estimators.adapter_stack",
+    "Auto": "nlptl.estimators.auto",
     "BlendHead": "nlptl.heads",
+    "Contrastive": "nlptl.transfer.features",
     "Corpus": "nlptl.data.corpus",
     "DiscriminantHead": "nlptl.heads",
     "Frozen": "nlptl.transfer.features",
     "FullFineTune": "nlptl.transfer.parameters",
     "FusedEncoder": "nlptl.encoders",
     "L2SP": "nlptl.transfer.parameters",
+    "LabelMeaning": "nlptl.transfer.relations",
     "LoRA": "nlptl.transfer.parameters",
     "LogisticHead": "nlptl.heads",
     "MLPHead": "nlptl.heads",
@@ -66,12 +71,15 @@ _HOMES = {
 __all__ = [
     "L2SP",
     "AdapterStack",
+    "Auto",
     "BlendHead",
+    "Contrastive",
     "Corpus",
     "DiscriminantHead",
     "Frozen",
     "FullFineTune",
     "FusedEncoder",
+    "LabelMeaning",
     "LoRA",
     "LogisticHead",
     "MLPHead",

@@ -126,6 +126,13 @@ class BoundTransfer:
     reads_weights: ClassVar[bool] = False
     """Whether the loss looks at weights themselves, which FSDP takes apart."""
 
+    replaces_loss: ClassVar[bool] = False
+    """Whether the loss stands in place of that of the task, instead of beside it."""
+
+    compares_rows: ClassVar[bool] = False
+    """Whether the loss compares rows with each other: batches then hold several rows of each of
+    their classes, and the loss is given the rows of all processes."""
+
     def modules(self) -> Mapping[str, Any]:
         """Give networks of its own: they are moved, optimised and checkpointed with the model."""
         return {}

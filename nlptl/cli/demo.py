@@ -1,7 +1,8 @@
 """Show the whole story on shipped data: no network, no arguments, under two minutes.
 
 Eight kinds of support request, twelve labelled examples of each: what does a classifier learn
-from them alone, with word vectors, and with a pretrained transformer?
+from them alone, with word vectors, with a pretrained transformer, with the names of the kinds, and
+when the transformer is tuned on all of that?
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from nlptl.encoders.static.encoder import StaticEncoder
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.evaluation.intervals import share_interval
 from nlptl.reports.tables import Rung, audit_table, comparison_table, predictions_table
+from nlptl.transfer import Contrastive, LabelMeaning
 
 EXAMPLES = """examples:
   nlptl demo
@@ -44,7 +46,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(given: Namespace) -> int:
-    """Compare three rungs, predict a few new texts, save the best model."""
+    """Compare five rungs, predict a few new texts, save the best model."""
     out = console()
     texts, labels = support_requests()
     train = k_shot(labels, given.shots, seed=given.seed)
@@ -80,10 +82,14 @@ def run(given: Namespace) -> int:
 
 
 def _ladder() -> list[tuple[str, str, TextClassifier]]:
+    names = LabelMeaning()
+    drawn = [Contrastive(steps=30), names]
     return [
         ("word counts", "nothing", TextClassifier(TfidfEncoder())),
         ("word vectors", "distilled from MiniLM", TextClassifier(StaticEncoder())),
         ("frozen transformer", "MiniLM as it is", TextClassifier()),
+        ("names of classes", "and what they mean to it", TextClassifier(transfer=names)),
+        ("contrastive tuning", "MiniLM, tuned, and names", TextClassifier(transfer=drawn)),
     ]
 
 

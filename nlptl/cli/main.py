@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "train a text classifier or regressor and save it",
     "evaluate": "measure a saved model on labelled data",
     "predict": "label texts with a saved model, or give their numbers",
+    "compare": "hold two transfers against each other on the rows at hand",
     "audit": "look for repeats, conflicts and leaks in a table before training",
 }
 

@@ -118,8 +118,10 @@ def run(given: Namespace, *, transfer: str | None = None) -> int:
 
 def _report(model: TextClassifier | TextRegressor, training: Any, testing: Any, out: Any) -> None:
     from nlptl.evaluation.intervals import share_interval
-    from nlptl.reports.tables import metrics_table
+    from nlptl.reports.tables import choice_table, metrics_table
 
+    if model.transfer_verdict_ is not None:
+        out.print(choice_table(model.transfer_verdict_))
     known = model.coverage(training[0])
     if known is not None:
         out.print(f"Word vectors: {known}.")

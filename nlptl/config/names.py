@@ -19,15 +19,19 @@ TABLES: MappingProxyType[str, Mapping[str, str]] = MappingProxyType(
             "transformer": "nlptl.encoders.contextual.encoder:TransformerEncoder",
         },
         "transfer": {
+            "auto": "nlptl.estimators.auto:Auto",
+            "contrastive": "nlptl.transfer.features.contrastive:Contrastive",
             "frozen": "nlptl.transfer.features.frozen:Frozen",
             "full": "nlptl.transfer.parameters.full:FullFineTune",
             "l2sp": "nlptl.transfer.parameters.anchoring:L2SP",
+            "meaning": "nlptl.transfer.relations.meaning:LabelMeaning",
             "lora": "nlptl.transfer.parameters.lora:LoRA",
         },
         "head": {
             "blend": "nlptl.heads.linear.blend:BlendHead",
             "discriminant": "nlptl.heads.linear.discriminant:DiscriminantHead",
             "logistic": "nlptl.heads.linear.logistic:LogisticHead",
+            "meaning": "nlptl.heads.meaning:MeaningHead",
             "mlp": "nlptl.heads.mlp:MLPHead",
             "ordinal": "nlptl.heads.linear.ordinal:OrdinalHead",
             "prototype": "nlptl.heads.prototypes:PrototypeHead",
@@ -89,6 +93,39 @@ def build(part: str, name: str, options: Mapping[str, Any]) -> Any:
     except ArgumentError as problem:
         reason = " ".join(str(problem).replace("Parser key ", "").split())
         raise ConfigError(f"{reason}. See the options of {part} {name!r}.") from problem
+
+
+def build_joined(part: str, name: str, options: Mapping[str, Any]) -> Any:
+    """Make one object, or a list of several whose names are joined by ``+``.
+
+    Parameters
+    ----------
+    part : str
+        What they are for.
+    name : str
+        ``"contrastive+lora"``.
+    options : mapping
+        Each goes to the one that has it.
+
+    Raises
+    ------
+    ConfigError
+        If a name or an option is unknown, or several of the parts have the option.
+    """
+    names = [single.strip() for single in name.split("+")]
+    if len(names) == 1:
+        return build(part, name, options)
+    known = {single: options_of(find_class(part, single)) for single in names}
+    dealt: dict[str, dict[str, Any]] = {single: {} for single in names}
+    for option, value in options.items():
+        owners = [single for single in names if option in known[single]]
+        if not owners:
+            every = [one for own in known.values() for one in own]
+            raise ConfigError(f"{part} {name!r} has no option {option!r}. {suggest(option, every)}")
+        if len(owners) > 1:
+            raise ConfigError(f"Option {option!r} belongs to {' and '.join(owners)} in {name!r}.")
+        dealt[owners[0]][option] = value
+    return [build(part, single, dealt[single]) for single in names]
 
 
 def options_of(kind: Any) -> dict[str, Any]:

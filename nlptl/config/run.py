@@ -10,14 +10,14 @@ from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
-from nlptl.config.names import TABLES, build, build_encoder
+from nlptl.config.names import TABLES, build_encoder, build_joined
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_regressor import TextRegressor
 from nlptl.training.config import TrainingConfig
 from nlptl.training.processes import is_main
 
 PARTS = tuple(TABLES)
-_TUNED = ("full", "l2sp", "lora")
+_TUNED = ("contrastive", "full", "l2sp", "lora")
 """Transfers that train step by step, and so write checkpoints."""
 TASKS = ("classification", "regression")
 
@@ -108,7 +108,9 @@ class RunConfig:
     @property
     def checkpoints(self) -> Path | None:
         """The folder of checkpoints beside the output, where an encoder is tuned."""
-        tunes = self.transfer.name in _TUNED and "checkpoints" not in self.training.options
+        named = (self.transfer.name or "").split("+")
+        learns = any(name.strip() in _TUNED for name in named)
+        tunes = learns and "checkpoints" not in self.training.options
         return Path(f"{Path(self.output)}.checkpoints") if tunes and self.output else None
 
     def forget_checkpoints(self) -> None:
@@ -214,7 +216,7 @@ def _part(part: str, written: Any, given: Mapping[str, Any]) -> Part:
 def _made(part: str, chosen: Part, default: str) -> Any:
     if chosen.name is None and not chosen.options:
         return None
-    return build(part, chosen.name or default, chosen.options)
+    return build_joined(part, chosen.name or default, chosen.options)
 
 
 def read_yaml(path: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nlptl.base.arrays import IntArray
+from nlptl.base.arrays import AnyArray, IntArray
 
 
 def by_length(lengths: IntArray, *, tokens_per_batch: int) -> list[IntArray]:
@@ -88,6 +88,65 @@ def like_lengths(
         batches += [some[first : first + batch_size] for first in range(0, len(some), batch_size)]
     for place in rng.permutation(len(batches)):
         yield batches[place]
+
+
+def by_class(
+    codes: AnyArray, batch_size: int, *, rng: np.random.Generator, least: int = 2
+) -> Iterator[IntArray]:
+    """Yield one pass in batches that hold several rows of each of their classes.
+
+    Each class is shuffled and cut into shares, as large as all classes fit into a batch, but of
+    ``least`` rows; batches are filled with a share of one class after the other, in random order.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,) or (n, n_labels)
+        Classes; of several labels a row counts with its rarest.
+    batch_size : int
+        Rows a batch; the last one may have fewer.
+    rng : numpy.random.Generator
+    least : int
+        Rows of a class that come together, where it has as many.
+
+    Yields
+    ------
+    ndarray
+        Row numbers; every row once.
+
+    Examples
+    --------
+    >>> codes = np.array([0, 0, 1, 1, 2, 2])
+    >>> found = by_class(codes, 4, rng=np.random.default_rng(0))
+    >>> [sorted(codes[batch].tolist()) for batch in found]
+    [[1, 1, 2, 2], [0, 0]]
+    """
+    of_row = _rarest(codes) if codes.ndim == 2 else codes
+    classes = np.unique(of_row)
+    share = max(batch_size // len(classes), least)
+    rounds: list[list[IntArray]] = []
+    for code in classes:
+        rows = rng.permutation(np.flatnonzero(of_row == code))
+        for place, first in enumerate(range(0, len(rows), share)):
+            if place == len(rounds):
+                rounds.append([])
+            rounds[place].append(rows[first : first + share])
+    mixed = [part[i] for part in rounds for i in rng.permutation(len(part))]
+    batch: list[IntArray] = []
+    for some in mixed:
+        if batch and sum(map(len, batch)) + len(some) > batch_size:
+            yield np.concatenate(batch)
+            batch = []
+        batch.append(some)
+    if batch:
+        yield np.concatenate(batch)
+
+
+def _rarest(codes: AnyArray) -> IntArray:
+    """Give the rarest label of each row; one more for rows without any."""
+    counts = codes.sum(axis=0)
+    rarity = np.where(codes > 0, counts, np.inf)
+    rarest: IntArray = np.where(codes.any(axis=1), rarity.argmin(axis=1), codes.shape[1])
+    return rarest
 
 
 def dealt(

@@ -40,8 +40,15 @@ class LabelCodec:
         return len(self.classes)
 
     @classmethod
-    def learn(cls, labels: Any) -> Self:
+    def learn(cls, labels: Any, *, least: int = 2) -> Self:
         """Find the label set.
+
+        Parameters
+        ----------
+        labels
+            As for ``TextClassifier.fit``.
+        least : int
+            So many different labels there have to be, where a text has one.
 
         Raises
         ------
@@ -57,7 +64,7 @@ class LabelCodec:
             classes, form = distinct(flat), "lists"
         else:
             classes, form = distinct(values), "single"
-        if len(classes) < 2 and form == "single":
+        if len(classes) < least and form == "single":
             only = (
                 f"all {len(values)} are {classes.tolist()[0]!r}" if len(classes) else "none given"
             )
@@ -65,7 +72,7 @@ class LabelCodec:
                 f"Expected at least two different labels, but {only}. "
                 "A classifier needs examples of each class."
             )
-        if not len(classes):
+        if not len(classes) and form == "lists":
             raise InputError("Every text has an empty list of labels; there is nothing to learn.")
         return cls(classes, form)
 

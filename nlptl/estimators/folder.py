@@ -15,6 +15,7 @@ from nlptl.data.audit import AuditReport
 from nlptl.data.rows import Rows
 from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.shelf import empty_shelf
+from nlptl.estimators.auto import Choice
 from nlptl.estimators.fitting.scoring import Fitted, FittedScorer
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.manifest import MANIFEST, read_manifest, verify_manifest, write_manifest
@@ -66,7 +67,8 @@ def _describe(model: TextModel, draft: Path) -> dict[str, Any]:
         "codec": model.fitted_.codec.to_json(),
         "features": model.fitted_.features.save(draft / _ENCODER),
         "scorer": model.fitted_.scorer.describe(),
-        "transfer": _spec(model.transfer),
+        "transfer": _spec(model.transfer_),
+        "verdict": model.transfer_verdict_ and model.transfer_verdict_.to_json(),
         "training": _training(model.training),
         "options": {name: getattr(model, name) for name in model.kept_options},
         "pairs": model.fitted_.probe.are_pairs,
@@ -92,6 +94,8 @@ def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
     codec = kind.codec_kind.from_json(described["codec"])
     probe = _sentences(described["pairs"], features.encoder)
     audited = AuditReport(**described["audit"])
+    verdict, model.transfer_ = described["verdict"], model.transfer
+    model.transfer_verdict_ = verdict and Choice.from_json(verdict, model.transfer)
     model._keep(Fitted(codec, features, scorer, probe), audited, None)
     model.notes_ = described["notes"]
     return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,24 @@ from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
-from nlptl.base.errors import InputError
+from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.protocols import Features
 from nlptl.data.audit import AuditReport
 from nlptl.data.labels import LabelCodec, as_values, same_labels
 from nlptl.data.targets import Targets
 from nlptl.estimators.exporting import export_classifier
-from nlptl.estimators.fitting.choosing import imbalance_for
+from nlptl.estimators.fitting.choosing import dense, imbalance_for
+from nlptl.estimators.fitting.learning import with_classes
 from nlptl.estimators.fitting.scoring import Fitted
+from nlptl.estimators.fitting.transfers import as_transfers
 from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.scores import ClassScore, class_scores, mean_rank_error
 from nlptl.heads.deciding.imbalance import Imbalance
 from nlptl.heads.linear import OrdinalHead
 from nlptl.training.config import TrainingConfig
 from nlptl.training.loop import History
+from nlptl.transfer.instances.selection import choose_rows
+from nlptl.transfer.relations.meaning import LabelMeaning
 
 
 class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
@@ -40,7 +45,8 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         ``TfidfEncoder``, ``FusedEncoder``); None is ``sentence-transformers/all-MiniLM-L6-v2``.
     transfer : transfer, list of transfers or None
         How the knowledge is carried over: ``Frozen``, ``FullFineTune`` or ``LoRA``, in a list with
-        ``L2SP`` beside it; None is ``Frozen()``.
+        ``Contrastive``, ``LabelMeaning`` or ``L2SP`` beside it; ``Auto`` or ``"auto"`` lets the
+        rows at hand decide. None is ``Frozen()``.
     head : head or None
         ``BlendHead``, ``LogisticHead``, ``MLPHead``, ``PrototypeHead``, ``DiscriminantHead``,
         ``OrdinalHead`` for labels with an order, or any scikit-learn classifier (which then
@@ -71,6 +77,10 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         What a look at the training data found.
     history_ : History or None
         Losses and scores, where a network was trained.
+    transfer_ : transfer, list of transfers or None
+        What was carried over: ``transfer``, or what ``Auto`` chose.
+    transfer_verdict_ : Choice or None
+        What ``Auto`` tried.
     notes_ : dict
         What was given to ``save`` beside the model.
 
@@ -128,7 +138,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
             Texts, or pairs of texts as tuples. A DataFrame where ``FusedEncoder`` names columns.
         labels : sequence of length n
             str, bool, int, float or tuples of these; or a list of them a text; or an (n, k)
-            array of zeros and ones.
+            array of zeros and ones. Both may be empty where ``LabelMeaning`` names the classes.
         source, validation : Corpus or dict of them, optional
             For transfers that use them: ``validation`` for ``FullFineTune``.
         unlabeled : Corpus or dict of them, optional
@@ -222,6 +232,77 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         chosen = self._codes(self.predict_proba(texts))
         names = [str(label) for label in self.classes_.tolist()]
         return class_scores(self._truth(labels), chosen, names)
+
+    def add_classes(self, names: Any) -> Self:
+        """Let the model know further classes by their names alone, without training again.
+
+        Parameters
+        ----------
+        names : mapping or sequence of (label, text)
+            What each new class means, as in ``LabelMeaning``; they join its names.
+
+        Raises
+        ------
+        ConfigError
+            If the model was not fitted with ``LabelMeaning``, or nothing is named.
+        InputError
+            If a class is there already.
+
+        Examples
+        --------
+        >>> clf = TextClassifier(transfer=LabelMeaning({"food": "food", "money": "money"}))
+        >>> clf.fit([], []).add_classes({"sport": "sports and games"}).classes_.tolist()
+        ['food', 'money', 'sport']
+        """
+        check_is_fitted(self)
+        transfers = as_transfers(self.transfer_)
+        if transfers.meaning is None:
+            raise ConfigError("add_classes() needs a model fitted with LabelMeaning().")
+        further = LabelMeaning(names, transfers.meaning.templates)
+        if not further.names:
+            raise ConfigError("add_classes() was given no name. Pass {label: text}.")
+        fitted = with_classes(self.fitted_, transfers.meaning, further)
+        known = replace(transfers.meaning, names=(*transfers.meaning.names, *further.names))
+        given = self.transfer_ if isinstance(self.transfer_, list | tuple) else [self.transfer_]
+        renewed = [known if isinstance(one, LabelMeaning) else one for one in given]
+        notes, self.transfer = self.notes_, renewed if len(renewed) > 1 else known
+        self.transfer_ = self.transfer
+        self._keep(fitted, self.audit_, self.history_)
+        self.notes_ = notes
+        return self
+
+    def suggest(self, texts: Any, n: int, *, strategy: str = "both") -> IntArray:
+        """Choose the texts whose labels would teach the model most.
+
+        Parameters
+        ----------
+        texts
+            Texts without labels, as for ``predict``.
+        n : int
+            How many to choose.
+        strategy : {"both", "uncertain", "diverse"}
+            The model is unsure about them, they differ from each other, or both [1]_.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Places in ``texts``, the first chosen first.
+
+        References
+        ----------
+        .. [1] Zhdanov, "Diverse mini-batch Active Learning", 2019, arXiv:1901.05954.
+
+        Examples
+        --------
+        >>> clf = TextClassifier(transfer=LabelMeaning({"food": "food", "money": "money"}))
+        >>> clf.fit([], []).suggest(["Soup.", "Tea.", "Food for money."], 1).tolist()
+        [2]
+        """
+        rows = self._checked_rows(texts)
+        features = self.fitted_.features.transform(rows)
+        return choose_rows(
+            dense(features), self._answer(features), n, strategy=strategy, seed=self.seed
+        )
 
     def export(self, folder: str | Path, *, format: str = "transformers") -> Path:  # noqa: A002
         """Write the model for those who do not have nlptl.

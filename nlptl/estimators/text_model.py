@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
@@ -22,7 +22,9 @@ from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.fused import FusedEncoder
 from nlptl.encoders.static.encoder import StaticEncoder
 from nlptl.encoders.static.tokens import Coverage
+from nlptl.estimators.auto import Auto, Choice, choose_transfer
 from nlptl.estimators.bulk.sharded import features_sharded
+from nlptl.estimators.fitting.body import Body
 from nlptl.estimators.fitting.choosing import (
     check_head,
     default_head,
@@ -33,10 +35,11 @@ from nlptl.estimators.fitting.choosing import (
     labelled_rows,
     reads_jointly,
     suited,
-    targets_of,
     token_lengths,
     with_options,
 )
+from nlptl.estimators.fitting.contrasting import contrast, contrast_config
+from nlptl.estimators.fitting.learning import Learning, learn_from, with_meaning
 from nlptl.estimators.fitting.scoring import (
     FitPlan,
     Fitted,
@@ -44,17 +47,16 @@ from nlptl.estimators.fitting.scoring import (
     fit_network_scorer,
     fit_solver_scorer,
 )
-from nlptl.estimators.fitting.transfers import as_transfers
+from nlptl.estimators.fitting.transfers import Transfers, as_transfers
 from nlptl.estimators.fitting.tuning import TUNING, Tuner, frozen_start
 from nlptl.estimators.folder import load_model, save_model
 from nlptl.heads.deciding.imbalance import Imbalance
 from nlptl.heads.deciding.scale import NumberScale
+from nlptl.heads.linear.logistic import MIDDLE, LogisticHead
 from nlptl.training.config import LoopConfig, TrainingConfig
 from nlptl.training.loop import History
 from nlptl.training.networks.features import NetworkRecipe
 from nlptl.transfer.features.frozen import FrozenFeatures
-
-_PROBE = 8
 
 
 class TextModel(NestedParams):
@@ -69,6 +71,10 @@ class TextModel(NestedParams):
         What a look at the training data found.
     history_ : History or None
         Losses and scores, where a network was trained.
+    transfer_ : transfer, list of transfers or None
+        What was carried over: ``transfer``, or what ``Auto`` chose.
+    transfer_verdict_ : Choice or None
+        What ``Auto`` tried.
     notes_ : dict
         What was given to ``save`` beside the model.
     """
@@ -94,6 +100,8 @@ class TextModel(NestedParams):
     fitted_: Fitted
     audit_: AuditReport
     history_: History | None
+    transfer_: Any
+    transfer_verdict_: Choice | None
     notes_: dict[str, Any]
 
     def audit(
@@ -187,6 +195,11 @@ class TextModel(NestedParams):
 
     def outputs(self, texts: Any) -> FloatArray:
         """Give what the head says of each text: (n, n_outputs)."""
+        rows = self._checked_rows(texts)
+        return self._answer(self.fitted_.features.transform(rows))
+
+    def _checked_rows(self, texts: Any) -> Rows:
+        """Read texts for a fitted model, and refuse pairs where it knows single texts."""
         check_is_fitted(self)
         rows = self._rows(texts)
         if rows.are_pairs != self.fitted_.probe.are_pairs:
@@ -195,7 +208,7 @@ class TextModel(NestedParams):
                 f"This model was trained on {kinds[self.fitted_.probe.are_pairs]}, got "
                 f"{kinds[rows.are_pairs]}, the first being {rows[0]!r}."
             )
-        return self._answer(self.fitted_.features.transform(rows))
+        return rows
 
     def _learn(
         self,
@@ -208,28 +221,67 @@ class TextModel(NestedParams):
         sample_weight: Any,
     ) -> Self:
         """Go from texts to a fitted model: the one way, for every kind of answers."""
-        encoder, transfers = self._encoder(), as_transfers(self.transfer)
-        tunes, main = transfers.tunes, transfers.main
-        self._refuse_unused(main, source=source, validation=None if tunes else validation)
-        rows = self._rows(texts)
-        codec = self.codec_kind.learn(answers)
+        chosen, choice = self._chosen(texts, answers)
+        encoder, transfers = self._encoder(), as_transfers(chosen)
+        stops = transfers.tunes and not transfers.refits_head
+        self._refuse_unused(transfers, source=source, validation=None if stops else validation)
+        given = texts, answers, sample_weight
+        learning = learn_from(self.codec_kind, self._rows, given, transfers)
+        rows, codec = learning.rows, learning.codec
         check_head(self.head, codec)
-        targets = targets_of(codec, answers, sample_weight, rows)
         further = self._further(unlabeled, encoder)
         report = self.audit(rows, answers)
-        joint = reads_jointly(self.pair_encoding, encoder, tunes=tunes)
-        if tunes:
-            features = frozen_start(transfers, encoder, rows, targets, joint=joint)
+        if not transfers.tunes:
+            joint = reads_jointly(self.pair_encoding, encoder, tunes=False)
+            features = transfers.main.learn(
+                encoder, rows, learning.targets, further=further, joint=joint
+            )
+            scorer, history = self._fit_scorer(encoder, features, learning), None
         else:
-            features = main.learn(encoder, rows, targets, further=further, joint=joint)
-        plan, scorer = self._fit_scorer(encoder, features, rows, targets, codec)
-        if tunes:
             unseen = labelled_rows(validation, codec)
-            tuner = Tuner(transfers, features, replace(plan, config=self._training(TUNING)))
-            features, scorer = tuner.fit(scorer, rows, targets, validation=unseen)
+            features, scorer, history = self._tune(encoder, learning, unseen)
         # Nothing of this object changes before all of it is there.
-        probe = rows.take(np.arange(min(_PROBE, len(rows))))
-        return self._keep(Fitted(codec, features, scorer, probe), report, scorer.history)
+        fitted = Fitted(codec, features, scorer, learning.probe)
+        self.transfer_, self.transfer_verdict_ = chosen, choice
+        return self._keep(fitted, report, scorer.history or history)
+
+    def _chosen(self, texts: Any, answers: Any) -> tuple[Any, Choice | None]:
+        """Give the transfer asked for, or the one that the rows speak for."""
+        auto = Auto() if self.transfer == "auto" else self.transfer
+        if not isinstance(auto, Auto):
+            return self.transfer, None
+        numeric = self.codec_kind is NumberScale
+        plain = list(answers.tolist() if hasattr(answers, "tolist") else answers)
+
+        def make(transfer: Any) -> Any:
+            # A trial is not what checkpoints are kept of.
+            kept = None if self.training is None else replace(self.training, checkpoints=None)
+            return clone(self).set_params(transfer=transfer, training=kept)
+
+        choice = choose_transfer(make, self._rows(texts), plain, auto=auto, numeric=numeric)
+        return choice.transfer, choice
+
+    def _tune(
+        self, encoder: Any, learning: Learning, unseen: tuple[Rows, Targets] | None
+    ) -> tuple[FrozenFeatures, FittedScorer, History | None]:
+        """Let the encoder learn, together with the head or before it."""
+        rows, targets, transfers = learning.rows, learning.targets, learning.transfers
+        joint = reads_jointly(self.pair_encoding, encoder, tunes=True)
+        start = frozen_start(transfers, encoder, rows, targets, joint=joint)
+        if not len(rows):  # only names are known: nothing could be tuned
+            return start, self._fit_scorer(encoder, start, learning), None
+        if transfers.refits_head:
+            self._imbalance(targets, solver=True, tunes=False)  # refused before, not after
+            config = self._training(contrast_config(transfers, len(rows)))
+            body = Body(transfers, start, FitPlan(config, None, self.seed, self.device))
+            features, history = contrast(body, *learning.with_names)
+            unmoved = features is start
+            return features, self._fit_scorer(encoder, features, learning, unseen=unmoved), history
+        scorer = self._fit_scorer(encoder, start, learning)
+        imbalance = self._imbalance(targets, solver=scorer.recipe is None, tunes=True)
+        plan = FitPlan(self._training(TUNING), imbalance, self.seed, self.device)
+        tuner = Tuner(Body(transfers, start, plan))
+        return (*tuner.fit(scorer, rows, targets, validation=unseen), None)
 
     def _keep(self, fitted: Fitted, report: AuditReport, history: History | None) -> Self:
         """Take over what was learnt, or read from a folder."""
@@ -238,29 +290,36 @@ class TextModel(NestedParams):
         return self
 
     def _fit_scorer(
-        self, encoder: Any, features: FrozenFeatures, rows: Rows, targets: Targets, codec: Any
-    ) -> tuple[FitPlan, FittedScorer]:
-        tunes = as_transfers(self.transfer).tunes
+        self, encoder: Any, features: FrozenFeatures, learning: Learning, *, unseen: bool = True
+    ) -> FittedScorer:
+        """Fit the head; ``unseen`` says that the features do not come from the labels."""
+        rows, targets, transfers = learning.rows, learning.targets, learning.transfers
+        tunes = transfers.tunes
         # Where an encoder is tuned, every process of a launch is here.
         found = features_sharded(features, rows) if tunes else features.transform(rows)
-        head = self._head(encoder, found, targets)
+        head = self._head(encoder, found, learning, unseen=unseen)
         solver = is_solver(head, encoder)
-        imbalance = self._imbalance(targets, solver=solver, tunes=tunes)
-        plan = FitPlan(self._training(LoopConfig()), imbalance, self.seed, self.device)
+        learns = tunes and not transfers.refits_head
+        imbalance = self._imbalance(targets, solver=solver, tunes=learns)
+        plan = FitPlan(self._training(LoopConfig()), imbalance, self.seed, self.device, unseen)
         if solver:
-            ready = in_codes(suited(head, found), codec)
-            scorer = fit_solver_scorer(ready, found, targets, plan)
-            return plan, replace(scorer, head=head)
+            ready = learning.knowing(in_codes(suited(head, found), learning.codec), features)
+            return replace(fit_solver_scorer(ready, found, targets, plan), head=head)
         recipe = NetworkRecipe(head, fusion_of(encoder), features.groups(rows), targets.n_outputs)
-        return plan, fit_network_scorer(recipe, dense(found), targets, plan)
+        return fit_network_scorer(recipe, dense(found), targets, plan)
 
     def _answer(self, features: Features) -> FloatArray:
         """Give what the head says of features: (n, n_outputs)."""
         raise NotImplementedError
 
-    def _head(self, encoder: Any, features: Features, targets: Targets) -> Any:
+    def _head(self, encoder: Any, features: Features, learning: Learning, *, unseen: bool) -> Any:
         """Give the head asked for, or the one that suits the data."""
-        return default_head(self.head, encoder, features, targets, seed=self.seed)
+        meaning, base = learning.transfers.meaning, self.head
+        if base is None and not unseen:
+            base = LogisticHead(C=MIDDLE)  # no row is left that could choose a strength
+        if meaning is not None:
+            return with_meaning(base, meaning, unseen=unseen)
+        return default_head(base, encoder, features, learning.targets, seed=self.seed)
 
     def _imbalance(self, targets: Targets, *, solver: bool, tunes: bool) -> Imbalance | None:
         """Give the treatment of rare classes."""
@@ -290,11 +349,12 @@ class TextModel(NestedParams):
             self._refuse("unlabeled", f"this {type(encoder).__name__} learns nothing from text")
         return Rows([text for corpus in corpora.values() for text in corpus.rows.texts])
 
-    def _refuse_unused(self, transfer: Any, **given: Any) -> None:
+    def _refuse_unused(self, transfers: Transfers, **given: Any) -> None:
         for name, value in given.items():
             if value is not None:
                 as_corpora(value, argument=name)
-                self._refuse(name, f"{type(transfer).__name__}() does not use it")
+                named = " with ".join(f"{type(one).__name__}()" for one in transfers)
+                self._refuse(name, f"{named} does not use it")
 
     @staticmethod
     def _refuse(name: str, reason: str) -> None:

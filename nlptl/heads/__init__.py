@@ -4,6 +4,7 @@ A head is a solver (it fits itself) or a module (it is trained).
 """
 
 from nlptl.heads.linear import BlendHead, DiscriminantHead, LogisticHead, OrdinalHead, RidgeHead
+from nlptl.heads.meaning import MeaningHead
 from nlptl.heads.mlp import MLPHead
 from nlptl.heads.prototypes import PrototypeHead
 
@@ -12,6 +13,7 @@ __all__ = [
     "DiscriminantHead",
     "LogisticHead",
     "MLPHead",
+    "MeaningHead",
     "OrdinalHead",
     "PrototypeHead",
     "RidgeHead",

@@ -94,7 +94,13 @@ class OneVsRest:
 
 
 def fit_solver(
-    head: Any, X: Features, targets: Targets, *, imbalance: Imbalance | None, seed: int
+    head: Any,
+    X: Features,
+    targets: Targets,
+    *,
+    imbalance: Imbalance | None,
+    seed: int,
+    unseen: bool = True,
 ) -> tuple[Any, Decision]:
     """Fit a head, and learn from held-out rows how its logits are to be read.
 
@@ -109,6 +115,9 @@ def fit_solver(
         How rare classes are treated.
     seed : int
         Deals rows into folds.
+    unseen : bool
+        Whether the features come from something that has not seen these labels: otherwise rows
+        that are held out are none, and probabilities stay as the head gives them.
 
     Returns
     -------
@@ -116,7 +125,7 @@ def fit_solver(
         The fitted head and its decision.
     """
     scorer = _fit_any(head, X, targets, imbalance)
-    if targets.numeric:
+    if targets.numeric or not (unseen or imbalance is not None or targets.several):
         return scorer, undecided(targets)
     held: HeldOut | None = getattr(scorer, "held_out_", None)
     if held is None:

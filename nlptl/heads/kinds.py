@@ -19,6 +19,7 @@ HEAD_KINDS = MappingProxyType(
         "DiscriminantHead": "nlptl.heads.linear.discriminant",
         "LogisticHead": "nlptl.heads.linear.logistic",
         "MLPHead": "nlptl.heads.mlp",
+        "MeaningHead": "nlptl.heads.meaning",
         "OrdinalHead": "nlptl.heads.linear.ordinal",
         "PrototypeHead": "nlptl.heads.prototypes",
         "RidgeHead": "nlptl.heads.linear.ridge",
@@ -31,6 +32,7 @@ _LEARNT = MappingProxyType(
         "BlendHead": ("coef_", "intercept_"),
         "DiscriminantHead": ("coef_", "intercept_"),
         "LogisticHead": ("coef_", "intercept_"),
+        "MeaningHead": ("coef_", "intercept_", "centre_", "scale_"),
         "OrdinalHead": ("coef_", "intercept_"),
         "PrototypeHead": ("prototypes_",),
         "RidgeHead": ("coef_", "intercept_"),
@@ -52,10 +54,7 @@ def describe_head(head: Any) -> dict[str, Any]:
             f"A head of type {kind} cannot be saved: only {', '.join(HEAD_KINDS)} can, since "
             "nothing is ever pickled."
         )
-    params = {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in head.get_params(deep=False).items()
-    }
+    params = {name: _plain(value) for name, value in head.get_params(deep=False).items()}
     return {"kind": kind, "params": params}
 
 
@@ -68,7 +67,15 @@ def make_head(described: dict[str, Any]) -> Any:
     return getattr(import_module(HEAD_KINDS[kind]), kind)(**params)
 
 
+def _plain(value: Any) -> Any:
+    if hasattr(value, "get_params"):
+        return describe_head(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return make_head(value)
     return tuple(_tuples(part) for part in value) if isinstance(value, list) else value
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.table import Table
 
 from nlptl.data.audit import AuditReport
+from nlptl.evaluation.gate import Verdict
 from nlptl.evaluation.intervals import Interval
 from nlptl.evaluation.scores import ClassScore
 
@@ -64,6 +66,35 @@ def comparison_table(title: str, rungs: Sequence[Rung]) -> Table:
             f"{rung.seconds:.1f}",
             style=style,
         )
+    return table
+
+
+def verdict_table(verdict: Verdict, *, metric: str, n_rows: int) -> Table:
+    """Show what paired splits say of something, held against leaving it out."""
+    n_splits = len(verdict.scores)
+    table = _table(f"{n_rows} rows, {n_splits} splits: {verdict.name} {verdict.says}", "method")
+    table.add_column(metric, justify="right")
+    table.add_column("gain", justify="right")
+    table.add_column("95 % interval", justify="right")
+    means, gain = verdict.scores.mean(axis=0), verdict.gain
+    table.add_row(verdict.against, f"{means[1]:.3f}", "", "")
+    span = f"{gain.low:+.3f} to {gain.high:+.3f}"
+    table.add_row(verdict.name, f"{means[0]:.3f}", f"{gain.value:+.3f}", span)
+    return table
+
+
+def choice_table(choice: Any) -> Table:
+    """Show what ``Auto`` tried, what the rows said of it, and what was chosen."""
+    table = _table(f"Chosen: {choice.name}", "tried", "on the rows at hand")
+    for heading in ("gain", "95 % interval", "used", "seconds"):
+        table.add_column(heading, justify="right")
+    for trial in choice.trials:
+        verdict = trial.verdict
+        gain = "" if verdict is None else f"{verdict.gain.value:+.3f}"
+        span = "" if verdict is None else f"{verdict.gain.low:+.3f} to {verdict.gain.high:+.3f}"
+        said = trial.note or (verdict.says if verdict else "")
+        used = "yes" if trial.used else "no"
+        table.add_row(trial.name, said, gain, span, used, f"{trial.seconds:.1f}")
     return table
 
 

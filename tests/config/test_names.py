@@ -1,8 +1,24 @@
 import pytest
 
-from nlptl import Frozen, LogisticHead, MLPHead, TrainingConfig, TransformerEncoder
+from nlptl import (
+    Contrastive,
+    Frozen,
+    LabelMeaning,
+    LogisticHead,
+    LoRA,
+    MLPHead,
+    TrainingConfig,
+    TransformerEncoder,
+)
 from nlptl.base.errors import ConfigError
-from nlptl.config.names import TABLES, build, build_encoder, find_class, options_of
+from nlptl.config.names import (
+    TABLES,
+    build,
+    build_encoder,
+    build_joined,
+    find_class,
+    options_of,
+)
 from nlptl.encoders import StaticEncoder
 
 
@@ -18,6 +34,22 @@ def test_strings_are_read_as_the_type_asked_for():
     assert build("head", "logistic", {"C": "cv"}).C == LogisticHead().C
     assert build("transfer", "frozen", {"layers": "all"}) == Frozen("all")
     assert build("training", "training", {"epochs": "7"}) == TrainingConfig(epochs=7)
+
+
+def test_names_joined_are_a_list_and_options_find_their_owner():
+    options = {"rank": "4", "steps": "7", "names": '{"a": "one", "b": ["two", "three"]}'}
+    made = build_joined("transfer", "contrastive + lora+meaning", options)
+    names = LabelMeaning({"a": "one", "b": ["two", "three"]})
+    assert made == [Contrastive(steps=7), LoRA(rank=4), names]
+    assert build_joined("transfer", "meaning", {"names": {"a": "one"}}) == LabelMeaning(
+        {"a": "one"}
+    )
+    with pytest.raises(ConfigError, match="no option 'stepz'. Did you mean 'steps'"):
+        build_joined("transfer", "contrastive+lora", {"stepz": 3})
+    with pytest.raises(ConfigError, match="'features' belongs to full and lora"):
+        build_joined("transfer", "full+lora", {"features": "top"})
+    with pytest.raises(ConfigError, match="No transfer is called 'contrastve'"):
+        build_joined("transfer", "contrastve+lora", {})
 
 
 def test_an_encoder_is_a_name_of_the_table_or_of_the_hub():

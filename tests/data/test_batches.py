@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nlptl.data.batches import by_length, like_lengths, shuffled
+from nlptl.data.batches import by_class, by_length, like_lengths, shuffled
 
 
 @pytest.mark.parametrize("budget", [1, 7, 64, 10_000])
@@ -45,3 +45,29 @@ def test_batches_of_like_length_lose_no_row_and_pad_little(n):
         assert [b.tolist() for b in passes[0]] != [b.tolist() for b in passes[2]]
         spread = np.mean([np.ptp(lengths[batch]) for batch in passes[0]])
         assert spread < 0.2 * np.ptp(lengths)
+
+
+@pytest.mark.parametrize(("n", "classes", "size"), [(32, 4, 64), (48, 6, 16), (616, 77, 64)])
+def test_batches_by_class_hold_several_rows_of_each_of_their_classes(n, classes, size):
+    codes = np.random.default_rng(0).permutation(np.arange(n) % classes)
+    passes = [list(by_class(codes, size, rng=np.random.default_rng(seed))) for seed in (1, 1, 2)]
+    for found in passes:
+        assert sorted(np.concatenate(found).tolist()) == list(range(n))
+        assert max(map(len, found)) <= size
+        for batch in found:
+            assert np.bincount(codes[batch])[np.unique(codes[batch])].min() >= 2
+    assert [b.tolist() for b in passes[0]] == [b.tolist() for b in passes[1]]
+    if n > size:
+        assert [b.tolist() for b in passes[0]] != [b.tolist() for b in passes[2]]
+
+
+def test_batches_by_class_take_a_row_by_its_rarest_label():
+    codes = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 0, 0]])
+    found = list(by_class(codes, 2, rng=np.random.default_rng(0)))
+    assert sorted(map(sorted, (b.tolist() for b in found)))[0] == [0, 2]
+    assert sorted(np.concatenate(found).tolist()) == list(range(6))
+
+
+def test_a_class_alone_in_its_batch_is_no_error():
+    found = list(by_class(np.zeros(1, int), 8, rng=np.random.default_rng(0)))
+    assert [batch.tolist() for batch in found] == [[0]]

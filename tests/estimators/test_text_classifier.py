@@ -362,3 +362,17 @@ def test_an_order_holds_where_a_fold_lacks_a_class(severities):
     for head in (OrdinalHead(SEVERITIES), OrdinalHead(SEVERITIES, C=1.0)):
         model = TextClassifier(TfidfEncoder(), head=head).fit(few_texts, few_labels)
         assert model.score(few_texts, few_labels) > 0.8
+
+
+def test_texts_worth_a_label_are_suggested(support, tiny_encoder):
+    texts, labels = support
+    model = TextClassifier(tiny_encoder, head=LogisticHead(C=1.0)).fit(texts[::8], labels[::8])
+    found = model.suggest(texts, 12)
+    assert len(set(found.tolist())) == 12
+    np.testing.assert_array_equal(found, model.suggest(texts, 12))
+    ordered = np.sort(model.predict_proba(texts), axis=1)
+    lead = ordered[:, -1] - ordered[:, -2]
+    unsure = model.suggest(texts, 12, strategy="uncertain")
+    assert lead[unsure].max() <= np.sort(lead)[12]
+    with pytest.raises(InputError, match="trained on single texts"):
+        model.suggest([("a", "b")], 1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nlptl.base.errors import InputError
-from nlptl.evaluation.intervals import paired_interval, share_interval
+from nlptl.evaluation.intervals import paired_interval, resampled_interval, share_interval
 
 
 def test_the_interval_of_a_share_covers_the_truth_as_often_as_it_says():
@@ -27,3 +27,15 @@ def test_paired_differences_by_hand():
     assert found.high - found.value == pytest.approx(12.706, rel=1e-3)
     with pytest.raises(InputError, match="at least two differences, got 1"):
         paired_interval(np.array([1.0]))
+
+
+def test_splits_that_share_rows_make_the_interval_wider():
+    gains = np.array([0.02, 0.05, 0.03, 0.04])
+    plain, corrected = paired_interval(gains), resampled_interval(gains, test_share=0.2)
+    assert corrected.value == plain.value
+    wider = (corrected.high - corrected.value) / (plain.high - plain.value)
+    assert wider == pytest.approx(np.sqrt((1 / 4 + 0.25) / (1 / 4)))
+    with pytest.raises(InputError, match="test_share must lie between"):
+        resampled_interval(gains, test_share=1.0)
+    with pytest.raises(InputError, match="at least two"):
+        resampled_interval(gains[:1], test_share=0.2)

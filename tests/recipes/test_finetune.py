@@ -114,6 +114,7 @@ def test_a_finished_run_and_other_settings_are_told_apart(room, alone, capsys):
     assert "differ in seed" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_adapter_is_tuned_by_two_processes(room, launch):
     asked = options(room, "adapter", "--transfer.merge", "false", "--transfer.rank", "4")
     done = launch(RECIPES / "lora.py", *asked)

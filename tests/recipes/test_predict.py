@@ -97,6 +97,7 @@ def test_a_killed_run_goes_on_with_another_number_of_processes(launch, room, cap
     assert "nothing to do" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_error_in_one_process_ends_the_other(launch, room):
     table = pd.read_csv(room / "in.csv")
     table.loc[20, "text"] = " "  # in the second piece, which is the second process's

@@ -144,7 +144,7 @@ def audit(
     plain = _plain_texts(texts)
     blank = {i for i, text in enumerate(plain) if not "".join(text).strip()}
     groups = [group for group in exact_groups(plain) if group[0] not in blank]
-    codec = LabelCodec.learn(labels) if labels is not None and not numeric else None
+    codec = LabelCodec.learn(labels, least=0) if labels is not None and not numeric else None
     codes = codec.encode(labels) if codec is not None else None
     if numeric and labels is not None:
         numbers = as_numbers(labels)
@@ -166,7 +166,7 @@ def audit(
         leaked={name: exact for name, (exact, _) in across.items()},
         nearly_leaked={name: near for name, (_, near) in across.items()},
         n_cut=int((over > 0).sum()),
-        longest=int(token_counts.max()) if token_counts is not None else 0,
+        longest=int(token_counts.max(initial=0)) if token_counts is not None else 0,
         share_beyond=float(over.sum() / max(token_counts.sum(), 1)) if len(over) else 0.0,  # type: ignore[union-attr]
         window=window,
     )

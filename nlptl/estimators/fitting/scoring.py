@@ -32,12 +32,15 @@ class FitPlan:
         How rare classes are treated.
     seed : int
     device : str or None
+    unseen : bool
+        Whether what gives the features has not seen the labels.
     """
 
     config: LoopConfig
     imbalance: Imbalance | None
     seed: int
     device: str | None
+    unseen: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +126,9 @@ class FittedScorer:
 
 def fit_solver_scorer(head: Any, X: Features, targets: Targets, plan: FitPlan) -> FittedScorer:
     """Fit a head that solves for itself."""
-    fitted, decision = fit_solver(head, X, targets, imbalance=plan.imbalance, seed=plan.seed)
+    fitted, decision = fit_solver(
+        head, X, targets, imbalance=plan.imbalance, seed=plan.seed, unseen=plan.unseen
+    )
     return FittedScorer(head, fitted, decision)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,20 +14,19 @@ import numpy as np
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
-from nlptl.base.protocols import BoundTransfer, Context
+from nlptl.base.protocols import BoundTransfer
 from nlptl.data.rows import Rows
 from nlptl.data.splits import stratified_folds
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.encoder import TransformerEncoder
-from nlptl.encoders.contextual.shelf import LoadedEncoder, default_device, read_encoder
-from nlptl.encoders.contextual.windows import Windows, first_windows
-from nlptl.estimators.fitting.scoring import FitPlan, FittedScorer
+from nlptl.encoders.contextual.windows import Windows
+from nlptl.estimators.fitting.body import Body
+from nlptl.estimators.fitting.scoring import FittedScorer
 from nlptl.estimators.fitting.transfers import Transfers
 from nlptl.heads.deciding.decision import Decision
 from nlptl.heads.deciding.imbalance import FocalLoss
 from nlptl.heads.fitting import OneVsRest, learn_decision, undecided, weigh_rows
 from nlptl.heads.linear import LogisticHead, RidgeHead
-from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
 from nlptl.training.losses import focal_losses, row_losses
@@ -38,9 +37,6 @@ TUNING = LoopConfig(
     epochs=6, batch_size=16, learning_rate=1e-4, weight_decay=0.01, warmup_share=0.1, patience=6
 )
 """What is taken where ``TrainingConfig`` leaves it open."""
-
-_MOST_WINDOWS = 8
-"""Of a longer text so many windows are learnt from; all of them are read to predict."""
 
 _LESS_IS_BETTER = ("log_loss", "calibration_error")
 _FEW = 1_000
@@ -92,15 +88,11 @@ class Tuner:
 
     Attributes
     ----------
-    transfers : Transfers
-    start : FrozenFeatures
-        From ``frozen_start``.
-    plan : FitPlan
+    body : Body
+        What is tuned, starting from ``frozen_start``.
     """
 
-    transfers: Transfers
-    start: FrozenFeatures
-    plan: FitPlan
+    body: Body
 
     def fit(
         self,
@@ -124,9 +116,9 @@ class Tuner:
             Rows that decide how long to train; without them some are held out as
             ``TrainingConfig`` says.
         """
-        plan, config = self.plan, self.plan.config
+        plan, config = self.body.plan, self.body.plan.config
         linear = RidgeHead() if targets.numeric else LogisticHead()
-        groups = self.start.groups(rows)
+        groups = self.body.start.groups(rows)
         recipe = scorer.recipe or NetworkRecipe(linear, None, groups, targets.n_outputs)
         head = scorer.fitted if scorer.recipe else _as_network(recipe, scorer)
         learning, held = (rows, targets), validation
@@ -135,7 +127,7 @@ class Tuner:
             unused = targets.numeric and config.keep != "best"
             share = 0.0 if unused else config.validation_share
             learning, held = _split(rows, targets, share, plan.seed)
-        unseen = None if held is None else self._windows(held[0].texts, held[1])
+        unseen = None if held is None else self.body.windows(held[0].texts, held[1])
         chooses = config.keep == "best" or (config.keep == "auto" and validation is not None)
         if chooses and unseen is None:
             raise ConfigError(f"keep='best' needs held-out rows, and {len(rows)} rows are too few.")
@@ -147,11 +139,11 @@ class Tuner:
         if validation is None and held is not None and _is_refitted(config, len(rows)):
             first = network
             network, history = starts((rows, targets), _once_more(config, history))
-            if getattr(self.transfers.main, "averages_weights", False):
+            if getattr(self.body.transfers.main, "averages_weights", False):
                 _average(network, first)
         done = FeatureNetwork(network.head.eval(), network.scale)
         scored = FittedScorer(recipe.head, done, decision, recipe, history)
-        return self._features(network), scored
+        return self.body.features(network), scored
 
     def _train(
         self,
@@ -165,79 +157,26 @@ class Tuner:
         """Train once from the head given; ``unseen`` rows choose the epoch, if there are some."""
         from nlptl.training.networks.tuning import Tuning, tune
 
-        plan, (rows, targets) = self.plan, learning
+        plan, (rows, targets) = self.body.plan, learning
         weighed = targets if targets.several else weigh_rows(targets, plan.imbalance)
-        seen = self._windows(rows.texts, weighed)
+        seen = self.body.windows(rows.texts, weighed)
         focal = isinstance(plan.imbalance, FocalLoss)
         how = Tuning(
             config,
             plan.seed,
             plan.device,
             loss=focal_losses if focal else row_losses,
-            settings=self._settings(seen, config),
+            settings=self.body.settings(seen, config),
         )
         score = None if unseen is None else self._score(unseen)
         return tune(partial(self._build, recipe, head, seen.windows), seen, how, score=score)
-
-    def _build(
-        self, recipe: NetworkRecipe, head: FeatureNetwork, windows: Windows, seed: int
-    ) -> tuple[Any, list[BoundTransfer]]:
-        """Make a network ready to be trained, with the transfers bound to it."""
-        from nlptl.training.networks.embeddings import keep_occurring
-        from nlptl.training.networks.texts import TextNetwork
-
-        encoder, folder = self._encoder, self._encoder.folder
-        keeps = getattr(self.transfers.main, "keeps_head", True)
-        network = TextNetwork(
-            self._model(),
-            copy.deepcopy(head.module) if keeps else recipe.build(),
-            pooling=encoder.chosen_pooling,
-            weights=self.start.weights,
-            scale=head.scale,
-        )
-        if getattr(self.transfers.main, "trains_embeddings", False):
-            keep_occurring(network.encoder, [[self._padding], *windows.ids])
-        context = Context(network, folder.n_layers, seed, lambda texts: self._windows(texts, None))
-        return network, [transfer.bind(context) for transfer in self.transfers]
-
-    def _model(self) -> Any:
-        """Read the encoder anew: a fit never changes weights that others use."""
-        stock = self._encoder.chosen_pooling.tokens == "stock"
-        dropout = self.plan.config.attention_dropout
-        return read_encoder(
-            self._encoder.folder, "float32", self._place, stock=stock, attention_dropout=dropout
-        ).model
-
-    def _windows(self, texts: Sequence[Any], targets: Targets | None) -> Any:
-        from nlptl.training.networks.texts import LabelledWindows
-
-        paired = len(texts) and not isinstance(texts[0], str)
-        apart = bool(paired) and not self.start.joint
-        single = [text for pair in texts for text in pair] if apart else texts
-        windows = first_windows(self._encoder.windows(single), _MOST_WINDOWS)
-        return LabelledWindows(windows, targets, self._padding, sides=2 if apart else 1)
-
-    def _settings(self, seen: Any, config: LoopConfig) -> dict[str, Any]:
-        """Tell this fit from others: its data, its encoder and all that decides the result."""
-        elsewhere = ("checkpoints", "save_steps", "log_with", "quiet")
-        told = {n: value for n, value in config.get_params().items() if n not in elsewhere}
-        return {
-            "training": told,
-            "transfer": [repr(transfer) for transfer in self.transfers],
-            "encoder": self._encoder.folder.fingerprint,
-            "pooling": repr(self._encoder.chosen_pooling),
-            "joint": self.start.joint,
-            "imbalance": repr(self.plan.imbalance),
-            "seed": self.plan.seed,
-            "rows": fingerprint([seen.windows.ids, seen.targets.codes.tolist()]),
-        }
 
     def _score(self, unseen: Any) -> Callable[[Any], float]:
         """Give the function that judges the network after each epoch."""
         from nlptl.evaluation.metrics import measure
         from nlptl.training.networks.texts import log_loss, logits_of
 
-        name, targets = self.plan.config.metric, unseen.targets
+        name, targets = self.body.plan.config.metric, unseen.targets
         if name == "log_loss":
             return lambda network: -log_loss(network, unseen)
         plain = undecided(targets)
@@ -254,32 +193,14 @@ class Tuner:
     def _decision(self, network: Any, unseen: Any) -> Decision:
         from nlptl.training.networks.texts import logits_of
 
-        return learn_decision(logits_of(network, unseen), unseen.targets, self.plan.imbalance)
+        return learn_decision(logits_of(network, unseen), unseen.targets, self.body.plan.imbalance)
 
-    def _features(self, network: Any) -> FrozenFeatures:
-        from nlptl.training.networks.embeddings import put_back
-
-        model = network.encoder
-        put_back(model)
-        for weight in model.parameters():
-            weight.requires_grad_(True)
-        tuned = LoadedEncoder(
-            self._encoder.folder, model.eval(), "float32", self._place, adapter=network.adapter
-        )
-        return replace(self.start, encoder=replace(self._encoder, weights=tuned, dtype="float32"))
-
-    @property
-    def _encoder(self) -> TransformerEncoder:
-        encoder: TransformerEncoder = self.start.encoder
-        return encoder
-
-    @property
-    def _place(self) -> str:
-        return self.plan.device or default_device()
-
-    @property
-    def _padding(self) -> int:
-        return int(self._encoder.folder.tokenizer.pad_token_id or 0)
+    def _build(
+        self, recipe: NetworkRecipe, head: FeatureNetwork, windows: Windows, seed: int
+    ) -> tuple[Any, list[BoundTransfer]]:
+        keeps = getattr(self.body.transfers.main, "keeps_head", True)
+        module = copy.deepcopy(head.module) if keeps else recipe.build()
+        return self.body.network(module, windows, seed, scale=head.scale)
 
 
 def _average(network: Any, first: Any) -> None:

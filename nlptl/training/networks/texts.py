@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from nlptl.encoders.contextual.pooling import TOKEN_POOLINGS, Pooling
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.encoders.pairs import pair_tensors
 from nlptl.training.losses import as_truth, row_losses
+from nlptl.training.networks.together import from_all
 
 _TOKENS_UNSEEN = 8192
 _ABOUT_ROWS = ("owners", "sides")
@@ -217,6 +218,7 @@ class Objective(nn.Module):
         self.loss = loss
         self.transfers = list(transfers)
         self._no_split_modules = getattr(network.encoder, "_no_split_modules", None)
+        self.replaced = any(transfer.replaces_loss for transfer in self.transfers)
         for transfer in self.transfers:
             for name, module in transfer.modules().items():
                 network.extras[name] = module
@@ -227,11 +229,14 @@ class Objective(nn.Module):
         outputs = {name: self._outputs(batch) for name, batch in batches.items()}
         total = torch.zeros((), device=next(self.network.head.parameters()).device)
         for found in outputs.values():
-            if found.batch.truth is not None:
+            if found.batch.truth is not None and not self.replaced:
                 losses = self.loss(found.logits, found.batch.truth)
                 total = total + (losses * found.batch.weights).sum()
         for transfer in self.transfers:
-            further = transfer.loss(outputs, progress)
+            seen = (
+                {n: _of_all(o) for n, o in outputs.items()} if transfer.compares_rows else outputs
+            )
+            further = transfer.loss(seen, progress)
             if further is not None:
                 total = total + further * share
         return total
@@ -241,10 +246,36 @@ class Objective(nn.Module):
         return Outputs(features, self.network.head(features), batch)
 
 
+def _of_all(found: Outputs) -> Outputs:
+    """Give the rows of all processes in this pass; rows of weight 0 stand for none."""
+    weights = from_all(found.batch.weights)
+    counts = weights > 0
+    truth = found.batch.truth
+    shown = None if truth is None else from_all(truth)[counts]
+    batch = replace(found.batch, inputs={}, truth=shown, weights=weights[counts])
+    return Outputs(from_all(found.features)[counts], from_all(found.logits)[counts], batch)
+
+
 def logits_of(
     network: TextNetwork, rows: LabelledWindows, *, some: IntArray | None = None
 ) -> FloatArray:
     """Give the logits of each row, or of some rows, in order: (n, n_outputs)."""
+    return _of_each(network, network, rows, some)
+
+
+def features_of(
+    network: TextNetwork, rows: LabelledWindows, *, some: IntArray | None = None
+) -> FloatArray:
+    """Give what the head sees of each row, or of some rows, in order: (n, n_features)."""
+    return _of_each(network, network.features, rows, some)
+
+
+def _of_each(
+    network: TextNetwork,
+    answer: Callable[[dict[str, Any]], torch.Tensor],
+    rows: LabelledWindows,
+    some: IntArray | None,
+) -> FloatArray:
     chosen = np.arange(len(rows)) if some is None else some
     where = next(network.parameters()).device
     was_training = network.training
@@ -253,7 +284,7 @@ def logits_of(
     with torch.no_grad():  # what FSDP2 gathers in inference mode could not be trained any more
         for places in by_length(rows.sizes[chosen], tokens_per_batch=_TOKENS_UNSEEN):
             inputs = rows.inputs(chosen[places], where)
-            parts.append(network(inputs).float().cpu().numpy())
+            parts.append(answer(inputs).float().cpu().numpy())
             order.append(places)
     network.train(was_training)
     found: FloatArray = np.concatenate(parts)

@@ -16,7 +16,7 @@ from nlptl.base.arrays import IntArray
 from nlptl.base.chance import torch_seed
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import BoundTransfer, Stage
-from nlptl.data.batches import dealt, like_lengths
+from nlptl.data.batches import by_class, dealt, like_lengths
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.precision import has_bfloat16
 from nlptl.training.checkpoints import Keeper, logger
@@ -62,6 +62,8 @@ class TextFeed:
     rank, n_ranks : int
         This process, and how many there are.
     where : torch.device
+    by_class : bool
+        Batches hold several rows of each of their classes.
     """
 
     streams: Mapping[str, LabelledWindows]
@@ -70,6 +72,7 @@ class TextFeed:
     rank: int
     n_ranks: int
     where: Any
+    by_class: bool = False
 
     def __len__(self) -> int:
         return len(self._order(self._leading, 0))
@@ -128,9 +131,11 @@ class TextFeed:
 
     @lru_cache(maxsize=4)  # noqa: B019 - a feed lives as long as its training
     def _order(self, name: str, epoch: int) -> list[IntArray]:
-        rng = np.random.default_rng((self.seed, epoch))
-        sizes = self.streams[name].sizes
-        return list(like_lengths(sizes, self.config.batch_size, rng=rng))
+        rng, rows = np.random.default_rng((self.seed, epoch)), self.streams[name]
+        size = self.config.batch_size
+        if self.by_class and rows.targets is not None:
+            return list(by_class(rows.targets.codes, size, rng=rng))
+        return list(like_lengths(rows.sizes, size, rng=rng))
 
     @lru_cache(maxsize=8)  # noqa: B019
     def _shuffled(self, name: str, cycle: int) -> IntArray:
@@ -152,6 +157,9 @@ class Tuning:
         Takes logits and truth; gives the loss of each row.
     settings : mapping
         Plain JSON that tells this fit from others, for its checkpoints.
+    collapsed : callable, optional
+        Takes the network, its rows and the history; says why training came to nothing, or None.
+        Without it the logits tell.
     """
 
     config: LoopConfig
@@ -159,6 +167,7 @@ class Tuning:
     device: str | None = None
     loss: Callable[[Any, Any], Any] = row_losses
     settings: Mapping[str, Any] | None = None
+    collapsed: Callable[[Any, Any, Any], str | None] | None = None
 
 
 def tune(
@@ -184,7 +193,7 @@ def tune(
     for attempt in range(how.config.restarts + 1):
         again = replace(how, seed=how.seed + 1000 * attempt)
         network, history = _attempt(build, rows, again, score=score, attempt=attempt)
-        reason = from_main(partial(collapse, network, rows, history))
+        reason = from_main(partial(how.collapsed or collapse, network, rows, history))
         if reason is None or attempt == how.config.restarts:
             break
         restarts.append(reason)
@@ -274,13 +283,15 @@ def _learner(objective: Objective, rows: LabelledWindows, how: Tuning, accelerat
     in_time = [*transfers[1:], *transfers[:1]]
     stages = [stage for transfer in in_time for stage in transfer.stages()] or [Stage()]
     ranks = (accelerator.process_index, accelerator.num_processes)
+    compares = any(transfer.compares_rows for transfer in transfers)
     if spreads_weights(accelerator):
         _check_spread(stages, transfers)
 
     def feed(place_of_stage: int, stage: Stage) -> TextFeed:
         seed = how.seed + 100 * place_of_stage
         names = streams if stage.streams is None else stage.streams
-        return TextFeed({n: streams[n] for n in names}, how.config, seed, *ranks, where)
+        chosen = {n: streams[n] for n in names}
+        return TextFeed(chosen, how.config, seed, *ranks, where, by_class=compares)
 
     return Learner(
         objective,

@@ -105,6 +105,7 @@ def probabilities(room, model):
     return model.predict_proba(pd.read_csv(room / "train.csv")["text"].tolist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("transfer", "head", "training"),
     [
@@ -125,6 +126,7 @@ def test_weights_in_parts_end_where_whole_ones_do(room, launch, transfer, head, 
     np.testing.assert_allclose(found, wanted, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_ends_as_if_it_was_not(room, launch):
     training = {"average": "ema", "save_steps": 4, "epochs": 1}
     kept = {"checkpoints": str(room / "kept"), **training}

@@ -1,0 +1,69 @@
+"""Hold two transfers against each other on the labelled rows at hand.
+
+Both learn from the same rows and are tested on the same others, several times over; the interval of
+the gain allows for splits that share rows. A gain whose interval holds 0 is no clear difference.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+
+from nlptl.base.errors import ConfigError
+from nlptl.cli import train
+from nlptl.cli.console import console, labels_of
+from nlptl.config.run import Part, read_run
+from nlptl.data.splits import k_shot
+from nlptl.data.tables.reading import read_table, texts_of
+from nlptl.evaluation.gate import Splits, judge
+from nlptl.reports.tables import verdict_table
+
+EXAMPLES = """examples:
+  nlptl compare reviews.csv --transfer meaning
+  nlptl compare reviews.csv --shots 8 --transfer contrastive+meaning --against meaning --rounds 1
+  nlptl compare data.csv --transfer full --against lora --json
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options of the command: those of ``train``, and how to compare."""
+    train.add_arguments(parser)
+    parser.add_argument("--against", metavar="NAME", default="frozen", help="the other transfer")
+    parser.add_argument("--folds", type=int, default=5, help="of each round")
+    parser.add_argument("--rounds", type=int, default=2, help="how often the rows are dealt")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON, no table")
+
+
+def run(given: Namespace) -> int:
+    """Fit both on every split, and say what came of it."""
+    own = ("config", "overwrite", "against", "folds", "rounds", "json")
+    flags = {name: value for name, value in vars(given).items() if name not in own}
+    for name in ("output", "test", "test_share"):
+        if flags.pop(name, None) is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"compare tests on splits of DATA and keeps nothing: no {option}.")
+    settings = replace(read_run(given.config, flags), output=None)
+    named = settings.transfer.name or "frozen"
+    if given.against == named:
+        raise ConfigError(f"--transfer and --against are both {named!r}. Name another one.")
+    other = replace(settings, transfer=Part(given.against))
+    table = read_table(settings.data, split=settings.split)
+    rows = texts_of(table, settings.text_column)
+    labels = labels_of(table, settings.label_column, numeric=settings.numeric)
+    if settings.shots is not None:
+        some = k_shot(labels, settings.shots, seed=settings.seed)
+        rows, labels = rows.take(some), [labels[i] for i in some]
+    verdict = judge(
+        {named: settings.model(), given.against: other.model()},
+        rows,
+        labels,
+        splits=Splits(given.folds, given.rounds, settings.seed),
+    )
+    if given.json:
+        sys.stdout.write(json.dumps({**verdict.to_json(), "rows": len(rows)}) + "\n")
+    else:
+        metric = "R²" if settings.numeric else "accuracy"
+        console().print(verdict_table(verdict, metric=metric, n_rows=len(rows)))
+    return 0

@@ -1,0 +1,126 @@
+"""The encoder that a fit tunes: from texts to a network, and back to features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nlptl.base.protocols import BoundTransfer, Context
+from nlptl.data.targets import Targets
+from nlptl.encoders.contextual.encoder import TransformerEncoder
+from nlptl.encoders.contextual.shelf import LoadedEncoder, default_device, read_encoder
+from nlptl.encoders.contextual.windows import Windows, first_windows
+from nlptl.estimators.fitting.scoring import FitPlan
+from nlptl.estimators.fitting.transfers import Transfers
+from nlptl.storage.hashing import fingerprint
+from nlptl.training.config import LoopConfig
+from nlptl.transfer.features.frozen import FrozenFeatures
+
+_MOST_WINDOWS = 8
+"""Of a longer text so many windows are learnt from; all of them are read to predict."""
+
+_ELSEWHERE = ("checkpoints", "save_steps", "log_with", "quiet")
+"""Settings of training that do not change what is learnt."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """What is tuned, by which transfers.
+
+    Attributes
+    ----------
+    transfers : Transfers
+    start : FrozenFeatures
+        The encoder before it is tuned, and how its layers are joined.
+    plan : FitPlan
+    """
+
+    transfers: Transfers
+    start: FrozenFeatures
+    plan: FitPlan
+
+    def network(
+        self, head: Any, windows: Windows, seed: int, *, scale: float
+    ) -> tuple[Any, list[BoundTransfer]]:
+        """Make a network ready to be trained, with the transfers bound to it.
+
+        Parameters
+        ----------
+        head : torch.nn.Module
+            Takes features, gives logits.
+        windows : Windows
+            What is learnt from: only word embeddings that occur in it can change.
+        seed : int
+        scale : float
+            Features are multiplied by it before the head.
+        """
+        from nlptl.training.networks.embeddings import keep_occurring
+        from nlptl.training.networks.texts import TextNetwork
+
+        encoder, folder = self.encoder, self.encoder.folder
+        pooling, weights = encoder.chosen_pooling, self.start.weights
+        network = TextNetwork(self._model(), head, pooling=pooling, weights=weights, scale=scale)
+        if getattr(self.transfers.main, "trains_embeddings", False):
+            keep_occurring(network.encoder, [[self._padding], *windows.ids])
+        context = Context(network, folder.n_layers, seed, lambda texts: self.windows(texts, None))
+        return network, [transfer.bind(context) for transfer in self.transfers]
+
+    def windows(self, texts: Sequence[Any], targets: Targets | None) -> Any:
+        """Tokenize texts, or pairs of them: ``LabelledWindows``."""
+        from nlptl.training.networks.texts import LabelledWindows
+
+        paired = len(texts) and not isinstance(texts[0], str)
+        apart = bool(paired) and not self.start.joint
+        single = [text for pair in texts for text in pair] if apart else texts
+        windows = first_windows(self.encoder.windows(single), _MOST_WINDOWS)
+        return LabelledWindows(windows, targets, self._padding, sides=2 if apart else 1)
+
+    def settings(self, seen: Any, config: LoopConfig) -> dict[str, Any]:
+        """Tell this fit from others: its data, its encoder and all that decides the result."""
+        told = {n: value for n, value in config.get_params().items() if n not in _ELSEWHERE}
+        return {
+            "training": told,
+            "transfer": [repr(transfer) for transfer in self.transfers],
+            "encoder": self.encoder.folder.fingerprint,
+            "pooling": repr(self.encoder.chosen_pooling),
+            "joint": self.start.joint,
+            "imbalance": repr(self.plan.imbalance),
+            "seed": self.plan.seed,
+            "rows": fingerprint([seen.windows.ids, seen.targets.codes.tolist()]),
+        }
+
+    def features(self, network: Any) -> FrozenFeatures:
+        """Give the encoder of a trained network as the frozen rung gives one."""
+        from nlptl.training.networks.embeddings import put_back
+
+        model = network.encoder
+        put_back(model)
+        for weight in model.parameters():
+            weight.requires_grad_(True)
+        tuned = LoadedEncoder(
+            self.encoder.folder, model.eval(), "float32", self._place, adapter=network.adapter
+        )
+        return replace(self.start, encoder=replace(self.encoder, weights=tuned, dtype="float32"))
+
+    @property
+    def encoder(self) -> TransformerEncoder:
+        """The encoder as it was before."""
+        encoder: TransformerEncoder = self.start.encoder
+        return encoder
+
+    def _model(self) -> Any:
+        """Read the encoder anew: a fit never changes weights that others use."""
+        stock = self.encoder.chosen_pooling.tokens == "stock"
+        dropout = self.plan.config.attention_dropout
+        return read_encoder(
+            self.encoder.folder, "float32", self._place, stock=stock, attention_dropout=dropout
+        ).model
+
+    @property
+    def _place(self) -> str:
+        return self.plan.device or default_device()
+
+    @property
+    def _padding(self) -> int:
+        return int(self.encoder.folder.tokenizer.pad_token_id or 0)

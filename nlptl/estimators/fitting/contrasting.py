@@ -1,0 +1,110 @@
+"""Tuning an encoder by comparing texts, before any head is fitted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.arrays import FloatArray
+from nlptl.base.errors import ConfigError
+from nlptl.data.rows import Rows
+from nlptl.data.targets import Targets
+from nlptl.estimators.fitting.body import Body
+from nlptl.estimators.fitting.transfers import Transfers
+from nlptl.heads.fitting import weigh_rows
+from nlptl.training.checkpoints import logger
+from nlptl.training.config import LoopConfig
+from nlptl.training.loop import History
+from nlptl.transfer.features.frozen import FrozenFeatures
+
+CONTRAST = LoopConfig(
+    epochs=25, batch_size=64, learning_rate=1e-4, weight_decay=0.01, warmup_share=0.1, patience=25
+)
+"""What is taken where ``TrainingConfig`` leaves it open; epochs become fewer with more rows."""
+
+_SEEN = 2_000
+"""Rows that are seen in all, where that takes no more epochs than ``CONTRAST`` has."""
+
+_FEWEST_EPOCHS = 3
+_SAME = 0.98
+"""Mean cosine from which texts of different classes count as one and the same."""
+
+_SAMPLE = 256
+
+
+def contrast_config(transfers: Transfers, n_rows: int) -> LoopConfig:
+    """Give the settings for so many rows: fewer passes over more rows.
+
+    Time grows at most in proportion to the rows.
+    """
+    steps = next((s for one in transfers if (s := getattr(one, "steps", None))), None)
+    epochs = min(max(round(_SEEN / n_rows), _FEWEST_EPOCHS), CONTRAST.epochs)
+    return replace(CONTRAST, epochs=epochs if steps is None else 10_000, max_steps=steps)
+
+
+def contrast(body: Body, rows: Rows, targets: Targets) -> tuple[FrozenFeatures, History | None]:
+    """Tune the encoder so that texts of one class lie together.
+
+    Parameters
+    ----------
+    body : Body
+    rows : Rows
+    targets : Targets
+        Their classes.
+
+    Returns
+    -------
+    features, history
+        No history where no class has two rows: then the encoder stays as it is.
+
+    Raises
+    ------
+    ConfigError
+        If the targets are numbers, or settings ask for held-out rows.
+    """
+    config = body.plan.config
+    if targets.numeric:
+        raise ConfigError("Contrastive() compares classes, and numbers have none.")
+    if config.keep == "best":
+        raise ConfigError("Contrastive() runs a set number of steps: leave keep='best' out.")
+    if targets.counts.max() < 2:
+        logger.warning("No class has two texts to draw together; the encoder stays as it is.")
+        return body.start, None
+    from nlptl.training.networks.tuning import Tuning, tune
+
+    seen = body.windows(rows.texts, weigh_rows(targets, None))
+    how = Tuning(
+        config,
+        body.plan.seed,
+        body.plan.device,
+        settings=body.settings(seen, config),
+        collapsed=partial(one_place, targets=targets),
+    )
+    n_features = sum(width for _, width in body.start.groups(rows))
+    network, history = tune(partial(_build, body, seen.windows, n_features), seen, how)
+    return body.features(network), history
+
+
+def one_place(network: Any, rows: Any, _: History, *, targets: Targets) -> str | None:
+    """Say that texts of all classes came to lie in one place, or None where they did not."""
+    from nlptl.training.networks.texts import features_of
+
+    some = np.random.default_rng(0).permutation(len(rows))[:_SAMPLE]
+    vectors = features_of(network, rows, some=some)
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    marked: FloatArray = targets.take(some).one_hot
+    apart = (marked @ marked.T) == 0
+    if not apart.any() or float((unit @ unit.T)[apart].mean()) < _SAME:
+        return None
+    return "texts of all classes lie in one place"
+
+
+def _build(body: Body, windows: Any, n_features: int, seed: int) -> Any:
+    """Make the network; the loop wants a head, and this one does not learn."""
+    import torch
+
+    head = torch.nn.Linear(n_features, 1).requires_grad_(False)
+    return body.network(head, windows, seed, scale=1.0)

@@ -1,0 +1,194 @@
+"""The gate: whether something helps on the rows at hand, or is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from typing_extensions import Self
+
+from nlptl.base.arrays import AnyArray, FloatArray, IntArray
+from nlptl.base.errors import InputError
+from nlptl.base.progress import progress_bar
+from nlptl.data.rows import Rows, as_rows
+from nlptl.data.splits import stratified_folds
+from nlptl.evaluation.intervals import Interval, resampled_interval
+
+HELPS, HURTS, UNCLEAR = "helps", "hurts", "no clear difference"
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What paired splits say of something, held against leaving it out.
+
+    Attributes
+    ----------
+    name, against : str
+        What was judged, and what it was held against.
+    scores : ndarray of shape (n_splits, 2)
+        With it, and without it, on the same rows of each split.
+    gain : Interval
+        Of the difference; it allows for splits that share rows.
+    """
+
+    name: str
+    against: str
+    scores: FloatArray
+    gain: Interval
+
+    @property
+    def says(self) -> str:
+        """``"helps"``, ``"hurts"`` or ``"no clear difference"``."""
+        if self.gain.low > 0:
+            return HELPS
+        return HURTS if self.gain.high < 0 else UNCLEAR
+
+    @property
+    def opens(self) -> bool:
+        """Whether nothing speaks against it: the mean of the splits is not below."""
+        return self.gain.value >= 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe the verdict with plain JSON values."""
+        return {
+            "name": self.name,
+            "against": self.against,
+            "says": self.says,
+            "gain": [self.gain.value, self.gain.low, self.gain.high],
+            "scores": self.scores.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, described: dict[str, Any]) -> Self:
+        """Read what ``to_json`` gave."""
+        gain, scores = Interval(*described["gain"]), np.array(described["scores"])
+        return cls(described["name"], described["against"], scores, gain)
+
+    def __str__(self) -> str:
+        n = len(self.scores)
+        return f"{self.name} {self.says} against {self.against}: {self.gain} on {n} splits"
+
+
+def judge(
+    pair: Mapping[str, Any],
+    texts: Any,
+    answers: Any,
+    *,
+    splits: Splits | None = None,
+    score: Callable[[Any, Rows, list[Any]], float] | None = None,
+) -> Verdict:
+    """Hold two estimators against each other on repeated, paired splits of the same rows [1]_.
+
+    Parameters
+    ----------
+    pair : mapping of str to estimator
+        What is judged, and what it is held against, each by its name: anything with ``fit`` and
+        ``score``. Both are cloned for each split.
+    texts, answers
+        The rows at hand, as for ``TextClassifier.fit``.
+    splits : Splits, optional
+        Which rows are learnt from and tested on; by default two rounds of five folds.
+    score : callable, optional
+        Takes a fitted estimator, rows and answers; gives a number, the higher the better.
+        Without it ``estimator.score`` is taken.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    InputError
+        If there are not two estimators, or fewer rows than folds.
+
+    References
+    ----------
+    .. [1] Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 2003.
+    """
+    if len(pair) != 2:
+        raise InputError(f"Two estimators are held against each other, got {len(pair)}.")
+    rows, plain = as_rows(texts), _listed(answers)
+    if len(rows) != len(plain):
+        raise InputError(f"Each text needs one answer, got {len(rows)} texts and {len(plain)}.")
+    measure = _own_score if score is None else score
+    dealt = (splits or Splits()).of(plain)
+    found = []
+    with progress_bar(total=len(dealt), unit="split", description="Judging") as bar:
+        for seen, hidden in dealt:
+            some = rows.take(seen), [plain[i] for i in seen]
+            asked = rows.take(hidden), [plain[i] for i in hidden]
+            fitted = [clone(model).fit(*some) for model in pair.values()]
+            found.append([measure(model, *asked) for model in fitted])
+            bar.update(1)
+    scores = np.array(found)
+    tested = float(np.mean([len(hidden) / len(rows) for _, hidden in dealt]))
+    gain = resampled_interval(scores[:, 0] - scores[:, 1], test_share=tested)
+    name, against = pair
+    return Verdict(name, against, scores, gain)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Folds dealt several times over, each class spread evenly.
+
+    Attributes
+    ----------
+    folds : int
+        Of each round, at least 2.
+    rounds : int
+        How often the rows are dealt.
+    seed : int
+    """
+
+    folds: int = 5
+    rounds: int = 2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.folds < 2 or self.rounds < 1:
+            raise InputError(
+                f"Splits need two folds and one round at least, got {self.folds} and {self.rounds}."
+            )
+
+    def of(self, answers: list[Any]) -> list[tuple[IntArray, IntArray]]:
+        """Give the rows to learn from and to test on, for each split.
+
+        Raises
+        ------
+        InputError
+            If there are fewer rows than folds.
+        """
+        if len(answers) < self.folds:
+            raise InputError(
+                f"{self.folds} folds need as many rows, got {len(answers)}. Ask for fewer folds."
+            )
+        codes = _codes(answers)
+        each = [
+            stratified_folds(codes, self.folds, seed=self.seed + place)
+            for place in range(self.rounds)
+        ]
+        return [
+            (np.flatnonzero(folds != fold), np.flatnonzero(folds == fold))
+            for folds in each
+            for fold in range(self.folds)
+        ]
+
+
+def _codes(answers: list[Any]) -> AnyArray:
+    """Give what rows are spread evenly by: numbers as they are, anything else as classes."""
+    if all(isinstance(answer, float) for answer in answers):
+        return np.array(answers)
+    names = [repr(answer) for answer in answers]
+    codes: IntArray = np.unique(names, return_inverse=True)[1]
+    return codes
+
+
+def _listed(answers: Any) -> list[Any]:
+    return list(answers.tolist() if hasattr(answers, "tolist") else answers)
+
+
+def _own_score(model: Any, rows: Rows, answers: list[Any]) -> float:
+    return float(model.score(rows, answers))

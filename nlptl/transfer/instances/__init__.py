@@ -1,0 +1,1 @@
+"""Instances carried over: which texts are worth a label, and what each of them counts."""

@@ -1,0 +1,84 @@
+"""Which texts to label next."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.base.errors import ConfigError
+from nlptl.base.names import suggest
+
+_AMONG = 3
+"""Rows of the smallest leads to choose among, for each that is chosen."""
+
+STRATEGIES = ("both", "uncertain", "diverse")
+
+
+def choose_rows(
+    vectors: FloatArray, probabilities: FloatArray, n: int, *, strategy: str = "both", seed: int = 0
+) -> IntArray:
+    """Choose the rows whose labels would teach a classifier most.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_rows, n_features)
+        Features of the rows.
+    probabilities : ndarray of shape (n_rows, n_classes)
+        What the classifier says of them.
+    n : int
+        How many to choose; all rows where there are not as many.
+    strategy : {"both", "uncertain", "diverse"}
+        ``"uncertain"``: the smallest lead of the best class over the second [1]_. ``"diverse"``:
+        far from each other. ``"both"``: far from each other among three times as many of the
+        smallest leads [2]_.
+    seed : int
+        Draws among the rows that are far from those chosen.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Row numbers, the first chosen first.
+
+    Raises
+    ------
+    ConfigError
+        If the strategy is not known, or ``n`` is below 1.
+
+    References
+    ----------
+    .. [1] Scheffer, Decomain and Wrobel, "Active Hidden Markov Models for Information
+       Extraction", IDA 2001.
+    .. [2] Zhdanov, "Diverse mini-batch Active Learning", 2019, arXiv:1901.05954.
+    """
+    if strategy not in STRATEGIES:
+        raise ConfigError(
+            f"strategy={strategy!r} is not known. {suggest(str(strategy), STRATEGIES)}"
+        )
+    if n < 1:
+        raise ConfigError(f"n must be at least 1, got {n}.")
+    n = min(n, len(vectors))
+    ordered = np.sort(probabilities, axis=1)
+    lead = ordered[:, -1] - (ordered[:, -2] if ordered.shape[1] > 1 else 0.0)
+    order: IntArray = np.argsort(lead, kind="stable")
+    if strategy == "uncertain":
+        return order[:n]
+    among = order[: _AMONG * n] if strategy == "both" else np.arange(len(vectors))
+    return among[_spread_out(vectors[among], n, np.random.default_rng(seed))]
+
+
+def _spread_out(vectors: FloatArray, n: int, rng: np.random.Generator) -> IntArray:
+    """Draw rows as k-means++ does: by the squared distance to the nearest of those drawn."""
+    lengths = (vectors**2).sum(axis=1)
+    chosen, nearest = [0], np.full(len(vectors), np.inf)
+    while len(chosen) < n:
+        last = chosen[-1]
+        away = lengths + lengths[last] - 2 * (vectors @ vectors[last])
+        nearest = np.minimum(nearest, np.maximum(away, 0.0))
+        nearest[chosen] = 0.0
+        total = nearest.sum()
+        if total > 0:
+            chosen.append(int(rng.choice(len(nearest), p=nearest / total)))
+        else:  # the rest repeats what was chosen
+            left = np.setdiff1d(np.arange(len(nearest)), chosen)
+            chosen += left[: n - len(chosen)].tolist()
+    return np.array(chosen)

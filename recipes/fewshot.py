@@ -1,0 +1,28 @@
+"""A classifier from a handful of labels: names of classes, and texts drawn together by class.
+
+``transfer`` says what is used: ``meaning`` reads the names alone and leaves the encoder as it is
+(seconds, and it works without one labelled row); ``contrastive`` tunes the encoder on a few
+labelled rows; ``contrastive+meaning`` does both, and is the best of them with 1 to 64 rows a
+class. ``shots`` draws so many rows of each class from the table.
+"""
+
+import sys
+from argparse import Namespace
+
+from nlptl.cli import train
+from nlptl.cli.main import run_command
+
+EXAMPLES = """examples:
+  accelerate launch recipes/fewshot.py --config recipes/fewshot.yaml
+  python recipes/fewshot.py reviews.csv --shots 8 --output model/
+"""
+INTERRUPTED = train.INTERRUPTED
+add_arguments = train.add_arguments
+
+
+def run(given: Namespace) -> int:
+    return train.run(given, transfer="contrastive+meaning")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command("fewshot.py", sys.modules[__name__], sys.argv[1:]))

@@ -1,0 +1,42 @@
+import json
+
+import pandas as pd
+import pytest
+
+from nlptl.cli.main import main
+
+
+@pytest.fixture
+def table(tmp_path, support):
+    texts, labels = support
+    path = tmp_path / "rows.csv"
+    pd.DataFrame({"text": texts, "label": labels}).to_csv(path, index=False)
+    return str(path)
+
+
+def test_two_transfers_are_compared_on_the_same_rows(table, tiny_encoder, capsys):
+    given = ["compare", table, "--encoder", str(tiny_encoder), "--shots", "4", "--folds", "2"]
+    assert main([*given, "--transfer", "meaning", "--rounds", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["name"], found["against"], found["rows"]) == ("meaning", "frozen", 32)
+    assert len(found["scores"]) == 2 and len(found["gain"]) == 3
+    assert main([*given, "--against", "meaning", "--rounds", "1", "--head", "logistic"]) == 0
+    out = capsys.readouterr().out
+    assert "32 rows, 2 splits: frozen" in out and "95 % interval" in out
+
+
+def test_a_regression_is_compared_too(tmp_path, support, tiny_encoder, capsys):
+    texts, _ = support
+    path = tmp_path / "rows.csv"
+    pd.DataFrame({"text": texts[:40], "label": range(40)}).to_csv(path, index=False)
+    flags = ["--task", "regression", "--transfer", "full", "--training.max_steps", "1"]
+    given = ["compare", str(path), "--encoder", str(tiny_encoder), *flags]
+    assert main([*given, "--folds", "2", "--rounds", "1"]) == 0
+    assert "R²" in capsys.readouterr().out
+
+
+def test_the_same_twice_is_refused(table, capsys):
+    assert main(["compare", table, "--transfer", "lora", "--against", "lora"]) == 2
+    assert "both 'lora'" in capsys.readouterr().err
+    assert main(["compare", table, "--transfer", "lora", "--output", "model"]) == 2
+    assert "keeps nothing: no --output" in capsys.readouterr().err

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+
+from nlptl import Frozen, LogisticHead, TextClassifier, TfidfEncoder, TransformerEncoder
+from nlptl.base.errors import InputError
+from nlptl.evaluation.gate import HELPS, HURTS, UNCLEAR, Splits, judge
+
+
+class Knower(BaseEstimator):
+    """Right on a share of the rows; which ones is a matter of the text."""
+
+    def __init__(self, share=0.5, salt=0):
+        self.share = share
+        self.salt = salt
+
+    def fit(self, rows, answers):
+        self.seen_ = set(rows)
+        return self
+
+    def score(self, rows, answers):
+        assert not self.seen_ & set(rows)
+        lucky = [np.random.default_rng([len(t), self.salt, int(t)]).random() for t in rows]
+        return float(np.mean(np.array(lucky) < self.share))
+
+
+SAME = {"one": Knower(), "other": Knower()}
+TEXTS, LABELS = [str(i) for i in range(200)], ["a", "b"] * 100
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.9, HELPS), (0.1, HURTS), (0.52, UNCLEAR)])
+def test_a_clear_difference_is_told_from_chance(share, said):
+    verdict = judge({"names": Knower(share, 1), "frozen": Knower(0.5, 2)}, TEXTS, LABELS)
+    assert verdict.says == said
+    assert verdict.opens is (verdict.gain.value >= 0)
+    assert verdict.scores.shape == (10, 2)
+    assert str(verdict).startswith(f"names {said} against frozen: ")
+    assert verdict.to_json()["says"] == said
+
+
+def test_an_estimator_against_itself_gains_nothing():
+    verdict = judge(SAME, TEXTS, LABELS)
+    assert (verdict.gain.value, verdict.says, verdict.opens) == (0.0, UNCLEAR, True)
+
+
+def test_chance_is_seldom_taken_for_a_gain():
+    # Both are right on half of the rows, whichever these are: 5 % of verdicts may be wrong.
+    wrong = [
+        judge({"one": Knower(0.5, salt), "other": Knower(0.5, salt + 1000)}, TEXTS, LABELS).says
+        != UNCLEAR
+        for salt in range(60)
+    ]
+    assert np.mean(wrong) < 0.12
+
+
+def test_splits_test_every_row_once_a_round_and_spread_classes():
+    splits = Splits(4, 3, seed=1).of(["a"] * 8 + ["b"] * 4)
+    assert len(splits) == 12
+    for place in range(3):
+        hidden = np.concatenate([tested for _, tested in splits[4 * place : 4 * place + 4]])
+        assert sorted(hidden.tolist()) == list(range(12))
+    for seen, tested in splits:
+        assert len(seen) == 9 and (tested < 8).sum() == 2
+    assert Splits(2, 1).of([0.5, 0.1, 0.9, 0.4])[0][1].shape == (2,)
+
+
+def test_real_estimators_are_judged(few, tiny_encoder):
+    texts, labels = few
+    counts = TextClassifier(TfidfEncoder(), head=LogisticHead(C=1.0))
+    frozen = TextClassifier(
+        TransformerEncoder(tiny_encoder), transfer=Frozen("top"), head=LogisticHead(C=1.0)
+    )
+    both = {"counts": counts, "frozen": frozen}
+    verdict = judge(both, texts, np.array(labels), splits=Splits(2, 2))
+    assert verdict.scores.shape == (4, 2) and (verdict.scores >= 0).all()
+
+    def surest(model, rows, answers):
+        return float(model.predict_proba(rows).max(axis=1).mean())
+
+    other = judge(both, texts, labels, splits=Splits(2, 1), score=surest)
+    assert (other.scores > 0.5).all()
+
+
+def test_too_little_is_refused():
+    with pytest.raises(InputError, match="5 folds need as many rows, got 3"):
+        judge(SAME, TEXTS[:3], LABELS[:3])
+    with pytest.raises(InputError, match="one answer, got 4 texts and 3"):
+        judge(SAME, TEXTS[:4], LABELS[:3])
+    with pytest.raises(InputError, match="Two estimators.*got 1"):
+        judge({"one": Knower()}, TEXTS, LABELS)
+    with pytest.raises(InputError, match="two folds"):
+        Splits(1)
