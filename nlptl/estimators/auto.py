@@ -48,15 +48,19 @@ class Auto(Spec):
     budget_seconds : float
         For all of it, the last fit included; above 0. It is kept to as far as times can be
         foretold from a few forward passes.
+    names : mapping or sequence of (label, text), optional
+        What labels mean, as in ``LabelMeaning``.
     """
 
     budget_seconds: float = 60.0
+    names: Any = ()
 
     carries: ClassVar[str] = "whatever helps"
 
     def __post_init__(self) -> None:
         if not self.budget_seconds > 0:
             raise ConfigError(f"budget_seconds must be above 0, got {self.budget_seconds}.")
+        object.__setattr__(self, "names", LabelMeaning(self.names).names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +159,7 @@ def choose_transfer(
     if len(rows) < 2:
         return search.choice
     if not numeric:
-        search.weigh("names", "meaning", LabelMeaning(), seconds=0.0)
+        search.weigh("names", "meaning", LabelMeaning(auto.names), seconds=0.0)
     encoder = make(None)._encoder()
     if not isinstance(encoder, TransformerEncoder):
         return search.choice

@@ -127,18 +127,22 @@ class Kept:
         **of
             What it is the figure of: set, seed, method.
         """
+        return self.several(lambda: {"figure": float(measure())}, **of)["figure"]
+
+    def several(self, measure: Callable[[], dict[str, float]], **of: Any) -> dict[str, float]:
+        """Give several figures of something that are measured together, by their names."""
         for line in self._lines():
             told = json.loads(line)
             if {name: told.get(name) for name in of} == of:
-                return float(told["figure"])
-        figure = float(measure())
-        line = json.dumps({**of, "figure": figure})
+                return {name: value for name, value in told.items() if name not in of}
+        figures = measure()
+        line = json.dumps({**of, **figures})
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
         if self.path is not None:
             with self.path.open("a") as file:
                 file.write(line + "\n")
-        return figure
+        return figures
 
     def _lines(self) -> list[str]:
         found = self.path is not None and self.path.exists()

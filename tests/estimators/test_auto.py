@@ -135,6 +135,14 @@ def test_the_command_line_tells_the_choice(tiny_encoder, support, tmp_path, caps
     assert "names" in out and "Chosen: " in out
 
 
+def test_names_are_those_given(tiny_encoder, some):
+    codes = np.unique(some[1], return_inverse=True)[1].tolist()
+    named = dict(zip(codes, some[1], strict=True))
+    model = TextClassifier(tiny_encoder, transfer=Auto(60, named), training=QUICK)
+    model.fit(some[0], codes)
+    assert model.transfer_verdict_.trials[0].verdict is not None
+
+
 def test_a_budget_has_to_be_one():
     with pytest.raises(ConfigError, match="budget_seconds must be above 0"):
         Auto(0)

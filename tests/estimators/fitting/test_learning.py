@@ -15,6 +15,7 @@ from nlptl.base.errors import ConfigError, InputError
 from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import as_rows
 from nlptl.estimators.fitting.learning import learn_from
+from nlptl.estimators.fitting.transfers import as_transfers
 from nlptl.heads import MeaningHead
 
 NAMES = {"post": "the parcel and the box", "money": "my card was charged"}
@@ -23,7 +24,7 @@ NAMES = {"post": "the parcel and the box", "money": "my card was charged"}
 def test_rows_get_the_names_as_further_rows():
     meaning = LabelMeaning(NAMES, ["{}", "on {}"])
     given = (["my money", "a box"], ["money", "post"], [1.0, 3.0])
-    learning = learn_from(LabelCodec, as_rows, given, meaning)
+    learning = learn_from(LabelCodec, as_rows, given, as_transfers(meaning))
     rows, targets = learning.with_names
     assert rows.texts[2:] == [
         "my card was charged", "on my card was charged",
