@@ -75,6 +75,7 @@ def test_two_processes_write_the_bytes_of_one_and_refuse_other_settings(launch, 
     assert again.err.count("error: ") == 1 and "text_column differ" in again.err
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_another_number_of_processes(launch, room, capsys):
     slowly = room / "slowly.py"
     slowly.write_text(SLOWLY)

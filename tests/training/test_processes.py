@@ -135,7 +135,11 @@ def test_two_processes_share_rows_answers_and_errors(launch, script, tmp_path):
     assert (first["refused"], second["refused"]) == ("StorageError", "ElsewhereError")
 
 
-@pytest.mark.parametrize("flags", [["--cpu"], ["--multi_gpu"]], ids=["cpu", "multi_gpu"])
+@pytest.mark.parametrize(
+    "flags",
+    [pytest.param(["--cpu"], id="cpu", marks=pytest.mark.slow), ["--multi_gpu"]],
+    ids=[None, "multi_gpu"],
+)
 def test_launches_that_give_no_two_processes_are_refused(launch, script, tmp_path, flags):
     import torch
 

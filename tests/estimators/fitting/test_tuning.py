@@ -198,6 +198,7 @@ def test_merging_changes_no_prediction(tiny_encoder, orders):
     np.testing.assert_array_equal(*[model.predict_proba(texts) for model in both])
 
 
+@pytest.mark.slow
 def test_every_family_takes_an_adapter(any_encoder, orders, tmp_path):
     texts, labels = orders
     model = tuned(any_encoder, texts[:120], labels[:120], transfer=LoRA(merge=False), training=LORA)
@@ -307,6 +308,7 @@ def test_the_focal_loss_is_followed_or_refused(tiny_encoder, orders):
         TextClassifier(tiny_encoder, imbalance="focal").fit(texts, labels)
 
 
+@pytest.mark.slow
 def test_long_texts_are_learnt_from_in_windows(tiny_encoder, orders):
     texts, labels = orders
     padding = "parcel money phone app card " * 8  # the words that tell come after the window
