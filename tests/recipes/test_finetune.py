@@ -84,7 +84,8 @@ def test_two_processes_end_where_one_does(room, alone, launch):
     assert not (room / "two.checkpoints").exists()
 
 
-@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
 def test_a_run_that_was_killed_ends_as_if_it_was_not(room, launch, processes, tiny_encoder):
     shutil.copytree(tiny_encoder, room / f"dropping-{processes}")  # chance has to be resumed too
     encoder = f"dropping-{processes}"
