@@ -25,7 +25,7 @@ _FEW, _MANY = 200, 300
 """Fewer rows are dealt more often; with this many a whole encoder is worth a trial."""
 
 _CONTRASTED = 1_000
-"""With more rows a classifier tunes the encoder better than comparing texts does."""
+"""With more rows comparing texts is not tried: there are enough for all weights."""
 
 _STEP = 4.0
 """Seconds of a training step, in forward passes of its rows."""
