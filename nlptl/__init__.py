@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from nlptl.training.config import TrainingConfig
     from nlptl.transfer.features import Contrastive, Frozen
+    from nlptl.transfer.instances import SelfTraining, WordEdits
     from nlptl.transfer.parameters import L2SP, FullFineTune, LoRA
     from nlptl.transfer.relations import LabelMeaning
 
@@ -56,12 +57,14 @@ _HOMES = {
     "OrdinalHead": "nlptl.heads",
     "PrototypeHead": "nlptl.heads",
     "RidgeHead": "nlptl.heads",
+    "SelfTraining": "nlptl.transfer.instances",
     "StaticEncoder": "nlptl.encoders",
     "TextClassifier": "nlptl.estimators.text_classifier",
     "TextRegressor": "nlptl.estimators.text_regressor",
     "TfidfEncoder": "nlptl.encoders",
     "TrainingConfig": "nlptl.training.config",
     "TransformerEncoder": "nlptl.encoders",
+    "WordEdits": "nlptl.transfer.instances",
     "audit": "nlptl.data.audit",
     "k_shot": "nlptl.data.splits",
     "read_table": "nlptl.data.tables.reading",
@@ -87,12 +90,14 @@ __all__ = [
     "OrdinalHead",
     "PrototypeHead",
     "RidgeHead",
+    "SelfTraining",
     "StaticEncoder",
     "TextClassifier",
     "TextRegressor",
     "TfidfEncoder",
     "TrainingConfig",
     "TransformerEncoder",
+    "WordEdits",
     "__version__",
     "audit",
     "k_shot",

@@ -9,7 +9,7 @@ class. ``shots`` draws so many rows of each class from the table.
 import sys
 from argparse import Namespace
 
-from nlptl.cli import train
+from nlptl.cli.learning import train
 from nlptl.cli.main import run_command
 
 EXAMPLES = """examples:

@@ -8,7 +8,7 @@ recipe goes on from its last checkpoint, and ends with the very weights it would
 import sys
 from argparse import Namespace
 
-from nlptl.cli import train
+from nlptl.cli.learning import train
 from nlptl.cli.main import run_command
 
 EXAMPLES = """examples:

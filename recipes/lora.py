@@ -8,7 +8,7 @@ for others, and ``AdapterStack`` puts several on one encoder.
 import sys
 from argparse import Namespace
 
-from nlptl.cli import train
+from nlptl.cli.learning import train
 from nlptl.cli.main import run_command
 
 EXAMPLES = """examples:

@@ -19,9 +19,13 @@ COMMANDS = {
     "train": "train a text classifier or regressor and save it",
     "evaluate": "measure a saved model on labelled data",
     "predict": "label texts with a saved model, or give their numbers",
+    "suggest": "choose the texts whose labels would teach a saved model most",
     "compare": "hold two transfers against each other on the rows at hand",
+    "distill": "teach a small, fast model what a saved one knows",
     "audit": "look for repeats, conflicts and leaks in a table before training",
 }
+
+_LEARNING = ("train", "compare", "distill")
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130
@@ -73,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, rest: list[str]) -> int:
-    return run_command(f"nlptl {name}", import_module(f"nlptl.cli.{name}"), rest)
+    room = "" if name == "demo" else "learning." if name in _LEARNING else "asking."
+    return run_command(f"nlptl {name}", import_module(f"nlptl.cli.{room}{name}"), rest)
 
 
 def run_command(prog: str, command: Any, rest: Sequence[str]) -> int:

@@ -21,11 +21,13 @@ TABLES: MappingProxyType[str, Mapping[str, str]] = MappingProxyType(
         "transfer": {
             "auto": "nlptl.estimators.auto:Auto",
             "contrastive": "nlptl.transfer.features.contrastive:Contrastive",
+            "edits": "nlptl.transfer.instances.edits:WordEdits",
             "frozen": "nlptl.transfer.features.frozen:Frozen",
             "full": "nlptl.transfer.parameters.full:FullFineTune",
             "l2sp": "nlptl.transfer.parameters.anchoring:L2SP",
             "meaning": "nlptl.transfer.relations.meaning:LabelMeaning",
             "lora": "nlptl.transfer.parameters.lora:LoRA",
+            "selftraining": "nlptl.transfer.instances.selftraining:SelfTraining",
         },
         "head": {
             "blend": "nlptl.heads.linear.blend:BlendHead",

@@ -50,6 +50,8 @@ class RunConfig:
         A table to evaluate on.
     test_share : float
         Share of the rows held out for evaluation where ``test`` is not given; 0 for none.
+    unlabeled : str or None
+        A table of texts without labels, for what learns from them.
     output : str or None
         Folder of the model.
     encoder, transfer, head, training : Part
@@ -71,6 +73,7 @@ class RunConfig:
     shots: int | None = None
     test: str | None = None
     test_share: float = 0.2
+    unlabeled: str | None = None
     output: str | None = None
     encoder: Part = Part()
     transfer: Part = Part()

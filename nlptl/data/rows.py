@@ -45,6 +45,12 @@ class Rows(Sequence[Text]):
         numbers = None if self.numbers is None else self.numbers[index]
         return Rows([self.texts[int(i)] for i in index], numbers)
 
+    def followed_by(self, others: Rows) -> Rows:
+        """Give these rows with others after them; both have numbers beside them, or neither."""
+        if self.numbers is None or others.numbers is None:
+            return Rows([*self.texts, *others.texts])
+        return Rows([*self.texts, *others.texts], np.concatenate([self.numbers, others.numbers]))
+
     def __len__(self) -> int:
         return len(self.texts)
 

@@ -61,9 +61,21 @@ class Targets:
         weights = None if self.weights is None else self.weights[rows]
         return replace(self, codes=self.codes[rows], weights=weights)
 
+    def followed_by(self, others: Targets) -> Self:
+        """Give these targets with others after them; rows without a weight count 1."""
+        weights = None
+        if self.weights is not None or others.weights is not None:
+            weights = np.concatenate([self._counted, others._counted])
+        codes = np.concatenate([self.codes, others.codes])
+        return replace(self, codes=codes, weights=weights)
+
     def label(self, place: int) -> Self:
         """Give one of several labels as a yes-or-no task."""
         return replace(self, codes=self.codes[:, place], n_outputs=2)
+
+    @property
+    def _counted(self) -> FloatArray:
+        return np.ones(len(self)) if self.weights is None else self.weights
 
     def __len__(self) -> int:
         return len(self.codes)

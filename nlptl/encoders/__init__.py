@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nlptl.encoders.contextual.encoder import TransformerEncoder
     from nlptl.encoders.contextual.pooling import Pooling
     from nlptl.encoders.counts import TfidfEncoder
+    from nlptl.encoders.entailment import EntailmentEncoder
     from nlptl.encoders.fused import Concatenation, FusedEncoder, ResidualFusion
     from nlptl.encoders.static.distillation import Distilled
     from nlptl.encoders.static.encoder import StaticEncoder
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Concatenation": "nlptl.encoders.fused",
     "Distilled": "nlptl.encoders.static.distillation",
+    "EntailmentEncoder": "nlptl.encoders.entailment",
     "FusedEncoder": "nlptl.encoders.fused",
     "OwnVectors": "nlptl.encoders.static.training",
     "Pooling": "nlptl.encoders.contextual.pooling",
@@ -30,6 +32,7 @@ _HOMES = {
 __all__ = [
     "Concatenation",
     "Distilled",
+    "EntailmentEncoder",
     "FusedEncoder",
     "OwnVectors",
     "Pooling",

@@ -90,7 +90,9 @@ class FusedEncoder(Spec):
             )
 
     def rows(self, table: Any) -> Rows:
-        """Read texts and numbers from a table."""
+        """Read texts and numbers from a table; an empty list where only names are known."""
+        if isinstance(table, list) and not table and not self.numeric_columns:
+            return Rows([])
         return as_rows(table, text_columns=self.text_columns, numeric_columns=self.numeric_columns)
 
     def fit(self, texts: Sequence[Any], y: Any = None) -> Self:

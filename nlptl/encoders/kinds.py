@@ -12,6 +12,7 @@ from nlptl.base.names import suggest
 
 ENCODER_KINDS = MappingProxyType(
     {
+        "EntailmentEncoder": "nlptl.encoders.entailment",
         "FusedEncoder": "nlptl.encoders.fused",
         "StaticEncoder": "nlptl.encoders.static.encoder",
         "TfidfEncoder": "nlptl.encoders.counts",

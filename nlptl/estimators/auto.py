@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from typing_extensions import Self
 
 from nlptl.base.errors import ConfigError, NlptlError
 from nlptl.base.specs import Spec
+from nlptl.data.corpus import as_corpora
 from nlptl.data.rows import Rows
 from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.encoder import TransformerEncoder
@@ -19,7 +20,14 @@ from nlptl.estimators.fitting.contrasting import contrast_config
 from nlptl.estimators.fitting.transfers import as_transfers
 from nlptl.estimators.fitting.tuning import TUNING
 from nlptl.evaluation.gate import Splits, Verdict, judge
-from nlptl.transfer import Contrastive, Frozen, FullFineTune, LabelMeaning
+from nlptl.transfer import (
+    Contrastive,
+    Frozen,
+    FullFineTune,
+    LabelMeaning,
+    SelfTraining,
+    WordEdits,
+)
 
 _FEW, _MANY = 200, 300
 """Fewer rows are dealt more often; with this many a whole encoder is worth a trial."""
@@ -38,10 +46,11 @@ class Auto(Spec):
     """Whichever transfer the labelled rows at hand speak for, within a budget of time.
 
     It begins with the encoder as it is, and adds one thing after the other: what the names of the
-    classes mean, texts of a class drawn together (up to 1,000 rows), all weights tuned (from 300
-    rows). Each has to pass a gate, repeated paired splits of the rows at hand on which it does not
-    lose in the mean; what the budget has no time to try is left out, or, where a single fit
-    fits in, taken where experience speaks for it. ``model.transfer_verdict_`` says what was tried.
+    classes mean, texts of a class drawn together (up to 1,000 rows), edited copies of the texts,
+    texts without labels where ``fit`` is given some, all weights tuned (from 300 rows). Each has
+    to pass a gate, repeated paired splits of the rows at hand on which it does not lose in the
+    mean; what the budget has no time to try is left out, or, where a single fit fits in, taken
+    where experience speaks for it. ``model.transfer_verdict_`` says what was tried.
 
     Parameters
     ----------
@@ -139,7 +148,11 @@ class Choice:
 
 
 def choose_transfer(
-    make: Callable[[Any], Any], rows: Rows, answers: list[Any], *, auto: Auto, numeric: bool
+    make: Callable[[Any], Any],
+    given: tuple[Rows, list[Any], Any],
+    *,
+    auto: Auto,
+    numeric: bool,
 ) -> Choice:
     """Try what may help, cheap things first, and keep what the rows do not speak against.
 
@@ -147,19 +160,19 @@ def choose_transfer(
     ----------
     make : callable
         Takes a transfer; gives an estimator that is not fitted.
-    rows : Rows
-    answers : list
-        One a row.
+    given : tuple
+        Rows, a list with one answer a row, and what ``fit`` was given as ``unlabeled``.
     auto : Auto
         How much time there is.
     numeric : bool
         The answers are numbers.
     """
+    rows, answers, unlabeled = given
     search = _Search(make, rows, answers, auto.budget_seconds)
     if len(rows) < 2:
         return search.choice
     if not numeric:
-        search.weigh("names", "meaning", LabelMeaning(auto.names), seconds=0.0)
+        search.weigh("names", "meaning", LabelMeaning(auto.names))
     encoder = make(None)._encoder()
     if not isinstance(encoder, TransformerEncoder):
         return search.choice
@@ -167,13 +180,25 @@ def choose_transfer(
     if not numeric and n <= _CONTRASTED:
         drawn = [Contrastive(), *search.kept]
         seen = contrast_config(as_transfers(drawn), n).epochs * n
-        search.weigh("contrastive", "contrastive", drawn, seconds=_STEP * forward * seen)
+        name = search.named("contrastive")
+        search.weigh("contrastive", name, drawn, seconds=_STEP * forward * seen)
+    if not (numeric or _several(answers)):
+        edits = WordEdits()
+        seconds = (1 + edits.copies) * search.cost + edits.copies * forward * n
+        search.weigh("word edits", *search.beside("edits", edits), seconds=seconds)
+    if unlabeled is not None and not (numeric or _several(answers)):
+        corpora = as_corpora(unlabeled, argument="unlabeled").values()
+        seconds = search.cost + forward * sum(corpus.size for corpus in corpora)
+        chosen = search.beside("selftraining", SelfTraining())
+        search.weigh("self-training", *chosen, seconds=seconds, given={"unlabeled": unlabeled})
     if n >= _MANY:
-        seen = 2 * TUNING.epochs * n
-        search.weigh(
-            "all weights", "full", [FullFineTune(), *search.kept], seconds=_STEP * forward * seen
-        )
+        drawn, seen = [FullFineTune(), *search.kept], 2 * TUNING.epochs * n
+        search.weigh("all weights", search.named("full"), drawn, seconds=_STEP * forward * seen)
     return search.choice
+
+
+def _several(answers: list[Any]) -> bool:
+    return any(isinstance(answer, list | tuple | np.ndarray) for answer in answers)
 
 
 @dataclass
@@ -185,6 +210,8 @@ class _Search:
     answers: list[Any]
     budget: float
     choice: Choice = field(default_factory=Choice)
+    cost: float = 0.0
+    given: Mapping[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
     @property
@@ -197,37 +224,55 @@ class _Search:
         meaning = as_transfers(self.choice.transfer).meaning
         return [] if meaning is None else [meaning]
 
-    def weigh(self, label: str, name: str, transfer: Any, *, seconds: float) -> None:
+    def named(self, name: str) -> str:
+        """Name what takes the place of what stands, but for the names of the classes."""
+        return f"{name}+meaning" if self.kept else name
+
+    def beside(self, name: str, further: Any) -> tuple[str, list[Any]]:
+        """Put something beside what stands; give the name of both, and both."""
+        stands = self.choice.transfer
+        both = [*(stands if isinstance(stands, list) else [stands]), further]
+        return (name if self.choice.name == "frozen" else f"{self.choice.name}+{name}"), both
+
+    def weigh(
+        self,
+        label: str,
+        name: str,
+        transfer: Any,
+        *,
+        seconds: float = 0.0,
+        given: Mapping[str, Any] | None = None,
+    ) -> None:
         """Try a transfer against what stands, where there is time, and note what came of it."""
         began, verdict, note = time.perf_counter(), None, ""
-        splits = self._splits(seconds)
+        splits, stands = self._splits(seconds), self.choice
         if splits is None:
-            used = False
-            note = "no time for it"
+            used, note = False, "no time for it"
             if seconds <= self.left and label == "contrastive" and self._most >= 4:
                 used, note = True, "no time to try it; it mostly helps"
         else:
-            pair = {label: self.make(transfer), self.choice.name: self.make(self.choice.transfer)}
+            pair = {label: self.make(transfer), stands.name: self.make(stands.transfer)}
+            further = {label: given or {}, stands.name: self.given}
             try:
-                verdict = judge(pair, self.rows, self.answers, splits=splits)
+                verdict = judge(pair, self.rows, self.answers, splits=splits, given=further)
                 used = verdict.opens
             except NlptlError as problem:
                 used, note = False, str(problem).split(". ")[0]
         took = time.perf_counter() - began
         self.choice.trials.append(Trial(label, verdict, used, took, note))
         if used:
-            joined = f"{name}+meaning" if self.kept and name != "meaning" else name
-            self.choice.transfer, self.choice.name = transfer, joined
+            self.choice.transfer, self.choice.name = transfer, name
+            self.cost, self.given = seconds, given or {}
 
     def _splits(self, seconds: float) -> Splits | None:
-        """Deal the rows as often as there is time for, beside a last fit of ``seconds``."""
+        """Deal the rows as often as there is time for, beside a last fit."""
         n = len(self.rows)
         folds = max(min(5, n), 2)
         if not seconds:
             return Splits(folds, 4 if n < _FEW else 1)
         for tried in (5, 4, 3, 2):
-            a_fold = seconds * (tried - 1) / tried
-            if tried <= n and tried * a_fold + seconds <= self.left:
+            a_fold = (seconds + self.cost) * (tried - 1) / tried
+            if tried <= n and tried * a_fold + max(seconds, self.cost) <= self.left:
                 return Splits(tried, 1)
         return None
 

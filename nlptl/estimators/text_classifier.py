@@ -17,11 +17,11 @@ from nlptl.base.protocols import Features
 from nlptl.data.audit import AuditReport
 from nlptl.data.labels import LabelCodec, as_values, same_labels
 from nlptl.data.targets import Targets
-from nlptl.estimators.exporting import export_classifier
-from nlptl.estimators.fitting.choosing import dense, imbalance_for
+from nlptl.estimators.fitting.choosing import imbalance_for
 from nlptl.estimators.fitting.learning import with_classes
 from nlptl.estimators.fitting.scoring import Fitted
 from nlptl.estimators.fitting.transfers import as_transfers
+from nlptl.estimators.storing.exporting import export_classifier
 from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.scores import ClassScore, class_scores, mean_rank_error
 from nlptl.heads.deciding.imbalance import Imbalance
@@ -300,9 +300,8 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         """
         rows = self._checked_rows(texts)
         features = self.fitted_.features.transform(rows)
-        return choose_rows(
-            dense(features), self._answer(features), n, strategy=strategy, seed=self.seed
-        )
+        said = self._answer(features)
+        return choose_rows(features, said, n, strategy=strategy, seed=self.seed)
 
     def export(self, folder: str | Path, *, format: str = "transformers") -> Path:  # noqa: A002
         """Write the model for those who do not have nlptl.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -39,7 +40,8 @@ from nlptl.estimators.fitting.choosing import (
     with_options,
 )
 from nlptl.estimators.fitting.contrasting import contrast, contrast_config
-from nlptl.estimators.fitting.learning import Learning, learn_from, with_meaning
+from nlptl.estimators.fitting.further import check_further, self_trained, with_edits
+from nlptl.estimators.fitting.learning import Learning, learn_from, with_entailment, with_meaning
 from nlptl.estimators.fitting.scoring import (
     FitPlan,
     Fitted,
@@ -49,7 +51,8 @@ from nlptl.estimators.fitting.scoring import (
 )
 from nlptl.estimators.fitting.transfers import Transfers, as_transfers
 from nlptl.estimators.fitting.tuning import TUNING, Tuner, frozen_start
-from nlptl.estimators.folder import load_model, save_model
+from nlptl.estimators.storing.folder import load_model, save_model
+from nlptl.estimators.students import teach
 from nlptl.heads.deciding.imbalance import Imbalance
 from nlptl.heads.deciding.scale import NumberScale
 from nlptl.heads.linear.logistic import MIDDLE, LogisticHead
@@ -180,6 +183,34 @@ class TextModel(NestedParams):
         """
         return load_model(cls, Path(folder))
 
+    def distill(self, texts: Any, *, student: Self | None = None, labelled: Any = None) -> Self:
+        """Teach a small, fast model what this one says of texts without labels [1]_.
+
+        Parameters
+        ----------
+        texts
+            As for ``predict``: the more like those to come, the better.
+        student : model of the same kind, optional
+            Not fitted. None pools word vectors, thousands of texts a second. With an encoder that
+            stays frozen it learns the probabilities of all classes, else the answers.
+        labelled : Corpus, optional
+            Texts whose labels are known: they are learnt from beside the others.
+
+        Raises
+        ------
+        ConfigError
+            If the student is of another kind.
+        InputError
+            If texts cannot be used, or there are none.
+
+        References
+        ----------
+        .. [1] Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015,
+           arXiv:1503.02531.
+        """
+        taught: Self = teach(self, texts, student=student, labelled=labelled)
+        return taught
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "fitted_")
 
@@ -221,15 +252,18 @@ class TextModel(NestedParams):
         sample_weight: Any,
     ) -> Self:
         """Go from texts to a fitted model: the one way, for every kind of answers."""
-        chosen, choice = self._chosen(texts, answers)
+        further = self._further(unlabeled)
+        chosen, choice = self._chosen(texts, answers, unlabeled)
         encoder, transfers = self._encoder(), as_transfers(chosen)
         stops = transfers.tunes and not transfers.refits_head
         self._refuse_unused(transfers, source=source, validation=None if stops else validation)
         given = texts, answers, sample_weight
         learning = learn_from(self.codec_kind, self._rows, given, transfers)
+        learning = with_edits(learning, seed=self.seed)
         rows, codec = learning.rows, learning.codec
         check_head(self.head, codec)
-        further = self._further(unlabeled, encoder)
+        encoder = with_entailment(encoder, learning, device=self.device)
+        check_further(further, learning, encoder if choice is None else None)
         report = self.audit(rows, answers)
         if not transfers.tunes:
             joint = reads_jointly(self.pair_encoding, encoder, tunes=False)
@@ -240,12 +274,15 @@ class TextModel(NestedParams):
         else:
             unseen = labelled_rows(validation, codec)
             features, scorer, history = self._tune(encoder, learning, unseen)
+        if transfers.selftraining is not None:
+            refit = partial(self._fit_scorer, encoder, features)
+            scorer = self_trained(learning, features, scorer, further, refit)
         # Nothing of this object changes before all of it is there.
         fitted = Fitted(codec, features, scorer, learning.probe)
         self.transfer_, self.transfer_verdict_ = chosen, choice
         return self._keep(fitted, report, scorer.history or history)
 
-    def _chosen(self, texts: Any, answers: Any) -> tuple[Any, Choice | None]:
+    def _chosen(self, texts: Any, answers: Any, unlabeled: Any) -> tuple[Any, Choice | None]:
         """Give the transfer asked for, or the one that the rows speak for."""
         auto = Auto() if self.transfer == "auto" else self.transfer
         if not isinstance(auto, Auto):
@@ -258,7 +295,8 @@ class TextModel(NestedParams):
             kept = None if self.training is None else replace(self.training, checkpoints=None)
             return clone(self).set_params(transfer=transfer, training=kept)
 
-        choice = choose_transfer(make, self._rows(texts), plain, auto=auto, numeric=numeric)
+        given = self._rows(texts), plain, unlabeled
+        choice = choose_transfer(make, given, auto=auto, numeric=numeric)
         return choice.transfer, choice
 
     def _tune(
@@ -293,7 +331,8 @@ class TextModel(NestedParams):
         self, encoder: Any, features: FrozenFeatures, learning: Learning, *, unseen: bool = True
     ) -> FittedScorer:
         """Fit the head; ``unseen`` says that the features do not come from the labels."""
-        rows, targets, transfers = learning.rows, learning.targets, learning.transfers
+        (rows, targets), transfers = learning.all_rows, learning.transfers
+        unseen = unseen and learning.beside is None
         tunes = transfers.tunes
         # Where an encoder is tuned, every process of a launch is here.
         found = features_sharded(features, rows) if tunes else features.transform(rows)
@@ -315,7 +354,7 @@ class TextModel(NestedParams):
     def _head(self, encoder: Any, features: Features, learning: Learning, *, unseen: bool) -> Any:
         """Give the head asked for, or the one that suits the data."""
         meaning, base = learning.transfers.meaning, self.head
-        if base is None and not unseen:
+        if base is None and not unseen and not learning.targets.numeric:
             base = LogisticHead(C=MIDDLE)  # no row is left that could choose a strength
         if meaning is not None:
             return with_meaning(base, meaning, unseen=unseen)
@@ -343,10 +382,8 @@ class TextModel(NestedParams):
         given = self.encoder
         return given.rows(texts) if isinstance(given, FusedEncoder) else as_rows(texts)
 
-    def _further(self, unlabeled: Any, encoder: Any) -> Rows:
+    def _further(self, unlabeled: Any) -> Rows:
         corpora = as_corpora(unlabeled, argument="unlabeled")
-        if corpora and not getattr(encoder, "learns_from_text", True):
-            self._refuse("unlabeled", f"this {type(encoder).__name__} learns nothing from text")
         return Rows([text for corpus in corpora.values() for text in corpus.rows.texts])
 
     def _refuse_unused(self, transfers: Transfers, **given: Any) -> None:

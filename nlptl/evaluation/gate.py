@@ -79,6 +79,7 @@ def judge(
     *,
     splits: Splits | None = None,
     score: Callable[[Any, Rows, list[Any]], float] | None = None,
+    given: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Verdict:
     """Hold two estimators against each other on repeated, paired splits of the same rows [1]_.
 
@@ -94,6 +95,8 @@ def judge(
     score : callable, optional
         Takes a fitted estimator, rows and answers; gives a number, the higher the better.
         Without it ``estimator.score`` is taken.
+    given : mapping of str to mapping, optional
+        Further arguments of ``fit``, by the name of the estimator that gets them.
 
     Returns
     -------
@@ -120,7 +123,10 @@ def judge(
         for seen, hidden in dealt:
             some = rows.take(seen), [plain[i] for i in seen]
             asked = rows.take(hidden), [plain[i] for i in hidden]
-            fitted = [clone(model).fit(*some) for model in pair.values()]
+            fitted = [
+                clone(model).fit(*some, **(given or {}).get(name, {}))
+                for name, model in pair.items()
+            ]
             found.append([measure(model, *asked) for model in fitted])
             bar.update(1)
     scores = np.array(found)

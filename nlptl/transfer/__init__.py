@@ -2,12 +2,23 @@
 
 from nlptl.transfer.features.contrastive import Contrastive
 from nlptl.transfer.features.frozen import Frozen
+from nlptl.transfer.instances import SelfTraining, WordEdits
 from nlptl.transfer.parameters.anchoring import L2SP
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
 from nlptl.transfer.relations.meaning import LabelMeaning
 
-METHODS = (Frozen, LabelMeaning, Contrastive, FullFineTune, LoRA, L2SP)
+METHODS = (Frozen, LabelMeaning, Contrastive, WordEdits, SelfTraining, FullFineTune, LoRA, L2SP)
 """Every way of carrying knowledge over; docs/methods.md is made from it."""
 
-__all__ = ["L2SP", "METHODS", "Contrastive", "Frozen", "FullFineTune", "LabelMeaning", "LoRA"]
+__all__ = [
+    "L2SP",
+    "METHODS",
+    "Contrastive",
+    "Frozen",
+    "FullFineTune",
+    "LabelMeaning",
+    "LoRA",
+    "SelfTraining",
+    "WordEdits",
+]

@@ -1,20 +1,29 @@
 """Claim: with 8 labels a class, contrastive tuning reaches SetFit in a quarter of its time.
 
-    NLPTL_DATA=... python recipes/benchmarks/fewshot.py [--quick] [--kept FILE]
-                                                        [--sets ...] [--seeds ...]
+    NLPTL_DATA=... python recipes/benchmarks/fewshot.py [--quick] [--kept FILE] [--sets ...]
+                                                        [--seeds ...] [--only shots|growth]
 
 Six sets, 8 labels a class, 1,000 test rows, all-MiniLM-L6-v2, the same shots for everyone: logistic
 regression on frozen sentence vectors, SetFit with its defaults, Contrastive(), and Auto() with the
-names of the classes and half of SetFit's seconds as its budget. Ten seeds (SetFit five, and one on
-banking77, where its pairs explode). Seconds are those of the fit, from texts to a model with an
-empty cache, all in this run, one after the other. --quick takes two sets and two seeds.
+names of the classes and half of SetFit's seconds as its budget. Ten seeds (SetFit five, and one of
+1,500 steps on banking77, where its pairs would take hours). Seconds are those of the fit, from
+texts to a model with an empty cache, all in this run, one after the other.
+
+Growth: 8 and 64 labels a class on four sets, each fit in a process of its own, with its seconds and
+its peak memory; those of SetFit with 64 labels are told from 300 of its steps. --quick takes two
+sets and two seeds, and no growth.
 """
 
+import argparse
+import json
 import os
+import resource
+import subprocess
 import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -30,6 +39,11 @@ from nlptl.evaluation.intervals import paired_interval
 SHOTS = 8
 SETS = ("sst2", "ag_news", "trec", "tweet_emotion", "banking77", "amazon_domains")
 LARGE = "banking77"
+STEPS = {LARGE: 1500}
+"""After which SetFit is stopped."""
+
+GROWN, TIMED = 64, 300
+GROWING = SETS[:4]
 NAMES = {
     "trec": {
         "ABBR": "abbreviation",
@@ -44,12 +58,23 @@ METHODS = ("frozen", "SetFit", "Contrastive", "Auto")
 
 
 def main() -> int:
-    given = arguments(__doc__, in_parts=True)
+    if sys.argv[1:2] == ["--one"]:
+        return alone(*sys.argv[2:])
+    given = arguments(__doc__, in_parts=True, only=("shots", "growth"))
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
+    report, kept = Report("fewshot"), Kept(given.kept)
+    if given.only != "growth":
+        compare(given, report, kept)
+    if given.only != "shots" and not given.quick:
+        grow(given.sets or GROWING, report, kept)
+    return report.finish()
+
+
+def compare(given: argparse.Namespace, report: Report, kept: Kept) -> None:
+    """Hold all methods against each other with 8 labels a class."""
     names, seeds = (SETS[2:4], range(2)) if given.quick else (SETS, range(10))
     names, seeds = given.sets or names, given.seeds or seeds
-    report, kept = Report("fewshot"), Kept(given.kept)
     found: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
     for seed in seeds:
         for name in names:
@@ -71,7 +96,54 @@ def main() -> int:
     report.table(f"Accuracy with {SHOTS} labels a class, {len(seeds)} seeds", rows)
     if len(seeds) > 1:
         judge_all(found, rows, names, report)
-    return report.finish()
+
+
+def grow(names: Sequence[str], report: Report, kept: Kept) -> None:
+    """Say how seconds and memory grow from 8 labels a class to 64."""
+    rows = []
+    for name in names:
+        row: dict[str, float | str] = {"set": name}
+        for method in ("Contrastive", "SetFit"):
+            for shots in (SHOTS, GROWN):
+                measure = partial(in_a_process, name, method, shots)
+                told = kept.several(measure, set=name, shots=shots, method=method, of="growth")
+                row[f"{method} {shots}, s"] = told["seconds"]
+                row[f"{method} {shots}, MiB"] = told["MiB"]
+        rows.append(row)
+        report.record(**row)
+        growth = float(row[f"Contrastive {GROWN}, s"]) / float(row[f"Contrastive {SHOTS}, s"])
+        most = GROWN / SHOTS
+        report.claim(f"{name}: {growth:.1f} times as long, at most {most:.0f}", growth <= most)
+    report.table("Seconds and peak memory as labels grow", rows)
+
+
+def in_a_process(name: str, method: str, shots: int) -> dict[str, float]:
+    """Fit in a process of its own."""
+    given = [sys.executable, __file__, "--one", name, method, str(shots)]
+    done = subprocess.run(given, capture_output=True, text=True, check=True)
+    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def alone(name: str, method: str, shots: str) -> int:
+    """Fit once, and print seconds and peak memory; SetFit's seconds are told from some steps."""
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    pool = read(name, "train")
+    train = pool.iloc[k_shot(pool["label_text"], int(shots), seed=0)]
+    began = time.perf_counter()
+    scale = 1.0
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ["NLPTL_CACHE"] = empty
+        if method == "SetFit" and int(shots) == GROWN:
+            texts, labels = train["text"].tolist(), train["label_text"].tolist()
+            began, scale = timed_setfit(texts, labels)
+        else:
+            fitted(name, train, 0, method, 0.0)
+    seconds = (time.perf_counter() - began) * scale
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    sys.stdout.write(json.dumps({"seconds": seconds, "MiB": peak}) + "\n")
+    return 0
 
 
 def judge_all(found: dict, rows: list[dict], names: list[str], report: Report) -> None:
@@ -118,7 +190,7 @@ def fitted(name: str, train: pd.DataFrame, seed: int, method: str, budget: float
     """Give what answers for texts."""
     texts, labels = train["text"].tolist(), train["label_text"].tolist()
     if method == "SetFit":
-        return setfit(texts, labels, seed)
+        return setfit(texts, labels, seed, STEPS.get(name, -1))
     if method == "frozen":
         encoder = TransformerEncoder()
         head = LogisticRegression(max_iter=1000).fit(encoder.transform(texts), labels)
@@ -128,18 +200,37 @@ def fitted(name: str, train: pd.DataFrame, seed: int, method: str, budget: float
     return TextClassifier(transfer=transfer, seed=seed).fit(texts, labels).predict
 
 
-def setfit(texts: list[str], labels: list[str], seed: int):
-    """Tune with SetFit's defaults."""
+def setfit(texts: list[str], labels: list[str], seed: int, steps: int):
+    """Tune with SetFit's defaults; ``steps`` stops it, unless it is -1."""
+    model, trainer = trainer_of(texts, labels, seed, steps)
+    trainer.train()
+    return lambda asked: list(model.predict(asked))
+
+
+def timed_setfit(texts: list[str], labels: list[str]) -> tuple[float, float]:
+    """Take some of SetFit's steps; give when they began, and the factor to all of its steps."""
+    _, trainer = trainer_of(texts, labels, 0, TIMED)
+    counts = np.unique(labels, return_counts=True)[1]
+    alike = int((counts * (counts + 1) // 2).sum())
+    unlike = len(labels) * (len(labels) + 1) // 2 - alike
+    every = 2 * max(alike, unlike) / trainer.args.embedding_batch_size  # the fewer are repeated
+    began = time.perf_counter()
+    trainer.train()
+    return began, max(every / TIMED, 1.0)
+
+
+def trainer_of(texts: list[str], labels: list[str], seed: int, steps: int):
+    """Make SetFit's model and trainer."""
     from datasets import Dataset
     from setfit import SetFitModel, Trainer, TrainingArguments
 
     names = sorted(set(labels))
     model = SetFitModel.from_pretrained(str(find_encoder(None).path), labels=names)
-    arguments_of = TrainingArguments(seed=seed, report_to="none", show_progress_bar=False)
+    options = {"report_to": "none", "show_progress_bar": False, "max_steps": steps}
     codes = [names.index(label) for label in labels]
     data = Dataset.from_dict({"text": texts, "label": codes})
-    Trainer(model=model, args=arguments_of, train_dataset=data).train()
-    return lambda asked: list(model.predict(asked))
+    given = TrainingArguments(seed=seed, **options)
+    return model, Trainer(model=model, args=given, train_dataset=data)
 
 
 if __name__ == "__main__":

@@ -58,10 +58,11 @@ VARIANTS = {
     "gradual unfreezing": {"transfer": replace(FULL, gradual=True)},
     "L2SP 0.01": {"transfer": [FULL, L2SP(0.01)]},
     "LoRA": {"transfer": LoRA()},
-    "LoRA, rate 20": {"transfer": LoRA(rate=20.0)},
-    "LoRA, rate 5": {"transfer": LoRA(rate=5.0)},
+    "LoRA, rank 8": {"transfer": LoRA(rank=8)},
     "LoRA, rank 16": {"transfer": LoRA(rank=16)},
-    "LoRA, rank 32": {"transfer": LoRA(rank=32, rslora=True)},
+    "LoRA, rank 64": {"transfer": LoRA(rank=64)},
+    "LoRA, rank 8, rate 20": {"transfer": LoRA(rank=8, rate=20.0)},
+    "LoRA, rank 16, rate 20": {"transfer": LoRA(rank=16, rate=20.0)},
 }
 
 

@@ -57,7 +57,7 @@ def test_bad_input_is_one_line_and_exit_code_2(capsys, arguments, said):
 
 
 def test_an_interruption_is_no_traceback(capsys, monkeypatch):
-    from nlptl.cli import audit
+    from nlptl.cli.asking import audit
 
     def interrupted(given):
         raise KeyboardInterrupt
@@ -78,7 +78,7 @@ def test_the_module_is_the_command_line():
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path):
     code = (
-        "import sys; from nlptl.cli import audit, main\n"
+        "import sys; from nlptl.cli import main\nfrom nlptl.cli.asking import audit\n"
         "audit.run = lambda given: sys.stdout.write('x' * 10_000_000) and 0\n"
         "sys.exit(main.main(['audit', 'x']))\n"
     )

@@ -107,3 +107,10 @@ def test_rows_without_text_can_be_kept():
     found = as_rows(["a", None, float("nan"), " "], keep_blank=True)
     assert found.texts == ["a", "", "", " "]
     assert as_rows([("a", None)], keep_blank=True).texts == [("a", "")]
+
+
+def test_rows_follow_each_other_with_their_numbers():
+    first, second = Rows(["a"], np.array([[1.0]])), Rows(["b", "c"], np.array([[2.0], [3.0]]))
+    both = first.followed_by(second)
+    assert both.texts == ["a", "b", "c"] and both.numbers.tolist() == [[1.0], [2.0], [3.0]]
+    assert Rows([("a", "b")]).followed_by(Rows([("c", "d")])).are_pairs

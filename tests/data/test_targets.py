@@ -29,3 +29,10 @@ def test_numbers_are_one_column():
     assert targets.one_hot.tolist() == [[0.5], [-1.5], [1.0]]
     assert targets.take(np.array([2])).codes.tolist() == [1.0]
     assert not Targets(np.array([0, 1]), 2).numeric
+
+
+def test_targets_follow_each_other_and_count_one_without_a_weight():
+    plain, weighed = Targets(np.array([0, 1]), 2), Targets(np.array([1]), 2, np.array([0.5]))
+    both = plain.followed_by(weighed)
+    assert both.codes.tolist() == [0, 1, 1] and both.weights.tolist() == [1.0, 1.0, 0.5]
+    assert plain.followed_by(plain).weights is None

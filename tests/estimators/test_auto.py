@@ -7,18 +7,22 @@ import pytest
 from nlptl import (
     Auto,
     Contrastive,
+    Corpus,
     Frozen,
     FullFineTune,
     LabelMeaning,
+    SelfTraining,
     TextClassifier,
     TextRegressor,
     TfidfEncoder,
     TrainingConfig,
+    WordEdits,
     k_shot,
 )
 from nlptl.base.errors import ConfigError
 from nlptl.cli.main import main
 from nlptl.estimators import auto as module
+from nlptl.estimators.fitting.transfers import as_transfers
 from nlptl.estimators.text_classifier import TextClassifier as Real
 
 QUICK = TrainingConfig(max_steps=3)
@@ -32,9 +36,10 @@ def one_round(monkeypatch):
 
 @pytest.fixture
 def some(support):
-    """Four texts of each of eight kinds."""
+    """Four texts of each of four kinds."""
     texts, labels = support
-    rows = k_shot(labels, 4, seed=0)
+    kinds = sorted(set(labels))[:4]
+    rows = [i for i in k_shot(labels, 4, seed=0) if labels[i] in kinds]
     return [texts[i] for i in rows], [labels[i] for i in rows]
 
 
@@ -45,15 +50,17 @@ def fitted(encoder, some, budget=60.0, **options):
 
 def test_each_thing_is_tried_and_the_choice_is_told(tiny_encoder, some, tmp_path):
     model = fitted(tiny_encoder, some)
-    names, drawn = model.transfer_verdict_.trials
-    assert (names.name, drawn.name) == ("names", "contrastive")
+    names, drawn, edits = model.transfer_verdict_.trials
+    assert (names.name, drawn.name, edits.name) == ("names", "contrastive", "word edits")
     assert names.verdict.scores.shape == (5, 2) and drawn.verdict.scores.shape[0] >= 2
     assert names.used is names.verdict.opens and drawn.used is drawn.verdict.opens
-    wanted = [LabelMeaning()] * names.used
-    if drawn.used:
-        assert model.transfer_ == [Contrastive(), *wanted]
+    wanted = [Contrastive()] * drawn.used + [LabelMeaning()] * names.used
+    if not wanted:
+        wanted = [Frozen()]
+    if edits.used:
+        assert model.transfer_ == [*wanted, WordEdits()]
     else:
-        assert model.transfer_ == (LabelMeaning() if names.used else Frozen())
+        assert as_transfers(model.transfer_) == as_transfers(wanted)
     assert str(model.transfer_verdict_).endswith(f"chosen: {model.transfer_verdict_.name}")
     assert model.transfer == Auto(60.0)
     again = TextClassifier.load(model.save(tmp_path / "model"))
@@ -102,6 +109,7 @@ def test_many_rows_let_all_weights_be_tried(tiny_encoder, support, monkeypatch):
     assert [trial.name for trial in model.transfer_verdict_.trials] == [
         "names",
         "contrastive",
+        "word edits",
         "all weights",
     ]
     if model.transfer_verdict_.trials[-1].used:
@@ -119,7 +127,7 @@ def test_other_encoders_and_numbers_have_fewer_choices(some, tiny_encoder):
     model = TextClassifier(TfidfEncoder(), transfer="auto").fit(*some)
     assert [trial.used for trial in model.transfer_verdict_.trials] == [False]
     assert "word counts" in model.transfer_verdict_.trials[0].note
-    numbers = TextRegressor(tiny_encoder, transfer="auto").fit(some[0], list(range(32)))
+    numbers = TextRegressor(tiny_encoder, transfer="auto").fit(some[0], list(range(16)))
     assert numbers.transfer_ == Frozen() and numbers.transfer_verdict_.trials == []
 
 
@@ -139,6 +147,26 @@ def test_the_command_line_tells_the_choice(tiny_encoder, support, tmp_path, caps
     assert main([*given, *flags, "--output", str(tmp_path / "model")]) == 0
     out = capsys.readouterr().out
     assert "names" in out and "Chosen: " in out
+
+
+def test_texts_without_labels_are_tried_where_there_are_some(tiny_encoder, some, support):
+    model = TextClassifier(tiny_encoder, transfer=Auto(600.0), training=QUICK)
+    model.fit(*some, unlabeled=Corpus(support[0][:60]))
+    last = model.transfer_verdict_.trials[-1]
+    assert last.name == "self-training" and last.verdict is not None
+    assert last.used is (SelfTraining() in as_list(model.transfer_))
+
+
+def as_list(transfer):
+    return transfer if isinstance(transfer, list) else [transfer]
+
+
+def test_what_is_beside_has_a_name_of_its_own():
+    search = module._Search(lambda _: None, [], [], 60.0)
+    assert search.beside("edits", WordEdits()) == ("edits", [Frozen(), WordEdits()])
+    search.choice.name, search.choice.transfer = "meaning", LabelMeaning()
+    assert search.beside("edits", WordEdits())[0] == "meaning+edits"
+    assert search.named("full") == "full+meaning"
 
 
 def test_names_are_those_given(tiny_encoder, some):

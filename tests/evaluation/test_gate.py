@@ -90,3 +90,16 @@ def test_too_little_is_refused():
         judge({"one": Knower()}, TEXTS, LABELS)
     with pytest.raises(InputError, match="two folds"):
         Splits(1)
+
+
+def test_each_estimator_gets_what_fit_is_given_for_it():
+    seen = []
+
+    class Listener(Knower):
+        def fit(self, rows, answers, **given):
+            seen.append((self.salt, given))
+            return super().fit(rows, answers)
+
+    pair = {"more": Listener(salt=1), "plain": Listener(salt=2)}
+    judge(pair, TEXTS, LABELS, splits=Splits(2, 1), given={"more": {"unlabeled": "texts"}})
+    assert seen == [(1, {"unlabeled": "texts"}), (2, {})] * 2

@@ -15,6 +15,8 @@ from nlptl.base.errors import ConfigError, InputError
 from nlptl.data.labels import LabelCodec, key_of
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
+from nlptl.encoders.entailment import EntailmentEncoder
+from nlptl.encoders.fused import FusedEncoder
 from nlptl.estimators.fitting.choosing import dense, targets_of
 from nlptl.estimators.fitting.scoring import Fitted
 from nlptl.estimators.fitting.transfers import Transfers
@@ -23,6 +25,7 @@ from nlptl.transfer.features.frozen import FrozenFeatures
 from nlptl.transfer.relations.meaning import LabelMeaning
 
 _PROBE = 8
+_ENTAILED = "This text is about {}."
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class Learning:
         What is carried over.
     names : list of list of str or None
         Texts that say what each class means, where they are to be used.
+    beside : (Rows, Targets) or None
+        Rows that were made from the others, or labelled by a model: the head learns from them,
+        and none of them can be held out to judge by.
     """
 
     rows: Rows
@@ -48,6 +54,22 @@ class Learning:
     codec: Any
     transfers: Transfers
     names: list[list[str]] | None = None
+    beside: tuple[Rows, Targets] | None = None
+
+    @property
+    def all_rows(self) -> tuple[Rows, Targets]:
+        """Rows and targets, with those beside them."""
+        if self.beside is None:
+            return self.rows, self.targets
+        rows, targets = self.beside
+        return self.rows.followed_by(rows), self.targets.followed_by(targets)
+
+    def with_beside(self, rows: Rows, targets: Targets) -> Learning:
+        """Give the same with further rows beside it."""
+        if self.beside is not None:
+            rows = self.beside[0].followed_by(rows)
+            targets = self.beside[1].followed_by(targets)
+        return replace(self, beside=(rows, targets))
 
     @property
     def probe(self) -> Rows:
@@ -58,13 +80,14 @@ class Learning:
     @property
     def with_names(self) -> tuple[Rows, Targets]:
         """Rows and targets, with the names as further rows of their classes."""
+        rows, targets = self.all_rows
         if self.names is None:
-            return self.rows, self.targets
+            return rows, targets
         codes = np.repeat(np.arange(len(self.names)), [len(own) for own in self.names])
         given = self.targets.weights
-        weights = None if given is None else np.append(given, np.full(len(codes), given.mean()))
-        targets = Targets(np.append(self.targets.codes, codes), len(self.names), weights)
-        return Rows([*self.rows.texts, *self._flat]), targets
+        weights = None if given is None else np.full(len(codes), given.mean())
+        named = Targets(codes, len(self.names), weights)
+        return rows.followed_by(Rows(self._flat)), targets.followed_by(named)
 
     def knowing(self, head: Any, features: FrozenFeatures) -> Any:
         """Give the head with the vectors of the names, where there are some."""
@@ -84,6 +107,28 @@ def vectors_of(names: list[list[str]], features: FrozenFeatures) -> FloatArray:
     return np.stack([part.mean(axis=0) for part in np.split(vectors, ends)])
 
 
+def with_entailment(encoder: Any, learning: Learning, *, device: str | None) -> Any:
+    """Put a cross-encoder beside an encoder, where what labels mean is to be read by one.
+
+    Raises
+    ------
+    ConfigError
+        If the encoder is to be tuned.
+    """
+    meaning = learning.transfers.meaning
+    if meaning is None or meaning.entailment is None:
+        return encoder
+    if learning.transfers.tunes:
+        raise ConfigError(
+            f"LabelMeaning(entailment={meaning.entailment!r}) goes with a frozen encoder only."
+        )
+    plain = LabelMeaning(meaning.names, [_ENTAILED])
+    sentences = [own[0] for own in plain.texts(learning.codec.classes.tolist())]
+    return FusedEncoder(
+        (encoder, EntailmentEncoder(meaning.entailment, tuple(sentences), device=device))
+    )
+
+
 def with_classes(fitted: Fitted, meaning: LabelMeaning, further: LabelMeaning) -> Fitted:
     """Give what was learnt, with classes that are known by their names alone.
 
@@ -101,6 +146,11 @@ def with_classes(fitted: Fitted, meaning: LabelMeaning, further: LabelMeaning) -
         If a class is there already.
     """
     head, codec = fitted.scorer.fitted, fitted.codec
+    if meaning.entailment is not None:
+        raise ConfigError(
+            f"The classes of a model with entailment={meaning.entailment!r} are read with every "
+            "text, and none can be added. Fit it again with the new names."
+        )
     if not isinstance(head, MeaningHead):
         raise ConfigError("Only a model fitted with LabelMeaning() beside its encoder knows names.")
     old, new = codec.classes.tolist(), list(further.labels)

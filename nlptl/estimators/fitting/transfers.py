@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from nlptl.base.errors import ConfigError
 from nlptl.transfer.features.frozen import Frozen
+from nlptl.transfer.instances import SelfTraining, WordEdits
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
 from nlptl.transfer.relations.meaning import LabelMeaning
 
 _MAIN = (FullFineTune, LoRA)
 """What says which weights of the encoder learn: one of these a fit."""
+
+_ROWS = (LabelMeaning, WordEdits, SelfTraining)
+"""What gives further rows to learn from; one of each at most."""
+
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -28,11 +34,17 @@ class Transfers:
         What else is bound to the network.
     meaning : LabelMeaning or None
         What the labels mean, where that is to be used.
+    edits : WordEdits or None
+        How further rows are made from those there are.
+    selftraining : SelfTraining or None
+        How rows without labels are learnt from.
     """
 
     main: Any
     beside: tuple[Any, ...] = ()
     meaning: LabelMeaning | None = None
+    edits: WordEdits | None = None
+    selftraining: SelfTraining | None = None
 
     @property
     def tunes(self) -> bool:
@@ -61,15 +73,12 @@ def as_transfers(given: Any) -> Transfers:
     several = list(given) if isinstance(given, list | tuple) else [given]
     chosen = [one for one in several if one is not None]
     for one in chosen:
-        known = any(hasattr(one, method) for method in ("bind", "learn", "texts"))
+        known = isinstance(one, _ROWS) or any(hasattr(one, m) for m in ("bind", "learn"))
         if not known or isinstance(one, type):
             raise ConfigError(f"transfer must be a transfer such as Frozen(), got {one!r}.")
     # What acts on weights without saying which of them learn stands beside what says so.
     beside = tuple(one for one in chosen if hasattr(one, "bind") and not isinstance(one, _MAIN))
-    meanings = [one for one in chosen if isinstance(one, LabelMeaning)]
-    mains = [one for one in chosen if one not in beside and one not in meanings]
-    if len(meanings) > 1:
-        raise ConfigError("LabelMeaning() is given twice: put all names into one.")
+    mains = [one for one in chosen if one not in beside and not isinstance(one, _ROWS)]
     if len(mains) > 1:
         names = " and ".join(f"{type(one).__name__}()" for one in mains)
         raise ConfigError(f"{names} contradict each other: give one of them.")
@@ -79,4 +88,20 @@ def as_transfers(given: Any) -> Transfers:
             f"{type(mains[0]).__name__}() trains none. Use FullFineTune() beside it."
         )
     main = mains[0] if mains else FullFineTune() if beside else Frozen()
-    return Transfers(main, beside, meanings[0] if meanings else None)
+    meaning, edits = _only(LabelMeaning, chosen), _only(WordEdits, chosen)
+    found = Transfers(main, beside, meaning, edits, _only(SelfTraining, chosen))
+    joined = found.edits or found.selftraining
+    if joined is not None and found.tunes and not found.refits_head:
+        raise ConfigError(
+            f"{type(joined).__name__}() does not stand beside {type(main).__name__}() alone. "
+            "Add Contrastive(), or leave the encoder frozen."
+        )
+    return found
+
+
+def _only(kind: type[Kind], chosen: list[Any]) -> Kind | None:
+    """Give the one object of a kind that there is, or None."""
+    found = [one for one in chosen if isinstance(one, kind)]
+    if len(found) > 1:
+        raise ConfigError(f"{kind.__name__}() is given {len(found)} times: one is enough.")
+    return found[0] if found else None

@@ -179,6 +179,8 @@ def tune(
 ) -> tuple[TextNetwork, History]:
     """Train a network; begin again with another seed where training collapsed.
 
+    Where it collapses with every seed, the network stays as it was, if that is better.
+
     Parameters
     ----------
     build : callable
@@ -199,9 +201,28 @@ def tune(
         restarts.append(reason)
         logger.warning("Training collapsed (%s); beginning again with another seed.", reason)
     if reason is not None:
-        logger.warning("Training collapsed (%s) with every seed; the last is kept.", reason)
+        start = _start(build, rows, how, history)
+        kept = "the last" if start is None else "the network as it was before"
+        logger.warning("Training collapsed (%s) with every seed; %s is kept.", reason, kept)
+        network = network if start is None else start
     history.restarts = restarts
     return network, history
+
+
+def _start(
+    build: Callable[[int], tuple[TextNetwork, Sequence[BoundTransfer]]],
+    rows: LabelledWindows,
+    how: Tuning,
+    history: History,
+) -> TextNetwork | None:
+    """Give the network as it is before training, unless it is no better than after."""
+    accelerator = make_accelerator(how.device, how.config)
+    objective = _built(build, how).to(place(accelerator, how.device))
+    for transfer in objective.transfers:
+        transfer.finish()
+    network: TextNetwork = objective.network
+    worse = from_main(partial(how.collapsed or collapse, network, rows, history))
+    return None if worse else network
 
 
 def collapse(network: TextNetwork, rows: LabelledWindows, history: History) -> str | None:

@@ -1,1 +1,6 @@
 """Instances carried over: which texts are worth a label, and what each of them counts."""
+
+from nlptl.transfer.instances.edits import WordEdits
+from nlptl.transfer.instances.selftraining import SelfTraining
+
+__all__ = ["SelfTraining", "WordEdits"]

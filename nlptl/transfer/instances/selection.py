@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
+from nlptl.base.protocols import Features
 
 _AMONG = 3
 """Rows of the smallest leads to choose among, for each that is chosen."""
@@ -15,13 +17,13 @@ STRATEGIES = ("both", "uncertain", "diverse")
 
 
 def choose_rows(
-    vectors: FloatArray, probabilities: FloatArray, n: int, *, strategy: str = "both", seed: int = 0
+    vectors: Features, probabilities: FloatArray, n: int, *, strategy: str = "both", seed: int = 0
 ) -> IntArray:
     """Choose the rows whose labels would teach a classifier most.
 
     Parameters
     ----------
-    vectors : ndarray of shape (n_rows, n_features)
+    vectors : ndarray or csr_matrix of shape (n_rows, n_features)
         Features of the rows.
     probabilities : ndarray of shape (n_rows, n_classes)
         What the classifier says of them.
@@ -56,23 +58,25 @@ def choose_rows(
         )
     if n < 1:
         raise ConfigError(f"n must be at least 1, got {n}.")
-    n = min(n, len(vectors))
+    n = min(n, len(probabilities))
     ordered = np.sort(probabilities, axis=1)
     lead = ordered[:, -1] - (ordered[:, -2] if ordered.shape[1] > 1 else 0.0)
     order: IntArray = np.argsort(lead, kind="stable")
     if strategy == "uncertain":
         return order[:n]
-    among = order[: _AMONG * n] if strategy == "both" else np.arange(len(vectors))
+    among = order[: _AMONG * n] if strategy == "both" else np.arange(len(probabilities))
     return among[_spread_out(vectors[among], n, np.random.default_rng(seed))]
 
 
-def _spread_out(vectors: FloatArray, n: int, rng: np.random.Generator) -> IntArray:
+def _spread_out(vectors: Features, n: int, rng: np.random.Generator) -> IntArray:
     """Draw rows as k-means++ does: by the squared distance to the nearest of those drawn."""
-    lengths = (vectors**2).sum(axis=1)
-    chosen, nearest = [0], np.full(len(vectors), np.inf)
+    squares = vectors.power(2) if isinstance(vectors, csr_matrix) else vectors**2
+    lengths = np.asarray(squares.sum(axis=1)).ravel()
+    chosen, nearest = [0], np.full(len(lengths), np.inf)
     while len(chosen) < n:
-        last = chosen[-1]
-        away = lengths + lengths[last] - 2 * (vectors @ vectors[last])
+        last = vectors[chosen[-1]]
+        along = (vectors @ last.T).toarray() if isinstance(vectors, csr_matrix) else vectors @ last
+        away = lengths + lengths[chosen[-1]] - 2 * along.ravel()
         nearest = np.minimum(nearest, np.maximum(away, 0.0))
         nearest[chosen] = 0.0
         total = nearest.sum()

@@ -31,7 +31,7 @@ class LoRA(Spec):
     targets : "all-linear" or sequence of str
         Which layers are changed, as peft names them.
     rslora : bool
-        Scale by ``alpha / sqrt(rank)`` [2]_, for ranks of 32 and more.
+        Scale by ``alpha / sqrt(rank)`` [2]_, for ranks of 32 and more; give ``alpha`` with it.
     dora : bool
         Learn length and direction of each change apart [3]_; slower.
     rate : float
@@ -56,7 +56,7 @@ class LoRA(Spec):
        arXiv:2402.09353.
     """
 
-    rank: int = 8
+    rank: int = 32
     alpha: float | None = None
     dropout: float = 0.0
     targets: Any = "all-linear"

@@ -32,6 +32,10 @@ class LabelMeaning(Spec):
     weight : float or "cv"
         What the names count beside the labelled rows, 0 or more; ``"cv"`` asks rows that were
         held out, and takes 5 where there are too few.
+    entailment : str or None
+        Hub name or folder of a cross-encoder trained on natural language inference: how strongly
+        a text entails "This text is about ..." then stands beside its vector. It reads every text
+        once for each class; the encoder has to stay frozen.
 
     References
     ----------
@@ -42,6 +46,7 @@ class LabelMeaning(Spec):
     names: Any = ()
     templates: Any = TEMPLATES
     weight: Any = "cv"
+    entailment: str | None = None
 
     carries: ClassVar[str] = "relations"
     setting: ClassVar[str] = "inductive"

@@ -381,7 +381,11 @@ def test_a_rate_that_breaks_the_network_is_told(tiny_encoder, orders, caplog):
     config = TrainingConfig(epochs=2, batch_size=8, learning_rate=30.0, restarts=1, refit=False)
     model = tuned(tiny_encoder, texts, labels, training=config)
     assert len(model.history_.restarts) == 1
-    assert "with every seed" in caplog.text
+    assert "with every seed; the network as it was before is kept" in caplog.text
+    encoder = model.fitted_.features.encoder
+    before = TransformerEncoder(tiny_encoder, dtype="float32", pooling=encoder.chosen_pooling)
+    np.testing.assert_allclose(encoder.transform(texts[:5]), before.transform(texts[:5]), atol=1e-4)
+    assert model.score(texts, labels) > 0.6
 
 
 def test_attention_is_dropped_only_where_asked(tiny_encoder):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from nlptl.base.errors import ConfigError
 from nlptl.transfer.instances.selection import choose_rows
@@ -57,3 +58,9 @@ def test_bad_choices_are_refused(rows):
         choose_rows(*rows, 2, strategy="divers")
     with pytest.raises(ConfigError, match="n must be at least 1"):
         choose_rows(*rows, 0)
+
+
+def test_sparse_rows_are_chosen_as_dense_ones_are(rows):
+    vectors, probabilities = rows
+    dense = choose_rows(vectors, probabilities, 12, seed=4)
+    assert choose_rows(csr_matrix(vectors), probabilities, 12, seed=4).tolist() == dense.tolist()

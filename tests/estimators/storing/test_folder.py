@@ -20,7 +20,7 @@ from nlptl import (
 )
 from nlptl.base.errors import IntegrityError, StorageError
 from nlptl.encoders import Pooling, ResidualFusion
-from nlptl.estimators import folder as folders
+from nlptl.estimators.storing import folder as folders
 
 QUICK = TrainingConfig(epochs=3)
 

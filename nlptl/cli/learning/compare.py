@@ -12,8 +12,8 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 
 from nlptl.base.errors import ConfigError
-from nlptl.cli import train
 from nlptl.cli.console import console, labels_of
+from nlptl.cli.learning import train
 from nlptl.config.run import Part, read_run
 from nlptl.data.splits import k_shot
 from nlptl.data.tables.reading import read_table, texts_of
@@ -40,7 +40,7 @@ def run(given: Namespace) -> int:
     """Fit both on every split, and say what came of it."""
     own = ("config", "overwrite", "against", "folds", "rounds", "json")
     flags = {name: value for name, value in vars(given).items() if name not in own}
-    for name in ("output", "test", "test_share"):
+    for name in ("output", "test", "test_share", "unlabeled"):
         if flags.pop(name, None) is not None:
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"compare tests on splits of DATA and keeps nothing: no {option}.")

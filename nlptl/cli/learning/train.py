@@ -19,6 +19,7 @@ from nlptl.base.errors import StorageError
 from nlptl.cli.console import add_columns, console, labels_of, show_warnings
 from nlptl.config.names import TABLES, find_class, options_of
 from nlptl.config.run import TASKS, RunConfig, read_run
+from nlptl.data.corpus import Corpus
 from nlptl.data.rows import Rows
 from nlptl.data.splits import k_shot, number_split, stratified_split
 from nlptl.data.tables.reading import read_table, texts_of
@@ -64,6 +65,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--test-share", metavar="SHARE", help="without --test: share of rows held out, default 0.2"
     )
+    parser.add_argument(
+        "--unlabeled", metavar="DATA", help="a table of texts without labels, to learn from too"
+    )
     parser.add_argument("--seed", metavar="N", help="the same seed gives the same model")
     parser.add_argument("--device", help="torch device, for example cpu or cuda:1")
     parser.add_argument("--processes", metavar="N", help="refuse to run with another number")
@@ -100,7 +104,7 @@ def run(given: Namespace, *, transfer: str | None = None) -> int:
     report = model.audit(*training, others=others)
     out.print(audit_table(report))
     show_warnings(report.warnings, out)
-    model.fit(*training)
+    model.fit(*training, unlabeled=_unlabeled(run_config))
     model.audit_ = report  # the one that knows of the test data too
     _report(model, training, testing, out)
     if run_config.output is None:
@@ -153,6 +157,12 @@ def _read(source: str, run_config: RunConfig) -> tuple[Rows, list[Any]]:
     return texts_of(table, run_config.text_column), labels
 
 
+def _unlabeled(run_config: RunConfig) -> Corpus | None:
+    if run_config.unlabeled is None:
+        return None
+    return Corpus(texts_of(read_table(run_config.unlabeled), run_config.text_column))
+
+
 def _split(labels: list[Any], run_config: RunConfig) -> tuple[IntArray, IntArray]:
     chosen: dict[str, Any] = {"test_share": run_config.test_share, "seed": run_config.seed}
     if run_config.numeric:
@@ -169,7 +179,8 @@ def _few(rows: Rows, labels: list[Any], run_config: RunConfig) -> tuple[Rows, li
 
 def _settings(run_config: RunConfig) -> dict[str, Any]:
     """Give the settings, and the content of the files they name."""
-    named = [run_config.data, run_config.test, *run_config.encoder.options.values()]
+    tables = [run_config.data, run_config.test, run_config.unlabeled]
+    named = [*tables, *run_config.encoder.options.values()]
     paths = [Path(name) for name in named if isinstance(name, str) and Path(name).exists()]
     return {**run_config.to_json(), "sha256": {str(path): _content(path) for path in paths}}
 

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from nlptl import FullFineTune, TextClassifier, TextRegressor
+from nlptl import FullFineTune, SelfTraining, TextClassifier, TextRegressor
 from nlptl.cli.main import main
 
 
@@ -154,3 +154,15 @@ def test_an_order_is_given_by_name(capsys, data, tiny_encoder, tmp_path):
     assert code == 0, shown.err
     assert "mean error in ranks" in shown.out
     assert TextClassifier.load(tmp_path / "m").head.order == ("how_to", "billing")
+
+
+def test_texts_without_labels_are_learnt_from(capsys, data, few, tmp_path):
+    more = tmp_path / "more.csv"
+    pd.DataFrame({"text": few[0][:30]}).to_csv(more, index=False)
+    base = (data, "--encoder", "tfidf", "--shots", 4, "--output", tmp_path / "m")
+    given = (*base, "--transfer", "selftraining", "--transfer.share", 0.8, "--unlabeled", more)
+    assert train(capsys, *given)[0] == 0
+    assert TextClassifier.load(tmp_path / "m").transfer == SelfTraining(share=0.8)
+    more.write_text(more.read_text() + "one more\n")
+    code, shown = train(capsys, *given)
+    assert code == 2 and "differ in sha256" in shown.err

@@ -1,0 +1,1 @@
+"""Commands that ask: a saved model about texts, or texts about themselves."""

@@ -1,0 +1,65 @@
+"""Choose the texts whose labels would teach a saved model most.
+
+The rows chosen are written out, the most telling first, with their number in the table before
+them: label them, add them to the training rows, and train again.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from nlptl.base.errors import ConfigError, InputError
+from nlptl.cli.console import add_columns, console
+from nlptl.data.tables.reading import read_table, texts_of
+from nlptl.data.tables.writing import table_format
+from nlptl.estimators.bulk.labelled import text_columns
+from nlptl.estimators.kinds import load_any
+from nlptl.estimators.text_classifier import TextClassifier
+from nlptl.storage.atomic import write_file
+from nlptl.transfer.instances.selection import STRATEGIES
+
+EXAMPLES = """examples:
+  nlptl suggest model/ unlabelled.csv -n 20
+  nlptl suggest model/ unlabelled.csv -n 100 --strategy uncertain --output to_label.csv
+"""
+
+_NUMBER = "row"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("model", help="folder of a saved classifier")
+    parser.add_argument("data", help="table of texts without labels")
+    add_columns(parser, label=False)
+    parser.add_argument("-n", type=int, default=10, metavar="N", help="how many to choose")
+    parser.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        default="both",
+        help="the model is unsure about them, they differ from each other, or both",
+    )
+    parser.add_argument("--output", metavar="FILE", help="csv, tsv, jsonl or parquet")
+
+
+def run(given: Namespace) -> int:
+    """Load, choose, write."""
+    kind = table_format(given.output or "-.csv")
+    model = load_any(given.model)
+    if not isinstance(model, TextClassifier):
+        raise ConfigError(f"suggest is for classifiers, and {given.model!r} gives numbers.")
+    table = read_table(given.data, split=given.split)
+    if _NUMBER in table.columns:
+        raise InputError(f"The table has a column {_NUMBER!r} already. Rename it first.")
+    rows = texts_of(table, text_columns(model, given.text_column))
+    chosen = model.suggest(rows, given.n, strategy=given.strategy)
+    some = table.iloc[chosen]
+    some.insert(0, _NUMBER, chosen)
+    content = kind.encode(some)
+    if given.output is None:
+        sys.stdout.write(content.decode())
+        return 0
+    write_file(Path(given.output), content)
+    console().print(f"{len(some)} of {len(table)} rows written to {given.output}")
+    return 0

@@ -1,0 +1,1 @@
+"""Commands that learn, or say which way of learning is better."""

@@ -1,0 +1,105 @@
+"""Teach a small, fast model what a saved one knows, on texts without labels.
+
+A tenth of the texts shows how often the student agrees with its teacher, and how fast both are; the
+student that is saved learnt from all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.errors import StorageError
+from nlptl.cli.console import add_columns, console, labels_of
+from nlptl.config.names import build_encoder
+from nlptl.data.corpus import Corpus
+from nlptl.data.rows import Rows
+from nlptl.data.tables.reading import read_table, texts_of
+from nlptl.encoders.cache import without_cache
+from nlptl.estimators.bulk.labelled import text_columns
+from nlptl.estimators.kinds import load_any
+from nlptl.estimators.text_model import TextModel
+
+EXAMPLES = """examples:
+  nlptl distill model/ unlabelled.csv --output student/
+  nlptl distill model/ unlabelled.csv --labelled train.csv --output student/
+"""
+
+_SHOWN = 0.1
+_FEWEST = 20
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("model", help="folder of a saved model: the teacher")
+    parser.add_argument("data", help="table of texts without labels")
+    add_columns(parser, label=True)
+    parser.add_argument("--labelled", metavar="DATA", help="a table of labelled rows to learn too")
+    parser.add_argument(
+        "--encoder",
+        default="static",
+        help="of the student: static, tfidf, or the Hub name or folder of a small transformer",
+    )
+    parser.add_argument("--output", required=True, metavar="FOLDER", help="where the student goes")
+    parser.add_argument("--overwrite", action="store_true", help="replace a model that is there")
+
+
+def run(given: Namespace) -> int:
+    """Teach, compare, save."""
+    place = Path(given.output)
+    if place.exists() and any(place.iterdir()) and not given.overwrite:
+        raise StorageError(
+            f"{given.output!r} is not empty. Choose another --output or --overwrite."
+        )
+    teacher = load_any(given.model)
+    rows = texts_of(
+        read_table(given.data, split=given.split), text_columns(teacher, given.text_column)
+    )
+    known = _known(given, teacher)
+    blank = type(teacher)(build_encoder(given.encoder, {}), seed=teacher.seed)
+    if len(rows) >= _FEWEST:
+        _compare(teacher, blank, rows, known)
+    student = teacher.distill(rows, student=blank, labelled=known)
+    kept = {
+        name: value for name, value in teacher.notes_.get("run", {}).items() if "column" in name
+    }
+    student.save(place, notes={"run": kept})
+    console().print(f"Saved and read back: {given.output}", soft_wrap=True)
+    return 0
+
+
+def _known(given: Namespace, teacher: TextModel) -> Corpus | None:
+    if given.labelled is None:
+        return None
+    table = read_table(given.labelled)
+    name = given.label_column or teacher.notes_.get("run", {}).get("label_column") or "label"
+    labels = labels_of(table, name, numeric=not hasattr(teacher, "classes_"))
+    return Corpus(texts_of(table, text_columns(teacher, given.text_column)), labels)
+
+
+def _compare(teacher: TextModel, blank: TextModel, rows: Rows, known: Corpus | None) -> None:
+    """Say on rows that a first student did not see how it compares with its teacher."""
+    order = np.random.default_rng(teacher.seed).permutation(len(rows))
+    n_shown = max(int(_SHOWN * len(rows)), 1)
+    shown, rest = rows.take(order[:n_shown]), rows.take(order[n_shown:])
+    student = teacher.distill(rest, student=blank, labelled=known)
+    wanted, slow = _timed(teacher, shown)
+    found, fast = _timed(student, shown)
+    if hasattr(teacher, "classes_"):
+        same = np.mean([str(a) == str(b) for a, b in zip(found, wanted, strict=True)])
+        told = f"agrees on {same:.1%} of {n_shown} other texts"
+    else:
+        told = f"is {np.abs(np.subtract(found, wanted)).mean():.3g} off on {n_shown} other texts"
+    console().print(f"The student {told}, {fast:,.0f} texts a second against {slow:,.0f}.")
+
+
+def _timed(model: TextModel, rows: Rows) -> tuple[list[Any], float]:
+    with without_cache():
+        model.predict(rows.take(np.arange(1)))
+        began = time.perf_counter()
+        answers = list(model.predict(rows))
+    return answers, len(rows) / (time.perf_counter() - began)

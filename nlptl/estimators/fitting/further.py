@@ -1,0 +1,122 @@
+"""Further rows to learn from: made of the labelled ones, or labelled by the model itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.arrays import FloatArray
+from nlptl.base.errors import ConfigError
+from nlptl.data.rows import Rows
+from nlptl.data.targets import Targets
+from nlptl.estimators.fitting.learning import Learning
+from nlptl.estimators.fitting.scoring import FittedScorer
+from nlptl.transfer.features.frozen import FrozenFeatures
+from nlptl.transfer.instances import SelfTraining, WordEdits
+
+
+def with_edits(learning: Learning, *, seed: int) -> Learning:
+    """Put edited copies of the labelled rows beside them, where that was asked for.
+
+    The copies of a row count together as much as the row.
+
+    Raises
+    ------
+    ConfigError
+        If texts have several labels.
+    """
+    edits, rows, targets = learning.transfers.edits, learning.rows, learning.targets
+    if edits is None or not len(rows):
+        return learning
+    if targets.several:
+        raise ConfigError(
+            f"WordEdits() is for one label a text, got texts with up to {targets.n_outputs}."
+        )
+    again = targets.take(np.tile(np.arange(len(rows)), edits.copies))
+    own = np.ones(len(again)) if again.weights is None else again.weights
+    return learning.with_beside(
+        _edited(edits, rows, seed), replace(again, weights=own / edits.copies)
+    )
+
+
+def self_trained(
+    learning: Learning,
+    features: FrozenFeatures,
+    scorer: FittedScorer,
+    further: Rows,
+    refit: Callable[[Learning], FittedScorer],
+) -> FittedScorer:
+    """Fit the head again, with the rows without labels of which it is surest.
+
+    Parameters
+    ----------
+    learning : Learning
+    features : FrozenFeatures
+        What the head sees.
+    scorer : FittedScorer
+        The head as the labelled rows made it; how its logits are read stays.
+    further : Rows
+        Without labels; at least one.
+    refit : callable
+        Fits the head to what is learnt from.
+    """
+    spec = learning.transfers.selftraining or SelfTraining()
+    found, total = features.transform(further), _total(learning.targets)
+    for _ in range(spec.rounds):
+        rows, codes = spec.surest(scorer.probabilities(found))
+        weights: FloatArray = np.full(len(rows), spec.weight * total / len(rows))
+        added = Targets(codes, learning.targets.n_outputs, weights)
+        again = refit(learning.with_beside(further.take(rows), added))
+        scorer = replace(again, decision=scorer.decision)
+    return scorer
+
+
+def check_further(further: Rows, learning: Learning, encoder: Any | None) -> None:
+    """Refuse texts without labels that nothing learns from, and self-training without them.
+
+    Parameters
+    ----------
+    further : Rows
+        The texts; may be empty.
+    learning : Learning
+    encoder : Encoder or None
+        None where it was tried whether they help.
+
+    Raises
+    ------
+    ConfigError
+        If they do not go together.
+    """
+    if learning.transfers.selftraining is None:
+        if len(further) and not getattr(encoder, "learns_from_text", True):
+            raise ConfigError(
+                f"fit was given unlabeled=..., but this {type(encoder).__name__} learns nothing "
+                "from text. Leave it out, or add SelfTraining()."
+            )
+        return
+    targets, n = learning.targets, len(learning.rows)
+    if targets.numeric or targets.several:
+        raise ConfigError(f"SelfTraining() is for one label a text, got {targets.n_outputs}.")
+    if not len(further) or not n:
+        raise ConfigError(
+            f"SelfTraining() needs labelled texts and others without labels, got {n} and "
+            f"{len(further)}: fit(..., unlabeled=Corpus(texts))."
+        )
+
+
+def _edited(edits: WordEdits, rows: Rows, seed: int) -> Rows:
+    numbers = None if rows.numbers is None else np.tile(rows.numbers, (edits.copies, 1))
+    if not rows.are_pairs:
+        return Rows(edits.edited([str(text) for text in rows.texts], seed=seed), numbers)
+    sides = [
+        edits.edited([str(text) for text in rows.side(side).texts], seed=seed + side)
+        for side in (0, 1)
+    ]
+    return Rows(list(zip(*sides, strict=True)), numbers)
+
+
+def _total(targets: Targets) -> float:
+    return float(len(targets) if targets.weights is None else targets.weights.sum())

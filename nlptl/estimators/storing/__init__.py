@@ -1,0 +1,1 @@
+"""Fitted models in folders: for nlptl itself, and for others."""

@@ -1,0 +1,116 @@
+"""Teaching a small, fast model what a large one knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from nlptl.base.arrays import FloatArray
+from nlptl.base.errors import ConfigError, InputError
+from nlptl.data.audit import audit
+from nlptl.data.corpus import Corpus
+from nlptl.data.labels import LabelCodec
+from nlptl.data.rows import Rows
+from nlptl.data.targets import Targets
+from nlptl.encoders.static.encoder import StaticEncoder
+from nlptl.estimators.fitting.choosing import reads_jointly
+from nlptl.estimators.fitting.scoring import Fitted, FittedScorer
+from nlptl.estimators.fitting.transfers import as_transfers
+from nlptl.heads.deciding.decision import Decision
+from nlptl.heads.linear.logistic import LogisticHead
+from nlptl.heads.soft import fit_shares
+
+_SHARPER = 2.0
+"""Power to which the teacher's probabilities are raised before they are learnt from."""
+
+_PROBE = 8
+
+
+def teach(teacher: Any, unlabeled: Any, *, student: Any = None, labelled: Any = None) -> Any:
+    """Fit a student to what a teacher says of texts.
+
+    Parameters
+    ----------
+    teacher : TextModel
+        Fitted.
+    unlabeled
+        Texts, as for ``teacher.predict``.
+    student : TextModel, optional
+        Not fitted, of the kind of the teacher; it is cloned. By default pooled word vectors.
+    labelled : Corpus, optional
+        Texts with labels that are known.
+
+    Returns
+    -------
+    TextModel
+        The fitted student.
+
+    Raises
+    ------
+    ConfigError
+        If the student is of another kind than the teacher.
+    InputError
+        If texts cannot be used, or there are none.
+    """
+    kind = type(teacher)
+    chosen = kind(StaticEncoder(), seed=teacher.seed) if student is None else clone(student)
+    if not isinstance(chosen, kind):
+        raise ConfigError(
+            f"A {kind.__name__} teaches a {kind.__name__}, got {type(chosen).__name__}."
+        )
+    rows = teacher._checked_rows(unlabeled)
+    known = _known(labelled)
+    if _learns_shares(teacher, chosen):
+        return _taught_shares(teacher, chosen, rows, known)
+    texts = rows if known is None else rows.followed_by(known.rows)
+    answers = list(teacher.predict(rows))
+    return chosen.fit(texts, answers if known is None else [*answers, *known.labels])
+
+
+def _known(labelled: Any) -> Corpus | None:
+    if labelled is None or (isinstance(labelled, Corpus) and labelled.labels is not None):
+        return labelled
+    raise InputError(f"labelled must be a Corpus with labels, got {labelled!r}.")
+
+
+def _learns_shares(teacher: Any, student: Any) -> bool:
+    """Whether the student's head can be fitted to probabilities instead of labels."""
+    codec = teacher.fitted_.codec
+    if not isinstance(codec, LabelCodec) or codec.form != "single" or len(codec.classes) < 2:
+        return False
+    transfers = as_transfers(student.transfer) if student.transfer != "auto" else None
+    plain = transfers is not None and not transfers.tunes and transfers.meaning is None
+    return plain and isinstance(student.head, LogisticHead | None) and student.imbalance is None
+
+
+def _taught_shares(teacher: Any, student: Any, rows: Rows, known: Corpus | None) -> Any:
+    """Fit the student's head to the probabilities that the teacher gives."""
+    shares, codec = sharpened(teacher.predict_proba(rows)), teacher.fitted_.codec
+    if known is not None:
+        certain = Targets(codec.encode(known.labels), shares.shape[1]).one_hot
+        rows = rows.followed_by(known.rows)
+        shares = np.concatenate([shares, certain])
+    encoder, transfers = student._encoder(), as_transfers(student.transfer)
+    joint = reads_jointly(student.pair_encoding, encoder, tunes=False)
+    targets = Targets(shares.argmax(axis=1), shares.shape[1])
+    features = transfers.main.learn(encoder, rows, targets, further=Rows([]), joint=joint)
+    head = student.head or LogisticHead(seed=student.seed)
+    scorer = FittedScorer(head, fit_shares(head, features.transform(rows), shares), Decision())
+    probe = rows.take(np.arange(min(_PROBE, len(rows))))
+    student.transfer_, student.transfer_verdict_ = student.transfer, None
+    return student._keep(Fitted(codec, features, scorer, probe), audit(rows), None)
+
+
+def sharpened(probabilities: FloatArray) -> FloatArray:
+    """Give probabilities (n, n_classes) that are surer of themselves.
+
+    Examples
+    --------
+    >>> sharpened(np.array([[0.75, 0.25], [0.5, 0.5]])).tolist()
+    [[0.9, 0.1], [0.5, 0.5]]
+    """
+    powers = probabilities**_SHARPER
+    shares: FloatArray = powers / powers.sum(axis=1, keepdims=True)
+    return shares

@@ -1,0 +1,97 @@
+"""Which choices earn Contrastive its defaults: 8 labels a class, judged on training rows.
+
+    NLPTL_DATA=... python recipes/benchmarks/contrastive_ablation.py [--quick] [--kept FILE]
+                                                 [--variants NAME ...] [--sets ...] [--seeds ...]
+
+Four sets, three draws of 8 labels a class from the training split, judged on 800 other rows of it,
+so that no test row takes part in a choice. Every variant changes one thing. --quick takes one draw
+and the first three variants; --kept goes on where another run stopped. There is no claim beyond
+that the default is not below the mean of its variants.
+"""
+
+import sys
+import warnings
+from functools import partial
+
+import numpy as np
+import torch
+from material import Kept, Report, arguments, read
+
+from nlptl import (
+    Contrastive,
+    FullFineTune,
+    LabelMeaning,
+    LoRA,
+    TextClassifier,
+    TrainingConfig,
+    k_shot,
+)
+
+SHOTS, JUDGED = 8, 800
+SETS = ("sst2", "ag_news", "trec", "tweet_emotion")
+DEFAULT = "default"
+VARIANTS = {
+    DEFAULT: {},
+    "frozen": {"transfer": None},
+    "temperature 0.05": {"transfer": Contrastive(temperature=0.05)},
+    "temperature 0.2": {"transfer": Contrastive(temperature=0.2)},
+    "rate 5e-5": {"training": TrainingConfig(learning_rate=5e-5)},
+    "rate 2e-4": {"training": TrainingConfig(learning_rate=2e-4)},
+    "epochs 10": {"training": TrainingConfig(epochs=10)},
+    "epochs 50": {"training": TrainingConfig(epochs=50)},
+    "batches of 16": {"training": TrainingConfig(batch_size=16)},
+    "average: tail": {"training": TrainingConfig(average="tail")},
+    "three layers": {"transfer": [Contrastive(), FullFineTune(layers=3)]},
+    "five layers to the head": {"transfer": [Contrastive(), FullFineTune(features="weighted")]},
+    "LoRA": {"transfer": [Contrastive(), LoRA()]},
+    "with names": {"transfer": [Contrastive(), LabelMeaning()]},
+}
+
+
+def main() -> int:
+    given = arguments(__doc__, in_parts=True, variants=list(VARIANTS))
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    names = given.variants[:3] if given.quick else given.variants
+    seeds = given.seeds or range(1 if given.quick else 3)
+    report, kept = Report("contrastive_ablation"), Kept(given.kept)
+    rows = []
+    for variant in names:
+        found = {
+            name: float(
+                np.mean(
+                    [
+                        kept.once(
+                            partial(judged, variant, name, s), set=name, seed=s, method=variant
+                        )
+                        for s in seeds
+                    ]
+                )
+            )
+            for name in given.sets or SETS
+        }
+        rows.append({"variant": variant, **found, "mean": float(np.mean(list(found.values())))})
+        report.record(**rows[-1])
+    report.table(f"Accuracy with {SHOTS} labels a class on training rows", rows)
+    means = {row["variant"]: row["mean"] for row in rows}
+    own = means.pop(DEFAULT, None)
+    if own is not None and means:
+        others = float(np.mean(list(means.values())))
+        report.claim("the default is not below the mean of its variants", own >= others)
+    return report.finish()
+
+
+def judged(variant: str, name: str, seed: int) -> float:
+    """Fit to one draw; give the accuracy on other training rows."""
+    pool = read(name, "train")
+    texts, labels = pool["text"].to_numpy(), pool["label_text"].to_numpy()
+    some = k_shot(labels.tolist(), SHOTS, seed=seed)
+    rest = np.setdiff1d(np.arange(len(pool)), some)
+    others = np.random.default_rng(seed).permutation(rest)[:JUDGED]
+    options = {"transfer": Contrastive(), "seed": seed, **VARIANTS[variant]}
+    model = TextClassifier(**options).fit(texts[some].tolist(), labels[some].tolist())
+    return model.score(texts[others].tolist(), labels[others].tolist())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

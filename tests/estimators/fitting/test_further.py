@@ -1,0 +1,159 @@
+import numpy as np
+import pytest
+
+from nlptl import (
+    Contrastive,
+    Corpus,
+    FullFineTune,
+    LabelMeaning,
+    LoRA,
+    SelfTraining,
+    TextClassifier,
+    TextRegressor,
+    TfidfEncoder,
+    TrainingConfig,
+    WordEdits,
+)
+from nlptl.base.errors import ConfigError, InputError
+from nlptl.data.labels import LabelCodec
+from nlptl.data.rows import as_rows
+from nlptl.estimators.fitting.further import with_edits
+from nlptl.estimators.fitting.learning import learn_from
+from nlptl.estimators.fitting.transfers import as_transfers
+
+QUICK = TrainingConfig(max_steps=3)
+
+
+def learnt(given, *transfers):
+    learning = learn_from(LabelCodec, as_rows, given, as_transfers(list(transfers)))
+    return with_edits(learning, seed=0)
+
+
+def test_copies_stand_beside_the_rows_and_count_as_much_together():
+    given = (["my money came back", "a broken box"], ["money", "post"], [1.0, 3.0])
+    learning = learnt(given, WordEdits(copies=3, share=0.4))
+    rows, targets = learning.all_rows
+    assert len(learning.rows) == 2 and len(rows) == 8
+    assert targets.codes.tolist() == [0, 1] * 4
+    np.testing.assert_allclose(targets.weights, [1, 3] + [1 / 3, 1] * 3)
+    assert set(rows.texts[2].split()) <= set(given[0][0].split())
+
+
+def test_both_texts_of_a_pair_are_edited():
+    pairs = [("one two three four", "five six seven eight")] * 2
+    rows, _ = learnt((pairs, ["a", "b"], None), WordEdits(share=0.5)).all_rows
+    assert rows.are_pairs and len(rows) == 6
+    for first, second in rows.texts[2:]:
+        assert set(first.split()) <= set(pairs[0][0].split())
+        assert set(second.split()) <= set(pairs[0][1].split())
+
+
+def test_names_come_after_copies():
+    given = (["my money", "a box"], ["money", "post"], None)
+    rows, targets = learnt(given, WordEdits(copies=1), LabelMeaning(templates=["{}"])).with_names
+    assert rows.texts[4:] == ["money", "post"] and targets.codes.tolist() == [0, 1] * 3
+
+
+@pytest.mark.parametrize(
+    "transfer",
+    [WordEdits(), [LabelMeaning(), WordEdits()], [Contrastive(), WordEdits(), LoRA()]],
+)
+def test_a_classifier_learns_from_copies(transfer, tiny_encoder, few, tmp_path):
+    model = TextClassifier(tiny_encoder, transfer=transfer, training=QUICK).fit(*few)
+    assert model.score(*few) > 0.5
+    again = TextClassifier.load(model.save(tmp_path / "model"))
+    assert repr(again.transfer) == repr(model.transfer_)
+    np.testing.assert_allclose(again.predict_proba(few[0]), model.predict_proba(few[0]), atol=1e-4)
+
+
+def test_no_fold_holds_out_a_copy(few, monkeypatch):
+    from nlptl.heads.deciding.choosing import Chooser
+
+    monkeypatch.setattr(Chooser, "choose", lambda *_: pytest.fail("a fold was dealt"))
+    TextClassifier(TfidfEncoder(), transfer=WordEdits()).fit(*few)
+
+
+def halves(few):
+    """Four labelled requests and the rest without labels."""
+    texts, labels = few
+    some = [0, 1, -1, -2]
+    return [texts[i] for i in some], [labels[i] for i in some], Corpus(texts[2:-2])
+
+
+def test_the_head_learns_from_texts_that_the_model_labelled(few, monkeypatch):
+    texts, labels, corpus = halves(few)
+    plain = TextClassifier(TfidfEncoder()).fit(texts, labels)
+    model = TextClassifier(TfidfEncoder(), transfer=SelfTraining(share=1.0))
+    seen = []
+    fit = TextClassifier._fit_scorer
+
+    def watched(self, encoder, features, learning, **options):
+        seen.append(learning.all_rows)
+        return fit(self, encoder, features, learning, **options)
+
+    monkeypatch.setattr(TextClassifier, "_fit_scorer", watched)
+    model.fit(texts, labels, unlabeled=corpus)
+    (first, _), (rows, targets) = seen
+    assert len(first) == 4 and len(rows) == 4 + corpus.size
+    assert targets.weights[4:].sum() == pytest.approx(4.0)  # as much as the labelled rows
+    unlike = model.predict_proba(texts) - plain.predict_proba(texts)
+    assert np.abs(unlike).max() > 1e-3
+    calm = model.fitted_.scorer.decision.temperature
+    assert calm == plain.fitted_.scorer.decision.temperature
+
+
+def test_rounds_label_anew(few, monkeypatch):
+    calls = []
+    surest = SelfTraining.surest
+    monkeypatch.setattr(
+        SelfTraining, "surest", lambda *given: calls.append(given[1]) or surest(*given)
+    )
+    texts, labels, corpus = halves(few)
+    model = TextClassifier(TfidfEncoder(), transfer=SelfTraining(rounds=3))
+    model.fit(texts, labels, unlabeled=corpus)
+    assert len(calls) == 3 and np.abs(calls[1] - calls[0]).max() > 0
+
+
+def test_self_training_goes_with_a_tuned_encoder(tiny_encoder, few, tmp_path):
+    texts, labels, corpus = halves(few)
+    transfer = [Contrastive(), SelfTraining(), LabelMeaning()]
+    model = TextClassifier(tiny_encoder, transfer=transfer, training=QUICK)
+    model.fit(texts, labels, unlabeled=corpus)
+    assert model.history_ is not None
+    TextClassifier.load(model.save(tmp_path / "model"))
+
+
+@pytest.mark.parametrize(
+    ("transfer", "labels", "given", "said"),
+    [
+        (SelfTraining(), "ab", {}, r"needs labelled texts and others without labels, got 2 and 0"),
+        (SelfTraining(), [["a"], ["b"]], {"unlabeled": Corpus(["x"])}, "one label a text, got 2"),
+        (WordEdits(), [["a"], ["b"]], {}, "one label a text, got texts with up to 2"),
+        ([SelfTraining(), FullFineTune()], "ab", {}, r"Add Contrastive\(\), or leave the encoder"),
+        ([WordEdits(), LoRA()], "ab", {}, r"WordEdits\(\) does not stand beside LoRA\(\) alone"),
+        ([WordEdits(), WordEdits(copies=1)], "ab", {}, r"WordEdits\(\) is given 2 times"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(transfer, labels, given, said):
+    model = TextClassifier(TfidfEncoder(), transfer=transfer)
+    with pytest.raises(ConfigError, match=said):
+        model.fit(["one text", "two texts"], list(labels), **given)
+
+
+def test_names_alone_are_no_start_for_self_training(tiny_encoder):
+    names = LabelMeaning({"a": "parcel", "b": "money"})
+    model = TextClassifier(tiny_encoder, transfer=[names, SelfTraining()])
+    with pytest.raises(ConfigError, match="got 0 and 2"):
+        model.fit([], [], unlabeled=Corpus(["x", "y"]))
+
+
+def test_texts_without_labels_have_to_be_a_corpus(few):
+    model = TextClassifier(TfidfEncoder(), transfer=SelfTraining())
+    with pytest.raises(InputError, match="Write unlabeled=Corpus"):
+        model.fit(*few, unlabeled=["one"])
+
+
+def test_numbers_learn_from_copies_too(tiny_encoder, few):
+    numbers = np.arange(len(few[0])) / 10
+    model = TextRegressor(tiny_encoder, transfer=WordEdits(copies=1)).fit(few[0], numbers)
+    assert np.isfinite(model.predict(few[0])).all()
