@@ -97,6 +97,7 @@ def test_the_text_itself_is_not_on_the_disk(tmp_path):
     assert b"private" not in stored
 
 
+@pytest.mark.slow
 def test_two_processes_fill_one_cache_and_agree(tmp_path, tiny_encoder, monkeypatch):
     code = (
         "import sys; from nlptl import TransformerEncoder\n"

@@ -102,6 +102,7 @@ def test_with_time_for_one_fit_experience_decides(tiny_encoder, some, monkeypatc
     assert "Contrastive" in repr(model.transfer_)
 
 
+@pytest.mark.slow
 def test_many_rows_let_all_weights_be_tried(tiny_encoder, support, monkeypatch):
     monkeypatch.setattr(module, "_MANY", 60)
     texts, labels = support
@@ -149,6 +150,7 @@ def test_the_command_line_tells_the_choice(tiny_encoder, support, tmp_path, caps
     assert "names" in out and "Chosen: " in out
 
 
+@pytest.mark.slow
 def test_texts_without_labels_are_tried_where_there_are_some(tiny_encoder, some, support):
     model = TextClassifier(tiny_encoder, transfer=Auto(600.0), training=QUICK)
     model.fit(*some, unlabeled=Corpus(support[0][:60]))
