@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from rich.text import Text
 
 from nlptl.base.errors import InputError
 from nlptl.data.tables.reading import column
+from nlptl.storage.atomic import write_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +35,25 @@ def console(*, quiet: bool = False) -> Console:
     plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False, "quiet": quiet}
     found = Console(**plain)
     return found if found.is_terminal else Console(**plain, width=_NARROW)
+
+
+def hand_over(content: bytes, output: str | None, told: str) -> None:
+    """Write a table to a file and say so, or without a file to standard output.
+
+    Parameters
+    ----------
+    content : bytes
+        As ``table_format(...).encode`` gives it.
+    output : str or None
+        The file.
+    told : str
+        What was written.
+    """
+    if output is None:
+        sys.stdout.write(content.decode())
+        return
+    write_file(Path(output), content)
+    console().print(f"{told} written to {output}")
 
 
 def show_warnings(warnings: Sequence[str], out: Console) -> None:

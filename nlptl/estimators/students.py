@@ -9,23 +9,23 @@ from sklearn.base import clone
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.data.audit import audit
 from nlptl.data.corpus import Corpus
 from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.static.encoder import StaticEncoder
-from nlptl.estimators.fitting.choosing import reads_jointly
+from nlptl.estimators.auto import Auto
+from nlptl.estimators.fitting.choosing import fusion_of, reads_jointly
+from nlptl.estimators.fitting.learning import Learning
 from nlptl.estimators.fitting.scoring import Fitted, FittedScorer
-from nlptl.estimators.fitting.transfers import as_transfers
+from nlptl.estimators.fitting.transfers import Transfers, as_transfers
 from nlptl.heads.deciding.decision import Decision
 from nlptl.heads.linear.logistic import LogisticHead
 from nlptl.heads.soft import fit_shares
+from nlptl.transfer import Frozen
 
 _SHARPER = 2.0
 """Power to which the teacher's probabilities are raised before they are learnt from."""
-
-_PROBE = 8
 
 
 def teach(teacher: Any, unlabeled: Any, *, student: Any = None, labelled: Any = None) -> Any:
@@ -76,13 +76,20 @@ def _known(labelled: Any) -> Corpus | None:
 
 
 def _learns_shares(teacher: Any, student: Any) -> bool:
-    """Whether the student's head can be fitted to probabilities instead of labels."""
+    """Whether the student's head can be fitted to probabilities instead of labels.
+
+    Nothing that the student was asked to do is left out for it: where there is more to it than
+    a frozen encoder and logistic regression, it learns as it would from labels.
+    """
     codec = teacher.fitted_.codec
     if not isinstance(codec, LabelCodec) or codec.form != "single" or len(codec.classes) < 2:
         return False
-    transfers = as_transfers(student.transfer) if student.transfer != "auto" else None
-    plain = transfers is not None and not transfers.tunes and transfers.meaning is None
-    return plain and isinstance(student.head, LogisticHead | None) and student.imbalance is None
+    if student.transfer == "auto" or isinstance(student.transfer, Auto):
+        return False
+    transfers, head = as_transfers(student.transfer), student.head
+    plain = isinstance(transfers.main, Frozen) and transfers == Transfers(transfers.main)
+    solves = fusion_of(student.encoder) is None and isinstance(head, LogisticHead | None)
+    return plain and solves and student.imbalance is None
 
 
 def _taught_shares(teacher: Any, student: Any, rows: Rows, known: Corpus | None) -> Any:
@@ -98,9 +105,9 @@ def _taught_shares(teacher: Any, student: Any, rows: Rows, known: Corpus | None)
     features = transfers.main.learn(encoder, rows, targets, further=Rows([]), joint=joint)
     head = student.head or LogisticHead(seed=student.seed)
     scorer = FittedScorer(head, fit_shares(head, features.transform(rows), shares), Decision())
-    probe = rows.take(np.arange(min(_PROBE, len(rows))))
+    probe = Learning(rows, targets, codec, transfers).probe
     student.transfer_, student.transfer_verdict_ = student.transfer, None
-    return student._keep(Fitted(codec, features, scorer, probe), audit(rows), None)
+    return student._keep(Fitted(codec, features, scorer, probe), student.audit(rows), None)
 
 
 def sharpened(probabilities: FloatArray) -> FloatArray:

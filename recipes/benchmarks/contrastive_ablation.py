@@ -15,7 +15,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from material import Kept, Report, arguments, read
+from material import Kept, Report, arguments, few_and_others
 
 from nlptl import (
     Contrastive,
@@ -24,7 +24,6 @@ from nlptl import (
     LoRA,
     TextClassifier,
     TrainingConfig,
-    k_shot,
 )
 
 SHOTS, JUDGED = 8, 800
@@ -83,14 +82,9 @@ def main() -> int:
 
 def judged(variant: str, name: str, seed: int) -> float:
     """Fit to one draw; give the accuracy on other training rows."""
-    pool = read(name, "train")
-    texts, labels = pool["text"].to_numpy(), pool["label_text"].to_numpy()
-    some = k_shot(labels.tolist(), SHOTS, seed=seed)
-    rest = np.setdiff1d(np.arange(len(pool)), some)
-    others = np.random.default_rng(seed).permutation(rest)[:JUDGED]
+    few, others = few_and_others(name, SHOTS, JUDGED, seed)
     options = {"transfer": Contrastive(), "seed": seed, **VARIANTS[variant]}
-    model = TextClassifier(**options).fit(texts[some].tolist(), labels[some].tolist())
-    return model.score(texts[others].tolist(), labels[others].tolist())
+    return TextClassifier(**options).fit(*few).score(*others)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ from functools import partial
 import numpy as np
 import torch
 from fewshot import NAMES
-from material import Kept, Report, arguments, read, test_rows
+from material import Kept, Report, arguments, few_and_others, test_rows
 
-from nlptl import Contrastive, Corpus, LabelMeaning, SelfTraining, TextClassifier, WordEdits, k_shot
+from nlptl import Contrastive, Corpus, LabelMeaning, SelfTraining, TextClassifier, WordEdits
 from nlptl.evaluation.gate import Splits, judge
 
 SHOTS, UNLABELLED = 8, 500
@@ -83,12 +83,8 @@ def judge_trick(trick: str, rows: list[dict], report: Report) -> None:
 
 def measured(name: str, seed: int, trick: str) -> dict[str, float]:
     """Ask the gate on one draw, then the test rows; give the gain it saw and both accuracies."""
-    pool, test = read(name, "train"), test_rows(name)
-    texts, labels = pool["text"].to_numpy(), pool["label_text"].to_numpy()
-    some = k_shot(labels.tolist(), SHOTS, seed=seed)
-    rest = np.setdiff1d(np.arange(len(pool)), some)
-    others = texts[np.random.default_rng(seed).permutation(rest)[:UNLABELLED]].tolist()
-    given = texts[some].tolist(), labels[some].tolist()
+    test = test_rows(name)
+    given, (others, _) = few_and_others(name, SHOTS, UNLABELLED, seed)
     asked, truth = test["text"].tolist(), test["label_text"].tolist()
     transfer = {
         "names": LabelMeaning(NAMES.get(name, ())),

@@ -17,6 +17,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from nlptl import k_shot
+
 SIX = ("sst2", "ag_news", "trec", "tweet_emotion", "banking77", "reuters_r8")
 
 
@@ -48,6 +50,16 @@ def training_pool(name: str, most: int = 3000) -> pd.DataFrame:
 def drawn(n_rows: int, n: int, seed: int) -> np.ndarray:
     """Draw n row numbers at random."""
     return np.random.default_rng(seed).permutation(n_rows)[:n]
+
+
+def few_and_others(name: str, shots: int, n_others: int, seed: int) -> list[tuple[list, list]]:
+    """Draw rows of each class from a training split, and others: texts and labels of both."""
+    pool = read(name, "train")
+    texts, labels = pool["text"].to_numpy(), pool["label_text"].to_numpy()
+    few = k_shot(labels.tolist(), shots, seed=seed)
+    rest = np.setdiff1d(np.arange(len(pool)), few)
+    others = np.random.default_rng(seed).permutation(rest)[:n_others]
+    return [(texts[some].tolist(), labels[some].tolist()) for some in (few, others)]
 
 
 def alternate(runs: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:

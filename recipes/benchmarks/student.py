@@ -17,9 +17,9 @@ from functools import partial
 
 import numpy as np
 import torch
-from material import Kept, Report, alternate, arguments, median_ratio, read, test_rows
+from material import Kept, Report, alternate, arguments, few_and_others, median_ratio, test_rows
 
-from nlptl import Contrastive, Corpus, StaticEncoder, TextClassifier, k_shot
+from nlptl import Contrastive, Corpus, StaticEncoder, TextClassifier
 from nlptl.encoders.cache import without_cache
 
 SETS = ("ag_news", "tweet_emotion")
@@ -49,12 +49,8 @@ def main() -> int:
 
 def measured(name: str, seed: int) -> dict[str, float]:
     """Teach one student; give accuracies, and how many times as fast it is."""
-    pool, test = read(name, "train"), test_rows(name)
-    texts, labels = pool["text"].to_numpy(), pool["label_text"].to_numpy()
-    some = k_shot(labels.tolist(), SHOTS, seed=seed)
-    rest = np.setdiff1d(np.arange(len(pool)), some)
-    others = texts[np.random.default_rng(seed).permutation(rest)[:UNLABELLED]].tolist()
-    given = texts[some].tolist(), labels[some].tolist()
+    test = test_rows(name)
+    given, (others, _) = few_and_others(name, SHOTS, UNLABELLED, seed)
     asked, truth = test["text"].tolist(), test["label_text"].tolist()
     teacher = TextClassifier(transfer=Contrastive(), seed=seed).fit(*given)
     student = teacher.distill(others, labelled=Corpus(*given))

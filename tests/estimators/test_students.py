@@ -2,17 +2,22 @@ import numpy as np
 import pytest
 
 from nlptl import (
+    Auto,
     Corpus,
     FullFineTune,
+    FusedEncoder,
     LabelMeaning,
     LogisticHead,
+    PrototypeHead,
     StaticEncoder,
     TextClassifier,
     TextRegressor,
     TfidfEncoder,
     TrainingConfig,
+    WordEdits,
 )
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.encoders import ResidualFusion
 from nlptl.estimators import students
 from nlptl.estimators.students import sharpened
 
@@ -84,6 +89,30 @@ def test_several_labels_and_numbers_are_taught_as_answers(few):
     known, blank = Corpus(texts[:2], [0.0, 1.0]), TextRegressor(TfidfEncoder())
     student = numbers.distill(texts, student=blank, labelled=known)
     assert np.corrcoef(student.predict(texts), numbers.predict(texts))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"transfer": Auto(1.0)},
+        {"transfer": "auto"},
+        {"transfer": [WordEdits(copies=1)]},
+        {"imbalance": "balanced"},
+        {"head": PrototypeHead()},
+    ],
+)
+def test_what_a_student_was_asked_for_is_not_left_out(taught, vectors_file, options):
+    teacher, texts = taught
+    blank = TextClassifier(StaticEncoder(vectors_file), **options)
+    assert not students._learns_shares(teacher, blank)
+    assert teacher.distill(texts[:60], student=blank).predict(texts[:3]).shape == (3,)
+
+
+def test_a_fusion_is_trained_as_it_was_asked_for(taught, vectors_file):
+    teacher, texts = taught
+    both = FusedEncoder((StaticEncoder(vectors_file),) * 2, fusion=ResidualFusion(width=8))
+    blank = TextClassifier(both, training=TrainingConfig(epochs=1))
+    assert teacher.distill(texts[:60], student=blank).history_ is not None
 
 
 def test_one_class_among_the_texts_is_enough(taught):

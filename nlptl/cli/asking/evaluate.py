@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlptl.cli.console import add_columns, console, labels_of
 from nlptl.data.tables.reading import read_table, texts_of
+from nlptl.estimators.bulk.labelled import text_columns
 from nlptl.estimators.kinds import load_any
 from nlptl.estimators.text_classifier import TextClassifier
 
@@ -37,7 +38,7 @@ def run(given: Namespace) -> int:
     model = load_any(given.model)
     trained = model.notes_.get("run", {})
     table = read_table(given.data, split=given.split)
-    rows = texts_of(table, given.text_column or trained.get("text_column") or ["text"])
+    rows = texts_of(table, text_columns(model, given.text_column))
     name = given.label_column or trained.get("label_column") or "label"
     if isinstance(model, TextClassifier):
         labels = labels_of(table, name, numeric=False)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from nlptl.base.errors import ConfigError
-from nlptl.cli.console import add_columns, console
+from nlptl.cli.console import add_columns, console, hand_over
 from nlptl.data.tables.reading import read_table, texts_of
 from nlptl.data.tables.writing import table_format
-from nlptl.estimators.bulk.labelled import answers, labelled
+from nlptl.estimators.bulk.labelled import answers, labelled, text_columns
 from nlptl.estimators.kinds import load_any
 from nlptl.estimators.text_model import TextModel
-from nlptl.storage.atomic import write_file
 
 EXAMPLES = """examples:
   nlptl predict model/ --text "Where is my parcel?"
@@ -44,14 +41,8 @@ def run(given: Namespace) -> int:
     if given.text is not None:
         return _show(model, given.text)
     table = read_table(given.data, split=given.split)
-    trained = model.notes_.get("run", {})
-    rows = texts_of(table, given.text_column or trained.get("text_column") or ["text"])
-    content = kind.encode(labelled(table, model, rows))
-    if given.output is None:
-        sys.stdout.write(content.decode())
-        return 0
-    write_file(Path(given.output), content)
-    console().print(f"{len(table)} rows written to {given.output}")
+    rows = texts_of(table, text_columns(model, given.text_column))
+    hand_over(kind.encode(labelled(table, model, rows)), given.output, f"{len(table)} rows")
     return 0
 
 

@@ -6,18 +6,15 @@ them: label them, add them to the training rows, and train again.
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.cli.console import add_columns, console
+from nlptl.cli.console import add_columns, hand_over
 from nlptl.data.tables.reading import read_table, texts_of
 from nlptl.data.tables.writing import table_format
 from nlptl.estimators.bulk.labelled import text_columns
 from nlptl.estimators.kinds import load_any
 from nlptl.estimators.text_classifier import TextClassifier
-from nlptl.storage.atomic import write_file
 from nlptl.transfer.instances.selection import STRATEGIES
 
 EXAMPLES = """examples:
@@ -54,12 +51,7 @@ def run(given: Namespace) -> int:
         raise InputError(f"The table has a column {_NUMBER!r} already. Rename it first.")
     rows = texts_of(table, text_columns(model, given.text_column))
     chosen = model.suggest(rows, given.n, strategy=given.strategy)
-    some = table.iloc[chosen]
+    some = table.iloc[chosen].copy()
     some.insert(0, _NUMBER, chosen)
-    content = kind.encode(some)
-    if given.output is None:
-        sys.stdout.write(content.decode())
-        return 0
-    write_file(Path(given.output), content)
-    console().print(f"{len(some)} of {len(table)} rows written to {given.output}")
+    hand_over(kind.encode(some), given.output, f"{len(some)} of {len(table)} rows")
     return 0

@@ -12,11 +12,9 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 
 from nlptl.base.errors import ConfigError
-from nlptl.cli.console import console, labels_of
+from nlptl.cli.console import console
 from nlptl.cli.learning import train
 from nlptl.config.run import Part, read_run
-from nlptl.data.splits import k_shot
-from nlptl.data.tables.reading import read_table, texts_of
 from nlptl.evaluation.gate import Splits, judge
 from nlptl.reports.tables import verdict_table
 
@@ -49,12 +47,7 @@ def run(given: Namespace) -> int:
     if given.against == named:
         raise ConfigError(f"--transfer and --against are both {named!r}. Name another one.")
     other = replace(settings, transfer=Part(given.against))
-    table = read_table(settings.data, split=settings.split)
-    rows = texts_of(table, settings.text_column)
-    labels = labels_of(table, settings.label_column, numeric=settings.numeric)
-    if settings.shots is not None:
-        some = k_shot(labels, settings.shots, seed=settings.seed)
-        rows, labels = rows.take(some), [labels[i] for i in some]
+    rows, labels = train.few_of(*train.read_labelled(settings.data, settings), settings)
     verdict = judge(
         {named: settings.model(), given.against: other.model()},
         rows,

@@ -139,19 +139,20 @@ def _report(model: TextClassifier | TextRegressor, training: Any, testing: Any, 
 
 def _tables(run_config: RunConfig) -> tuple[tuple[Rows, list[Any]], tuple[Rows, list[Any]] | None]:
     """Read the training rows and, where there are some, rows to evaluate on."""
-    rows, labels = _read(run_config.data, run_config)
+    rows, labels = read_labelled(run_config.data, run_config)
     if run_config.test is not None:
-        return _few(rows, labels, run_config), _read(run_config.test, run_config)
+        return few_of(rows, labels, run_config), read_labelled(run_config.test, run_config)
     if not run_config.test_share:
-        return _few(rows, labels, run_config), None
+        return few_of(rows, labels, run_config), None
     train, test = _split(labels, run_config)
     if not len(test):
-        return _few(rows, labels, run_config), None
+        return few_of(rows, labels, run_config), None
     held_out = rows.take(test), [labels[i] for i in test]
-    return _few(rows.take(train), [labels[i] for i in train], run_config), held_out
+    return few_of(rows.take(train), [labels[i] for i in train], run_config), held_out
 
 
-def _read(source: str, run_config: RunConfig) -> tuple[Rows, list[Any]]:
+def read_labelled(source: str, run_config: RunConfig) -> tuple[Rows, list[Any]]:
+    """Read the texts and labels of a table."""
     table = read_table(source, split=run_config.split)
     labels = labels_of(table, run_config.label_column, numeric=run_config.numeric)
     return texts_of(table, run_config.text_column), labels
@@ -170,7 +171,8 @@ def _split(labels: list[Any], run_config: RunConfig) -> tuple[IntArray, IntArray
     return stratified_split([str(label) for label in labels], **chosen)
 
 
-def _few(rows: Rows, labels: list[Any], run_config: RunConfig) -> tuple[Rows, list[Any]]:
+def few_of(rows: Rows, labels: list[Any], run_config: RunConfig) -> tuple[Rows, list[Any]]:
+    """Give as many rows of each class as were asked for."""
     if run_config.shots is None:
         return rows, labels
     some = k_shot(labels, run_config.shots, seed=run_config.seed)

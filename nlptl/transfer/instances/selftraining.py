@@ -40,7 +40,7 @@ class SelfTraining(Spec):
     rounds: int = 1
 
     carries: ClassVar[str] = "instances"
-    setting: ClassVar[str] = "transductive"
+    setting: ClassVar[str] = "inductive"
     needs_target_labels: ClassVar[bool] = True
     paper: ClassVar[str] = "Yarowsky 1995, ACL"
 
