@@ -57,10 +57,10 @@ def test_probabilities_are_learnt_and_not_answers_alone(taught):
 
 def test_labels_that_are_known_are_learnt_too(taught, support):
     teacher, texts = taught
-    known = Corpus(["zebra zebra zebra"] * 40, ["billing"] * 20 + ["how_to"] * 20)
+    known = Corpus(["zebra"] * 20 + ["quokka"] * 20, ["billing"] * 20 + ["how_to"] * 20)
     student = teacher.distill(texts, student=COUNTS, labelled=known)
-    chosen = dict(zip(student.classes_.tolist(), student.predict_proba(["zebra"])[0], strict=True))
-    assert chosen["billing"] + chosen["how_to"] > 0.8
+    assert student.predict(["zebra", "quokka"]).tolist() == ["billing", "how_to"]
+    assert student.predict_proba(["zebra", "quokka"]).max(axis=1).min() > 0.5
 
 
 def test_by_default_it_pools_word_vectors(taught, vectors_file, monkeypatch):
