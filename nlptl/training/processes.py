@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -276,6 +279,17 @@ def _state() -> Any:
 
     # PartialState alone does not look at ACCELERATE_USE_CPU, and then finds one process.
     return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"), timeout=_PATIENCE)
+
+
+def give_memory_back() -> None:
+    """Return memory that is free to the system, where the C library would keep it.
+
+    A process that goes on after training is smaller by what gradients and moments took.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:  # glibc has it, others may not
+        trim(0)
 
 
 def _launched_alone() -> bool:

@@ -39,6 +39,7 @@ VARIANTS = {
     "epochs 10": {"training": TrainingConfig(epochs=10)},
     "epochs 50": {"training": TrainingConfig(epochs=50)},
     "batches of 16": {"training": TrainingConfig(batch_size=16)},
+    "two seeds": {"transfer": Contrastive(seeds=2)},
     "average: tail": {"training": TrainingConfig(average="tail")},
     "three layers": {"transfer": [Contrastive(), FullFineTune(layers=3)]},
     "five layers to the head": {"transfer": [Contrastive(), FullFineTune(features="weighted")]},

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -197,3 +199,25 @@ def test_fsdp_that_was_asked_for_in_vain_is_refused(alone):
 def test_float16_needs_a_device_that_has_it():
     with pytest.raises(ConfigError, match="CUDA"):
         make_accelerator("cpu", LoopConfig(precision="float16"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc can be asked for its free memory")
+def test_what_is_free_goes_back_to_the_system():
+    program = """
+import gc
+import numpy as np
+from nlptl.training.processes import give_memory_back
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4 / 1024
+
+gc.disable()
+many = [np.ones(2_000) for _ in range(5_000)]  # 80 MiB in pieces too small to be mapped alone
+last = np.ones(2_000)
+del many
+before = resident()
+give_memory_back()
+print(before - resident())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert float(done.stdout) > 40

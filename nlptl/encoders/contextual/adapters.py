@@ -50,16 +50,18 @@ class Adapter:
         config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
         return cls(config, load_arrays(folder / _WEIGHTS))
 
-    def middle(self, other: Adapter) -> Adapter | None:
+    def middle(self, other: Adapter, share: float = 0.5) -> Adapter | None:
         """Give the adapter whose change of each layer is the mean of two.
 
         The change of a layer is a product of two matrices, and the mean of two products is a
-        product of twice the rank.
+        product whose rank is the sum of theirs.
 
         Parameters
         ----------
         other : Adapter
-            Of the same settings.
+            Of the same settings, but for its rank.
+        share : float
+            What the other counts.
 
         Returns
         -------
@@ -76,13 +78,15 @@ class Adapter:
             if ".lora_A." in name:
                 arrays[name] = np.concatenate([own, further], axis=0)
             elif ".lora_B." in name:
-                arrays[name] = np.concatenate([own, further], axis=1) / 2
+                arrays[name] = np.concatenate([(1 - share) * own, share * further], axis=1)
             elif "lora_" in name:
                 return None
             else:
-                arrays[name] = (own + further) / 2
-        grows = np.sqrt(2) if config.get("use_rslora") else 2  # so that the scale stays
-        changes = {"r": 2 * config["r"], "lora_alpha": grows * config["lora_alpha"]}
+                arrays[name] = (1 - share) * own + share * further
+        rank = config["r"] + other.config["r"]
+        grows = rank / config["r"]  # so that the scale stays
+        grows = np.sqrt(grows) if config.get("use_rslora") else grows
+        changes = {"r": rank, "lora_alpha": float(grows * config["lora_alpha"])}
         return Adapter({**config, **changes}, arrays)
 
     def put_into(self, model: Any, *, name: str = _NAME) -> Any:

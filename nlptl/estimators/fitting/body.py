@@ -61,7 +61,7 @@ class Body:
         encoder, folder = self.encoder, self.encoder.folder
         pooling, weights = encoder.chosen_pooling, self.start.weights
         network = TextNetwork(self._model(), head, pooling=pooling, weights=weights, scale=scale)
-        if getattr(self.transfers.main, "trains_embeddings", False):
+        if getattr(self.transfers.main, "only_occurring_words", False):
             keep_occurring(network.encoder, [[self._padding], *windows.ids])
         context = Context(network, folder.n_layers, seed, lambda texts: self.windows(texts, None))
         return network, [transfer.bind(context) for transfer in self.transfers]
@@ -93,15 +93,57 @@ class Body:
     def features(self, network: Any) -> FrozenFeatures:
         """Give the encoder of a trained network as the frozen rung gives one."""
         from nlptl.training.networks.embeddings import put_back
+        from nlptl.training.processes import give_memory_back
 
+        give_memory_back()
         model = network.encoder
         put_back(model)
         for weight in model.parameters():
             weight.requires_grad_(True)
+        apart = None if network.merged else network.adapter
         tuned = LoadedEncoder(
-            self.encoder.folder, model.eval(), "float32", self._place, adapter=network.adapter
+            self.encoder.folder, model.eval(), "float32", self._place, adapter=apart
         )
         return replace(self.start, encoder=replace(self.encoder, weights=tuned, dtype="float32"))
+
+    def average(self, network: Any, first: Any, share: float = 0.5) -> None:
+        """Average a trained network with one that was trained before it from the same weights.
+
+        Word embeddings are whole again then. An adapter is averaged by itself, if its kind adds
+        up, and put into an encoder that is read anew.
+
+        Parameters
+        ----------
+        network : TextNetwork
+            What is changed.
+        first : TextNetwork
+            As ``spared`` left it.
+        share : float
+            What ``first`` counts.
+        """
+        from nlptl.training.networks.embeddings import put_back
+        from nlptl.training.weights.averaging import meet
+
+        if network.adapter is None:
+            put_back(network.encoder)
+            put_back(first.encoder)
+            meet(network, first, share)
+            return
+        between = network.adapter.middle(first.adapter, share)
+        if between is None:
+            return
+        network.encoder = first.encoder = None
+        meet(network, first, share)
+        where = next(network.parameters()).device
+        network.encoder = between.merged_into(self._model()).to(where)
+        network.adapter = between
+
+    @staticmethod
+    def spared(network: Any) -> Any:
+        """Keep what an average needs of a network: no encoder, where an adapter says all."""
+        if network.adapter is not None:
+            network.encoder = None
+        return network
 
     @property
     def encoder(self) -> TransformerEncoder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,8 +85,25 @@ def contrast(body: Body, rows: Rows, targets: Targets) -> tuple[FrozenFeatures, 
         collapsed=partial(one_place, targets=targets),
     )
     n_features = sum(width for _, width in body.start.groups(rows))
-    network, history = tune(partial(_build, body, seen.windows, n_features), seen, how)
+    build = partial(_build, body, seen.windows, n_features)
+    network, history = tune(build, seen, how)
+    for place in range(1, _seeds(body.transfers)):
+        before = body.spared(network)
+        network, history = tune(build, seen, _further(how, place))
+        body.average(network, before, place / (place + 1))
     return body.features(network), history
+
+
+def _seeds(transfers: Transfers) -> int:
+    """Say how many trainings are averaged."""
+    return next((n for one in transfers if (n := getattr(one, "seeds", None))), 1)
+
+
+def _further(how: Any, place: int) -> Any:
+    """Give a further training its own seed and checkpoints."""
+    kept = how.config.checkpoints
+    apart = None if kept is None else str(Path(kept) / f"seed-{place}")
+    return replace(how, seed=how.seed + place, config=replace(how.config, checkpoints=apart))
 
 
 def one_place(network: Any, rows: Any, _: History, *, targets: Targets) -> str | None:

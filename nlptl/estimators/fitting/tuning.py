@@ -137,10 +137,11 @@ class Tuner:
         before = scorer.decision if scorer.recipe else replace(scorer.decision, temperature=1.0)
         decision = before if unseen is None else self._decision(network, unseen)
         if validation is None and held is not None and _is_refitted(config, len(rows)):
-            first = network
+            averages = getattr(self.body.transfers.main, "averages_weights", False)
+            first, network = self.body.spared(network) if averages else None, None
             network, history = starts((rows, targets), _once_more(config, history))
-            if getattr(self.body.transfers.main, "averages_weights", False):
-                _average(network, first)
+            if averages:
+                self.body.average(network, first)
         done = FeatureNetwork(network.head.eval(), network.scale)
         scored = FittedScorer(recipe.head, done, decision, recipe, history)
         return self.body.features(network), scored
@@ -201,21 +202,6 @@ class Tuner:
         keeps = getattr(self.body.transfers.main, "keeps_head", True)
         module = copy.deepcopy(head.module) if keeps else recipe.build()
         return self.body.network(module, windows, seed, scale=head.scale)
-
-
-def _average(network: Any, first: Any) -> None:
-    """Average two trainings; their word embeddings are whole again then."""
-    from nlptl.training.networks.embeddings import put_back
-    from nlptl.training.weights.averaging import meet
-
-    if network.adapter is not None:
-        between = network.adapter.middle(first.adapter)
-        if between is None:  # of a kind whose mean is none of its kind
-            return
-        network.adapter = between
-    put_back(network.encoder)
-    put_back(first.encoder)
-    meet(network, first)
 
 
 def _is_refitted(config: LoopConfig, n_rows: int) -> bool:

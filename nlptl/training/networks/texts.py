@@ -54,7 +54,9 @@ class TextNetwork(nn.Module):
         self.weights = [float(weight) for weight in weights]
         self.scale = scale
         self.adapter: Any = None
-        """What a transfer keeps beside the encoder, to be stored by itself."""
+        """What a transfer learnt beside the weights of the encoder."""
+        self.merged = False
+        """The encoder has the adapter in its weights, and nothing is stored by itself."""
 
     def forward(self, inputs: dict[str, Any]) -> torch.Tensor:
         """Give logits (n, n_outputs) of a padded batch."""

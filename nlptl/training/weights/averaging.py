@@ -68,10 +68,10 @@ class Average:
             put(weights, kept)
 
 
-def meet(module: Any, other: Any) -> None:
-    """Move a module's weights halfway to those of another, trained from the same start.
+def meet(module: Any, other: Any, share: float = 0.5) -> None:
+    """Move a module's weights towards those of another, trained from the same start.
 
-    Two such trainings end in one basin, and the middle of it errs less than either [1]_.
+    Such trainings end in one basin, and the middle of it errs less than each of them [1]_.
 
     Parameters
     ----------
@@ -79,15 +79,21 @@ def meet(module: Any, other: Any) -> None:
         What is changed.
     other : torch.nn.Module
         Of the same build.
+    share : float
+        Of the way; a half ends in the middle of two.
 
     References
     ----------
     .. [1] Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
        accuracy without increasing inference time", ICML 2022, arXiv:2203.05482.
     """
-    own, further = module.state_dict(), other.state_dict()
-    floats = {name: weight for name, weight in own.items() if weight.is_floating_point()}
-    put(own, {name: (weight + further[name]) / 2 for name, weight in floats.items()})
+    import torch
+
+    further = other.state_dict()
+    with torch.no_grad():
+        for name, weight in module.state_dict().items():
+            if weight.is_floating_point():
+                weight.lerp_(as_spread(further[name], weight), share)
 
 
 def put(weights: Mapping[str, Any], values: Mapping[str, Any]) -> None:

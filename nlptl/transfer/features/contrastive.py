@@ -30,16 +30,21 @@ class Contrastive(Spec):
     steps : int or None
         Optimiser steps; None takes them by the number of rows. ``TrainingConfig(max_steps=...)``
         has the last word.
+    seeds : int
+        Trainings, each from a seed of its own, whose encoders are averaged [3]_. At least 1.
 
     References
     ----------
     .. [1] Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, arXiv:2004.11362.
     .. [2] Tunstall et al., "Efficient Few-Shot Learning Without Prompts", 2022,
        arXiv:2209.11055.
+    .. [3] Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
+       accuracy without increasing inference time", ICML 2022, arXiv:2203.05482.
     """
 
     temperature: float = 0.1
     steps: int | None = None
+    seeds: int = 1
 
     carries: ClassVar[str] = "features"
     setting: ClassVar[str] = "inductive"
@@ -54,6 +59,8 @@ class Contrastive(Spec):
             raise ConfigError(f"temperature must be above 0, got {self.temperature}.")
         if self.steps is not None and self.steps < 1:
             raise ConfigError(f"steps must be at least 1, or None, got {self.steps}.")
+        if self.seeds < 1:
+            raise ConfigError(f"seeds must be at least 1, got {self.seeds}.")
 
     def bind(self, context: Context) -> BoundTransfer:
         """Make ready to compare the rows of each batch."""

@@ -59,6 +59,7 @@ class FullFineTune(Spec):
     freeze_embeddings: bool = False
 
     carries: ClassVar[str] = "parameters"
+    only_occurring_words: ClassVar[bool] = True
     setting: ClassVar[str] = "inductive"
     needs_target_labels: ClassVar[bool] = True
     paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
@@ -83,11 +84,6 @@ class FullFineTune(Spec):
     def averages_weights(self) -> bool:
         """Whether two trainings start from the same weights, so that these can be averaged."""
         return self.keeps_head
-
-    @property
-    def trains_embeddings(self) -> bool:
-        """Whether the embeddings of words learn."""
-        return self.layers is None and not self.freeze_embeddings
 
     def bind(self, context: Context) -> BoundTransfer:
         """Make ready to tune one network.

@@ -89,6 +89,11 @@ class LoRA(Spec):
             # Plain JSON, so that the choice can be compared, copied and stored.
             object.__setattr__(self, "config", plain(self.config))
 
+    @property
+    def only_occurring_words(self) -> bool:
+        """Whether words that do not occur may be left aside: the adapter is of no embeddings."""
+        return self.config is None and self.targets == "all-linear"
+
     def bind(self, context: Context) -> BoundTransfer:
         """Put a fresh adapter into the encoder of a network.
 
@@ -138,8 +143,8 @@ class _Bound(BoundTransfer):
         return self.spec.rate if name.startswith("encoder.") else 1.0
 
     def finish(self) -> None:
-        """Merge the adapter, and keep a copy of it where it is to be stored by itself."""
-        own = taken_out(self.model)
+        """Merge the adapter, and keep a copy of it."""
+        self.network.adapter = taken_out(self.model)
         self.network.encoder = merged(self.model)
         whole = set(self.network.encoder.state_dict()) == self.names
-        self.network.adapter = None if whole and self.spec.merge else own
+        self.network.merged = whole and self.spec.merge

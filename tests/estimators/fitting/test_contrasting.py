@@ -1,7 +1,9 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
 from nlptl import (
     Contrastive,
@@ -65,6 +67,26 @@ def test_the_same_seed_gives_the_same_model(tiny_encoder, orders):
     first, same, other = (run.predict_proba(texts[:20]) for run in runs)
     np.testing.assert_array_equal(first, same)
     assert np.abs(first - other).max() > 1e-3
+
+
+@pytest.mark.parametrize("beside", [[], [LoRA(rank=2)]], ids=str)
+def test_trainings_from_several_seeds_are_averaged(beside, tiny_encoder, orders, tmp_path):
+    texts, labels = orders
+    some = TrainingConfig(learning_rate=3e-3, max_steps=5, checkpoints=tmp_path)
+
+    def weights(n_seeds, seed):
+        transfer = [Contrastive(seeds=n_seeds), *beside]
+        training = replace(some, checkpoints=tmp_path / f"{n_seeds}-{seed}")
+        model = tuned(tiny_encoder, texts[:16], labels[:16], transfer, seed=seed, training=training)
+        return model.fitted_.features.encoder.weights.model.state_dict()
+
+    alone = [weights(1, seed) for seed in (4, 5, 6)]
+    for name, weight in weights(3, 4).items():
+        mean = sum(one[name] for one in alone) / 3
+        np.testing.assert_allclose(weight, mean, atol=1e-6)
+    moved = "encoder.layer.0.attention.self.query.weight"
+    assert not torch.equal(alone[0][moved], alone[1][moved])
+    assert {path.name for path in (tmp_path / "3-4").iterdir()} >= {"seed-1", "seed-2"}
 
 
 def test_names_are_drawn_to_their_texts(tiny_encoder, orders):

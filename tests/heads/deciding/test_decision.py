@@ -41,6 +41,16 @@ def test_the_temperature_of_several_labels_is_found_too():
     assert best_temperature(logits, codes) == pytest.approx(3, rel=0.1)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_few_rows_that_are_all_right_do_not_make_sure(several):
+    truth = np.eye(2, dtype=int)[[0, 1] * 10]
+    logits = truth * 3.0 - 1.5
+    codes = truth if several else truth.argmax(axis=1)
+    read = expit if several else lambda scaled: softmax(scaled, axis=1)
+    sure = read(logits / best_temperature(logits, codes)).max(axis=1)
+    np.testing.assert_allclose(sure, 20.5 / 21, atol=1e-4)  # half of one row more is wrong
+
+
 def test_thresholds_are_the_best_on_the_rows_given():
     rng = np.random.default_rng(0)
     shares = rng.random((400, 2))

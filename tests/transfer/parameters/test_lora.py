@@ -13,7 +13,7 @@ class Network(torch.nn.Module):
         super().__init__()
         self.encoder = read_encoder(find_encoder(folder), "float32", "cpu").model
         self.head = torch.nn.Linear(32, 2)
-        self.adapter = None
+        self.adapter, self.merged = None, False
 
 
 def bound(folder, transfer):
@@ -43,7 +43,7 @@ def test_finishing_merges_and_keeps_a_copy_where_asked(tiny_encoder):
         network, found = bound(tiny_encoder, LoRA(merge=merge))
         found.finish()
         assert not any("lora" in name for name in network.encoder.state_dict())
-        assert (network.adapter is None) is merge
+        assert network.merged is merge and network.adapter.arrays
 
 
 @pytest.mark.parametrize(
