@@ -17,15 +17,18 @@ from nlptl.base.errors import ConfigError, StorageError
 from nlptl.encoders import Pooling
 
 STOCK = Pooling(tokens="stock", normalize=False)
-CONFIG = TrainingConfig(epochs=2, batch_size=8, learning_rate=1e-3)
+CONFIG = TrainingConfig(epochs=2, batch_size=8, learning_rate=3e-4)
 TEXTS = ["late help phone", "help late card", "money late app", "app help late"] * 6
-LABELS = ["it's late", "help!", "it's late", "help!"] * 6
 NAMES = ["help!", "it's late"]
+# Each text is labelled otherwise once, so that no probability is 0 or 1, where all readers agree.
+LABELS = ["it's late", "help!", "it's late", "help!"] * 5 + ["help!", "it's late"] * 2
 SEVERAL = [["late"], ["help", "late"], ["late", "money"], ["help"]] * 6
 
 
 def fitted(encoder, labels=LABELS, **options):
-    given = {"transfer": LoRA(merge=False), "training": CONFIG, "device": "cpu", **options}
+    # Random encoders see hardly any difference: a head left free would magnify rounding.
+    given = {"head": LogisticHead(C=1.0), "transfer": LoRA(merge=False), "training": CONFIG}
+    given |= {"device": "cpu", **options}
     return TextClassifier(encoder, **given).fit(TEXTS, labels)
 
 
@@ -33,13 +36,13 @@ def stock(folder):
     return TransformerEncoder(folder, pooling=STOCK, cache=None, dtype="float32")
 
 
-def same_in_a_pipeline(model, folder, names):
+def same_in_a_pipeline(model, folder, names, atol=1e-5):
     from transformers import pipeline
 
     found = pipeline("text-classification", str(folder), device="cpu", top_k=None)(TEXTS[:4])
     scores = [{one["label"]: one["score"] for one in row} for row in found]
     given = [[row[name] for name in names] for row in scores]
-    np.testing.assert_allclose(given, model.predict_proba(TEXTS[:4]), atol=1e-5)
+    np.testing.assert_allclose(given, model.predict_proba(TEXTS[:4]), atol=atol)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,7 @@ def test_a_plain_pipeline_answers_with_the_labels_and_probabilities(
 
 def test_several_labels_are_exported_too(tiny_encoder, tmp_path):
     model = fitted(stock(tiny_encoder), SEVERAL)
-    same_in_a_pipeline(model, model.export(tmp_path / "m"), ["help", "late", "money"])
+    same_in_a_pipeline(model, model.export(tmp_path / "m"), ["help", "late", "money"], atol=1e-4)
 
 
 def test_every_family_is_exported_and_read_by_plain_peft(any_encoder, tmp_path):
@@ -131,7 +134,8 @@ def test_pairs_are_exported_where_they_are_read_as_one_text(tiny_encoder, tmp_pa
     from transformers import pipeline
 
     pairs = [(text, text[::-1]) for text in TEXTS]
-    options = {"transfer": FullFineTune(), "training": CONFIG, "device": "cpu"}
+    options = {"head": LogisticHead(C=1.0), "transfer": FullFineTune(), "training": CONFIG}
+    options |= {"device": "cpu"}
     apart = TextClassifier(stock(tiny_encoder), pair_encoding="separate", **options)
     with pytest.raises(ConfigError, match="one by one.*pair_encoding='joint'"):
         apart.fit(pairs, LABELS).export(tmp_path / "apart")
@@ -140,4 +144,4 @@ def test_pairs_are_exported_where_they_are_read_as_one_text(tiny_encoder, tmp_pa
     read = pipeline("text-classification", str(model.export(tmp_path / "m")), device="cpu")
     found = read([{"text": a, "text_pair": b} for a, b in pairs[:4]], top_k=None)
     given = [[{one["label"]: one["score"] for one in row}[n] for n in NAMES] for row in found]
-    np.testing.assert_allclose(given, model.predict_proba(pairs[:4]), atol=1e-5)
+    np.testing.assert_allclose(given, model.predict_proba(pairs[:4]), atol=1e-4)
