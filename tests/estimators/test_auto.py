@@ -71,6 +71,7 @@ def test_each_thing_is_tried_and_the_choice_is_told(tiny_encoder, some, tmp_path
     )
 
 
+@pytest.mark.slow
 def test_what_loses_on_the_rows_is_left_out(tiny_encoder, some, monkeypatch):
     plain = Real.score
 
@@ -117,6 +118,7 @@ def test_many_rows_let_all_weights_be_tried(tiny_encoder, support, monkeypatch):
         assert any(isinstance(one, FullFineTune) for one in model.transfer_)
 
 
+@pytest.mark.slow
 def test_labels_that_say_nothing_are_no_names(tiny_encoder, some):
     codes = np.unique(some[1], return_inverse=True)[1]
     model = fitted(tiny_encoder, (some[0], codes))
@@ -171,6 +173,7 @@ def test_what_is_beside_has_a_name_of_its_own():
     assert search.named("full") == "full+meaning"
 
 
+@pytest.mark.slow
 def test_names_are_those_given(tiny_encoder, some):
     codes = np.unique(some[1], return_inverse=True)[1].tolist()
     named = dict(zip(codes, some[1], strict=True))

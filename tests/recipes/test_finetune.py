@@ -70,6 +70,7 @@ def alone(room):
     return TextClassifier.load(room / "one")
 
 
+@pytest.mark.slow
 def test_two_processes_end_where_one_does(room, alone, launch):
     done = launch(RECIPES / "finetune.py", *options(room, "two"))
     assert done.returncode == 0, done.err

@@ -62,6 +62,7 @@ def command(*arguments):
     return run_command("predict.py", recipe, arguments)
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_bytes_of_one_and_refuse_other_settings(launch, room):
     done = launch(RECIPE, *options(room, "two.csv"))
     assert done.returncode == 0, done.err
@@ -111,6 +112,7 @@ def test_an_error_in_one_process_ends_the_other(launch, room):
     assert not (room / "bad-out.csv").exists()
 
 
+@pytest.mark.slow
 def test_figures_of_two_processes_are_those_of_exactly_these_rows(launch, room):
     script = room / "figures.py"
     script.write_text(EVALUATE)

@@ -115,7 +115,11 @@ def test_every_family_of_encoders_is_tuned_saved_and_read(any_encoder, orders, t
 
 
 @pytest.mark.parametrize("reading", ["joint", "separate"])
-@pytest.mark.parametrize("transfer", [FullFineTune(), LoRA()], ids=["full", "lora"])
+@pytest.mark.parametrize(
+    "transfer",
+    [FullFineTune(), pytest.param(LoRA(), marks=pytest.mark.slow)],
+    ids=["full", "lora"],
+)
 def test_pairs_are_read_together_or_one_by_one(tiny_encoder, orders, tmp_path, reading, transfer):
     texts, labels = orders
     pairs = [tuple(text.split(" ", 1)) for text in texts]
@@ -403,6 +407,7 @@ def test_attention_is_dropped_only_where_asked(tiny_encoder):
         assert model.config.attention_probs_dropout_prob == 0.1
 
 
+@pytest.mark.slow
 def test_few_rows_are_learnt_from_again_all_together(tiny_encoder, orders, tmp_path, monkeypatch):
     from nlptl.training.networks import tuning
 
