@@ -205,7 +205,9 @@ def test_merging_changes_no_prediction(tiny_encoder, orders):
 @pytest.mark.slow
 def test_every_family_takes_an_adapter(any_encoder, orders, tmp_path):
     texts, labels = orders
-    model = tuned(any_encoder, texts[:120], labels[:120], transfer=LoRA(merge=False), training=LORA)
+    # Random encoders see hardly any difference: a head left free would magnify rounding.
+    given = {"transfer": LoRA(merge=False), "training": LORA, "head": LogisticHead(C=1.0)}
+    model = tuned(any_encoder, texts[:120], labels[:120], **given)
     assert model.history_.losses[-1] < max(model.history_.losses[0], 1e-3)
     again = TextClassifier.load(model.save(tmp_path / "m"))
     np.testing.assert_allclose(again.predict_proba(texts), model.predict_proba(texts), atol=1e-5)
