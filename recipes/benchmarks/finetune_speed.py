@@ -145,7 +145,7 @@ def ours(rows: pd.DataFrame, epochs: int, seed: int) -> tuple[TextClassifier, fl
 
 
 def theirs(
-    rows: pd.DataFrame, epochs: int, seed: int, *, rate: float = 5e-5
+    rows: pd.DataFrame, epochs: int, seed: int, *, rate: float = RATES["Trainer"]
 ) -> tuple[Trainer, float]:
     """Tune with Trainer; give the seconds that it measured itself."""
     folder = str(find_encoder(None).path)

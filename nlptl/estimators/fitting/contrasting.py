@@ -41,7 +41,7 @@ def contrast_config(transfers: Transfers, n_rows: int) -> LoopConfig:
 
     Time grows at most in proportion to the rows.
     """
-    steps = next((s for one in transfers if (s := getattr(one, "steps", None))), None)
+    steps = _asked(transfers, "steps")
     epochs = min(max(round(_SEEN / n_rows), _FEWEST_EPOCHS), CONTRAST.epochs)
     return replace(CONTRAST, epochs=epochs if steps is None else 10_000, max_steps=steps)
 
@@ -59,7 +59,8 @@ def contrast(body: Body, rows: Rows, targets: Targets) -> tuple[FrozenFeatures, 
     Returns
     -------
     features, history
-        No history where no class has two rows: then the encoder stays as it is.
+        The history is that of the last training. There is none where no class has two rows:
+        then the encoder stays as it is.
 
     Raises
     ------
@@ -87,16 +88,16 @@ def contrast(body: Body, rows: Rows, targets: Targets) -> tuple[FrozenFeatures, 
     n_features = sum(width for _, width in body.start.groups(rows))
     build = partial(_build, body, seen.windows, n_features)
     network, history = tune(build, seen, how)
-    for place in range(1, _seeds(body.transfers)):
+    for place in range(1, _asked(body.transfers, "seeds") or 1):
         before = body.spared(network)
         network, history = tune(build, seen, _further(how, place))
         body.average(network, before, place / (place + 1))
     return body.features(network), history
 
 
-def _seeds(transfers: Transfers) -> int:
-    """Say how many trainings are averaged."""
-    return next((n for one in transfers if (n := getattr(one, "seeds", None))), 1)
+def _asked(transfers: Transfers, name: str) -> int | None:
+    """Give a setting of whichever transfer has it."""
+    return next((n for one in transfers if (n := getattr(one, name, None))), None)
 
 
 def _further(how: Any, place: int) -> Any:

@@ -42,6 +42,30 @@ def test_pairs_are_read_one_by_one_unless_they_are_joint(body):
     assert joint.windows(pairs, None).sides == 1
 
 
+@pytest.mark.parametrize("transfer", [FullFineTune(), LoRA(rank=2)], ids=["full", "lora"])
+def test_two_trainings_are_averaged_and_an_adapter_says_all_of_the_first(body, transfer):
+    tuned = Body(as_transfers(transfer), body.start, body.plan)
+    seen = tuned.windows(TEXTS, Targets(np.arange(3), 3))
+    both = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        network, bound = tuned.network(torch.nn.Linear(32, 3), seen.windows, 0, scale=1.0)
+        with torch.no_grad():
+            for weight in network.encoder.parameters():
+                if weight.requires_grad:
+                    weight.add_(0.1 * torch.randn_like(weight))
+        bound[0].finish()
+        both.append(network)
+    name = "encoder.layer.0.attention.self.query.weight"
+    second, first = (network.encoder.state_dict()[name].clone() for network in both)
+    kept = tuned.spared(both[1])
+    assert (kept.encoder is None) is isinstance(transfer, LoRA)
+    tuned.average(both[0], kept, 0.25)
+    found = both[0].encoder.state_dict()[name]
+    torch.testing.assert_close(found, 0.75 * second + 0.25 * first)
+    assert not torch.allclose(first, second, atol=1e-3)
+
+
 def test_settings_tell_fits_apart(body):
     seen = body.windows(TEXTS, Targets(np.arange(3), 3))
     other = body.windows(TEXTS[:2], Targets(np.arange(2), 3))

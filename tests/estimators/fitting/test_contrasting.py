@@ -72,7 +72,7 @@ def test_the_same_seed_gives_the_same_model(tiny_encoder, orders):
 @pytest.mark.parametrize("beside", [[], [LoRA(rank=2)]], ids=str)
 def test_trainings_from_several_seeds_are_averaged(beside, tiny_encoder, orders, tmp_path):
     texts, labels = orders
-    some = TrainingConfig(learning_rate=3e-3, max_steps=5, checkpoints=tmp_path)
+    some = TrainingConfig(learning_rate=3e-3, max_steps=5)
 
     def weights(n_seeds, seed):
         transfer = [Contrastive(seeds=n_seeds), *beside]
