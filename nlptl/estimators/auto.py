@@ -18,7 +18,7 @@ from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.estimators.fitting.contrasting import contrast_config
 from nlptl.estimators.fitting.transfers import as_transfers
-from nlptl.estimators.fitting.tuning import TUNING
+from nlptl.estimators.fitting.tuning import tuning_config
 from nlptl.evaluation.gate import Splits, Verdict, judge
 from nlptl.transfer import (
     Contrastive,
@@ -192,7 +192,7 @@ def choose_transfer(
         chosen = search.beside("selftraining", SelfTraining())
         search.weigh("self-training", *chosen, seconds=seconds, given={"unlabeled": unlabeled})
     if n >= _MANY:
-        drawn, seen = [FullFineTune(), *search.kept], 2 * TUNING.epochs * n
+        drawn, seen = [FullFineTune(), *search.kept], 2 * tuning_config(n).epochs * n
         search.weigh("all weights", search.named("full"), drawn, seconds=_STEP * forward * seen)
     return search.choice
 

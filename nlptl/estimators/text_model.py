@@ -50,7 +50,7 @@ from nlptl.estimators.fitting.scoring import (
     fit_solver_scorer,
 )
 from nlptl.estimators.fitting.transfers import Transfers, as_transfers
-from nlptl.estimators.fitting.tuning import TUNING, Tuner, frozen_start
+from nlptl.estimators.fitting.tuning import Tuner, frozen_start, tuning_config
 from nlptl.estimators.storing.folder import load_model, save_model
 from nlptl.estimators.students import teach
 from nlptl.heads.deciding.imbalance import Imbalance
@@ -317,7 +317,8 @@ class TextModel(NestedParams):
             return features, self._fit_scorer(encoder, features, learning, unseen=unmoved), history
         scorer = self._fit_scorer(encoder, start, learning)
         imbalance = self._imbalance(targets, solver=scorer.recipe is None, tunes=True)
-        plan = FitPlan(self._training(TUNING), imbalance, self.seed, self.device)
+        config = self._training(tuning_config(len(rows)))
+        plan = FitPlan(config, imbalance, self.seed, self.device)
         tuner = Tuner(Body(transfers, start, plan))
         return (*tuner.fit(scorer, rows, targets, validation=unseen), None)
 

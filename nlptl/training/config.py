@@ -20,8 +20,8 @@ class TrainingConfig(Spec):
     """Settings of the training loop.
 
     What is left at None is chosen by what is trained: 40 epochs of 32 rows at a rate of 2e-3 and
-    a decay of 0.05 for networks on frozen features, 6 epochs of 16 rows at 1e-4 and 0.01 for
-    encoders.
+    a decay of 0.05 for networks on frozen features, 6 epochs (10 with up to 600 rows) of
+    16 rows at 1e-4 and 0.01 for encoders.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ from variants import compare_variants
 
 from nlptl import FullFineTune, LoRA, TextClassifier, TransformerEncoder
 from nlptl.encoders import Pooling
-from nlptl.estimators.fitting.tuning import TUNING
+from nlptl.estimators.fitting.tuning import TUNING, tuning_config
 from nlptl.transfer import L2SP
 
 LABELS, JUDGED = 500, 800
@@ -36,11 +36,12 @@ class Alone(FullFineTune):
 
 
 FULL = FullFineTune()
-PLAIN, DEFAULT = "trained once", "default: twice, averaged"
+PLAIN, DEFAULT = "trained once", "default: 10 epochs, twice, averaged"
 ONCE = replace(TUNING, validation_share=0.0)
 VARIANTS = {
     PLAIN: {},
-    DEFAULT: {"training": TUNING},
+    DEFAULT: {"training": tuning_config(LABELS)},
+    "twice, averaged": {"training": TUNING},
     "twice, the second alone": {"training": TUNING, "transfer": Alone()},
     "head starts at random": {"transfer": replace(FULL, head_first=False)},
     "epochs 10": {"training": replace(ONCE, epochs=10)},

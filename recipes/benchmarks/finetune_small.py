@@ -27,7 +27,7 @@ from transformers import (
 
 from nlptl import Frozen, FullFineTune, LoRA, TextClassifier
 from nlptl.encoders.contextual.folder import find_encoder
-from nlptl.estimators.fitting.tuning import TUNING
+from nlptl.estimators.fitting.tuning import tuning_config
 from nlptl.evaluation.intervals import paired_interval
 
 LABELS, TESTED = 500, 1000
@@ -99,12 +99,13 @@ def judged(train: pd.DataFrame, test: pd.DataFrame, seed: int, method: str) -> f
         return model.score(test["text"].tolist(), test["label_text"].tolist())
     if method == "Trainer defaults":
         return peer(train, test, seed, num_train_epochs=3)
+    own = tuning_config(LABELS)
     return peer(
         train,
         test,
         seed,
-        max_steps=TUNING.epochs * -(-LABELS // TUNING.batch_size),
-        per_device_train_batch_size=TUNING.batch_size,
+        max_steps=own.epochs * -(-LABELS // own.batch_size),
+        per_device_train_batch_size=own.batch_size,
         learning_rate=2e-5,
         warmup_steps=0.1,
     )

@@ -36,7 +36,10 @@ from nlptl.transfer.features.frozen import Frozen, FrozenFeatures
 TUNING = LoopConfig(
     epochs=6, batch_size=16, learning_rate=1e-4, weight_decay=0.01, warmup_share=0.1, patience=6
 )
-"""What is taken where ``TrainingConfig`` leaves it open."""
+"""What is taken where ``TrainingConfig`` leaves it open; epochs become more with fewer rows."""
+
+_SEEN, _MOST_EPOCHS = 6_000, 10
+"""Rows that are seen in all, where that takes no more epochs than this."""
 
 _LESS_IS_BETTER = ("log_loss", "calibration_error")
 _FEW = 1_000
@@ -44,6 +47,12 @@ _FEW = 1_000
 
 _FEWEST = 100
 """With fewer rows none are held out, and probabilities are not calibrated."""
+
+
+def tuning_config(n_rows: int) -> LoopConfig:
+    """Give the settings for so many rows: more passes over few of them."""
+    epochs = min(max(round(_SEEN / max(n_rows, 1)), TUNING.epochs), _MOST_EPOCHS)
+    return replace(TUNING, epochs=epochs)
 
 
 def frozen_start(

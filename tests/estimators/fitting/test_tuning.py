@@ -409,6 +409,14 @@ def test_attention_is_dropped_only_where_asked(tiny_encoder):
         assert model.config.attention_probs_dropout_prob == 0.1
 
 
+@pytest.mark.parametrize(
+    ("rows", "epochs"), [(1, 10), (500, 10), (600, 10), (750, 8), (1_000, 6), (100_000, 6)]
+)
+def test_few_rows_are_seen_more_often(rows, epochs):
+    assert module_of_tuner.tuning_config(rows).epochs == epochs
+    assert module_of_tuner.tuning_config(rows).batch_size == 16
+
+
 @pytest.mark.slow
 def test_few_rows_are_learnt_from_again_all_together(tiny_encoder, orders, tmp_path, monkeypatch):
     from nlptl.training.networks import tuning
