@@ -1,9 +1,8 @@
 """A classifier from a handful of labels: names of classes, and texts drawn together by class.
 
 ``transfer`` says what is used: ``meaning`` reads the names alone and leaves the encoder as it is
-(seconds, and it works without one labelled row); ``contrastive`` tunes the encoder on a few
-labelled rows; ``contrastive+meaning`` does both, and is the best of them with 1 to 64 rows a
-class. ``shots`` draws so many rows of each class from the table.
+(seconds); ``contrastive`` tunes the encoder on a few labelled rows; ``contrastive+meaning`` does
+both and is what is taken here. ``shots`` draws so many rows of each class from the table.
 """
 
 import sys

@@ -130,6 +130,13 @@ def build_joined(part: str, name: str, options: Mapping[str, Any]) -> Any:
     return [build(part, single, dealt[single]) for single in names]
 
 
+def options_among(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give those options that one of some transfers, joined by ``+``, has as well."""
+    kinds = [find_class("transfer", single.strip()) for single in name.split("+")]
+    known = {option for kind in kinds for option in options_of(kind)}
+    return {option: value for option, value in options.items() if option in known}
+
+
 def options_of(kind: Any) -> dict[str, Any]:
     """Give the options of a class with their defaults."""
     return {

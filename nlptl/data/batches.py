@@ -92,53 +92,51 @@ def like_lengths(
 
 def by_class(
     codes: AnyArray, batch_size: int, *, rng: np.random.Generator, least: int = 2
-) -> Iterator[IntArray]:
-    """Yield one pass in batches that hold several rows of each of their classes.
+) -> list[IntArray]:
+    """Give one pass in batches that hold several rows of each of their classes.
 
-    Each class is shuffled and cut into shares, as large as all classes fit into a batch, but of
-    ``least`` rows; batches are filled with a share of one class after the other, in random order.
+    Each class is shuffled and dealt evenly over the batches, or, where that would leave a batch
+    fewer than ``least`` of its rows, over some of them, the smallest so far; the rows of a class
+    stand together. Which classes meet differs from pass to pass, how many batches there are does
+    not.
 
     Parameters
     ----------
     codes : ndarray of shape (n,) or (n, n_labels)
         Classes; of several labels a row counts with its rarest.
     batch_size : int
-        Rows a batch; the last one may have fewer.
+        Rows a batch, give or take a few.
     rng : numpy.random.Generator
     least : int
         Rows of a class that come together, where it has as many.
 
-    Yields
-    ------
-    ndarray
+    Returns
+    -------
+    list of ndarray
         Row numbers; every row once.
 
     Examples
     --------
     >>> codes = np.array([0, 0, 1, 1, 2, 2])
     >>> found = by_class(codes, 4, rng=np.random.default_rng(0))
-    >>> [sorted(codes[batch].tolist()) for batch in found]
-    [[1, 1, 2, 2], [0, 0]]
+    >>> sorted(sorted(codes[batch].tolist()) for batch in found)
+    [[0, 0], [1, 1, 2, 2]]
     """
     of_row = _rarest(codes) if codes.ndim == 2 else codes
-    classes = np.unique(of_row)
-    share = max(batch_size // len(classes), least)
-    rounds: list[list[IntArray]] = []
-    for code in classes:
-        rows = rng.permutation(np.flatnonzero(of_row == code))
-        for place, first in enumerate(range(0, len(rows), share)):
-            if place == len(rounds):
-                rounds.append([])
-            rounds[place].append(rows[first : first + share])
-    mixed = [part[i] for part in rounds for i in rng.permutation(len(part))]
-    batch: list[IntArray] = []
-    for some in mixed:
-        if batch and sum(map(len, batch)) + len(some) > batch_size:
-            yield np.concatenate(batch)
-            batch = []
-        batch.append(some)
-    if batch:
-        yield np.concatenate(batch)
+    classes, counts = np.unique(of_row, return_counts=True)
+    shares = np.maximum(counts // least, 1)
+    n_batches = min(-(-len(of_row) // batch_size), int(shares.sum()))
+    batches: list[list[IntArray]] = [[] for _ in range(n_batches)]
+    sizes = np.zeros(n_batches, np.int64)
+    for place in rng.permutation(len(classes)):
+        rows = rng.permutation(np.flatnonzero(of_row == classes[place]))
+        # The smallest first, and among them any.
+        order = np.lexsort((rng.random(n_batches), sizes))
+        parts = np.array_split(rows, min(n_batches, int(shares[place])))
+        for batch, part in zip(order, parts, strict=False):
+            batches[batch].append(part)
+            sizes[batch] += len(part)
+    return [np.concatenate(parts) for parts in batches]
 
 
 def _rarest(codes: AnyArray) -> IntArray:
@@ -150,7 +148,13 @@ def _rarest(codes: AnyArray) -> IntArray:
 
 
 def dealt(
-    rows: IntArray, lengths: IntArray, *, n_ranks: int, passes: int, tokens_per_pass: int
+    rows: IntArray,
+    lengths: IntArray,
+    *,
+    n_ranks: int,
+    passes: int,
+    tokens_per_pass: int,
+    mixed: bool = False,
 ) -> list[list[IntArray]]:
     """Deal the rows of one step over processes, and over forward passes in each of them.
 
@@ -166,6 +170,9 @@ def dealt(
         Forward passes a process, at least; never more than it has rows.
     tokens_per_pass : int
         Rows of a pass times the longest of them is at most this, except for one row alone.
+    mixed : bool
+        Deal neighbours to different passes: each pass then holds rows of every class where the
+        rows of a class stand together.
 
     Returns
     -------
@@ -182,7 +189,10 @@ def dealt(
     shares = [rows[rank::n_ranks] for rank in range(n_ranks)]
     largest = max(len(share) for share in shares)
     for count in range(min(passes, largest), largest + 1):
-        parts = [np.array_split(share, count) for share in shares]
+        parts = [
+            [share[i::count] for i in range(count)] if mixed else np.array_split(share, count)
+            for share in shares
+        ]
         if all(_fits(part, lengths, tokens_per_pass) for rank in parts for part in rank):
             break
     return parts

@@ -224,6 +224,34 @@ def as_values(labels: Any) -> list[Any] | AnyArray:
         raise InputError(f"Expected a list of labels, got {kind} {labels!r}.") from problem
 
 
+def values_at(values: list[Any] | AnyArray, rows: IntArray) -> list[Any] | AnyArray:
+    """Give some of the labels that ``as_values`` gave, in the form they have."""
+    return values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]
+
+
+def joined_values(values: list[Any] | AnyArray, others: Any) -> list[Any] | AnyArray:
+    """Give labels with others of the same form after them.
+
+    Raises
+    ------
+    InputError
+        If one is an array of zeros and ones and the other is not, or of another width.
+    """
+    further = as_values(others)
+    if isinstance(values, np.ndarray) and isinstance(further, np.ndarray):
+        if values.shape[1] == further.shape[1]:
+            return np.concatenate([values, further])
+    elif isinstance(values, list) and isinstance(further, list):
+        return [*values, *further]
+    raise InputError(f"Labels of one form were expected, got {_form(values)} and {_form(further)}.")
+
+
+def _form(values: list[Any] | AnyArray) -> str:
+    if isinstance(values, list):
+        return f"a list such as {values[:2]}"
+    return f"zeros and ones of shape {values.shape}"
+
+
 def _from_array(array: AnyArray) -> list[Any] | AnyArray:
     if array.ndim == 2 and array.shape[1] > 1:
         if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():

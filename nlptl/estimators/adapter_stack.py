@@ -50,6 +50,12 @@ class AdapterStack:
         adapters = {name: _adapter_of(name, model) for name, model in models.items()}
         bases = {name: _base_of(model) for name, model in models.items()}
         first = next(iter(models))
+        for name, adapter in adapters.items():
+            if adapter.moves_base:
+                raise ConfigError(
+                    f"The adapter of {name!r} starts by changing the encoder that all would share "
+                    f"(init_lora_weights={adapter.config['init_lora_weights']!r})."
+                )
         for name, base in bases.items():
             if base != bases[first]:
                 raise ConfigError(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.base import clone, is_regressor
 from typing_extensions import Self
 
+from nlptl.base.arrays import AnyArray, IntArray
 from nlptl.base.errors import ConfigError, NlptlError
 from nlptl.base.specs import Spec
 from nlptl.data.corpus import as_corpora
+from nlptl.data.labels import as_values, distinct, key_of
 from nlptl.data.rows import Rows
 from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.encoder import TransformerEncoder
@@ -20,6 +23,8 @@ from nlptl.estimators.fitting.contrasting import contrast_config
 from nlptl.estimators.fitting.transfers import as_transfers
 from nlptl.estimators.fitting.tuning import tuning_config
 from nlptl.evaluation.gate import Splits, Verdict, judge
+from nlptl.training.config import LoopConfig
+from nlptl.training.processes import from_main
 from nlptl.transfer import (
     Contrastive,
     Frozen,
@@ -32,13 +37,20 @@ from nlptl.transfer import (
 _FEW, _MANY = 200, 300
 """Fewer rows are dealt more often; with this many a whole encoder is worth a trial."""
 
+_ROUNDS = 4
+
 _CONTRASTED = 1_000
 """With more rows comparing texts is not tried: there are enough for all weights."""
+
+_WORTH = 4.0
+"""Rows a class, in the mean, from which comparing texts mostly helps."""
 
 _STEP = 4.0
 """Seconds of a training step, in forward passes of its rows."""
 
 _TIMED = 16
+
+_Split = tuple[IntArray, IntArray]
 
 
 @dataclass(frozen=True)
@@ -48,15 +60,18 @@ class Auto(Spec):
     It begins with the encoder as it is, and adds one thing after the other: what the names of the
     classes mean, texts of a class drawn together (up to 1,000 rows), edited copies of the texts,
     texts without labels where ``fit`` is given some, all weights tuned (from 300 rows). Each has
-    to pass a gate, repeated paired splits of the rows at hand on which it does not lose in the
-    mean; what the budget has no time to try is left out, or, where a single fit fits in, taken
-    where experience speaks for it. ``model.transfer_verdict_`` says what was tried.
+    to pass a gate, paired splits of the rows at hand (repeated, where there is time) on which it
+    does not lose in the mean; what the budget has no time to try is left out, or, where a single
+    fit fits in, taken where experience speaks for it. Names of classes without a row are always
+    used. ``model.transfer_verdict_`` says what was tried. Weights of rows count in the last fit,
+    not in the trials; what fits into the budget depends on the machine, so that another run may
+    choose otherwise.
 
     Parameters
     ----------
     budget_seconds : float
         For all of it, the last fit included; above 0. It is kept to as far as times can be
-        foretold from a few forward passes.
+        foretold from a few forward passes; a trial that takes longer is judged by fewer splits.
     names : mapping or sequence of (label, text), optional
         What labels mean, as in ``LabelMeaning``.
     """
@@ -147,67 +162,60 @@ class Choice:
         return "\n".join([*lines, f"chosen: {self.name}"])
 
 
-def choose_transfer(
-    make: Callable[[Any], Any],
-    given: tuple[Rows, list[Any], Any],
-    *,
-    auto: Auto,
-    numeric: bool,
-) -> Choice:
+def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> Choice:
     """Try what may help, cheap things first, and keep what the rows do not speak against.
 
     Parameters
     ----------
-    make : callable
-        Takes a transfer; gives an estimator that is not fitted.
+    model : TextModel
+        Not fitted; trials are clones of it.
     given : tuple
-        Rows, a list with one answer a row, and what ``fit`` was given as ``unlabeled``.
+        Texts, answers and what ``fit`` was given as ``unlabeled``.
     auto : Auto
-        How much time there is.
-    numeric : bool
-        The answers are numbers.
+        How much time there is, and what labels mean. With names there may be no rows.
     """
-    rows, answers, unlabeled = given
-    search = _Search(make, rows, answers, auto.budget_seconds)
-    if len(rows) < 2:
+    texts, answers, unlabeled = given
+    answers = as_values(answers)
+    rows = Rows([]) if auto.names and not len(answers) else model._rows(texts)
+    classed, n = not is_regressor(model), len(rows)
+    search = _Search(model, rows, answers, auto.budget_seconds)
+    if classed:
+        search.weigh_names(LabelMeaning(auto.names))
+    if n < 2:
         return search.choice
-    if not numeric:
-        search.weigh("names", "meaning", LabelMeaning(auto.names))
-    encoder = make(None)._encoder()
-    if not isinstance(encoder, TransformerEncoder):
-        return search.choice
-    n, forward = len(rows), _forward_seconds(encoder, rows)
-    if not numeric and n <= _CONTRASTED:
+    encoder = model._encoder()
+    learns = isinstance(encoder, TransformerEncoder)
+    forward = from_main(lambda: _forward_seconds(encoder, rows)) if learns else 0.0
+    if learns and classed and n <= _CONTRASTED:
         drawn = [Contrastive(), *search.kept]
-        seen = contrast_config(as_transfers(drawn), n).epochs * n
-        name = search.named("contrastive")
-        search.weigh("contrastive", name, drawn, seconds=_STEP * forward * seen)
-    if not (numeric or _several(answers)):
+        seconds = forward * search.cost_of(contrast_config(as_transfers(drawn), n))
+        search.weigh("contrastive", search.named("contrastive"), drawn, seconds=seconds)
+    if classed and not _several(answers):
         edits = WordEdits()
         seconds = (1 + edits.copies) * search.cost + edits.copies * forward * n
         search.weigh("word edits", *search.beside("edits", edits), seconds=seconds)
-    if unlabeled is not None and not (numeric or _several(answers)):
-        corpora = as_corpora(unlabeled, argument="unlabeled").values()
-        seconds = search.cost + forward * sum(corpus.size for corpus in corpora)
-        chosen = search.beside("selftraining", SelfTraining())
-        search.weigh("self-training", *chosen, seconds=seconds, given={"unlabeled": unlabeled})
-    if n >= _MANY:
-        drawn, seen = [FullFineTune(), *search.kept], 2 * tuning_config(n).epochs * n
-        search.weigh("all weights", search.named("full"), drawn, seconds=_STEP * forward * seen)
+        corpora = as_corpora(unlabeled, argument="unlabeled")
+        if corpora:
+            seconds = search.cost + forward * sum(corpus.size for corpus in corpora.values())
+            chosen = search.beside("selftraining", SelfTraining())
+            search.weigh("self-training", *chosen, seconds=seconds, given={"unlabeled": unlabeled})
+    if learns and n >= _MANY:
+        drawn, seconds = [FullFineTune(), *search.kept], search.cost_of(tuning_config(n))
+        search.weigh("all weights", search.named("full"), drawn, seconds=2 * forward * seconds)
     return search.choice
 
 
-def _several(answers: list[Any]) -> bool:
-    return any(isinstance(answer, list | tuple | np.ndarray) for answer in answers)
+def _several(answers: list[Any] | AnyArray) -> bool:
+    return any(isinstance(answer, list | set | frozenset | np.ndarray) for answer in answers)
 
 
 @dataclass
 class _Search:
     """The time that is left, and what was kept so far."""
 
-    make: Callable[[Any], Any]
+    model: Any
     rows: Rows
-    answers: list[Any]
+    answers: list[Any] | AnyArray
     budget: float
     choice: Choice = field(default_factory=Choice)
     cost: float = 0.0
@@ -216,7 +224,9 @@ class _Search:
 
     @property
     def left(self) -> float:
-        return self.budget - (time.perf_counter() - self.started)
+        # Trials of a tuned encoder need all processes of a launch: one clock decides for them.
+        found: float = from_main(lambda: self.budget - (time.perf_counter() - self.started))
+        return found
 
     @property
     def kept(self) -> list[LabelMeaning]:
@@ -234,6 +244,36 @@ class _Search:
         both = [*(stands if isinstance(stands, list) else [stands]), further]
         return (name if self.choice.name == "frozen" else f"{self.choice.name}+{name}"), both
 
+    def cost_of(self, chosen: LoopConfig) -> float:
+        """Give what a training takes, in forward passes of a row; names are rows as well."""
+        config, n = self.model._training(chosen), len(self.rows)
+        for meaning in self.kept:
+            n += sum(map(len, meaning.texts(distinct(self.answers).tolist())))
+        seen: int = config.epochs * n
+        if config.max_steps is not None:
+            seen = min(seen, config.max_steps * config.batch_size)
+        return _STEP * seen
+
+    def weigh_names(self, meaning: LabelMeaning) -> None:
+        """Try what names say; they are used untried where the rows cannot speak of them."""
+        note = ""
+        if not _several(self.answers):
+            told = {key_of(label) for label in meaning.labels}
+            known = {key_of(answer) for answer in self.answers}
+            if told - known:
+                note = "there are classes without rows"
+            elif len(known) > 1 and _one_class(self._splits(0.0), self.answers):
+                note = "too few rows to try it; it mostly helps"
+        if not note:
+            self.weigh("names", "meaning", meaning)
+            return
+        try:
+            meaning.texts(distinct([*self.answers, *meaning.labels]).tolist())
+        except NlptlError as problem:
+            self.choice.trials.append(Trial("names", None, False, 0.0, _first(problem)))
+        else:
+            self._use("names", Choice(meaning, "meaning"), note)
+
     def weigh(
         self,
         label: str,
@@ -244,42 +284,90 @@ class _Search:
         given: Mapping[str, Any] | None = None,
     ) -> None:
         """Try a transfer against what stands, where there is time, and note what came of it."""
-        began, verdict, note = time.perf_counter(), None, ""
+        began, verdict, note, used = time.perf_counter(), None, "", False
         splits, stands = self._splits(seconds), self.choice
-        if splits is None:
-            used, note = False, "no time for it"
-            if seconds <= self.left and label == "contrastive" and self._most >= 4:
-                used, note = True, "no time to try it; it mostly helps"
+        if splits is None or _one_class(splits, self.answers):
+            note = "no time for it" if splits is None else "too few rows to try it"
+            if label == "contrastive" and seconds <= self.left and self._per_class >= _WORTH:
+                used, note = True, f"{note.replace('for it', 'to try it')}; it mostly helps"
         else:
-            pair = {label: self.make(transfer), stands.name: self.make(stands.transfer)}
+            pair = {label: self._trial(transfer), stands.name: self._trial(stands.transfer)}
             further = {label: given or {}, stands.name: self.given}
             try:
                 verdict = judge(pair, self.rows, self.answers, splits=splits, given=further)
-                used = verdict.opens
+                used = from_main(lambda: verdict.opens)
             except NlptlError as problem:
-                used, note = False, str(problem).split(". ")[0]
+                note = _first(problem)
         took = time.perf_counter() - began
         self.choice.trials.append(Trial(label, verdict, used, took, note))
         if used:
             self.choice.transfer, self.choice.name = transfer, name
             self.cost, self.given = seconds, given or {}
 
-    def _splits(self, seconds: float) -> Splits | None:
+    def _use(self, label: str, chosen: Choice, note: str) -> None:
+        self.choice.trials.append(Trial(label, None, True, 0.0, note))
+        self.choice.transfer, self.choice.name = chosen.transfer, chosen.name
+
+    def _trial(self, transfer: Any) -> Any:
+        """Give an estimator for a trial, which is not what checkpoints are kept of."""
+        training = self.model.training
+        kept = None if training is None else replace(training, checkpoints=None)
+        return clone(self.model).set_params(transfer=transfer, training=kept)
+
+    def _splits(self, seconds: float) -> _InTime | None:
         """Deal the rows as often as there is time for, beside a last fit."""
-        n = len(self.rows)
-        folds = max(min(5, n), 2)
+        n, last = len(self.rows), max(seconds, self.cost)
         if not seconds:
-            return Splits(folds, 4 if n < _FEW else 1)
+            return _InTime(max(min(5, n), 2), _ROUNDS if n < _FEW else 1, goes_on=self._goes_on(0))
+        left = self.left - last
         for tried in (5, 4, 3, 2):
-            a_fold = (seconds + self.cost) * (tried - 1) / tried
-            if tried <= n and tried * a_fold + max(seconds, self.cost) <= self.left:
-                return Splits(tried, 1)
+            a_round = (seconds + self.cost) * (tried - 1)
+            if tried <= n and a_round <= left:
+                # What there is time for beyond a round is left to later trials, by half.
+                rounds = min(max(int(left / 2 / a_round), 1), _ROUNDS)
+                return _InTime(tried, rounds, goes_on=self._goes_on(last))
         return None
 
+    def _goes_on(self, reserved: float) -> Callable[[], bool]:
+        return lambda: self.left > reserved
+
     @property
-    def _most(self) -> int:
-        """Rows of the largest class."""
-        return int(np.unique([repr(a) for a in self.answers], return_counts=True)[1].max())
+    def _per_class(self) -> float:
+        return len(self.rows) / len({repr(answer) for answer in self.answers})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _InTime(Splits):
+    """Splits that end early, though not before the second, when time is up."""
+
+    goes_on: Callable[[], bool] = lambda: True
+
+    def of(self, answers: list[Any] | AnyArray, *, numeric: bool = False) -> list[_Split]:
+        return _Ending(super().of(answers, numeric=numeric), self.goes_on)
+
+
+class _Ending(list[_Split]):
+    def __init__(self, splits: list[_Split], goes_on: Callable[[], bool]) -> None:
+        super().__init__(splits)
+        self.goes_on = goes_on
+
+    def __iter__(self) -> Iterator[_Split]:
+        for place in range(len(self)):
+            if place > 1 and not self.goes_on():
+                return
+            yield self[place]
+
+
+def _one_class(splits: Splits | None, answers: list[Any] | AnyArray) -> bool:
+    """Whether the rows of one class alone would be learnt from in some split."""
+    if splits is None or len(answers) < splits.folds or _several(answers):
+        return False
+    names = np.array([repr(answer) for answer in answers])
+    return any(len(set(names[seen])) < 2 for seen, _ in splits.of(answers))
+
+
+def _first(problem: NlptlError) -> str:
+    return str(problem).split(". ")[0]
 
 
 def _forward_seconds(encoder: TransformerEncoder, rows: Rows) -> float:

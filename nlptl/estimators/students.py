@@ -10,7 +10,7 @@ from sklearn.base import clone
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.data.corpus import Corpus
-from nlptl.data.labels import LabelCodec
+from nlptl.data.labels import LabelCodec, as_values, joined_values
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.static.encoder import StaticEncoder
@@ -65,8 +65,8 @@ def teach(teacher: Any, unlabeled: Any, *, student: Any = None, labelled: Any = 
     if _learns_shares(teacher, chosen):
         return _taught_shares(teacher, chosen, rows, known)
     texts = rows if known is None else rows.followed_by(known.rows)
-    answers = list(teacher.predict(rows))
-    return chosen.fit(texts, answers if known is None else [*answers, *known.labels])
+    answers = as_values(teacher.predict(rows))
+    return chosen.fit(texts, answers if known is None else joined_values(answers, known.labels))
 
 
 def _known(labelled: Any) -> Corpus | None:

@@ -55,7 +55,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
     training : TrainingConfig or None
         For what is trained step by step: networks as heads, fusions, tuned encoders.
     seed : int
-        The same seed and data give the same model.
+        The same seed and data give the same model (but for ``Auto``, which goes by the clock).
     imbalance : {"balanced", "focal", "logit_adjust"} or None
         Rare classes weigh more in training, rows that are right already weigh less (where the
         encoder is tuned), or predictions are moved towards rare classes.
@@ -300,8 +300,10 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         """
         rows = self._checked_rows(texts)
         features = self.fitted_.features.transform(rows)
-        said = self._answer(features)
-        return choose_rows(features, said, n, strategy=strategy, seed=self.seed)
+        said, thresholds = self._answer(features), self.fitted_.scorer.decision.thresholds
+        return choose_rows(
+            features, said, n, thresholds=thresholds, strategy=strategy, seed=self.seed
+        )
 
     def export(self, folder: str | Path, *, format: str = "transformers") -> Path:  # noqa: A002
         """Write the model for those who do not have nlptl.

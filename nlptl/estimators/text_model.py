@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
@@ -253,7 +252,8 @@ class TextModel(NestedParams):
     ) -> Self:
         """Go from texts to a fitted model: the one way, for every kind of answers."""
         further = self._further(unlabeled)
-        chosen, choice = self._chosen(texts, answers, unlabeled)
+        unused = {"source": source, "validation": validation}
+        chosen, choice = self._chosen(texts, answers, unlabeled, **unused)
         encoder, transfers = self._encoder(), as_transfers(chosen)
         stops = transfers.tunes and not transfers.refits_head
         self._refuse_unused(transfers, source=source, validation=None if stops else validation)
@@ -282,21 +282,17 @@ class TextModel(NestedParams):
         self.transfer_, self.transfer_verdict_ = chosen, choice
         return self._keep(fitted, report, scorer.history or history)
 
-    def _chosen(self, texts: Any, answers: Any, unlabeled: Any) -> tuple[Any, Choice | None]:
+    def _chosen(
+        self, texts: Any, answers: Any, unlabeled: Any, **unused: Any
+    ) -> tuple[Any, Choice | None]:
         """Give the transfer asked for, or the one that the rows speak for."""
         auto = Auto() if self.transfer == "auto" else self.transfer
         if not isinstance(auto, Auto):
             return self.transfer, None
-        numeric = self.codec_kind is NumberScale
-        plain = list(answers.tolist() if hasattr(answers, "tolist") else answers)
-
-        def make(transfer: Any) -> Any:
-            # A trial is not what checkpoints are kept of.
-            kept = None if self.training is None else replace(self.training, checkpoints=None)
-            return clone(self).set_params(transfer=transfer, training=kept)
-
-        given = self._rows(texts), plain, unlabeled
-        choice = choose_transfer(make, given, auto=auto, numeric=numeric)
+        for name, value in unused.items():
+            if value is not None:
+                self._refuse(name, "Auto() judges on splits of the rows themselves")
+        choice = choose_transfer(self, (texts, answers, unlabeled), auto=auto)
         return choice.transfer, choice
 
     def _tune(

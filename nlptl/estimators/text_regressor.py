@@ -25,8 +25,8 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
     ----------
     encoder : str, Path, encoder or None
         As in ``TextClassifier``.
-    transfer : Frozen, FullFineTune or None
-        How the knowledge is carried over; None is ``Frozen()``.
+    transfer : Frozen, FullFineTune, LoRA or None
+        How the knowledge is carried over; None is ``Frozen()``. Several stand in a list.
     head : head or None
         ``RidgeHead``, ``MLPHead``, or any scikit-learn regressor (which then cannot be saved).
         None is ``RidgeHead``.

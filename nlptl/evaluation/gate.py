@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import InputError
 from nlptl.base.progress import progress_bar
+from nlptl.data.labels import as_values, values_at
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.splits import stratified_folds
 from nlptl.evaluation.intervals import Interval, resampled_interval
 
 HELPS, HURTS, UNCLEAR = "helps", "hurts", "no clear difference"
+
+_ROUNDING = 1e-9
+"""A mean of equal scores may come out as a little below 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +53,7 @@ class Verdict:
     @property
     def opens(self) -> bool:
         """Whether nothing speaks against it: the mean of the splits is not below."""
-        return self.gain.value >= 0
+        return self.gain.value >= -_ROUNDING
 
     def to_json(self) -> dict[str, Any]:
         """Describe the verdict with plain JSON values."""
@@ -78,7 +82,7 @@ def judge(
     answers: Any,
     *,
     splits: Splits | None = None,
-    score: Callable[[Any, Rows, list[Any]], float] | None = None,
+    score: Callable[[Any, Rows, Any], float] | None = None,
     given: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Verdict:
     """Hold two estimators against each other on repeated, paired splits of the same rows [1]_.
@@ -91,7 +95,8 @@ def judge(
     texts, answers
         The rows at hand, as for ``TextClassifier.fit``.
     splits : Splits, optional
-        Which rows are learnt from and tested on; by default two rounds of five folds.
+        Which rows are learnt from and tested on; by default two rounds of five folds. Where what
+        its ``of`` gives ends early, the splits so far are judged.
     score : callable, optional
         Takes a fitted estimator, rows and answers; gives a number, the higher the better.
         Without it ``estimator.score`` is taken.
@@ -113,25 +118,26 @@ def judge(
     """
     if len(pair) != 2:
         raise InputError(f"Two estimators are held against each other, got {len(pair)}.")
-    rows, plain = as_rows(texts), _listed(answers)
+    rows, plain = as_rows(texts), as_values(answers)
     if len(rows) != len(plain):
         raise InputError(f"Each text needs one answer, got {len(rows)} texts and {len(plain)}.")
     measure = _own_score if score is None else score
-    dealt = (splits or Splits()).of(plain)
-    found = []
+    numeric = all(is_regressor(model) for model in pair.values())
+    dealt = (splits or Splits()).of(plain, numeric=numeric)
+    found, tested = [], []
     with progress_bar(total=len(dealt), unit="split", description="Judging") as bar:
         for seen, hidden in dealt:
-            some = rows.take(seen), [plain[i] for i in seen]
-            asked = rows.take(hidden), [plain[i] for i in hidden]
+            some = rows.take(seen), values_at(plain, seen)
+            asked = rows.take(hidden), values_at(plain, hidden)
             fitted = [
                 clone(model).fit(*some, **(given or {}).get(name, {}))
                 for name, model in pair.items()
             ]
             found.append([measure(model, *asked) for model in fitted])
+            tested.append(len(hidden) / len(rows))
             bar.update(1)
     scores = np.array(found)
-    tested = float(np.mean([len(hidden) / len(rows) for _, hidden in dealt]))
-    gain = resampled_interval(scores[:, 0] - scores[:, 1], test_share=tested)
+    gain = resampled_interval(scores[:, 0] - scores[:, 1], test_share=float(np.mean(tested)))
     name, against = pair
     return Verdict(name, against, scores, gain)
 
@@ -159,8 +165,17 @@ class Splits:
                 f"Splits need two folds and one round at least, got {self.folds} and {self.rounds}."
             )
 
-    def of(self, answers: list[Any]) -> list[tuple[IntArray, IntArray]]:
+    def of(
+        self, answers: list[Any] | AnyArray, *, numeric: bool = False
+    ) -> list[tuple[IntArray, IntArray]]:
         """Give the rows to learn from and to test on, for each split.
+
+        Parameters
+        ----------
+        answers : list or ndarray
+            One a row.
+        numeric : bool
+            They are numbers, of which each fold gets low and high ones.
 
         Raises
         ------
@@ -171,7 +186,7 @@ class Splits:
             raise InputError(
                 f"{self.folds} folds need as many rows, got {len(answers)}. Ask for fewer folds."
             )
-        codes = _codes(answers)
+        codes = np.array(answers, np.float64) if numeric else _codes(answers)
         each = [
             stratified_folds(codes, self.folds, seed=self.seed + place)
             for place in range(self.rounds)
@@ -183,18 +198,12 @@ class Splits:
         ]
 
 
-def _codes(answers: list[Any]) -> AnyArray:
-    """Give what rows are spread evenly by: numbers as they are, anything else as classes."""
-    if all(isinstance(answer, float) for answer in answers):
-        return np.array(answers)
+def _codes(answers: list[Any] | AnyArray) -> IntArray:
+    """Give each distinct answer a number, whatever it is."""
     names = [repr(answer) for answer in answers]
     codes: IntArray = np.unique(names, return_inverse=True)[1]
     return codes
 
 
-def _listed(answers: Any) -> list[Any]:
-    return list(answers.tolist() if hasattr(answers, "tolist") else answers)
-
-
-def _own_score(model: Any, rows: Rows, answers: list[Any]) -> float:
+def _own_score(model: Any, rows: Rows, answers: Any) -> float:
     return float(model.score(rows, answers))

@@ -125,7 +125,7 @@ def fit_solver(
         The fitted head and its decision.
     """
     scorer = _fit_any(head, X, targets, imbalance)
-    if targets.numeric or not (unseen or imbalance is not None or targets.several):
+    if targets.numeric or not (unseen or (imbalance is not None and not targets.several)):
         return scorer, undecided(targets)
     held: HeldOut | None = getattr(scorer, "held_out_", None)
     if held is None:
@@ -186,6 +186,18 @@ def logits_of(head: Any, X: Features) -> FloatArray:
         return np.asarray(head.predict(X), dtype=np.float64).reshape(-1, 1)
     margin: FloatArray = head.decision_function(X)
     return margin if margin.ndim == 2 else np.stack([-margin / 2, margin / 2], axis=1)
+
+
+def linear_map_of(head: Any) -> tuple[FloatArray, FloatArray]:
+    """Give a fitted linear head as weights (n_outputs, n_features) and offset (n_outputs,).
+
+    scikit-learn keeps one row for two classes: here each class has its own.
+    """
+    weights, offset = np.atleast_2d(head.coef_), np.atleast_1d(head.intercept_)
+    offset = np.broadcast_to(offset, len(weights))
+    if len(weights) == 1 and len(getattr(head, "classes_", ())) == 2:
+        weights, offset = (np.concatenate([-one, one]) / 2 for one in (weights, offset))
+    return weights, offset
 
 
 def _fit_any(head: Any, X: Features, targets: Targets, imbalance: Imbalance | None) -> Any:

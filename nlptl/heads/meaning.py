@@ -15,7 +15,7 @@ from nlptl.base.errors import ConfigError
 from nlptl.data.splits import stratified_folds
 from nlptl.heads.deciding.choosing import HeldOut
 from nlptl.heads.deciding.decision import best_temperature
-from nlptl.heads.fitting import logits_of
+from nlptl.heads.fitting import linear_map_of, logits_of
 from nlptl.heads.linear.blend import BlendHead
 from nlptl.heads.linear.logistic import MIDDLE as STRENGTH
 from nlptl.heads.linear.logistic import LogisticHead
@@ -200,7 +200,7 @@ class MeaningHead(LinearScores):
     def _keep(self, base: Any, weight: float, held: HeldOut | None) -> Self:
         self._check(base, hasattr(base, "coef_") and np.ndim(base.intercept_) > 0)
         self.weight_, self.held_out_, self.classes_ = weight, held, base.classes_
-        self.coef_, self.intercept_ = base.coef_, base.intercept_
+        self.coef_, self.intercept_ = linear_map_of(base)
         if weight:
             further = weight * self.direction_ / self.scale_
             self.coef_ = self.coef_ + further

@@ -48,7 +48,8 @@ class TrainingConfig(Spec):
         Numbers of the forward pass; weights and sums stay float32. ``"auto"`` is bfloat16 where
         the device has it and an encoder is trained. float16 needs a CUDA device.
     accumulation : int
-        Forward passes a step: the rows of a step are dealt over them, results stay the same.
+        Forward passes a step: the rows of a step are dealt over them. Results stay the same,
+        but for a transfer that compares rows: it sees those of a pass.
     tokens_per_pass : int
         Cut a step into further passes where its padded tokens exceed this.
     checkpoint_activations : bool

@@ -29,7 +29,7 @@ from nlptl.training.optimizers import (
     restore_moments,
     set_rate,
 )
-from nlptl.training.processes import spreads_weights, tracker
+from nlptl.training.processes import check_same, spreads_weights, tracker
 from nlptl.training.weights.averaging import Average, put
 from nlptl.training.weights.sharding import as_spread, gathered, is_sharded
 from nlptl.training.weights.twins import Twin
@@ -147,6 +147,7 @@ def train(
         raise InputError("There are no batches to train on: 0 rows were given.")
     run = _Run(learner, config, accelerator, score, keeper)
     run.resume(None if keeper is None else keeper.newest())
+    check_same(run.taken)
     with tracker(accelerator, config) as log:
         return run.go(log)
 
@@ -228,7 +229,8 @@ class _Run:
             spread = module.state_dict()
             self.weights = {name: spread[name] for name in self.weights}
         if self.saved is not None:
-            self._restore()
+            self._restore(self.saved)
+            self.saved = None
 
     def _one_step(self, bar: Any, log: Callable[[dict[str, float], int], None]) -> None:
         _, feed = self.learner.stages[self.stage]
@@ -324,7 +326,8 @@ class _Run:
                 self.history.best_epoch = epoch
                 self.best = {name: w.detach().clone() for name, w in self.weights.items()}
         log({"score": self.history.scores[-1]}, self.taken)
-        self.over = epoch - self.history.best_epoch >= self.config.patience
+        last = self.stage + 1 == len(self.lengths)
+        self.over = last and epoch - self.history.best_epoch >= self.config.patience
 
     def _agreed(self, figure: float) -> float:
         """Let all processes go by the same figure."""
@@ -390,11 +393,9 @@ class _Run:
         self.saved = saved
         logger.warning("Resumed from the checkpoint at step %d.", self.taken)
 
-    def _restore(self) -> None:
+    def _restore(self, saved: Saved) -> None:
         """Give optimiser and chance back what the checkpoint kept."""
-        if self.saved is not None:
-            arrays, self.saved = self.saved.arrays, None
-            sums = {} if self.average is None else self.average.sums
-            sums.update({name: as_spread(sums[name], self.weights[name]) for name in sums})
-            restore_moments(self.optimizer, self.names, from_arrays(arrays, "moments"))
-            restore_random_state(arrays, self.accelerator.process_index)
+        sums = {} if self.average is None else self.average.sums
+        sums.update({name: as_spread(sums[name], self.weights[name]) for name in sums})
+        restore_moments(self.optimizer, self.names, from_arrays(saved.arrays, "moments"))
+        restore_random_state(saved.arrays, self.accelerator.process_index)

@@ -23,6 +23,7 @@ from nlptl.training.config import LoopConfig
 Answer = TypeVar("Answer")
 
 _SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+_RUNS = "runs"  # where trackers that write files do, if not beside the checkpoints
 _PATIENCE = timedelta(days=7)  # torch gives up after half an hour; a part may take longer
 
 
@@ -211,16 +212,21 @@ def make_accelerator(device: str | None, config: LoopConfig | None = None) -> An
         raise ConfigError("precision='float16' needs a CUDA device. Use 'bfloat16' or 'auto'.")
     if PartialState._shared_state and PartialState().num_processes == 1:
         same = (PartialState().device.type == "cpu") == on_processor
-        if not same or scaled:
+        before = AcceleratorState._shared_state.get("_mixed_precision", "no")
+        if not same or (before == "fp16") != scaled:
             AcceleratorState._reset_state(reset_partial_state=not same)
     wrapping = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+    wanted = None if config is None else config.log_with
     made = Accelerator(
         cpu=on_processor,
         device_placement=False,
         mixed_precision="fp16" if scaled else None,
-        log_with=None if config is None else config.log_with,
+        log_with=wanted,
+        project_dir=None if config is None or not wanted else config.checkpoints or _RUNS,
         kwargs_handlers=[wrapping],
     )
+    if wanted and not made.log_with:
+        raise ConfigError(f"log_with={wanted!r}: Accelerate finds no such tracker installed.")
     _check_kind(made)
     return made
 
@@ -249,6 +255,22 @@ def _check_kind(accelerator: Any) -> None:
 
 def _kind(accelerator: Any) -> str:
     return str(accelerator.distributed_type).rpartition(".")[2]
+
+
+def check_same(step: int) -> None:
+    """Refuse to go on from different places in different processes.
+
+    Raises
+    ------
+    ConfigError
+        If another process found another checkpoint, for instance on a disk of its own.
+    """
+    found = gather_rows(np.array([step]), world().size)
+    if len(set(found.tolist())) > 1:
+        raise ConfigError(
+            f"The newest checkpoints of the processes are of steps {found.tolist()}. Keep them in "
+            "a folder that all processes share, or remove it to begin anew."
+        )
 
 
 def place(accelerator: Any, device: str | None) -> Any:

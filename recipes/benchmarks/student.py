@@ -36,7 +36,9 @@ def main() -> int:
     for name in given.sets or SETS:
         each = [kept.several(partial(measured, name, s), set=name, seed=s) for s in seeds]
         mean = {figure: float(np.mean([one[figure] for one in each])) for figure in each[0]}
-        share = (mean["student"] - mean["static"]) / (mean["teacher"] - mean["static"])
+        gain = mean["teacher"] - mean["static"]
+        report.claim(f"{name}: the teacher is {gain:+.3f} above word vectors", gain > 0)
+        share = (mean["student"] - mean["static"]) / max(gain, 1e-9)
         rows.append({"set": name, **mean, "kept": share})
         report.record(**rows[-1])
         report.claim(

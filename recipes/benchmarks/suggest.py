@@ -51,6 +51,9 @@ def main() -> int:
         rows.append({"set": name, "goal": GOALS[name], **means, "fewer": fewer})
         report.record(**rows[-1])
         report.claim(f"{name}: {fewer:.0%} fewer labels, at least 15 %", fewer >= 0.15)
+        first, more, most = ROUNDS[name]
+        stuck = int((needed["suggest"] >= first + more * (most - 1)).sum())
+        report.claim(f"{name}: {stuck} runs of suggest never reach the goal", not stuck)
         if len(seeds) > 1:
             report.record(
                 set=name, saved=str(paired_interval(needed["random"] - needed["suggest"]))

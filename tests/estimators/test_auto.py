@@ -12,6 +12,7 @@ from nlptl import (
     FullFineTune,
     LabelMeaning,
     SelfTraining,
+    StaticEncoder,
     TextClassifier,
     TextRegressor,
     TfidfEncoder,
@@ -19,9 +20,11 @@ from nlptl import (
     WordEdits,
     k_shot,
 )
-from nlptl.base.errors import ConfigError
+from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.main import main
+from nlptl.data.rows import Rows
 from nlptl.estimators import auto as module
+from nlptl.estimators.fitting.contrasting import CONTRAST
 from nlptl.estimators.fitting.transfers import as_transfers
 from nlptl.estimators.text_classifier import TextClassifier as Real
 
@@ -96,7 +99,7 @@ def test_without_time_only_cheap_things_are_tried(tiny_encoder, some, monkeypatc
 
 
 def test_with_time_for_one_fit_experience_decides(tiny_encoder, some, monkeypatch):
-    seen = 25 * len(some[0]) * 4.0
+    seen = module._STEP * QUICK.max_steps * CONTRAST.batch_size
     monkeypatch.setattr(module, "_forward_seconds", lambda *_: 50.0 / seen)
     model = fitted(tiny_encoder, some, budget=60.0)
     assert model.transfer_verdict_.trials[1].note == "no time to try it; it mostly helps"
@@ -128,7 +131,8 @@ def test_labels_that_say_nothing_are_no_names(tiny_encoder, some):
 
 def test_other_encoders_and_numbers_have_fewer_choices(some, tiny_encoder):
     model = TextClassifier(TfidfEncoder(), transfer="auto").fit(*some)
-    assert [trial.used for trial in model.transfer_verdict_.trials] == [False]
+    assert [t.name for t in model.transfer_verdict_.trials] == ["names", "word edits"]
+    assert not model.transfer_verdict_.trials[0].used
     assert "word counts" in model.transfer_verdict_.trials[0].note
     numbers = TextRegressor(tiny_encoder, transfer="auto").fit(some[0], list(range(16)))
     assert numbers.transfer_ == Frozen() and numbers.transfer_verdict_.trials == []
@@ -185,3 +189,82 @@ def test_names_are_those_given(tiny_encoder, some):
 def test_a_budget_has_to_be_one():
     with pytest.raises(ConfigError, match="budget_seconds must be above 0"):
         Auto(0)
+
+
+def test_without_rows_the_names_decide(tiny_encoder):
+    told = {"food": "food and drink", "money": "money and prices"}
+    model = TextClassifier(tiny_encoder, transfer=Auto(names=told)).fit([], [])
+    assert model.transfer_ == LabelMeaning(told)
+    assert model.transfer_verdict_.trials[0].note == "there are classes without rows"
+    assert set(model.predict(["soup", "rent"])) <= {"food", "money"}
+    with pytest.raises(InputError):
+        TextClassifier(tiny_encoder, transfer="auto").fit([], [])
+
+
+def test_classes_without_rows_are_not_forgotten(tiny_encoder, some):
+    kinds = sorted(set(some[1]))
+    told = {**{kind: kind.replace("_", " ") for kind in kinds}, "weather": "rain and sun"}
+    model = TextClassifier(tiny_encoder, transfer=Auto(2.0, told), training=QUICK).fit(*some)
+    assert sorted(model.classes_) == sorted(told)
+    assert model.transfer_verdict_.trials[0].used
+
+
+def test_rows_too_few_to_be_split_speak_for_names(tiny_encoder, monkeypatch):
+    monkeypatch.setattr(module, "_forward_seconds", lambda *_: 1e-6)
+    texts, labels = ["my card is lost", "the parcel is late"], ["card", "parcel"]
+    model = TextClassifier(tiny_encoder, transfer="auto").fit(texts, labels)
+    assert model.transfer_ == LabelMeaning()
+    assert [trial.verdict for trial in model.transfer_verdict_.trials] == [None] * 3
+    assert "too few rows to try it" in model.transfer_verdict_.trials[1].note
+    codes = TextClassifier(tiny_encoder, transfer="auto").fit(texts, [0, 1])
+    assert codes.transfer_ == Frozen()
+    assert "says nothing of its texts" in codes.transfer_verdict_.trials[0].note
+
+
+def test_zeros_and_ones_stay_what_they_are(tiny_encoder, some):
+    marks = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 1]] * 4)
+    model = TextClassifier(tiny_encoder, transfer=Auto(1e-3), training=QUICK)
+    assert model.fit(some[0], marks).predict(some[0]).shape == marks.shape
+
+
+def test_what_no_trial_uses_is_refused_at_once(tiny_encoder, some, monkeypatch):
+    monkeypatch.setattr(module, "judge", None)
+    corpus = Corpus(*some)
+    for name in ("source", "validation"):
+        with pytest.raises(ConfigError, match=f"{name}=.*Auto"):
+            TextClassifier(tiny_encoder, transfer="auto").fit(*some, **{name: corpus})
+
+
+def test_time_that_is_left_repeats_a_trial_and_time_that_is_not_ends_it(some):
+    search = module._Search(TextClassifier(), Rows(some[0]), some[1], 100.0)
+    search.cost = 1.0
+    assert (search._splits(1.0).folds, search._splits(1.0).rounds) == (5, 4)
+    assert (search._splits(6.0).folds, search._splits(6.0).rounds) == (5, 1)
+    assert (search._splits(24.0).folds, search._splits(24.0).rounds) == (4, 1)
+    assert search._splits(99.0) is None
+    clock = iter([True, True, False])
+    splits = module._InTime(5, 4, goes_on=lambda: next(clock))
+    assert len(list(splits.of(some[1]))) == 4
+
+
+def test_names_and_limits_count_in_what_is_foretold(some):
+    model = TextClassifier(training=TrainingConfig(epochs=2, batch_size=8))
+    search = module._Search(model, Rows(some[0]), some[1], 100.0)
+    plain = search.cost_of(CONTRAST)
+    assert plain == module._STEP * 2 * 16
+    search.choice.transfer = LabelMeaning()
+    assert search.cost_of(CONTRAST) == module._STEP * 2 * (16 + 4 * len(LabelMeaning().templates))
+    model.set_params(training=TrainingConfig(max_steps=1, batch_size=8))
+    assert search.cost_of(CONTRAST) == module._STEP * 8
+
+
+def test_static_encoders_are_offered_what_needs_no_training(some, vectors_file):
+    encoder = StaticEncoder(str(vectors_file))
+    model = TextClassifier(encoder, transfer="auto")
+    model.fit(*some, unlabeled=Corpus(some[0] * 4))
+    assert [t.name for t in model.transfer_verdict_.trials] == [
+        "names",
+        "word edits",
+        "self-training",
+    ]
+    assert all(t.verdict is not None for t in model.transfer_verdict_.trials)

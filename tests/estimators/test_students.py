@@ -85,6 +85,12 @@ def test_several_labels_and_numbers_are_taught_as_answers(few):
     several = [["a"], ["a", "b"], [], ["b"]] * 10
     teacher = TextClassifier(TfidfEncoder()).fit(texts, several)
     assert isinstance(teacher.distill(texts, student=COUNTS).predict(texts)[0], list)
+    marks = np.array([[1, 0, 1], [0, 1, 0]] * 20)
+    teacher = TextClassifier(TfidfEncoder()).fit(texts, marks)
+    student = teacher.distill(texts, student=COUNTS, labelled=Corpus(texts, marks))
+    assert student.predict(texts).shape == (40, 3)
+    with pytest.raises(InputError, match="of one form"):
+        teacher.distill(texts, student=COUNTS, labelled=Corpus(texts[:2], ["a", "b"]))
     numbers = TextRegressor(TfidfEncoder()).fit(texts, np.arange(40.0))
     known, blank = Corpus(texts[:2], [0.0, 1.0]), TextRegressor(TfidfEncoder())
     student = numbers.distill(texts, student=blank, labelled=known)

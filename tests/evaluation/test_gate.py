@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 
@@ -103,3 +104,65 @@ def test_each_estimator_gets_what_fit_is_given_for_it():
     pair = {"more": Listener(salt=1), "plain": Listener(salt=2)}
     judge(pair, TEXTS, LABELS, splits=Splits(2, 1), given={"more": {"unlabeled": "texts"}})
     assert seen == [(1, {"unlabeled": "texts"}), (2, {})] * 2
+
+
+class Fixed(BaseEstimator):
+    """Gives the scores it was told to, one after the other."""
+
+    left = {}  # noqa: RUF012 - shared by the clones on purpose
+
+    def __init__(self, name="one"):
+        self.name = name
+
+    def fit(self, rows, answers):
+        self.seen_ = answers
+        return self
+
+    def score(self, rows, answers):
+        return self.left[self.name].pop(0)
+
+
+def test_rounding_does_not_close_the_gate():
+    Fixed.left = {"one": [2 / 3, 2 / 3], "other": [1.0, 1 / 3]}
+    pair = {"one": Fixed("one"), "other": Fixed("other")}
+    verdict = judge(pair, TEXTS, LABELS, splits=Splits(2, 1))
+    assert verdict.gain.value < 0 and verdict.opens
+
+
+def test_zeros_and_ones_stay_an_array_and_tables_a_list(few):
+    texts, marks = few[0], np.array([[1, 0, 1], [0, 1, 0]] * 20)
+    model = TextClassifier(TfidfEncoder(), head=LogisticHead(C=1.0))
+    verdict = judge({"one": model, "same": model}, texts, marks, splits=Splits(2, 1))
+    assert verdict.gain.value == 0.0
+    fitted = []
+
+    class Spy(Fixed):
+        def fit(self, rows, answers):
+            fitted.append(answers)
+            return self
+
+        def score(self, rows, answers):
+            return 0.0
+
+    judge({"one": Spy("a"), "other": Spy("b")}, texts, marks, splits=Splits(2, 1))
+    assert all(answers.shape == (20, 3) for answers in fitted)
+    fitted.clear()
+    column = pd.DataFrame({"label": ["a", "b"] * 20})
+    judge({"one": Spy("a"), "other": Spy("b")}, texts, column, splits=Splits(2, 1))
+    assert all(sorted(set(answers)) == ["a", "b"] for answers in fitted)
+
+
+def test_numbers_of_a_classifier_are_classes_and_those_of_a_regressor_are_not():
+    answers = [1.0, 2.0] * 8
+    for seen, _ in Splits(4, 1).of(answers):
+        assert sorted(answers[i] for i in seen) == [1.0] * 6 + [2.0] * 6
+    hidden = Splits(4, 1).of(np.arange(16.0), numeric=True)[0][1]
+    assert hidden.min() < 8 <= hidden.max()
+
+
+def test_splits_that_end_early_are_judged_as_far_as_they_went():
+    class Short(Splits):
+        def of(self, answers, *, numeric=False):
+            return super().of(answers, numeric=numeric)[:3]
+
+    assert judge(SAME, TEXTS, LABELS, splits=Short(5, 4)).scores.shape == (3, 2)

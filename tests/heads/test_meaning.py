@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -84,3 +85,13 @@ def test_a_head_that_is_not_linear_is_refused(named):
     X, y, names = named
     with pytest.raises(ConfigError, match="KNeighborsClassifier is no linear head"):
         MeaningHead(base=KNeighborsClassifier(), labels=names).fit(X, y)
+
+
+def test_two_classes_of_scikit_learn_have_one_row_each(named):
+    X, y, names = named
+    some = y < 2
+    base = LogisticRegression()
+    for weight in (0.0, 1.0):
+        head = MeaningHead(base=base, weight=weight, labels=names[:2]).fit(X[some], y[some])
+        assert head.coef_.shape == (2, X.shape[1])
+        assert (head.predict(X[some]) == y[some]).mean() > 0.95

@@ -137,7 +137,9 @@ def test_another_number_of_processes_is_refused(room, capsys):
 def test_the_settings_of_the_file_are_known(room, name, monkeypatch, capsys):
     monkeypatch.chdir(room)
     config = (RECIPES / f"{name}.yaml").read_text()
-    short = config.replace("  epochs: 6", "  max_steps: 2").replace("model/", f"from-{name}/")
+    short = config.replace("  batch_size: 16", "  batch_size: 16\n  max_steps: 2").replace(
+        "model/", f"from-{name}/"
+    )
     (room / f"{name}.yaml").write_text(short.replace("# encoder: ", "encoder: encoder # "))
     assert command(name, "--config", f"{name}.yaml") == 0, capsys.readouterr().err
     assert (room / f"from-{name}" / "manifest.json").is_file()

@@ -14,6 +14,7 @@ from dataclasses import replace
 from nlptl.base.errors import ConfigError
 from nlptl.cli.console import console
 from nlptl.cli.learning import train
+from nlptl.config.names import options_among
 from nlptl.config.run import Part, read_run
 from nlptl.evaluation.gate import Splits, judge
 from nlptl.reports.tables import verdict_table
@@ -46,7 +47,8 @@ def run(given: Namespace) -> int:
     named = settings.transfer.name or "frozen"
     if given.against == named:
         raise ConfigError(f"--transfer and --against are both {named!r}. Name another one.")
-    other = replace(settings, transfer=Part(given.against))
+    shared = options_among(given.against, settings.transfer.options)
+    other = replace(settings, transfer=Part(given.against, shared))
     rows, labels = train.few_of(*train.read_labelled(settings.data, settings), settings)
     verdict = judge(
         {named: settings.model(), given.against: other.model()},

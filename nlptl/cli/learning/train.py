@@ -57,7 +57,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         more = ", or a Hub name or folder" if part == "encoder" else ""
         parser.add_argument(f"--{part}", metavar="NAME", help=f"{names}{more}")
     parser.add_argument("--task", metavar="NAME", help=f"{' (default) or '.join(TASKS)}")
-    parser.add_argument("--imbalance", metavar="NAME", help="balanced or logit_adjust")
+    parser.add_argument("--imbalance", metavar="NAME", help="balanced, logit_adjust or focal")
     parser.add_argument("--long-texts", metavar="NAME", help="windows or cut")
     parser.add_argument("--pair-encoding", metavar="NAME", help="auto, separate or joint")
     parser.add_argument("--shots", metavar="N", help="train on N rows of each class only")

@@ -72,6 +72,8 @@ class Adapter:
         odd = ("use_dora", "rank_pattern", "alpha_pattern", "lora_bias")
         if config.get("peft_type") != "LORA" or any(config.get(name) for name in odd):
             return None
+        if self.moves_base:
+            return None
         arrays = {}
         for name, own in self.arrays.items():
             further = other.arrays[name]
@@ -88,6 +90,12 @@ class Adapter:
         grows = np.sqrt(grows) if config.get("use_rslora") else grows
         changes = {"r": rank, "lora_alpha": float(grows * config["lora_alpha"])}
         return Adapter({**config, **changes}, arrays)
+
+    @property
+    def moves_base(self) -> bool:
+        """Whether putting it in changes the weights below too, as some ways to start do."""
+        start = str(self.config.get("init_lora_weights", True))
+        return start.startswith(("pissa", "olora", "corda", "loftq"))
 
     def put_into(self, model: Any, *, name: str = _NAME) -> Any:
         """Put the adapter into an encoder, beside its weights; give the model of peft.

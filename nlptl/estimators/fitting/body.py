@@ -79,6 +79,7 @@ class Body:
     def settings(self, seen: Any, config: LoopConfig) -> dict[str, Any]:
         """Tell this fit from others: its data, its encoder and all that decides the result."""
         told = {n: value for n, value in config.get_params().items() if n not in _ELSEWHERE}
+        weights = seen.targets.weights
         return {
             "training": told,
             "transfer": [repr(transfer) for transfer in self.transfers],
@@ -88,6 +89,7 @@ class Body:
             "imbalance": repr(self.plan.imbalance),
             "seed": self.plan.seed,
             "rows": fingerprint([seen.windows.ids, seen.targets.codes.tolist()]),
+            "weights": None if weights is None else fingerprint(weights.tolist()),
         }
 
     def features(self, network: Any) -> FrozenFeatures:
@@ -100,7 +102,9 @@ class Body:
         put_back(model)
         for weight in model.parameters():
             weight.requires_grad_(True)
-        apart = None if network.merged else network.adapter
+        # What an adapter is kept apart from has to be a folder without one.
+        merged = network.merged or self.encoder.folder.adapter is not None
+        apart = None if merged else network.adapter
         tuned = LoadedEncoder(
             self.encoder.folder, model.eval(), "float32", self._place, adapter=apart
         )

@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.data.labels import LabelCodec, key_of
+from nlptl.data.labels import LabelCodec, as_values, key_of
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.entailment import EntailmentEncoder
@@ -208,7 +208,7 @@ def learn_from(
         raise ConfigError(
             "LabelMeaning() is for single texts with one label each, and no numbers beside them."
         )
-    codec = LabelCodec.learn([*answers, *meaning.labels])
+    codec = LabelCodec.learn([*as_values(answers), *meaning.labels])
     targets = targets_of(codec, answers, sample_weight, rows)
     return Learning(rows, targets, codec, transfers, meaning.texts(codec.classes.tolist()))
 

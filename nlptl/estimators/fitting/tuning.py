@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,15 @@ from nlptl.estimators.fitting.scoring import FittedScorer
 from nlptl.estimators.fitting.transfers import Transfers
 from nlptl.heads.deciding.decision import Decision
 from nlptl.heads.deciding.imbalance import FocalLoss
-from nlptl.heads.fitting import OneVsRest, learn_decision, undecided, weigh_rows
+from nlptl.heads.fitting import (
+    OneVsRest,
+    learn_decision,
+    linear_map_of,
+    undecided,
+    weigh_rows,
+)
 from nlptl.heads.linear import LogisticHead, RidgeHead
+from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
 from nlptl.training.losses import focal_losses, row_losses
@@ -41,7 +50,7 @@ TUNING = LoopConfig(
 _SEEN, _MOST_EPOCHS = 6_000, 10
 """Rows that are seen in all, where that takes no more epochs than this."""
 
-_LESS_IS_BETTER = ("log_loss", "calibration_error")
+_LESS_IS_BETTER = ("log_loss", "calibration_error", "brier", "rmse", "mae")
 _FEW = 1_000
 """With fewer rows training is done anew on all of them, once probabilities are calibrated."""
 
@@ -140,7 +149,7 @@ class Tuner:
         chooses = config.keep == "best" or (config.keep == "auto" and validation is not None)
         if chooses and unseen is None:
             raise ConfigError(f"keep='best' needs held-out rows, and {len(rows)} rows are too few.")
-        starts = partial(self._train, recipe, head)
+        starts = partial(self._train, recipe, head, told=_told(scorer.head))
         network, history = starts(learning, config, unseen=unseen if chooses else None)
         # A linear start has the temperature in its weights; a network has it still to come.
         before = scorer.decision if scorer.recipe else replace(scorer.decision, temperature=1.0)
@@ -148,7 +157,8 @@ class Tuner:
         if validation is None and held is not None and _is_refitted(config, len(rows)):
             averages = getattr(self.body.transfers.main, "averages_weights", False)
             first, network = self.body.spared(network) if averages else None, None
-            network, history = starts((rows, targets), _once_more(config, history))
+            network, again = starts((rows, targets), _once_more(config, history))
+            history = _of_both(history, again)
             if averages:
                 self.body.average(network, first)
         done = FeatureNetwork(network.head.eval(), network.scale)
@@ -162,9 +172,13 @@ class Tuner:
         learning: tuple[Rows, Targets],
         config: LoopConfig,
         *,
+        told: str,
         unseen: Any = None,
     ) -> tuple[Any, History]:
-        """Train once from the head given; ``unseen`` rows choose the epoch, if there are some."""
+        """Train once from the head given, of which ``told`` tells where it comes from.
+
+        ``unseen`` rows choose the epoch, if there are some.
+        """
         from nlptl.training.networks.tuning import Tuning, tune
 
         plan, (rows, targets) = self.body.plan, learning
@@ -176,14 +190,20 @@ class Tuner:
             plan.seed,
             plan.device,
             loss=focal_losses if focal else row_losses,
-            settings=self.body.settings(seen, config),
+            settings={
+                **self.body.settings(seen, config),
+                "head": told,
+                "unseen": None
+                if unseen is None
+                else fingerprint([unseen.windows.ids, unseen.targets.codes.tolist()]),
+            },
         )
         score = None if unseen is None else self._score(unseen)
         return tune(partial(self._build, recipe, head, seen.windows), seen, how, score=score)
 
     def _score(self, unseen: Any) -> Callable[[Any], float]:
         """Give the function that judges the network after each epoch."""
-        from nlptl.evaluation.metrics import measure
+        from nlptl.evaluation.metrics import measure, measure_numbers
         from nlptl.training.networks.texts import log_loss, logits_of
 
         name, targets = self.body.plan.config.metric, unseen.targets
@@ -191,14 +211,17 @@ class Tuner:
             return lambda network: -log_loss(network, unseen)
         plain = undecided(targets)
 
-        def score(network: Any) -> float:
-            sure = plain.probabilities(logits_of(network, unseen))
-            figures = measure(targets.codes, sure, plain.choose(sure))
-            if name not in figures:
-                raise ConfigError(f"metric={name!r} is not known. {suggest(name, figures)}")
-            return figures[name] if name not in _LESS_IS_BETTER else -figures[name]
+        def figures(logits: FloatArray) -> dict[str, float]:
+            if targets.numeric:
+                return measure_numbers(targets.codes, logits[:, 0])
+            sure = plain.probabilities(logits)
+            return measure(targets.codes, sure, plain.choose(sure))
 
-        return score
+        known = figures(np.zeros((len(targets), targets.n_outputs)))
+        if name not in known:  # said before hours of training
+            raise ConfigError(f"metric={name!r} is not known. {suggest(name, known)}")
+        sign = -1 if name in _LESS_IS_BETTER else 1
+        return lambda network: sign * figures(logits_of(network, unseen))[name]
 
     def _decision(self, network: Any, unseen: Any) -> Decision:
         from nlptl.training.networks.texts import logits_of
@@ -213,15 +236,32 @@ class Tuner:
         return self.body.network(module, windows, seed, scale=head.scale)
 
 
+def _told(head: Any) -> str:
+    """Describe a head as any run of the same program would."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(head))
+
+
 def _is_refitted(config: LoopConfig, n_rows: int) -> bool:
     return n_rows < _FEW if config.refit is None else config.refit
 
 
 def _once_more(config: LoopConfig, history: History) -> LoopConfig:
     """Train anew for as long as was best, with checkpoints of its own."""
-    epochs = history.best_epoch if history.scores else config.epochs
     apart = None if config.checkpoints is None else str(Path(config.checkpoints) / "all-rows")
-    return replace(config, epochs=epochs, checkpoints=apart)
+    again = replace(config, checkpoints=apart)
+    if not history.scores or history.best_epoch == len(history.scores):
+        return again
+    return replace(again, epochs=min(history.best_epoch, config.epochs), max_steps=None)
+
+
+def _of_both(first: History, second: History) -> History:
+    """Tell of two trainings: what the second learnt, and what happened in either."""
+    return replace(
+        second,
+        scores=second.scores or first.scores,
+        restarts=[*first.restarts, *second.restarts],
+        refused=[*first.refused, *second.refused],
+    )
 
 
 def _split(
@@ -230,10 +270,12 @@ def _split(
     """Hold a share of the rows out, where there are enough."""
     if not share or len(targets) < _FEWEST:
         return (rows, targets), None
-    n_folds = max(round(1 / share), 2)
+    held = max(Fraction(share).limit_denominator(_FEWEST), Fraction(1, _FEWEST))
+    n_folds = held.denominator
     any_fold: IntArray = np.random.default_rng(seed).permutation(len(targets)) % n_folds
     folds = any_fold if targets.numeric else stratified_folds(targets.codes, n_folds, seed=seed)
-    seen, hidden = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
+    hides = folds < held.numerator
+    seen, hidden = np.flatnonzero(~hides), np.flatnonzero(hides)
     return (
         (rows.take(seen), targets.take(seen)),
         (rows.take(hidden), targets.take(hidden)),
@@ -273,7 +315,7 @@ def linear_map(fitted: Any) -> tuple[FloatArray, FloatArray]:
             f"{type(fitted).__name__} is no linear head or network, so it cannot be trained on. "
             "Leave the head out, or use LogisticHead, BlendHead, DiscriminantHead or MLPHead."
         )
-    return fitted.coef_, fitted.intercept_
+    return linear_map_of(fitted)
 
 
 def _linear_of_several(fitted: OneVsRest) -> tuple[FloatArray, FloatArray]:

@@ -31,7 +31,8 @@ def products(
     ----------
     module : torch.nn.Module
         The attention layer; whether it trains decides whether anything is dropped.
-    query, key, value : Tensor of shape (n, heads, tokens, dim)
+    query : Tensor of shape (n, heads, tokens, dim)
+    key, value : Tensor of shape (n, heads or a divisor of it, tokens, dim)
     attention_mask : Tensor or None
         Added to the scores, (n or 1, heads or 1, tokens, tokens).
     told
@@ -46,6 +47,9 @@ def products(
     factor, dropout = told.get("scaling"), told.get("dropout", 0.0)
     factor = query.shape[-1] ** -0.5 if factor is None else factor
     heads, tokens = query.shape[1:3]
+    if heads != key.shape[1]:  # several heads share the keys and values of one
+        shared = heads // key.shape[1]
+        key, value = (part.repeat_interleave(shared, dim=1) for part in (key, value))
     several = max(_NUMBERS // (heads * tokens * key.shape[2]), 1)
     parts = []
     with torch.autocast(query.device.type, enabled=False):
@@ -71,6 +75,7 @@ def attending_by_products(model: Any, device: str) -> Iterator[None]:
 
     usual = getattr(model.config, "_attn_implementation", None)
     able = getattr(type(model), "_supports_attention_backend", False)
+    able = able and not getattr(model.config, "attn_logit_softcapping", None)
     if device != "cpu" or not able or usual not in ("sdpa", "eager"):
         yield
         return

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.protocols import BoundTransfer
@@ -57,6 +59,17 @@ class TextNetwork(nn.Module):
         """What a transfer learnt beside the weights of the encoder."""
         self.merged = False
         """The encoder has the adapter in its weights, and nothing is stored by itself."""
+
+    def train(self, mode: bool = True) -> Self:
+        """Let dropout and the like work, or not; a normalisation of batches stays as it is.
+
+        A pass may be of one row, from which no mean could be learnt.
+        """
+        super().train(mode)
+        for part in self.head.modules():
+            if isinstance(part, _BatchNorm):
+                part.eval()
+        return self
 
     def forward(self, inputs: dict[str, Any]) -> torch.Tensor:
         """Give logits (n, n_outputs) of a padded batch."""

@@ -5,143 +5,35 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from nlptl.base.arrays import IntArray
 from nlptl.base.chance import torch_seed
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import BoundTransfer, Stage
-from nlptl.data.batches import by_class, dealt, like_lengths
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.precision import has_bfloat16
 from nlptl.training.checkpoints import Keeper, logger
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History, Learner, train
-from nlptl.training.losses import as_truth, row_losses
+from nlptl.training.losses import row_losses
 from nlptl.training.networks.attention import attending_by_products
 from nlptl.training.networks.dropout import with_lanes
 from nlptl.training.networks.embeddings import OccurringRows
-from nlptl.training.networks.texts import (
-    Batch,
-    LabelledWindows,
-    Objective,
-    TextNetwork,
-    logits_of,
-)
+from nlptl.training.networks.feeding import TASK, TextFeed
+from nlptl.training.networks.texts import LabelledWindows, Objective, TextNetwork, logits_of
 from nlptl.training.processes import from_main, make_accelerator, place, spreads_weights
 from nlptl.training.weights.sharding import as_whole, is_sharded
-from nlptl.training.weights.twins import Twin
+from nlptl.training.weights.twins import Twin, with_exact_angles
 
-TASK = "task"
 _PLAIN = ("NO", "MULTI_CPU", "MULTI_GPU")
 """Ways of distributing that leave the weights whole in every process."""
 _SAMPLE = 256
 _CLEARLY = 0.9
-
-
-@dataclass(frozen=True, eq=False)
-class TextFeed:
-    """Steps over labelled rows, with further rows beside them.
-
-    The rows of a step are a function of the seed, the epoch and the number of the step, so that
-    every process, and a run that goes on from a checkpoint, finds the same.
-
-    Attributes
-    ----------
-    streams : mapping of str to LabelledWindows
-        ``"task"`` is gone through once an epoch. Others give as many rows a step, and begin
-        again where they end.
-    config : LoopConfig
-        Rows a step, passes a step.
-    seed : int
-    rank, n_ranks : int
-        This process, and how many there are.
-    where : torch.device
-    by_class : bool
-        Batches hold several rows of each of their classes.
-    """
-
-    streams: Mapping[str, LabelledWindows]
-    config: LoopConfig
-    seed: int
-    rank: int
-    n_ranks: int
-    where: Any
-    by_class: bool = False
-
-    def __len__(self) -> int:
-        return len(self._order(self._leading, 0))
-
-    def passes(self, epoch: int, step: int) -> list[tuple[dict[str, Batch], float]]:
-        """Give the passes of one step for this process, each with its share of the step."""
-        leading = self.streams[self._leading]
-        own = self._order(self._leading, epoch)[step]
-        shares = dealt(
-            own,
-            leading.sizes,
-            n_ranks=self.n_ranks,
-            passes=self.config.accumulation,
-            tokens_per_pass=self.config.tokens_per_pass,
-        )[self.rank]
-        dealt_rows = {self._leading: (own, shares)}
-        for name in self.streams:
-            if name != self._leading:
-                some = self._beside(name, epoch * len(self) + step)
-                of_rank = some[self.rank :: self.n_ranks]
-                dealt_rows[name] = (some, np.array_split(of_rank, len(shares)))
-        return [
-            (
-                {n: self._batch(n, rows, parts[i]) for n, (rows, parts) in dealt_rows.items()},
-                1 / len(shares),
-            )
-            for i in range(len(shares))
-        ]
-
-    @property
-    def _leading(self) -> str:
-        return TASK if TASK in self.streams else next(iter(self.streams))
-
-    def _batch(self, name: str, of_step: IntArray, some: IntArray) -> Batch:
-        """Give a pass of some of the rows of a step; without any, one that counts nothing."""
-        stream = self.streams[name]
-        shown = some if len(some) else of_step[:1]
-        targets = stream.targets
-        given = None if targets is None else targets.weights
-        counts = np.ones(len(of_step)) if given is None else given[of_step]
-        own = np.ones(len(shown)) if given is None else given[shown]
-        weights = own * (self.n_ranks / max(counts.sum(), 1e-12)) * bool(len(some))
-        return Batch(
-            stream.inputs(shown, self.where),
-            None if targets is None else as_truth(targets.codes[shown]).to(self.where),
-            torch.from_numpy(weights.astype(np.float32)).to(self.where),
-        )
-
-    def _beside(self, name: str, step: int) -> IntArray:
-        """Give the rows of a further stream at a step, counted over all epochs."""
-        size, n_rows = self.config.batch_size, len(self.streams[name])
-        places = np.arange(step * size, (step + 1) * size)
-        rounds = [self._shuffled(name, int(r)) for r in np.unique(places // n_rows)]
-        rows: IntArray = np.concatenate(rounds)[places - (places[0] // n_rows) * n_rows]
-        return rows
-
-    @lru_cache(maxsize=4)  # noqa: B019 - a feed lives as long as its training
-    def _order(self, name: str, epoch: int) -> list[IntArray]:
-        rng, rows = np.random.default_rng((self.seed, epoch)), self.streams[name]
-        size = self.config.batch_size
-        if self.by_class and rows.targets is not None:
-            return list(by_class(rows.targets.codes, size, rng=rng))
-        return list(like_lengths(rows.sizes, size, rng=rng))
-
-    @lru_cache(maxsize=8)  # noqa: B019
-    def _shuffled(self, name: str, cycle: int) -> IntArray:
-        place_of_name = list(self.streams).index(name)
-        rng = np.random.default_rng((self.seed, cycle, place_of_name))
-        return rng.permutation(len(self.streams[name]))
 
 
 @dataclass(frozen=True)
@@ -169,6 +61,11 @@ class Tuning:
     settings: Mapping[str, Any] | None = None
     collapsed: Callable[[Any, Any, Any], str | None] | None = None
 
+    @property
+    def watchdog(self) -> Callable[[Any, Any, Any], str | None]:
+        """What says whether training came to nothing."""
+        return self.collapsed or partial(collapse, told=self.loss is row_losses)
+
 
 def tune(
     build: Callable[[int], tuple[TextNetwork, Sequence[BoundTransfer]]],
@@ -195,7 +92,7 @@ def tune(
     for attempt in range(how.config.restarts + 1):
         again = replace(how, seed=how.seed + 1000 * attempt)
         network, history = _attempt(build, rows, again, score=score, attempt=attempt)
-        reason = from_main(partial(how.collapsed or collapse, network, rows, history))
+        reason = from_main(partial(how.watchdog, network, rows, history))
         if reason is None or attempt == how.config.restarts:
             break
         restarts.append(reason)
@@ -221,21 +118,24 @@ def _start(
     for transfer in objective.transfers:
         transfer.finish()
     network: TextNetwork = objective.network
-    worse = from_main(partial(how.collapsed or collapse, network, rows, history))
+    worse = from_main(partial(how.watchdog, network, rows, history))
     return None if worse else network
 
 
-def collapse(network: TextNetwork, rows: LabelledWindows, history: History) -> str | None:
+def collapse(
+    network: TextNetwork, rows: LabelledWindows, history: History, *, told: bool = True
+) -> str | None:
     """Say why training came to nothing, or None where it did not.
 
     It did where the loss is not below that of the class shares alone, or where one and the same
-    class is predicted for every row although no class is nearly all of them.
+    class is predicted for every row although no class is nearly all of them. ``told`` says that
+    the losses of the history are those of the class shares.
     """
     targets = rows.targets
     if targets is None or not history.losses or targets.codes.dtype.kind == "f":
         return None
     prior = prior_loss(targets)
-    if history.losses[-1] < _CLEARLY * prior:
+    if told and history.losses[-1] < _CLEARLY * prior:
         return None
     some = np.random.default_rng(0).permutation(len(targets))[:_SAMPLE]
     logits, truth = logits_of(network, rows, some=some), targets.codes[some]
@@ -301,8 +201,8 @@ def _learner(objective: Objective, rows: LabelledWindows, how: Tuning, accelerat
     transfers, where = objective.transfers, next(objective.parameters()).device
     streams = {TASK: rows, **{n: s for t in transfers for n, s in t.streams().items()}}
     # What says which weights learn comes first in the list, and last in time.
-    in_time = [*transfers[1:], *transfers[:1]]
-    stages = [stage for transfer in in_time for stage in transfer.stages()] or [Stage()]
+    stages = [stage for transfer in transfers[1:] for stage in transfer.stages()]
+    stages += [s for transfer in transfers[:1] for s in transfer.stages()] or [Stage()]
     ranks = (accelerator.process_index, accelerator.num_processes)
     compares = any(transfer.compares_rows for transfer in transfers)
     if spreads_weights(accelerator):
@@ -364,6 +264,7 @@ def _twin(objective: Objective, how: Tuning, accelerator: Any) -> Twin | None:
     shared = {id(part.whole[0]): part.whole[0] for part in rows}
     half = copy.deepcopy(network, shared).to(torch.bfloat16)
     half.head.float()  # logits decide, and cost nothing
+    with_exact_angles(half, network)
     if where == "cpu":
         with_lanes(half.encoder)
     return Twin(Objective(half, how.loss, objective.transfers))

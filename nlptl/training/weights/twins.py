@@ -64,3 +64,16 @@ class Twin:
         with torch.no_grad():
             for weight, copy in self.pairs:
                 copy.copy_(weight)
+
+
+def with_exact_angles(rounded: Any, exact: Any) -> None:
+    """Give a rounded copy of a network the frequencies of its rotary positions unrounded.
+
+    Angles are multiples of them: eight digits of two bytes would turn far positions elsewhere
+    than where prediction finds them.
+    """
+    parts = dict(rounded.named_modules())
+    for name, frequencies in exact.named_buffers():
+        owner, _, own = name.rpartition(".")
+        if own.endswith("inv_freq"):
+            setattr(parts[owner], own, frequencies.detach().clone())

@@ -17,7 +17,13 @@ STRATEGIES = ("both", "uncertain", "diverse")
 
 
 def choose_rows(
-    vectors: Features, probabilities: FloatArray, n: int, *, strategy: str = "both", seed: int = 0
+    vectors: Features,
+    probabilities: FloatArray,
+    n: int,
+    *,
+    thresholds: FloatArray | None = None,
+    strategy: str = "both",
+    seed: int = 0,
 ) -> IntArray:
     """Choose the rows whose labels would teach a classifier most.
 
@@ -29,8 +35,11 @@ def choose_rows(
         What the classifier says of them.
     n : int
         How many to choose; all rows where there are not as many.
+    thresholds : ndarray of shape (n_classes,), optional
+        From which a label is given, where a text may have several.
     strategy : {"both", "uncertain", "diverse"}
-        ``"uncertain"``: the smallest lead of the best class over the second [1]_. ``"diverse"``:
+        ``"uncertain"``: the smallest lead of the best class over the second [1]_, or of any label
+        over or under its threshold. ``"diverse"``:
         far from each other. ``"both"``: far from each other among three times as many of the
         smallest leads [2]_.
     seed : int
@@ -59,13 +68,21 @@ def choose_rows(
     if n < 1:
         raise ConfigError(f"n must be at least 1, got {n}.")
     n = min(n, len(probabilities))
-    ordered = np.sort(probabilities, axis=1)
-    lead = ordered[:, -1] - (ordered[:, -2] if ordered.shape[1] > 1 else 0.0)
-    order: IntArray = np.argsort(lead, kind="stable")
+    order: IntArray = np.argsort(_leads(probabilities, thresholds), kind="stable")
     if strategy == "uncertain":
         return order[:n]
     among = order[: _AMONG * n] if strategy == "both" else np.arange(len(probabilities))
     return among[_spread_out(vectors[among], n, np.random.default_rng(seed))]
+
+
+def _leads(probabilities: FloatArray, thresholds: FloatArray | None) -> FloatArray:
+    """Give how far the answer for each row is from another one."""
+    if thresholds is not None:
+        nearest: FloatArray = np.abs(probabilities - thresholds).min(axis=1)
+        return nearest
+    ordered = np.sort(probabilities, axis=1)
+    lead: FloatArray = ordered[:, -1] - (ordered[:, -2] if ordered.shape[1] > 1 else 0.0)
+    return lead
 
 
 def _spread_out(vectors: Features, n: int, rng: np.random.Generator) -> IntArray:

@@ -13,7 +13,7 @@ from nlptl.base.protocols import BoundTransfer, Context, Stage
 from nlptl.base.specs import Spec
 
 FEATURES = ("top", "weighted", "all")
-_LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
+_LAYER = re.compile(r"(?:^|\.)(?:layers?|blocks?|h)\.(\d+)\.")
 
 
 @dataclass(frozen=True)

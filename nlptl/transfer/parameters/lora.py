@@ -25,13 +25,13 @@ class LoRA(Spec):
     rank : int
         Of the change of each layer.
     alpha : float or None
-        The change is scaled by ``alpha / rank``; None is twice the rank.
+        The change is scaled by ``alpha / rank``; None scales it by 2.
     dropout : float
         Share of a layer's inputs that the adapter does not see in training.
     targets : "all-linear" or sequence of str
         Which layers are changed, as peft names them.
     rslora : bool
-        Scale by ``alpha / sqrt(rank)`` [2]_, for ranks of 32 and more; give ``alpha`` with it.
+        Scale by ``alpha / sqrt(rank)`` [2]_, so that one ``alpha`` suits every rank.
     dora : bool
         Learn length and direction of each change apart [3]_; slower.
     rate : float
@@ -39,7 +39,8 @@ class LoRA(Spec):
     merge : bool
         Add the change to the weights in what is saved; otherwise the adapter is stored beside
         the encoder, where peft can read it. Predictions are the same. Where training is done
-        twice (``TrainingConfig(refit=...)``) the mean of both is stored, at twice the rank.
+        twice (``TrainingConfig(refit=...)``) the mean of both is stored, at twice the rank;
+        of DoRA and kinds other than LoRA the second alone.
     features : {"top", "weighted", "all"}
         What the head sees, as in ``Frozen``.
     config : dict or PeftConfig, optional
@@ -117,7 +118,7 @@ class LoRA(Spec):
             "peft_type": "LORA",
             "task_type": "FEATURE_EXTRACTION",
             "r": self.rank,
-            "lora_alpha": self.alpha or 2 * self.rank,
+            "lora_alpha": self.alpha or 2 * (self.rank**0.5 if self.rslora else self.rank),
             "lora_dropout": self.dropout,
             "target_modules": targets,
             "use_rslora": self.rslora,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.specs import Spec
+from nlptl.data.labels import key_of
 
 TEMPLATES = ("{}", "This is about {}.", "a text about {}.")
 
@@ -93,7 +94,7 @@ def _entry(entry: Any) -> tuple[Any, tuple[str, ...]]:
     several = (texts,) if isinstance(texts, str) else tuple(texts)
     if not several or not all(isinstance(text, str) and text.strip() for text in several):
         raise ConfigError(f"names must give a text for each label, got {texts!r} for {label!r}.")
-    return tuple(label) if isinstance(label, list) else label, several
+    return tuple(label) if isinstance(label, list) else key_of(label), several
 
 
 def _own(label: Any) -> tuple[str, ...]:

@@ -40,3 +40,16 @@ def test_the_same_twice_is_refused(table, capsys):
     assert "both 'lora'" in capsys.readouterr().err
     assert main(["compare", table, "--transfer", "lora", "--output", "model"]) == 2
     assert "keeps nothing: no --output" in capsys.readouterr().err
+
+
+def test_names_are_given_to_both_sides(tmp_path, support, tiny_encoder, capsys):
+    texts, labels = support
+    path = tmp_path / "rows.csv"
+    kinds = sorted(set(labels))
+    pd.DataFrame({"text": texts, "label": [kinds.index(k) for k in labels]}).to_csv(path)
+    told = json.dumps({str(i): kind for i, kind in enumerate(kinds)})
+    flags = ["--transfer", "contrastive+meaning", "--transfer.names", told, "--shots", "4"]
+    few = ["--training.max_steps", "1", "--folds", "2", "--rounds", "1", "--json"]
+    given = ["compare", str(path), "--encoder", str(tiny_encoder), *flags, *few]
+    assert main([*given, "--against", "meaning"]) == 0, capsys.readouterr().err
+    assert json.loads(capsys.readouterr().out)["against"] == "meaning"

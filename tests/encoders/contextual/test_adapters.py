@@ -108,7 +108,10 @@ def test_the_middle_of_two_adapters_changes_layers_by_the_mean(options, tiny_enc
         np.testing.assert_allclose(weight.detach(), mean.detach(), atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{"use_dora": True}, {"rank_pattern": {"query": 3}}])
+@pytest.mark.parametrize(
+    "options",
+    [{"use_dora": True}, {"rank_pattern": {"query": 3}}, {"init_lora_weights": "pissa_niter_2"}],
+)
 def test_adapters_that_do_not_add_up_have_no_middle(options, tiny_encoder):
     odd = taken_out(adapted(model_of(tiny_encoder), peft_config({**LORA, **options})))
     assert odd.middle(odd) is None

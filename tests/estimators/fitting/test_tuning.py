@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from nlptl import (
     L2SP,
@@ -15,14 +16,19 @@ from nlptl import (
     PrototypeHead,
     StaticEncoder,
     TextClassifier,
+    TextRegressor,
     TrainingConfig,
     TransformerEncoder,
 )
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.data.rows import Rows
+from nlptl.data.targets import Targets
 from nlptl.encoders import Pooling
 from nlptl.encoders.contextual.folder import find_encoder
 from nlptl.encoders.contextual.shelf import read_encoder
 from nlptl.estimators.fitting import tuning as module_of_tuner
+from nlptl.training.config import LoopConfig
+from nlptl.training.loop import History
 
 CONFIG = TrainingConfig(epochs=6, batch_size=8, learning_rate=3e-3, refit=False)
 SHORT = TrainingConfig(max_steps=4, batch_size=8, refit=False, restarts=0)
@@ -213,6 +219,16 @@ def test_every_family_takes_an_adapter(any_encoder, orders, tmp_path):
     np.testing.assert_allclose(again.predict_proba(texts), model.predict_proba(texts), atol=1e-5)
 
 
+def test_a_model_with_an_adapter_is_fitted_again_and_saved(tiny_encoder, orders, tmp_path):
+    texts, labels = orders
+    given = {"transfer": LoRA(merge=False), "training": LORA, "head": LogisticHead(C=1.0)}
+    first = tuned(tiny_encoder, texts[:80], labels[:80], **given).save(tmp_path / "first")
+    model = TextClassifier.load(first).fit(texts[:80], labels[:80])
+    again = TextClassifier.load(model.save(tmp_path / "second"))
+    np.testing.assert_allclose(again.predict_proba(texts), model.predict_proba(texts), atol=1e-5)
+    assert not list((tmp_path / "second").rglob("adapter_model.safetensors"))
+
+
 @pytest.mark.parametrize("transfer", [FullFineTune(), LoRA(merge=False)], ids=["full", "lora"])
 def test_every_family_is_tuned_with_its_own_pooling(any_encoder, orders, tmp_path, transfer):
     texts, labels = orders
@@ -345,14 +361,14 @@ def test_the_best_epoch_is_kept_by_any_metric(tiny_encoder, orders):
 def test_an_interrupted_fit_goes_on_from_its_checkpoint(
     tiny_encoder, orders, tmp_path, monkeypatch
 ):
-    from nlptl.training.networks import tuning
+    from nlptl.training.networks import feeding
 
     texts, labels = orders
     plain = TrainingConfig(epochs=3, batch_size=8, learning_rate=3e-3, restarts=0, refit=False)
     config = replace(plain, checkpoints=str(tmp_path / "c"), save_steps=5)
     whole = tuned(tiny_encoder, texts, labels, training=plain)
     left = iter(range(40))
-    real = tuning.TextFeed.passes
+    real = feeding.TextFeed.passes
 
     def dies(self, epoch, step):
         if next(left, None) is None:
@@ -360,7 +376,7 @@ def test_an_interrupted_fit_goes_on_from_its_checkpoint(
         return real(self, epoch, step)
 
     with monkeypatch.context() as patched:
-        patched.setattr(tuning.TextFeed, "passes", dies)
+        patched.setattr(feeding.TextFeed, "passes", dies)
         with pytest.raises(KeyboardInterrupt):
             tuned(tiny_encoder, texts, labels, training=config)
     again = tuned(tiny_encoder, texts, labels, training=config)
@@ -376,7 +392,7 @@ def test_a_collapsed_training_begins_again(tiny_encoder, orders, monkeypatch, ca
 
     texts, labels = orders
     found = iter(["it predicts one class for every row", None])
-    monkeypatch.setattr(tuning, "collapse", lambda *_: next(found))
+    monkeypatch.setattr(tuning, "collapse", lambda *_, **__: next(found))
     model = tuned(tiny_encoder, texts, labels)
     assert model.history_.restarts == ["it predicts one class for every row"]
     assert "beginning again with another seed" in caplog.text
@@ -487,3 +503,95 @@ def test_two_trainings_from_one_start_are_averaged(
         wanted = (first[name] + second[name]) / 2 if averaged else second[name]
         torch.testing.assert_close(own[name], wanted)
     model.save(tmp_path / "model")  # an adapter beside the encoder gives the same answers
+
+
+@pytest.mark.parametrize("rows", [97, 113])
+def test_a_batch_of_one_row_is_no_trouble_for_a_head_that_normalises(tiny_encoder, orders, rows):
+    texts, labels = orders
+    config = TrainingConfig(epochs=1, batch_size=16, refit=False, validation_share=0.0)
+    head = MLPHead((8,))
+    assert head.batch_norm and rows % 16 == 1
+    model = tuned(tiny_encoder, texts[:rows], labels[:rows], head=head, training=config)
+    assert np.isfinite(model.predict_proba(texts)).all()
+
+
+def test_checkpoints_of_another_head_or_other_weights_are_refused(tiny_encoder, orders, tmp_path):
+    texts, labels = orders[0][:60], orders[1][:60]
+    config = replace(SHORT, checkpoints=str(tmp_path / "c"), save_steps=2)
+    first = tuned(tiny_encoder, texts, labels, training=config, head=LogisticHead(C=1.0))
+    again = tuned(tiny_encoder, texts, labels, training=config, head=LogisticHead(C=1.0))
+    assert again.history_.resumed_from == 4
+    np.testing.assert_array_equal(again.predict_proba(texts), first.predict_proba(texts))
+    with pytest.raises(ConfigError, match="differ in head"):
+        tuned(tiny_encoder, texts, labels, training=config, head=LogisticHead(C=100.0))
+    model = TextClassifier(
+        tiny_encoder, transfer=FullFineTune(), training=config, head=LogisticHead(C=1.0)
+    )
+    with pytest.raises(ConfigError, match="differ in weights"):
+        model.fit(texts, labels, sample_weight=np.linspace(0.5, 2.0, 60))
+
+
+@pytest.mark.parametrize("kind", ["two", "several", "numbers"])
+def test_linear_heads_of_scikit_learn_are_where_training_begins(tiny_encoder, orders, kind):
+    texts, labels = orders[0][:120], orders[1][:120]
+    still = TrainingConfig(epochs=1, learning_rate=1e-12, validation_share=0.0)
+    encoder = TransformerEncoder(tiny_encoder, pooling=Pooling(normalize=False), dtype="float32")
+    if kind == "numbers":
+        numbers = np.arange(120) % 7 * 1.0
+        given = {"head": Ridge(), "device": "cpu"}
+        frozen = TextRegressor(encoder, **given).fit(texts, numbers)
+        model = TextRegressor(tiny_encoder, transfer=FullFineTune(), training=still, **given)
+        found, wanted = model.fit(texts, numbers).predict(texts), frozen.predict(texts)
+        assert np.corrcoef(found, wanted)[0, 1] > 0.95
+        return
+    if kind == "several":
+        labels = [[label, "all"] if i % 3 else [] for i, label in enumerate(labels)]
+    frozen = TextClassifier(encoder, head=LogisticRegression()).fit(texts, labels)
+    model = tuned(tiny_encoder, texts, labels, head=LogisticRegression(), training=still)
+    weights, _ = module_of_tuner.linear_map(frozen.fitted_.scorer.fitted)
+    assert weights.shape[0] == len(frozen.classes_)
+    found, wanted = model.predict_proba(texts), frozen.predict_proba(texts)
+    assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("metric", ["rmse", "pearson"])
+def test_numbers_are_stopped_by_their_own_figures(tiny_encoder, orders, metric):
+    texts, numbers = orders[0], [float(label == "late first") for label in orders[1]]
+    config = replace(CONFIG, metric=metric, keep="best", epochs=3)
+    model = TextRegressor(tiny_encoder, transfer=FullFineTune(), training=config, device="cpu")
+    model.fit(texts[:160], numbers[:160], validation=Corpus(texts[160:], numbers[160:]))
+    scores = model.history_.scores
+    assert len(scores) == 3 and scores[model.history_.best_epoch - 1] == max(scores)
+    assert all(score <= 0 for score in scores) if metric == "rmse" else max(scores) > 0.1
+
+
+def test_a_misspelt_metric_is_told_before_training(tiny_encoder, orders, monkeypatch):
+    from nlptl.training.networks import tuning
+
+    texts, labels = orders
+    monkeypatch.setattr(tuning, "tune", None)
+    config = replace(CONFIG, metric="acuracy", keep="best")
+    with pytest.raises(ConfigError, match="'acuracy' is not known"):
+        tuned(tiny_encoder, texts, labels, training=config)
+
+
+def test_the_second_training_takes_as_many_epochs_as_the_first_found_best():
+    config = LoopConfig(epochs=9, max_steps=50, checkpoints=None)
+    early = module_of_tuner._once_more(config, History(scores=[0.1, 0.3, 0.2], best_epoch=2))
+    assert (early.epochs, early.max_steps) == (2, None)
+    last = module_of_tuner._once_more(config, History(scores=[0.1, 0.3], best_epoch=2))
+    assert (last.epochs, last.max_steps) == (9, 50)
+    assert module_of_tuner._once_more(config, History(best_epoch=9)).max_steps == 50
+    first = History(losses=[2.0], scores=[0.5], restarts=["it predicts one class"], refused=["a"])
+    both = module_of_tuner._of_both(first, History(losses=[1.0], refused=["b"]))
+    assert (both.losses, both.scores) == ([1.0], [0.5])
+    assert (both.restarts, both.refused) == (["it predicts one class"], ["a", "b"])
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.2, 0.35, 0.4, 0.45])
+def test_the_share_asked_for_is_held_out(share):
+    codes = np.arange(400) % 2
+    rows = Rows([str(i) for i in range(400)])
+    (seen, _), (held, truth) = module_of_tuner._split(rows, Targets(codes, 2), share, 0)
+    assert len(held) == pytest.approx(400 * share, abs=6) and len(seen) + len(held) == 400
+    assert truth.codes.mean() == pytest.approx(0.5, abs=0.03)

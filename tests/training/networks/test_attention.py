@@ -46,3 +46,19 @@ def test_other_devices_keep_their_kernels(tiny_encoder):
         assert model.config._attn_implementation == "sdpa"
     with attending_by_products(model, "cpu"):
         assert model.config._attn_implementation == "nlptl_products"
+
+
+@pytest.mark.parametrize("own", [1, 2])
+def test_heads_may_share_keys_and_values(own):
+    query = torch.randn(3, 4, 7, 5, generator=torch.Generator().manual_seed(0))
+    key, value = torch.randn(2, 3, own, 7, 5, generator=torch.Generator().manual_seed(1))
+    wanted = torch.nn.functional.scaled_dot_product_attention(query, key, value, enable_gqa=True)
+    found, _ = products(torch.nn.Module(), query, key, value, None)
+    torch.testing.assert_close(found.transpose(1, 2), wanted)
+
+
+def test_a_model_that_bends_its_scores_keeps_its_own_attention(tiny_encoder):
+    model = read_encoder(find_encoder(tiny_encoder), "float32", "cpu").model
+    model.config.attn_logit_softcapping = 50.0
+    with attending_by_products(model, "cpu"):
+        assert model.config._attn_implementation == "sdpa"

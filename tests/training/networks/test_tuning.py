@@ -12,9 +12,10 @@ from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
+from nlptl.training.losses import focal_losses
 from nlptl.training.networks import tuning
 from nlptl.training.networks.texts import LabelledWindows
-from nlptl.training.networks.tuning import TextFeed, collapse, prior_loss
+from nlptl.training.networks.tuning import collapse, prior_loss
 
 SIZES = np.random.default_rng(0).integers(3, 30, 37)
 
@@ -23,74 +24,6 @@ def rows(weights=None, sizes=SIZES):
     ids = [[row] * int(size) for row, size in enumerate(sizes)]
     windows = Windows(ids, np.arange(len(ids)), np.asarray(sizes))
     return LabelledWindows(windows, Targets(np.arange(len(ids)) % 2, 2, weights), 0)
-
-
-def feed(rank=0, n_ranks=1, *, streams=None, **options):
-    config = LoopConfig(**{"batch_size": 8, **options})
-    return TextFeed(streams or {"task": rows()}, config, 3, rank, n_ranks, "cpu")
-
-
-def taken(passes, name="task"):
-    """Give the rows that count, with their weights."""
-    found = {}
-    for batches, _ in passes:
-        batch = batches[name]
-        for ids, weight in zip(batch.inputs["input_ids"], batch.weights, strict=True):
-            if weight:
-                assert int(ids[0]) not in found
-                found[int(ids[0])] = float(weight)
-    return found
-
-
-@pytest.mark.parametrize("n_ranks", [1, 2, 5])
-@pytest.mark.parametrize("options", [{}, {"accumulation": 3}, {"tokens_per_pass": 40}])
-def test_every_row_is_learnt_from_once_an_epoch_by_one_process(n_ranks, options):
-    ranks = [feed(rank, n_ranks, **options) for rank in range(n_ranks)]
-    seen = []
-    for step in range(len(ranks[0])):
-        parts = [one.passes(0, step) for one in ranks]
-        assert len({len(part) for part in parts}) == 1  # as many passes in every process
-        for part in parts:
-            assert sum(share for _, share in part) == pytest.approx(1.0)
-            for batches, _ in part:
-                tokens = batches["task"].inputs["input_ids"]
-                assert len(tokens) == 1 or tokens.numel() <= options.get("tokens_per_pass", 999)
-        weights = {row: w for part in parts for row, w in taken(part).items()}
-        assert sum(weights.values()) == pytest.approx(n_ranks)
-        assert len(weights) == sum(len(taken(part)) for part in parts)
-        seen += weights
-    assert sorted(seen) == list(range(37))
-
-
-def test_the_order_is_that_of_the_seed_and_changes_with_the_epoch():
-    first = [list(taken(feed().passes(0, step))) for step in range(5)]
-    assert first == [list(taken(feed().passes(0, step))) for step in range(5)]
-    assert first != [list(taken(feed().passes(1, step))) for step in range(5)]
-
-
-def test_weights_of_rows_are_shares_of_the_step():
-    weights = np.arange(37.0)
-    one = feed(streams={"task": rows(weights)})
-    for step in range(len(one)):
-        found = taken(one.passes(0, step))
-        total = sum(weights[row] for row in found)
-        for row, weight in found.items():
-            assert weight == pytest.approx(weights[row] / total)
-
-
-def test_other_streams_give_as_many_rows_and_begin_again():
-    streams = {"task": rows(), "beside": rows(sizes=np.full(11, 4))}
-    counts = np.zeros(11, dtype=int)
-    for epoch in (0, 1):
-        for step in range(5):
-            parts = [feed(r, 2, streams=streams).passes(epoch, step) for r in (0, 1)]
-            tokens = [b["beside"].inputs["input_ids"] for part in parts for b, _ in part]
-            both = torch.cat(tokens)[:, 0].numpy()
-            assert len(both) == 8
-            counts += np.bincount(both, minlength=11)
-            # No row comes again before all others came as often.
-            assert counts.max() - counts.min() <= 1
-    assert counts.sum() == 80
 
 
 def test_the_loss_of_class_shares_is_their_entropy():
@@ -119,6 +52,15 @@ def test_a_collapse_is_told_by_its_loss_or_by_one_answer(monkeypatch, logits, la
     monkeypatch.setattr(tuning, "logits_of", lambda *_, some: found[some])
     reason = collapse(None, rows(), History(losses=[last]))
     assert (said in reason) if said else reason is None
+
+
+def test_a_loss_of_another_kind_says_nothing_of_a_collapse(monkeypatch):
+    found = np.zeros((37, 2))
+    monkeypatch.setattr(tuning, "logits_of", lambda *_, some: found[some])
+    low = History(losses=[0.17])  # the focal loss of knowing nothing
+    focal = tuning.Tuning(LoopConfig(), 0, loss=focal_losses)
+    assert "is not below" in focal.watchdog(None, rows(), low)
+    assert tuning.Tuning(LoopConfig(), 0).watchdog(None, rows(), low) is None
 
 
 class _Reversed(torch.autograd.Function):

@@ -7,7 +7,7 @@ from nlptl.base.protocols import Stage
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import Learner, train
 from nlptl.training.processes import make_accelerator
-from nlptl.training.weights.twins import Twin
+from nlptl.training.weights.twins import Twin, with_exact_angles
 
 
 def pair():
@@ -93,3 +93,14 @@ def test_what_computes_in_few_digits_learns_in_many(average):
         ends[with_twin] = module[1].weight.detach()
     torch.testing.assert_close(ends[True], ends[False], rtol=0.1, atol=0.05)
     assert (ends[True] != ends[True].to(torch.bfloat16)).any()
+
+
+def test_frequencies_of_positions_stay_exact():
+    exact = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Module())
+    exact[1].register_buffer("full_inv_freq", torch.tensor([0.1234567]), persistent=False)
+    rounded = copy.deepcopy(exact).to(torch.bfloat16)
+    assert rounded[1].full_inv_freq.float() != exact[1].full_inv_freq
+    with_exact_angles(rounded, exact)
+    assert torch.equal(rounded[1].full_inv_freq, exact[1].full_inv_freq)
+    assert rounded[1].full_inv_freq is not exact[1].full_inv_freq
+    assert rounded[0].weight.dtype == torch.bfloat16

@@ -64,3 +64,10 @@ def test_sparse_rows_are_chosen_as_dense_ones_are(rows):
     vectors, probabilities = rows
     dense = choose_rows(vectors, probabilities, 12, seed=4)
     assert choose_rows(csr_matrix(vectors), probabilities, 12, seed=4).tolist() == dense.tolist()
+
+
+def test_of_several_labels_the_one_nearest_its_threshold_counts():
+    probabilities = np.array([[0.99, 0.985, 0.01], [0.9, 0.31, 0.0], [0.52, 0.0, 0.0]])
+    given = {"strategy": "uncertain", "thresholds": np.array([0.5, 0.3, 0.5])}
+    found = choose_rows(np.eye(3), probabilities, 3, **given)
+    assert found.tolist() == [1, 2, 0]

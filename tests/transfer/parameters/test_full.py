@@ -14,6 +14,8 @@ NAMES = {
     "layers.1.mlp.Wi.weight": 2,  # ModernBERT
     "encoder.embedding_hidden_mapping_in.weight": 0,  # ALBERT
     "encoder.rel_embeddings.weight": 0,  # DeBERTa
+    "encoder.block.3.layer.0.SelfAttention.q.weight": 4,  # T5
+    "h.2.attn.c_attn.weight": 3,  # GPT-2
     "pooler.dense.weight": 6,
 }
 

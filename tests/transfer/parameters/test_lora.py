@@ -31,8 +31,8 @@ def test_every_linear_layer_that_is_used_gets_an_adapter(tiny_encoder):
     assert found.rate(learning[0]) == 10.0 and found.rate("head.weight") == 1.0
 
 
-def test_the_scale_is_twice_the_rank_unless_said(tiny_encoder):
-    for transfer, scale in ((LoRA(4), 2.0), (LoRA(4, alpha=4), 1.0), (LoRA(4, rslora=True), 4.0)):
+def test_the_scale_is_two_unless_said(tiny_encoder):
+    for transfer, scale in ((LoRA(4), 2.0), (LoRA(4, alpha=4), 1.0), (LoRA(4, rslora=True), 2.0)):
         network, _ = bound(tiny_encoder, transfer)
         layer = network.encoder.encoder.layer[0].attention.self.query
         assert layer.scaling["default"] == scale

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+import torch
+
+from nlptl.data.targets import Targets
+from nlptl.encoders.contextual.windows import Windows
+from nlptl.training.config import LoopConfig
+from nlptl.training.networks.feeding import TextFeed
+from nlptl.training.networks.texts import LabelledWindows
+
+SIZES = np.random.default_rng(0).integers(3, 30, 37)
+
+
+def rows(weights=None, sizes=SIZES):
+    ids = [[row] * int(size) for row, size in enumerate(sizes)]
+    windows = Windows(ids, np.arange(len(ids)), np.asarray(sizes))
+    return LabelledWindows(windows, Targets(np.arange(len(ids)) % 2, 2, weights), 0)
+
+
+def feed(rank=0, n_ranks=1, *, streams=None, **options):
+    config = LoopConfig(**{"batch_size": 8, **options})
+    return TextFeed(streams or {"task": rows()}, config, 3, rank, n_ranks, "cpu")
+
+
+def taken(passes, name="task"):
+    """Give the rows that count, with their weights."""
+    found = {}
+    for batches, _ in passes:
+        batch = batches[name]
+        for ids, weight in zip(batch.inputs["input_ids"], batch.weights, strict=True):
+            if weight:
+                assert int(ids[0]) not in found
+                found[int(ids[0])] = float(weight)
+    return found
+
+
+@pytest.mark.parametrize("n_ranks", [1, 2, 5])
+@pytest.mark.parametrize("options", [{}, {"accumulation": 3}, {"tokens_per_pass": 40}])
+def test_every_row_is_learnt_from_once_an_epoch_by_one_process(n_ranks, options):
+    ranks = [feed(rank, n_ranks, **options) for rank in range(n_ranks)]
+    seen = []
+    for step in range(len(ranks[0])):
+        parts = [one.passes(0, step) for one in ranks]
+        assert len({len(part) for part in parts}) == 1  # as many passes in every process
+        for part in parts:
+            assert sum(share for _, share in part) == pytest.approx(1.0)
+            for batches, _ in part:
+                tokens = batches["task"].inputs["input_ids"]
+                assert len(tokens) == 1 or tokens.numel() <= options.get("tokens_per_pass", 999)
+        weights = {row: w for part in parts for row, w in taken(part).items()}
+        assert sum(weights.values()) == pytest.approx(n_ranks)
+        assert len(weights) == sum(len(taken(part)) for part in parts)
+        seen += weights
+    assert sorted(seen) == list(range(37))
+
+
+def test_the_order_is_that_of_the_seed_and_changes_with_the_epoch():
+    first = [list(taken(feed().passes(0, step))) for step in range(5)]
+    assert first == [list(taken(feed().passes(0, step))) for step in range(5)]
+    assert first != [list(taken(feed().passes(1, step))) for step in range(5)]
+
+
+def test_weights_of_rows_are_shares_of_the_step():
+    weights = np.arange(37.0)
+    one = feed(streams={"task": rows(weights)})
+    for step in range(len(one)):
+        found = taken(one.passes(0, step))
+        total = sum(weights[row] for row in found)
+        for row, weight in found.items():
+            assert weight == pytest.approx(weights[row] / total)
+
+
+def test_other_streams_give_as_many_rows_and_begin_again():
+    streams = {"task": rows(), "beside": rows(sizes=np.full(11, 4))}
+    counts = np.zeros(11, dtype=int)
+    for epoch in (0, 1):
+        for step in range(5):
+            parts = [feed(r, 2, streams=streams).passes(epoch, step) for r in (0, 1)]
+            tokens = [b["beside"].inputs["input_ids"] for part in parts for b, _ in part]
+            both = torch.cat(tokens)[:, 0].numpy()
+            assert len(both) == 8
+            counts += np.bincount(both, minlength=11)
+            # No row comes again before all others came as often.
+            assert counts.max() - counts.min() <= 1
+    assert counts.sum() == 80
+
+
+@pytest.mark.parametrize("options", [{}, {"accumulation": 2}, {"tokens_per_pass": 100}])
+def test_passes_of_a_step_by_class_hold_rows_of_every_class(options):
+    config = LoopConfig(batch_size=16, **options)
+    given = {"task": rows(sizes=np.full(37, 15))}
+    found = [TextFeed(given, config, 3, r, 2, "cpu", by_class=True) for r in (0, 1)]
+    for one in found:
+        for step in range(len(one)):
+            for batches, _ in one.passes(0, step):
+                assert set(batches["task"].truth.tolist()) == {0, 1}
+    assert len(found[0].passes(0, 0)) == (1 if not options else 2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_epoch_by_class_has_as_many_steps(seed):
+    sizes = [14, 14, 20, 20, 30, 30]
+    codes = np.repeat(np.arange(6), sizes)
+    windows = Windows([[row] for row in range(128)], np.arange(128), np.ones(128, np.int64))
+    given = {"task": LabelledWindows(windows, Targets(codes, 6), 0)}
+    one = TextFeed(given, LoopConfig(batch_size=64), seed, 0, 1, "cpu", by_class=True)
+    for epoch in range(5):
+        seen = [row for step in range(len(one)) for row in taken(one.passes(epoch, step))]
+        assert sorted(seen) == list(range(128))
