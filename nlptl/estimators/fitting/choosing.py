@@ -224,7 +224,7 @@ def is_solver(head: Any, encoder: Any) -> bool:
     """Decide between solving and training, and refuse what can do neither."""
     if fusion_of(encoder) is None:
         return hasattr(head, "fit")
-    if not isinstance(head, ModuleHead):
+    if not isinstance(head, ModuleHead) or isinstance(head, OrdinalHead):
         raise ConfigError(
             f"{type(encoder.fusion).__name__} is trained together with the head, which "
             f"{type(head).__name__} does not allow. Use LogisticHead or MLPHead."

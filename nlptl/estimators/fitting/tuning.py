@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError
@@ -34,7 +35,7 @@ from nlptl.heads.fitting import (
     undecided,
     weigh_rows,
 )
-from nlptl.heads.linear import LogisticHead, RidgeHead
+from nlptl.heads.linear import LogisticHead, OrdinalHead, RidgeHead
 from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
@@ -135,9 +136,8 @@ class Tuner:
             ``TrainingConfig`` says.
         """
         plan, config = self.body.plan, self.body.plan.config
-        linear = RidgeHead() if targets.numeric else LogisticHead()
-        groups = self.body.start.groups(rows)
-        recipe = scorer.recipe or NetworkRecipe(linear, None, groups, targets.n_outputs)
+        groups, layer = self.body.start.groups(rows), _layer_of(scorer, targets)
+        recipe = scorer.recipe or NetworkRecipe(layer, None, groups, targets.n_outputs)
         head = scorer.fitted if scorer.recipe else _as_network(recipe, scorer)
         learning, held = (rows, targets), validation
         if validation is None:
@@ -162,7 +162,9 @@ class Tuner:
             if averages:
                 self.body.average(network, first)
         done = FeatureNetwork(network.head.eval(), network.scale)
-        scored = FittedScorer(recipe.head, done, decision, recipe, history)
+        # An order of labels is told as the user gave it, and not as one of codes.
+        told = scorer.head if isinstance(recipe.head, OrdinalHead) else recipe.head
+        scored = FittedScorer(told, done, decision, recipe, history)
         return self.body.features(network), scored
 
     def _train(
@@ -236,6 +238,13 @@ class Tuner:
         return self.body.network(module, windows, seed, scale=head.scale)
 
 
+def _layer_of(scorer: FittedScorer, targets: Targets) -> Any:
+    """Give the head whose layers learn on from a linear one that is fitted."""
+    if isinstance(scorer.fitted, OrdinalHead):
+        return clone(scorer.fitted)
+    return RidgeHead() if targets.numeric else LogisticHead()
+
+
 def _told(head: Any) -> str:
     """Describe a head as any run of the same program would."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(head))
@@ -292,11 +301,14 @@ def _as_network(recipe: NetworkRecipe, scorer: FittedScorer) -> FeatureNetwork:
     """
     import torch
 
-    weights, offset = linear_map(scorer.fitted)
+    weights, offset = (part / scorer.decision.temperature for part in linear_map(scorer.fitted))
     module = recipe.build()
+    if isinstance(recipe.head, OrdinalHead):
+        recipe.head.hand_to(module, weights, offset)
+        return FeatureNetwork(module, 1.0)
     with torch.no_grad():
-        module.weight.copy_(torch.from_numpy(weights / scorer.decision.temperature))
-        module.bias.copy_(torch.from_numpy(offset / scorer.decision.temperature))
+        module.weight.copy_(torch.from_numpy(weights))
+        module.bias.copy_(torch.from_numpy(offset))
     return FeatureNetwork(module, 1.0)
 
 

@@ -17,6 +17,7 @@ from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.contextual.shelf import LoadedEncoder, classifier_name, load_encoder
 from nlptl.estimators.fitting.tuning import linear_map
+from nlptl.heads.linear import OrdinalHead
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.tensors import save_arrays
 from nlptl.training.networks.features import FeatureNetwork
@@ -214,6 +215,9 @@ def _calibrated(scorer: Any, layers: FloatArray) -> tuple[FloatArray, FloatArray
     fitted, decision = scorer.fitted, scorer.decision
     if isinstance(fitted, FeatureNetwork):
         arrays: dict[str, FloatArray] = fitted.arrays()
+        if isinstance(scorer.head, OrdinalHead):
+            arrays["weight"] = arrays.pop("ranks.weight") @ arrays.pop("direction.weight")
+            arrays["bias"] = arrays.pop("ranks.bias")
         if set(arrays) != {"weight", "bias", "scale"}:
             raise ConfigError(f"{type(scorer.head).__name__} is not linear and cannot be exported.")
         found = arrays["weight"] * float(arrays["scale"][0]), arrays["bias"]

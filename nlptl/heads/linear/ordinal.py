@@ -166,6 +166,46 @@ class OrdinalHead(LinearScores):
         coded: Self = clone(self).set_params(order=tuple(np.argsort(ranks).tolist()))
         return coded
 
+    def build(self, n_features: int, n_outputs: int) -> Any:
+        """Make the same classifier as network layers, to be trained with an encoder.
+
+        One direction and an offset a class learn; the ranks stay. They are those of ``order``
+        where it orders codes; of a head that was saved they come with the weights.
+        """
+        from collections import OrderedDict
+
+        import torch
+
+        try:
+            ranks = self.ranks(np.arange(n_outputs))
+        except InputError:
+            ranks = np.arange(n_outputs)
+        spread = torch.nn.Linear(1, n_outputs)
+        with torch.no_grad():
+            spread.weight.copy_(torch.from_numpy(ranks - (n_outputs - 1) / 2)[:, None])
+        spread.weight.requires_grad_(False)
+        direction = torch.nn.Linear(n_features, 1, bias=False)
+        return torch.nn.Sequential(OrderedDict(direction=direction, ranks=spread))
+
+    @staticmethod
+    def hand_to(layers: Any, weights: FloatArray, offset: FloatArray) -> None:
+        """Give the layers of ``build`` a direction and offsets.
+
+        Parameters
+        ----------
+        layers : torch.nn.Module
+        weights : ndarray of shape (n_classes, n_features)
+            Multiples of one direction, as ``coef_`` is.
+        offset : ndarray of shape (n_classes,)
+        """
+        import torch
+
+        ranks = layers.ranks.weight.detach()[:, 0].double().numpy()
+        with torch.no_grad():
+            along = torch.from_numpy(ranks @ weights / (ranks @ ranks))
+            layers.direction.weight.copy_(along[None])
+            layers.ranks.bias.copy_(torch.from_numpy(offset))
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression, Ridge
+from transformers import pipeline
 
 from nlptl import (
     L2SP,
@@ -13,6 +14,7 @@ from nlptl import (
     LogisticHead,
     LoRA,
     MLPHead,
+    OrdinalHead,
     PrototypeHead,
     StaticEncoder,
     TextClassifier,
@@ -595,3 +597,47 @@ def test_the_share_asked_for_is_held_out(share):
     (seen, _), (held, truth) = module_of_tuner._split(rows, Targets(codes, 2), share, 0)
     assert len(held) == pytest.approx(400 * share, abs=6) and len(seen) + len(held) == 400
     assert truth.codes.mean() == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("transfer", "config", "least"),
+    [
+        (FullFineTune(), CONFIG, 0.8),
+        (LoRA(rank=2), SHORT, 0.0),
+        (FullFineTune(head_first=False), SHORT, 0.0),
+    ],
+)
+def test_an_order_of_labels_holds_while_the_encoder_learns(
+    tiny_encoder, orders, tmp_path, transfer, config, least
+):
+    texts = orders[0]
+    order = ("low", "high", "critical")  # not that of the alphabet
+    labels = [order[text.startswith("late") + ("money" in text)] for text in texts]
+    stock = TransformerEncoder(tiny_encoder, pooling=Pooling(tokens="stock", normalize=False))
+    given = {"head": OrdinalHead(order, C=3.0), "transfer": transfer, "training": config}
+    model = tuned(tiny_encoder if least else stock, texts, labels, **given)
+    layers = model.fitted_.scorer.fitted.module
+    ranks = dict(zip(model.classes_.tolist(), layers.ranks.weight[:, 0].tolist(), strict=True))
+    assert [ranks[label] for label in order] == [-1.0, 0.0, 1.0]
+    assert model.score(texts, labels) > least
+    assert model.evaluate(texts, labels)["mean_rank_error"] <= 2 * (1 - model.score(texts, labels))
+    again = TextClassifier.load(model.save(tmp_path / "m"))
+    np.testing.assert_allclose(again.predict_proba(texts), model.predict_proba(texts), atol=1e-5)
+    assert again.evaluate(texts, labels) == pytest.approx(model.evaluate(texts, labels))
+    if least:
+        return
+    answers = pipeline("text-classification", str(model.export(tmp_path / "out")), top_k=None)
+    for told, sure in zip(answers(texts[:4]), model.predict_proba(texts[:4]), strict=True):
+        scores = {one["label"]: one["score"] for one in told}
+        found = [scores[label] for label in model.classes_.tolist()]
+        np.testing.assert_allclose(found, sure, atol=1e-4)
+
+
+def test_the_start_of_an_order_is_the_frozen_rung(tiny_encoder, orders):
+    texts, labels = orders[0][:120], [text.split()[1] for text in orders[0][:120]]
+    still = TrainingConfig(epochs=1, learning_rate=1e-12, validation_share=0.0)
+    head = OrdinalHead(("phone", "app", "parcel", "money", "card"), C=10.0)
+    encoder = TransformerEncoder(tiny_encoder, pooling=Pooling(normalize=False), dtype="float32")
+    frozen = TextClassifier(encoder, head=head).fit(texts, labels)
+    model = tuned(tiny_encoder, texts, labels, head=head, training=still)
+    assert (model.predict(texts) == frozen.predict(texts)).mean() > 0.97
