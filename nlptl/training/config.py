@@ -70,7 +70,6 @@ class TrainingConfig(Spec):
     refit : bool or None
         Train anew on all rows once the held-out ones have told how long to train and how to
         calibrate; None does so with fewer than 1,000 rows, where a tenth of them is missed most.
-        The weights of both trainings are then averaged.
     restarts : int
         Begin again with another seed, so often at most, where training collapsed.
     checkpoints : str or None

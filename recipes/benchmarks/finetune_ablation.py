@@ -5,8 +5,8 @@
 
 Three sets, three seeds. Each seed draws 500 rows to learn from and 800 others of the training
 split to judge by, so that no test row takes part in a choice. Every variant changes one thing of a
-single training on all rows; the default trains a second time, and calibrates between. Variants of
-LoRA stand at the end.
+training of six epochs on all rows; what the default trains before, on nine tenths of them,
+changes no answer and is left out. Variants of LoRA stand at the end.
 --quick takes one seed and the first four variants; --kept goes on where another run stopped. The
 claim is that no variant is clearly better than the default.
 """
@@ -29,22 +29,13 @@ LABELS, JUDGED = 500, 800
 SETS = ("trec", "sst2", "tweet_emotion")
 
 
-class Alone(FullFineTune):
-    """The second training as it ends, not averaged with the first."""
-
-    averages_weights = False
-
-
 FULL = FullFineTune()
-PLAIN, DEFAULT = "trained once", "default: 10 epochs, twice, averaged"
+PLAIN, DEFAULT = "6 epochs", "default: 10 epochs"
 ONCE = replace(TUNING, validation_share=0.0)
 VARIANTS = {
     PLAIN: {},
-    DEFAULT: {"training": tuning_config(LABELS)},
-    "twice, averaged": {"training": TUNING},
-    "twice, the second alone": {"training": TUNING, "transfer": Alone()},
+    DEFAULT: {"training": replace(tuning_config(LABELS), validation_share=0.0)},
     "head starts at random": {"transfer": replace(FULL, head_first=False)},
-    "epochs 10": {"training": replace(ONCE, epochs=10)},
     "epochs 3": {"training": replace(ONCE, epochs=3)},
     "layer decay 0.9": {"transfer": replace(FULL, layer_decay=0.9)},
     "re-init 1 layer": {"transfer": replace(FULL, reinit_layers=1)},

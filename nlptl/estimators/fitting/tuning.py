@@ -155,12 +155,9 @@ class Tuner:
         before = scorer.decision if scorer.recipe else replace(scorer.decision, temperature=1.0)
         decision = before if unseen is None else self._decision(network, unseen)
         if validation is None and held is not None and _is_refitted(config, len(rows)):
-            averages = getattr(self.body.transfers.main, "averages_weights", False)
-            first, network = self.body.spared(network) if averages else None, None
+            network = None  # two encoders that learn are not held at a time
             network, again = starts((rows, targets), _once_more(config, history))
             history = _of_both(history, again)
-            if averages:
-                self.body.average(network, first)
         done = FeatureNetwork(network.head.eval(), network.scale)
         # An order of labels is told as the user gave it, and not as one of codes.
         told = scorer.head if isinstance(recipe.head, OrdinalHead) else recipe.head

@@ -32,6 +32,7 @@ class Contrastive(Spec):
         has the last word.
     seeds : int
         Trainings, each from a seed of its own, whose encoders are averaged [3]_. At least 1.
+        Of adapters, plain ones of LoRA only: of other kinds the last training is kept.
 
     References
     ----------
