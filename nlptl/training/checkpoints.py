@@ -29,6 +29,7 @@ _POSITION = "position.json"
 _SEAL = "manifest.sha256"
 _PREFIX = "step-"
 _CHANCE = "chance"
+_SCALE, _SCALED = "scale", ("scale", "_growth_tracker")
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def from_arrays(arrays: Mapping[str, AnyArray], prefix: str) -> dict[str, Any]:
 
 
 def random_states(accelerator: Any) -> dict[str, AnyArray]:
-    """Give what torch's generators stand at, in every process of the run.
+    """Give what torch's generators stand at, in every process, and the scale of float16.
 
     Every process has to call this; all get the states of all.
     """
@@ -177,19 +178,27 @@ def random_states(accelerator: Any) -> dict[str, AnyArray]:
     if torch.cuda.is_available():
         own["cuda"] = torch.cuda.get_rng_state().numpy()
     everyone = gather_object([own]) if accelerator.num_processes > 1 else [own]
-    return {
+    found = {
         f"{_CHANCE}/{rank}/{device}": state
         for rank, states in enumerate(everyone)
         for device, state in states.items()
     }
+    if accelerator.scaler is not None:
+        told = accelerator.scaler.state_dict()
+        found[_SCALE] = np.array([float(told[name]) for name in _SCALED])
+    return found
 
 
-def restore_random_state(arrays: Mapping[str, AnyArray], rank: int) -> None:
-    """Let torch draw on in this process from where ``random_states`` found it."""
+def restore_random_state(arrays: Mapping[str, AnyArray], accelerator: Any) -> None:
+    """Let torch draw, and scale, on in this process from where ``random_states`` found it."""
     import torch
 
-    for device, state in from_arrays(arrays, f"{_CHANCE}/{rank}").items():
+    for device, state in from_arrays(arrays, f"{_CHANCE}/{accelerator.process_index}").items():
         if device == "cpu":
             torch.set_rng_state(state)
         else:
             torch.cuda.set_rng_state(state)
+    if accelerator.scaler is not None and _SCALE in arrays:
+        scale, steps = arrays[_SCALE].tolist()
+        own = accelerator.scaler.state_dict()
+        accelerator.scaler.load_state_dict({**own, "scale": scale, "_growth_tracker": int(steps)})

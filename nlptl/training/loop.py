@@ -173,9 +173,8 @@ class _Run:
         named = dict(self.learner.module.named_parameters())
         self.frozen = {name for name, weight in named.items() if not weight.requires_grad}
         stages = [stage for stage, _ in self.learner.stages]
-        never = {n for n in named if not any(stage.trains(n) for stage in stages)}
-        kept = self.learner.module.state_dict()
-        self.weights = {n: w for n, w in kept.items() if n not in self.frozen | never}
+        never = self.frozen | {n for n in named if not any(s.trains(n) for s in stages)}
+        self.weights = {n: w for n, w in self.learner.module.state_dict().items() if n not in never}
         self.average = Average(self.config.average) if self.config.average else None
         self.lengths = self._lengths()
 
@@ -398,4 +397,4 @@ class _Run:
         sums = {} if self.average is None else self.average.sums
         sums.update({name: as_spread(sums[name], self.weights[name]) for name in sums})
         restore_moments(self.optimizer, self.names, from_arrays(saved.arrays, "moments"))
-        restore_random_state(saved.arrays, self.accelerator.process_index)
+        restore_random_state(saved.arrays, self.accelerator)

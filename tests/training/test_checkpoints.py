@@ -1,6 +1,7 @@
 import json
 import random
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -128,5 +129,14 @@ def test_chance_goes_on_from_where_it_stood():
         arrays = random_states(make_accelerator("cpu"))
         wanted = torch.rand(5)
         torch.rand(7)
-        restore_random_state(arrays, 0)
+        restore_random_state(arrays, make_accelerator("cpu"))
         assert torch.equal(torch.rand(5), wanted)
+
+
+def test_the_scale_of_float16_goes_on_where_it_was():
+    """As on a GPU; the scaler of a processor keeps its numbers in the same way."""
+    first, second = (torch.amp.GradScaler("cpu") for _ in range(2))
+    first.load_state_dict({**first.state_dict(), "scale": 512.0, "_growth_tracker": 7})
+    arrays = random_states(SimpleNamespace(scaler=first, num_processes=1))
+    restore_random_state(arrays, SimpleNamespace(scaler=second, process_index=0))
+    assert second.state_dict() == first.state_dict()
