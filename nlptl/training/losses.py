@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nlptl.base.arrays import AnyArray
+from nlptl.base.arrays import AnyArray, FloatArray
 
 FOCUS = 2.0
 """How strongly the focal loss turns away from rows that are right already."""
@@ -58,6 +59,31 @@ def focal_losses(logits: Any, truth: Any) -> Any:
         return (1 - (-plain).exp()) ** FOCUS * plain
     plain = functional.binary_cross_entropy_with_logits(scores, truth.float(), reduction="none")
     return ((1 - (-plain).exp()) ** FOCUS * plain).mean(dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelLosses:
+    """The loss of rows with several labels, each label counting by how rare it is.
+
+    Attributes
+    ----------
+    absent, present : ndarray of shape (n_labels,)
+        What a row counts for a label that it has not, and for one that it has.
+    """
+
+    absent: FloatArray
+    present: FloatArray
+
+    def __call__(self, logits: Any, truth: Any) -> Any:
+        """Give the weighted mean of the binary cross-entropies of each row: (n,)."""
+        import torch
+        from torch.nn import functional
+
+        scores, marked = logits.float(), truth.float()
+        sides = [torch.from_numpy(side).to(scores) for side in (self.absent, self.present)]
+        weights = torch.where(marked > 0, sides[1], sides[0])
+        plain = functional.binary_cross_entropy_with_logits(scores, marked, reduction="none")
+        return (plain * weights).mean(dim=1)
 
 
 def weighted_mean(losses: Any, weights: Any) -> Any:

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nlptl.training.losses import as_truth, row_losses, weighted_mean
+from nlptl.training.losses import LabelLosses, as_truth, row_losses, weighted_mean
 
 
 def test_one_label_a_row_is_cross_entropy():
@@ -35,3 +35,14 @@ def test_a_number_a_row_is_judged_by_the_squared_error():
 def test_numbers_become_those_that_every_device_holds():
     assert as_truth(np.array([0.5, 2.0])).dtype == torch.float32
     assert as_truth(np.array([1, 0])).dtype == torch.int64
+
+
+def test_labels_count_by_whether_a_row_has_them():
+    logits, truth = torch.randn(5, 2), torch.tensor([[1, 0], [0, 0], [1, 1], [0, 1], [0, 0]])
+    even = LabelLosses(np.ones(2), np.ones(2))
+    torch.testing.assert_close(even(logits, truth), row_losses(logits, truth))
+    first = LabelLosses(np.array([0.0, 0.0]), np.array([2.0, 0.0]))(logits, truth)
+    alone = functional.binary_cross_entropy_with_logits(
+        logits[:, 0], truth[:, 0].float(), reduction="none"
+    )
+    torch.testing.assert_close(first, alone * truth[:, 0])

@@ -188,12 +188,12 @@ def imbalance_for(
         )
     if found is None or not targets.several:
         return found
-    if isinstance(found, LogitAdjustment) or not solver or tunes:
-        where = "" if solver and not tunes else " where a network learns"
+    if isinstance(found, LogitAdjustment) or not (solver or tunes):
+        where = "" if solver or tunes else " where a network learns on frozen features"
         raise ConfigError(
             f"imbalance={name!r} does nothing for several labels a text{where}: thresholds are "
             "tuned for each label anyway. Leave it out, or use imbalance='balanced' with "
-            "LogisticHead() and Frozen()."
+            "LogisticHead() or a tuned encoder."
         )
     return found
 

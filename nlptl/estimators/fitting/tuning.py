@@ -27,7 +27,7 @@ from nlptl.estimators.fitting.body import Body
 from nlptl.estimators.fitting.scoring import FittedScorer
 from nlptl.estimators.fitting.transfers import Transfers
 from nlptl.heads.deciding.decision import Decision
-from nlptl.heads.deciding.imbalance import FocalLoss
+from nlptl.heads.deciding.imbalance import FocalLoss, Imbalance
 from nlptl.heads.fitting import (
     OneVsRest,
     learn_decision,
@@ -39,7 +39,7 @@ from nlptl.heads.linear import LogisticHead, OrdinalHead, RidgeHead
 from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
-from nlptl.training.losses import focal_losses, row_losses
+from nlptl.training.losses import LabelLosses, focal_losses, row_losses
 from nlptl.training.networks.features import FeatureNetwork, NetworkRecipe
 from nlptl.transfer.features.frozen import Frozen, FrozenFeatures
 
@@ -183,12 +183,11 @@ class Tuner:
         plan, (rows, targets) = self.body.plan, learning
         weighed = targets if targets.several else weigh_rows(targets, plan.imbalance)
         seen = self.body.windows(rows.texts, weighed)
-        focal = isinstance(plan.imbalance, FocalLoss)
         how = Tuning(
             config,
             plan.seed,
             plan.device,
-            loss=focal_losses if focal else row_losses,
+            loss=_loss_of(plan.imbalance, targets),
             settings={
                 **self.body.settings(seen, config),
                 "head": told,
@@ -240,6 +239,22 @@ def _layer_of(scorer: FittedScorer, targets: Targets) -> Any:
     if isinstance(scorer.fitted, OrdinalHead):
         return clone(scorer.fitted)
     return RidgeHead() if targets.numeric else LogisticHead()
+
+
+def _loss_of(imbalance: Imbalance | None, targets: Targets) -> Callable[[Any, Any], Any]:
+    """Give the loss of each row; of single labels, rows are weighed instead."""
+    if isinstance(imbalance, FocalLoss):
+        return focal_losses
+    if imbalance is None or not targets.several:
+        return row_losses
+    sides = np.ones((2, targets.n_outputs))
+    for place in range(targets.n_outputs):
+        codes = targets.label(place).codes
+        weights = imbalance.row_weights(codes)
+        if weights is None:
+            return row_losses
+        sides[:, place] = [weights[codes == side].max(initial=0.0) for side in (0, 1)]
+    return LabelLosses(*sides)
 
 
 def _told(head: Any) -> str:

@@ -129,6 +129,9 @@ def test_rare_classes_and_several_labels(clouds):
     for name, solver in (("logit_adjust", True), ("balanced", False)):
         with pytest.raises(ConfigError, match="does nothing for several labels"):
             imbalance_for(name, SEVERAL, solver=solver)
+    assert imbalance_for("balanced", SEVERAL, solver=False, tunes=True) is not None
+    with pytest.raises(ConfigError, match="does nothing for several labels"):
+        imbalance_for("logit_adjust", SEVERAL, solver=True, tunes=True)
     assert imbalance_for("logit_adjust", ONE, solver=False) is not None
 
 

@@ -29,6 +29,7 @@ from nlptl.encoders import Pooling
 from nlptl.encoders.contextual.folder import find_encoder
 from nlptl.encoders.contextual.shelf import read_encoder
 from nlptl.estimators.fitting import tuning as module_of_tuner
+from nlptl.heads.deciding.imbalance import as_imbalance
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
 
@@ -173,7 +174,23 @@ def test_treatments_of_rare_classes_are_followed_or_refused(tiny_encoder, orders
     assert model.fitted_.scorer.decision.offsets is not None
     several = [[label] for label in labels]
     with pytest.raises(ConfigError, match="does nothing for several labels"):
-        tuned(tiny_encoder, texts, several, imbalance="balanced")
+        tuned(tiny_encoder, texts, several, imbalance="logit_adjust")
+
+
+def test_rare_labels_of_several_weigh_more(tiny_encoder, orders):
+    texts = orders[0]
+    marks = np.zeros((120, 2), np.int64)
+    marks[::10, 0] = 1  # one row in ten, by nothing that the text shows
+    marks[::2, 1] = 1
+    config = replace(CONFIG, epochs=3, validation_share=0.0)  # no temperature between
+    given = {"training": config, "head": LogisticHead(C=0.01)}
+    plain = tuned(tiny_encoder, texts[:120], marks, **given)
+    weighed = tuned(tiny_encoder, texts[:120], marks, imbalance="balanced", **given)
+    losses = module_of_tuner._loss_of(as_imbalance("balanced"), Targets(marks, 2))
+    assert losses.present[0] == pytest.approx(3 * losses.absent[0])
+    assert losses.present[1] == losses.absent[1] == 1.0
+    more = weighed.predict_proba(texts).mean(axis=0) / plain.predict_proba(texts).mean(axis=0)
+    assert more[0] > 1.3 * more[1]
 
 
 LORA = TrainingConfig(epochs=6, batch_size=8, learning_rate=2e-3, refit=False)
