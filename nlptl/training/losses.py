@@ -74,6 +74,11 @@ class LabelLosses:
     absent: FloatArray
     present: FloatArray
 
+    def shares(self, shares: FloatArray) -> FloatArray:
+        """Give the probabilities of least loss for rows of which some shares have the labels."""
+        counted: FloatArray = self.present * shares
+        return counted / (counted + self.absent * (1 - shares))
+
     def __call__(self, logits: Any, truth: Any) -> Any:
         """Give the weighted mean of the binary cross-entropies of each row: (n,)."""
         import torch

@@ -20,7 +20,7 @@ from nlptl.encoders.contextual.precision import has_bfloat16
 from nlptl.training.checkpoints import Keeper, logger
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History, Learner, train
-from nlptl.training.losses import row_losses
+from nlptl.training.losses import LabelLosses, row_losses
 from nlptl.training.networks.attention import attending_by_products
 from nlptl.training.networks.dropout import with_lanes
 from nlptl.training.networks.embeddings import OccurringRows
@@ -64,7 +64,7 @@ class Tuning:
     @property
     def watchdog(self) -> Callable[[Any, Any, Any], str | None]:
         """What says whether training came to nothing."""
-        return self.collapsed or partial(collapse, told=self.loss is row_losses)
+        return self.collapsed or partial(collapse, loss=self.loss)
 
 
 def tune(
@@ -123,24 +123,27 @@ def _start(
 
 
 def collapse(
-    network: TextNetwork, rows: LabelledWindows, history: History, *, told: bool = True
+    network: TextNetwork,
+    rows: LabelledWindows,
+    history: History,
+    *,
+    loss: Callable[[Any, Any], Any] = row_losses,
 ) -> str | None:
     """Say why training came to nothing, or None where it did not.
 
     It did where the loss is not below that of the class shares alone, or where one and the same
-    class is predicted for every row although no class is nearly all of them. ``told`` says that
-    the losses of the history are those of the class shares.
+    class is predicted for every row although no class is nearly all of them.
     """
     targets = rows.targets
     if targets is None or not history.losses or targets.codes.dtype.kind == "f":
         return None
-    prior = prior_loss(targets)
-    if told and history.losses[-1] < _CLEARLY * prior:
+    prior = prior_loss(targets, loss)
+    if history.losses[-1] < _CLEARLY * prior:
         return None
     some = np.random.default_rng(0).permutation(len(targets))[:_SAMPLE]
     logits, truth = logits_of(network, rows, some=some), targets.codes[some]
     weights = None if targets.weights is None else targets.weights[some]
-    losses = row_losses(torch.from_numpy(logits), torch.from_numpy(truth)).numpy()
+    losses = loss(torch.from_numpy(logits), torch.from_numpy(truth)).numpy()
     own = float(np.average(losses, weights=weights))
     if not own < prior:
         return f"its loss {own:.3f} is not below {prior:.3f}, that of the class shares"
@@ -150,15 +153,15 @@ def collapse(
     return None
 
 
-def prior_loss(targets: Targets) -> float:
+def prior_loss(targets: Targets, loss: Callable[[Any, Any], Any] = row_losses) -> float:
     """Give the mean loss of predicting the share of each class, or label, for every row."""
     weights = np.ones(len(targets)) if targets.weights is None else targets.weights
-    shares = np.average(targets.one_hot, axis=0, weights=weights)
-    sure = shares * np.log(np.maximum(shares, 1e-12))
-    if not targets.several:
-        return float(-sure.sum())
-    missed = (1 - shares) * np.log(np.maximum(1 - shares, 1e-12))
-    return float(-(sure + missed).mean())
+    shares = np.clip(np.average(targets.one_hot, axis=0, weights=weights), 1e-12, 1 - 1e-12)
+    if isinstance(loss, LabelLosses):
+        shares = loss.shares(shares)
+    constant = np.log(shares) - (np.log(1 - shares) if targets.several else 0.0)
+    logits = torch.from_numpy(np.tile(constant, (len(targets), 1)))
+    return float(np.average(loss(logits, torch.from_numpy(targets.codes)), weights=weights))
 
 
 def _attempt(

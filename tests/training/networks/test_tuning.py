@@ -12,7 +12,7 @@ from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
-from nlptl.training.losses import focal_losses
+from nlptl.training.losses import LabelLosses, focal_losses
 from nlptl.training.networks import tuning
 from nlptl.training.networks.texts import LabelledWindows
 from nlptl.training.networks.tuning import collapse, prior_loss
@@ -54,13 +54,20 @@ def test_a_collapse_is_told_by_its_loss_or_by_one_answer(monkeypatch, logits, la
     assert (said in reason) if said else reason is None
 
 
-def test_a_loss_of_another_kind_says_nothing_of_a_collapse(monkeypatch):
+def test_a_collapse_is_told_by_the_loss_that_is_trained(monkeypatch):
     found = np.zeros((37, 2))
     monkeypatch.setattr(tuning, "logits_of", lambda *_, some: found[some])
-    low = History(losses=[0.17])  # the focal loss of knowing nothing
-    focal = tuning.Tuning(LoopConfig(), 0, loss=focal_losses)
-    assert "is not below" in focal.watchdog(None, rows(), low)
+    low = History(losses=[0.173])  # the focal loss of knowing nothing
     assert tuning.Tuning(LoopConfig(), 0).watchdog(None, rows(), low) is None
+    focal = tuning.Tuning(LoopConfig(), 0, loss=focal_losses)
+    assert focal.watchdog(None, rows(), low) is not None
+
+
+def test_the_loss_of_label_shares_counts_labels_as_training_does():
+    targets = Targets(np.array([[1, 0]] + [[0, 1]] * 9), 2)
+    losses = LabelLosses(np.array([0.5, 1.0]), np.array([4.5, 1.0]))
+    by_hand = (0.9 * np.log(2) - 0.9 * np.log(0.9) - 0.1 * np.log(0.1)) / 2
+    assert prior_loss(targets, losses) == pytest.approx(by_hand)
 
 
 class _Reversed(torch.autograd.Function):
