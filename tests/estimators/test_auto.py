@@ -35,6 +35,7 @@ QUICK = TrainingConfig(max_steps=3)
 def one_round(monkeypatch):
     """Deal the rows once instead of four times: what is tested is the way, not the figures."""
     monkeypatch.setattr(module, "_FEW", 0)
+    monkeypatch.setattr(module, "_ROUNDS", 1)
 
 
 @pytest.fixture
@@ -235,7 +236,8 @@ def test_what_no_trial_uses_is_refused_at_once(tiny_encoder, some, monkeypatch):
             TextClassifier(tiny_encoder, transfer="auto").fit(*some, **{name: corpus})
 
 
-def test_time_that_is_left_repeats_a_trial_and_time_that_is_not_ends_it(some):
+def test_time_that_is_left_repeats_a_trial_and_time_that_is_not_ends_it(some, monkeypatch):
+    monkeypatch.setattr(module, "_ROUNDS", 4)
     search = module._Search(TextClassifier(), Rows(some[0]), some[1], 100.0)
     search.cost = 1.0
     assert (search._splits(1.0).folds, search._splits(1.0).rounds) == (5, 4)

@@ -101,7 +101,7 @@ def test_several_labels_and_numbers_are_taught_as_answers(few):
     "options",
     [
         {"transfer": Auto(1.0)},
-        {"transfer": "auto"},
+        pytest.param({"transfer": "auto"}, marks=pytest.mark.slow),
         {"transfer": [WordEdits(copies=1)]},
         {"imbalance": "balanced"},
         {"head": PrototypeHead()},

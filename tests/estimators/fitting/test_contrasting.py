@@ -69,7 +69,9 @@ def test_the_same_seed_gives_the_same_model(tiny_encoder, orders):
     assert np.abs(first - other).max() > 1e-3
 
 
-@pytest.mark.parametrize("beside", [[], [LoRA(rank=2)]], ids=str)
+@pytest.mark.parametrize(
+    "beside", [[], pytest.param([LoRA(rank=2)], marks=pytest.mark.slow)], ids=str
+)
 def test_trainings_from_several_seeds_are_averaged(beside, tiny_encoder, orders, tmp_path):
     texts, labels = orders
     some = TrainingConfig(learning_rate=3e-3, max_steps=5)

@@ -307,11 +307,11 @@ def test_only_the_adapter_and_the_head_learn(tiny_encoder, orders):
     "transfer",
     [
         FullFineTune(gradual=True),
-        FullFineTune(reinit_layers=1),
-        FullFineTune(head_first=False),
-        FullFineTune(freeze_embeddings=True),
+        pytest.param(FullFineTune(reinit_layers=1), marks=pytest.mark.slow),
+        pytest.param(FullFineTune(head_first=False), marks=pytest.mark.slow),
+        pytest.param(FullFineTune(freeze_embeddings=True), marks=pytest.mark.slow),
         [FullFineTune(), L2SP(1e-3)],
-        [L2SP(1e-3), LoRA(rate=2.0)],
+        pytest.param([L2SP(1e-3), LoRA(rate=2.0)], marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -549,7 +549,7 @@ def test_linear_heads_of_scikit_learn_are_where_training_begins(tiny_encoder, or
     assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.9
 
 
-@pytest.mark.parametrize("metric", ["rmse", "pearson"])
+@pytest.mark.parametrize("metric", ["rmse", pytest.param("pearson", marks=pytest.mark.slow)])
 def test_numbers_are_stopped_by_their_own_figures(tiny_encoder, orders, metric):
     texts, numbers = orders[0], [float(label == "late first") for label in orders[1]]
     config = replace(CONFIG, metric=metric, keep="best", epochs=3)
