@@ -151,7 +151,7 @@ def test_the_command_line_tells_the_choice(tiny_encoder, support, tmp_path, caps
     rows = [json.dumps({"text": t, "label": k}) for t, k in zip(texts, labels, strict=True)]
     (tmp_path / "rows.jsonl").write_text("\n".join(rows), encoding="utf-8")
     given = ["train", str(tmp_path / "rows.jsonl"), "--encoder", str(tiny_encoder), "--shots", "4"]
-    flags = ["--transfer", "auto", "--transfer.budget_seconds", "30", "--training.max_steps", "2"]
+    flags = ["--transfer", "auto", "--transfer.budget_seconds", "6", "--training.max_steps", "2"]
     assert main([*given, *flags, "--output", str(tmp_path / "model")]) == 0
     out = capsys.readouterr().out
     assert "names" in out and "Chosen: " in out
