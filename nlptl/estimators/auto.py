@@ -21,7 +21,7 @@ from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.estimators.fitting.contrasting import contrast_config
 from nlptl.estimators.fitting.transfers import as_transfers
-from nlptl.estimators.fitting.tuning import tuning_config
+from nlptl.estimators.fitting.tuning import TUNING
 from nlptl.evaluation.gate import Splits, Verdict, judge
 from nlptl.training.config import LoopConfig
 from nlptl.training.processes import from_main
@@ -200,7 +200,7 @@ def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> C
             chosen = search.beside("selftraining", SelfTraining())
             search.weigh("self-training", *chosen, seconds=seconds, given={"unlabeled": unlabeled})
     if learns and n >= _MANY:
-        drawn, seconds = [FullFineTune(), *search.kept], search.cost_of(tuning_config(n))
+        drawn, seconds = [FullFineTune(), *search.kept], search.cost_of(TUNING)
         search.weigh("all weights", search.named("full"), drawn, seconds=2 * forward * seconds)
     return search.choice
 

@@ -49,7 +49,7 @@ from nlptl.estimators.fitting.scoring import (
     fit_solver_scorer,
 )
 from nlptl.estimators.fitting.transfers import Transfers, as_transfers
-from nlptl.estimators.fitting.tuning import Tuner, frozen_start, tuning_config
+from nlptl.estimators.fitting.tuning import TUNING, Tuner, frozen_start
 from nlptl.estimators.storing.folder import load_model, save_model
 from nlptl.estimators.students import teach
 from nlptl.heads.deciding.imbalance import Imbalance
@@ -313,8 +313,7 @@ class TextModel(NestedParams):
             return features, self._fit_scorer(encoder, features, learning, unseen=unmoved), history
         scorer = self._fit_scorer(encoder, start, learning)
         imbalance = self._imbalance(targets, solver=scorer.recipe is None, tunes=True)
-        config = self._training(tuning_config(len(rows)))
-        plan = FitPlan(config, imbalance, self.seed, self.device)
+        plan = FitPlan(self._training(TUNING), imbalance, self.seed, self.device)
         tuner = Tuner(Body(transfers, start, plan))
         return (*tuner.fit(scorer, rows, targets, validation=unseen), None)
 

@@ -20,8 +20,8 @@ class TrainingConfig(Spec):
     """Settings of the training loop.
 
     What is left at None is chosen by what is trained: 40 epochs of 32 rows at a rate of 2e-3 and
-    a decay of 0.05 for networks on frozen features, 6 epochs (10 with up to 600 rows) of
-    16 rows at 1e-4 and 0.01 for encoders.
+    a decay of 0.05 for networks on frozen features, 6 epochs of 16 rows at 1e-4 and 0.01 for
+    encoders.
 
     Parameters
     ----------
@@ -70,6 +70,7 @@ class TrainingConfig(Spec):
     refit : bool or None
         Train anew on all rows once the held-out ones have told how long to train and how to
         calibrate; None does so with fewer than 1,000 rows, where a tenth of them is missed most.
+        The weights of both trainings are then averaged.
     restarts : int
         Begin again with another seed, so often at most, where training collapsed.
     checkpoints : str or None

@@ -53,7 +53,7 @@ def main() -> int:
     torch.set_num_threads(min(2, torch.get_num_threads()))
     names = given.variants[:3] if given.quick else given.variants
     report = Report("contrastive_ablation")
-    compare_variants(judged, names, given, report, sets=SETS, plain=DEFAULT, default=DEFAULT)
+    compare_variants(judged, names, given, report, sets=(SETS, ()), against=(DEFAULT, DEFAULT))
     return report.finish()
 
 

@@ -5,9 +5,8 @@
 The encoder is all-MiniLM-L6-v2, tested on 1,000 rows. The peer is transformers' Trainer on
 AutoModelForSequenceClassification: once with its defaults at 3 epochs, once at nlptl's number of
 steps with a rate of 2e-5 and a tenth of warm-up; batches grouped by length and bfloat16, which
-are its fastest settings. nlptl's first training, on nine tenths of the rows, is left out: it
-calibrates probabilities and changes no answer (a test says so). --quick takes three sets and two
-seeds; --kept goes on where another run stopped, and finetune_lora.py finds the full tuning there.
+are its fastest settings. --quick takes three sets and two seeds; --kept goes on where another
+run stopped, and finetune_lora.py finds the full tuning there.
 """
 
 import sys
@@ -26,15 +25,14 @@ from transformers import (
     TrainingArguments,
 )
 
-from nlptl import Frozen, FullFineTune, LoRA, TextClassifier, TrainingConfig
+from nlptl import Frozen, FullFineTune, LoRA, TextClassifier
 from nlptl.encoders.contextual.folder import find_encoder
-from nlptl.estimators.fitting.tuning import tuning_config
+from nlptl.estimators.fitting.tuning import TUNING
 from nlptl.evaluation.intervals import paired_interval
 
 LABELS, TESTED = 500, 1000
 SETS = ("sst2", "trec", "tweet_emotion", "books", "mrpc")
 OURS = {"nlptl full": FullFineTune(), "nlptl frozen": Frozen(), "nlptl LoRA": LoRA()}
-ALONE = TrainingConfig(validation_share=0.0)
 METHODS = ("nlptl full", "nlptl frozen", "Trainer defaults", "Trainer, same steps")
 
 
@@ -96,18 +94,17 @@ def accuracy(kept: Kept, name: str, seed: int, method: str) -> float:
 
 def judged(train: pd.DataFrame, test: pd.DataFrame, seed: int, method: str) -> float:
     if method in OURS:
-        model = TextClassifier(transfer=OURS[method], training=ALONE, seed=seed)
+        model = TextClassifier(transfer=OURS[method], seed=seed)
         model.fit(train["text"].tolist(), train["label_text"].tolist())
         return model.score(test["text"].tolist(), test["label_text"].tolist())
     if method == "Trainer defaults":
         return peer(train, test, seed, num_train_epochs=3)
-    own = tuning_config(LABELS)
     return peer(
         train,
         test,
         seed,
-        max_steps=own.epochs * -(-LABELS // own.batch_size),
-        per_device_train_batch_size=own.batch_size,
+        max_steps=TUNING.epochs * -(-LABELS // TUNING.batch_size),
+        per_device_train_batch_size=TUNING.batch_size,
         learning_rate=2e-5,
         warmup_steps=0.1,
     )

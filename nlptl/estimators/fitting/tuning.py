@@ -46,10 +46,7 @@ from nlptl.transfer.features.frozen import Frozen, FrozenFeatures
 TUNING = LoopConfig(
     epochs=6, batch_size=16, learning_rate=1e-4, weight_decay=0.01, warmup_share=0.1, patience=6
 )
-"""What is taken where ``TrainingConfig`` leaves it open; epochs become more with fewer rows."""
-
-_SEEN, _MOST_EPOCHS = 6_000, 10
-"""Rows that are seen in all, where that takes no more epochs than this."""
+"""What is taken where ``TrainingConfig`` leaves it open."""
 
 _LESS_IS_BETTER = ("log_loss", "calibration_error", "brier", "rmse", "mae")
 _FEW = 1_000
@@ -57,12 +54,6 @@ _FEW = 1_000
 
 _FEWEST = 100
 """With fewer rows none are held out, and probabilities are not calibrated."""
-
-
-def tuning_config(n_rows: int) -> LoopConfig:
-    """Give the settings for so many rows: more passes over few of them."""
-    epochs = min(max(round(_SEEN / max(n_rows, 1)), TUNING.epochs), _MOST_EPOCHS)
-    return replace(TUNING, epochs=epochs)
 
 
 def frozen_start(
@@ -155,9 +146,12 @@ class Tuner:
         before = scorer.decision if scorer.recipe else replace(scorer.decision, temperature=1.0)
         decision = before if unseen is None else self._decision(network, unseen)
         if validation is None and held is not None and _is_refitted(config, len(rows)):
-            network = None  # two encoders that learn are not held at a time
+            averages = getattr(self.body.transfers.main, "averages_weights", False)
+            first, network = self.body.spared(network) if averages else None, None
             network, again = starts((rows, targets), _once_more(config, history))
             history = _of_both(history, again)
+            if averages:
+                self.body.average(network, first)
         done = FeatureNetwork(network.head.eval(), network.scale)
         # An order of labels is told as the user gave it, and not as one of codes.
         told = scorer.head if isinstance(recipe.head, OrdinalHead) else recipe.head

@@ -80,6 +80,11 @@ class FullFineTune(Spec):
         """Whether training goes on from the head that was fitted on frozen features."""
         return self.head_first and not self.reinit_layers
 
+    @property
+    def averages_weights(self) -> bool:
+        """Whether two trainings start from the same weights, so that these can be averaged."""
+        return self.keeps_head
+
     def bind(self, context: Context) -> BoundTransfer:
         """Make ready to tune one network.
 

@@ -38,7 +38,9 @@ class LoRA(Spec):
         Factor on the learning rate of the adapter: it wants about ten times that of all weights.
     merge : bool
         Add the change to the weights in what is saved; otherwise the adapter is stored beside
-        the encoder, where peft can read it. Predictions are the same.
+        the encoder, where peft can read it. Predictions are the same. Where training is done
+        twice (``TrainingConfig(refit=...)``) the mean of both is stored, at twice the rank;
+        of DoRA and kinds other than LoRA the second alone.
     features : {"top", "weighted", "all"}
         What the head sees, as in ``Frozen``.
     config : dict or PeftConfig, optional
@@ -67,6 +69,7 @@ class LoRA(Spec):
     config: Any = field(default=None)
 
     carries: ClassVar[str] = "parameters"
+    averages_weights: ClassVar[bool] = True
     setting: ClassVar[str] = "inductive"
     needs_target_labels: ClassVar[bool] = True
     paper: ClassVar[str] = "Hu et al. 2022, arXiv:2106.09685"

@@ -444,14 +444,6 @@ def test_attention_is_dropped_only_where_asked(tiny_encoder):
         assert model.config.attention_probs_dropout_prob == 0.1
 
 
-@pytest.mark.parametrize(
-    ("rows", "epochs"), [(1, 10), (500, 10), (600, 10), (750, 8), (1_000, 6), (100_000, 6)]
-)
-def test_few_rows_are_seen_more_often(rows, epochs):
-    assert module_of_tuner.tuning_config(rows).epochs == epochs
-    assert module_of_tuner.tuning_config(rows).batch_size == 16
-
-
 @pytest.mark.slow
 def test_few_rows_are_learnt_from_again_all_together(tiny_encoder, orders, tmp_path, monkeypatch):
     from nlptl.training.networks import tuning
@@ -484,20 +476,44 @@ def test_few_rows_are_learnt_from_again_all_together(tiny_encoder, orders, tmp_p
     assert [n for n, *_ in seen] == [99, 216]
 
 
-@pytest.mark.parametrize("transfer", [FullFineTune(), LoRA(rank=2)], ids=["full", "lora"])
-def test_what_calibrates_changes_no_answer(tiny_encoder, orders, transfer):
+@pytest.mark.parametrize(
+    ("transfer", "averaged"),
+    [
+        (FullFineTune(), True),
+        (FullFineTune(head_first=False), False),
+        (LoRA(), True),
+        (LoRA(merge=False), True),
+        (LoRA(dora=True, merge=False), False),
+    ],
+)
+def test_two_trainings_from_one_start_are_averaged(
+    tiny_encoder, orders, monkeypatch, tmp_path, transfer, averaged
+):
+    from nlptl.training.networks import tuning
+    from nlptl.training.networks.embeddings import put_back
+
     texts, labels = orders
-    given = {"transfer": transfer, "seed": 3}
-    config = replace(CONFIG, epochs=2, refit=None)
-    twice = tuned(tiny_encoder, texts[:120], labels[:120], training=config, **given)
-    config = replace(config, validation_share=0.0)
-    once = tuned(tiny_encoder, texts[:120], labels[:120], training=config, **given)
-    assert twice.fitted_.scorer.decision.temperature != 1.0
-    assert once.fitted_.scorer.decision.temperature == 1.0
-    ours = twice.fitted_.features.encoder.weights.model.state_dict()
-    wanted = once.fitted_.features.encoder.weights.model.state_dict()
-    assert all(torch.equal(ours[name], wanted[name]) for name in wanted)
-    assert twice.predict(texts).tolist() == once.predict(texts).tolist()
+    found = []
+    real = tuning.tune
+
+    def spy(*given, **options):
+        network, history = real(*given, **options)
+        put_back(network.encoder)
+        found.append({name: w.clone() for name, w in network.encoder.state_dict().items()})
+        return network, history
+
+    monkeypatch.setattr(tuning, "tune", spy)
+    monkeypatch.setattr(tuning, "collapse", lambda *_, **__: None)  # so short a training looks like one
+    short = replace(SHORT, refit=None)
+    model = tuned(tiny_encoder, texts[:120], labels[:120], transfer=transfer, training=short)
+    own = model.fitted_.features.encoder.weights.model.state_dict()
+    first, second = found
+    moved = [name for name in own if own[name].is_floating_point()]
+    assert not all(torch.equal(first[name], second[name]) for name in moved)
+    for name in moved:
+        wanted = (first[name] + second[name]) / 2 if averaged else second[name]
+        torch.testing.assert_close(own[name], wanted)
+    model.save(tmp_path / "model")  # an adapter beside the encoder gives the same answers
 
 
 @pytest.mark.parametrize("rows", [97, 113])
