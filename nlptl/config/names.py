@@ -130,10 +130,17 @@ def build_joined(part: str, name: str, options: Mapping[str, Any]) -> Any:
     return [build(part, single, dealt[single]) for single in names]
 
 
-def options_among(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Give those options that one of some transfers, joined by ``+``, has as well."""
-    kinds = [find_class("transfer", single.strip()) for single in name.split("+")]
-    known = {option for kind in kinds for option in options_of(kind)}
+def options_among(name: str, own: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give those options of some transfers that others have too, each joined by ``+``.
+
+    That is what a transfer has that stands on both sides, and what labels mean.
+    """
+    theirs, ours = (
+        {single.strip(): options_of(find_class("transfer", single.strip())) for single in names}
+        for names in (name.split("+"), own.split("+"))
+    )
+    known = {option for single in theirs.keys() & ours.keys() for option in theirs[single]}
+    known |= {"names"} & {option for every in theirs.values() for option in every}
     return {option: value for option, value in options.items() if option in known}
 
 

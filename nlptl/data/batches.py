@@ -154,7 +154,7 @@ def dealt(
     n_ranks: int,
     passes: int,
     tokens_per_pass: int,
-    mixed: bool = False,
+    codes: AnyArray | None = None,
 ) -> list[list[IntArray]]:
     """Deal the rows of one step over processes, and over forward passes in each of them.
 
@@ -170,9 +170,9 @@ def dealt(
         Forward passes a process, at least; never more than it has rows.
     tokens_per_pass : int
         Rows of a pass times the longest of them is at most this, except for one row alone.
-    mixed : bool
-        Deal neighbours to different passes: each pass then holds rows of every class where the
-        rows of a class stand together.
+    codes : ndarray of shape (n_rows,) or (n_rows, n_labels), optional
+        The classes of every row there is. Then at least two rows of a class come into the same
+        pass, where there are two, and a pass of all processes holds as many classes as it can.
 
     Returns
     -------
@@ -189,13 +189,28 @@ def dealt(
     shares = [rows[rank::n_ranks] for rank in range(n_ranks)]
     largest = max(len(share) for share in shares)
     for count in range(min(passes, largest), largest + 1):
-        parts = [
-            [share[i::count] for i in range(count)] if mixed else np.array_split(share, count)
-            for share in shares
-        ]
+        if codes is None:
+            parts = [np.array_split(share, count) for share in shares]
+        else:
+            passed = _by_class(rows, codes, count)
+            parts = [[some[rank::n_ranks] for some in passed] for rank in range(n_ranks)]
         if all(_fits(part, lengths, tokens_per_pass) for rank in parts for part in rank):
             break
     return parts
+
+
+def _by_class(rows: IntArray, codes: AnyArray, count: int) -> list[IntArray]:
+    """Deal rows over passes, those of a class by two and more, each part to the smallest pass."""
+    of_row = (_rarest(codes) if codes.ndim == 2 else codes)[rows]
+    passes: list[list[IntArray]] = [[rows[:0]] for _ in range(count)]
+    sizes = np.zeros(count, np.int64)
+    for code in np.unique(of_row):
+        own = rows[of_row == code]
+        parts = np.array_split(own, min(count, max(len(own) // 2, 1)))
+        for place, part in zip(np.argsort(sizes, kind="stable"), parts, strict=False):
+            passes[place].append(part)
+            sizes[place] += len(part)
+    return [np.concatenate(some) for some in passes]
 
 
 def _fits(rows: IntArray, lengths: IntArray, tokens: int) -> bool:

@@ -249,9 +249,8 @@ class _Search:
         config, n = self.model._training(chosen), len(self.rows)
         for meaning in self.kept:
             n += sum(map(len, meaning.texts(distinct(self.answers).tolist())))
-        seen: int = config.epochs * n
-        if config.max_steps is not None:
-            seen = min(seen, config.max_steps * config.batch_size)
+        steps: int | None = config.max_steps
+        seen = float(config.epochs * n if steps is None else steps * config.batch_size)
         return _STEP * seen
 
     def weigh_names(self, meaning: LabelMeaning) -> None:
@@ -259,16 +258,16 @@ class _Search:
         note = ""
         if not _several(self.answers):
             told = {key_of(label) for label in meaning.labels}
-            known = {key_of(answer) for answer in self.answers}
+            known = {key_of(label) for label in distinct(self.answers).tolist()}
             if told - known:
                 note = "there are classes without rows"
-            elif len(known) > 1 and _one_class(self._splits(0.0), self.answers):
+            elif len(known) > 1 and self._too_few(self._splits(0.0)):
                 note = "too few rows to try it; it mostly helps"
         if not note:
             self.weigh("names", "meaning", meaning)
             return
         try:
-            meaning.texts(distinct([*self.answers, *meaning.labels]).tolist())
+            self._trial(meaning).fit(self.rows if len(self.rows) else [], self.answers)
         except NlptlError as problem:
             self.choice.trials.append(Trial("names", None, False, 0.0, _first(problem)))
         else:
@@ -286,7 +285,7 @@ class _Search:
         """Try a transfer against what stands, where there is time, and note what came of it."""
         began, verdict, note, used = time.perf_counter(), None, "", False
         splits, stands = self._splits(seconds), self.choice
-        if splits is None or _one_class(splits, self.answers):
+        if splits is None or self._too_few(splits):
             note = "no time for it" if splits is None else "too few rows to try it"
             if label == "contrastive" and seconds <= self.left and self._per_class >= _WORTH:
                 used, note = True, f"{note.replace('for it', 'to try it')}; it mostly helps"
@@ -331,6 +330,11 @@ class _Search:
     def _goes_on(self, reserved: float) -> Callable[[], bool]:
         return lambda: self.left > reserved
 
+    def _too_few(self, splits: Splits | None) -> bool:
+        """Whether the rows leave no two splits to judge by."""
+        numeric = is_regressor(self.model)
+        return splits is not None and len(splits.of(self.answers, numeric=numeric)) < 2
+
     @property
     def _per_class(self) -> float:
         return len(self.rows) / len({repr(answer) for answer in self.answers})
@@ -338,12 +342,19 @@ class _Search:
 
 @dataclass(frozen=True, kw_only=True)
 class _InTime(Splits):
-    """Splits that end early, though not before the second, when time is up."""
+    """Splits that end early, though not before the second, when time is up.
+
+    Those that leave one class alone to learn from are left out.
+    """
 
     goes_on: Callable[[], bool] = lambda: True
 
     def of(self, answers: list[Any] | AnyArray, *, numeric: bool = False) -> list[_Split]:
-        return _Ending(super().of(answers, numeric=numeric), self.goes_on)
+        dealt = super().of(answers, numeric=numeric)
+        if not (numeric or _several(answers)):
+            names = np.array([repr(answer) for answer in answers])
+            dealt = [split for split in dealt if len(set(names[split[0]])) > 1]
+        return _Ending(dealt, self.goes_on)
 
 
 class _Ending(list[_Split]):
@@ -356,14 +367,6 @@ class _Ending(list[_Split]):
             if place > 1 and not self.goes_on():
                 return
             yield self[place]
-
-
-def _one_class(splits: Splits | None, answers: list[Any] | AnyArray) -> bool:
-    """Whether the rows of one class alone would be learnt from in some split."""
-    if splits is None or len(answers) < splits.folds or _several(answers):
-        return False
-    names = np.array([repr(answer) for answer in answers])
-    return any(len(set(names[seen])) < 2 for seen, _ in splits.of(answers))
 
 
 def _first(problem: NlptlError) -> str:

@@ -77,7 +77,7 @@ class LabelLosses:
     def shares(self, shares: FloatArray) -> FloatArray:
         """Give the probabilities of least loss for rows of which some shares have the labels."""
         counted: FloatArray = self.present * shares
-        return counted / (counted + self.absent * (1 - shares))
+        return counted / np.maximum(counted + self.absent * (1 - shares), 1e-12)
 
     def __call__(self, logits: Any, truth: Any) -> Any:
         """Give the weighted mean of the binary cross-entropies of each row: (n,)."""

@@ -23,7 +23,7 @@ from nlptl.training.config import LoopConfig
 Answer = TypeVar("Answer")
 
 _SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
-_RUNS = "runs"  # where trackers that write files do, if not beside the checkpoints
+_RUNS = "runs"  # where trackers that write files do
 _PATIENCE = timedelta(days=7)  # torch gives up after half an hour; a part may take longer
 
 
@@ -222,7 +222,7 @@ def make_accelerator(device: str | None, config: LoopConfig | None = None) -> An
         device_placement=False,
         mixed_precision="fp16" if scaled else None,
         log_with=wanted,
-        project_dir=None if config is None or not wanted else config.checkpoints or _RUNS,
+        project_dir=_RUNS if wanted else None,
         kwargs_handlers=[wrapping],
     )
     if wanted and not made.log_with:

@@ -17,6 +17,7 @@ from nlptl.config.names import (
     build_encoder,
     build_joined,
     find_class,
+    options_among,
     options_of,
 )
 from nlptl.encoders import StaticEncoder
@@ -74,3 +75,11 @@ def test_an_encoder_is_a_name_of_the_table_or_of_the_hub():
 def test_unknown_names_options_and_values_are_named(part, name, options, said):
     with pytest.raises(ConfigError, match=said):
         build(part, name, options)
+
+
+def test_options_go_to_the_other_side_where_they_mean_the_same():
+    assert options_among("frozen", "full", {"layers": "2"}) == {}
+    assert options_among("contrastive", "contrastive+lora", {"temperature": 0.2, "rank": 3}) == {
+        "temperature": 0.2
+    }
+    assert options_among("meaning", "auto", {"names": "{}", "budget_seconds": 3}) == {"names": "{}"}

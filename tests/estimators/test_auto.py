@@ -270,3 +270,18 @@ def test_static_encoders_are_offered_what_needs_no_training(some, vectors_file):
         "self-training",
     ]
     assert all(t.verdict is not None for t in model.transfer_verdict_.trials)
+
+
+def test_names_that_do_not_suit_the_rows_are_not_used_untried(tiny_encoder):
+    pairs, labels = [("a card", "is lost"), ("the parcel", "is late")], ["card", "parcel"]
+    model = TextClassifier(tiny_encoder, transfer="auto").fit(pairs, labels)
+    assert model.transfer_ == Frozen()
+    assert "single texts" in model.transfer_verdict_.trials[0].note
+
+
+def test_a_class_of_one_row_does_not_end_all_trials(tiny_encoder, some):
+    texts, labels = some[0][:12], ["often"] * 11 + ["seldom"]
+    model = TextClassifier(tiny_encoder, transfer=Auto(1e-3), training=QUICK).fit(texts, labels)
+    assert model.transfer_verdict_.trials[0].verdict.scores.shape[0] >= 2
+    with pytest.raises(InputError):
+        TextClassifier(tiny_encoder, transfer="auto").fit(texts, [{"a": 1}] * 12)

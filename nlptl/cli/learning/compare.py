@@ -47,7 +47,7 @@ def run(given: Namespace) -> int:
     named = settings.transfer.name or "frozen"
     if given.against == named:
         raise ConfigError(f"--transfer and --against are both {named!r}. Name another one.")
-    shared = options_among(given.against, settings.transfer.options)
+    shared = options_among(given.against, named, settings.transfer.options)
     other = replace(settings, transfer=Part(given.against, shared))
     rows, labels = train.few_of(*train.read_labelled(settings.data, settings), settings)
     verdict = judge(

@@ -266,7 +266,9 @@ def _once_more(config: LoopConfig, history: History) -> LoopConfig:
     again = replace(config, checkpoints=apart)
     if not history.scores or history.best_epoch == len(history.scores):
         return again
-    return replace(again, epochs=min(history.best_epoch, config.epochs), max_steps=None)
+    best = history.best_epoch  # of which stages may count more than there are
+    best = best if config.max_steps else min(best, config.epochs)
+    return replace(again, epochs=best, max_steps=None)
 
 
 def _of_both(first: History, second: History) -> History:
@@ -285,11 +287,11 @@ def _split(
     """Hold a share of the rows out, where there are enough."""
     if not share or len(targets) < _FEWEST:
         return (rows, targets), None
-    held = max(Fraction(share).limit_denominator(_FEWEST), Fraction(1, _FEWEST))
+    held = max(Fraction(share).limit_denominator(len(targets)), Fraction(1, len(targets)))
     n_folds = held.denominator
     any_fold: IntArray = np.random.default_rng(seed).permutation(len(targets)) % n_folds
     folds = any_fold if targets.numeric else stratified_folds(targets.codes, n_folds, seed=seed)
-    hides = folds < held.numerator
+    hides = folds * held.numerator % n_folds < held.numerator  # spread over the folds
     seen, hidden = np.flatnonzero(~hides), np.flatnonzero(hides)
     return (
         (rows.take(seen), targets.take(seen)),

@@ -62,7 +62,7 @@ class TextFeed:
             n_ranks=self.n_ranks,
             passes=self.config.accumulation,
             tokens_per_pass=self.config.tokens_per_pass,
-            mixed=self.by_class,
+            codes=leading.targets.codes if self.by_class and leading.targets else None,
         )[self.rank]
         dealt_rows = {self._leading: (own, shares)}
         for name in self.streams:

@@ -156,9 +156,10 @@ def collapse(
 def prior_loss(targets: Targets, loss: Callable[[Any, Any], Any] = row_losses) -> float:
     """Give the mean loss of predicting the share of each class, or label, for every row."""
     weights = np.ones(len(targets)) if targets.weights is None else targets.weights
-    shares = np.clip(np.average(targets.one_hot, axis=0, weights=weights), 1e-12, 1 - 1e-12)
+    shares = np.average(targets.one_hot, axis=0, weights=weights)
     if isinstance(loss, LabelLosses):
         shares = loss.shares(shares)
+    shares = np.clip(shares, 1e-12, 1 - 1e-12)
     constant = np.log(shares) - (np.log(1 - shares) if targets.several else 0.0)
     logits = torch.from_numpy(np.tile(constant, (len(targets), 1)))
     return float(np.average(loss(logits, torch.from_numpy(targets.codes)), weights=weights))

@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_same_model(tiny_encoder, orders):
     runs = [tuned(tiny_encoder, texts[:24], labels[:24], seed=seed) for seed in (1, 1, 2)]
     first, same, other = (run.predict_proba(texts[:20]) for run in runs)
     np.testing.assert_array_equal(first, same)
-    assert np.abs(first - other).max() > 1e-3
+    assert np.abs(first - other).max() > 1e-4
 
 
 @pytest.mark.parametrize(

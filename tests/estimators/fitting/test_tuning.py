@@ -503,7 +503,8 @@ def test_two_trainings_from_one_start_are_averaged(
         return network, history
 
     monkeypatch.setattr(tuning, "tune", spy)
-    monkeypatch.setattr(tuning, "collapse", lambda *_, **__: None)  # so short a training looks like one
+    # So short a training looks like a collapse.
+    monkeypatch.setattr(tuning, "collapse", lambda *_, **__: None)
     short = replace(SHORT, refit=None)
     model = tuned(tiny_encoder, texts[:120], labels[:120], transfer=transfer, training=short)
     own = model.fitted_.features.encoder.weights.model.state_dict()
@@ -590,6 +591,13 @@ def test_the_second_training_takes_as_many_epochs_as_the_first_found_best():
     config = LoopConfig(epochs=9, max_steps=50, checkpoints=None)
     early = module_of_tuner._once_more(config, History(scores=[0.1, 0.3, 0.2], best_epoch=2))
     assert (early.epochs, early.max_steps) == (2, None)
+    config = replace(config, epochs=6, max_steps=2_000)
+    long = module_of_tuner._once_more(config, History(scores=[0.1] * 69, best_epoch=30))
+    assert (long.epochs, long.max_steps) == (30, None)
+    config = replace(config, max_steps=None)
+    staged = module_of_tuner._once_more(config, History(scores=[0.1] * 8, best_epoch=7))
+    assert staged.epochs == 6
+    config = replace(config, epochs=9, max_steps=50)
     last = module_of_tuner._once_more(config, History(scores=[0.1, 0.3], best_epoch=2))
     assert (last.epochs, last.max_steps) == (9, 50)
     assert module_of_tuner._once_more(config, History(best_epoch=9)).max_steps == 50
@@ -606,6 +614,9 @@ def test_the_share_asked_for_is_held_out(share):
     (seen, _), (held, truth) = module_of_tuner._split(rows, Targets(codes, 2), share, 0)
     assert len(held) == pytest.approx(400 * share, abs=6) and len(seen) + len(held) == 400
     assert truth.codes.mean() == pytest.approx(0.5, abs=0.03)
+    codes = np.append(np.repeat(np.arange(21), 4), np.full(316, 21))
+    (_, left), _ = module_of_tuner._split(rows, Targets(codes, 22), share, 0)
+    assert len(np.unique(left.codes)) == 22  # no small class is hidden as a whole
 
 
 @pytest.mark.parametrize(

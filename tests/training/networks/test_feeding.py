@@ -107,3 +107,27 @@ def test_every_epoch_by_class_has_as_many_steps(seed):
     for epoch in range(5):
         seen = [row for step in range(len(one)) for row in taken(one.passes(epoch, step))]
         assert sorted(seen) == list(range(128))
+
+
+@pytest.mark.parametrize("n_ranks", [1, 2])
+@pytest.mark.parametrize(("classes", "of_each"), [(2, 32), (20, 8), (77, 8), (50, 2)])
+@pytest.mark.parametrize("passes", [2, 3])
+def test_rows_that_are_compared_keep_a_partner_in_their_pass(classes, of_each, passes, n_ranks):
+    codes = np.repeat(np.arange(classes), of_each)
+    n = len(codes)
+    windows = Windows([[row] for row in range(n)], np.arange(n), np.ones(n, np.int64))
+    given = {"task": LabelledWindows(windows, Targets(codes, classes), 0)}
+    config = LoopConfig(batch_size=64, accumulation=passes)
+    ranks = [TextFeed(given, config, 0, r, n_ranks, "cpu", by_class=True) for r in range(n_ranks)]
+    seen, alone = [], 0
+    for step in range(len(ranks[0])):
+        parts = [one.passes(0, step) for one in ranks]
+        assert {len(part) for part in parts} == {passes}
+        for place in range(passes):
+            met = [row for part in parts for row in taken(part[place : place + 1])]
+            counts = np.bincount(codes[met], minlength=classes)
+            alone += int((counts == 1).sum())
+            assert (counts > 0).sum() > 1
+            seen += met
+    assert sorted(seen) == list(range(n))
+    assert alone <= 0.05 * n

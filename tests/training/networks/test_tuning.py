@@ -68,6 +68,8 @@ def test_the_loss_of_label_shares_counts_labels_as_training_does():
     losses = LabelLosses(np.array([0.5, 1.0]), np.array([4.5, 1.0]))
     by_hand = (0.9 * np.log(2) - 0.9 * np.log(0.9) - 0.1 * np.log(0.1)) / 2
     assert prior_loss(targets, losses) == pytest.approx(by_hand)
+    never = Targets(np.array([[1, 0], [0, 0], [0, 0]]), 2)
+    assert np.isfinite(prior_loss(never, LabelLosses(np.array([0.5, 1.0]), np.array([2.0, 0.0]))))
 
 
 class _Reversed(torch.autograd.Function):
