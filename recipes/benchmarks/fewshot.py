@@ -55,7 +55,7 @@ NAMES = {
         "NUM": "numeric value",
     }
 }
-METHODS = ("frozen", "SetFit", "Contrastive", "Auto")
+METHODS = ("SetFit", "frozen", "Contrastive", "Auto")
 
 
 def main() -> int:
@@ -78,11 +78,11 @@ def compare(given: argparse.Namespace, report: Report, kept: Kept) -> None:
     names, seeds = given.sets or names, given.seeds or seeds
     found: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
     for name in names:
-        for method in ("SetFit", "frozen", "Contrastive", "Auto"):
+        for method in METHODS:
             peer = [one["seconds"] for one in found.get((name, "SetFit"), {}).values()]
             budget = float(np.mean(peer)) / 2 if peer else 0.0
-            most = 10 if method != "SetFit" else 1 if name == LARGE else 5
-            for seed in (s for s in seeds if s < most):
+            few = range(1 if name == LARGE else 5) if method == "SetFit" else seeds
+            for seed in (s for s in seeds if s in few):
                 if method != "Auto" or peer:  # in a part of a run no budget may be known
                     measure = partial(measured, name, seed, method, budget)
                     figures = kept.several(measure, set=name, seed=seed, method=method)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from nlptl.base.errors import ConfigError, ElsewhereError, InputError
+from nlptl.training import processes
 from nlptl.training.config import LoopConfig
 from nlptl.training.processes import (
     World,
@@ -221,3 +222,15 @@ print(before - resident())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert float(done.stdout) > 40
+
+
+def test_processes_that_stand_at_different_checkpoints_are_refused(monkeypatch):
+    processes.check_same(7)
+    monkeypatch.setattr(processes, "gather_rows", lambda *_: np.array([7, 0]))
+    with pytest.raises(ConfigError, match=r"\[7, 0\]"):
+        processes.check_same(7)
+
+
+def test_a_tracker_that_is_not_installed_is_refused(alone):
+    with pytest.raises(ConfigError, match="no such tracker"):
+        make_accelerator("cpu", LoopConfig(log_with="aim"))

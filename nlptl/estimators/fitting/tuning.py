@@ -48,7 +48,7 @@ TUNING = LoopConfig(
 )
 """What is taken where ``TrainingConfig`` leaves it open."""
 
-_LESS_IS_BETTER = ("log_loss", "calibration_error", "brier", "rmse", "mae")
+_LESS_IS_BETTER = ("log_loss", "calibration_error", "rmse", "mae")
 _FEW = 1_000
 """With fewer rows training is done anew on all of them, once probabilities are calibrated."""
 

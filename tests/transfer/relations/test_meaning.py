@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from nlptl import LabelMeaning
@@ -43,3 +44,9 @@ def test_a_label_that_says_nothing_has_to_be_described(label):
     with pytest.raises(ConfigError, match=r"says nothing of its texts.*LabelMeaning\(names="):
         LabelMeaning().texts([label])
     assert LabelMeaning({label: "described"}).texts([label])[0][0] == "described"
+
+
+def test_labels_of_numpy_are_plain_in_what_is_stored():
+    told = LabelMeaning({np.int64(0): "food", np.int64(1): "money"})
+    assert told == LabelMeaning({0: "food", 1: "money"})
+    assert all(type(label) is int for label in told.labels)
