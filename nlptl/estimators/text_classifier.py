@@ -45,13 +45,14 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         ``TfidfEncoder``, ``FusedEncoder``); None is ``sentence-transformers/all-MiniLM-L6-v2``.
     transfer : transfer, list of transfers or None
         How the knowledge is carried over: ``Frozen``, ``FullFineTune`` or ``LoRA``, in a list with
-        ``Contrastive``, ``LabelMeaning`` or ``L2SP`` beside it; ``Auto`` or ``"auto"`` lets the
-        rows at hand decide. None is ``Frozen()``.
+        ``Contrastive``, ``LabelMeaning``, ``WordEdits``, ``SelfTraining`` or ``L2SP`` beside it;
+        ``Auto`` or ``"auto"`` lets the rows at hand decide. None is ``Frozen()``.
     head : head or None
         ``BlendHead``, ``LogisticHead``, ``MLPHead``, ``PrototypeHead``, ``DiscriminantHead``,
         ``OrdinalHead`` for labels with an order, or any scikit-learn classifier (which then
         cannot be saved). None is ``BlendHead``, and ``LogisticHead`` for several labels a text,
-        word counts and trained fusions.
+        word counts, trained fusions, ``Contrastive``, ``WordEdits``, ``SelfTraining``, and names
+        with fewer than 16 rows a class.
     training : TrainingConfig or None
         For what is trained step by step: networks as heads, fusions, tuned encoders.
     seed : int
@@ -139,10 +140,12 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         labels : sequence of length n
             str, bool, int, float or tuples of these; or a list of them a text; or an (n, k)
             array of zeros and ones. Both may be empty where ``LabelMeaning`` names the classes.
-        source, validation : Corpus or dict of them, optional
-            For transfers that use them: ``validation`` for ``FullFineTune``.
+        source : Corpus or dict of them, optional
+            For transfers to come; none of those there are uses it.
         unlabeled : Corpus or dict of them, optional
-            Text without labels, for encoders that learn from text.
+            Text without labels, for encoders that learn from text, ``SelfTraining`` and ``Auto``.
+        validation : Corpus or dict of them, optional
+            Rows that choose the epoch, where encoder and head learn together.
         sample_weight : sequence of length n, optional
             Weight of each row, 0 or more.
 

@@ -190,8 +190,9 @@ class TextModel(NestedParams):
         texts
             As for ``predict``: the more like those to come, the better.
         student : model of the same kind, optional
-            Not fitted. None pools word vectors, thousands of texts a second. With an encoder that
-            stays frozen it learns the probabilities of all classes, else the answers.
+            Not fitted. None pools word vectors, thousands of texts a second. With a frozen encoder
+            and ``LogisticHead`` (or none) alone it learns the probabilities of all classes, of
+            texts with one label; else the answers.
         labelled : Corpus, optional
             Texts whose labels are known: they are learnt from beside the others.
 

@@ -25,8 +25,10 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
     ----------
     encoder : str, Path, encoder or None
         As in ``TextClassifier``.
-    transfer : Frozen, FullFineTune, LoRA or None
-        How the knowledge is carried over; None is ``Frozen()``. Several stand in a list.
+    transfer : transfer, list of transfers or None
+        How the knowledge is carried over: ``Frozen``, ``FullFineTune`` or ``LoRA``, with ``L2SP``
+        beside it in a list; ``Auto`` or ``"auto"`` lets the rows at hand decide. None is
+        ``Frozen()``.
     head : head or None
         ``RidgeHead``, ``MLPHead``, or any scikit-learn regressor (which then cannot be saved).
         None is ``RidgeHead``.
@@ -34,7 +36,7 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         For what is trained step by step: networks as heads, fusions, tuned encoders. The squared
         error is what they make small.
     seed : int
-        The same seed and data give the same model.
+        The same seed and data give the same model (but for ``Auto``, which goes by the clock).
     long_texts : {"windows", "cut"}
         Read texts longer than the encoder's window in overlapping windows, or cut them.
     pair_encoding : {"auto", "separate", "joint"}
@@ -50,6 +52,10 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         What a look at the training data found.
     history_ : History or None
         Losses and scores, where a network was trained.
+    transfer_ : transfer, list of transfers or None
+        What was carried over: ``transfer``, or what ``Auto`` chose.
+    transfer_verdict_ : Choice or None
+        What ``Auto`` tried.
     notes_ : dict
         What was given to ``save`` beside the model.
 
@@ -105,11 +111,13 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
             Texts, or pairs of texts as tuples. A DataFrame where ``FusedEncoder`` names columns.
         numbers : sequence of length n
             int or float, one a text.
-        source, validation : Corpus or dict of them, optional
-            For transfers that use them: ``validation`` for ``FullFineTune``, with the numbers as
-            its labels.
+        source : Corpus or dict of them, optional
+            For transfers to come; none of those there are uses it.
         unlabeled : Corpus or dict of them, optional
             Text without numbers, for encoders that learn from text.
+        validation : Corpus or dict of them, optional
+            Rows that choose the epoch, where encoder and head learn together, with the numbers as
+            their labels.
         sample_weight : sequence of length n, optional
             Weight of each row, 0 or more.
 

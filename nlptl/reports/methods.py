@@ -23,7 +23,7 @@ def methods_page() -> str:
 
 
 def _row(method: Any) -> str:
-    sentence = (inspect.getdoc(method) or "").split("\n", 1)[0]
+    sentence = (inspect.getdoc(method) or "").split("\n", 1)[0].replace(" [1]_", "")
     needs = "yes" if method.needs_target_labels else "no"
     cells = (
         f"`{method.__name__}`",

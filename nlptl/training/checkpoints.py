@@ -29,6 +29,7 @@ _POSITION = "position.json"
 _SEAL = "manifest.sha256"
 _PREFIX = "step-"
 _CHANCE = "chance"
+_OFTEN, _SELDOM = 50, 500
 _SCALE, _SCALED = "scale", ("scale", "_growth_tracker")
 
 
@@ -59,8 +60,8 @@ class Keeper:
     ----------
     folder : Path
         Each checkpoint is a folder in it.
-    every : int
-        Steps from one checkpoint to the next.
+    every : int or None
+        Steps from one checkpoint to the next; None is a tenth of the training, from 50 to 500.
     settings : dict
         Plain JSON that tells this run from others; a checkpoint of another run is refused.
     most : int
@@ -68,9 +69,14 @@ class Keeper:
     """
 
     folder: Path
-    every: int
+    every: int | None
     settings: Mapping[str, Any] = field(default_factory=dict)
     most: int = 2
+
+    def due(self, step: int, total: int) -> bool:
+        """Say whether a checkpoint follows this step of so many."""
+        every = self.every or min(max(total // 10, _OFTEN), _SELDOM)
+        return step % every == 0
 
     def save(self, step: int, position: dict[str, Any], arrays: Mapping[str, AnyArray]) -> bool:
         """Write a checkpoint; say on the log, and give False, where there is no room for it.

@@ -20,8 +20,12 @@ class TrainingConfig(Spec):
     """Settings of the training loop.
 
     What is left at None is chosen by what is trained: 40 epochs of 32 rows at a rate of 2e-3 and
-    a decay of 0.05 for networks on frozen features, 6 epochs of 16 rows at 1e-4 and 0.01 for
-    encoders.
+    a decay of 0.05 for networks on frozen features (patience 8), 6 epochs of 16 rows at 1e-4 and
+    0.01 for encoders (6), and up to 25 epochs of 64 rows at the same rate for ``Contrastive``.
+
+    Networks on frozen features always hold a fifth of the rows out, from 40 rows on, choose the
+    epoch by their log loss and train anew; ``metric``, ``keep``, ``validation_share``, ``refit``,
+    ``restarts``, ``accumulation``, ``tokens_per_pass`` and checkpoints are for encoders.
 
     Parameters
     ----------
@@ -60,7 +64,8 @@ class TrainingConfig(Spec):
     average : {"ema", "tail"} or None
         Use averaged weights: exponentially [2]_, or evenly over the last third of the steps [3]_.
     metric : str
-        What held-out rows are scored by: ``log_loss``, or a figure that ``evaluate`` gives.
+        What held-out rows are scored by: ``log_loss``, or a figure that ``evaluate`` gives,
+        but ``mean_rank_error``.
     keep : {"auto", "best", "last"}
         ``"best"`` keeps the epoch with the best score on held-out rows; ``"auto"`` does so where
         ``fit`` was given ``validation``.
@@ -70,13 +75,13 @@ class TrainingConfig(Spec):
     refit : bool or None
         Train anew on all rows once the held-out ones have told how long to train and how to
         calibrate; None does so with fewer than 1,000 rows, where a tenth of them is missed most.
-        The weights of both trainings are then averaged.
+        The weights of both trainings are then averaged, but where the head starts at random.
     restarts : int
         Begin again with another seed, so often at most, where training collapsed.
     checkpoints : str or None
         Folder to write checkpoints into, from which an interrupted fit goes on.
-    save_steps : int
-        Steps from one checkpoint to the next.
+    save_steps : int or None
+        Steps from one checkpoint to the next; None is a tenth of the training, but from 50 to 500.
     log_with : str or None
         Tracker that Accelerate knows: tensorboard, trackio, wandb and others.
     quiet : bool
@@ -113,7 +118,7 @@ class TrainingConfig(Spec):
     refit: bool | None = None
     restarts: int = 2
     checkpoints: str | None = None
-    save_steps: int = 500
+    save_steps: int | None = None
     log_with: Any = None
     quiet: bool = False
 
@@ -121,7 +126,7 @@ class TrainingConfig(Spec):
         counts = ("epochs", "batch_size", "patience", "accumulation", "tokens_per_pass")
         rules = {
             **{name: (_holds(getattr(self, name), 1), "at least 1") for name in counts},
-            "save_steps": (self.save_steps >= 1, "at least 1"),
+            "save_steps": (_holds(self.save_steps, 1), "at least 1, or None"),
             "learning_rate": (self.learning_rate is None or self.learning_rate > 0, "above 0"),
             "weight_decay": (_holds(self.weight_decay, 0), "at least 0"),
             "warmup_share": (0 <= self.warmup_share <= 1, "from 0 to 1"),

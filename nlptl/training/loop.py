@@ -241,7 +241,7 @@ class _Run:
             self.average.take_in(self.weights, self.taken / sum(self.lengths))
         bar.update(1)
         over = place_in_epoch + 1 == len(feed) or self.step == self.lengths[self.stage]
-        due = self.keeper is not None and self.taken % self.keeper.every == 0
+        due = self.keeper is not None and self.keeper.due(self.taken, sum(self.lengths))
         if over or due or len(self.pending) == _SELDOM:
             self._write_down(log)
             bar.set_postfix(self._shown(), refresh=False)

@@ -140,3 +140,11 @@ def test_the_scale_of_float16_goes_on_where_it_was():
     arrays = random_states(SimpleNamespace(scaler=first, num_processes=1))
     restore_random_state(arrays, SimpleNamespace(scaler=second, process_index=0))
     assert second.state_dict() == first.state_dict()
+
+
+def test_checkpoints_are_due_ten_times_a_training_but_not_too_often(tmp_path):
+    keeper = Keeper(tmp_path, None)
+    assert [step for step in range(1, 201) if keeper.due(step, 200)] == [50, 100, 150, 200]
+    assert sum(keeper.due(step, 2_000) for step in range(1, 2_001)) == 10
+    assert [step for step in range(1, 20_001) if keeper.due(step, 20_000)][:2] == [500, 1_000]
+    assert Keeper(tmp_path, 3).due(6, 2_000) and not Keeper(tmp_path, 3).due(50, 2_000)

@@ -1,4 +1,4 @@
-"""Look for what spoils a table as training data: repeats, conflicting labels, leaks, long texts."""
+"""Look for what spoils a table as training data: repeats, conflicting labels, leaks."""
 
 from __future__ import annotations
 

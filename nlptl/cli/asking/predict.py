@@ -28,7 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help="csv, tsv, jsonl or parquet; the rows of DATA with two more columns",
+        help="csv, tsv, jsonl or parquet; the rows of DATA, 'predicted' and 'probability'",
     )
 
 

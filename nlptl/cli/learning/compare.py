@@ -2,6 +2,8 @@
 
 Both learn from the same rows and are tested on the same others, several times over; the interval of
 the gain allows for splits that share rows. A gain whose interval holds 0 is no clear difference.
+Options are those of train, but for where a model would go and what would test it: flags for these
+are refused, and what a file says of them is left aside.
 """
 
 from __future__ import annotations
@@ -10,12 +12,13 @@ import json
 import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
+from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.cli.console import console
 from nlptl.cli.learning import train
 from nlptl.config.names import options_among
-from nlptl.config.run import Part, read_run
+from nlptl.config.run import Part, RunConfig, read_run
 from nlptl.evaluation.gate import Splits, judge
 from nlptl.reports.tables import verdict_table
 
@@ -23,6 +26,7 @@ EXAMPLES = """examples:
   nlptl compare reviews.csv --transfer meaning
   nlptl compare reviews.csv --shots 8 --transfer contrastive+meaning --against meaning --rounds 1
   nlptl compare data.csv --transfer full --against lora --json
+  nlptl compare data.csv --transfer selftraining --unlabeled texts.csv
 """
 
 
@@ -37,10 +41,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(given: Namespace) -> int:
     """Fit both on every split, and say what came of it."""
-    own = ("config", "overwrite", "against", "folds", "rounds", "json")
+    own = ("config", "against", "folds", "rounds", "json")
     flags = {name: value for name, value in vars(given).items() if name not in own}
-    for name in ("output", "test", "test_share", "unlabeled"):
-        if flags.pop(name, None) is not None:
+    for name in ("output", "test", "test_share", "overwrite", "processes"):
+        if flags.pop(name, None):
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"compare tests on splits of DATA and keeps nothing: no {option}.")
     settings = replace(read_run(given.config, flags), output=None)
@@ -55,6 +59,7 @@ def run(given: Namespace) -> int:
         rows,
         labels,
         splits=Splits(given.folds, given.rounds, settings.seed),
+        given=_unlabeled(settings, (named, given.against)),
     )
     if given.json:
         sys.stdout.write(json.dumps({**verdict.to_json(), "rows": len(rows)}) + "\n")
@@ -62,3 +67,10 @@ def run(given: Namespace) -> int:
         metric = "R²" if settings.numeric else "accuracy"
         console().print(verdict_table(verdict, metric=metric, n_rows=len(rows)))
     return 0
+
+
+def _unlabeled(settings: RunConfig, names: tuple[str, str]) -> dict[str, dict[str, Any]]:
+    """Hand texts without labels to the transfers that take them, or to both encoders."""
+    corpus = train.read_unlabeled(settings)
+    taking = [name for name in names if "selftraining" in name or name == "auto"]
+    return {} if corpus is None else {name: {"unlabeled": corpus} for name in taking or names}

@@ -2,8 +2,8 @@
 
 The encoder stays frozen and a head learns (--transfer frozen, the default), or both learn
 (--transfer full), or an adapter and the head (--transfer lora). Tuning that was interrupted goes
-on where it was when the same command runs again. Options of a part are written with a dot:
---head.C 3, --transfer.layers 2.
+on from its last checkpoint (see --training.save_steps) when the same command runs again. Options of
+a part are written with a dot: --transfer.layers 2, --head.C 3 (without --head those of logistic).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def add_arguments(parser: ArgumentParser) -> None:
             group.add_argument(f"--{owner}.{option}", metavar="VALUE", help=explained)
 
 
-INTERRUPTED = "tuning goes on from its last checkpoint: run the same command again"
+INTERRUPTED = "run the same command again: checkpoints and vectors that were kept are taken up"
 
 
 def run(given: Namespace, *, transfer: str | None = None) -> int:
@@ -104,7 +104,7 @@ def run(given: Namespace, *, transfer: str | None = None) -> int:
     report = model.audit(*training, others=others)
     out.print(audit_table(report))
     show_warnings(report.warnings, out)
-    model.fit(*training, unlabeled=_unlabeled(run_config))
+    model.fit(*training, unlabeled=read_unlabeled(run_config))
     model.audit_ = report  # the one that knows of the test data too
     _report(model, training, testing, out)
     if run_config.output is None:
@@ -158,7 +158,8 @@ def read_labelled(source: str, run_config: RunConfig) -> tuple[Rows, list[Any]]:
     return texts_of(table, run_config.text_column), labels
 
 
-def _unlabeled(run_config: RunConfig) -> Corpus | None:
+def read_unlabeled(run_config: RunConfig) -> Corpus | None:
+    """Read the texts without labels, where some are named."""
     if run_config.unlabeled is None:
         return None
     return Corpus(texts_of(read_table(run_config.unlabeled), run_config.text_column))

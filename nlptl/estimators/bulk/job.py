@@ -36,7 +36,8 @@ class BulkJob:
     data : str
         A csv, tsv, jsonl or parquet file.
     output : str
-        A file of any of these kinds; the rows of ``data`` with two more columns.
+        A file of any of these kinds; the rows of ``data`` with further columns ``predicted`` and,
+        of classes, ``probability``.
     text_column : tuple of str
         One column, or two for pairs; empty takes those the model was trained on.
     chunk_rows : int

@@ -24,7 +24,7 @@ class WordEdits(Spec):
     copies : int
         Of each text.
     share : float
-        Of its words that are left out, and that change places with the next, from 0 to below 1.
+        Of its words that are left out, and that change places with the next, above 0 and below 1.
 
     References
     ----------

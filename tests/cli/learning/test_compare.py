@@ -40,6 +40,8 @@ def test_the_same_twice_is_refused(table, capsys):
     assert "both 'lora'" in capsys.readouterr().err
     assert main(["compare", table, "--transfer", "lora", "--output", "model"]) == 2
     assert "keeps nothing: no --output" in capsys.readouterr().err
+    assert main(["compare", table, "--transfer", "lora", "--overwrite"]) == 2
+    assert "no --overwrite" in capsys.readouterr().err
 
 
 def test_names_are_given_to_both_sides(tmp_path, support, tiny_encoder, capsys):
@@ -53,3 +55,14 @@ def test_names_are_given_to_both_sides(tmp_path, support, tiny_encoder, capsys):
     given = ["compare", str(path), "--encoder", str(tiny_encoder), *flags, *few]
     assert main([*given, "--against", "meaning"]) == 0, capsys.readouterr().err
     assert json.loads(capsys.readouterr().out)["against"] == "meaning"
+
+
+def test_texts_without_labels_go_to_what_takes_them(table, tmp_path, support, tiny_encoder, capsys):
+    more = tmp_path / "more.csv"
+    pd.DataFrame({"text": support[0][:40]}).to_csv(more, index=False)
+    given = ["compare", table, "--encoder", str(tiny_encoder), "--shots", "4", "--folds", "2"]
+    few = ["--rounds", "1", "--json", "--transfer", "selftraining"]
+    assert main([*given, *few, "--unlabeled", str(more)]) == 0, capsys.readouterr().err
+    assert json.loads(capsys.readouterr().out)["name"] == "selftraining"
+    assert main([*given, *few]) == 2
+    assert "needs labelled texts and others" in capsys.readouterr().err
