@@ -139,6 +139,42 @@ def by_class(
     return [np.concatenate(parts) for parts in batches]
 
 
+def alike(lengths: IntArray, *, part_cost: int) -> list[IntArray]:
+    """Cut rows into parts of like length, as far as that saves more padding than parts cost.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n,)
+        Tokens of each row; at least one row.
+    part_cost : int
+        What a part costs by itself, in tokens.
+
+    Returns
+    -------
+    list of ndarray
+        Row numbers, the shortest rows first; every row once.
+
+    Examples
+    --------
+    >>> lengths = np.array([3, 90, 4, 5])
+    >>> [part.tolist() for part in alike(lengths, part_cost=10)]
+    [[0, 2, 3], [1]]
+    """
+    order = np.argsort(lengths, kind="stable")
+    sizes, starts = lengths[order], np.arange(len(order))
+    costs, begins = np.zeros(len(order) + 1), np.zeros(len(order) + 1, np.int64)
+    for end in range(1, len(order) + 1):
+        found = costs[:end] + (end - starts[:end]) * sizes[end - 1] + part_cost
+        begins[end] = found.argmin()
+        costs[end] = found[begins[end]]
+    parts: list[IntArray] = []
+    end = len(order)
+    while end:
+        parts.append(order[begins[end] : end])
+        end = int(begins[end])
+    return parts[::-1]
+
+
 def _rarest(codes: AnyArray) -> IntArray:
     """Give the rarest label of each row; one more for rows without any."""
     counts = codes.sum(axis=0)

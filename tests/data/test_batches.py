@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nlptl.data.batches import by_class, by_length, like_lengths, shuffled
+from nlptl.data.batches import alike, by_class, by_length, like_lengths, shuffled
 
 
 @pytest.mark.parametrize("budget", [1, 7, 64, 10_000])
@@ -71,3 +71,22 @@ def test_batches_by_class_take_a_row_by_its_rarest_label():
 def test_a_class_alone_in_its_batch_is_no_error():
     found = list(by_class(np.zeros(1, int), 8, rng=np.random.default_rng(0)))
     assert [batch.tolist() for batch in found] == [[0]]
+
+
+@pytest.mark.parametrize("part_cost", [0, 20, 10_000])
+def test_parts_of_like_length_hold_every_row_and_save_padding(part_cost):
+    lengths = np.random.default_rng(0).integers(5, 250, 40)
+    parts = alike(lengths, part_cost=part_cost)
+    assert sorted(np.concatenate(parts)) == list(range(40))
+    cost = sum(len(part) * lengths[part].max() + part_cost for part in parts)
+    assert cost <= 40 * lengths.max() + part_cost  # all in one
+    assert cost <= (lengths + part_cost).sum()  # each alone
+    halves = np.array_split(np.argsort(lengths), 2)
+    assert cost <= sum(len(half) * lengths[half].max() + part_cost for half in halves)
+    longest = [lengths[part].max() for part in parts]
+    assert longest == sorted(longest)
+
+
+def test_rows_of_one_length_are_one_part():
+    assert len(alike(np.full(9, 4), part_cost=1)) == 1
+    assert [part.tolist() for part in alike(np.array([7]), part_cost=1)] == [[0]]

@@ -66,14 +66,16 @@ class Body:
         context = Context(network, folder.n_layers, seed, lambda texts: self.windows(texts, None))
         return network, [transfer.bind(context) for transfer in self.transfers]
 
-    def windows(self, texts: Sequence[Any], targets: Targets | None) -> Any:
-        """Tokenize texts, or pairs of them: ``LabelledWindows``."""
+    def windows(
+        self, texts: Sequence[Any], targets: Targets | None, *, most: int = _MOST_WINDOWS
+    ) -> Any:
+        """Tokenize texts, or pairs of them, up to so many windows each: ``LabelledWindows``."""
         from nlptl.training.networks.texts import LabelledWindows
 
         paired = len(texts) and not isinstance(texts[0], str)
         apart = bool(paired) and not self.start.joint
         single = [text for pair in texts for text in pair] if apart else texts
-        windows = first_windows(self.encoder.windows(single), _MOST_WINDOWS)
+        windows = first_windows(self.encoder.windows(single), most)
         return LabelledWindows(windows, targets, self._padding, sides=2 if apart else 1)
 
     def settings(self, seen: Any, config: LoopConfig) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def contrast(body: Body, rows: Rows, targets: Targets) -> tuple[FrozenFeatures, 
         return body.start, None
     from nlptl.training.networks.tuning import Tuning, tune
 
-    seen = body.windows(rows.texts, weigh_rows(targets, None))
+    seen = body.windows(rows.texts, weigh_rows(targets, None), most=1)
     how = Tuning(
         config,
         body.plan.seed,

@@ -11,12 +11,15 @@ import numpy as np
 import torch
 
 from nlptl.base.arrays import IntArray
-from nlptl.data.batches import by_class, dealt, like_lengths
+from nlptl.data.batches import alike, by_class, dealt, like_lengths
 from nlptl.training.config import LoopConfig
 from nlptl.training.losses import as_truth
 from nlptl.training.networks.texts import Batch, LabelledWindows
 
 TASK = "task"
+
+_PART_COST = 128
+"""Tokens that take as long as one more call of the network."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,8 @@ class TextFeed:
     where : torch.device
     by_class : bool
         Batches hold several rows of each of their classes.
+    in_parts : bool
+        Rows of a pass are read in parts of like length.
     """
 
     streams: Mapping[str, LabelledWindows]
@@ -48,6 +53,7 @@ class TextFeed:
     n_ranks: int
     where: Any
     by_class: bool = False
+    in_parts: bool = False
 
     def __len__(self) -> int:
         return len(self._order(self._leading, 0))
@@ -85,14 +91,17 @@ class TextFeed:
     def _batch(self, name: str, of_step: IntArray, some: IntArray) -> Batch:
         """Give a pass of some of the rows of a step; without any, one that counts nothing."""
         stream = self.streams[name]
-        shown = some if len(some) else of_step[:1]
-        targets = stream.targets
+        parts = [some if len(some) else of_step[:1]]
+        if self.in_parts:
+            found = alike(stream.sizes[parts[0]], part_cost=_PART_COST)
+            parts = [parts[0][places] for places in found]
+        shown, targets = np.concatenate(parts), stream.targets
         given = None if targets is None else targets.weights
         counts = np.ones(len(of_step)) if given is None else given[of_step]
         own = np.ones(len(shown)) if given is None else given[shown]
         weights = own * (self.n_ranks / max(counts.sum(), 1e-12)) * bool(len(some))
         return Batch(
-            stream.inputs(shown, self.where),
+            [stream.inputs(part, self.where) for part in parts],
             None if targets is None else as_truth(targets.codes[shown]).to(self.where),
             torch.from_numpy(weights.astype(np.float32)).to(self.where),
         )

@@ -179,15 +179,15 @@ class Batch:
 
     Attributes
     ----------
-    inputs : dict of str to Tensor
-        Token ids and masks.
+    inputs : list of dict of str to Tensor
+        Token ids and masks, in parts: one after the other they are all rows.
     truth : Tensor or None
         Codes or numbers to be learnt.
     weights : Tensor of shape (n,)
         They sum to 1 over all passes of a step, times the number of processes.
     """
 
-    inputs: dict[str, Any]
+    inputs: list[dict[str, Any]]
     truth: Any
     weights: Any
 
@@ -257,7 +257,8 @@ class Objective(nn.Module):
         return total
 
     def _outputs(self, batch: Batch) -> Outputs:
-        features = self.network.features(batch.inputs)
+        parts = [self.network.features(part) for part in batch.inputs]
+        features = parts[0] if len(parts) == 1 else torch.cat(parts)
         return Outputs(features, self.network.head(features), batch)
 
 
@@ -267,7 +268,7 @@ def _of_all(found: Outputs) -> Outputs:
     counts = weights > 0
     truth = found.batch.truth
     shown = None if truth is None else from_all(truth)[counts]
-    batch = replace(found.batch, inputs={}, truth=shown, weights=weights[counts])
+    batch = replace(found.batch, inputs=[], truth=shown, weights=weights[counts])
     return Outputs(from_all(found.features)[counts], from_all(found.logits)[counts], batch)
 
 

@@ -216,7 +216,8 @@ def _learner(objective: Objective, rows: LabelledWindows, how: Tuning, accelerat
         seed = how.seed + 100 * place_of_stage
         names = streams if stage.streams is None else stage.streams
         chosen = {n: streams[n] for n in names}
-        return TextFeed(chosen, how.config, seed, *ranks, where, by_class=compares)
+        parts = compares and not spreads_weights(accelerator)  # which wait for each other
+        return TextFeed(chosen, how.config, seed, *ranks, where, by_class=compares, in_parts=parts)
 
     return Learner(
         objective,

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -27,7 +29,7 @@ def taken(passes, name="task"):
     found = {}
     for batches, _ in passes:
         batch = batches[name]
-        for ids, weight in zip(batch.inputs["input_ids"], batch.weights, strict=True):
+        for ids, weight in zip(batch.inputs[0]["input_ids"], batch.weights, strict=True):
             if weight:
                 assert int(ids[0]) not in found
                 found[int(ids[0])] = float(weight)
@@ -45,7 +47,7 @@ def test_every_row_is_learnt_from_once_an_epoch_by_one_process(n_ranks, options)
         for part in parts:
             assert sum(share for _, share in part) == pytest.approx(1.0)
             for batches, _ in part:
-                tokens = batches["task"].inputs["input_ids"]
+                tokens = batches["task"].inputs[0]["input_ids"]
                 assert len(tokens) == 1 or tokens.numel() <= options.get("tokens_per_pass", 999)
         weights = {row: w for part in parts for row, w in taken(part).items()}
         assert sum(weights.values()) == pytest.approx(n_ranks)
@@ -76,7 +78,7 @@ def test_other_streams_give_as_many_rows_and_begin_again():
     for epoch in (0, 1):
         for step in range(5):
             parts = [feed(r, 2, streams=streams).passes(epoch, step) for r in (0, 1)]
-            tokens = [b["beside"].inputs["input_ids"] for part in parts for b, _ in part]
+            tokens = [b["beside"].inputs[0]["input_ids"] for part in parts for b, _ in part]
             both = torch.cat(tokens)[:, 0].numpy()
             assert len(both) == 8
             counts += np.bincount(both, minlength=11)
@@ -131,3 +133,18 @@ def test_rows_that_are_compared_keep_a_partner_in_their_pass(classes, of_each, p
             seen += met
     assert sorted(seen) == list(range(n))
     assert alone <= 0.05 * n
+
+
+def test_parts_of_a_pass_hold_its_rows_with_their_labels_and_weights():
+    sizes = np.where(np.arange(37) % 5 == 0, 400, 4)
+    streams = {"task": rows(np.arange(1.0, 38.0), sizes)}
+    plain, cut = feed(streams=streams), replace(feed(streams=streams), in_parts=True)
+    for step in range(len(plain)):
+        ((before, _),), ((after, _),) = plain.passes(0, step), cut.passes(0, step)
+        batch = after["task"]
+        order = [int(ids[0]) for part in batch.inputs for ids in part["input_ids"]]
+        assert batch.truth.tolist() == [row % 2 for row in order]
+        assert dict(zip(order, batch.weights.tolist(), strict=True)) == pytest.approx(
+            taken([(before, 1.0)])
+        )
+    assert any(len(b["task"].inputs) > 1 for s in range(len(cut)) for b, _ in cut.passes(0, s))

@@ -6,7 +6,14 @@ from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders import Pooling, TransformerEncoder
 from nlptl.encoders.contextual.shelf import read_encoder
-from nlptl.training.networks.texts import LabelledWindows, TextNetwork, log_loss, logits_of
+from nlptl.training.networks.texts import (
+    Batch,
+    LabelledWindows,
+    Objective,
+    TextNetwork,
+    log_loss,
+    logits_of,
+)
 from nlptl.transfer.features.frozen import FrozenFeatures
 
 TEXTS = ["the parcel came late", "help", "cancel my contract please", "add a second calendar"]
@@ -84,3 +91,20 @@ def test_rows_with_several_windows_count_as_long(tiny_encoder):
     rows = LabelledWindows(encoder.windows(["help", "please help me now " * 20]), None, 0)
     assert len(rows) == 2
     assert rows.sizes[1] > 16 > rows.sizes[0]
+
+
+def test_rows_in_parts_have_the_loss_and_gradients_of_a_whole_batch(tiny_encoder):
+    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    long = ["please help me now " * 20, "help", "cancel it", "thank you very much " * 15]
+    rows = LabelledWindows(encoder.windows(long), None, 0)
+    truth, weights = torch.tensor([0, 1, 0, 1]), torch.full((4,), 0.25)
+    found = []
+    for parts in ([[0, 1, 2, 3]], [[0], [1, 2], [3]]):
+        torch.manual_seed(0)
+        objective = Objective(network(encoder, Pooling(), [1.0]))
+        given = [rows.inputs(np.array(part), torch.device("cpu")) for part in parts]
+        loss = objective(({"task": Batch(given, truth, weights)}, 1.0), 0.0)
+        loss.backward()
+        found.append((loss.item(), next(objective.network.encoder.parameters()).grad))
+    assert found[0][0] == pytest.approx(found[1][0], abs=1e-6)
+    torch.testing.assert_close(found[0][1], found[1][1], atol=1e-6, rtol=1e-4)
