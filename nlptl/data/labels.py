@@ -143,6 +143,11 @@ class LabelCodec:
         return values
 
 
+def are_lists(answers: Any) -> bool:
+    """Whether any answer is a list of labels, or a row of zeros and ones."""
+    return any(isinstance(answer, list | set | frozenset | np.ndarray) for answer in answers)
+
+
 def distinct(labels: Iterable[Any]) -> AnyArray:
     """Give the distinct labels in sorted order, in an array of their own type.
 

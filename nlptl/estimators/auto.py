@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import clone, is_regressor
 from typing_extensions import Self
 
-from nlptl.base.arrays import AnyArray, IntArray
+from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import ConfigError, NlptlError
 from nlptl.base.specs import Spec
 from nlptl.data.corpus import as_corpora
-from nlptl.data.labels import as_values, distinct, key_of
+from nlptl.data.labels import are_lists, as_values, distinct, key_of
 from nlptl.data.rows import Rows
 from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.encoder import TransformerEncoder
@@ -23,6 +24,7 @@ from nlptl.estimators.fitting.contrasting import contrast_config
 from nlptl.estimators.fitting.transfers import as_transfers
 from nlptl.estimators.fitting.tuning import TUNING
 from nlptl.evaluation.gate import Splits, Verdict, judge
+from nlptl.evaluation.in_time import SplitsInTime
 from nlptl.training.config import LoopConfig
 from nlptl.training.processes import from_main
 from nlptl.transfer import (
@@ -50,7 +52,14 @@ _STEP = 4.0
 
 _TIMED = 16
 
-_Split = tuple[IntArray, IntArray]
+_PARTS = 5
+"""What takes next to no time is tried for such a part of the budget."""
+
+_Cost = Callable[[int], float]
+
+
+def _nothing(_: int) -> float:
+    return 0.0
 
 
 @dataclass(frozen=True)
@@ -179,34 +188,36 @@ def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> C
     rows = Rows([]) if auto.names and not len(answers) else model._rows(texts)
     classed, n = not is_regressor(model), len(rows)
     search = _Search(model, rows, answers, auto.budget_seconds)
-    if classed:
-        search.weigh_names(LabelMeaning(auto.names))
-    if n < 2:
-        return search.choice
     encoder = model._encoder()
     learns = isinstance(encoder, TransformerEncoder)
-    forward = from_main(lambda: _forward_seconds(encoder, rows)) if learns else 0.0
-    if learns and classed and n <= _CONTRASTED:
-        drawn = [Contrastive(), *search.kept]
-        seconds = forward * search.cost_of(contrast_config(as_transfers(drawn), n))
-        search.weigh("contrastive", search.named("contrastive"), drawn, seconds=seconds)
-    if classed and not _several(answers):
+    if learns and n > 1:
+        search.forward = from_main(lambda: _forward_seconds(encoder, rows))
+    contrasts = learns and classed and 1 < n <= _CONTRASTED
+    comparing = partial(contrast_config, as_transfers([Contrastive()]))
+    if classed:
+        later = search.training(comparing)(n) if contrasts else 0.0
+        search.weigh_names(LabelMeaning(auto.names), later=later)
+    if n < 2:
+        return search.choice
+    if contrasts:
+        drawn, cost = [Contrastive(), *search.kept], search.training(comparing)
+        search.weigh("contrastive", search.named("contrastive"), drawn, cost=cost)
+    if classed and not are_lists(answers):
         edits = WordEdits()
-        seconds = (1 + edits.copies) * search.cost + edits.copies * forward * n
-        search.weigh("word edits", *search.beside("edits", edits), seconds=seconds)
+        cost = search.more(1 + edits.copies, lambda n: edits.copies * n)
+        search.weigh("word edits", *search.beside("edits", edits), cost=cost)
         corpora = as_corpora(unlabeled, argument="unlabeled")
         if corpora:
-            seconds = search.cost + forward * sum(corpus.size for corpus in corpora.values())
-            chosen = search.beside("selftraining", SelfTraining())
-            search.weigh("self-training", *chosen, seconds=seconds, given={"unlabeled": unlabeled})
+            size = sum(corpus.size for corpus in corpora.values())
+            cost, chosen = (
+                search.more(1, lambda _: size),
+                search.beside("selftraining", SelfTraining()),
+            )
+            search.weigh("self-training", *chosen, cost=cost, given={"unlabeled": unlabeled})
     if learns and n >= _MANY:
-        drawn, seconds = [FullFineTune(), *search.kept], search.cost_of(TUNING)
-        search.weigh("all weights", search.named("full"), drawn, seconds=2 * forward * seconds)
+        drawn, cost = [FullFineTune(), *search.kept], search.training(lambda _: TUNING, times=2)
+        search.weigh("all weights", search.named("full"), drawn, cost=cost)
     return search.choice
-
-
-def _several(answers: list[Any] | AnyArray) -> bool:
-    return any(isinstance(answer, list | set | frozenset | np.ndarray) for answer in answers)
 
 
 @dataclass
@@ -218,7 +229,8 @@ class _Search:
     answers: list[Any] | AnyArray
     budget: float
     choice: Choice = field(default_factory=Choice)
-    cost: float = 0.0
+    forward: float = 0.0
+    cost: _Cost = _nothing
     given: Mapping[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
@@ -244,27 +256,39 @@ class _Search:
         both = [*(stands if isinstance(stands, list) else [stands]), further]
         return (name if self.choice.name == "frozen" else f"{self.choice.name}+{name}"), both
 
-    def cost_of(self, chosen: LoopConfig) -> float:
-        """Give what a training takes, in forward passes of a row; names are rows as well."""
-        config, n = self.model._training(chosen), len(self.rows)
-        for meaning in self.kept:
-            n += sum(map(len, meaning.texts(distinct(self.answers).tolist())))
-        steps: int | None = config.max_steps
-        seen = float(config.epochs * n if steps is None else steps * config.batch_size)
-        return _STEP * seen
+    def training(self, chosen: Callable[[int], LoopConfig], *, times: int = 1) -> _Cost:
+        """Give the seconds that training takes, by the number of rows; names are rows as well."""
+        classes = distinct(self.answers).tolist() if self.kept else []
+        named = sum(len(own) for meaning in self.kept for own in meaning.texts(classes))
 
-    def weigh_names(self, meaning: LabelMeaning) -> None:
-        """Try what names say; they are used untried where the rows cannot speak of them."""
+        def seconds(n: int) -> float:
+            config = self.model._training(chosen(n))
+            steps: int | None = config.max_steps
+            seen = config.epochs * (n + named) if steps is None else steps * config.batch_size
+            return float(times * _STEP * self.forward * seen)
+
+        return seconds
+
+    def more(self, times: int, read: Callable[[int], int]) -> _Cost:
+        """Give the seconds of what stands, so many times, and of reading further rows."""
+        stands = self.cost
+        return lambda n: times * stands(n) + self.forward * read(n)
+
+    def weigh_names(self, meaning: LabelMeaning, *, later: float) -> None:
+        """Try what names say; they are used untried where the rows cannot speak of them.
+
+        ``later`` seconds are left to what comes after it.
+        """
         note = ""
-        if not _several(self.answers):
+        if not are_lists(self.answers):
             told = {key_of(label) for label in meaning.labels}
             known = {key_of(label) for label in distinct(self.answers).tolist()}
             if told - known:
                 note = "there are classes without rows"
-            elif len(known) > 1 and self._too_few(self._splits(0.0)):
+            elif len(known) > 1 and self._too_few(self._splits(_nothing)):
                 note = "too few rows to try it; it mostly helps"
         if not note:
-            self.weigh("names", "meaning", meaning)
+            self.weigh("names", "meaning", meaning, later=later)
             return
         try:
             self._trial(meaning).fit(self.rows if len(self.rows) else [], self.answers)
@@ -279,12 +303,13 @@ class _Search:
         name: str,
         transfer: Any,
         *,
-        seconds: float = 0.0,
+        cost: _Cost = _nothing,
         given: Mapping[str, Any] | None = None,
+        later: float = 0.0,
     ) -> None:
         """Try a transfer against what stands, where there is time, and note what came of it."""
         began, verdict, note, used = time.perf_counter(), None, "", False
-        splits, stands = self._splits(seconds), self.choice
+        splits, stands, seconds = self._splits(cost, later), self.choice, cost(len(self.rows))
         if splits is None or self._too_few(splits):
             note = "no time for it" if splits is None else "too few rows to try it"
             if label == "contrastive" and seconds <= self.left and self._per_class >= _WORTH:
@@ -301,7 +326,7 @@ class _Search:
         self.choice.trials.append(Trial(label, verdict, used, took, note))
         if used:
             self.choice.transfer, self.choice.name = transfer, name
-            self.cost, self.given = seconds, given or {}
+            self.cost, self.given = cost, given or {}
 
     def _use(self, label: str, chosen: Choice, note: str) -> None:
         self.choice.trials.append(Trial(label, None, True, 0.0, note))
@@ -313,18 +338,23 @@ class _Search:
         kept = None if training is None else replace(training, checkpoints=None)
         return clone(self.model).set_params(transfer=transfer, training=kept)
 
-    def _splits(self, seconds: float) -> _InTime | None:
-        """Deal the rows as often as there is time for, beside a last fit."""
-        n, last = len(self.rows), max(seconds, self.cost)
-        if not seconds:
-            return _InTime(max(min(5, n), 2), _ROUNDS if n < _FEW else 1, goes_on=self._goes_on(0))
-        left = self.left - last
+    def _splits(self, cost: _Cost, later: float = 0.0) -> SplitsInTime | None:
+        """Deal the rows as often as there is time for, beside a last fit and what comes later."""
+        n, left = len(self.rows), self.left
+        last = max(cost(n), self.cost(n))
+        if not cost(n):  # what takes next to no time is tried for a part of the budget
+            goes_on = self._goes_on(max(later, left - self.budget / _PARTS))
+            rounds = _ROUNDS if n < _FEW else 1
+            read = self.forward * n
+            return SplitsInTime(max(min(5, n), 2), rounds, goes_on=goes_on) if read < left else None
+        left -= last
         for tried in (5, 4, 3, 2):
-            a_round = (seconds + self.cost) * (tried - 1)
+            seen = n * (tried - 1) // tried
+            a_round = (cost(seen) + self.cost(seen)) * tried
             if tried <= n and a_round <= left:
                 # What there is time for beyond a round is left to later trials, by half.
                 rounds = min(max(int(left / 2 / a_round), 1), _ROUNDS)
-                return _InTime(tried, rounds, goes_on=self._goes_on(last))
+                return SplitsInTime(tried, rounds, goes_on=self._goes_on(last))
         return None
 
     def _goes_on(self, reserved: float) -> Callable[[], bool]:
@@ -338,35 +368,6 @@ class _Search:
     @property
     def _per_class(self) -> float:
         return len(self.rows) / len({repr(answer) for answer in self.answers})
-
-
-@dataclass(frozen=True, kw_only=True)
-class _InTime(Splits):
-    """Splits that end early, though not before the second, when time is up.
-
-    Those that leave one class alone to learn from are left out.
-    """
-
-    goes_on: Callable[[], bool] = lambda: True
-
-    def of(self, answers: list[Any] | AnyArray, *, numeric: bool = False) -> list[_Split]:
-        dealt = super().of(answers, numeric=numeric)
-        if not (numeric or _several(answers)):
-            names = np.array([repr(answer) for answer in answers])
-            dealt = [split for split in dealt if len(set(names[split[0]])) > 1]
-        return _Ending(dealt, self.goes_on)
-
-
-class _Ending(list[_Split]):
-    def __init__(self, splits: list[_Split], goes_on: Callable[[], bool]) -> None:
-        super().__init__(splits)
-        self.goes_on = goes_on
-
-    def __iter__(self) -> Iterator[_Split]:
-        for place in range(len(self)):
-            if place > 1 and not self.goes_on():
-                return
-            yield self[place]
 
 
 def _first(problem: NlptlError) -> str:

@@ -21,7 +21,7 @@ def sha256_of(path: Path) -> str:
 def sha256_once(path: Path) -> str:
     """Give the sha256 of a file, hashed again only after its size or time of change has changed."""
     stat = path.stat()
-    return _remembered(path.resolve(), (stat.st_size, stat.st_mtime_ns))
+    return _remembered(path.absolute(), (stat.st_size, stat.st_mtime_ns))
 
 
 def fingerprint(settings: Any) -> str:

@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from nlptl.base.errors import InputError
-from nlptl.data.labels import LabelCodec, distinct
+from nlptl.data.labels import LabelCodec, are_lists, distinct
 
 SINGLE = {
     "str": ["b", "a", "b"],
@@ -96,3 +96,8 @@ def test_a_label_never_seen_names_row_value_and_the_nearest():
 
 def test_whole_and_broken_numbers_may_be_mixed():
     assert distinct([1, 2.5, 1]).tolist() == [1.0, 2.5]
+
+
+def test_answers_that_are_lists_are_told_from_others():
+    assert are_lists([["a"], []]) and are_lists(np.eye(2)) and are_lists([{"a"}])
+    assert not are_lists(["ab", 1, ("a", "b")]) and not are_lists([])

@@ -239,25 +239,46 @@ def test_what_no_trial_uses_is_refused_at_once(tiny_encoder, some, monkeypatch):
 def test_time_that_is_left_repeats_a_trial_and_time_that_is_not_ends_it(some, monkeypatch):
     monkeypatch.setattr(module, "_ROUNDS", 4)
     search = module._Search(TextClassifier(), Rows(some[0]), some[1], 100.0)
-    search.cost = 1.0
-    assert (search._splits(1.0).folds, search._splits(1.0).rounds) == (5, 4)
-    assert (search._splits(6.0).folds, search._splits(6.0).rounds) == (5, 1)
-    assert (search._splits(24.0).folds, search._splits(24.0).rounds) == (4, 1)
-    assert search._splits(99.0) is None
-    clock = iter([True, True, False])
-    splits = module._InTime(5, 4, goes_on=lambda: next(clock))
-    assert len(list(splits.of(some[1]))) == 4
+
+    def dealt(seconds, later=0.0):
+        found = search._splits(lambda n: seconds * n / 16, later)
+        return found and (found.folds, found.rounds)
+
+    search.cost = lambda n: n / 16
+    assert [dealt(seconds) for seconds in (1, 6, 24, 99)] == [(5, 4), (5, 1), (4, 1), None]
+    # A fold that takes as long as all rows takes so in each round.
+    search.cost = lambda _: 1.0
+    found = search._splits(lambda _: 24.0)
+    assert (found.folds, found.rounds) == (3, 1)
 
 
 def test_names_and_limits_count_in_what_is_foretold(some):
     model = TextClassifier(training=TrainingConfig(epochs=2, batch_size=8))
     search = module._Search(model, Rows(some[0]), some[1], 100.0)
-    plain = search.cost_of(CONTRAST)
-    assert plain == module._STEP * 2 * 16
+    search.forward = 0.5
+
+    def seconds(n, **options):
+        return search.training(lambda _: CONTRAST, **options)(n) / module._STEP / 0.5
+
+    assert seconds(16) == 2 * 16 and seconds(9, times=2) == 2 * 2 * 9
     search.choice.transfer = LabelMeaning()
-    assert search.cost_of(CONTRAST) == module._STEP * 2 * (16 + 4 * len(LabelMeaning().templates))
+    assert seconds(16) == 2 * (16 + 4 * len(LabelMeaning().templates))
     model.set_params(training=TrainingConfig(max_steps=1, batch_size=8))
-    assert search.cost_of(CONTRAST) == module._STEP * 8
+    assert seconds(16) == 8
+    search.cost = lambda n: 10.0 * n
+    assert search.more(3, lambda n: 2 * n)(4) == 3 * 40 + 0.5 * 8
+
+
+def test_what_takes_no_time_leaves_time_to_what_comes_later(some):
+    search = module._Search(TextClassifier(), Rows(some[0]), some[1], 100.0)
+    assert not search._splits(module._nothing, 100.0).goes_on()
+    free = search._splits(module._nothing)
+    assert free.goes_on()
+    search.started -= 100.0 / module._PARTS  # a part of the budget is over
+    assert not free.goes_on()
+    assert search._splits(module._nothing).goes_on()  # the next has a part of its own
+    search.forward = 1e9
+    assert search._splits(module._nothing) is None
 
 
 def test_static_encoders_are_offered_what_needs_no_training(some, vectors_file):
@@ -281,7 +302,7 @@ def test_names_that_do_not_suit_the_rows_are_not_used_untried(tiny_encoder):
 
 def test_a_class_of_one_row_does_not_end_all_trials(tiny_encoder, some):
     texts, labels = some[0][:12], ["often"] * 11 + ["seldom"]
-    model = TextClassifier(tiny_encoder, transfer=Auto(1e-3), training=QUICK).fit(texts, labels)
+    model = TextClassifier(tiny_encoder, transfer=Auto(20.0), training=QUICK).fit(texts, labels)
     assert model.transfer_verdict_.trials[0].verdict.scores.shape[0] >= 2
     with pytest.raises(InputError):
         TextClassifier(tiny_encoder, transfer="auto").fit(texts, [{"a": 1}] * 12)
