@@ -318,7 +318,10 @@ class _Search:
             pair = {label: self._trial(transfer), stands.name: self._trial(stands.transfer)}
             further = {label: given or {}, stands.name: self.given}
             try:
-                verdict = judge(pair, self.rows, self.answers, splits=splits, given=further)
+                score = _micro_f1 if are_lists(self.answers) else None
+                verdict = judge(
+                    pair, self.rows, self.answers, splits=splits, given=further, score=score
+                )
                 used = from_main(lambda: verdict.opens)
             except NlptlError as problem:
                 note = _first(problem)
@@ -368,6 +371,10 @@ class _Search:
     @property
     def _per_class(self) -> float:
         return len(self.rows) / len({repr(answer) for answer in self.answers})
+
+
+def _micro_f1(model: Any, rows: Rows, answers: Any) -> float:
+    return float(model.evaluate(rows, answers)["micro_f1"])
 
 
 def _first(problem: NlptlError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.base import clone
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.data.corpus import Corpus
-from nlptl.data.labels import LabelCodec, as_values, joined_values
+from nlptl.data.labels import LabelCodec, as_values, distinct, joined_values, key_of
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.static.encoder import StaticEncoder
@@ -23,6 +24,8 @@ from nlptl.heads.deciding.decision import Decision
 from nlptl.heads.linear.logistic import LogisticHead
 from nlptl.heads.soft import fit_shares
 from nlptl.transfer import Frozen
+
+logger = logging.getLogger("nlptl")
 
 _SHARPER = 2.0
 """Power to which the teacher's probabilities are raised before they are learnt from."""
@@ -66,7 +69,24 @@ def teach(teacher: Any, unlabeled: Any, *, student: Any = None, labelled: Any = 
         return _taught_shares(teacher, chosen, rows, known)
     texts = rows if known is None else rows.followed_by(known.rows)
     answers = as_values(teacher.predict(rows))
+    _warn_of_missing(teacher, answers, known)
     return chosen.fit(texts, answers if known is None else joined_values(answers, known.labels))
+
+
+def _warn_of_missing(teacher: Any, answers: Any, known: Corpus | None) -> None:
+    """Say which classes a student that learns answers will not know."""
+    codec = teacher.fitted_.codec
+    if not isinstance(codec, LabelCodec) or codec.form != "single":
+        return
+    shown = [*answers, *(() if known is None else as_values(known.labels))]
+    there = {key_of(label) for label in distinct(shown).tolist()}
+    missing = [label for label in codec.classes.tolist() if key_of(label) not in there]
+    if missing:
+        logger.warning(
+            "The teacher gives none of these texts the classes %s: the student will not know "
+            "them. More texts, or labelled ones, would show them.",
+            ", ".join(map(repr, missing)),
+        )
 
 
 def _known(labelled: Any) -> Corpus | None:

@@ -17,6 +17,7 @@ from nlptl.base.protocols import Features
 from nlptl.data.audit import AuditReport
 from nlptl.data.labels import LabelCodec, as_values, same_labels
 from nlptl.data.targets import Targets
+from nlptl.estimators.auto import Auto
 from nlptl.estimators.fitting.choosing import imbalance_for
 from nlptl.estimators.fitting.learning import with_classes
 from nlptl.estimators.fitting.scoring import Fitted
@@ -268,8 +269,10 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         known = replace(transfers.meaning, names=(*transfers.meaning.names, *further.names))
         given = self.transfer_ if isinstance(self.transfer_, list | tuple) else [self.transfer_]
         renewed = [known if isinstance(one, LabelMeaning) else one for one in given]
-        notes, self.transfer = self.notes_, renewed if len(renewed) > 1 else known
-        self.transfer_ = self.transfer
+        notes, self.transfer_ = self.notes_, renewed if len(renewed) > 1 else known
+        auto = Auto() if self.transfer == "auto" else self.transfer
+        decides = isinstance(auto, Auto)
+        self.transfer = replace(auto, names=known.names) if decides else self.transfer_
         self._keep(fitted, self.audit_, self.history_)
         self.notes_ = notes
         return self

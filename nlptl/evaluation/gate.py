@@ -137,7 +137,9 @@ def judge(
             tested.append(len(hidden) / len(rows))
             bar.update(1)
     scores = np.array(found)
-    gain = resampled_interval(scores[:, 0] - scores[:, 1], test_share=float(np.mean(tested)))
+    share = float(np.mean(tested))
+    step = 1 / (share * len(rows)) if score is None and not numeric else 0.0
+    gain = resampled_interval(scores[:, 0] - scores[:, 1], test_share=share, resolution=step)
     name, against = pair
     return Verdict(name, against, scores, gain)
 

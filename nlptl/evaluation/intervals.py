@@ -67,7 +67,9 @@ def paired_interval(differences: FloatArray) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
-def resampled_interval(differences: FloatArray, *, test_share: float) -> Interval:
+def resampled_interval(
+    differences: FloatArray, *, test_share: float, resolution: float = 0.0
+) -> Interval:
     """Give the mean of paired differences over splits of the same rows, with its interval.
 
     Splits share rows, so that their differences vary less than those of fresh data would. The
@@ -79,6 +81,9 @@ def resampled_interval(differences: FloatArray, *, test_share: float) -> Interva
         One difference a split, at least two.
     test_share : float
         Share of the rows that a split tests on, between 0 and 1.
+    resolution : float
+        The least step of a score, such as 1 over the rows tested: differences that happen to be
+        all alike are taken to vary as much as rounding to such steps makes them.
 
     References
     ----------
@@ -96,6 +101,7 @@ def resampled_interval(differences: FloatArray, *, test_share: float) -> Interva
     if not 0 < test_share < 1:
         raise InputError(f"test_share must lie between 0 and 1, got {test_share}.")
     mean = float(np.mean(differences))
-    spread = np.std(differences, ddof=1) * np.sqrt(1 / n + test_share / (1 - test_share))
+    apart = max(float(np.std(differences, ddof=1)), resolution / np.sqrt(12))
+    spread = apart * np.sqrt(1 / n + test_share / (1 - test_share))
     half = float(stats.t.ppf(0.975, n - 1) * spread)
     return Interval(mean, mean - half, mean + half)

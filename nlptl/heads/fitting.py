@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.base import clone
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Features
 from nlptl.base.threads import map_in_threads
 from nlptl.data.splits import stratified_folds, stratified_sample
@@ -117,7 +119,8 @@ def fit_solver(
         Deals rows into folds.
     unseen : bool
         Whether the features come from something that has not seen these labels: otherwise rows
-        that are held out are none, and probabilities stay as the head gives them.
+        that are held out are none, and probabilities stay as the head gives them, but for what
+        ``imbalance`` adds untried.
 
     Returns
     -------
@@ -125,13 +128,13 @@ def fit_solver(
         The fitted head and its decision.
     """
     scorer = _fit_any(head, X, targets, imbalance)
-    if targets.numeric or not (unseen or (imbalance is not None and not targets.several)):
-        return scorer, undecided(targets)
+    if targets.numeric or not unseen:
+        return scorer, undecided(targets, imbalance)
     held: HeldOut | None = getattr(scorer, "held_out_", None)
     if held is None:
         held = _hold_out(head, X, targets, imbalance, seed)
     if held is None:
-        return scorer, undecided(targets)
+        return scorer, undecided(targets, imbalance)
     return scorer, learn_decision(held.logits, targets.take(held.rows), imbalance)
 
 
@@ -150,9 +153,13 @@ def learn_decision(logits: FloatArray, targets: Targets, imbalance: Imbalance | 
     return Decision(temperature, offsets)
 
 
-def undecided(targets: Targets) -> Decision:
+def undecided(targets: Targets, imbalance: Imbalance | None = None) -> Decision:
     """Give the decision where there was nothing to learn it from."""
-    return Decision(thresholds=np.full(targets.n_outputs, 0.5) if targets.several else None)
+    if targets.several:
+        return Decision(thresholds=np.full(targets.n_outputs, 0.5))
+    if imbalance is None or targets.numeric:
+        return Decision()
+    return Decision(offsets=imbalance.untried_offsets(targets.counts))
 
 
 def weigh_rows(targets: Targets, imbalance: Imbalance | None) -> Targets:
@@ -165,9 +172,21 @@ def weigh_rows(targets: Targets, imbalance: Imbalance | None) -> Targets:
 
 
 def fit_one(head: Any, X: Features, targets: Targets) -> Any:
-    """Fit a head, handing it weights only where there are some: not every head takes them."""
+    """Fit a head, handing it weights only where there are some.
+
+    Raises
+    ------
+    ConfigError
+        If there are some and the head takes none.
+    """
     if targets.weights is None:
         return head.fit(X, targets.codes)
+    taken = signature(head.fit).parameters.values()
+    if not any(one.name == "sample_weight" or one.kind is one.VAR_KEYWORD for one in taken):
+        raise ConfigError(
+            f"{type(head).__name__} takes no weights of rows, which sample_weight, "
+            "imbalance='balanced', WordEdits() and SelfTraining() need. Choose another head."
+        )
     return head.fit(X, targets.codes, sample_weight=targets.weights)
 
 
@@ -221,7 +240,9 @@ def _hold_out(
         # Of several labels every column is answered; of classes only those that were seen.
         known = np.arange(some.n_outputs) if some.several else np.flatnonzero(some.counts)
         if len(known) > 1 or some.several:
-            logits[:, known] = logits_of(_fit_any(head, X[seen], some, imbalance), X[hidden])
+            found = logits_of(_fit_any(head, X[seen], some, imbalance), X[hidden])
+            # A head that knows the names answers for classes without rows, too.
+            logits[:, known if found.shape[1] == len(known) else slice(None)] = found
         return logits
 
     parts = map_in_threads(one_fold, range(_FOLDS))

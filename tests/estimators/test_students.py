@@ -146,3 +146,11 @@ def test_a_student_may_know_names_itself(taught, tiny_encoder):
     blank = TextClassifier(tiny_encoder, transfer=LabelMeaning())
     student = teacher.distill(texts[:80], student=blank)
     assert student.predict(texts[:3]).shape == (3,)
+
+
+def test_classes_that_the_teacher_never_gives_are_named(taught, caplog):
+    teacher, texts = taught
+    chosen = [text for text in texts if teacher.predict([text])[0] in ("billing", "privacy")]
+    student = teacher.distill(chosen, student=TextClassifier(TfidfEncoder(), imbalance="balanced"))
+    assert student.classes_.tolist() == ["billing", "privacy"]
+    assert "'how_to'" in caplog.text and "will not know" in caplog.text

@@ -39,3 +39,15 @@ def test_splits_that_share_rows_make_the_interval_wider():
         resampled_interval(gains, test_share=1.0)
     with pytest.raises(InputError, match="at least two"):
         resampled_interval(gains[:1], test_share=0.2)
+
+
+def test_differences_that_happen_to_be_alike_are_no_proof():
+    alike = np.full(2, 0.25)
+    sure = resampled_interval(alike, test_share=0.5)
+    assert (sure.low, sure.high) == (0.25, 0.25)
+    careful = resampled_interval(alike, test_share=0.5, resolution=0.25)
+    assert careful.low < 0 < careful.value == 0.25
+    many = np.random.default_rng(0).normal(0.1, 0.2, 20)
+    assert resampled_interval(many, test_share=0.2, resolution=0.1) == resampled_interval(
+        many, test_share=0.2
+    )

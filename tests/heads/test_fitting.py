@@ -5,7 +5,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
 from nlptl import BlendHead, DiscriminantHead, LogisticHead, PrototypeHead, RidgeHead
+from nlptl.base.errors import ConfigError
 from nlptl.data.targets import Targets
+from nlptl.heads import MeaningHead, fitting
 from nlptl.heads.deciding.decision import Decision
 from nlptl.heads.deciding.imbalance import ClassWeights, LogitAdjustment
 from nlptl.heads.fitting import OneVsRest, fit_solver, learn_decision, logits_of, weigh_rows
@@ -115,3 +117,36 @@ def test_numbers_are_fitted_without_a_decision_to_learn():
         np.testing.assert_allclose(logits_of(scorer, X)[:, 0], targets.codes, atol=1e-2)
         assert decision == Decision()
     assert learn_decision(np.ones((30, 1)), targets, None) == Decision()
+
+
+def test_a_head_that_takes_no_weights_says_so(clouds):
+    X, y = clouds
+    weighed = Targets(y, 3, np.arange(90.0))
+    with pytest.raises(ConfigError, match="KNeighborsClassifier takes no weights of rows"):
+        fit_solver(KNeighborsClassifier(), X, weighed, imbalance=None, seed=0)
+
+
+def test_rows_that_the_features_know_decide_nothing(clouds, monkeypatch):
+    X, y = clouds
+    targets = Targets(y, 3)
+    monkeypatch.setattr(fitting, "_hold_out", lambda *_: pytest.fail("rows were held out"))
+    weighed = fit_solver(
+        RidgeClassifier(), X, targets, imbalance=ClassWeights(), seed=0, unseen=False
+    )[1]
+    assert weighed.temperature == 1.0 and weighed.offsets is None
+    some = targets.take(np.flatnonzero((y < 2) | (np.arange(90) > 84)))
+    moved = fit_solver(
+        RidgeClassifier(), X[: len(some)], some, imbalance=LogitAdjustment(), seed=0, unseen=False
+    )[1]
+    assert moved.temperature == 1.0
+    assert moved.offsets.argmax() == 2 and moved.offsets[2] > moved.offsets[0] > 0
+
+
+def test_a_head_that_answers_for_classes_without_rows_can_be_calibrated():
+    rng = np.random.default_rng(0)
+    names = np.eye(3, 8)
+    y = np.repeat([0, 1], 8)
+    X = names[y] + rng.normal(scale=0.3, size=(16, 8))
+    head = MeaningHead(labels=names, weight=2.0)
+    fitted, decision = fit_solver(head, X, Targets(y, 3), imbalance=None, seed=0)
+    assert decision.probabilities(fitted.logits(names)).argmax(axis=1).tolist() == [0, 1, 2]

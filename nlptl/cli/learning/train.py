@@ -145,10 +145,13 @@ def _tables(run_config: RunConfig) -> tuple[tuple[Rows, list[Any]], tuple[Rows, 
     if not run_config.test_share:
         return few_of(rows, labels, run_config), None
     train, test = _split(labels, run_config)
-    if not len(test):
-        return few_of(rows, labels, run_config), None
-    held_out = rows.take(test), [labels[i] for i in test]
-    return few_of(rows.take(train), [labels[i] for i in train], run_config), held_out
+    if run_config.shots is not None:  # of few rows none is lost to the test
+        train = k_shot(labels, run_config.shots, seed=run_config.seed)
+        others = np.setdiff1d(np.arange(len(labels)), train)
+        rng = np.random.default_rng(run_config.seed)
+        test = np.sort(rng.permutation(others)[: max(len(test), 1)])
+    learning = rows.take(train), [labels[i] for i in train]
+    return learning, (rows.take(test), [labels[i] for i in test]) if len(test) else None
 
 
 def read_labelled(source: str, run_config: RunConfig) -> tuple[Rows, list[Any]]:

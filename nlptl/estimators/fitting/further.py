@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.arrays import FloatArray
-from nlptl.base.errors import ConfigError
+from nlptl.base.errors import ConfigError, InputError
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.estimators.fitting.learning import Learning
@@ -89,6 +89,8 @@ def check_further(further: Rows, learning: Learning, encoder: Any | None) -> Non
     ------
     ConfigError
         If they do not go together.
+    InputError
+        If some are pairs of texts and others are not.
     """
     if learning.transfers.selftraining is None:
         if len(further) and not getattr(encoder, "learns_from_text", True):
@@ -104,6 +106,11 @@ def check_further(further: Rows, learning: Learning, encoder: Any | None) -> Non
         raise ConfigError(
             f"SelfTraining() needs labelled texts and others without labels, got {n} and "
             f"{len(further)}: fit(..., unlabeled=Corpus(texts))."
+        )
+    if further.are_pairs != learning.rows.are_pairs:
+        raise InputError(
+            "SelfTraining() labels texts like those with labels, got pairs of texts and single "
+            "texts."
         )
 
 

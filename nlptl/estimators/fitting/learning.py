@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -20,6 +20,7 @@ from nlptl.encoders.fused import FusedEncoder
 from nlptl.estimators.fitting.choosing import dense, targets_of
 from nlptl.estimators.fitting.scoring import Fitted
 from nlptl.estimators.fitting.transfers import Transfers
+from nlptl.heads.linear import OrdinalHead
 from nlptl.heads.meaning import MIDDLE, MeaningHead
 from nlptl.transfer.features.frozen import FrozenFeatures
 from nlptl.transfer.relations.meaning import LabelMeaning
@@ -163,7 +164,7 @@ def with_classes(fitted: Fitted, meaning: LabelMeaning, further: LabelMeaning) -
     before = vectors_of(meaning.texts(old), fitted.features)
     added = vectors_of(further.texts(new), fitted.features)
     offsets = fitted.scorer.decision.offsets
-    wide = None if offsets is None else np.append(offsets, np.zeros(len(new)))[order]
+    wide = None if offsets is None else np.append(offsets, [offsets.mean()] * len(new))[order]
     scorer = replace(
         fitted.scorer,
         fitted=head.extended(before, added, order),
@@ -221,11 +222,14 @@ def with_meaning(head: Any, meaning: LabelMeaning, *, unseen: bool) -> MeaningHe
     """
     if isinstance(head, MeaningHead):
         return head
+    if isinstance(head, OrdinalHead):
+        raise ConfigError(
+            "OrdinalHead has one direction for all classes, and no room for what each is called. "
+            "Leave it out beside LabelMeaning()."
+        )
     weight = MIDDLE if meaning.weight == "cv" and not unseen else meaning.weight
     return MeaningHead(base=head, weight=weight)
 
 
 def _is_empty(texts: Any) -> bool:
-    return (
-        isinstance(texts, Sequence | np.ndarray) and not isinstance(texts, str) and not len(texts)
-    )
+    return hasattr(texts, "__len__") and not isinstance(texts, str | dict) and not len(texts)

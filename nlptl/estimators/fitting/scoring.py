@@ -137,8 +137,16 @@ def fit_network_scorer(
 ) -> FittedScorer:
     """Train a head, and a fusion where there is one, with the training loop."""
     weighed = targets if targets.several else weigh_rows(targets, plan.imbalance)
-    done = fit_network(recipe, X, weighed, config=plan.config, seed=plan.seed, device=plan.device)
-    decision = undecided(targets)
+    done = fit_network(
+        recipe,
+        X,
+        weighed,
+        config=plan.config,
+        seed=plan.seed,
+        device=plan.device,
+        unseen=plan.unseen,
+    )
+    decision = undecided(targets, plan.imbalance)
     if done.held_out is not None:
         rows, logits = done.held_out
         decision = learn_decision(logits, targets.take(rows), plan.imbalance)

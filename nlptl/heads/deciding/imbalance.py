@@ -25,6 +25,10 @@ class Imbalance(Protocol):
         """Give what is added to the logits of each class, learnt from held-out rows."""
         ...
 
+    def untried_offsets(self, counts: IntArray) -> FloatArray | None:
+        """Give what is added where no row is held out, from the rows of each class."""
+        ...
+
 
 @dataclass(frozen=True)
 class ClassWeights:
@@ -51,6 +55,10 @@ class ClassWeights:
         """Nothing is added."""
         return None
 
+    def untried_offsets(self, counts: IntArray) -> FloatArray | None:
+        """Nothing is added."""
+        return None
+
 
 @dataclass(frozen=True)
 class LogitAdjustment:
@@ -72,14 +80,18 @@ class LogitAdjustment:
 
     def offsets(self, logits: FloatArray, codes: IntArray) -> FloatArray | None:
         """Take off the log class shares, times the best factor."""
-        counts = np.maximum(np.bincount(codes, minlength=logits.shape[1]), 0.5)
-        shares = np.log(counts / counts.sum())
+        shares = _log_shares(np.bincount(codes, minlength=logits.shape[1]))
 
         def macro_f1(factor: float) -> float:
             chosen = (logits - factor * shares).argmax(axis=1)
             return float(f1_score(codes, chosen, average="macro", zero_division=0))
 
         moved: FloatArray = -max(self.factors, key=macro_f1) * shares
+        return moved
+
+    def untried_offsets(self, counts: IntArray) -> FloatArray | None:
+        """Take off the log class shares, times the factor in the middle."""
+        moved: FloatArray = -float(np.median(self.factors)) * _log_shares(counts)
         return moved
 
 
@@ -94,6 +106,16 @@ class FocalLoss:
     def offsets(self, logits: FloatArray, codes: IntArray) -> FloatArray | None:
         """Nothing is added."""
         return None
+
+    def untried_offsets(self, counts: IntArray) -> FloatArray | None:
+        """Nothing is added."""
+        return None
+
+
+def _log_shares(counts: IntArray) -> FloatArray:
+    some = np.maximum(counts, 0.5)
+    shares: FloatArray = np.log(some / some.sum())
+    return shares
 
 
 IMBALANCE: MappingProxyType[str, Imbalance] = MappingProxyType(

@@ -18,6 +18,8 @@ from nlptl.heads.scores import LinearScores
 
 SHRINKAGES = (0.3, 0.6, 0.8, 0.9, 0.95, 0.99)
 MIDDLE = 0.95
+_LEAST = 0.05
+"""The ball is at least this share of how far class means lie apart."""
 
 
 class DiscriminantHead(LinearScores):
@@ -122,7 +124,9 @@ class _Clouds:
         turned = inside @ axes
         variances, turn = np.linalg.eigh(turned.T @ turned / n)
         priors = share.sum(axis=1) / share.sum()
-        ball = float((inside**2).sum()) / (n * d)
+        between = means - means.mean(axis=0)
+        # One row a class says nothing of how far rows lie from their mean.
+        ball = max(float((inside**2).sum()) / (n * d), _LEAST * float((between**2).mean()))
         return cls(means, np.log(priors), axes @ turn, np.maximum(variances, 0.0), ball)
 
     def weights_at(self, shrinkage: float) -> tuple[FloatArray, FloatArray]:

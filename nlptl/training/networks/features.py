@@ -126,6 +126,7 @@ def fit_network(
     config: LoopConfig,
     seed: int = 0,
     device: str | None = None,
+    unseen: bool = True,
 ) -> NetworkFit:
     """Train a network on features.
 
@@ -143,6 +144,9 @@ def fit_network(
     seed : int
         Of initial weights, order and dropout.
     device : str, optional
+    unseen : bool
+        Whether the features come from something that has not seen these rows: otherwise none can
+        be held out.
 
     Returns
     -------
@@ -150,7 +154,7 @@ def fit_network(
     """
     work = _Work(recipe, X, targets, seed, device)
     everything = np.arange(len(targets))
-    if len(targets) < _FEWEST:
+    if len(targets) < _FEWEST or not unseen:
         network, history = work.train(everything, config)
         return NetworkFit(network, history, None)
     folds = stratified_folds(targets.codes, _FOLDS, seed=seed)

@@ -69,6 +69,19 @@ def test_shots_and_a_test_table_are_used(capsys, data, tiny_encoder, tmp_path):
     assert "Not saved" in shown.out
 
 
+def test_of_few_rows_none_is_lost_to_the_test(capsys, few, tiny_encoder, tmp_path):
+    path = tmp_path / "few.csv"
+    table = pd.DataFrame({"text": few[0], "label": few[1]})
+    shots = int(table["label"].value_counts().min())
+    table.groupby("label").head(shots).to_csv(path, index=False)
+    base = (path, "--encoder", tiny_encoder, "--output")
+    code, shown = train(capsys, *base, tmp_path / "all", "--shots", shots)
+    assert code == 0, shown.err
+    assert "accuracy" not in shown.out  # every row was learnt from
+    code, shown = train(capsys, *base, tmp_path / "some", "--shots", shots - 2)
+    assert code == 0 and "accuracy" in shown.out
+
+
 def test_pairs_are_trained_on_two_columns(capsys, few, tiny_encoder, tmp_path):
     texts, labels = few
     path = tmp_path / "pairs.tsv"

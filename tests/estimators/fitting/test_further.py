@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.neighbors import KNeighborsClassifier
 
 from nlptl import (
     Contrastive,
@@ -157,3 +158,13 @@ def test_numbers_learn_from_copies_too(tiny_encoder, few):
     numbers = np.arange(len(few[0])) / 10
     model = TextRegressor(tiny_encoder, transfer=WordEdits(copies=1)).fit(few[0], numbers)
     assert np.isfinite(model.predict(few[0])).all()
+
+
+def test_heads_without_weights_and_pairs_beside_texts_are_refused(few):
+    texts, labels, corpus = halves(few)
+    neighbours = KNeighborsClassifier(1)
+    with pytest.raises(ConfigError, match="KNeighborsClassifier takes no weights"):
+        TextClassifier(TfidfEncoder(), transfer=WordEdits(), head=neighbours).fit(texts, labels)
+    pairs = list(zip(texts, texts[::-1], strict=True))
+    with pytest.raises(InputError, match="pairs of texts and single texts"):
+        TextClassifier(TfidfEncoder(), transfer=SelfTraining()).fit(pairs, labels, unlabeled=corpus)

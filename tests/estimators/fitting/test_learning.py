@@ -1,20 +1,26 @@
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import clone
 
 from nlptl import (
+    Auto,
     Contrastive,
     Frozen,
     FullFineTune,
     LabelMeaning,
     LogisticHead,
     MLPHead,
+    OrdinalHead,
     TextClassifier,
     TextRegressor,
 )
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import as_rows
-from nlptl.estimators.fitting.learning import learn_from
+from nlptl.estimators.fitting.learning import learn_from, with_classes
 from nlptl.estimators.fitting.transfers import as_transfers
 from nlptl.heads import MeaningHead
 
@@ -114,3 +120,38 @@ def test_what_makes_no_sense_is_refused(tiny_encoder):
         fitted.add_classes({"post": "letters"})
     with pytest.raises(ConfigError, match="given no name"):
         fitted.add_classes({})
+
+
+def test_no_rows_may_come_in_any_container(tiny_encoder):
+    for empty in (pd.Series([], dtype=str), np.array([], dtype=str), ()):
+        model = TextClassifier(tiny_encoder, transfer=LabelMeaning(NAMES)).fit(empty, [])
+        assert model.classes_.tolist() == ["money", "post"]
+
+
+def test_an_order_has_no_room_for_names(tiny_encoder):
+    head = OrdinalHead(order=("low", "high"))
+    model = TextClassifier(tiny_encoder, transfer=LabelMeaning(), head=head)
+    with pytest.raises(ConfigError, match="OrdinalHead has one direction for all classes"):
+        model.fit(["one text", "two texts"], ["low", "high"])
+
+
+def test_classes_added_to_a_model_that_chose_leave_the_choice_open(tiny_encoder):
+    model = TextClassifier(tiny_encoder, transfer=Auto(5.0, NAMES)).fit([], [])
+    model.add_classes({"login": "password reset"})
+    assert isinstance(model.transfer, Auto) and model.transfer.budget_seconds == 5.0
+    assert [label for label, _ in model.transfer.names] == ["post", "money", "login"]
+    assert model.predict(["password reset"]).tolist() == ["login"]
+    assert clone(model).fit([], []).classes_.tolist() == ["login", "money", "post"]
+
+
+def test_classes_that_are_added_get_the_mean_of_what_imbalance_adds(tiny_encoder):
+    texts = ["the box was broken", "a parcel", "the parcel came late", "charged twice"] * 3
+    labels = ["post", "post", "post", "money"] * 3
+    model = TextClassifier(tiny_encoder, transfer=LabelMeaning(NAMES), imbalance="logit_adjust")
+    scorer = model.fit(texts, labels).fitted_.scorer
+    moved = replace(scorer, decision=replace(scorer.decision, offsets=np.array([2.0, 1.0])))
+    wider = with_classes(
+        replace(model.fitted_, scorer=moved), LabelMeaning(NAMES), LabelMeaning({"login": "reset"})
+    )
+    assert wider.codec.classes.tolist() == ["login", "money", "post"]
+    assert wider.scorer.decision.offsets.tolist() == [1.5, 2.0, 1.0]

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,3 +55,13 @@ def test_a_network_has_a_history_and_a_solver_has_none(clouds):
     solved = fit_solver_scorer(LogisticHead(), X, Targets(y, 3), plan())
     assert len(trained.history.losses) > 0
     assert solved.history is None
+
+
+def test_a_network_holds_out_no_row_that_its_features_know(clouds):
+    X, y = clouds
+    knowing = replace(plan(LogitAdjustment()), unseen=False)
+    trained = fit_network_scorer(network(MLPHead((6,))), X, Targets(y, 3), knowing)
+    assert trained.history.scores == [] and len(trained.history.losses) == 4
+    assert trained.decision.temperature == 1.0
+    other = fit_network_scorer(network(MLPHead((6,))), X, Targets(y, 3), plan())
+    assert other.history.scores

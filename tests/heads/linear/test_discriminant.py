@@ -58,3 +58,10 @@ def test_heavy_rows_count_as_repetitions(clouds):
 def test_nonsense_is_refused(shrinkage, clouds):
     with pytest.raises(ConfigError, match="shrinkage must lie above 0"):
         DiscriminantHead(shrinkage=shrinkage).fit(*clouds)
+
+
+def test_one_row_a_class_is_not_believed_beyond_measure():
+    X = np.random.default_rng(0).normal(size=(4, 20))
+    head = DiscriminantHead().fit(X, np.arange(4))
+    assert head.predict(X).tolist() == [0, 1, 2, 3]
+    assert np.abs(head.logits(X)).max() < 1e4
