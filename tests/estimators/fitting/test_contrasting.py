@@ -19,6 +19,7 @@ from nlptl import (
 )
 from nlptl.base.errors import ConfigError
 from nlptl.data.targets import Targets
+from nlptl.encoders.contextual.shelf import read_encoder
 from nlptl.estimators.fitting import contrasting
 from nlptl.estimators.fitting.contrasting import CONTRAST, contrast_config, one_place
 from nlptl.estimators.fitting.transfers import as_transfers
@@ -89,6 +90,24 @@ def test_trainings_from_several_seeds_are_averaged(beside, tiny_encoder, orders,
     moved = "encoder.layer.0.attention.self.query.weight"
     assert not torch.equal(alone[0][moved], alone[1][moved])
     assert {path.name for path in (tmp_path / "3-4").iterdir()} >= {"seed-1", "seed-2"}
+
+
+@pytest.mark.parametrize("beside", [[], [LoRA(rank=4)], [LoRA(rank=4, merge=False)]], ids=repr)
+def test_weights_may_stay_near_their_start(beside, tiny_encoder, orders):
+    texts, labels = orders
+
+    def weights(**options):
+        transfer = [Contrastive(steps=4, **options), *beside]
+        model = tuned(tiny_encoder, texts[:16], labels[:16], transfer, training=None)
+        return model.fitted_.features.encoder.weights.model.state_dict()
+
+    start = TextClassifier(tiny_encoder).fit(texts[:4], labels[:4])._encoder()
+    start = read_encoder(start.folder, "float32", "cpu").model.state_dict()
+    full, near = weights(), weights(start_share=0.75)
+    for name, weight in near.items():
+        np.testing.assert_allclose(weight, 0.25 * full[name] + 0.75 * start[name], atol=1e-6)
+    moved = "encoder.layer.0.attention.self.query.weight"
+    assert not torch.equal(full[moved], start[moved])
 
 
 def test_names_are_drawn_to_their_texts(tiny_encoder, orders):
