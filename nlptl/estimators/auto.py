@@ -193,7 +193,8 @@ def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> C
     if learns and n > 1:
         search.forward = from_main(lambda: _forward_seconds(encoder, rows))
     contrasts = learns and classed and 1 < n <= _CONTRASTED
-    comparing = partial(contrast_config, as_transfers([Contrastive()]))
+    n_classes = n if are_lists(answers) else len(distinct(answers))
+    comparing = partial(contrast_config, as_transfers([Contrastive()]), n_classes=n_classes)
     if classed:
         later = search.training(comparing)(n) if contrasts else 0.0
         search.weigh_names(LabelMeaning(auto.names), later=later)

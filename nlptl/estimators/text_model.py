@@ -307,7 +307,8 @@ class TextModel(NestedParams):
             return start, self._fit_scorer(encoder, start, learning), None
         if transfers.refits_head:
             self._imbalance(targets, solver=True, tunes=False)  # refused before, not after
-            config = self._training(contrast_config(transfers, len(rows)))
+            chosen = contrast_config(transfers, len(rows), targets.n_outputs)
+            config = self._training(chosen)
             body = Body(transfers, start, FitPlan(config, None, self.seed, self.device))
             features, history = contrast(body, *learning.with_names)
             unmoved = features is start

@@ -26,8 +26,11 @@ CONTRAST = LoopConfig(
 )
 """What is taken where ``TrainingConfig`` leaves it open; epochs become fewer with more rows."""
 
-_SEEN = 2_000
+_SEEN = 4_000
 """Rows that are seen in all, where that takes no more epochs than ``CONTRAST`` has."""
+
+_A_CLASS, _FEWEST_FEW = 5, 10
+"""Epochs by the classes, and the fewest: two classes are soon apart."""
 
 _FEWEST_EPOCHS = 3
 _SAME = 0.98
@@ -36,13 +39,14 @@ _SAME = 0.98
 _SAMPLE = 256
 
 
-def contrast_config(transfers: Transfers, n_rows: int) -> LoopConfig:
-    """Give the settings for so many rows: fewer passes over more rows.
+def contrast_config(transfers: Transfers, n_rows: int, n_classes: int) -> LoopConfig:
+    """Give the settings for so many rows: fewer passes over more rows, more over more classes.
 
     Time grows at most in proportion to the rows.
     """
     steps = _asked(transfers, "steps")
-    epochs = min(max(round(_SEEN / n_rows), _FEWEST_EPOCHS), CONTRAST.epochs)
+    most = min(max(_A_CLASS * n_classes, _FEWEST_FEW), CONTRAST.epochs)
+    epochs = min(max(round(_SEEN / n_rows), _FEWEST_EPOCHS), most)
     return replace(CONTRAST, epochs=epochs if steps is None else 10_000, max_steps=steps)
 
 

@@ -28,8 +28,8 @@ class Contrastive(Spec):
     temperature : float
         Cosines are divided by it: the smaller, the more the nearest rows decide. Above 0.
     steps : int or None
-        Optimiser steps; None takes them by the number of rows. ``TrainingConfig(max_steps=...)``
-        has the last word.
+        Optimiser steps; None takes them by the number of rows and classes.
+        ``TrainingConfig(max_steps=...)`` has the last word.
     seeds : int
         Trainings, each from a seed of its own, whose encoders are averaged [3]_. At least 1.
         Of adapters, plain ones of LoRA only: of other kinds the last training is kept.

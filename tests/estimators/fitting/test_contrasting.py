@@ -134,13 +134,14 @@ def test_one_text_a_class_leaves_the_encoder_as_it_is(tiny_encoder, orders, capl
 def test_more_rows_take_more_steps_but_not_more_than_in_proportion():
     taken = {}
     for n in (4, 16, 64, 256, 1024, 4096):
-        config = contrast_config(as_transfers(Contrastive()), n)
+        config = contrast_config(as_transfers(Contrastive()), n, 4)
         taken[n] = config.epochs * n
     rows = sorted(taken)
     for fewer, more in pairwise(rows):
         assert taken[fewer] <= taken[more] <= taken[fewer] * more / fewer
-    assert contrast_config(as_transfers(Contrastive(steps=7)), 100).max_steps == 7
-    assert contrast_config(as_transfers(Contrastive()), 8).epochs == CONTRAST.epochs
+    assert contrast_config(as_transfers(Contrastive(steps=7)), 100, 4).max_steps == 7
+    given = [contrast_config(as_transfers(Contrastive()), 8, k).epochs for k in (1, 2, 4, 6, 77)]
+    assert given == [10, 10, 20, CONTRAST.epochs, CONTRAST.epochs]
 
 
 def test_a_checkpoint_is_gone_on_from(tiny_encoder, orders, tmp_path):
