@@ -47,7 +47,7 @@ _CONTRASTED = 1_000
 _WORTH = 4.0
 """Rows a class, in the mean, from which comparing texts mostly helps."""
 
-_STEP = 4.0
+_STEP = 3.0
 """Seconds of a training step, in forward passes of its rows."""
 
 _TIMED = 16

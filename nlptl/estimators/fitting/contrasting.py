@@ -29,10 +29,11 @@ CONTRAST = LoopConfig(
 _SEEN = 4_000
 """Rows that are seen in all, where that takes no more epochs than ``CONTRAST`` has."""
 
-_A_CLASS, _FEWEST_FEW = 5, 10
-"""Epochs by the classes, and the fewest: two classes are soon apart."""
+_A_CLASS, _ANY = 5, 15
+"""Epochs by the classes, and the fewest of few rows: two classes are soon apart."""
 
 _FEWEST_EPOCHS = 3
+
 _SAME = 0.98
 """Mean cosine from which texts of different classes count as one and the same."""
 
@@ -45,7 +46,7 @@ def contrast_config(transfers: Transfers, n_rows: int, n_classes: int) -> LoopCo
     Time grows at most in proportion to the rows.
     """
     steps = _asked(transfers, "steps")
-    most = min(max(_A_CLASS * n_classes, _FEWEST_FEW), CONTRAST.epochs)
+    most = min(max(_A_CLASS * n_classes, _ANY), CONTRAST.epochs)
     epochs = min(max(round(_SEEN / n_rows), _FEWEST_EPOCHS), most)
     return replace(CONTRAST, epochs=epochs if steps is None else 10_000, max_steps=steps)
 

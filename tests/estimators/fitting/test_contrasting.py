@@ -141,7 +141,7 @@ def test_more_rows_take_more_steps_but_not_more_than_in_proportion():
         assert taken[fewer] <= taken[more] <= taken[fewer] * more / fewer
     assert contrast_config(as_transfers(Contrastive(steps=7)), 100, 4).max_steps == 7
     given = [contrast_config(as_transfers(Contrastive()), 8, k).epochs for k in (1, 2, 4, 6, 77)]
-    assert given == [10, 10, 20, CONTRAST.epochs, CONTRAST.epochs]
+    assert given == [15, 15, 20, CONTRAST.epochs, CONTRAST.epochs]
 
 
 def test_a_checkpoint_is_gone_on_from(tiny_encoder, orders, tmp_path):
