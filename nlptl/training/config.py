@@ -23,9 +23,9 @@ class TrainingConfig(Spec):
     a decay of 0.05 for networks on frozen features (patience 8), 6 epochs of 16 rows at 1e-4 and
     0.01 for encoders (6), and up to 25 epochs of 64 rows at the same rate for ``Contrastive``.
 
-    Networks on frozen features always hold a fifth of the rows out, from 40 rows on, choose the
-    epoch by their log loss and train anew; ``metric``, ``keep``, ``validation_share``, ``refit``,
-    ``restarts``, ``accumulation``, ``tokens_per_pass`` and checkpoints are for encoders.
+    Networks on frozen features hold a fifth of the rows out, from 40 rows on and unless
+    ``validation_share`` is 0, choose the epoch by their log loss and train anew; ``metric``,
+    ``keep``, ``refit``, ``restarts``, ``accumulation``, ``tokens_per_pass`` and checkpoints are for encoders.
 
     Parameters
     ----------

@@ -4,9 +4,9 @@
                                                  [--variants NAME ...] [--sets ...] [--seeds ...]
 
 Four sets, three draws of 8 labels a class from the training split, judged on 800 other rows of it,
-so that no test row takes part in a choice; the best has to hold on two sets more. Every variant changes one thing. --quick takes one draw
-and the first three variants; --kept goes on where another run stopped. The claim is that no variant
-is clearly better than the default.
+so that no test row takes part in a choice; the best has to hold on two sets more. Every variant
+changes one thing. --quick takes one draw and the first three variants; --kept goes on where another
+run stopped. The claim is that no variant is clearly better than the default.
 """
 
 import sys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nlptl.base.arrays import AnyArray, FloatArray
@@ -137,15 +137,9 @@ def fit_network_scorer(
 ) -> FittedScorer:
     """Train a head, and a fusion where there is one, with the training loop."""
     weighed = targets if targets.several else weigh_rows(targets, plan.imbalance)
-    done = fit_network(
-        recipe,
-        X,
-        weighed,
-        config=plan.config,
-        seed=plan.seed,
-        device=plan.device,
-        unseen=plan.unseen,
-    )
+    # Rows that the features come from could not tell how long to train.
+    config = plan.config if plan.unseen else replace(plan.config, validation_share=0.0)
+    done = fit_network(recipe, X, weighed, config=config, seed=plan.seed, device=plan.device)
     decision = undecided(targets, plan.imbalance)
     if done.held_out is not None:
         rows, logits = done.held_out

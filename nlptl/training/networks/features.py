@@ -126,7 +126,6 @@ def fit_network(
     config: LoopConfig,
     seed: int = 0,
     device: str | None = None,
-    unseen: bool = True,
 ) -> NetworkFit:
     """Train a network on features.
 
@@ -141,12 +140,10 @@ def fit_network(
     targets : Targets
         Of the n rows.
     config : LoopConfig
+        With a ``validation_share`` of 0 no row is held out.
     seed : int
         Of initial weights, order and dropout.
     device : str, optional
-    unseen : bool
-        Whether the features come from something that has not seen these rows: otherwise none can
-        be held out.
 
     Returns
     -------
@@ -154,7 +151,7 @@ def fit_network(
     """
     work = _Work(recipe, X, targets, seed, device)
     everything = np.arange(len(targets))
-    if len(targets) < _FEWEST or not unseen:
+    if len(targets) < _FEWEST or not config.validation_share:
         network, history = work.train(everything, config)
         return NetworkFit(network, history, None)
     folds = stratified_folds(targets.codes, _FOLDS, seed=seed)
