@@ -25,7 +25,8 @@ class TrainingConfig(Spec):
 
     Networks on frozen features hold a fifth of the rows out, from 40 rows on and unless
     ``validation_share`` is 0, choose the epoch by their log loss and train anew; ``metric``,
-    ``keep``, ``refit``, ``restarts``, ``accumulation``, ``tokens_per_pass`` and checkpoints are for encoders.
+    ``keep``, ``refit``, ``restarts``, ``accumulation``, ``tokens_per_pass`` and checkpoints are
+    for encoders.
 
     Parameters
     ----------
