@@ -72,7 +72,13 @@ def tiny_encoder(tmp_path_factory) -> Path:
     return make_encoder(tmp_path_factory.mktemp("tiny-bert"))
 
 
-@pytest.fixture(params=FAMILIES)
+# Those two are built as others are, and are left to the slow tests.
+ALIKE = ("electra", "xlm-roberta")
+
+
+@pytest.fixture(
+    params=[pytest.param(f, marks=[pytest.mark.slow] if f in ALIKE else []) for f in FAMILIES]
+)
 def any_encoder(request, tmp_path) -> Path:
     """An encoder of each family, in a folder."""
     return make_encoder(tmp_path / "encoder", family=request.param)
