@@ -306,3 +306,21 @@ def test_a_class_of_one_row_does_not_end_all_trials(tiny_encoder, some):
     assert model.transfer_verdict_.trials[0].verdict.scores.shape[0] >= 2
     with pytest.raises(InputError):
         TextClassifier(tiny_encoder, transfer="auto").fit(texts, [{"a": 1}] * 12)
+
+
+def test_several_labels_are_judged_by_all_decisions(tiny_encoder, some, monkeypatch):
+    monkeypatch.setattr(module, "_forward_seconds", lambda *_: 1e-6)
+    asked, plain = [], module.judge
+
+    def watched(*given, score, **options):
+        asked.append(score)
+        return plain(*given, score=score, **options)
+
+    monkeypatch.setattr(module, "judge", watched)
+    several = [[label] for label in some[1]]
+    TextClassifier(tiny_encoder, transfer=Auto(20.0), training=QUICK).fit(some[0], several)
+    assert asked and all(score is module._micro_f1 for score in asked)
+    model = TextClassifier(tiny_encoder).fit(some[0], several)
+    assert (
+        module._micro_f1(model, some[0], several) == (model.evaluate(some[0], several)["micro_f1"])
+    )
