@@ -93,28 +93,16 @@ def contrast(body: Body, rows: Rows, targets: Targets) -> tuple[FrozenFeatures, 
     n_features = sum(width for _, width in body.start.groups(rows))
     build = partial(_build, body, seen.windows, n_features)
     network, history = tune(build, seen, how)
-    for place in range(1, int(_asked(body.transfers, "seeds") or 1)):
+    for place in range(1, _asked(body.transfers, "seeds") or 1):
         before = body.spared(network)
         network, history = tune(build, seen, _further(how, place))
         body.average(network, before, place / (place + 1))
-    share = _asked(body.transfers, "start_share")
-    if share:
-        body.average(network, body.spared(_untrained(build, body.plan.seed, network)), share)
     return body.features(network), history
 
 
-def _asked(transfers: Transfers, name: str) -> Any:
+def _asked(transfers: Transfers, name: str) -> int | None:
     """Give a setting of whichever transfer has it."""
     return next((n for one in transfers if (n := getattr(one, name, None))), None)
-
-
-def _untrained(build: Any, seed: int, trained: Any) -> Any:
-    """Give a network as it was before it was trained, beside the trained one."""
-    network, transfers = build(seed)
-    network.to(next(trained.parameters()).device)
-    for transfer in transfers:
-        transfer.finish()
-    return network
 
 
 def _further(how: Any, place: int) -> Any:

@@ -33,9 +33,6 @@ class Contrastive(Spec):
     seeds : int
         Trainings, each from a seed of its own, whose encoders are averaged [3]_. At least 1.
         Of adapters, plain ones of LoRA only: of other kinds the last training is kept.
-    start_share : float
-        Share that the weights from before training have in those that are kept [4]_, from 0 to
-        below 1.
 
     References
     ----------
@@ -44,14 +41,11 @@ class Contrastive(Spec):
        arXiv:2209.11055.
     .. [3] Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
        accuracy without increasing inference time", ICML 2022, arXiv:2203.05482.
-    .. [4] Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022,
-       arXiv:2109.01903.
     """
 
     temperature: float = 0.1
     steps: int | None = None
     seeds: int = 1
-    start_share: float = 0.0
 
     carries: ClassVar[str] = "features"
     setting: ClassVar[str] = "inductive"
@@ -68,8 +62,6 @@ class Contrastive(Spec):
             raise ConfigError(f"steps must be at least 1, or None, got {self.steps}.")
         if self.seeds < 1:
             raise ConfigError(f"seeds must be at least 1, got {self.seeds}.")
-        if not 0 <= self.start_share < 1:
-            raise ConfigError(f"start_share must be from 0 to below 1, got {self.start_share}.")
 
     def bind(self, context: Context) -> BoundTransfer:
         """Make ready to compare the rows of each batch."""

@@ -19,10 +19,10 @@ from nlptl import (
 )
 from nlptl.base.errors import ConfigError
 from nlptl.data.targets import Targets
-from nlptl.encoders.contextual.shelf import read_encoder
 from nlptl.estimators.fitting import contrasting
 from nlptl.estimators.fitting.contrasting import CONTRAST, contrast_config, one_place
 from nlptl.estimators.fitting.transfers import as_transfers
+from nlptl.training.networks import feeding
 
 FAST = TrainingConfig(learning_rate=3e-3, max_steps=40)
 
@@ -92,22 +92,20 @@ def test_trainings_from_several_seeds_are_averaged(beside, tiny_encoder, orders,
     assert {path.name for path in (tmp_path / "3-4").iterdir()} >= {"seed-1", "seed-2"}
 
 
-@pytest.mark.parametrize("beside", [[], [LoRA(rank=4)], [LoRA(rank=4, merge=False)]], ids=repr)
-def test_weights_may_stay_near_their_start(beside, tiny_encoder, orders):
-    texts, labels = orders
+def test_rows_are_read_in_parts_and_long_texts_by_their_first_window(
+    tiny_encoder, orders, monkeypatch
+):
+    longest, plain = [], feeding.alike
 
-    def weights(**options):
-        transfer = [Contrastive(steps=4, **options), *beside]
-        model = tuned(tiny_encoder, texts[:16], labels[:16], transfer, training=None)
-        return model.fitted_.features.encoder.weights.model.state_dict()
+    def watched(lengths, **options):
+        longest.append(int(lengths.max()))
+        return plain(lengths, **options)
 
-    start = TextClassifier(tiny_encoder).fit(texts[:4], labels[:4])._encoder()
-    start = read_encoder(start.folder, "float32", "cpu").model.state_dict()
-    full, near = weights(), weights(start_share=0.75)
-    for name, weight in near.items():
-        np.testing.assert_allclose(weight, 0.25 * full[name] + 0.75 * start[name], atol=1e-6)
-    moved = "encoder.layer.0.attention.self.query.weight"
-    assert not torch.equal(full[moved], start[moved])
+    monkeypatch.setattr(feeding, "alike", watched)
+    texts = [f"{text} phone app" * (1 + 20 * (i % 2)) for i, text in enumerate(orders[0][:8])]
+    model = tuned(tiny_encoder, texts, orders[1][:8], training=None)
+    assert max(longest) == 32  # the window of the encoder, though texts have several
+    assert len(model.history_.losses) == 15  # passes over few rows of two classes
 
 
 def test_names_are_drawn_to_their_texts(tiny_encoder, orders):

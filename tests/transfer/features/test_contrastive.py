@@ -69,7 +69,7 @@ def test_a_step_along_the_gradient_draws_classes_together():
     assert gap(features - 0.5 * features.grad) > gap(features) + 0.01
 
 
-@pytest.mark.parametrize("options", [{"temperature": 0.0}, {"steps": 0}, {"start_share": 1.0}])
+@pytest.mark.parametrize("options", [{"temperature": 0.0}, {"steps": 0}])
 def test_bad_choices_are_refused(options):
     with pytest.raises(ConfigError, match=next(iter(options))):
         Contrastive(**options)
