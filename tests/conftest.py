@@ -8,6 +8,8 @@ import sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if "PYTEST_XDIST_WORKER" in os.environ:  # each of the workers has a core
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pathlib import Path
 

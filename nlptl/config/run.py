@@ -37,7 +37,8 @@ class RunConfig:
     Attributes
     ----------
     data : str
-        File, folder or Hub name of the training table.
+        File, folder or Hub name of the training table; empty where names of classes are all
+        that is learnt from.
     text_column : tuple of str
         One column, or two for pairs of texts.
     label_column : str
@@ -45,7 +46,7 @@ class RunConfig:
     split : str or None
         Which split of a data set with several.
     shots : int or None
-        Train on so many rows of each class, drawn by ``seed``.
+        Train on so many rows of each class, drawn by ``seed``; 0 for the names of classes alone.
     test : str or None
         A table to evaluate on.
     test_share : float
@@ -66,7 +67,7 @@ class RunConfig:
         Refuse to run with another number of processes.
     """
 
-    data: str
+    data: str = ""
     text_column: tuple[str, ...] = ("text",)
     label_column: str = "label"
     split: str | None = None
@@ -136,7 +137,11 @@ class RunConfig:
 
 
 def read_run(
-    config: str | None, flags: Mapping[str, Any], *, transfer: str | None = None
+    config: str | None,
+    flags: Mapping[str, Any],
+    *,
+    transfer: str | None = None,
+    zero_shot: bool = False,
 ) -> RunConfig:
     """Join a YAML file with flags; flags win.
 
@@ -148,6 +153,8 @@ def read_run(
         Settings given on the command line; ``"head.C"`` sets an option of a part.
     transfer : str, optional
         What is taken where neither names a transfer.
+    zero_shot : bool
+        Whether names of classes may be all that is learnt from: ``shots`` of 0, or no data.
 
     Raises
     ------
@@ -167,20 +174,26 @@ def read_run(
     for name in plain:
         if name not in known:
             raise ConfigError(f"There is no setting {name!r} in {config!r}. {suggest(name, known)}")
-    if "data" not in plain:
+    described = zero_shot and "names" in parts["transfer"].options
+    if "data" not in plain and (not described or plain.get("shots")):
         raise ConfigError("There is no data to train on. Name a file: nlptl train DATA.csv")
+    if "data" not in plain:
+        plain["shots"] = 0
     columns = plain.get("text_column") or ("text",)
     plain["text_column"] = (columns,) if isinstance(columns, str) else tuple(columns)
-    return _typed({**plain, **parts})
+    return _typed({**plain, **parts}, fewest=0 if zero_shot else 1)
 
 
-def _typed(settings: dict[str, Any]) -> RunConfig:
+def _typed(settings: dict[str, Any], fewest: int) -> RunConfig:
     settings = {name: value for name, value in settings.items() if value is not None}
     numbers = {"shots": int, "seed": int, "test_share": float, "processes": int}
     for name in numbers.keys() & settings.keys():
         settings[name] = _number(name, settings[name], numbers[name])
-    if settings.get("shots", 1) < 1:
-        raise ConfigError(f"shots must be at least 1, got {settings['shots']}.")
+    if settings.get("shots", 1) < fewest:
+        raise ConfigError(f"shots must be at least {fewest}, got {settings['shots']}.")
+    named = (settings["transfer"].name or "frozen").split("+")
+    if settings.get("shots") == 0 and not {"meaning", "auto"} & {name.strip() for name in named}:
+        raise ConfigError("Without rows the names of classes decide: --transfer meaning, or auto.")
     if not 0 <= settings.get("test_share", 0.2) < 1:
         raise ConfigError(f"test_share must be 0 or lie below 1, got {settings['test_share']}.")
     task = settings.get("task", "classification")

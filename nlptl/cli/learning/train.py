@@ -4,22 +4,26 @@ The encoder stays frozen and a head learns (--transfer frozen, the default), or 
 (--transfer full), or an adapter and the head (--transfer lora). Tuning that was interrupted goes
 on from its last checkpoint (see --training.save_steps) when the same command runs again. Options of
 a part are written with a dot: --transfer.layers 2, --head.C 3 (without --head those of logistic).
+With --shots 0, or without DATA, the names of the classes are all that is learnt from.
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from nlptl.base.arrays import IntArray
-from nlptl.base.errors import StorageError
+from nlptl.base.errors import ConfigError, StorageError
 from nlptl.cli.console import add_columns, console, labels_of, show_warnings
 from nlptl.config.names import TABLES, find_class, options_of
 from nlptl.config.run import TASKS, RunConfig, read_run
 from nlptl.data.corpus import Corpus
+from nlptl.data.labels import are_lists
 from nlptl.data.rows import Rows
 from nlptl.data.splits import k_shot, number_split, stratified_split
 from nlptl.data.tables.reading import read_table, texts_of
@@ -30,6 +34,7 @@ from nlptl.estimators.text_regressor import TextRegressor
 from nlptl.reports.tables import audit_table
 from nlptl.storage.hashing import fingerprint, sha256_of
 from nlptl.training.processes import check_world, from_main
+from nlptl.transfer.relations.meaning import own_name
 
 EXAMPLES = """examples:
   nlptl train reviews.csv --text-column review --label-column stars --output model/
@@ -38,6 +43,8 @@ EXAMPLES = """examples:
   nlptl train essays.csv --task regression --label-column grade --output model/
   nlptl train data.csv --head mlp --head.hidden [128] --training.epochs 20 --output model/
   nlptl train --config run.yaml --seed 1 --output model-1/
+  nlptl train reviews.csv --shots 0 --transfer meaning --output model/
+  nlptl train --transfer meaning --transfer.names '{"post": "parcels", "pay": "money"}' --output m/
 """
 
 
@@ -60,7 +67,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--imbalance", metavar="NAME", help="balanced, logit_adjust or focal")
     parser.add_argument("--long-texts", metavar="NAME", help="windows or cut")
     parser.add_argument("--pair-encoding", metavar="NAME", help="auto, separate or joint")
-    parser.add_argument("--shots", metavar="N", help="train on N rows of each class only")
+    parser.add_argument("--shots", metavar="N", help="train on N rows of each class only; 0: none")
     parser.add_argument("--test", metavar="DATA", help="a table to evaluate on")
     parser.add_argument(
         "--test-share", metavar="SHARE", help="without --test: share of rows held out, default 0.2"
@@ -91,21 +98,20 @@ def run(given: Namespace, *, transfer: str | None = None) -> int:
         What is taken where neither flags nor file name a transfer.
     """
     flags = {n: v for n, v in vars(given).items() if n not in ("config", "overwrite")}
-    run_config = read_run(given.config, flags, transfer=transfer)
+    run_config = read_run(given.config, flags, transfer=transfer, zero_shot=True)
     found = check_world(run_config.processes)
     out = console(quiet=found.rank > 0)
     settings = _settings(run_config)
     if from_main(lambda: _already_done(run_config, settings, overwrite=given.overwrite)):
-        out.print(f"{run_config.output} already holds the model of these settings: nothing to do.")
+        known = f"{run_config.output} already holds the model of these settings: nothing to do."
+        out.print(known, soft_wrap=True)
         return 0
-    model = run_config.model()
+    model = _named(run_config).model()
     training, testing = _tables(run_config)
-    others = {"the test data": testing[0]} if testing else {}
-    report = model.audit(*training, others=others)
-    out.print(audit_table(report))
-    show_warnings(report.warnings, out)
+    report = _audit(model, training, testing, out) if len(training[0]) else None
     model.fit(*training, unlabeled=read_unlabeled(run_config))
-    model.audit_ = report  # the one that knows of the test data too
+    if report is not None:
+        model.audit_ = report  # the one that knows of the test data too
     _report(model, training, testing, out)
     if run_config.output is None:
         out.print("Not saved: give --output FOLDER to keep the model.")
@@ -120,13 +126,47 @@ def run(given: Namespace, *, transfer: str | None = None) -> int:
     return 0
 
 
+def _named(run_config: RunConfig) -> RunConfig:
+    """Name every class of the table where none of its rows is learnt from."""
+    if run_config.shots != 0 or not run_config.data:
+        return run_config
+    options, labels = run_config.transfer.options, read_labelled(run_config.data, run_config)[1]
+    if are_lists(labels):
+        raise ConfigError("Names of classes need one label a text; these rows have lists.")
+    told = _mapping(options.get("names", {}))
+    written = {str(label): (label, text) for label, text in told.items()}  # flags: keys are text
+    found = [(label, written.pop(str(label), (label, ()))[1]) for label in dict.fromkeys(labels)]
+    names = [[label, text or own_name(label)] for label, text in found]
+    named = {**options, "names": [*names, *map(list, written.values())]}
+    return replace(run_config, transfer=replace(run_config.transfer, options=named))
+
+
+def _mapping(names: Any) -> dict[Any, Any]:
+    """Read names of classes as a flag or a file gives them."""
+    try:
+        return dict(yaml.safe_load(names) if isinstance(names, str) else names)
+    except (yaml.YAMLError, TypeError, ValueError) as problem:
+        raise ConfigError(
+            f"names must give a text for each label, as {{post: parcels}}; got {names!r}."
+        ) from problem
+
+
+def _audit(model: TextClassifier | TextRegressor, training: Any, testing: Any, out: Any) -> Any:
+    """Look at the rows, and show what was found."""
+    others = {"the test data": testing[0]} if testing else {}
+    report = model.audit(*training, others=others)
+    out.print(audit_table(report))
+    show_warnings(report.warnings, out)
+    return report
+
+
 def _report(model: TextClassifier | TextRegressor, training: Any, testing: Any, out: Any) -> None:
     from nlptl.evaluation.intervals import share_interval
     from nlptl.reports.tables import choice_table, metrics_table
 
     if model.transfer_verdict_ is not None:
         out.print(choice_table(model.transfer_verdict_))
-    known = model.coverage(training[0])
+    known = model.coverage(training[0]) if len(training[0]) else None
     if known is not None:
         out.print(f"Word vectors: {known}.")
     if not testing:
@@ -139,6 +179,9 @@ def _report(model: TextClassifier | TextRegressor, training: Any, testing: Any, 
 
 def _tables(run_config: RunConfig) -> tuple[tuple[Rows, list[Any]], tuple[Rows, list[Any]] | None]:
     """Read the training rows and, where there are some, rows to evaluate on."""
+    if not run_config.data:
+        named = run_config.test
+        return (Rows([]), []), read_labelled(named, run_config) if named else None
     rows, labels = read_labelled(run_config.data, run_config)
     if run_config.test is not None:
         return few_of(rows, labels, run_config), read_labelled(run_config.test, run_config)
@@ -146,7 +189,7 @@ def _tables(run_config: RunConfig) -> tuple[tuple[Rows, list[Any]], tuple[Rows, 
         return few_of(rows, labels, run_config), None
     train, test = _split(labels, run_config)
     if run_config.shots is not None:  # of few rows none is lost to the test
-        train = k_shot(labels, run_config.shots, seed=run_config.seed)
+        train = _drawn(labels, run_config)
         others = np.setdiff1d(np.arange(len(labels)), train)
         rng = np.random.default_rng(run_config.seed)
         test = np.sort(rng.permutation(others)[: max(len(test), 1)])
@@ -179,15 +222,21 @@ def few_of(rows: Rows, labels: list[Any], run_config: RunConfig) -> tuple[Rows, 
     """Give as many rows of each class as were asked for."""
     if run_config.shots is None:
         return rows, labels
-    some = k_shot(labels, run_config.shots, seed=run_config.seed)
+    some = _drawn(labels, run_config)
     return rows.take(some), [labels[i] for i in some]
+
+
+def _drawn(labels: list[Any], run_config: RunConfig) -> IntArray:
+    if not run_config.shots:
+        return np.arange(0)
+    return k_shot(labels, run_config.shots, seed=run_config.seed)
 
 
 def _settings(run_config: RunConfig) -> dict[str, Any]:
     """Give the settings, and the content of the files they name."""
     tables = [run_config.data, run_config.test, run_config.unlabeled]
     named = [*tables, *run_config.encoder.options.values()]
-    paths = [Path(name) for name in named if isinstance(name, str) and Path(name).exists()]
+    paths = [Path(n) for n in named if isinstance(n, str) and n and Path(n).exists()]
     return {**run_config.to_json(), "sha256": {str(path): _content(path) for path in paths}}
 
 

@@ -81,7 +81,7 @@ class LabelMeaning(Spec):
         """
         told, kept = dict(self.names), self.templates
         return [
-            [sentence.format(name) for name in told.get(label) or _own(label) for sentence in kept]
+            [one.format(name) for name in told.get(label) or own_name(label) for one in kept]
             for label in labels
         ]
 
@@ -97,8 +97,14 @@ def _entry(entry: Any) -> tuple[Any, tuple[str, ...]]:
     return tuple(label) if isinstance(label, list) else key_of(label), several
 
 
-def _own(label: Any) -> tuple[str, ...]:
-    """Read a label as it is."""
+def own_name(label: Any) -> tuple[str, ...]:
+    """Read a label as it is.
+
+    Raises
+    ------
+    ConfigError
+        If it says nothing: a number, or a text without letters.
+    """
     name = str(label).replace("_", " ").strip() if isinstance(label, str) else ""
     if not any(letter.isalpha() for letter in name):
         raise ConfigError(

@@ -69,6 +69,55 @@ def test_shots_and_a_test_table_are_used(capsys, data, tiny_encoder, tmp_path):
     assert "Not saved" in shown.out
 
 
+def test_names_alone_are_learnt_from_and_held_against_the_table(
+    capsys, data, tiny_encoder, tmp_path
+):
+    base = (data, "--encoder", tiny_encoder, "--shots", 0, "--transfer", "meaning")
+    told = "{how_to: help with a calendar, gone: cancel my contract}"
+    code, shown = train(capsys, *base, "--transfer.names", told, "--output", tmp_path / "m")
+    assert code == 0, shown.err
+    assert "accuracy" in shown.out and "Audit" not in shown.out
+    model = TextClassifier.load(tmp_path / "m")
+    assert model.classes_.tolist() == ["billing", "gone", "how_to"]
+    texts = dict(model.transfer.names)
+    assert texts["how_to"] == ("help with a calendar",) and texts["billing"] == ("billing",)
+
+
+def test_without_a_table_the_names_are_the_classes(capsys, data, tiny_encoder, tmp_path):
+    told = '{"billing": "money", "how_to": "help"}'
+    base = ("--encoder", tiny_encoder, "--transfer", "meaning", "--transfer.names", told)
+    code, shown = train(capsys, *base, "--test", data, "--output", tmp_path / "m")
+    assert code == 0, shown.err
+    assert "accuracy" in shown.out
+    assert TextClassifier.load(tmp_path / "m").classes_.tolist() == ["billing", "how_to"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ((), "the names of classes decide: --transfer meaning"),
+        (("--transfer", "meaning"), "Label '3' says nothing of its texts"),
+        (("--transfer", "meaning", "--transfer.names", "stars"), "names must give a text for each"),
+    ],
+)
+def test_what_cannot_be_learnt_from_no_row_is_said(capsys, tmp_path, flags, said):
+    path = tmp_path / "stars.csv"
+    pd.DataFrame({"text": ["fine", "bad"], "label": [3, 1]}).to_csv(path, index=False)
+    code, shown = train(capsys, path, "--shots", 0, *flags)
+    assert code == 2
+    assert said in shown.err
+
+
+def test_numbers_are_described_by_flags(capsys, tiny_encoder, tmp_path):
+    path = tmp_path / "stars.parquet"
+    pd.DataFrame({"text": ["fine", "bad"] * 9, "label": [3, 1] * 9}).to_parquet(path)
+    base = (path, "--encoder", tiny_encoder, "--shots", 0, "--transfer", "meaning")
+    told = '{"1": "very bad", "3": "very good"}'
+    code, shown = train(capsys, *base, "--transfer.names", told, "--output", tmp_path / "m")
+    assert code == 0, shown.err
+    assert TextClassifier.load(tmp_path / "m").classes_.tolist() == [1, 3]
+
+
 def test_of_few_rows_none_is_lost_to_the_test(capsys, few, tiny_encoder, tmp_path):
     path = tmp_path / "few.csv"
     table = pd.DataFrame({"text": few[0], "label": few[1]})
