@@ -212,6 +212,9 @@ def linear_map_of(head: Any) -> tuple[FloatArray, FloatArray]:
 
     scikit-learn keeps one row for two classes: here each class has its own.
     """
+    if hasattr(head, "linear_map"):
+        own: tuple[FloatArray, FloatArray] = head.linear_map()
+        return own
     weights, offset = np.atleast_2d(head.coef_), np.atleast_1d(head.intercept_)
     offset = np.broadcast_to(offset, len(weights))
     if len(weights) == 1 and len(getattr(head, "classes_", ())) == 2:

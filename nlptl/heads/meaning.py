@@ -28,6 +28,9 @@ MIDDLE = 5.0
 _FEW = 16
 _FOLDS = 5
 _FEWEST = 8
+_NAMED = 8
+"""Rows that the mean of the names counts as, where the middle of all texts is told."""
+
 _ALONE = 10.0
 """Used without any labelled row; it decides how sure probabilities are, not which is highest."""
 
@@ -42,8 +45,8 @@ class MeaningHead(LinearScores):
     Parameters
     ----------
     base : head or None
-        What learns from the rows: a head with ``coef_``; None is ``BlendHead()``, and
-        ``LogisticHead`` of middle strength with fewer than 16 rows a class.
+        What learns from the rows: a head with ``coef_``, or ``PrototypeHead``; None is
+        ``BlendHead()``, and ``LogisticHead`` of middle strength with fewer than 16 rows a class.
     weight : float or "cv"
         Of the cosines.
     labels : ndarray of shape (n_classes, n_features) or None
@@ -54,7 +57,7 @@ class MeaningHead(LinearScores):
     coef_ : ndarray of shape (n_classes, n_features)
     intercept_ : ndarray of shape (n_classes,)
     centre_ : ndarray of shape (n_features,)
-        Mean of the rows.
+        Mean of the rows, to which the mean of the names counts as eight rows more.
     scale_ : float
         Mean length of the rows.
     weight_ : float
@@ -96,7 +99,8 @@ class MeaningHead(LinearScores):
             return self._by_names_alone(names)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         weights = _check_sample_weight(sample_weight, X)
-        self.centre_ = np.average(X, axis=0, weights=weights)
+        middle, share = np.average(X, axis=0, weights=weights), len(X) / (len(X) + _NAMED)
+        self.centre_ = share * middle + (1 - share) * names.mean(axis=0)
         self.scale_ = float(np.linalg.norm(X, axis=1).mean()) or 1.0
         base = self._learnt(X, y, weights, away)
         held: HeldOut | None = getattr(base, "held_out_", None)
@@ -193,12 +197,13 @@ class MeaningHead(LinearScores):
     def _check(base: Any, linear: bool) -> None:
         if not linear:
             raise ConfigError(
-                f"{type(base).__name__} is no linear head. Use BlendHead, LogisticHead or "
-                "DiscriminantHead with LabelMeaning()."
+                f"{type(base).__name__} is no linear head. Use BlendHead, LogisticHead, "
+                "DiscriminantHead or PrototypeHead with LabelMeaning()."
             )
 
     def _keep(self, base: Any, weight: float, held: HeldOut | None) -> Self:
-        self._check(base, hasattr(base, "coef_") and np.ndim(base.intercept_) > 0)
+        several = hasattr(base, "coef_") and np.ndim(base.intercept_) > 0
+        self._check(base, several or hasattr(base, "linear_map"))
         self.weight_, self.held_out_, self.classes_ = weight, held, base.classes_
         self.coef_, self.intercept_ = linear_map_of(base)
         if weight:

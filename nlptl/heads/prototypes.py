@@ -56,6 +56,11 @@ class PrototypeHead(ScoringHead):
         self.prototypes_ = (1 - self.shrink) * means + self.shrink * X.mean(axis=0)
         return self
 
+    def linear_map(self) -> tuple[FloatArray, FloatArray]:
+        """Give weights and offsets whose scores differ as ``logits`` do between classes."""
+        check_is_fitted(self)
+        return 2 * self.prototypes_, -(self.prototypes_**2).sum(axis=1)
+
     def logits(self, X: FloatArray) -> FloatArray:
         """Give minus the squared distance to each prototype: (n, n_classes)."""
         check_is_fitted(self)

@@ -4,7 +4,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from nlptl import DiscriminantHead, LogisticHead
+from nlptl import DiscriminantHead, LogisticHead, PrototypeHead
 from nlptl.base.errors import ConfigError
 from nlptl.heads import MeaningHead
 from nlptl.heads.meaning import MIDDLE
@@ -44,6 +44,20 @@ def test_names_help_one_row_a_class_and_step_back_later(named):
     hits = [(head.logits(X).argmax(axis=1) == y).mean() for head in (with_names, alone)]
     assert hits[0] > hits[1]
     assert with_names.weight_ == MIDDLE and with_names.held_out_ is None
+
+
+def test_a_name_is_one_more_row_of_a_prototype(named):
+    X, y, names = named
+    few = np.array([0, 1, 30, 31, 60, 61])
+    head = MeaningHead(base=PrototypeHead(), weight=0.0, labels=names).fit(X[few], y[few])
+    moved = names - names.mean(axis=0) + X[few].mean(axis=0)
+    rows, codes = np.concatenate([X[few], moved]), np.append(y[few], np.arange(3))
+    plain = PrototypeHead().fit(rows, codes)
+    apart = head.logits(X) - plain.logits(X)  # alike but for what all classes share
+    np.testing.assert_allclose(apart - apart[:, :1], 0, atol=1e-3)
+    with_names = MeaningHead(base=PrototypeHead(), labels=names).fit(X, y)
+    assert with_names.weight_ > 0
+    assert (with_names.logits(X).argmax(axis=1) == y).mean() > 0.9
 
 
 def test_held_out_rows_choose_the_weight(named):

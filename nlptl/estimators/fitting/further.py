@@ -17,6 +17,9 @@ from nlptl.estimators.fitting.scoring import FittedScorer
 from nlptl.transfer.features.frozen import FrozenFeatures
 from nlptl.transfer.instances import SelfTraining, WordEdits
 
+_NAMED = 8
+"""What the texts of a class count where no row is labelled."""
+
 
 def with_edits(learning: Learning, *, seed: int) -> Learning:
     """Put edited copies of the labelled rows beside them, where that was asked for.
@@ -65,8 +68,13 @@ def self_trained(
     """
     spec = learning.transfers.selftraining or SelfTraining()
     found, total = features.transform(further), _total(learning.targets)
+    asked = found
+    if not len(learning.rows):  # the names decide; where texts lie, these texts tell
+        total = float(_NAMED * learning.targets.n_outputs)
+        asked = found + (scorer.fitted.centre_ - found.mean(axis=0))
     for _ in range(spec.rounds):
-        rows, codes = spec.surest(scorer.probabilities(found))
+        rows, codes = spec.surest(scorer.probabilities(asked))
+        asked = found
         weights: FloatArray = np.full(len(rows), spec.weight * total / len(rows))
         added = Targets(codes, learning.targets.n_outputs, weights)
         again = refit(learning.with_beside(further.take(rows), added))
@@ -102,12 +110,12 @@ def check_further(further: Rows, learning: Learning, encoder: Any | None) -> Non
     targets, n = learning.targets, len(learning.rows)
     if targets.numeric or targets.several:
         raise ConfigError(f"SelfTraining() is for one label a text, got {targets.n_outputs}.")
-    if not len(further) or not n:
+    if not len(further) or not (n or learning.names):
         raise ConfigError(
-            f"SelfTraining() needs labelled texts and others without labels, got {n} and "
-            f"{len(further)}: fit(..., unlabeled=Corpus(texts))."
+            "SelfTraining() needs labelled texts (or names of classes) and others without labels, "
+            f"got {n} and {len(further)}: fit(..., unlabeled=Corpus(texts))."
         )
-    if further.are_pairs != learning.rows.are_pairs:
+    if n and further.are_pairs != learning.rows.are_pairs:
         raise InputError(
             "SelfTraining() labels texts like those with labels, got pairs of texts and single "
             "texts."

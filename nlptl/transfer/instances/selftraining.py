@@ -17,7 +17,8 @@ class SelfTraining(Spec):
     """The model labels texts that have no label, and its head learns from the surest of them [1]_.
 
     The texts are given to ``fit`` as ``unlabeled``. It stands beside ``Frozen`` or ``Contrastive``,
-    and can make a model surer of its mistakes: ``Auto`` tries it before it uses it.
+    and can make a model surer of its mistakes: ``Auto`` tries it before it uses it. Beside
+    ``LabelMeaning`` it needs no labelled text: the names of the classes begin.
 
     Parameters
     ----------
@@ -25,7 +26,8 @@ class SelfTraining(Spec):
         Of the texts that the model puts in a class, the surest are taken up to this share, above 0
         and at most 1.
     weight : float
-        What all texts taken count together, measured against all labelled rows; above 0.
+        What all texts taken count together, measured against all labelled rows, or eight rows a
+        class where there is none; above 0.
     rounds : int
         How often texts are labelled anew.
 

@@ -17,7 +17,7 @@ from nlptl import (
 )
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.data.labels import LabelCodec
-from nlptl.data.rows import as_rows
+from nlptl.data.rows import Rows, as_rows
 from nlptl.estimators.fitting.further import with_edits
 from nlptl.estimators.fitting.learning import learn_from
 from nlptl.estimators.fitting.transfers import as_transfers
@@ -127,7 +127,7 @@ def test_self_training_goes_with_a_tuned_encoder(tiny_encoder, few, tmp_path):
 @pytest.mark.parametrize(
     ("transfer", "labels", "given", "said"),
     [
-        (SelfTraining(), "ab", {}, r"needs labelled texts and others without labels, got 2 and 0"),
+        (SelfTraining(), "ab", {}, r"others without labels, got 2 and 0"),
         (SelfTraining(), [["a"], ["b"]], {"unlabeled": Corpus(["x"])}, "one label a text, got 2"),
         (WordEdits(), [["a"], ["b"]], {}, "one label a text, got texts with up to 2"),
         ([SelfTraining(), FullFineTune()], "ab", {}, r"Add Contrastive\(\), or leave the encoder"),
@@ -141,11 +141,19 @@ def test_what_does_not_go_together_is_refused(transfer, labels, given, said):
         model.fit(["one text", "two texts"], list(labels), **given)
 
 
-def test_names_alone_are_no_start_for_self_training(tiny_encoder):
+def test_names_alone_are_a_start_for_self_training(tiny_encoder, few, tmp_path):
     names = LabelMeaning({"a": "parcel", "b": "money"})
-    model = TextClassifier(tiny_encoder, transfer=[names, SelfTraining()])
-    with pytest.raises(ConfigError, match="got 0 and 2"):
-        model.fit([], [], unlabeled=Corpus(["x", "y"]))
+    alone = TextClassifier(tiny_encoder, transfer=names).fit([], [])
+    model = TextClassifier(tiny_encoder, transfer=[names, SelfTraining(share=1.0)])
+    with pytest.raises(ConfigError, match="got 0 and 0"):
+        model.fit([], [])
+    model.fit([], [], unlabeled=Corpus(few[0]))
+    head = model.fitted_.scorer.fitted
+    texts = model.fitted_.features.transform(Rows(few[0])).mean(axis=0)
+    far, near = (np.linalg.norm(one.centre_ - texts) for one in (alone.fitted_.scorer.fitted, head))
+    assert near < far / 2  # it knows where texts lie
+    again = TextClassifier.load(model.save(tmp_path / "model"))
+    assert list(again.predict(few[0])) == list(model.predict(few[0]))
 
 
 def test_texts_without_labels_have_to_be_a_corpus(few):
