@@ -72,9 +72,9 @@ class Auto(Spec):
     to pass a gate, paired splits of the rows at hand (repeated, where there is time) on which it
     does not lose in the mean; what the budget has no time to try is left out, or, where a single
     fit fits in, taken where experience speaks for it. Names of classes without a row are always
-    used. ``model.transfer_verdict_`` says what was tried. Weights of rows count in the last fit,
-    not in the trials; what fits into the budget depends on the machine, so that another run may
-    choose otherwise.
+    used, and, without any row, self-training where there are texts for it.
+    ``model.transfer_verdict_`` says what was tried. Weights of rows count in the last fit, not in
+    the trials; what fits into the budget depends on the machine: another run may choose otherwise.
 
     Parameters
     ----------
@@ -198,6 +198,10 @@ def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> C
     if classed:
         later = search.training(comparing)(n) if contrasts else 0.0
         search.weigh_names(LabelMeaning(auto.names), later=later)
+    corpora = as_corpora(unlabeled, argument="unlabeled")
+    if search.kept and corpora and not n:
+        chosen = Choice([*search.kept, SelfTraining()], "meaning+selftraining")
+        search._use("self-training", chosen, "no rows to try it on; it mostly helps")
     if n < 2:
         return search.choice
     if contrasts:
@@ -207,7 +211,6 @@ def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> C
         edits = WordEdits()
         cost = search.more(1 + edits.copies, lambda n: edits.copies * n)
         search.weigh("word edits", *search.beside("edits", edits), cost=cost)
-        corpora = as_corpora(unlabeled, argument="unlabeled")
         if corpora:
             size = sum(corpus.size for corpus in corpora.values())
             cost, chosen = (

@@ -146,6 +146,15 @@ def test_the_budget_is_kept(some):
     assert model.transfer_verdict_.verdicts["contrastive"] == "not tried"
 
 
+def test_without_rows_texts_without_labels_are_used(tiny_encoder, few):
+    auto = Auto(names={"a": "parcel", "b": "money"})
+    model = TextClassifier(tiny_encoder, transfer=auto)
+    model.fit([], [], unlabeled=Corpus(few[0]))
+    assert [trial.name for trial in model.transfer_verdict_.trials] == ["names", "self-training"]
+    assert SelfTraining() in model.transfer_ and model.transfer_verdict_.trials[1].used
+    assert not isinstance(model.fit([], []).transfer_, list)
+
+
 def test_the_command_line_tells_the_choice(tiny_encoder, support, tmp_path, capsys):
     texts, labels = support
     rows = [json.dumps({"text": t, "label": k}) for t, k in zip(texts, labels, strict=True)]
