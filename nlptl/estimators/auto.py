@@ -200,8 +200,8 @@ def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> C
         search.weigh_names(LabelMeaning(auto.names), later=later)
     corpora = as_corpora(unlabeled, argument="unlabeled")
     if search.kept and corpora and not n:
-        chosen = Choice([*search.kept, SelfTraining()], "meaning+selftraining")
-        search._use("self-training", chosen, "no rows to try it on; it mostly helps")
+        learnt = Choice([*search.kept, SelfTraining()], "meaning+selftraining")
+        search._use("self-training", learnt, "no rows to try it on; it mostly helps")
     if n < 2:
         return search.choice
     if contrasts:
