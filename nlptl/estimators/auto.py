@@ -23,6 +23,7 @@ from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.estimators.fitting.contrasting import contrast_config
 from nlptl.estimators.fitting.transfers import as_transfers
 from nlptl.estimators.fitting.tuning import TUNING
+from nlptl.evaluation.experience import EXPERIENCE
 from nlptl.evaluation.gate import Splits, Verdict, judge
 from nlptl.evaluation.in_time import SplitsInTime
 from nlptl.training.config import LoopConfig
@@ -213,10 +214,8 @@ def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> C
         search.weigh("word edits", *search.beside("edits", edits), cost=cost)
         if corpora:
             size = sum(corpus.size for corpus in corpora.values())
-            cost, chosen = (
-                search.more(1, lambda _: size),
-                search.beside("selftraining", SelfTraining()),
-            )
+            cost = search.more(1, lambda _: size)
+            chosen = search.beside("selftraining", SelfTraining())
             search.weigh("self-training", *chosen, cost=cost, given={"unlabeled": unlabeled})
     if learns and n >= _MANY:
         drawn, cost = [FullFineTune(), *search.kept], search.training(lambda _: TUNING, times=2)
@@ -323,8 +322,9 @@ class _Search:
             further = {label: given or {}, stands.name: self.given}
             try:
                 score = _micro_f1 if are_lists(self.answers) else None
+                known: dict[str, Any] = {"score": score, "experience": EXPERIENCE.get(label)}
                 verdict = judge(
-                    pair, self.rows, self.answers, splits=splits, given=further, score=score
+                    pair, self.rows, self.answers, splits=splits, given=further, **known
                 )
                 used = from_main(lambda: verdict.opens)
             except NlptlError as problem:

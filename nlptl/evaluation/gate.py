@@ -16,6 +16,7 @@ from nlptl.base.progress import progress_bar
 from nlptl.data.labels import as_values, values_at
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.splits import stratified_folds
+from nlptl.evaluation.experience import Experience
 from nlptl.evaluation.intervals import Interval, resampled_interval
 
 HELPS, HURTS, UNCLEAR = "helps", "hurts", "no clear difference"
@@ -36,12 +37,15 @@ class Verdict:
         With it, and without it, on the same rows of each split.
     gain : Interval
         Of the difference; it allows for splits that share rows.
+    experience : Experience or None
+        What was seen on other data.
     """
 
     name: str
     against: str
     scores: FloatArray
     gain: Interval
+    experience: Experience | None = None
 
     @property
     def says(self) -> str:
@@ -52,8 +56,11 @@ class Verdict:
 
     @property
     def opens(self) -> bool:
-        """Whether nothing speaks against it: the mean of the splits is not below."""
-        return self.gain.value >= -_ROUNDING
+        """Whether it is to be used: what the splits say, and experience, is no loss in the mean."""
+        seen = self.gain.value
+        if self.experience is not None:
+            seen = self.experience.weighed(self.gain, len(self.scores))
+        return seen >= -_ROUNDING
 
     def to_json(self) -> dict[str, Any]:
         """Describe the verdict with plain JSON values."""
@@ -63,17 +70,23 @@ class Verdict:
             "says": self.says,
             "gain": [self.gain.value, self.gain.low, self.gain.high],
             "scores": self.scores.tolist(),
+            "experience": self.experience and [self.experience.gain, self.experience.spread],
         }
 
     @classmethod
     def from_json(cls, described: dict[str, Any]) -> Self:
         """Read what ``to_json`` gave."""
         gain, scores = Interval(*described["gain"]), np.array(described["scores"])
-        return cls(described["name"], described["against"], scores, gain)
+        told = described.get("experience")
+        known = None if told is None else Experience(*told)
+        return cls(described["name"], described["against"], scores, gain, known)
 
     def __str__(self) -> str:
         n = len(self.scores)
-        return f"{self.name} {self.says} against {self.against}: {self.gain} on {n} splits"
+        said = f"{self.name} {self.says} against {self.against}: {self.gain} on {n} splits"
+        if self.experience is None or self.opens == (self.gain.value >= -_ROUNDING):
+            return said
+        return f"{said}, and {self.experience.gain:+.3f} on other data"
 
 
 def judge(
@@ -84,6 +97,7 @@ def judge(
     splits: Splits | None = None,
     score: Callable[[Any, Rows, Any], float] | None = None,
     given: Mapping[str, Mapping[str, Any]] | None = None,
+    experience: Experience | None = None,
 ) -> Verdict:
     """Hold two estimators against each other on repeated, paired splits of the same rows [1]_.
 
@@ -102,6 +116,9 @@ def judge(
         Without it ``estimator.score`` is taken.
     given : mapping of str to mapping, optional
         Further arguments of ``fit``, by the name of the estimator that gets them.
+    experience : Experience, optional
+        What was seen on other data, which counts the more the less the splits agree; it changes
+        what the verdict ``opens``, not what it ``says``.
 
     Returns
     -------
@@ -141,7 +158,7 @@ def judge(
     step = 1 / (share * len(rows)) if score is None and not numeric else 0.0
     gain = resampled_interval(scores[:, 0] - scores[:, 1], test_share=share, resolution=step)
     name, against = pair
-    return Verdict(name, against, scores, gain)
+    return Verdict(name, against, scores, gain, experience)
 
 
 @dataclass(frozen=True)

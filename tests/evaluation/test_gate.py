@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,8 @@ from sklearn.base import BaseEstimator
 
 from nlptl import Frozen, LogisticHead, TextClassifier, TfidfEncoder, TransformerEncoder
 from nlptl.base.errors import InputError
-from nlptl.evaluation.gate import HELPS, HURTS, UNCLEAR, Splits, judge
+from nlptl.evaluation.experience import Experience
+from nlptl.evaluation.gate import HELPS, HURTS, UNCLEAR, Splits, Verdict, judge
 
 
 class Knower(BaseEstimator):
@@ -166,3 +169,17 @@ def test_splits_that_end_early_are_judged_as_far_as_they_went():
             return super().of(answers, numeric=numeric)[:3]
 
     assert judge(SAME, TEXTS, LABELS, splits=Short(5, 4)).scores.shape == (3, 2)
+
+
+def test_experience_decides_where_splits_do_not_agree():
+    pair = {"names": Knower(0.45, 1), "frozen": Knower(0.5, 2)}
+    known = Experience(0.1, 0.05)
+    told = judge(pair, TEXTS[:20], LABELS[:20], experience=known)
+    assert told.gain.value < 0 and told.says == UNCLEAR
+    assert told.opens and not judge(pair, TEXTS[:20], LABELS[:20]).opens
+    assert str(told).endswith("and +0.100 on other data")
+    again = Verdict.from_json(told.to_json())
+    assert again.opens and again.experience == known
+    clear = judge({"names": Knower(0.05, 1), "frozen": Knower(0.9, 2)}, TEXTS, LABELS)
+    assert clear.says == HURTS
+    assert not replace(clear, experience=known).opens
