@@ -201,8 +201,9 @@ def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> C
         search.weigh_names(LabelMeaning(auto.names), later=later)
     corpora = as_corpora(unlabeled, argument="unlabeled")
     if search.kept and corpora and not n:
-        learnt = Choice([*search.kept, SelfTraining()], "meaning+selftraining")
-        search._use("self-training", learnt, "no rows to try it on; it mostly helps")
+        name, both = search.beside("selftraining", SelfTraining())
+        note = "no rows to try it on; it mostly helps"
+        search.use_untried("self-training", Choice(both, name), note, unlabeled)
     if n < 2:
         return search.choice
     if contrasts:
@@ -213,8 +214,7 @@ def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> C
         cost = search.more(1 + edits.copies, lambda n: edits.copies * n)
         search.weigh("word edits", *search.beside("edits", edits), cost=cost)
         if corpora:
-            size = sum(corpus.size for corpus in corpora.values())
-            cost = search.more(1, lambda _: size)
+            cost = search.more(1, lambda _: sum(one.size for one in corpora.values()))
             chosen = search.beside("selftraining", SelfTraining())
             search.weigh("self-training", *chosen, cost=cost, given={"unlabeled": unlabeled})
     if learns and n >= _MANY:
@@ -293,12 +293,7 @@ class _Search:
         if not note:
             self.weigh("names", "meaning", meaning, later=later)
             return
-        try:
-            self._trial(meaning).fit(self.rows if len(self.rows) else [], self.answers)
-        except NlptlError as problem:
-            self.choice.trials.append(Trial("names", None, False, 0.0, _first(problem)))
-        else:
-            self._use("names", Choice(meaning, "meaning"), note)
+        self.use_untried("names", Choice(meaning, "meaning"), note)
 
     def weigh(
         self,
@@ -321,8 +316,9 @@ class _Search:
             pair = {label: self._trial(transfer), stands.name: self._trial(stands.transfer)}
             further = {label: given or {}, stands.name: self.given}
             try:
-                score = _micro_f1 if are_lists(self.answers) else None
-                known: dict[str, Any] = {"score": score, "experience": EXPERIENCE.get(label)}
+                known: dict[str, Any] = {"experience": EXPERIENCE.get(label)}
+                if are_lists(self.answers):  # no accuracy, which experience is of
+                    known = {"score": _micro_f1}
                 verdict = judge(
                     pair, self.rows, self.answers, splits=splits, given=further, **known
                 )
@@ -335,7 +331,14 @@ class _Search:
             self.choice.transfer, self.choice.name = transfer, name
             self.cost, self.given = cost, given or {}
 
-    def _use(self, label: str, chosen: Choice, note: str) -> None:
+    def use_untried(self, label: str, chosen: Choice, note: str, unlabeled: Any = None) -> None:
+        """Take something without a trial, unless it cannot be fitted at all."""
+        rows: Any = self.rows if len(self.rows) else []
+        try:
+            self._trial(chosen.transfer).fit(rows, self.answers, unlabeled=unlabeled)
+        except NlptlError as problem:
+            self.choice.trials.append(Trial(label, None, False, 0.0, _first(problem)))
+            return
         self.choice.trials.append(Trial(label, None, True, 0.0, note))
         self.choice.transfer, self.choice.name = chosen.transfer, chosen.name
 

@@ -59,7 +59,7 @@ class Verdict:
         """Whether it is to be used: what the splits say, and experience, is no loss in the mean."""
         seen = self.gain.value
         if self.experience is not None:
-            seen = self.experience.weighed(self.gain, len(self.scores))
+            seen = self.experience.weighed(self.gain)
         return seen >= -_ROUNDING
 
     def to_json(self) -> dict[str, Any]:

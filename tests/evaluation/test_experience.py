@@ -9,20 +9,25 @@ from nlptl.evaluation.intervals import Interval, resampled_interval
 def test_many_splits_that_agree_outweigh_experience():
     gains = np.tile([-0.031, -0.029], 10)
     seen = resampled_interval(gains, test_share=0.2)
-    assert Experience(0.05, 0.05).weighed(seen, 20) == pytest.approx(-0.03, abs=1e-3)
+    assert Experience(0.05, 0.05).weighed(seen) == pytest.approx(-0.03, abs=1e-3)
 
 
 def test_splits_that_disagree_leave_it_to_experience():
     gains = np.tile([-0.53, 0.47], 2)
     seen = resampled_interval(gains, test_share=0.25)
-    assert Experience(0.05, 0.05).weighed(seen, 4) == pytest.approx(0.05, abs=0.01)
+    assert Experience(0.05, 0.05).weighed(seen) == pytest.approx(0.05, abs=0.01)
+
+
+def test_two_splits_that_agree_by_chance_do_not_outweigh_it():
+    seen = resampled_interval(np.array([-0.02, -0.02]), test_share=0.2, resolution=1 / 6)
+    assert Experience(0.05, 0.05).weighed(seen) > 0
 
 
 def test_the_mean_lies_between_by_precision():
     # The error of the splits is as large as the spread of what was seen: both count alike.
-    seen = Interval(-0.02, -0.02 - 0.1 * 3.182446, -0.02 + 0.1 * 3.182446)
-    assert Experience(0.06, 0.1).weighed(seen, 4) == pytest.approx(0.02, abs=1e-6)
-    assert Experience(0.06, 0.1).weighed(Interval(-0.02, -0.02, -0.02), 4) == -0.02
+    seen = Interval(-0.02, -0.02 - 0.195996, -0.02 + 0.195996)
+    assert Experience(0.06, 0.1).weighed(seen) == pytest.approx(0.02, abs=1e-6)
+    assert Experience(0.06, 0.1).weighed(Interval(-0.02, -0.02, -0.02)) == -0.02
 
 
 def test_a_spread_of_nought_is_refused():
