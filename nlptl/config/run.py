@@ -174,10 +174,11 @@ def read_run(
     for name in plain:
         if name not in known:
             raise ConfigError(f"There is no setting {name!r} in {config!r}. {suggest(name, known)}")
-    described = zero_shot and "names" in parts["transfer"].options
-    if "data" not in plain and (not described or plain.get("shots")):
-        raise ConfigError("There is no data to train on. Name a file: nlptl train DATA.csv")
-    if "data" not in plain:
+    if not plain.get("data"):
+        described = zero_shot and "names" in parts["transfer"].options
+        shots = _number("shots", plain.get("shots") or 0, int)
+        if not described or shots or plain.get("task") == "regression":
+            raise ConfigError("There is no data to train on. Name a file: nlptl train DATA.csv")
         plain["shots"] = 0
     columns = plain.get("text_column") or ("text",)
     plain["text_column"] = (columns,) if isinstance(columns, str) else tuple(columns)

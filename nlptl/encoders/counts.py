@@ -57,7 +57,10 @@ class TfidfEncoder(Spec):
         try:
             vectorizer.fit(list(texts))
         except ValueError as problem:
-            raise InputError(f"None of the {len(texts)} texts holds a word to count.") from problem
+            said = f"None of the {len(texts)} texts holds a word to count."
+            if not len(texts):
+                said = "TfidfEncoder learns its words from texts, and there are none."
+            raise InputError(said) from problem
         return type(self)(self.longest, self.most_terms, vectorizer)
 
     def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
@@ -70,6 +73,8 @@ class TfidfEncoder(Spec):
         """
         if self.fitted is None:
             raise InputError("TfidfEncoder learns from text: call fit(texts) first.")
+        if not len(texts):
+            return sparse.csr_matrix((0, len(self.fitted.vocabulary_)), dtype=np.float32)
         return sparse.csr_matrix(self.fitted.transform(list(texts)), dtype=np.float32)
 
     @property

@@ -70,12 +70,13 @@ class Auto(Spec):
     It begins with the encoder as it is, and adds one thing after the other: what the names of the
     classes mean, texts of a class drawn together (up to 1,000 rows), edited copies of the texts,
     texts without labels where ``fit`` is given some, all weights tuned (from 300 rows). Each has
-    to pass a gate, paired splits of the rows at hand (repeated, where there is time) on which it
-    does not lose in the mean; what the budget has no time to try is left out, or, where a single
-    fit fits in, taken where experience speaks for it. Names of classes without a row are always
-    used, and, without any row, self-training where there are texts for it.
-    ``model.transfer_verdict_`` says what was tried. Weights of rows count in the last fit, not in
-    the trials; what fits into the budget depends on the machine: another run may choose otherwise.
+    to pass a gate: paired splits of the rows at hand (repeated, where there is time), weighed
+    against what it gained on other data, speak of no loss. What the budget has no time to try is
+    left out, or, where a single fit fits in, taken where experience speaks for it. Names of classes
+    without a row are always used, and, without any row, self-training where there are texts for
+    it. ``model.transfer_verdict_`` says what was tried. Weights of rows count in the last fit, not
+    in the trials. What fits into the budget depends on the machine: another run may choose
+    otherwise.
 
     Parameters
     ----------

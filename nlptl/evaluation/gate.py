@@ -84,9 +84,14 @@ class Verdict:
     def __str__(self) -> str:
         n = len(self.scores)
         said = f"{self.name} {self.says} against {self.against}: {self.gain} on {n} splits"
+        return f"{said}, {self.besides}" if self.besides else said
+
+    @property
+    def besides(self) -> str:
+        """What other data say, where it turned the decision; else empty."""
         if self.experience is None or self.opens == (self.gain.value >= -_ROUNDING):
-            return said
-        return f"{said}, and {self.experience.gain:+.3f} on other data"
+            return ""
+        return f"but {self.experience.gain:+.3f} on other data"
 
 
 def judge(

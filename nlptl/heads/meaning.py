@@ -117,7 +117,7 @@ class MeaningHead(LinearScores):
         codes = np.append(y, np.arange(len(away)))
         counts = np.append(weights, np.full(len(away), weights.mean()))
         base = self._base(len(X))
-        if np.ptp(counts) == 0:  # not every head takes weights
+        if np.all(counts == 1):  # not every head takes weights
             return base.fit(rows, codes)
         return base.fit(rows, codes, sample_weight=counts)
 

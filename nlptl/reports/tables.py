@@ -92,7 +92,8 @@ def choice_table(choice: Any) -> Table:
         verdict = trial.verdict
         gain = "" if verdict is None else f"{verdict.gain.value:+.3f}"
         span = "" if verdict is None else f"{verdict.gain.low:+.3f} to {verdict.gain.high:+.3f}"
-        said = trial.note or (verdict.says if verdict else "")
+        says = () if verdict is None else (verdict.says, verdict.besides)
+        said = trial.note or ", ".join(filter(None, says))
         used = "yes" if trial.used else "no"
         table.add_row(trial.name, said, gain, span, used, f"{trial.seconds:.1f}")
     return table

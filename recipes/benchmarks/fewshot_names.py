@@ -32,13 +32,22 @@ def main() -> int:
     torch.set_num_threads(min(2, torch.get_num_threads()))
     seeds = given.seeds or range(3 if given.quick else 10)
     report, kept = Report("fewshot_names"), Kept(given.kept)
-    for name in given.sets or SETS:
-        judge_set(name, (0, 1, 8) if given.quick else SHOTS, list(seeds), report, kept)
+    shots = (0, 1, 8) if given.quick else SHOTS
+    found = [judge_set(name, shots, list(seeds), report, kept) for name in given.sets or SETS]
+    means = np.mean([[one["names", n] for n in shots] for one in found], axis=0)
+    told = ", ".join(f"{mean:.3f}" for mean in means)
+    report.claim(
+        f"over sets more labels never lower the mean ({told})", (np.diff(means) >= 0).all()
+    )
+    texts = float(np.mean([one["names and texts", 0] - one["names", 0] for one in found]))
+    report.claim(f"without a label, texts without labels give {texts:+.3f} over sets", texts > 0)
     return report.finish()
 
 
-def judge_set(name: str, shots: tuple[int, ...], seeds: list[int], report: Report, kept: Kept):
-    """Measure one set, and make its claims."""
+def judge_set(
+    name: str, shots: tuple[int, ...], seeds: list[int], report: Report, kept: Kept
+) -> dict[tuple[str, int], float]:
+    """Measure one set, and make its claims; give the means."""
     found: dict[tuple[str, int], np.ndarray] = {}
     rows = []
     for n in shots:
@@ -59,8 +68,9 @@ def judge_set(name: str, shots: tuple[int, ...], seeds: list[int], report: Repor
             rows[-1][f"{method}, spread"] = float(np.std(each))
         report.record(set=name, **rows[-1])
     report.table(f"{name}: accuracy, {len(seeds)} draws", rows)
+    every = {key: float(each.mean()) for key, each in found.items()}
     if len(seeds) < 2:
-        return
+        return every
     gain = paired_interval(found["names", 1] - found["plain", 1])
     report.claim(f"{name}, one label a class: names give {gain}", gain.value > 0)
     means = [float(found["names", n].mean()) for n in shots]
@@ -69,6 +79,7 @@ def judge_set(name: str, shots: tuple[int, ...], seeds: list[int], report: Repor
         f"{name}: more labels never lower the mean ({', '.join(f'{m:.3f}' for m in means)})",
         (steps >= 0).all(),
     )
+    return every
 
 
 def measured(name: str, shots: int, seed: int, method: str) -> float:

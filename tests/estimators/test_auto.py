@@ -11,6 +11,7 @@ from nlptl import (
     Frozen,
     FullFineTune,
     LabelMeaning,
+    MLPHead,
     SelfTraining,
     StaticEncoder,
     TextClassifier,
@@ -153,6 +154,9 @@ def test_without_rows_texts_without_labels_are_used(tiny_encoder, few):
     assert [trial.name for trial in model.transfer_verdict_.trials] == ["names", "self-training"]
     assert SelfTraining() in model.transfer_ and model.transfer_verdict_.trials[1].used
     assert not isinstance(model.fit([], []).transfer_, list)
+    model.set_params(head=MLPHead((8,)))  # which knows no names, so that none can be labelled by
+    model.fit([], [], unlabeled=Corpus(few[0]))
+    assert [trial.used for trial in model.transfer_verdict_.trials] == [True, False]
 
 
 def test_the_command_line_tells_the_choice(tiny_encoder, support, tmp_path, capsys):

@@ -177,7 +177,7 @@ def test_experience_decides_where_splits_do_not_agree():
     told = judge(pair, TEXTS[:20], LABELS[:20], experience=known)
     assert told.gain.value < 0 and told.says == UNCLEAR
     assert told.opens and not judge(pair, TEXTS[:20], LABELS[:20]).opens
-    assert str(told).endswith("and +0.100 on other data")
+    assert str(told).endswith(", but +0.100 on other data")
     again = Verdict.from_json(told.to_json())
     assert again.opens and again.experience == known
     clear = judge({"names": Knower(0.05, 1), "frozen": Knower(0.9, 2)}, TEXTS, LABELS)

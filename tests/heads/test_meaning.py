@@ -60,6 +60,14 @@ def test_a_name_is_one_more_row_of_a_prototype(named):
     assert (with_names.logits(X).argmax(axis=1) == y).mean() > 0.9
 
 
+def test_names_tell_where_the_middle_is_until_rows_do(named):
+    X, y, names = named
+    few = np.array([0, 30, 60])
+    head = MeaningHead(labels=names).fit(X[few], y[few])
+    middle = (3 * X[few].mean(axis=0) + 8 * names.mean(axis=0)) / 11
+    np.testing.assert_allclose(head.centre_, middle, rtol=1e-5)
+
+
 def test_held_out_rows_choose_the_weight(named):
     X, y, names = named
     good = MeaningHead(labels=names).fit(X, y)

@@ -23,7 +23,7 @@ from nlptl.cli.console import add_columns, console, labels_of, show_warnings
 from nlptl.config.names import TABLES, find_class, options_of
 from nlptl.config.run import TASKS, RunConfig, read_run
 from nlptl.data.corpus import Corpus
-from nlptl.data.labels import are_lists
+from nlptl.data.labels import are_lists, distinct
 from nlptl.data.rows import Rows
 from nlptl.data.splits import k_shot, number_split, stratified_split
 from nlptl.data.tables.reading import read_table, texts_of
@@ -67,7 +67,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--imbalance", metavar="NAME", help="balanced, logit_adjust or focal")
     parser.add_argument("--long-texts", metavar="NAME", help="windows or cut")
     parser.add_argument("--pair-encoding", metavar="NAME", help="auto, separate or joint")
-    parser.add_argument("--shots", metavar="N", help="train on N rows of each class only; 0: none")
+    parser.add_argument("--shots", metavar="N", help="train on N rows of each class only")
     parser.add_argument("--test", metavar="DATA", help="a table to evaluate on")
     parser.add_argument(
         "--test-share", metavar="SHARE", help="without --test: share of rows held out, default 0.2"
@@ -133,6 +133,7 @@ def _named(run_config: RunConfig) -> RunConfig:
     options, labels = run_config.transfer.options, read_labelled(run_config.data, run_config)[1]
     if are_lists(labels):
         raise ConfigError("Names of classes need one label a text; these rows have lists.")
+    distinct(labels)  # says which is missing
     told = _mapping(options.get("names", {}))
     written = {str(label): (label, text) for label, text in told.items()}  # flags: keys are text
     found = [(label, written.pop(str(label), (label, ()))[1]) for label in dict.fromkeys(labels)]
@@ -192,7 +193,8 @@ def _tables(run_config: RunConfig) -> tuple[tuple[Rows, list[Any]], tuple[Rows, 
         train = _drawn(labels, run_config)
         others = np.setdiff1d(np.arange(len(labels)), train)
         rng = np.random.default_rng(run_config.seed)
-        test = np.sort(rng.permutation(others)[: max(len(test), 1)])
+        most = max(len(test), 1) if run_config.shots else len(others)
+        test = np.sort(rng.permutation(others)[:most])
     learning = rows.take(train), [labels[i] for i in train]
     return learning, (rows.take(test), [labels[i] for i in test]) if len(test) else None
 

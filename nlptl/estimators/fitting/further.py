@@ -17,9 +17,6 @@ from nlptl.estimators.fitting.scoring import FittedScorer
 from nlptl.transfer.features.frozen import FrozenFeatures
 from nlptl.transfer.instances import SelfTraining, WordEdits
 
-_NAMED = 8
-"""What the texts of a class count where no row is labelled."""
-
 
 def with_edits(learning: Learning, *, seed: int) -> Learning:
     """Put edited copies of the labelled rows beside them, where that was asked for.
@@ -70,12 +67,12 @@ def self_trained(
     found, total = features.transform(further), _total(learning.targets)
     asked = found
     if not len(learning.rows):  # the names decide; where texts lie, these texts tell
-        total = float(_NAMED * learning.targets.n_outputs)
         asked = found + (scorer.fitted.centre_ - found.mean(axis=0))
     for _ in range(spec.rounds):
         rows, codes = spec.surest(scorer.probabilities(asked))
         asked = found
-        weights: FloatArray = np.full(len(rows), spec.weight * total / len(rows))
+        share = total / len(rows) if len(learning.rows) else 1.0
+        weights: FloatArray = np.full(len(rows), spec.weight * share)
         added = Targets(codes, learning.targets.n_outputs, weights)
         again = refit(learning.with_beside(further.take(rows), added))
         scorer = replace(again, decision=scorer.decision)
@@ -115,7 +112,7 @@ def check_further(further: Rows, learning: Learning, encoder: Any | None) -> Non
             "SelfTraining() needs labelled texts (or names of classes) and others without labels, "
             f"got {n} and {len(further)}: fit(..., unlabeled=Corpus(texts))."
         )
-    if n and further.are_pairs != learning.rows.are_pairs:
+    if further.are_pairs != learning.rows.are_pairs:
         raise InputError(
             "SelfTraining() labels texts like those with labels, got pairs of texts and single "
             "texts."

@@ -45,6 +45,8 @@ class ClassWeights:
 
     def row_weights(self, codes: IntArray) -> FloatArray | None:
         """Give each row the weight of its class, with mean 1."""
+        if not len(codes):
+            return None
         counts = np.maximum(np.bincount(codes), 1)
         weights = (counts.max() / counts) ** self.power
         of_rows: FloatArray = weights[codes]

@@ -26,8 +26,8 @@ class SelfTraining(Spec):
         Of the texts that the model puts in a class, the surest are taken up to this share, above 0
         and at most 1.
     weight : float
-        What all texts taken count together, measured against all labelled rows, or eight rows a
-        class where there is none; above 0.
+        What all texts taken count together, measured against all labelled rows; above 0. Where
+        no row is labelled, what each text counts, measured against a name.
     rounds : int
         How often texts are labelled anew.
 

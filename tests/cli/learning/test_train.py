@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from nlptl import FullFineTune, SelfTraining, TextClassifier, TextRegressor
+from nlptl.cli.learning import train as command
 from nlptl.cli.main import main
 
 
@@ -70,13 +71,17 @@ def test_shots_and_a_test_table_are_used(capsys, data, tiny_encoder, tmp_path):
 
 
 def test_names_alone_are_learnt_from_and_held_against_the_table(
-    capsys, data, tiny_encoder, tmp_path
+    capsys, data, tiny_encoder, tmp_path, monkeypatch
 ):
+    sizes, evaluate = [], command.evaluate_sharded
+    counted = lambda *given: sizes.append(len(given[1])) or evaluate(*given)  # noqa: E731
+    monkeypatch.setattr(command, "evaluate_sharded", counted)
     base = (data, "--encoder", tiny_encoder, "--shots", 0, "--transfer", "meaning")
     told = "{how_to: help with a calendar, gone: cancel my contract}"
     code, shown = train(capsys, *base, "--transfer.names", told, "--output", tmp_path / "m")
     assert code == 0, shown.err
     assert "accuracy" in shown.out and "Audit" not in shown.out
+    assert sizes == [len(pd.read_csv(data))]  # all rows test
     model = TextClassifier.load(tmp_path / "m")
     assert model.classes_.tolist() == ["billing", "gone", "how_to"]
     texts = dict(model.transfer.names)
@@ -89,6 +94,9 @@ def test_without_a_table_the_names_are_the_classes(capsys, data, tiny_encoder, t
     code, shown = train(capsys, *base, "--test", data, "--output", tmp_path / "m")
     assert code == 0, shown.err
     assert "accuracy" in shown.out
+    assert train(capsys, *base, "--shots", 0, "--imbalance", "balanced")[0] == 0
+    code, shown = train(capsys, *base, "--shots", 2)
+    assert code == 2 and "no data to train on" in shown.err
     assert TextClassifier.load(tmp_path / "m").classes_.tolist() == ["billing", "how_to"]
 
 

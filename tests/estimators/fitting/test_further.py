@@ -156,6 +156,24 @@ def test_names_alone_are_a_start_for_self_training(tiny_encoder, few, tmp_path):
     assert list(again.predict(few[0])) == list(model.predict(few[0]))
 
 
+def test_beside_names_each_text_counts_its_weight(tiny_encoder, few):
+    names = LabelMeaning({"a": "parcel", "b": "money"})
+    heads = []
+    for weight in (1.0, 0.125):
+        model = TextClassifier(tiny_encoder, transfer=[names, SelfTraining(weight=weight)])
+        heads.append(model.fit([], [], unlabeled=Corpus(few[0])).fitted_.scorer.fitted)
+    assert np.abs(heads[0].coef_ - heads[1].coef_).max() > 1e-3
+
+
+def test_what_cannot_stand_beside_names_is_said(tiny_encoder, few):
+    transfer = [LabelMeaning({"a": "parcel", "b": "money"}), SelfTraining()]
+    pairs = Corpus(list(zip(few[0], few[0][::-1], strict=True)))
+    with pytest.raises(InputError, match="pairs of texts and single texts"):
+        TextClassifier(tiny_encoder, transfer=transfer).fit([], [], unlabeled=pairs)
+    with pytest.raises(ConfigError, match="MeaningHead cannot be fitted to"):
+        TextClassifier(TfidfEncoder(), transfer=transfer).fit([], [], unlabeled=Corpus(few[0]))
+
+
 def test_texts_without_labels_have_to_be_a_corpus(few):
     model = TextClassifier(TfidfEncoder(), transfer=SelfTraining())
     with pytest.raises(InputError, match="Write unlabeled=Corpus"):
