@@ -317,12 +317,12 @@ class _Search:
             pair = {label: self._trial(transfer), stands.name: self._trial(stands.transfer)}
             further = {label: given or {}, stands.name: self.given}
             try:
-                known: dict[str, Any] = {"experience": EXPERIENCE.get(label)}
-                if are_lists(self.answers):  # no accuracy, which experience is of
-                    known = {"score": _micro_f1}
+                score = _micro_f1 if are_lists(self.answers) else None
                 verdict = judge(
-                    pair, self.rows, self.answers, splits=splits, given=further, **known
+                    pair, self.rows, self.answers, splits=splits, given=further, score=score
                 )
+                if score is None:  # experience is of accuracy
+                    verdict = verdict.with_experience(EXPERIENCE.get(label))
                 used = from_main(lambda: verdict.opens)
             except NlptlError as problem:
                 note = _first(problem)

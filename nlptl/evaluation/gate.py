@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,14 @@ class Verdict:
             seen = self.experience.weighed(self.gain)
         return seen >= -_ROUNDING
 
+    def with_experience(self, experience: Experience | None) -> Verdict:
+        """Give the same, weighed against what was seen on other data.
+
+        That counts the more the less the splits agree. It changes what the verdict ``opens``, not
+        what it ``says``.
+        """
+        return replace(self, experience=experience)
+
     def to_json(self) -> dict[str, Any]:
         """Describe the verdict with plain JSON values."""
         return {
@@ -102,7 +110,6 @@ def judge(
     splits: Splits | None = None,
     score: Callable[[Any, Rows, Any], float] | None = None,
     given: Mapping[str, Mapping[str, Any]] | None = None,
-    experience: Experience | None = None,
 ) -> Verdict:
     """Hold two estimators against each other on repeated, paired splits of the same rows [1]_.
 
@@ -121,9 +128,6 @@ def judge(
         Without it ``estimator.score`` is taken.
     given : mapping of str to mapping, optional
         Further arguments of ``fit``, by the name of the estimator that gets them.
-    experience : Experience, optional
-        What was seen on other data, which counts the more the less the splits agree; it changes
-        what the verdict ``opens``, not what it ``says``.
 
     Returns
     -------
@@ -163,7 +167,7 @@ def judge(
     step = 1 / (share * len(rows)) if score is None and not numeric else 0.0
     gain = resampled_interval(scores[:, 0] - scores[:, 1], test_share=share, resolution=step)
     name, against = pair
-    return Verdict(name, against, scores, gain, experience)
+    return Verdict(name, against, scores, gain)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -174,7 +172,7 @@ def test_splits_that_end_early_are_judged_as_far_as_they_went():
 def test_experience_decides_where_splits_do_not_agree():
     pair = {"names": Knower(0.45, 1), "frozen": Knower(0.5, 2)}
     known = Experience(0.1, 0.05)
-    told = judge(pair, TEXTS[:20], LABELS[:20], experience=known)
+    told = judge(pair, TEXTS[:20], LABELS[:20]).with_experience(known)
     assert told.gain.value < 0 and told.says == UNCLEAR
     assert told.opens and not judge(pair, TEXTS[:20], LABELS[:20]).opens
     assert str(told).endswith(", but +0.100 on other data")
@@ -182,4 +180,4 @@ def test_experience_decides_where_splits_do_not_agree():
     assert again.opens and again.experience == known
     clear = judge({"names": Knower(0.05, 1), "frozen": Knower(0.9, 2)}, TEXTS, LABELS)
     assert clear.says == HURTS
-    assert not replace(clear, experience=known).opens
+    assert not clear.with_experience(known).opens
