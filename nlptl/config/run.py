@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
-from nlptl.config.names import TABLES, build_encoder, build_joined
+from nlptl.config.names import TABLES, build, build_encoder, build_joined
+from nlptl.data.labels import are_lists, distinct
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_regressor import TextRegressor
 from nlptl.training.config import TrainingConfig
 from nlptl.training.processes import is_main
+from nlptl.transfer.relations.meaning import own_name
 
 PARTS = tuple(TABLES)
 _TUNED = ("contrastive", "full", "l2sp", "lora")
@@ -108,6 +110,28 @@ class RunConfig:
         if self.numeric:
             return TextRegressor(encoder, **parts)
         return TextClassifier(encoder, imbalance=self.imbalance, **parts)
+
+    def naming(self, labels: Sequence[Any]) -> RunConfig:
+        """Give the same with a name for each label that a table has, and those written down.
+
+        Raises
+        ------
+        ConfigError
+            If a label has no name that could be read, or rows have several.
+        InputError
+            If a label is missing.
+        """
+        if are_lists(labels):
+            raise ConfigError("Names of classes need one label a text; these rows have lists.")
+        options = self.transfer.options
+        told = build("transfer", "meaning", {"names": options.get("names", ())}).names
+        written = {str(label): (label, texts) for label, texts in told}  # flags: keys are text
+        names = []
+        for label in distinct(labels).tolist():
+            _, texts = written.pop(str(label), (label, ()))
+            names.append((label, texts or own_name(label)))
+        named = {**options, "names": [*names, *written.values()]}
+        return replace(self, transfer=replace(self.transfer, options=named))
 
     @property
     def checkpoints(self) -> Path | None:

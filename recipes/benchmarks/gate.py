@@ -31,7 +31,7 @@ from material import Kept, Report, arguments, few_and_others, test_rows
 
 from nlptl import Contrastive, Corpus, LabelMeaning, SelfTraining, TextClassifier, WordEdits
 from nlptl.evaluation.experience import EXPERIENCE, Experience
-from nlptl.evaluation.gate import Splits, judge
+from nlptl.evaluation.gate import Splits, Verdict, judge
 from nlptl.evaluation.intervals import Interval
 
 SHOTS, UNLABELLED, JUDGED, MANY = 8, 500, 800, 200
@@ -98,11 +98,10 @@ def tell_decisions(
                 measure = partial(measured, name, seed, trick)
                 found = kept.several(measure, set=name, seed=seed, of=trick)
                 seen = Interval(found["gain"], found["low"], found["high"])
-                opens = {
-                    key: one.weighed(seen) >= -1e-9
-                    for key, one in (("opens", known), ("opens apart", apart))
-                }
-                rows.append({"set": name, **found, **opens})
+                verdict = Verdict("with", "without", np.zeros((0, 2)), seen)
+                opens = verdict.with_experience(known).opens
+                elsewhere_opens = verdict.with_experience(apart).opens
+                rows.append({"set": name, **found, "opens": opens, "apart": elsewhere_opens})
         judge_trick(trick, rows, report)
 
 
@@ -114,7 +113,7 @@ def judge_trick(trick: str, rows: list[dict], report: Report) -> None:
         with_it, without = (np.array([row[key] for row in own]) for key in ("with", "without"))
         opened = np.array([row["opens"] for row in own], bool)
         gated = np.where(opened, with_it, without)
-        apart = np.where([row["opens apart"] for row in own], with_it, without)
+        apart = np.where([row["apart"] for row in own], with_it, without)
         right = opened == (with_it >= without)
         table.append(
             {

@@ -69,14 +69,6 @@ def test_an_interruption_is_no_traceback(capsys, monkeypatch):
     assert "interrupted" in err
 
 
-def test_the_module_is_the_command_line():
-    done = subprocess.run(
-        [sys.executable, "-m", "nlptl", "nothing"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith("nlptl: error:")
-
-
 def test_a_reader_that_goes_away_is_no_error(tmp_path):
     code = (
         "import sys; from nlptl.cli import main\nfrom nlptl.cli.asking import audit\n"

@@ -4,11 +4,15 @@ import numpy as np
 from rich.console import Console
 
 from nlptl import audit
+from nlptl.estimators.auto import Choice, Trial
+from nlptl.evaluation.experience import Experience
+from nlptl.evaluation.gate import Verdict
 from nlptl.evaluation.intervals import Interval, share_interval
 from nlptl.evaluation.scores import class_scores
 from nlptl.reports.tables import (
     Rung,
     audit_table,
+    choice_table,
     classes_table,
     comparison_table,
     metrics_table,
@@ -57,3 +61,11 @@ def test_an_audit_shows_what_was_counted_and_what_not():
 def test_predictions_show_text_label_and_probability():
     text = shown(predictions_table(["hello"], ["greeting"], [0.875]))
     assert "hello" in text and "greeting" in text and "0.88" in text
+
+
+def test_a_choice_says_why_a_loss_was_used():
+    verdict = Verdict("names", "frozen", np.zeros((4, 2)), Interval(-0.03, -0.4, 0.34))
+    told = verdict.with_experience(Experience(0.05, 0.05))
+    text = shown(choice_table(Choice(trials=[Trial("names", told, told.opens, 1.0)])))
+    for part in ("no clear difference, but +0.050 on other data", "-0.030", "yes"):
+        assert part in text

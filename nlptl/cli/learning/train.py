@@ -10,20 +10,17 @@ With --shots 0, or without DATA, the names of the classes are all that is learnt
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from nlptl.base.arrays import IntArray
-from nlptl.base.errors import ConfigError, StorageError
+from nlptl.base.errors import StorageError
 from nlptl.cli.console import add_columns, console, labels_of, show_warnings
 from nlptl.config.names import TABLES, find_class, options_of
 from nlptl.config.run import TASKS, RunConfig, read_run
 from nlptl.data.corpus import Corpus
-from nlptl.data.labels import are_lists, distinct
 from nlptl.data.rows import Rows
 from nlptl.data.splits import k_shot, number_split, stratified_split
 from nlptl.data.tables.reading import read_table, texts_of
@@ -34,7 +31,6 @@ from nlptl.estimators.text_regressor import TextRegressor
 from nlptl.reports.tables import audit_table
 from nlptl.storage.hashing import fingerprint, sha256_of
 from nlptl.training.processes import check_world, from_main
-from nlptl.transfer.relations.meaning import own_name
 
 EXAMPLES = """examples:
   nlptl train reviews.csv --text-column review --label-column stars --output model/
@@ -130,26 +126,7 @@ def _named(run_config: RunConfig) -> RunConfig:
     """Name every class of the table where none of its rows is learnt from."""
     if run_config.shots != 0 or not run_config.data:
         return run_config
-    options, labels = run_config.transfer.options, read_labelled(run_config.data, run_config)[1]
-    if are_lists(labels):
-        raise ConfigError("Names of classes need one label a text; these rows have lists.")
-    distinct(labels)  # says which is missing
-    told = _mapping(options.get("names", {}))
-    written = {str(label): (label, text) for label, text in told.items()}  # flags: keys are text
-    found = [(label, written.pop(str(label), (label, ()))[1]) for label in dict.fromkeys(labels)]
-    names = [[label, text or own_name(label)] for label, text in found]
-    named = {**options, "names": [*names, *map(list, written.values())]}
-    return replace(run_config, transfer=replace(run_config.transfer, options=named))
-
-
-def _mapping(names: Any) -> dict[Any, Any]:
-    """Read names of classes as a flag or a file gives them."""
-    try:
-        return dict(yaml.safe_load(names) if isinstance(names, str) else names)
-    except (yaml.YAMLError, TypeError, ValueError) as problem:
-        raise ConfigError(
-            f"names must give a text for each label, as {{post: parcels}}; got {names!r}."
-        ) from problem
+    return run_config.naming(read_labelled(run_config.data, run_config)[1])
 
 
 def _audit(model: TextClassifier | TextRegressor, training: Any, testing: Any, out: Any) -> Any:

@@ -156,6 +156,20 @@ def test_names_alone_are_a_start_for_self_training(tiny_encoder, few, tmp_path):
     assert list(again.predict(few[0])) == list(model.predict(few[0]))
 
 
+def test_names_are_first_asked_from_where_the_texts_lie(tiny_encoder, few, monkeypatch):
+    names = LabelMeaning({"a": "parcel", "b": "money"})
+    alone = TextClassifier(tiny_encoder, transfer=names).fit([], []).fitted_
+    calls, surest = [], SelfTraining.surest
+    monkeypatch.setattr(
+        SelfTraining, "surest", lambda *given: calls.append(given[1]) or surest(*given)
+    )
+    model = TextClassifier(tiny_encoder, transfer=[names, SelfTraining()])
+    model.fit([], [], unlabeled=Corpus(few[0]))
+    found = alone.features.transform(Rows(few[0]))
+    moved = found - found.mean(axis=0) + alone.scorer.fitted.centre_
+    np.testing.assert_allclose(calls[0], alone.scorer.probabilities(moved), atol=1e-5)
+
+
 def test_beside_names_each_text_counts_its_weight(tiny_encoder, few):
     names = LabelMeaning({"a": "parcel", "b": "money"})
     heads = []
