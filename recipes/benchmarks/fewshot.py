@@ -13,7 +13,8 @@ this run, method after method for each draw; each has been fitted once before, s
 counts, and SetFit writes no checkpoint.
 
 Growth: 8 and 64 labels a class on four sets, each fit in a process of its own, with its seconds and
-its peak memory; those of SetFit with 64 labels are told from 300 of its steps. --quick takes two sets and two seeds, and no growth.
+its peak memory; those of SetFit with 64 labels are told from 300 of its steps. --quick takes two
+sets and two seeds, and no growth.
 """
 
 import argparse
