@@ -20,12 +20,13 @@ COMMANDS = {
     "evaluate": "measure a saved model on labelled data",
     "predict": "label texts with a saved model, or give their numbers",
     "suggest": "choose the texts whose labels would teach a saved model most",
+    "multitask": "train several tasks on one encoder, each judged against itself alone",
     "compare": "hold two transfers against each other on the rows at hand",
     "distill": "teach a small, fast model what a saved one knows",
     "audit": "look for repeats, conflicts and leaks in a table before training",
 }
 
-_LEARNING = ("train", "compare", "distill")
+_LEARNING = ("train", "multitask", "compare", "distill")
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130

@@ -19,6 +19,7 @@ TABLES: MappingProxyType[str, Mapping[str, str]] = MappingProxyType(
             "transformer": "nlptl.encoders.contextual.encoder:TransformerEncoder",
         },
         "transfer": {
+            "adapters": "nlptl.transfer.parameters.sharing:TaskAdapters",
             "auto": "nlptl.estimators.auto:Auto",
             "contrastive": "nlptl.transfer.features.contrastive:Contrastive",
             "edits": "nlptl.transfer.instances.edits:WordEdits",
@@ -27,6 +28,7 @@ TABLES: MappingProxyType[str, Mapping[str, str]] = MappingProxyType(
             "l2sp": "nlptl.transfer.parameters.anchoring:L2SP",
             "meaning": "nlptl.transfer.relations.meaning:LabelMeaning",
             "lora": "nlptl.transfer.parameters.lora:LoRA",
+            "private": "nlptl.transfer.parameters.sharing:PrivateLayers",
             "selftraining": "nlptl.transfer.instances.selftraining:SelfTraining",
         },
         "head": {

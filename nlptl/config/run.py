@@ -187,7 +187,7 @@ def read_run(
     """
     settings = read_yaml(config) if config else {}
     given = {name: value for name, value in flags.items() if value is not None}
-    parts = {part: _part(part, settings.get(part), given) for part in PARTS}
+    parts = {part: part_of(part, settings.get(part), given) for part in PARTS}
     if parts["transfer"].name is None and transfer is not None:
         parts["transfer"] = replace(parts["transfer"], name=transfer)
     plain = {
@@ -200,7 +200,7 @@ def read_run(
             raise ConfigError(f"There is no setting {name!r} in {config!r}. {suggest(name, known)}")
     if not plain.get("data"):
         described = zero_shot and "names" in parts["transfer"].options
-        shots = _number("shots", plain.get("shots") or 0, int)
+        shots = number_of("shots", plain.get("shots") or 0, int)
         if not described or shots or plain.get("task") == "regression":
             raise ConfigError("There is no data to train on. Name a file: nlptl train DATA.csv")
         plain["shots"] = 0
@@ -213,7 +213,7 @@ def _typed(settings: dict[str, Any], fewest: int) -> RunConfig:
     settings = {name: value for name, value in settings.items() if value is not None}
     numbers = {"shots": int, "seed": int, "test_share": float, "processes": int}
     for name in numbers.keys() & settings.keys():
-        settings[name] = _number(name, settings[name], numbers[name])
+        settings[name] = number_of(name, settings[name], numbers[name])
     if settings.get("shots", 1) < fewest:
         raise ConfigError(f"shots must be at least {fewest}, got {settings['shots']}.")
     named = (settings["transfer"].name or "frozen").split("+")
@@ -233,14 +233,15 @@ def _typed(settings: dict[str, Any], fewest: int) -> RunConfig:
     return RunConfig(**settings)
 
 
-def _number(name: str, value: Any, kind: Callable[[Any], Any]) -> Any:
+def number_of(name: str, value: Any, kind: Callable[[Any], Any]) -> Any:
+    """Read a number, or say which setting should have been one."""
     try:
         return kind(value)
     except (TypeError, ValueError) as problem:
         raise ConfigError(f"{name} must be a number, got {value!r}.") from problem
 
 
-def _part(part: str, written: Any, given: Mapping[str, Any]) -> Part:
+def part_of(part: str, written: Any, given: Mapping[str, Any]) -> Part:
     """Read ``head: mlp`` or ``head: {name: mlp, hidden: [64]}`` and the flags for it."""
     if written is not None and not isinstance(written, str | dict):
         raise ConfigError(f"{part} must be a name or a mapping with a name, got {written!r}.")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nlptl.base.errors import ConfigError
+from nlptl.base.names import suggest
+from nlptl.estimators.multi_task import MultiTaskModel
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_model import TextModel
 from nlptl.estimators.text_regressor import TextRegressor
@@ -12,8 +15,38 @@ from nlptl.storage.manifest import read_manifest
 KINDS: tuple[type[TextModel], ...] = (TextClassifier, TextRegressor)
 
 
-def load_any(folder: str | Path) -> TextModel:
+def load_any(folder: str | Path, *, task: str | None = None) -> TextModel:
     """Read a saved model of whichever kind its manifest names.
+
+    Parameters
+    ----------
+    folder : str or Path
+    task : str, optional
+        Which one of a model of several tasks.
+
+    Raises
+    ------
+    StorageError
+        If there is no model, or one of no kind known here.
+    ConfigError
+        If the model has several tasks and none of them is named, or the other way round.
+    """
+    found = load_every(folder)
+    if not isinstance(found, MultiTaskModel):
+        if task is not None:
+            raise ConfigError(f"{str(folder)!r} has one task, which has no name. Leave it out.")
+        return found
+    if task not in found.models_:
+        names = list(found.models_)
+        told = (
+            f"No task is called {task!r}. {suggest(task, names)}" if task else f"Name one: {names}."
+        )
+        raise ConfigError(f"{str(folder)!r} has several tasks. {told}")
+    return found.models_[task]
+
+
+def load_every(folder: str | Path) -> TextModel | MultiTaskModel:
+    """Read a saved model of one task or of several.
 
     Raises
     ------
@@ -21,5 +54,7 @@ def load_any(folder: str | Path) -> TextModel:
         If there is no model, or one of no kind known here.
     """
     found = read_manifest(Path(folder))["kind"]
+    if found == MultiTaskModel.kind:
+        return MultiTaskModel.load(folder)
     kinds = {kind.kind: kind for kind in KINDS}
     return kinds.get(found, TextClassifier).load(folder)

@@ -34,6 +34,11 @@ METRICS = (*_BY_CODE, *_BY_PROBABILITY, *_BY_NUMBER, "per_class")
 """Every metric by name."""
 
 
+def figures_of(*, numeric: bool) -> tuple[str, ...]:
+    """Name the figures of merit of numbers, or of classes."""
+    return tuple(_BY_NUMBER) if numeric else (*_BY_CODE, *_BY_PROBABILITY)
+
+
 def load_metric(name: str) -> Any:
     """Give one metric as an ``evaluate.Metric``.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,9 @@ class Rung:
     carries: str
     accuracy: Interval
     seconds: float
+
+
+_VARIANTS = ("joint", "polished", "alone")
 
 
 def comparison_table(title: str, rungs: Sequence[Rung]) -> Table:
@@ -96,6 +99,35 @@ def choice_table(choice: Any) -> Table:
         said = trial.note or ", ".join(filter(None, says))
         used = "yes" if trial.used else "no"
         table.add_row(trial.name, said, gain, span, used, f"{trial.seconds:.1f}")
+    return table
+
+
+def standings_table(
+    standings: Mapping[str, Any], tested: Mapping[str, Mapping[str, float]]
+) -> Table:
+    """Show what learning together did to each task, and what was kept.
+
+    The gain is that of the joint encoder over the task alone.
+
+    Parameters
+    ----------
+    standings : mapping of str to Standing
+    tested : mapping of str to figures
+        Of test rows, where there are some.
+    """
+    table = _table("Tasks, on rows held out", "task", "figure")
+    for heading in ("joint", "polished", "alone", "gain"):
+        table.add_column(heading, justify="right")
+    table.add_column("together")
+    table.add_column("kept")
+    table.add_column("test", justify="right")
+    for name, one in standings.items():
+        figures = [f"{one.figures[v]:.3f}" if v in one.figures else "" for v in _VARIANTS]
+        gain = one.gains.get("joint")
+        figure = tested.get(name, {}).get(one.metric)
+        found = "" if figure is None else f"{figure:.3f}"
+        told = "" if gain is None else str(gain)
+        table.add_row(name, one.metric, *figures, told, one.says, one.kept, found)
     return table
 
 

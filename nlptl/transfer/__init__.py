@@ -6,9 +6,21 @@ from nlptl.transfer.instances import SelfTraining, WordEdits
 from nlptl.transfer.parameters.anchoring import L2SP
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
+from nlptl.transfer.parameters.sharing import PrivateLayers, TaskAdapters
 from nlptl.transfer.relations.meaning import LabelMeaning
 
-METHODS = (Frozen, LabelMeaning, Contrastive, WordEdits, SelfTraining, FullFineTune, LoRA, L2SP)
+METHODS = (
+    Frozen,
+    LabelMeaning,
+    Contrastive,
+    WordEdits,
+    SelfTraining,
+    FullFineTune,
+    LoRA,
+    L2SP,
+    PrivateLayers,
+    TaskAdapters,
+)
 """Every way of carrying knowledge over; docs/methods.md is made from it."""
 
 __all__ = [
@@ -19,6 +31,8 @@ __all__ = [
     "FullFineTune",
     "LabelMeaning",
     "LoRA",
+    "PrivateLayers",
     "SelfTraining",
+    "TaskAdapters",
     "WordEdits",
 ]

@@ -4,7 +4,14 @@ import pytest
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.evaluation import numbers, scores
-from nlptl.evaluation.metrics import METRICS, combined, load_metric, measure, measure_numbers
+from nlptl.evaluation.metrics import (
+    METRICS,
+    combined,
+    figures_of,
+    load_metric,
+    measure,
+    measure_numbers,
+)
 
 TRUTH, CHOSEN = [0, 1, 1, 2], [0, 1, 2, 2]
 SHARES = [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.3, 0.5], [0.1, 0.1, 0.8]]
@@ -76,3 +83,9 @@ def test_an_unknown_metric_and_rows_that_do_not_fit_are_named():
         load_metric("macrof1")
     with pytest.raises(InputError, match="got 2, 1 and 2"):
         measure(np.zeros(2, dtype=int), np.ones((2, 2)), np.zeros(1, dtype=int))
+
+
+def test_figures_of_numbers_and_of_classes_are_all_there_is():
+    numbers, classes = figures_of(numeric=True), figures_of(numeric=False)
+    assert "pearson" in numbers and "accuracy" in classes
+    assert {*numbers, *classes, "per_class"} == set(METRICS)

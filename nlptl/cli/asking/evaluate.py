@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   nlptl evaluate model/ test.csv
+  nlptl evaluate model/ test.csv --task mood
   nlptl evaluate model/ test.parquet --label-column stars --json
 """
 
@@ -30,12 +31,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="folder of a saved model")
     parser.add_argument("data", help="labelled table")
     add_columns(parser, label=True)
+    parser.add_argument("--task", metavar="NAME", help="which one of a model of several tasks")
     parser.add_argument("--json", action="store_true", help="print one line of JSON, no tables")
 
 
 def run(given: Namespace) -> int:
     """Load, measure, show."""
-    model = load_any(given.model)
+    model = load_any(given.model, task=given.task)
     trained = model.notes_.get("run", {})
     table = read_table(given.data, split=given.split)
     rows = texts_of(table, text_columns(model, given.text_column))

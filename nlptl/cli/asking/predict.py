@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
-from nlptl.base.errors import ConfigError
+from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.console import add_columns, console, hand_over
 from nlptl.data.tables.reading import read_table, texts_of
 from nlptl.data.tables.writing import table_format
-from nlptl.estimators.bulk.labelled import answers, labelled, text_columns
-from nlptl.estimators.kinds import load_any
+from nlptl.estimators.bulk.labelled import answers, answers_of_tasks, labelled, text_columns
+from nlptl.estimators.kinds import load_every
+from nlptl.estimators.multi_task import MultiTaskModel
 from nlptl.estimators.text_model import TextModel
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXAMPLES = """examples:
   nlptl predict model/ --text "Where is my parcel?"
@@ -37,12 +42,32 @@ def run(given: Namespace) -> int:
     if (given.data is None) == (given.text is None):
         raise ConfigError("Give either a table of texts (DATA) or --text TEXT, one of the two.")
     kind = table_format(given.output or "-.csv")
-    model = load_any(given.model)
-    if given.text is not None:
+    model = load_every(given.model)
+    table = None if given.data is None else read_table(given.data, split=given.split)
+    if isinstance(model, MultiTaskModel):
+        return _every_task(model, given, table)
+    if table is None:
         return _show(model, given.text)
-    table = read_table(given.data, split=given.split)
     rows = texts_of(table, text_columns(model, given.text_column))
     hand_over(kind.encode(labelled(table, model, rows)), given.output, f"{len(table)} rows")
+    return 0
+
+
+def _every_task(model: MultiTaskModel, given: Namespace, table: pd.DataFrame | None) -> int:
+    """Show or write what every task says that takes such texts."""
+    import pandas as pd
+
+    if table is None:
+        found = answers_of_tasks(model, given.text)
+        content = pd.DataFrame({"text": given.text, **found})
+        hand_over(table_format(given.output or "-.csv").encode(content), given.output, "Answers")
+        return 0
+    found = answers_of_tasks(model, texts_of(table, given.text_column or ["text"]))
+    taken = [name for name in found if name in table.columns]
+    if taken:
+        raise InputError(f"The table has a column {taken[0]!r} already. Rename it first.")
+    kind = table_format(given.output or "-.csv")
+    hand_over(kind.encode(table.assign(**found)), given.output, f"{len(table)} rows")
     return 0
 
 

@@ -148,7 +148,7 @@ def plain(config: Any) -> dict[str, Any]:
     return {**told, "inference_mode": True}
 
 
-def adapted(model: Any, config: Any) -> Any:
+def adapted(model: Any, config: Any, *, name: str = _NAME) -> Any:
     """Put a fresh adapter into an encoder; only the adapter learns.
 
     Raises
@@ -165,20 +165,20 @@ def adapted(model: Any, config: Any) -> Any:
         )
     try:
         with quiet():
-            return get_peft_model(model, config, adapter_name=_NAME)
+            return get_peft_model(model, config, adapter_name=name)
     except ValueError as problem:
         reason = str(problem).split("\n", 1)[0]
         raise ConfigError(f"peft cannot adapt {type(model).__name__}: {reason}") from problem
 
 
-def taken_out(model: Any) -> Adapter:
-    """Copy the adapter out of a model of peft."""
+def taken_out(model: Any, *, name: str = _NAME) -> Adapter:
+    """Copy an adapter out of a model of peft."""
     from peft import get_peft_model_state_dict
 
     with quiet():
-        found = get_peft_model_state_dict(model, adapter_name=_NAME, save_embedding_layers=False)
-    arrays = {name: part.detach().cpu().numpy().copy() for name, part in found.items()}
-    return Adapter(plain(model.peft_config[_NAME]), arrays)
+        found = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
+    arrays = {key: part.detach().cpu().numpy().copy() for key, part in found.items()}
+    return Adapter(plain(model.peft_config[name]), arrays)
 
 
 def merged(model: Any) -> Any:

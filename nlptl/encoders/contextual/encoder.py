@@ -161,6 +161,11 @@ class TransformerEncoder(Spec):
         return find_encoder(self.name_or_path, revision=self.revision)
 
     @property
+    def fingerprint(self) -> str:
+        """A short name for its weights, those in memory if there are some."""
+        return self.folder.fingerprint if self.weights is None else self.weights.fingerprint
+
+    @property
     def window(self) -> int:
         """Tokens read at once, special tokens included."""
         return min(self.max_length or self.folder.window, self.folder.window)
@@ -187,17 +192,22 @@ class TransformerEncoder(Spec):
         pooling = Pooling(tokens=chosen.tokens, layers=layers, join="concat", normalize=True)
         return replace(self, pooling=pooling)
 
+    def with_weights(self, weights: LoadedEncoder) -> Self:
+        """Give this encoder with weights in memory in place of those of its folder."""
+        return replace(self, weights=weights, dtype=weights.dtype, cache=None)
+
     def save(self, folder: Path) -> dict[str, Any]:
         """Copy the encoder's own files into a folder; give the rest as plain JSON."""
         own = self.weights
+        beside = own is not None and own.adapter is not None and own.base is None
         for path in self.folder.files:
             replaced = path.suffix == ".safetensors" or path.parent == self.folder.adapter
-            if replaced and own is not None and own.adapter is None:
+            if replaced and own is not None and not beside:
                 continue
             target = folder / _WEIGHTS / path.relative_to(self.folder.path)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-        if own is not None and own.adapter is not None:
+        if own is not None and own.adapter is not None and beside:
             own.adapter.save(folder / _WEIGHTS / "adapter")
         elif own is not None:
             own.model.save_pretrained(folder / _WEIGHTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ class LoadedEncoder:
     adapter : Adapter or None
         What was learnt beside the weights of the folder, where that is stored by itself; the
         model has it in its weights already.
+    base : LoadedEncoder or None
+        What the adapter stands beside, where that is not what the folder holds.
     """
 
     folder: EncoderFolder
@@ -45,11 +48,24 @@ class LoadedEncoder:
     device: str
     dense: Any = None
     adapter: Adapter | None = None
+    base: LoadedEncoder | None = None
 
     @property
     def tokenizer(self) -> Any:
         """The fast tokenizer of the encoder."""
         return self.folder.tokenizer
+
+    @property
+    def fingerprint(self) -> str:
+        """A short name for the weights as they are in memory."""
+        import torch
+
+        total = hashlib.sha256()
+        for name, part in sorted(self.model.state_dict().items()):
+            total.update(name.encode())
+            flat = part.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+            total.update(flat.numpy().tobytes())
+        return total.hexdigest()[:32]
 
     def framed(self, ids: Sequence[int]) -> list[int]:
         """Put the special tokens of the encoder around token ids."""

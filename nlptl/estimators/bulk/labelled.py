@@ -13,6 +13,7 @@ from nlptl.data.tables.reading import texts_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nlptl.estimators.multi_task import MultiTaskModel
     from nlptl.estimators.text_model import TextModel
 
 _ADDED = ("predicted", "probability")
@@ -48,6 +49,17 @@ def answers(model: TextModel, texts: Any) -> dict[str, list[Any]]:
     chosen = list(model.decode(probabilities))
     labels = [json.dumps(label) if isinstance(label, list) else label for label in chosen]
     return {"predicted": labels, "probability": probabilities.max(axis=1).round(4).tolist()}
+
+
+def answers_of_tasks(model: MultiTaskModel, texts: Any) -> dict[str, list[Any]]:
+    """Give the new columns of every task: named as the task, and how sure its labels are."""
+    found: dict[str, list[Any]] = {}
+    for name, said in model.outputs(texts).items():
+        chosen = list(model.answer(name, said))
+        found[name] = [json.dumps(one) if isinstance(one, list) else one for one in chosen]
+        if hasattr(model.models_[name], "classes_"):
+            found[f"{name} probability"] = said.max(axis=1).round(4).tolist()
+    return found
 
 
 def check_columns(table: pd.DataFrame, model: TextModel | None = None) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from nlptl.base.protocols import BoundTransfer, Context
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.contextual.shelf import LoadedEncoder, default_device, read_encoder
-from nlptl.encoders.contextual.windows import Windows, first_windows
+from nlptl.encoders.contextual.windows import first_windows
 from nlptl.estimators.fitting.scoring import FitPlan
 from nlptl.estimators.fitting.transfers import Transfers
 from nlptl.storage.hashing import fingerprint
@@ -41,28 +42,26 @@ class Body:
     plan: FitPlan
 
     def network(
-        self, head: Any, windows: Windows, seed: int, *, scale: float
+        self, make: Callable[..., Any], ids: Iterable[list[int]], seed: int
     ) -> tuple[Any, list[BoundTransfer]]:
         """Make a network ready to be trained, with the transfers bound to it.
 
         Parameters
         ----------
-        head : torch.nn.Module
-            Takes features, gives logits.
-        windows : Windows
-            What is learnt from: only word embeddings that occur in it can change.
+        make : callable
+            Takes an encoder, its ``pooling`` and the ``weights`` of its layers; gives a
+            ``TextNetwork``.
+        ids : iterable of list of int
+            Tokens of what is learnt from: only word embeddings that occur in it can change.
         seed : int
-        scale : float
-            Features are multiplied by it before the head.
         """
         from nlptl.training.networks.embeddings import keep_occurring
-        from nlptl.training.networks.texts import TextNetwork
 
         encoder, folder = self.encoder, self.encoder.folder
         pooling, weights = encoder.chosen_pooling, self.start.weights
-        network = TextNetwork(self._model(), head, pooling=pooling, weights=weights, scale=scale)
+        network = make(self._model(), pooling=pooling, weights=weights)
         if getattr(self.transfers.main, "only_occurring_words", False):
-            keep_occurring(network.encoder, [[self._padding], *windows.ids])
+            keep_occurring(network.encoder, [[self._padding], *ids])
         context = Context(network, folder.n_layers, seed, lambda texts: self.windows(texts, None))
         return network, [transfer.bind(context) for transfer in self.transfers]
 
@@ -85,7 +84,7 @@ class Body:
         return {
             "training": told,
             "transfer": [repr(transfer) for transfer in self.transfers],
-            "encoder": self.encoder.folder.fingerprint,
+            "encoder": self.encoder.fingerprint,
             "pooling": repr(self.encoder.chosen_pooling),
             "joint": self.start.joint,
             "imbalance": repr(self.plan.imbalance),
@@ -107,8 +106,9 @@ class Body:
         # What an adapter is kept apart from has to be a folder without one.
         merged = network.merged or self.encoder.folder.adapter is not None
         apart = None if merged else network.adapter
+        base = None if apart is None else self.encoder.weights
         tuned = LoadedEncoder(
-            self.encoder.folder, model.eval(), "float32", self._place, adapter=apart
+            self.encoder.folder, model.eval(), "float32", self._place, adapter=apart, base=base
         )
         return replace(self.start, encoder=replace(self.encoder, weights=tuned, dtype="float32"))
 
@@ -159,6 +159,8 @@ class Body:
 
     def _model(self) -> Any:
         """Read the encoder anew: a fit never changes weights that others use."""
+        if self.encoder.weights is not None:
+            return copy.deepcopy(self.encoder.weights.model).float()
         stock = self.encoder.chosen_pooling.tokens == "stock"
         dropout = self.plan.config.attention_dropout
         return read_encoder(

@@ -91,7 +91,7 @@ def contrast(body: Body, rows: Rows, targets: Targets) -> tuple[FrozenFeatures, 
         collapsed=partial(one_place, targets=targets),
     )
     n_features = sum(width for _, width in body.start.groups(rows))
-    build = partial(_build, body, seen.windows, n_features)
+    build = partial(_build, body, seen.windows.ids, n_features)
     network, history = tune(build, seen, how)
     for place in range(1, _asked(body.transfers, "seeds") or 1):
         before = body.spared(network)
@@ -126,9 +126,11 @@ def one_place(network: Any, rows: Any, _: History, *, targets: Targets) -> str |
     return "texts of all classes lie in one place"
 
 
-def _build(body: Body, windows: Any, n_features: int, seed: int) -> Any:
+def _build(body: Body, ids: list[list[int]], n_features: int, seed: int) -> Any:
     """Make the network; the loop wants a head, and this one does not learn."""
     import torch
 
+    from nlptl.training.networks.texts import TextNetwork
+
     head = torch.nn.Linear(n_features, 1).requires_grad_(False)
-    return body.network(head, windows, seed, scale=1.0)
+    return body.network(partial(TextNetwork, head=head, scale=1.0), ids, seed)

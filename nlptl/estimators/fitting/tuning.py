@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.base.arrays import FloatArray, Groups, IntArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
 from nlptl.base.protocols import BoundTransfer
@@ -48,7 +48,7 @@ TUNING = LoopConfig(
 )
 """What is taken where ``TrainingConfig`` leaves it open."""
 
-_LESS_IS_BETTER = ("log_loss", "calibration_error", "rmse", "mae")
+LESS_IS_BETTER = ("log_loss", "calibration_error", "rmse", "mae")
 _FEW = 1_000
 """With fewer rows training is done anew on all of them, once probabilities are calibrated."""
 
@@ -127,35 +127,29 @@ class Tuner:
             ``TrainingConfig`` says.
         """
         plan, config = self.body.plan, self.body.plan.config
-        groups, layer = self.body.start.groups(rows), _layer_of(scorer, targets)
-        recipe = scorer.recipe or NetworkRecipe(layer, None, groups, targets.n_outputs)
-        head = scorer.fitted if scorer.recipe else _as_network(recipe, scorer)
+        start = begin(scorer, targets, self.body.start.groups(rows))
+        recipe, head = start.recipe, start.head
         learning, held = (rows, targets), validation
         if validation is None:
             # Numbers need no calibration: rows are held out only to choose an epoch by.
             unused = targets.numeric and config.keep != "best"
             share = 0.0 if unused else config.validation_share
-            learning, held = _split(rows, targets, share, plan.seed)
+            learning, held = hold_out(rows, targets, share, plan.seed)
         unseen = None if held is None else self.body.windows(held[0].texts, held[1])
         chooses = config.keep == "best" or (config.keep == "auto" and validation is not None)
         if chooses and unseen is None:
             raise ConfigError(f"keep='best' needs held-out rows, and {len(rows)} rows are too few.")
         starts = partial(self._train, recipe, head, told=_told(scorer.head))
         network, history = starts(learning, config, unseen=unseen if chooses else None)
-        # A linear start has the temperature in its weights; a network has it still to come.
-        before = scorer.decision if scorer.recipe else replace(scorer.decision, temperature=1.0)
-        decision = before if unseen is None else self._decision(network, unseen)
-        if validation is None and held is not None and _is_refitted(config, len(rows)):
+        decision = start.decision if unseen is None else self._decision(network, unseen)
+        if validation is None and held is not None and is_refitted(config, len(rows)):
             averages = getattr(self.body.transfers.main, "averages_weights", False)
             first, network = self.body.spared(network) if averages else None, None
             network, again = starts((rows, targets), _once_more(config, history))
             history = _of_both(history, again)
             if averages:
                 self.body.average(network, first)
-        done = FeatureNetwork(network.head.eval(), network.scale)
-        # An order of labels is told as the user gave it, and not as one of codes.
-        told = scorer.head if isinstance(recipe.head, OrdinalHead) else recipe.head
-        scored = FittedScorer(told, done, decision, recipe, history)
+        scored = start.ended(network.head, decision, history)
         return self.body.features(network), scored
 
     def _train(
@@ -181,7 +175,7 @@ class Tuner:
             config,
             plan.seed,
             plan.device,
-            loss=_loss_of(plan.imbalance, targets),
+            loss=loss_of(plan.imbalance, targets),
             settings={
                 **self.body.settings(seen, config),
                 "head": told,
@@ -190,30 +184,8 @@ class Tuner:
                 else fingerprint([unseen.windows.ids, unseen.targets.codes.tolist()]),
             },
         )
-        score = None if unseen is None else self._score(unseen)
+        score = None if unseen is None else score_by(config.metric, unseen)
         return tune(partial(self._build, recipe, head, seen.windows), seen, how, score=score)
-
-    def _score(self, unseen: Any) -> Callable[[Any], float]:
-        """Give the function that judges the network after each epoch."""
-        from nlptl.evaluation.metrics import measure, measure_numbers
-        from nlptl.training.networks.texts import log_loss, logits_of
-
-        name, targets = self.body.plan.config.metric, unseen.targets
-        if name == "log_loss":
-            return lambda network: -log_loss(network, unseen)
-        plain = undecided(targets)
-
-        def figures(logits: FloatArray) -> dict[str, float]:
-            if targets.numeric:
-                return measure_numbers(targets.codes, logits[:, 0])
-            sure = plain.probabilities(logits)
-            return measure(targets.codes, sure, plain.choose(sure))
-
-        known = figures(np.zeros((len(targets), targets.n_outputs)))
-        if name not in known:  # said before hours of training
-            raise ConfigError(f"metric={name!r} is not known. {suggest(name, known)}")
-        sign = -1 if name in _LESS_IS_BETTER else 1
-        return lambda network: sign * figures(logits_of(network, unseen))[name]
 
     def _decision(self, network: Any, unseen: Any) -> Decision:
         from nlptl.training.networks.texts import logits_of
@@ -223,9 +195,82 @@ class Tuner:
     def _build(
         self, recipe: NetworkRecipe, head: FeatureNetwork, windows: Windows, seed: int
     ) -> tuple[Any, list[BoundTransfer]]:
+        from nlptl.training.networks.texts import TextNetwork
+
         keeps = getattr(self.body.transfers.main, "keeps_head", True)
         module = copy.deepcopy(head.module) if keeps else recipe.build()
-        return self.body.network(module, windows, seed, scale=head.scale)
+        make = partial(TextNetwork, head=module, scale=head.scale)
+        return self.body.network(make, windows.ids, seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """A head that was fitted on frozen features, as the network that it goes on as.
+
+    Attributes
+    ----------
+    recipe : NetworkRecipe
+        What the network is made of.
+    head : FeatureNetwork
+        With what was learnt.
+    decision : Decision
+        How its logits are read, until rows that were held out tell.
+    spec : head
+        As it is told to the user.
+    """
+
+    recipe: NetworkRecipe
+    head: FeatureNetwork
+    decision: Decision
+    spec: Any
+
+    def ended(self, module: Any, decision: Decision, history: History) -> FittedScorer:
+        """Give the head as it was trained."""
+        done = FeatureNetwork(module.eval(), self.head.scale)
+        return FittedScorer(self.spec, done, decision, self.recipe, history)
+
+
+def begin(scorer: FittedScorer, targets: Targets, groups: Groups) -> Beginning:
+    """Make a network of a head that was fitted on frozen features."""
+    recipe = scorer.recipe
+    if recipe is None:
+        recipe = NetworkRecipe(_layer_of(scorer, targets), None, groups, targets.n_outputs)
+    # An order of labels is told as the user gave it, and not as one of codes.
+    spec = scorer.head if isinstance(recipe.head, OrdinalHead) else recipe.head
+    if scorer.recipe is not None:
+        return Beginning(recipe, scorer.fitted, scorer.decision, spec)
+    # A linear start has the temperature in its weights; a network has it still to come.
+    decision = replace(scorer.decision, temperature=1.0)
+    return Beginning(recipe, _as_network(recipe, scorer), decision, spec)
+
+
+def score_by(name: str, unseen: Any) -> Callable[[Any], float]:
+    """Give the function that judges a network on rows held out; the higher, the better.
+
+    Raises
+    ------
+    ConfigError
+        If no figure is called so.
+    """
+    from nlptl.evaluation.metrics import measure, measure_numbers
+    from nlptl.training.networks.texts import log_loss, logits_of
+
+    targets = unseen.targets
+    if name == "log_loss":
+        return lambda network: -log_loss(network, unseen)
+    plain = undecided(targets)
+
+    def figures(logits: FloatArray) -> dict[str, float]:
+        if targets.numeric:
+            return measure_numbers(targets.codes, logits[:, 0])
+        sure = plain.probabilities(logits)
+        return measure(targets.codes, sure, plain.choose(sure))
+
+    known = figures(np.zeros((len(targets), targets.n_outputs)))
+    if name not in known:  # said before hours of training
+        raise ConfigError(f"metric={name!r} is not known. {suggest(name, known)}")
+    sign = -1 if name in LESS_IS_BETTER else 1
+    return lambda network: sign * figures(logits_of(network, unseen))[name]
 
 
 def _layer_of(scorer: FittedScorer, targets: Targets) -> Any:
@@ -235,7 +280,7 @@ def _layer_of(scorer: FittedScorer, targets: Targets) -> Any:
     return RidgeHead() if targets.numeric else LogisticHead()
 
 
-def _loss_of(imbalance: Imbalance | None, targets: Targets) -> Callable[[Any, Any], Any]:
+def loss_of(imbalance: Imbalance | None, targets: Targets) -> Callable[[Any, Any], Any]:
     """Give the loss of each row; of single labels, rows are weighed instead."""
     if isinstance(imbalance, FocalLoss):
         return focal_losses
@@ -256,7 +301,8 @@ def _told(head: Any) -> str:
     return re.sub(r" at 0x[0-9a-f]+", "", repr(head))
 
 
-def _is_refitted(config: LoopConfig, n_rows: int) -> bool:
+def is_refitted(config: LoopConfig, n_rows: int) -> bool:
+    """Tell whether training is done anew on all rows, once the held-out ones have told."""
     return n_rows < _FEW if config.refit is None else config.refit
 
 
@@ -281,7 +327,7 @@ def _of_both(first: History, second: History) -> History:
     )
 
 
-def _split(
+def hold_out(
     rows: Rows, targets: Targets, share: float, seed: int
 ) -> tuple[tuple[Rows, Targets], tuple[Rows, Targets] | None]:
     """Hold a share of the rows out, where there are enough."""

@@ -32,13 +32,13 @@ Kind = TypeVar("Kind", bound="TextModel")
 _MODEL = "model.json"
 _ARRAYS = "head.safetensors"
 _ENCODER = "encoder"
-_CLOSE = 1e-4
+CLOSE = 1e-4
 _SENTENCES = ("The order arrived late.", "What is this?", "Thank you, all is well now.")
 
 
 def save_model(model: TextModel, folder: Path, *, notes: dict[str, Any] | None = None) -> Path:
     """Write a fitted model into a folder and prove that it reads back equal."""
-    _refuse_foreign(folder)
+    refuse_foreign(folder)
     with new_folder(folder) as draft:
         described = {**_describe(model, draft), "notes": notes or model.notes_}
         text = json.dumps(described, indent=1, ensure_ascii=False)
@@ -67,9 +67,9 @@ def _describe(model: TextModel, draft: Path) -> dict[str, Any]:
         "codec": model.fitted_.codec.to_json(),
         "features": model.fitted_.features.save(draft / _ENCODER),
         "scorer": model.fitted_.scorer.describe(),
-        "transfer": _spec(model.transfer_),
+        "transfer": spec_of(model.transfer_),
         "verdict": model.transfer_verdict_ and model.transfer_verdict_.to_json(),
-        "training": _training(model.training),
+        "training": training_of(model.training),
         "options": {name: getattr(model, name) for name in model.kept_options},
         "pairs": model.fitted_.probe.are_pairs,
         "audit": model.audit_.to_json(),
@@ -83,16 +83,15 @@ def _describe(model: TextModel, draft: Path) -> dict[str, Any]:
 def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
     features = FrozenFeatures.load(folder / _ENCODER, described["features"])
     scorer = FittedScorer.restore(described["scorer"], load_arrays(folder / _ARRAYS))
-    training = described["training"]
     model = kind(
         features.encoder,
-        transfer=_transfer(described["transfer"]),
+        transfer=read_spec(described["transfer"]),
         head=scorer.head,
-        training=None if training is None else TrainingConfig(**training),
+        training=read_training(described["training"]),
         **described["options"],
     )
     codec = kind.codec_kind.from_json(described["codec"])
-    probe = _sentences(described["pairs"], features.encoder)
+    probe = sentences(described["pairs"], features.encoder)
     audited = AuditReport(**described["audit"])
     verdict, model.transfer_ = described["verdict"], model.transfer
     model.transfer_verdict_ = verdict and Choice.from_json(verdict, model.transfer)
@@ -101,7 +100,7 @@ def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
     return model
 
 
-def _training(config: TrainingConfig | None) -> dict[str, Any] | None:
+def training_of(config: TrainingConfig | None) -> dict[str, Any] | None:
     """Give the settings of training, without what belongs to one machine."""
     if config is None:
         return None
@@ -109,18 +108,24 @@ def _training(config: TrainingConfig | None) -> dict[str, Any] | None:
     return {name: value for name, value in config.get_params().items() if name not in own}
 
 
-def _spec(transfer: Any) -> Any:
+def read_training(told: dict[str, Any] | None) -> TrainingConfig | None:
+    """Read what ``training_of`` gave."""
+    return None if told is None else TrainingConfig(**told)
+
+
+def spec_of(transfer: Any) -> Any:
     """Give the options of a transfer, or of each in a list."""
     if isinstance(transfer, list | tuple):
-        return [_spec(one) for one in transfer]
+        return [spec_of(one) for one in transfer]
     if transfer is None:
         return None
     return {"kind": type(transfer).__name__, **transfer.get_params(deep=False)}
 
 
-def _transfer(described: Any) -> Any:
+def read_spec(described: Any) -> Any:
+    """Make the transfers that ``spec_of`` told."""
     if isinstance(described, list):
-        return [_transfer(one) for one in described]
+        return [read_spec(one) for one in described]
     if described is None:
         return None
     kinds = {method.__name__: method for method in METHODS}
@@ -138,20 +143,21 @@ def _prove(model: TextModel, draft: Path) -> None:
         found = again.outputs(model.fitted_.probe)
     difference = float(np.abs(found - expected).max())
     same = again.fitted_.codec.to_json() == model.fitted_.codec.to_json()
-    if not difference <= _CLOSE or not same:
+    if not difference <= CLOSE or not same:
         raise StorageError(
             f"The model was not saved: read back, its answers differ by {difference:.2g} "
             f"on {len(expected)} texts. Please report this."
         )
 
 
-def _sentences(pairs: bool, encoder: Any) -> Rows:
+def sentences(pairs: bool, encoder: Any) -> Rows:
+    """Give a few rows of the kind that a model takes."""
     texts: list[Any] = [(text, text) for text in _SENTENCES] if pairs else list(_SENTENCES)
     columns = getattr(encoder, "numeric_columns", ())
     return Rows(texts, np.full((len(texts), len(columns)), np.nan) if columns else None)
 
 
-def _refuse_foreign(folder: Path) -> None:
+def refuse_foreign(folder: Path) -> None:
     """Replace a model, never anything else."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return

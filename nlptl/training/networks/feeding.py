@@ -84,6 +84,10 @@ class TextFeed:
             for i in range(len(shares))
         ]
 
+    def batch(self, name: str, some: IntArray) -> Batch:
+        """Give some rows of a stream as one pass."""
+        return self._batch(name, some, some)
+
     @property
     def _leading(self) -> str:
         return TASK if TASK in self.streams else next(iter(self.streams))

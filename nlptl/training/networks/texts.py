@@ -238,6 +238,10 @@ class Objective(nn.Module):
             for name, module in transfer.modules().items():
                 network.extras[name] = module
 
+    def on(self, network: TextNetwork) -> Objective:
+        """Give the same on another network."""
+        return Objective(network, self.loss, self.transfers)
+
     def forward(self, passed: tuple[Mapping[str, Batch], float], progress: float) -> torch.Tensor:
         """Give the loss: the weighted sum over rows, and the share of this pass in the rest."""
         batches, share = passed

@@ -190,7 +190,7 @@ def _attempt(
             config=how.config,
             accelerator=accelerator,
             score=scored,
-            keeper=_keeper(how, attempt, accelerator.num_processes),
+            keeper=keeper_of(how, attempt, accelerator.num_processes),
         )
     if is_sharded(objective):
         objective = as_whole(objective, lambda: _built(build, how)).to(where)
@@ -210,7 +210,7 @@ def _learner(objective: Objective, rows: LabelledWindows, how: Tuning, accelerat
     ranks = (accelerator.process_index, accelerator.num_processes)
     compares = any(transfer.compares_rows for transfer in transfers)
     if spreads_weights(accelerator):
-        _check_spread(stages, transfers)
+        check_spread(stages, transfers)
 
     def feed(place_of_stage: int, stage: Stage) -> TextFeed:
         seed = how.seed + 100 * place_of_stage
@@ -221,10 +221,10 @@ def _learner(objective: Objective, rows: LabelledWindows, how: Tuning, accelerat
 
     return Learner(
         objective,
-        [(_inside(stage, transfers), feed(i, stage)) for i, stage in enumerate(stages)],
-        rate_of=lambda name: _rate(name, transfers),
+        [(inside(stage, transfers), feed(i, stage)) for i, stage in enumerate(stages)],
+        rate_of=lambda name: rate_of(name, transfers),
         half=True,
-        twin=_twin(objective, how, accelerator),
+        twin=twin_of(objective, how, accelerator),
     )
 
 
@@ -235,7 +235,7 @@ def _built(build: Callable[[int], tuple[TextNetwork, Sequence[BoundTransfer]]], 
         return Objective(network, how.loss, transfers)
 
 
-def _check_spread(stages: Sequence[Stage], transfers: Sequence[BoundTransfer]) -> None:
+def check_spread(stages: Sequence[Stage], transfers: Sequence[BoundTransfer]) -> None:
     """Refuse what cannot go on with weights in parts.
 
     Raises
@@ -257,7 +257,7 @@ def _check_spread(stages: Sequence[Stage], transfers: Sequence[BoundTransfer]) -
             )
 
 
-def _twin(objective: Objective, how: Tuning, accelerator: Any) -> Twin | None:
+def twin_of(objective: Any, how: Tuning, accelerator: Any) -> Twin | None:
     """Copy the network to compute in bfloat16, where nothing speaks against it."""
     where = next(objective.parameters()).device.type
     wanted = how.config.precision in ("auto", "bfloat16") and accelerator.mixed_precision == "no"
@@ -272,10 +272,11 @@ def _twin(objective: Objective, how: Tuning, accelerator: Any) -> Twin | None:
     with_exact_angles(half, network)
     if where == "cpu":
         with_lanes(half.encoder)
-    return Twin(Objective(half, how.loss, objective.transfers))
+    return Twin(objective.on(half))
 
 
-def _keeper(how: Tuning, attempt: int, n_ranks: int) -> Keeper | None:
+def keeper_of(how: Tuning, attempt: int, n_ranks: int) -> Keeper | None:
+    """Give what writes the checkpoints of an attempt, where they are asked for."""
     if how.config.checkpoints is None:
         return None
     settings = {**(how.settings or {}), "processes": n_ranks}
@@ -283,7 +284,7 @@ def _keeper(how: Tuning, attempt: int, n_ranks: int) -> Keeper | None:
     return Keeper(folder, how.config.save_steps, settings)
 
 
-def _inside(stage: Stage, transfers: Sequence[BoundTransfer]) -> Stage:
+def inside(stage: Stage, transfers: Sequence[BoundTransfer]) -> Stage:
     """Let a stage train what every transfer lets learn; names are those of the network."""
 
     def trains(name: str) -> bool:
@@ -293,7 +294,8 @@ def _inside(stage: Stage, transfers: Sequence[BoundTransfer]) -> Stage:
     return replace(stage, trains=trains)
 
 
-def _rate(name: str, transfers: Sequence[BoundTransfer]) -> float:
+def rate_of(name: str, transfers: Sequence[BoundTransfer]) -> float:
+    """Give the factor on the learning rate of a weight, by the name it has in an objective."""
     rate = 1.0
     for transfer in transfers:
         rate *= transfer.rate(_own(name))

@@ -3,5 +3,6 @@
 from nlptl.transfer.parameters.anchoring import L2SP
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
+from nlptl.transfer.parameters.sharing import PrivateLayers, TaskAdapters
 
-__all__ = ["L2SP", "FullFineTune", "LoRA"]
+__all__ = ["L2SP", "FullFineTune", "LoRA", "PrivateLayers", "TaskAdapters"]

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from nlptl.estimators.fitting.body import Body
 from nlptl.estimators.fitting.scoring import FitPlan
 from nlptl.estimators.fitting.transfers import as_transfers
 from nlptl.training.config import LoopConfig
+from nlptl.training.networks.texts import TextNetwork
 from nlptl.transfer.features.frozen import FrozenFeatures
 
 TEXTS = ["the parcel came late", "help", "cancel my contract please"]
@@ -25,7 +28,7 @@ def body(tiny_encoder):
 def test_a_network_gives_the_features_of_the_encoder_and_back(body):
     seen = body.windows(TEXTS, Targets(np.arange(3), 3))
     head = torch.nn.Linear(32, 3)
-    network, bound = body.network(head, seen.windows, 0, scale=1.0)
+    network, bound = body.network(partial(TextNetwork, head=head, scale=1.0), seen.windows.ids, 0)
     assert len(bound) == 1 and len(seen) == 3
     features = network.eval().features(seen.inputs(np.arange(3), "cpu")).detach().numpy()
     wanted = body.start.transform(Rows(TEXTS))
@@ -49,7 +52,9 @@ def test_two_trainings_are_averaged_and_an_adapter_says_all_of_the_first(body, t
     both = []
     for seed in range(2):
         torch.manual_seed(seed)
-        network, bound = tuned.network(torch.nn.Linear(32, 3), seen.windows, 0, scale=1.0)
+        network, bound = tuned.network(
+            partial(TextNetwork, head=torch.nn.Linear(32, 3), scale=1.0), seen.windows.ids, 0
+        )
         with torch.no_grad():
             for weight in network.encoder.parameters():
                 if weight.requires_grad:

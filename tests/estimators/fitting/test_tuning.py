@@ -186,7 +186,7 @@ def test_rare_labels_of_several_weigh_more(tiny_encoder, orders):
     given = {"training": config, "head": LogisticHead(C=0.01)}
     plain = tuned(tiny_encoder, texts[:120], marks, **given)
     weighed = tuned(tiny_encoder, texts[:120], marks, imbalance="balanced", **given)
-    losses = module_of_tuner._loss_of(as_imbalance("balanced"), Targets(marks, 2))
+    losses = module_of_tuner.loss_of(as_imbalance("balanced"), Targets(marks, 2))
     assert losses.present[0] == pytest.approx(3 * losses.absent[0])
     assert losses.present[1] == losses.absent[1] == 1.0
     more = weighed.predict_proba(texts).mean(axis=0) / plain.predict_proba(texts).mean(axis=0)
@@ -611,11 +611,11 @@ def test_the_second_training_takes_as_many_epochs_as_the_first_found_best():
 def test_the_share_asked_for_is_held_out(share):
     codes = np.arange(400) % 2
     rows = Rows([str(i) for i in range(400)])
-    (seen, _), (held, truth) = module_of_tuner._split(rows, Targets(codes, 2), share, 0)
+    (seen, _), (held, truth) = module_of_tuner.hold_out(rows, Targets(codes, 2), share, 0)
     assert len(held) == pytest.approx(400 * share, abs=6) and len(seen) + len(held) == 400
     assert truth.codes.mean() == pytest.approx(0.5, abs=0.03)
     codes = np.append(np.repeat(np.arange(21), 4), np.full(316, 21))
-    (_, left), _ = module_of_tuner._split(rows, Targets(codes, 22), share, 0)
+    (_, left), _ = module_of_tuner.hold_out(rows, Targets(codes, 22), share, 0)
     assert len(np.unique(left.codes)) == 22  # no small class is hidden as a whole
 
 

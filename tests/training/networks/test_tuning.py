@@ -152,8 +152,8 @@ class Looking(BoundTransfer):
 
 
 def test_what_weights_in_parts_cannot_follow_is_refused():
-    tuning._check_spread([Stage()], [BoundTransfer()])
+    tuning.check_spread([Stage()], [BoundTransfer()])
     with pytest.raises(ConfigError, match="gradual unfreezing"):
-        tuning._check_spread([Stage(), Stage()], [])
+        tuning.check_spread([Stage(), Stage()], [])
     with pytest.raises(ConfigError, match="looks at them"):
-        tuning._check_spread([Stage()], [Looking()])
+        tuning.check_spread([Stage()], [Looking()])

@@ -1,0 +1,109 @@
+"""Learn several tasks on one encoder, and let each step aside where it is better alone.
+
+A YAML file names the tasks with their tables (see recipes/multitask.yaml). Training that was
+interrupted goes on from its last checkpoint when the same command runs again.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.errors import StorageError
+from nlptl.cli.console import console, labels_of
+from nlptl.config.tasks import TasksConfig, TaskTable, read_tasks
+from nlptl.data.splits import number_split, stratified_split
+from nlptl.data.tables.reading import read_table, texts_of
+from nlptl.estimators.multi_task import MultiTaskModel
+from nlptl.reports.tables import standings_table
+from nlptl.storage.manifest import MANIFEST
+from nlptl.training.processes import check_world, from_main
+
+EXAMPLES = """examples:
+  nlptl multitask --config tasks.yaml --output model/
+  accelerate launch recipes/multitask.py --config recipes/multitask.yaml
+"""
+INTERRUPTED = "run the same command again: checkpoints that were kept are taken up"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("--config", metavar="YAML", help="the tasks, and all settings")
+    parser.add_argument("--output", metavar="FOLDER", help="where the model goes")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a model trained with other settings"
+    )
+    parser.add_argument("--encoder", metavar="NAME", help="transformer, or a Hub name or folder")
+    parser.add_argument("--transfer", metavar="NAME", help="full (default), lora, full+l2sp")
+    parser.add_argument("--balance", metavar="NAME", help="sum (default), uncertainty or pcgrad")
+    parser.add_argument("--seed", metavar="N", help="the same seed gives the same model")
+    parser.add_argument("--device", help="torch device, for example cpu or cuda:1")
+    parser.add_argument("--processes", metavar="N", help="refuse to run with another number")
+
+
+def run(given: Namespace) -> int:
+    """Train, judge, save; in every process of a launch, of which the first one speaks."""
+    flags = {n: v for n, v in vars(given).items() if n not in ("config", "overwrite")}
+    config = read_tasks(given.config, flags)
+    found = check_world(config.processes)
+    out = console(quiet=found.rank > 0)
+    settings = config.to_json()
+    if from_main(lambda: _already_done(config, settings, overwrite=given.overwrite)):
+        known = f"{config.output} already holds the model of these settings: nothing to do."
+        out.print(known, soft_wrap=True)
+        return 0
+    tables = {name: _tables(table, config) for name, table in config.tasks.items()}
+    model = config.model().fit({name: training for name, (training, _) in tables.items()})
+    asked = {name: test for name, (_, test) in tables.items() if test is not None}
+    out.print(standings_table(model.standings_, model.evaluate(asked)))
+    for group in model.suggest_groups():
+        out.print(f"Gradients agree: {', '.join(group)}.")
+    if config.output is None:
+        out.print("Not saved: give --output FOLDER to keep the model.")
+        return 0
+    from_main(lambda: str(model.save(str(config.output), notes={"run": settings})))
+    config.forget_checkpoints()
+    out.print(f"Saved and read back: {config.output}", soft_wrap=True)
+    return 0
+
+
+def _tables(table: TaskTable, config: TasksConfig) -> tuple[Any, Any]:
+    """Read the rows of a task to learn from and, where there are some, to evaluate on."""
+    task = table.task()
+    if task.reads_only:
+        return texts_of(read_table(table.data, split=table.split), table.text_column).texts, None
+    rows, answers = _read(table.data, table)
+    if table.test is not None:
+        return (rows, answers), _read(table.test, table)
+    if not config.test_share:
+        return (rows, answers), None
+    known = task.known(answers)
+    chosen: dict[str, Any] = {"test_share": config.test_share, "seed": config.seed}
+    if known.kind == "regression":
+        seen, hidden = number_split(np.array(answers), **chosen)
+    else:
+        seen, hidden = stratified_split([str(answer) for answer in answers], **chosen)
+    learnt, test = ((rows.take(p), [answers[i] for i in p]) for p in (seen, hidden))
+    return learnt, test
+
+
+def _read(source: str, table: TaskTable) -> tuple[Any, list[Any]]:
+    found = read_table(source, split=table.split)
+    answers = labels_of(found, table.label_column, numeric=table.kind == "regression")
+    return texts_of(found, table.text_column), answers
+
+
+def _already_done(config: TasksConfig, settings: dict[str, Any], *, overwrite: bool) -> bool:
+    """Tell whether the output holds this very model; refuse to replace another one silently."""
+    folder = Path(config.output) if config.output else None
+    if folder is None or overwrite or not (folder / MANIFEST).is_file():
+        return False
+    if MultiTaskModel.load(folder).notes_.get("run") == settings:
+        return True
+    raise StorageError(
+        f"{str(folder)!r} holds a model trained with other settings. Choose another --output, or "
+        "replace it with --overwrite."
+    )

@@ -1,0 +1,400 @@
+"""Several tasks on one encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+from typing_extensions import Self
+
+from nlptl.base.arrays import FloatArray
+from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.names import suggest
+from nlptl.base.progress import progress_bar
+from nlptl.base.protocols import Features
+from nlptl.base.specs import NestedParams
+from nlptl.data.mixing import Mixing
+from nlptl.data.rows import Rows, as_rows
+from nlptl.estimators.fitting.scoring import Fitted
+from nlptl.estimators.tasks.adding import added
+from nlptl.estimators.tasks.grouping import Affinity, groups_of
+from nlptl.estimators.tasks.joining import Joiner, Together
+from nlptl.estimators.tasks.parts import Part, read_parts, transfers_of
+from nlptl.estimators.tasks.refitting import on_all_rows
+from nlptl.estimators.tasks.stepping import Standing, agreed, variants_of
+from nlptl.estimators.tasks.storing import load_tasks, save_tasks
+from nlptl.estimators.tasks.task import Task, TaskData, as_tasks
+from nlptl.estimators.text_classifier import TextClassifier
+from nlptl.estimators.text_model import TextModel
+from nlptl.training.config import TrainingConfig
+from nlptl.training.loop import History
+from nlptl.transfer.parameters.full import FullFineTune
+
+BALANCES = ("sum", "uncertainty", "pcgrad")
+
+
+class MultiTaskModel(NestedParams):
+    """Learn several tasks together on one encoder, and let each step aside where that is better.
+
+    The tasks may be of different kinds (one label, several, an order, numbers; of texts or of
+    pairs), each with data, head and figure of its own. They are learnt by the plain sum of losses
+    that are made comparable [1]_; then each task is held against itself learnt alone, and against
+    a short training of its own that goes on from the joint encoder, on rows that none of them
+    saw. The best of the three answers for the task.
+
+    Parameters
+    ----------
+    tasks : dict of str to Task
+        By name; ``"auto"`` and other names of kinds stand for ``Task(kind)``.
+    encoder : str, Path, TransformerEncoder or None
+        As in ``TextClassifier``.
+    transfer : transfer, list of transfers or None
+        ``FullFineTune`` or ``LoRA``, with ``L2SP`` beside it in a list; None is
+        ``FullFineTune()``.
+    mixing : Mixing or None
+        How often each task is learnt from; None draws them by the root of their sizes.
+    balance : {"sum", "uncertainty", "pcgrad"}
+        Losses are summed, or weighed by a noise that is learnt, or gradients that work against
+        each other are freed of what does (for which ``Mixing(mixed=True)`` is taken).
+    gate : bool
+        Hold the tasks against themselves alone and polished; without it the joint encoder
+        answers for all.
+    training : TrainingConfig or None
+        As in ``TextClassifier``. A task that is no better after ``patience`` epochs is not learnt
+        from any more.
+    seed : int
+    long_texts : {"windows", "cut"}
+    pair_encoding : {"auto", "separate", "joint"}
+    device : str or None
+        As in ``TextClassifier``.
+
+    Attributes
+    ----------
+    models_ : dict of str to TextClassifier or TextRegressor
+        What answers for each task.
+    standings_ : dict of str to Standing
+        How the variants of each task compared, and which was kept.
+    affinity_ : Affinity
+        Cosines of the gradients of each two tasks, epoch after epoch.
+    steps_ : dict of str to int
+        Optimiser steps that learnt from each task.
+    shared_ : TransformerEncoder
+        The encoder that was tuned on all tasks.
+    variants_ : dict of str to dict of str to Fitted
+        What was trained of each task on the rows that were not held out; not saved.
+    history_ : History
+        Of the joint training.
+
+    References
+    ----------
+    .. [1] Kurin et al., "In Defense of the Unitary Scalarization for Deep Multi-Task Learning",
+       NeurIPS 2022, arXiv:2201.04122.
+
+    Examples
+    --------
+    >>> from nlptl.data.samples import support_requests
+    >>> texts, labels = support_requests()
+    >>> lengths = [float(len(text)) for text in texts]
+    >>> model = MultiTaskModel(
+    ...     {"kind": Task("single_label"), "length": Task("regression")},
+    ...     gate=False,
+    ...     training=TrainingConfig(max_steps=2, quiet=True),
+    ... )
+    >>> model = model.fit({"kind": (texts, labels), "length": (texts, lengths)})
+    >>> sorted(model.predict(["I was charged twice."]))
+    ['kind', 'length']
+    """
+
+    kind = "multi-task-model"
+
+    def __init__(
+        self,
+        tasks: Any,
+        *,
+        encoder: Any = None,
+        transfer: Any = None,
+        mixing: Mixing | None = None,
+        balance: str = "sum",
+        gate: bool = True,
+        training: TrainingConfig | None = None,
+        seed: int = 0,
+        long_texts: str = "windows",
+        pair_encoding: str = "auto",
+        device: str | None = None,
+    ) -> None:
+        self.tasks = tasks
+        self.encoder = encoder
+        self.transfer = transfer
+        self.mixing = mixing
+        self.balance = balance
+        self.gate = gate
+        self.training = training
+        self.seed = seed
+        self.long_texts = long_texts
+        self.pair_encoding = pair_encoding
+        self.device = device
+
+    def fit(self, data: Mapping[str, Any]) -> Self:
+        """Learn all tasks.
+
+        Parameters
+        ----------
+        data : mapping of str to (texts, answers) or Corpus
+            The rows of each task; texts alone for one that only reads.
+
+        Raises
+        ------
+        InputError
+            If the data of a task cannot be used; the task is named.
+        ConfigError
+            If options contradict each other.
+        """
+        tasks = as_tasks(self.tasks)
+        parts, readings = read_parts(tasks, data, self._options())
+        joiner = Joiner(parts, readings, self._mixing(), self._balance())
+        together = joiner.fit()
+        variants, standings = {}, {}
+        shown = len(parts) if self.gate else 0
+        with progress_bar(total=shown, unit="task", description="Judging") as bar:
+            for name, part in parts.items():
+                names = ("joint", "polished", "alone") if self.gate else ("joint",)
+                variants[name] = variants_of(part, together, names=names)
+                standings[name] = agreed(part, variants[name], seed=self.seed)
+                bar.update(1)
+        kept, self.variants_ = {n: one.kept for n, one in standings.items()}, variants
+        chosen = {name: variants[name][kept[name]] for name in parts}
+        return self._keep(parts, *on_all_rows(joiner, together, chosen, kept), standings)
+
+    def predict(self, texts: Any, *, tasks: Iterable[str] | None = None) -> dict[str, Any]:
+        """Answer for each text, in every task that takes such texts.
+
+        Parameters
+        ----------
+        texts : list, array, Series, column or Dataset of length n
+            Texts, or pairs of texts: tasks of single texts or of pairs answer.
+        tasks : iterable of str, optional
+            Ask these only.
+
+        Returns
+        -------
+        dict of str to answers
+            As ``predict`` of the model of each task gives them.
+
+        Raises
+        ------
+        InputError
+            If a task is not known or takes other texts, or none takes these.
+        """
+        said = self.outputs(texts, tasks=tasks)
+        return {name: self.answer(name, found) for name, found in said.items()}
+
+    def answer(self, task: str, outputs: FloatArray) -> Any:
+        """Give the answers of a task that belong to its outputs (n, n_outputs)."""
+        model = self.models_[task]
+        if isinstance(model, TextClassifier):
+            return model.decode(outputs)
+        return model._read(outputs)
+
+    def outputs(self, texts: Any, *, tasks: Iterable[str] | None = None) -> dict[str, FloatArray]:
+        """Give what each head says: probabilities (n, n_classes), or numbers on their scale (n, 1).
+
+        Tasks that share an encoder are answered from one pass.
+        """
+        check_is_fitted(self)
+        rows = as_rows(texts)
+        names = self._asked(rows, tasks)
+        passed: dict[Any, Features] = {}
+        found = {}
+        for name in names:
+            model = self.models_[name]
+            features = model.fitted_.features
+            encoder = features.encoder
+            layers = repr(encoder.chosen_pooling), features.weights.tobytes()
+            key = id(encoder.weights), features.joint, layers
+            if key not in passed:
+                passed[key] = features.transform(rows)
+            found[name] = model._answer(passed[key])
+        return found
+
+    def passes(self, *, pairs: bool = False) -> int:
+        """Count the passes that it takes to answer all tasks of texts, or of pairs."""
+        check_is_fitted(self)
+        some = [m for m in self.models_.values() if m.fitted_.probe.are_pairs == pairs]
+        return len({id(model.fitted_.features.encoder.weights) for model in some})
+
+    def evaluate(self, data: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+        """Give every figure of merit of each task on labelled rows.
+
+        Parameters
+        ----------
+        data : mapping of str to (texts, answers) or Corpus
+            Of all tasks, or of some.
+        """
+        check_is_fitted(self)
+        found = {}
+        for name, given in data.items():
+            self._known(name)
+            rows = TaskData.read(name, given, reads_only=False)
+            said = self.outputs(rows.texts, tasks=[name])[name]
+            found[name] = self.models_[name].figures(said, rows.answers)
+        return found
+
+    def score(self, data: Mapping[str, Any]) -> float:
+        """Give the mean over tasks, each by its own figure."""
+        found = self.evaluate(data)
+        return float(np.mean([found[n][str(self.known_[n].metric)] for n in found]))
+
+    def suggest_groups(self) -> list[list[str]]:
+        """Say which tasks had better be trained together.
+
+        Tasks whose gradients mostly agree come together; one that was clearly hurt stands alone.
+        """
+        check_is_fitted(self)
+        return groups_of(self.affinity_, self.standings_)
+
+    def add_task(self, name: str, task: Any, data: Any, *, how: str = "adapter") -> Self:
+        """Learn one more task; what the others answer stays the same to the last bit.
+
+        Parameters
+        ----------
+        name : str
+        task : Task or str
+        data : (texts, answers) or Corpus
+        how : {"adapter", "head"}
+            An adapter beside the shared encoder with a head on it, or a head alone.
+
+        Raises
+        ------
+        ConfigError
+            If there is a task of that name, or ``how`` is not known.
+        InputError
+            If the data cannot be used.
+        """
+        check_is_fitted(self)
+        own, known = added(self, name, task, data, how=how)
+        self.models_[name], self.known_[name] = own, known
+        self.tasks = {**as_tasks(self.tasks), name: known}
+        return self
+
+    def save(self, folder: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
+        """Write the model into a folder, and prove that it can be read back.
+
+        The shared encoder is stored once; a task that has one of its own stores how it differs.
+
+        Parameters
+        ----------
+        folder : str or Path
+            A new folder, or one that holds a model saved before, which is then replaced.
+        notes : dict, optional
+            Plain JSON values to keep with the model; ``load`` gives them as ``notes_``.
+
+        Raises
+        ------
+        StorageError
+            If the folder holds something else, cannot be written, or the model cannot be saved.
+        """
+        check_is_fitted(self)
+        return save_tasks(self, Path(folder), notes=notes or {})
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a model that ``save`` wrote, checking every file.
+
+        Raises
+        ------
+        StorageError
+            If there is no model, or a newer release wrote it.
+        IntegrityError
+            If a file is missing or was changed; it is named.
+        """
+        return load_tasks(cls, Path(folder))
+
+    def export(self, task: str, folder: str | Path, *, format: str = "transformers") -> Path:  # noqa: A002
+        """Write one task for those who do not have nlptl, as ``TextClassifier.export`` does.
+
+        Raises
+        ------
+        InputError
+            If there is no such task.
+        ConfigError
+            If the format is not known, or could not hold it, as it could not hold numbers.
+        """
+        check_is_fitted(self)
+        self._known(task)
+        model = self.models_[task]
+        if not isinstance(model, TextClassifier):
+            raise ConfigError(f"Task {task!r} has numbers, and only classifiers are exported.")
+        return model.export(folder, format=format)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "models_")
+
+    def _options(self) -> dict[str, Any]:
+        """Give what the model of each task is made with."""
+        transfer = FullFineTune() if self.transfer is None else self.transfer
+        transfers_of(transfer)
+        return {
+            "encoder": self.encoder,
+            "transfer": transfer,
+            "training": self.training,
+            "seed": self.seed,
+            "long_texts": self.long_texts,
+            "pair_encoding": self.pair_encoding,
+            "device": self.device,
+        }
+
+    def _balance(self) -> str:
+        if self.balance not in BALANCES:
+            known = suggest(str(self.balance), BALANCES)
+            raise ConfigError(f"balance={self.balance!r} is not known. {known}")
+        return self.balance
+
+    def _mixing(self) -> Mixing:
+        mixing = self.mixing or Mixing()
+        return replace(mixing, mixed=True) if self.balance == "pcgrad" else mixing
+
+    def _keep(
+        self,
+        parts: Mapping[str, Part],
+        chosen: Mapping[str, Fitted],
+        together: Together,
+        standings: dict[str, Standing],
+    ) -> Self:
+        """Take over what was learnt."""
+        models: dict[str, TextModel] = {}
+        for name, part in parts.items():
+            model, fitted = part.model, chosen[name]
+            model.transfer_, model.transfer_verdict_ = model.transfer, None
+            models[name] = model._keep(fitted, model.audit_, fitted.scorer.history)
+        self.models_, self.standings_ = models, standings
+        self.known_: dict[str, Task] = {name: part.task for name, part in parts.items()}
+        self.shared_, self.affinity_ = together.encoder, Affinity.of(together)
+        self.notes_: dict[str, Any] = {}
+        self.steps_: dict[str, int] = together.steps
+        self.history_: History = together.history
+        return self
+
+    def _asked(self, rows: Rows, tasks: Iterable[str] | None) -> list[str]:
+        """Give the tasks that answer for such rows."""
+        kinds = {True: "pairs of texts", False: "single texts"}
+        fits = [n for n, m in self.models_.items() if m.fitted_.probe.are_pairs == rows.are_pairs]
+        if tasks is None:
+            if not fits:
+                raise InputError(f"No task takes {kinds[rows.are_pairs]}.")
+            return fits
+        asked = [tasks] if isinstance(tasks, str) else list(tasks)
+        for name in asked:
+            self._known(name)
+            if name not in fits:
+                raise InputError(
+                    f"Task {name!r} takes {kinds[not rows.are_pairs]}, got {kinds[rows.are_pairs]}."
+                )
+        return asked
+
+    def _known(self, name: str) -> None:
+        if name not in self.models_:
+            raise InputError(f"No task is called {name!r}. {suggest(name, list(self.models_))}")

@@ -1,0 +1,1 @@
+"""Several tasks at once: how they are read, learnt together, judged apart, and kept."""

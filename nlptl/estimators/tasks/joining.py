@@ -1,0 +1,208 @@
+"""Learning several tasks on one encoder."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlptl.data.mixing import Mixing
+from nlptl.estimators.fitting.body import Body
+from nlptl.estimators.fitting.scoring import Fitted
+from nlptl.estimators.fitting.tuning import loss_of, score_by
+from nlptl.estimators.tasks.parts import Part, Reading
+from nlptl.heads.deciding.decision import Decision
+from nlptl.heads.fitting import learn_decision
+from nlptl.storage.hashing import fingerprint
+from nlptl.training.config import LoopConfig
+from nlptl.training.loop import History
+
+if TYPE_CHECKING:
+    from nlptl.training.tasks.progress import Progress
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """What tasks became that were learnt together.
+
+    Attributes
+    ----------
+    fitted : dict of str to Fitted
+        Each task with answers; they share one encoder, where they have nothing to themselves.
+    encoder : TransformerEncoder
+        The shared one.
+    history : History
+    progress : Progress
+        Scores of each task, and cosines of gradients, epoch after epoch.
+    steps : dict of str to int
+        Optimiser steps that learnt from each task.
+    """
+
+    fitted: dict[str, Fitted]
+    encoder: Any
+    history: History
+    progress: Progress
+    steps: dict[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Joiner:
+    """Learns tasks together.
+
+    Attributes
+    ----------
+    parts : mapping of str to Part
+    readings : mapping of str to Reading
+    mixing : Mixing
+    balance : {"sum", "uncertainty", "pcgrad"}
+    """
+
+    parts: Mapping[str, Part]
+    readings: Mapping[str, Reading]
+    mixing: Mixing
+    balance: str
+
+    def fit(self) -> Together:
+        """Train encoder and heads on the rows that are not held out."""
+        from nlptl.training.networks.tuning import Tuning
+        from nlptl.training.tasks.tuning import Joint, tune_tasks
+
+        rows = {name: part.windows for name, part in self.parts.items()}
+        rows |= {n: self._body.windows(one.texts, None) for n, one in self.readings.items()}
+        unseen = {n: part.unseen for n, part in self.parts.items() if part.held is not None}
+        metric = self._body.plan.config.metric
+        joint = Joint(
+            rows,
+            self._losses(rows),
+            {name: score_by(metric, held) for name, held in unseen.items()},
+            self.mixing,
+            self.balance,
+        )
+        plan = self._body.plan
+        how = Tuning(plan.config, plan.seed, plan.device, settings=self._settings(rows, unseen))
+        learnt = tune_tasks(partial(self._build, rows), joint, how)
+        learnt.network.eval()
+        encoder = self._body.features(learnt.network).encoder
+        fitted = {
+            name: self._fitted(part, learnt, encoder, unseen.get(name))
+            for name, part in self.parts.items()
+        }
+        return Together(fitted, encoder, learnt.history, learnt.progress, learnt.steps)
+
+    def on_all_rows(self) -> Joiner:
+        """Give the same with nothing held out."""
+        everything = {
+            name: replace(
+                part,
+                seen=(part.learning.rows, part.learning.targets),
+                held=None,
+                body=replace(part.body, plan=replace(part.body.plan, config=_apart(part))),
+            )
+            for name, part in self.parts.items()
+        }
+        return replace(self, parts=everything)
+
+    @property
+    def _body(self) -> Body:
+        """What all tasks have in common."""
+        return next(iter(self.parts.values())).body
+
+    def _fitted(self, part: Part, learnt: Any, encoder: Any, unseen: Any) -> Fitted:
+        network = learnt.network.of(part.name)
+        own = _own_encoder(encoder, learnt.network, part.name)
+        features = replace(part.body.start, encoder=own)
+        decision = part.start.decision if unseen is None else _decision(part, network, unseen)
+        scorer = part.start.ended(copy.deepcopy(network.head), decision, learnt.history)
+        return Fitted(part.learning.codec, features, scorer, part.learning.probe)
+
+    def _losses(self, rows: Mapping[str, Any]) -> dict[str, Any]:
+        from nlptl.training.networks.tuning import prior_loss
+        from nlptl.training.tasks.language import as_given
+        from nlptl.training.tasks.objective import TaskLoss
+
+        found = {}
+        for name, part in self.parts.items():
+            targets = rows[name].targets
+            loss = loss_of(part.body.plan.imbalance, part.seen[1])
+            scale = 1.0 if targets.numeric else prior_loss(targets, loss)
+            found[name] = TaskLoss(loss, max(scale, 1e-6), part.task.weight)
+        for name, one in self.readings.items():
+            tokens = len(set(chain.from_iterable(rows[name].windows.ids)))
+            found[name] = TaskLoss(as_given, float(np.log(max(tokens, 2))), one.task.weight)
+        return found
+
+    def _build(self, rows: Mapping[str, Any], seed: int) -> Any:
+        from nlptl.training.tasks.network import TasksNetwork
+
+        keeps = getattr(self._body.transfers.main, "keeps_head", True)
+        heads, scales = {}, {}
+        for name, part in self.parts.items():
+            start = part.start
+            heads[name] = copy.deepcopy(start.head.module) if keeps else start.recipe.build()
+            scales[name] = start.head.scale
+        for name in self.readings:
+            heads[name], scales[name] = self._reader(), 1.0
+        ids = [own for each in rows.values() for own in each.windows.ids]
+        if self.readings:
+            ids.append([self._mask])
+        return self._body.network(partial(TasksNetwork, heads=heads, scales=scales), ids, seed)
+
+    def _reader(self) -> Any:
+        from nlptl.training.tasks.language import MaskedWords
+
+        folder = self._body.encoder.folder
+        return MaskedWords(folder.hidden_size, self._mask, folder.tokenizer.all_special_ids)
+
+    @property
+    def _mask(self) -> int:
+        return int(self._body.encoder.folder.tokenizer.mask_token_id)
+
+    def _settings(self, rows: Mapping[str, Any], unseen: Mapping[str, Any]) -> dict[str, Any]:
+        """Tell this fit from others, for its checkpoints."""
+        each = {}
+        for name, part in self.parts.items():
+            own = {"task": repr(part.task), "head": repr(part.start.spec)}
+            held = unseen.get(name)
+            own["unseen"] = "" if held is None else fingerprint(held.windows.ids)
+            each[name] = own | part.body.settings(rows[name], part.body.plan.config)
+        for name in self.readings:
+            each[name] = {"rows": fingerprint(rows[name].windows.ids)}
+        return {"tasks": each, "mixing": repr(self.mixing), "balance": self.balance}
+
+
+def _apart(part: Part) -> LoopConfig:
+    """Give the settings with a folder of their own for checkpoints, and the last epoch kept."""
+    config = replace(part.body.plan.config, keep="last")
+    if config.checkpoints is None:
+        return config
+    return replace(config, checkpoints=str(Path(config.checkpoints) / "all-rows"))
+
+
+def _decision(part: Part, network: Any, unseen: Any) -> Decision:
+    from nlptl.training.networks.texts import logits_of
+
+    targets = unseen.targets
+    return learn_decision(logits_of(network, unseen), targets, part.body.plan.imbalance)
+
+
+def _own_encoder(encoder: Any, network: Any, task: str) -> Any:
+    """Give the shared encoder, or the one that a task has to itself."""
+    from nlptl.training.networks.embeddings import put_back
+
+    found = network.apart.get(network.places[task])
+    if found is None:
+        return encoder
+    (model, adapter), base = found, encoder.weights
+    if model is base.model:
+        return encoder
+    put_back(model)
+    for weight in model.parameters():
+        weight.requires_grad_(True)
+    own = replace(base, model=model.eval(), adapter=adapter, base=base)
+    return encoder.with_weights(own)

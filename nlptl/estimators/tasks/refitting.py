@@ -1,0 +1,83 @@
+"""Learning once more from all rows, where those held out are missed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+from nlptl.estimators.fitting.scoring import Fitted
+from nlptl.estimators.fitting.tuning import is_refitted
+from nlptl.estimators.tasks.joining import Joiner, Together
+from nlptl.estimators.tasks.parts import Part
+from nlptl.estimators.tasks.stepping import ALONE, JOINT, anew
+
+
+def on_all_rows(
+    joiner: Joiner, together: Together, chosen: Mapping[str, Fitted], kept: Mapping[str, str]
+) -> tuple[dict[str, Fitted], Together]:
+    """Give the tasks as they are once the rows held out are learnt from too.
+
+    Tasks are learnt together a second time, on all rows, if one of those that go on from the
+    joint encoder is small; the weights of both trainings are averaged. A small task that is kept
+    polished or alone is trained anew from there. How probabilities are read was told by the rows
+    while they were held out, and stays.
+
+    Parameters
+    ----------
+    joiner : Joiner
+    together : Together
+        What it gave.
+    chosen : mapping of str to Fitted
+        The variant of each task that was kept.
+    kept : mapping of str to {"joint", "polished", "alone"}
+        Which one that is.
+
+    Returns
+    -------
+    chosen, together
+        The same objects where no task is small.
+    """
+    small = {name for name, part in joiner.parts.items() if _misses_rows(part)}
+    shared = all(own.features.encoder is together.encoder for own in together.fitted.values())
+    if shared and any(kept[name] != ALONE for name in small):
+        joined = _averaged(together, joiner.on_all_rows().fit())
+    else:
+        joined = together
+    found = dict(chosen)
+    for name, part in joiner.parts.items():
+        if kept[name] == JOINT:
+            found[name] = joined.fitted[name]
+        elif name in small:
+            again = anew(part, kept[name], joined)
+            found[name] = _read_as(again, chosen[name])
+    return found, joined
+
+
+def _misses_rows(part: Part) -> bool:
+    n_rows = len(part.learning.rows)
+    return part.held is not None and is_refitted(part.body.plan.config, n_rows)
+
+
+def _averaged(first: Together, second: Together) -> Together:
+    """Give the mean of two joint trainings; probabilities are read as the first one told."""
+    from nlptl.training.weights.averaging import meet
+
+    loaded = second.encoder.weights
+    model = deepcopy(loaded.model)
+    meet(model, first.encoder.weights.model)
+    encoder = second.encoder.with_weights(replace(loaded, model=model.eval(), adapter=None))
+    fitted = {}
+    for name, own in second.fitted.items():
+        before = first.fitted[name]
+        network = deepcopy(own.scorer.fitted)
+        meet(network.module, before.scorer.fitted.module)
+        scorer = replace(before.scorer, fitted=network)
+        fitted[name] = replace(own, features=replace(own.features, encoder=encoder), scorer=scorer)
+    return replace(first, fitted=fitted, encoder=encoder)
+
+
+def _read_as(again: Fitted, before: Fitted) -> Fitted:
+    scorer: Any = replace(again.scorer, decision=before.scorer.decision)
+    return replace(again, scorer=scorer)

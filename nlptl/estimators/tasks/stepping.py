@@ -1,0 +1,181 @@
+"""Stepping aside: each task as it came out of the joint training, polished, and alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from typing_extensions import Self
+
+from nlptl.base.arrays import AnyArray, IntArray
+from nlptl.estimators.fitting.body import Body
+from nlptl.estimators.fitting.scoring import Fitted
+from nlptl.estimators.fitting.tuning import LESS_IS_BETTER, Tuner
+from nlptl.estimators.tasks.joining import Together
+from nlptl.estimators.tasks.parts import Part
+from nlptl.evaluation.bootstrap import Figure, bootstrap_interval
+from nlptl.evaluation.gate import HELPS, HURTS, UNCLEAR
+from nlptl.evaluation.intervals import Interval
+from nlptl.storage.hashing import fingerprint
+from nlptl.training.config import LoopConfig
+from nlptl.training.processes import from_main
+
+JOINT, POLISHED, ALONE = "joint", "polished", "alone"
+_POLISH = 1
+_POLISH_RATE = 0.3
+_TIMES = 1_000
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the variants of one task compare on rows that none of them saw.
+
+    Attributes
+    ----------
+    task, metric : str
+    rows : int
+        So many were held out.
+    figures : dict of str to float
+        Of each variant: ``"joint"``, ``"polished"``, ``"alone"``.
+    gains : dict of str to Interval
+        By how much each is above ``"alone"``, with the interval of a paired bootstrap; the sign
+        is turned where less is better.
+    kept : str
+        The variant that answers for the task.
+    """
+
+    task: str
+    metric: str
+    rows: int
+    figures: dict[str, float]
+    gains: dict[str, Interval]
+    kept: str
+
+    @property
+    def says(self) -> str:
+        """What learning together did to the task: helps, hurts, or no clear difference."""
+        gain = self.gains.get(JOINT)
+        if gain is None:
+            return UNCLEAR
+        return HELPS if gain.low > 0 else HURTS if gain.high < 0 else UNCLEAR
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe it with plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> Self:
+        """Read what ``to_json`` gave."""
+        return cls(**{**told, "gains": {n: Interval(**g) for n, g in told["gains"].items()}})
+
+
+def variants_of(
+    part: Part, together: Together, *, names: tuple[str, ...] = (JOINT, POLISHED, ALONE)
+) -> dict[str, Fitted]:
+    """Train the variants of a task that are asked for.
+
+    Alone, a task starts from the encoder as it came, and takes as many steps as the joint
+    training took with it. Polished, it goes on from the joint encoder by itself, for a pass over
+    its rows at a third of the rate.
+    """
+    found = {JOINT: together.fitted[part.name]}
+    for variant in (POLISHED, ALONE):
+        if variant in names:
+            found[variant] = _tuned(part, variant, together)
+    return found
+
+
+def anew(part: Part, variant: str, together: Together) -> Fitted:
+    """Train a polished or single task on all of its rows."""
+    whole = replace(part, seen=(part.learning.rows, part.learning.targets), held=None)
+    return _tuned(whole, variant, together)
+
+
+def agreed(part: Part, variants: Mapping[str, Fitted], *, seed: int) -> Standing:
+    """Give what ``judged`` gives in the first process, in all of them."""
+    return Standing.from_json(from_main(lambda: judged(part, variants, seed=seed).to_json()))
+
+
+def judged(part: Part, variants: Mapping[str, Fitted], *, seed: int) -> Standing:
+    """Hold the variants of a task against each other, and choose one.
+
+    The one with the best figure on the held-out rows is kept; of equals the one that costs least.
+    Without such rows that is the joint one.
+    """
+    name = str(part.task.metric)
+    if part.held is None:
+        return Standing(part.name, name, 0, {}, {}, JOINT)
+    asked = {variant: figure_of(part, fitted) for variant, fitted in variants.items()}
+    n_rows = len(part.held[0])
+    rows = np.arange(n_rows)
+    sign = -1 if name in LESS_IS_BETTER else 1
+    figures = {variant: figure(rows) for variant, figure in asked.items()}
+    gains = {
+        variant: _signed(
+            bootstrap_interval(figure, asked[ALONE], n_rows, times=_TIMES, seed=seed), sign
+        )
+        for variant, figure in asked.items()
+        if ALONE in asked and variant != ALONE
+    }
+    cheapest = [variant for variant in (JOINT, POLISHED, ALONE) if variant in figures]
+    kept = max(cheapest, key=lambda variant: sign * figures[variant])
+    return Standing(part.name, name, n_rows, figures, gains, kept)
+
+
+def figure_of(part: Part, fitted: Fitted) -> Figure:
+    """Give the function that scores a variant on some of the held-out rows."""
+    from nlptl.evaluation.metrics import compute_one
+
+    if part.held is None:
+        raise ValueError(part.name)
+    rows, targets = part.held
+    features, name = fitted.features.transform(rows), str(part.task.metric)
+    decision = fitted.scorer.decision
+    said: AnyArray
+    if targets.numeric:
+        said = fitted.scorer.logits(features)[:, 0]
+    else:
+        sure = fitted.scorer.probabilities(features)
+        said = sure if name in ("log_loss", "calibration_error") else decision.choose(sure)
+
+    def figure(some: IntArray) -> float:
+        return float(compute_one(name, said[some], targets.codes[some])[name])
+
+    return figure
+
+
+def _tuned(part: Part, variant: str, together: Together) -> Fitted:
+    """Train a task by itself, from the joint encoder or from the one that came."""
+    config = part.body.plan.config
+    keep = "last" if config.keep == "auto" or part.held is None else config.keep
+    if variant == POLISHED:
+        before, rate = together.fitted[part.name], _POLISH_RATE * config.learning_rate
+        config = replace(config, epochs=_POLISH, max_steps=None, learning_rate=rate, keep=keep)
+    else:
+        before, steps = part.first, max(together.steps[part.name], 1)
+        config = replace(config, epochs=10_000, max_steps=steps, keep=keep)
+    if part.held is None:  # no row is left to tell how probabilities are to be read
+        config = replace(config, validation_share=0.0)
+    config = _apart(config, part, variant)
+    body = Body(part.body.transfers, before.features, replace(part.body.plan, config=config))
+    features, scorer = Tuner(body).fit(before.scorer, *part.seen, validation=part.held)
+    return Fitted(before.codec, features, scorer, before.probe)
+
+
+def _apart(config: LoopConfig, part: Part, variant: str) -> LoopConfig:
+    """Give checkpoints of a variant a folder of their own."""
+    if config.checkpoints is None:
+        return config
+    rows = "some-rows" if part.held is not None else "all-rows"
+    # Names of tasks may hold what names of folders must not.
+    own = Path(config.checkpoints) / rows / fingerprint(part.name)[:12] / variant
+    return replace(config, checkpoints=str(own))
+
+
+def _signed(found: Interval, sign: int) -> Interval:
+    if sign > 0:
+        return found
+    return Interval(-found.value, -found.high, -found.low)

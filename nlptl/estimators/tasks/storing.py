@@ -1,0 +1,227 @@
+"""The folder of a model of several tasks: one encoder, and of each task what is its own."""
+
+from __future__ import annotations
+
+import copy
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlptl.base.arrays import AnyArray
+from nlptl.base.errors import IntegrityError, StorageError
+from nlptl.data.audit import AuditReport
+from nlptl.data.mixing import Mixing
+from nlptl.encoders.cache import without_cache
+from nlptl.encoders.contextual.adapters import Adapter
+from nlptl.encoders.contextual.shelf import LoadedEncoder, default_device, empty_shelf, read_encoder
+from nlptl.encoders.kinds import load_encoder_part, save_encoder_part
+from nlptl.estimators.fitting.scoring import Fitted, FittedScorer
+from nlptl.estimators.storing.folder import (
+    CLOSE,
+    read_spec,
+    read_training,
+    refuse_foreign,
+    sentences,
+    spec_of,
+    training_of,
+)
+from nlptl.estimators.tasks.grouping import Affinity
+from nlptl.estimators.tasks.stepping import Standing
+from nlptl.estimators.tasks.task import Task
+from nlptl.heads.kinds import describe_head, make_head
+from nlptl.storage.atomic import new_folder
+from nlptl.storage.differences import difference, restored
+from nlptl.storage.manifest import verify_manifest, write_manifest
+from nlptl.storage.tensors import load_arrays, save_arrays
+from nlptl.transfer.features.frozen import FrozenFeatures
+
+if TYPE_CHECKING:
+    from nlptl.estimators.multi_task import MultiTaskModel
+    from nlptl.estimators.text_model import TextModel
+
+_MODEL = "model.json"
+_SHARED = "encoder"
+_TASKS = "tasks"
+_HEAD, _OWN, _ADAPTER = "head.safetensors", "encoder.safetensors", "adapter"
+
+
+def save_tasks(model: MultiTaskModel, folder: Path, *, notes: dict[str, Any]) -> Path:
+    """Write a fitted model into a folder and prove that it reads back equal."""
+    refuse_foreign(folder)
+    with new_folder(folder) as draft:
+        shared = model.shared_
+        described = {
+            "encoder": save_encoder_part(shared, draft / _SHARED),
+            "tasks": [
+                _describe(draft / _TASKS / str(place), shared, name, model)
+                for place, name in enumerate(model.models_)
+            ],
+            "options": _options(model),
+            "affinity": model.affinity_.to_json(),
+            "steps": model.steps_,
+            "notes": notes or model.notes_,
+            "made_with": {
+                "python": platform.python_version(),
+                **{name: version(name) for name in ("nlptl", "numpy", "torch")},
+            },
+        }
+        text = json.dumps(described, indent=1, ensure_ascii=False)
+        (draft / _MODEL).write_text(text, encoding="utf-8")
+        write_manifest(draft, kind=model.kind, version=version("nlptl"))
+        _prove(model, draft)
+    return folder
+
+
+def load_tasks(kind: type[MultiTaskModel], folder: Path) -> MultiTaskModel:
+    """Read a model from a folder, after every file was checked."""
+    verify_manifest(folder, kind=kind.kind)
+    try:
+        described = json.loads((folder / _MODEL).read_text(encoding="utf-8"))
+        return _restore(kind, described, folder)
+    except (KeyError, TypeError, ValueError) as problem:
+        raise IntegrityError(
+            f"{str(folder / _MODEL)!r} cannot be understood ({type(problem).__name__}: {problem}). "
+            "Save the model again."
+        ) from problem
+
+
+def _options(model: MultiTaskModel) -> dict[str, Any]:
+    return {
+        "transfer": spec_of(model.transfer),
+        "mixing": None if model.mixing is None else model.mixing.get_params(),
+        "training": training_of(model.training),
+        **{n: getattr(model, n) for n in ("balance", "gate", "seed", "long_texts")},
+        "pair_encoding": model.pair_encoding,
+    }
+
+
+def _describe(folder: Path, shared: Any, name: str, model: MultiTaskModel) -> dict[str, Any]:
+    """Write what one task has to itself."""
+    folder.mkdir(parents=True)
+    own, task, standing = model.models_[name], model.known_[name], model.standings_.get(name)
+    features = own.fitted_.features
+    save_arrays(folder / _HEAD, own.fitted_.scorer.arrays())
+    return {
+        "name": name,
+        "task": {**task.get_params(deep=False), "head": task.head and describe_head(task.head)},
+        "codec": own.fitted_.codec.to_json(),
+        "scorer": own.fitted_.scorer.describe(),
+        "weights": features.weights.tolist(),
+        "joint": features.joint,
+        "encoder": _save_own(folder, shared, features.encoder),
+        "pairs": own.fitted_.probe.are_pairs,
+        "transfer": spec_of(own.transfer_),
+        "audit": own.audit_.to_json(),
+        "standing": None if standing is None else standing.to_json(),
+    }
+
+
+def _save_own(folder: Path, shared: Any, encoder: Any) -> str:
+    """Write how the encoder of a task differs from the shared one; say in which way."""
+    if encoder.weights is shared.weights:
+        return "shared"
+    adapter = encoder.weights.adapter
+    if adapter is not None and encoder.weights.base is shared.weights:
+        adapter.save(folder / _ADAPTER)
+        return "adapter"
+    apart = difference(_arrays(shared.weights.model), _arrays(encoder.weights.model))
+    save_arrays(folder / _OWN, apart)
+    return "difference"
+
+
+def _restore(kind: type[MultiTaskModel], described: dict[str, Any], folder: Path) -> MultiTaskModel:
+    shared = load_encoder_part(described["encoder"], folder / _SHARED)
+    loaded = read_encoder(shared.folder, "float32", default_device(), stock=_stock(shared))
+    shared = shared.with_weights(loaded)
+    options = dict(described["options"])
+    mixing = options.pop("mixing")
+    model = kind(
+        {one["name"]: _task(one["task"]) for one in described["tasks"]},
+        encoder=shared,
+        transfer=read_spec(options.pop("transfer")),
+        mixing=None if mixing is None else Mixing(**mixing),
+        training=read_training(options.pop("training")),
+        **options,
+    )
+    model.models_, model.known_, model.standings_ = {}, {}, {}
+    for place, one in enumerate(described["tasks"]):
+        name, task = one["name"], _task(one["task"])
+        own = _own_model(one, task, shared, folder / _TASKS / str(place), model)
+        model.models_[name], model.known_[name] = own, task
+        if one["standing"] is not None:
+            model.standings_[name] = Standing.from_json(one["standing"])
+    model.shared_, model.variants_, model.steps_ = shared, {}, described["steps"]
+    model.affinity_ = Affinity.from_json(described["affinity"])
+    model.notes_ = described["notes"]
+    return model
+
+
+def _own_model(
+    told: dict[str, Any], task: Task, shared: Any, folder: Path, whole: MultiTaskModel
+) -> TextModel:
+    encoder = _read_own(told["encoder"], shared, folder)
+    features = FrozenFeatures(encoder, np.array(told["weights"]), told["joint"])
+    scorer = FittedScorer.restore(told["scorer"], load_arrays(folder / _HEAD))
+    options = {**whole._options(), "encoder": encoder, "transfer": read_spec(told["transfer"])}
+    own = task.model(options)
+    codec = own.codec_kind.from_json(told["codec"])
+    probe = sentences(told["pairs"], encoder)
+    own.transfer_, own.transfer_verdict_ = own.transfer, None
+    own._keep(Fitted(codec, features, scorer, probe), AuditReport(**told["audit"]), None)
+    return own
+
+
+def _read_own(how: str, shared: Any, folder: Path) -> Any:
+    """Give the encoder of a task."""
+    if how == "shared":
+        return shared
+    base = shared.weights
+    model = copy.deepcopy(base.model)
+    if how == "adapter":
+        adapter = Adapter.load(folder / _ADAPTER)
+        own = LoadedEncoder(
+            base.folder,
+            adapter.merged_into(model),
+            base.dtype,
+            base.device,
+            adapter=adapter,
+            base=base,
+        )
+        return shared.with_weights(own)
+    import torch
+
+    arrays = restored(_arrays(base.model), load_arrays(folder / _OWN))
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+    return shared.with_weights(LoadedEncoder(base.folder, model, base.dtype, base.device))
+
+
+def _task(told: dict[str, Any]) -> Task:
+    head = told["head"]
+    return Task(**{**told, "head": None if head is None else make_head(head)})
+
+
+def _arrays(model: Any) -> dict[str, AnyArray]:
+    return {name: part.detach().cpu().numpy() for name, part in model.state_dict().items()}
+
+
+def _stock(encoder: Any) -> bool:
+    return bool(encoder.chosen_pooling.tokens == "stock")
+
+
+def _prove(model: MultiTaskModel, draft: Path) -> None:
+    """Read the model from the draft and compare what it answers in every task."""
+    with without_cache(), empty_shelf():
+        again = load_tasks(type(model), draft)
+        for name, own in model.models_.items():
+            probe = own.fitted_.probe
+            expected, found = own.outputs(probe), again.models_[name].outputs(probe)
+            apart = float(np.abs(found - expected).max())
+            if not apart <= CLOSE:
+                raise StorageError(
+                    f"The model was not saved: read back, task {name!r} answers differently, by "
+                    f"{apart:.2g}. Please report this."
+                )

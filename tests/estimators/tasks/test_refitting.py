@@ -1,0 +1,72 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nlptl import FullFineTune, LoRA, Mixing, Task, TrainingConfig, TransformerEncoder
+from nlptl.estimators.tasks.joining import Joiner
+from nlptl.estimators.tasks.parts import read_parts
+from nlptl.estimators.tasks.refitting import on_all_rows
+from nlptl.estimators.tasks.stepping import variants_of
+
+
+@pytest.fixture(scope="module", params=[FullFineTune(), LoRA(rank=2)], ids=["full", "lora"])
+def both(tiny_encoder, support, request):
+    texts, labels = support
+    options = {
+        "encoder": TransformerEncoder(tiny_encoder, dtype="float32", cache=None),
+        "transfer": request.param,
+        "training": TrainingConfig(max_steps=12, batch_size=8, quiet=True),
+        "device": "cpu",
+    }
+    tasks = {"kind": Task(), "length": Task("regression")}
+    data = {"kind": (texts, labels), "length": (texts, [len(t) for t in texts])}
+    joiner = Joiner(*read_parts(tasks, data, options), Mixing(), "sum")
+    return joiner, joiner.fit()
+
+
+def said(fitted, texts=("a parcel", "help me")):
+    from nlptl.data.rows import Rows
+
+    return fitted.scorer.logits(fitted.features.transform(Rows(list(texts))))
+
+
+def test_joint_tasks_are_the_mean_of_two_trainings_and_still_share(both):
+    joiner, together = both
+    kept = {"kind": "joint", "length": "joint"}
+    found, joined = on_all_rows(joiner, together, together.fitted, kept)
+    assert {id(own.features.encoder) for own in found.values()} == {id(joined.encoder)}
+    again = joiner.on_all_rows().fit()
+    name = next(iter(joined.encoder.weights.model.state_dict()))
+    first, second, mean = (
+        one.encoder.weights.model.state_dict()[name] for one in (together, again, joined)
+    )
+    np.testing.assert_allclose(mean, (first + second) / 2, atol=1e-6)
+    before, after = together.fitted["kind"].scorer, found["kind"].scorer
+    assert after.decision == before.decision
+    assert np.abs(said(found["kind"]) - said(together.fitted["kind"])).max() > 0
+
+
+def test_a_task_alone_learns_from_all_its_rows_and_reads_probabilities_as_before(both):
+    joiner, together = both
+    variants = variants_of(joiner.parts["kind"], together, names=("joint", "alone"))
+    chosen = {"kind": variants["alone"], "length": together.fitted["length"]}
+    found, joined = on_all_rows(joiner, together, chosen, {"kind": "alone", "length": "joint"})
+    assert joined is not together  # the other one is small too
+    own = found["kind"]
+    assert own.scorer.decision == variants["alone"].scorer.decision
+    assert np.abs(said(own) - said(variants["alone"])).max() > 0
+    assert own.features.encoder is not joined.encoder
+
+
+def test_where_no_task_misses_its_rows_nothing_is_done(both):
+    joiner, together = both
+    parts = {}
+    for name, part in joiner.parts.items():
+        config = replace(part.body.plan.config, refit=False)
+        body = replace(part.body, plan=replace(part.body.plan, config=config))
+        parts[name] = replace(part, body=body)
+    kept = dict.fromkeys(parts, "joint")
+    chosen, joined = on_all_rows(replace(joiner, parts=parts), together, together.fitted, kept)
+    assert joined is together
+    assert all(chosen[name] is own for name, own in together.fitted.items())

@@ -1,0 +1,91 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nlptl import FullFineTune, Mixing, Task, TrainingConfig, TransformerEncoder
+from nlptl.estimators.tasks.joining import Joiner
+from nlptl.estimators.tasks.parts import read_parts
+from nlptl.estimators.tasks.stepping import Standing, figure_of, judged, variants_of
+from nlptl.evaluation.gate import HELPS, HURTS, UNCLEAR
+from nlptl.evaluation.intervals import Interval
+from nlptl.heads.deciding.decision import Decision
+
+
+@pytest.fixture(scope="module")
+def both(tiny_encoder, support):
+    texts, labels = support
+    options = {
+        "encoder": TransformerEncoder(tiny_encoder, dtype="float32", cache=None),
+        "transfer": FullFineTune(),
+        "training": TrainingConfig(max_steps=20, batch_size=8, quiet=True),
+        "device": "cpu",
+    }
+    tasks = {"kind": Task(), "length": Task("regression", metric="rmse")}
+    data = {"kind": (texts, labels), "length": (texts, [len(t) for t in texts])}
+    parts, readings = read_parts(tasks, data, options)
+    return parts, Joiner(parts, readings, Mixing(), "sum").fit()
+
+
+def test_alone_a_task_takes_as_many_steps_as_it_took_with_others(both):
+    parts, together = both
+    found = variants_of(parts["kind"], together)
+    assert list(found) == ["joint", "polished", "alone"]
+    alone = found["alone"].scorer.history
+    assert len(alone.steps) == together.steps["kind"] < 20
+    polished = found["polished"].scorer.history
+    assert len(polished.steps) == -(-len(parts["kind"].seen[0]) // 8)
+    assert found["polished"].features.encoder.weights is not together.encoder.weights
+
+
+def test_polishing_goes_on_from_the_joint_encoder_and_leaves_it_as_it_is(both):
+    parts, together = both
+    before = together.encoder.transform(["a parcel"])
+    found = variants_of(parts["kind"], together, names=("joint", "polished"))
+    np.testing.assert_array_equal(together.encoder.transform(["a parcel"]), before)
+    after = found["polished"].features.encoder.transform(["a parcel"])
+    plain = parts["kind"].body.encoder.transform(["a parcel"])
+    assert 0 < np.abs(after - before).max() < np.abs(after - plain).max()
+
+
+def spoiled(fitted):
+    """The same, with logits turned round."""
+    return replace(fitted, scorer=replace(fitted.scorer, decision=Decision(temperature=-1.0)))
+
+
+def test_the_best_on_rows_held_out_is_kept_and_harm_is_called_by_its_name(both):
+    parts, _together = both
+    part, good = parts["kind"], parts["kind"].first
+    bad = spoiled(good)
+    hurt = judged(part, {"joint": bad, "polished": bad, "alone": good}, seed=0)
+    assert hurt.kept == "alone" and hurt.says == HURTS and hurt.gains["joint"].high < 0
+    helped = judged(part, {"joint": good, "polished": bad, "alone": bad}, seed=0)
+    assert helped.kept == "joint" and helped.says == HELPS
+    same = judged(part, {"joint": good, "polished": good, "alone": good}, seed=0)
+    assert same.kept == "joint" and same.says == UNCLEAR
+    assert same.rows == len(part.held[0])
+
+
+def test_where_less_is_better_a_lower_figure_is_a_gain(both):
+    parts, together = both
+    found = variants_of(parts["length"], together, names=("joint", "alone"))
+    standing = judged(parts["length"], found, seed=0)
+    gain = standing.gains["joint"]
+    assert gain.value == pytest.approx(standing.figures["alone"] - standing.figures["joint"])
+    assert gain.low <= gain.value <= gain.high
+    assert standing.figures[standing.kept] == min(standing.figures.values())
+
+
+def test_without_rows_held_out_the_joint_one_is_kept(both):
+    parts, _together = both
+    part = replace(parts["kind"], held=None)
+    standing = judged(part, {"joint": part.first, "alone": part.first}, seed=0)
+    assert standing.kept == "joint" and standing.rows == 0 and standing.says == UNCLEAR
+    with pytest.raises(ValueError, match="kind"):
+        figure_of(part, part.first)
+
+
+def test_a_standing_is_told_and_read_back():
+    gains = {"joint": Interval(0.1, -0.1, 0.3)}
+    standing = Standing("a", "accuracy", 10, {"joint": 0.5, "alone": 0.4}, gains, "joint")
+    assert Standing.from_json(standing.to_json()) == standing

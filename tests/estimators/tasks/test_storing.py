@@ -1,0 +1,67 @@
+import json
+
+import numpy as np
+import pytest
+
+from nlptl import MultiTaskModel, Task, TrainingConfig, TransformerEncoder
+from nlptl.base.errors import IntegrityError, StorageError
+from nlptl.estimators.tasks import storing
+
+
+@pytest.fixture(scope="module")
+def model(tiny_encoder, support):
+    texts, labels = support
+    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    tasks = {"kind": Task(), "length": Task("regression")}
+    training = TrainingConfig(max_steps=6, refit=False, quiet=True)
+    made = MultiTaskModel(tasks, encoder=encoder, training=training, device="cpu")
+    return made.fit({"kind": (texts, labels), "length": (texts, [len(t) for t in texts])})
+
+
+@pytest.mark.parametrize("kept", ["joint", "polished", "alone"])
+def test_whichever_variant_answers_is_read_back(model, tmp_path, kept):
+    for name, own in model.models_.items():
+        own.fitted_ = model.variants_[name][kept]
+    folder = model.save(tmp_path / "model")
+    told = json.loads((folder / "model.json").read_text())
+    wanted = "shared" if kept == "joint" else "difference"
+    assert [task["encoder"] for task in told["tasks"]] == [wanted] * 2
+    again = MultiTaskModel.load(folder)
+    texts = ["a parcel", "help me"]
+    for name, said in model.outputs(texts).items():
+        np.testing.assert_allclose(again.outputs(texts)[name], said, atol=1e-5)
+    assert again.standings_ == model.standings_
+    assert again.passes() == (1 if kept == "joint" else 2)
+
+
+def test_a_changed_file_is_named(model, tmp_path):
+    folder = model.save(tmp_path / "model")
+    head = folder / "tasks" / "0" / "head.safetensors"
+    head.write_bytes(head.read_bytes()[:-1] + b"x")
+    with pytest.raises(IntegrityError, match="head"):
+        MultiTaskModel.load(folder)
+
+
+def test_a_description_that_makes_no_sense_is_refused(model, tmp_path, monkeypatch):
+    folder = model.save(tmp_path / "model")
+    monkeypatch.setattr(storing, "verify_manifest", lambda *_, **__: None)
+    (folder / "model.json").write_text("{}")
+    with pytest.raises(IntegrityError, match="cannot be understood"):
+        MultiTaskModel.load(folder)
+
+
+def test_a_folder_of_something_else_stays_as_it_is(model, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    with pytest.raises(StorageError, match="no model"):
+        model.save(tmp_path / "mine")
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+
+
+def test_a_model_that_reads_back_differently_is_not_saved(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(storing, "_arrays", lambda _: {})
+    for name, own in model.models_.items():
+        own.fitted_ = model.variants_[name]["alone"]
+    with pytest.raises((StorageError, RuntimeError)):
+        model.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()

@@ -1,0 +1,181 @@
+"""The recipe of several tasks, as it is launched: one process and two, killed and started again."""
+
+import hashlib
+import json
+import shutil
+import time
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from nlptl import MultiTaskModel
+from nlptl.cli.main import run_command
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory, tiny_encoder, support):
+    """Tables of two tasks, and an encoder without dropout."""
+    folder = tmp_path_factory.mktemp("tasks")
+    texts, labels = support
+    table = pd.DataFrame({"text": texts, "label": labels}).sample(frac=1, random_state=0)
+    table["length"] = table["text"].str.len() / 10
+    table.iloc[:60].to_csv(folder / "test.csv", index=False)
+    table.iloc[60:150].to_csv(folder / "kinds.csv", index=False)
+    table.iloc[150:200].to_csv(folder / "lengths.csv", index=False)
+    shutil.copytree(tiny_encoder, folder / "encoder")
+    config = json.loads((folder / "encoder" / "config.json").read_text())
+    still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "encoder" / "config.json").write_text(json.dumps({**config, **still}))
+    return folder
+
+
+def settings(room, output, encoder="encoder", **more):
+    """Write a YAML file; give the options of the command."""
+    test = str(room / "test.csv")
+    told = {
+        "tasks": {
+            "kind": {"data": str(room / "kinds.csv"), "test": test},
+            "length": {
+                "data": str(room / "lengths.csv"),
+                "test": test,
+                "label_column": "length",
+                "kind": "regression",
+            },
+        },
+        "encoder": str(room / encoder),
+        "gate": False,
+        "training": {
+            "epochs": 3,
+            "batch_size": 8,
+            "learning_rate": 1e-3,
+            "precision": "float32",
+            "save_steps": 3,
+        },
+        **more,
+    }
+    (room / f"{output}.yaml").write_text(yaml.safe_dump(told))
+    return ["--config", str(room / f"{output}.yaml"), "--output", str(room / output)]
+
+
+def command(*arguments):
+    spec = spec_from_file_location("multitask_recipe", RECIPES / "multitask.py")
+    recipe = module_from_spec(spec)
+    spec.loader.exec_module(recipe)
+    return run_command("multitask.py", recipe.multitask, arguments)
+
+
+def digest(folder):
+    files = sorted(folder.rglob("*.safetensors"))
+    assert len(files) == 3
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def asked(room):
+    return pd.read_csv(room / "test.csv")["text"].tolist()
+
+
+@pytest.fixture(scope="module")
+def alone(room):
+    """The model of one process."""
+    assert command(*settings(room, "one")) == 0
+    return MultiTaskModel.load(room / "one")
+
+
+def test_a_finished_run_and_other_settings_are_told_apart(room, alone, capsys):
+    assert list(alone.predict(["help"])) == ["kind", "length"]
+    assert not (room / "one.checkpoints").exists()
+    assert command(*settings(room, "one")) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert command(*settings(room, "one", seed=5)) == 2
+    assert "other settings" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mixed", [False, True])
+def test_two_processes_end_where_one_does(room, launch, mixed):
+    given = {"mixing": {"mixed": mixed}}
+    assert command(*settings(room, f"one-{mixed}", **given)) == 0
+    done = launch(RECIPES / "multitask.py", *settings(room, f"two-{mixed}", **given))
+    assert done.returncode == 0, done.err
+    first, second = (MultiTaskModel.load(room / f"{n}-{mixed}") for n in ("one", "two"))
+    assert first.steps_ == second.steps_
+    wanted, found = first.outputs(asked(room)), second.outputs(asked(room))
+    for name in wanted:
+        np.testing.assert_allclose(found[name], wanted[name], atol=5e-3)
+
+
+@pytest.mark.slow
+def test_two_processes_agree_on_who_steps_aside(room, launch):
+    training = {"max_steps": 12, "batch_size": 8, "precision": "float32"}
+    given = settings(room, "gated", gate=True, training=training)
+    done = launch(RECIPES / "multitask.py", *given)
+    assert done.returncode == 0, done.err
+    model = MultiTaskModel.load(room / "gated")
+    assert set(model.standings_) == {"kind", "length"}
+    assert done.out.count("Saved and read back") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_run_that_was_killed_ends_as_if_it_was_not(room, launch, processes, tiny_encoder):
+    encoder = f"dropping-{processes}"
+    shutil.copytree(tiny_encoder, room / encoder)  # chance has to be resumed too
+    more = {"encoder": encoder, "transfer": "lora"}
+    name = f"whole-{processes}"
+    whole = launch(RECIPES / "multitask.py", *settings(room, name, **more), processes=processes)
+    assert whole.returncode == 0, whole.err
+    name = f"killed-{processes}"
+    given = settings(room, name, **more)
+    running = launch.start(RECIPES / "multitask.py", *given, processes=processes)
+    folder = room / f"{name}.checkpoints" / "attempt-0"
+    deadline = time.monotonic() + 90
+    while not list(folder.glob("step-*6")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    launch.kill(running)
+    assert not (room / name).exists()
+    again = launch(RECIPES / "multitask.py", *given, processes=processes)
+    assert again.returncode == 0, again.err
+    assert "Resumed from the checkpoint at step" in again.err
+    assert digest(room / name) == digest(room / f"whole-{processes}")
+
+
+def test_the_settings_of_the_file_are_known(room, monkeypatch, capsys):
+    monkeypatch.chdir(room)
+    table = pd.read_csv("kinds.csv")
+    table.to_csv("reviews.csv", index=False)
+    pairs = {"first": table["text"][:30], "second": table["text"][30:60].tolist()}
+    pd.DataFrame({**pairs, "score": range(30)}).to_csv("pairs.csv", index=False)
+    config = (RECIPES / "multitask.yaml").read_text()
+    short = config.replace("  batch_size: 16", "  batch_size: 16\n  max_steps: 2")
+    short = short.replace("model/", "from-file/").replace("# encoder: ", "encoder: encoder # ")
+    (room / "file.yaml").write_text(short)
+    assert command("--config", "file.yaml") == 0, capsys.readouterr().err
+    assert (room / "from-file" / "manifest.json").is_file()
+    assert "similarity" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"tasks": {}}, "names no tasks"),
+        ({"tasks": {"a": {"kind": "auto"}}}, "needs data"),
+        ({"tasks": {"a": {"data": "a.csv", "metrics": "f1"}}}, "metrics"),
+        ({"balances": "sum"}, "balances"),
+        ({"mixing": {"ways": "uniform"}}, "ways"),
+        ({"seed": "x"}, "seed must be a number"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_in_one_line(room, told, message, capsys):
+    assert command(*settings(room, "bad", **told)) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_without_a_file_the_command_says_what_it_wants(capsys):
+    assert command() == 2
+    assert "--config" in capsys.readouterr().err
