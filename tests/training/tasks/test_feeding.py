@@ -74,11 +74,13 @@ def test_a_step_is_of_one_task_unless_they_are_mixed(tasks):
         assert sum(w for *_, w in rows) == pytest.approx(1, abs=1e-5)
 
 
-def test_the_rows_of_a_task_all_come_before_one_comes_again(tasks):
-    steps = seen(feed_of(tasks, Mixing("proportional")), 56)
+@pytest.mark.parametrize("way", ["proportional", "uniform"])
+def test_the_rows_of_a_task_all_come_before_one_comes_again(tasks, way):
+    steps = seen(feed_of(tasks, Mixing(way)), 70)
     own = [i for rows in steps for name, i, _ in rows if name == "a"]
     assert len(own) >= 80
     assert sorted(own[:40]) == sorted(own[40:80]) == list(range(1000, 1040))
+    assert own[:40] != own[40:80]
 
 
 def test_steps_are_counted_by_task(tasks):
