@@ -21,8 +21,7 @@ from nlptl.data.mixing import Mixing
 from nlptl.data.rows import Rows, as_rows
 from nlptl.estimators.fitting.scoring import Fitted
 from nlptl.estimators.tasks.adding import added
-from nlptl.estimators.tasks.grouping import Affinity, groups_of
-from nlptl.estimators.tasks.joining import Joiner, Together
+from nlptl.estimators.tasks.joining import Joiner, Together, check_balance
 from nlptl.estimators.tasks.parts import Part, read_parts, transfers_of
 from nlptl.estimators.tasks.refitting import on_all_rows
 from nlptl.estimators.tasks.stepping import Standing, agreed, variants_of
@@ -30,11 +29,11 @@ from nlptl.estimators.tasks.storing import load_tasks, save_tasks
 from nlptl.estimators.tasks.task import Task, TaskData, as_tasks
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_model import TextModel
+from nlptl.evaluation.affinity import Affinity, groups_of
+from nlptl.evaluation.gate import HURTS
 from nlptl.training.config import TrainingConfig
 from nlptl.training.loop import History
 from nlptl.transfer.parameters.full import FullFineTune
-
-BALANCES = ("sum", "uncertainty", "pcgrad")
 
 
 class MultiTaskModel(NestedParams):
@@ -154,8 +153,9 @@ class MultiTaskModel(NestedParams):
             If options contradict each other.
         """
         tasks = as_tasks(self.tasks)
+        check_balance(self.balance)
         parts, readings = read_parts(tasks, data, self._options())
-        joiner = Joiner(parts, readings, self._mixing(), self._balance())
+        joiner = Joiner(parts, readings, self._mixing(), self.balance)
         together = joiner.fit()
         variants, standings = {}, {}
         shown = len(parts) if self.gate else 0
@@ -254,7 +254,8 @@ class MultiTaskModel(NestedParams):
         Tasks whose gradients mostly agree come together; one that was clearly hurt stands alone.
         """
         check_is_fitted(self)
-        return groups_of(self.affinity_, self.standings_)
+        hurt = {name for name, standing in self.standings_.items() if standing.says == HURTS}
+        return groups_of(self.affinity_, hurt)
 
     def add_task(self, name: str, task: Any, data: Any, *, how: str = "adapter") -> Self:
         """Learn one more task; what the others answer stays the same to the last bit.
@@ -347,12 +348,6 @@ class MultiTaskModel(NestedParams):
             "device": self.device,
         }
 
-    def _balance(self) -> str:
-        if self.balance not in BALANCES:
-            known = suggest(str(self.balance), BALANCES)
-            raise ConfigError(f"balance={self.balance!r} is not known. {known}")
-        return self.balance
-
     def _mixing(self) -> Mixing:
         mixing = self.mixing or Mixing()
         return replace(mixing, mixed=True) if self.balance == "pcgrad" else mixing
@@ -372,7 +367,8 @@ class MultiTaskModel(NestedParams):
             models[name] = model._keep(fitted, model.audit_, fitted.scorer.history)
         self.models_, self.standings_ = models, standings
         self.known_: dict[str, Task] = {name: part.task for name, part in parts.items()}
-        self.shared_, self.affinity_ = together.encoder, Affinity.of(together)
+        cosines = together.progress.cosines
+        self.shared_, self.affinity_ = together.encoder, Affinity.of(list(together.steps), cosines)
         self.notes_: dict[str, Any] = {}
         self.steps_: dict[str, int] = together.steps
         self.history_: History = together.history

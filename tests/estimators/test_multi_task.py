@@ -193,6 +193,9 @@ def test_a_single_task_is_exported_as_others_know_it(tiny_encoder, data, tmp_pat
     model = MultiTaskModel(tasks, encoder=encoder, gate=False, training=QUICK).fit(some)
     folder = model.export("kind", tmp_path / "kind")
     assert (folder / "model.safetensors").is_file()
+    model.add_task("later", "single_label", data["kind"])
+    with pytest.raises(ConfigError, match="tuned before"):
+        model.export("later", tmp_path / "later", format="peft")
     with pytest.raises(ConfigError, match="numbers"):
         model.export("length", tmp_path / "length")
 

@@ -7,19 +7,16 @@ interrupted goes on from its last checkpoint when the same command runs again.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nlptl.base.errors import StorageError
 from nlptl.cli.console import console, labels_of
+from nlptl.cli.learning.train import already_done, contents_of
 from nlptl.config.tasks import TasksConfig, TaskTable, read_tasks
 from nlptl.data.splits import number_split, stratified_split
 from nlptl.data.tables.reading import read_table, texts_of
-from nlptl.estimators.multi_task import MultiTaskModel
 from nlptl.reports.tables import standings_table
-from nlptl.storage.manifest import MANIFEST
 from nlptl.training.processes import check_world, from_main
 
 EXAMPLES = """examples:
@@ -50,14 +47,16 @@ def run(given: Namespace) -> int:
     config = read_tasks(given.config, flags)
     found = check_world(config.processes)
     out = console(quiet=found.rank > 0)
-    settings = config.to_json()
-    if from_main(lambda: _already_done(config, settings, overwrite=given.overwrite)):
+    tables = [name for table in config.tasks.values() for name in (table.data, table.test)]
+    named = [*tables, config.encoder.name, *config.encoder.options.values()]
+    settings = {**config.to_json(), "sha256": contents_of(named)}
+    if from_main(lambda: already_done(config.output, settings, overwrite=given.overwrite)):
         known = f"{config.output} already holds the model of these settings: nothing to do."
         out.print(known, soft_wrap=True)
         return 0
-    tables = {name: _tables(table, config) for name, table in config.tasks.items()}
-    model = config.model().fit({name: training for name, (training, _) in tables.items()})
-    asked = {name: test for name, (_, test) in tables.items() if test is not None}
+    rows = {name: _tables(table, config) for name, table in config.tasks.items()}
+    model = config.model().fit({name: training for name, (training, _) in rows.items()})
+    asked = {name: test for name, (_, test) in rows.items() if test is not None}
     out.print(standings_table(model.standings_, model.evaluate(asked)))
     for group in model.suggest_groups():
         out.print(f"Gradients agree: {', '.join(group)}.")
@@ -94,16 +93,3 @@ def _read(source: str, table: TaskTable) -> tuple[Any, list[Any]]:
     found = read_table(source, split=table.split)
     answers = labels_of(found, table.label_column, numeric=table.kind == "regression")
     return texts_of(found, table.text_column), answers
-
-
-def _already_done(config: TasksConfig, settings: dict[str, Any], *, overwrite: bool) -> bool:
-    """Tell whether the output holds this very model; refuse to replace another one silently."""
-    folder = Path(config.output) if config.output else None
-    if folder is None or overwrite or not (folder / MANIFEST).is_file():
-        return False
-    if MultiTaskModel.load(folder).notes_.get("run") == settings:
-        return True
-    raise StorageError(
-        f"{str(folder)!r} holds a model trained with other settings. Choose another --output, or "
-        "replace it with --overwrite."
-    )

@@ -10,6 +10,7 @@ With --shots 0, or without DATA, the names of the classes are all that is learnt
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from nlptl.data.rows import Rows
 from nlptl.data.splits import k_shot, number_split, stratified_split
 from nlptl.data.tables.reading import read_table, texts_of
 from nlptl.estimators.bulk.sharded import evaluate_sharded
-from nlptl.estimators.kinds import load_any
+from nlptl.estimators.kinds import load_every
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_regressor import TextRegressor
 from nlptl.reports.tables import audit_table
@@ -98,7 +99,7 @@ def run(given: Namespace, *, transfer: str | None = None) -> int:
     found = check_world(run_config.processes)
     out = console(quiet=found.rank > 0)
     settings = _settings(run_config)
-    if from_main(lambda: _already_done(run_config, settings, overwrite=given.overwrite)):
+    if from_main(lambda: already_done(run_config.output, settings, overwrite=given.overwrite)):
         known = f"{run_config.output} already holds the model of these settings: nothing to do."
         out.print(known, soft_wrap=True)
         return 0
@@ -215,8 +216,13 @@ def _settings(run_config: RunConfig) -> dict[str, Any]:
     """Give the settings, and the content of the files they name."""
     tables = [run_config.data, run_config.test, run_config.unlabeled]
     named = [*tables, *run_config.encoder.options.values()]
+    return {**run_config.to_json(), "sha256": contents_of(named)}
+
+
+def contents_of(named: Iterable[Any]) -> dict[str, str]:
+    """Give a name for what each of some files or folders holds, as far as they are there."""
     paths = [Path(n) for n in named if isinstance(n, str) and n and Path(n).exists()]
-    return {**run_config.to_json(), "sha256": {str(path): _content(path) for path in paths}}
+    return {str(path): _content(path) for path in paths}
 
 
 def _content(path: Path) -> str:
@@ -225,12 +231,18 @@ def _content(path: Path) -> str:
     return fingerprint({str(file.relative_to(path)): sha256_of(file) for file in files})
 
 
-def _already_done(run_config: RunConfig, settings: dict[str, Any], *, overwrite: bool) -> bool:
-    """Tell whether the output holds this very model; refuse to replace another one silently."""
-    folder = Path(run_config.output) if run_config.output else None
+def already_done(output: str | None, settings: dict[str, Any], *, overwrite: bool) -> bool:
+    """Tell whether the output holds this very model; refuse to replace another one silently.
+
+    Raises
+    ------
+    StorageError
+        If it holds a model of other settings, or something else.
+    """
+    folder = Path(output) if output else None
     if folder is None or overwrite or not folder.is_dir() or not any(folder.iterdir()):
         return False
-    kept = load_any(folder).notes_.get("run")
+    kept = load_every(folder).notes_.get("run")
     if kept == settings:
         return True
     changed = [name for name in settings if (kept or {}).get(name) != settings[name]]

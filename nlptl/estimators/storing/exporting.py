@@ -131,6 +131,11 @@ class _Parts:
             raise ConfigError(
                 "There is no adapter to write: format='peft' needs transfer=LoRA(merge=False)."
             )
+        if self.loaded.base is not None:
+            raise ConfigError(
+                "The adapter stands beside an encoder that was tuned before, which peft could not "
+                "find. Write format='transformers', or save the model."
+            )
         told = {**adapter.config, "base_model_name_or_path": str(self.encoder.folder.name)}
         arrays = dict(adapter.arrays)
         if self._is_stock:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from nlptl.estimators.text_model import TextModel
 
 Kind = TypeVar("Kind", bound="TextModel")
+Model = TypeVar("Model")
 
 _MODEL = "model.json"
 _ARRAYS = "head.safetensors"
@@ -40,21 +43,51 @@ def save_model(model: TextModel, folder: Path, *, notes: dict[str, Any] | None =
     """Write a fitted model into a folder and prove that it reads back equal."""
     refuse_foreign(folder)
     with new_folder(folder) as draft:
-        described = {**_describe(model, draft), "notes": notes or model.notes_}
-        text = json.dumps(described, indent=1, ensure_ascii=False)
-        (draft / _MODEL).write_text(text, encoding="utf-8")
         save_arrays(draft / _ARRAYS, model.fitted_.scorer.arrays())
-        write_manifest(draft, kind=model.kind, version=version("nlptl"))
+        described = {**_describe(model, draft), "notes": notes or model.notes_}
+        write_described(draft, model.kind, described)
         _prove(model, draft)
     return folder
 
 
+def write_described(folder: Path, kind: str, described: dict[str, Any]) -> None:
+    """Write what a model is made of beside its arrays, and seal the folder."""
+    made_with = {
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("nlptl", "numpy", "scikit-learn", "torch")},
+    }
+    text = json.dumps({**described, "made_with": made_with}, indent=1, ensure_ascii=False)
+    (folder / _MODEL).write_text(text, encoding="utf-8")
+    write_manifest(folder, kind=kind, version=version("nlptl"))
+
+
 def load_model(kind: type[Kind], folder: Path) -> Kind:
     """Read a model from a folder, after every file was checked."""
-    verify_manifest(folder, kind=kind.kind)
+    return read_described(folder, kind.kind, partial(_restore, kind))
+
+
+def read_described(folder: Path, kind: str, restore: Callable[[Any, Path], Model]) -> Model:
+    """Check every file of a model, and make it of what its folder says.
+
+    Parameters
+    ----------
+    folder : Path
+    kind : str
+        What its manifest has to say that it is.
+    restore : callable
+        Takes what ``write_described`` wrote and the folder; gives the model.
+
+    Raises
+    ------
+    StorageError
+        If there is no such model.
+    IntegrityError
+        If a file was changed, or the description cannot be understood.
+    """
+    verify_manifest(folder, kind=kind)
     try:
         described = json.loads((folder / _MODEL).read_text(encoding="utf-8"))
-        return _restore(kind, described, folder)
+        return restore(described, folder)
     except (KeyError, TypeError, ValueError) as problem:
         raise IntegrityError(
             f"{str(folder / _MODEL)!r} cannot be understood ({type(problem).__name__}: {problem}). "
@@ -73,10 +106,6 @@ def _describe(model: TextModel, draft: Path) -> dict[str, Any]:
         "options": {name: getattr(model, name) for name in model.kept_options},
         "pairs": model.fitted_.probe.are_pairs,
         "audit": model.audit_.to_json(),
-        "made_with": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("nlptl", "numpy", "scikit-learn", "torch")},
-        },
     }
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nlptl.base.errors import ConfigError
+from nlptl.base.names import suggest
 from nlptl.data.mixing import Mixing
 from nlptl.estimators.fitting.body import Body
 from nlptl.estimators.fitting.scoring import Fitted
@@ -25,6 +27,8 @@ from nlptl.training.loop import History
 
 if TYPE_CHECKING:
     from nlptl.training.tasks.progress import Progress
+
+BALANCES = ("sum", "uncertainty", "pcgrad")
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +178,18 @@ class Joiner:
         for name in self.readings:
             each[name] = {"rows": fingerprint(rows[name].windows.ids)}
         return {"tasks": each, "mixing": repr(self.mixing), "balance": self.balance}
+
+
+def check_balance(name: str) -> None:
+    """Refuse a way of putting losses together that is not known.
+
+    Raises
+    ------
+    ConfigError
+        If it is not; the nearest one is suggested.
+    """
+    if name not in BALANCES:
+        raise ConfigError(f"balance={name!r} is not known. {suggest(str(name), BALANCES)}")
 
 
 def _apart(part: Part) -> LoopConfig:

@@ -20,6 +20,7 @@ from nlptl.estimators.fitting.transfers import Transfers, as_transfers
 from nlptl.estimators.fitting.tuning import TUNING, Beginning, begin, frozen_start, hold_out
 from nlptl.estimators.tasks.task import Task, TaskData
 from nlptl.estimators.text_model import TextModel
+from nlptl.heads.fitting import weigh_rows
 from nlptl.training.config import LoopConfig
 
 _HELD = 100
@@ -66,13 +67,7 @@ class Part:
     @property
     def windows(self) -> Any:
         """What is learnt from, tokenized, rows weighed against imbalance."""
-        return self.windows_of(self.seen)
-
-    def windows_of(self, some: tuple[Rows, Targets]) -> Any:
-        """Give some rows tokenized, with their weights."""
-        from nlptl.heads.fitting import weigh_rows
-
-        rows, targets = some
+        rows, targets = self.seen
         weighed = targets if targets.several else weigh_rows(targets, self.body.plan.imbalance)
         return self.body.windows(rows.texts, weighed)
 

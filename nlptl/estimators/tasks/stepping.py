@@ -16,9 +16,8 @@ from nlptl.estimators.fitting.scoring import Fitted
 from nlptl.estimators.fitting.tuning import LESS_IS_BETTER, Tuner
 from nlptl.estimators.tasks.joining import Together
 from nlptl.estimators.tasks.parts import Part
-from nlptl.evaluation.bootstrap import Figure, bootstrap_interval
 from nlptl.evaluation.gate import HELPS, HURTS, UNCLEAR
-from nlptl.evaluation.intervals import Interval
+from nlptl.evaluation.intervals import Figure, Interval, bootstrap_interval
 from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig
 from nlptl.training.processes import from_main

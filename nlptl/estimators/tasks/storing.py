@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import copy
-import json
-import platform
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlptl.base.arrays import AnyArray
-from nlptl.base.errors import IntegrityError, StorageError
+from nlptl.base.errors import StorageError
 from nlptl.data.audit import AuditReport
 from nlptl.data.mixing import Mixing
 from nlptl.encoders.cache import without_cache
@@ -22,20 +20,21 @@ from nlptl.encoders.kinds import load_encoder_part, save_encoder_part
 from nlptl.estimators.fitting.scoring import Fitted, FittedScorer
 from nlptl.estimators.storing.folder import (
     CLOSE,
+    read_described,
     read_spec,
     read_training,
     refuse_foreign,
     sentences,
     spec_of,
     training_of,
+    write_described,
 )
-from nlptl.estimators.tasks.grouping import Affinity
 from nlptl.estimators.tasks.stepping import Standing
 from nlptl.estimators.tasks.task import Task
+from nlptl.evaluation.affinity import Affinity
 from nlptl.heads.kinds import describe_head, make_head
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.differences import difference, restored
-from nlptl.storage.manifest import verify_manifest, write_manifest
 from nlptl.storage.tensors import load_arrays, save_arrays
 from nlptl.transfer.features.frozen import FrozenFeatures
 
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from nlptl.estimators.multi_task import MultiTaskModel
     from nlptl.estimators.text_model import TextModel
 
-_MODEL = "model.json"
 _SHARED = "encoder"
 _TASKS = "tasks"
 _HEAD, _OWN, _ADAPTER = "head.safetensors", "encoder.safetensors", "adapter"
@@ -64,29 +62,15 @@ def save_tasks(model: MultiTaskModel, folder: Path, *, notes: dict[str, Any]) ->
             "affinity": model.affinity_.to_json(),
             "steps": model.steps_,
             "notes": notes or model.notes_,
-            "made_with": {
-                "python": platform.python_version(),
-                **{name: version(name) for name in ("nlptl", "numpy", "torch")},
-            },
         }
-        text = json.dumps(described, indent=1, ensure_ascii=False)
-        (draft / _MODEL).write_text(text, encoding="utf-8")
-        write_manifest(draft, kind=model.kind, version=version("nlptl"))
+        write_described(draft, model.kind, described)
         _prove(model, draft)
     return folder
 
 
 def load_tasks(kind: type[MultiTaskModel], folder: Path) -> MultiTaskModel:
     """Read a model from a folder, after every file was checked."""
-    verify_manifest(folder, kind=kind.kind)
-    try:
-        described = json.loads((folder / _MODEL).read_text(encoding="utf-8"))
-        return _restore(kind, described, folder)
-    except (KeyError, TypeError, ValueError) as problem:
-        raise IntegrityError(
-            f"{str(folder / _MODEL)!r} cannot be understood ({type(problem).__name__}: {problem}). "
-            "Save the model again."
-        ) from problem
+    return read_described(folder, kind.kind, partial(_restore, kind))
 
 
 def _options(model: MultiTaskModel) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from nlptl.training.losses import as_truth, row_losses
 from nlptl.training.networks.together import from_all
 
 _TOKENS_UNSEEN = 8192
-_ABOUT_ROWS = ("owners", "sides")
+ABOUT_ROWS = ("owners", "sides")
 """Inputs that say which windows make a row; the encoder takes the others."""
 
 
@@ -85,7 +85,7 @@ class TextNetwork(nn.Module):
             From ``padded``; with ``owners`` where texts have several windows, and ``sides``
             where the two texts of a pair are read one by one.
         """
-        given = {name: part for name, part in inputs.items() if name not in _ABOUT_ROWS}
+        given = {name: part for name, part in inputs.items() if name not in ABOUT_ROWS}
         pool = TOKEN_POOLINGS[self.pooling.tokens]
         vectors = layer_vectors(self.encoder, given, layers=self.pooling.layers, pool=pool)
         if "owners" in inputs:

@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-BALANCES = ("sum", "uncertainty", "pcgrad")
-
 
 class Uncertainty(nn.Module):
     """Weights of losses that are learnt: each task has a noise, of which its weight is the inverse.

@@ -82,15 +82,6 @@ class TasksFeed:
                 counts += np.bincount(self._order(epoch)[:first], minlength=len(counts))
         return dict(zip(self.tasks, counts.tolist(), strict=True))
 
-    def seen(self, n_steps: int) -> dict[str, int]:
-        """Count the rows of each task that this process learns from in the first steps."""
-        counts = dict.fromkeys(self.tasks, 0)
-        for taken in range(n_steps):
-            for batches, _ in self.passes(*divmod(taken, len(self))):
-                for name, batch in batches.items():
-                    counts[name] += int((batch.weights > 0).sum())
-        return counts
-
     def _of_all(self, epoch: int, taken: int) -> Passes:
         """Give the passes of a step that holds rows of every task, in their shares."""
         gone = self.stopped(epoch)

@@ -8,10 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from nlptl.training.networks.texts import Batch, Outputs
+from nlptl.training.networks.texts import ABOUT_ROWS, Batch, Outputs
 
 _HIDDEN, _MASKED, _ANY = 0.15, 0.8, 0.1
-_ABOUT_ROWS = ("owners", "sides")
 
 
 class MaskedWords(nn.Module):
@@ -50,7 +49,7 @@ class MaskedWords(nn.Module):
         return Outputs(rows, rows, batch)
 
     def _of_part(self, encoder: Any, part: dict[str, Any]) -> torch.Tensor:
-        given = {name: value for name, value in part.items() if name not in _ABOUT_ROWS}
+        given = {name: value for name, value in part.items() if name not in ABOUT_ROWS}
         ids = given["input_ids"]
         hidden = torch.rand(ids.shape, device=ids.device) < _HIDDEN
         hidden &= ~torch.isin(ids, self.special.to(ids.device)) & given["attention_mask"].bool()

@@ -46,10 +46,6 @@ class Progress:
             gone = {name for name in gone if waited[name] > min(waited.values())}
         return frozenset(gone)
 
-    def best_epochs(self) -> dict[str, int]:
-        """Give the epoch, counted from 1, in which each task was best."""
-        return {name: len(found) - self._waited(found) for name, found in self.scores.items()}
-
     @staticmethod
     def _waited(scores: list[float]) -> int:
         """Count the epochs since the best; a task that stopped stays so."""

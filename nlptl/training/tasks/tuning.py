@@ -49,8 +49,6 @@ class Joint:
         Takes the network of a task; gives how well it does on held-out rows.
     mixing : Mixing
     balance : {"sum", "uncertainty", "pcgrad"}
-    compares : bool
-        Hold the gradients of tasks against each other after each epoch.
     """
 
     rows: Mapping[str, LabelledWindows]
@@ -58,7 +56,6 @@ class Joint:
     scores: Mapping[str, Score] = field(default_factory=dict)
     mixing: Mixing = field(default_factory=Mixing)
     balance: str = "sum"
-    compares: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +126,7 @@ def _judge(
 ) -> float:
     """Take down how each task does; give their mean, or a higher number with every epoch."""
     network = objective.network
-    compares = joint.compares and len(joint.rows) > 1 and not is_sharded(objective)
+    compares = len(joint.rows) > 1 and not is_sharded(objective)
     alike = cosines(objective, probes(feed)).tolist() if compares else []
     found = {name: score(network.of(name)) for name, score in joint.scores.items()}
     agreed: dict[str, float] = from_main(lambda: found)

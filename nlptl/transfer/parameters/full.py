@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
@@ -159,6 +159,13 @@ def _start_anew(context: Context, above: int) -> None:
                 weight._is_hf_initialized = False
             part._is_hf_initialized = False
             model._init_weights(part)
+
+
+def blocks_of(encoder: Any) -> list[str]:
+    """Name the layers of an encoder, the lowest first."""
+    numbers = {name: _LAYER.search(f"{name}.") for name, _ in encoder.named_modules()}
+    whole = {n: int(m.group(1)) for n, m in numbers.items() if m and m.end() == len(n) + 1}
+    return sorted(whole, key=lambda name: whole[name])
 
 
 def depth_of(name: str, n_layers: int) -> int:

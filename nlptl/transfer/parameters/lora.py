@@ -104,11 +104,12 @@ class LoRA(Spec):
             If peft cannot adapt this encoder so.
         """
         model = context.network.encoder
-        wanted = peft_config({**self._described(model), "inference_mode": False})
+        wanted = peft_config({**self.described(model), "inference_mode": False})
         names = set(model.state_dict())
         return _Bound(self, context.network, adapted(model, wanted), names)
 
-    def _described(self, model: Any) -> dict[str, Any]:
+    def described(self, model: Any) -> dict[str, Any]:
+        """Give the settings of peft for an encoder as plain JSON."""
         fresh = sorted(getattr(model, "fresh_modules", ()))
         always = {"modules_to_save": fresh} if fresh else {}
         if self.config is not None:

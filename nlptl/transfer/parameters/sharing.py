@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
@@ -14,8 +13,9 @@ from nlptl.base.names import suggest
 from nlptl.base.protocols import BoundTransfer, Context
 from nlptl.base.specs import Spec
 from nlptl.encoders.contextual.adapters import adapted, peft_config, quiet, taken_out
+from nlptl.transfer.parameters.full import blocks_of
+from nlptl.transfer.parameters.lora import LoRA
 
-_BLOCK = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)$")
 _BASES = ("frozen", "trained")
 
 
@@ -59,8 +59,7 @@ class PrivateLayers(Spec):
         network, n_tasks = context.network, len(getattr(context.network, "places", ()))
         if n_tasks < 2:
             return BoundTransfer()
-        found = [name for name, _ in network.encoder.named_modules() if _BLOCK.search(name)]
-        blocks = sorted(found, key=lambda name: int(_BLOCK.search(name).group(1)))  # type: ignore[union-attr]
+        blocks = blocks_of(network.encoder)
         if len(blocks) < max(self.layers, context.n_layers):
             raise ConfigError(
                 f"PrivateLayers({self.layers}) finds {len(blocks)} layers in "
@@ -144,18 +143,11 @@ class TaskAdapters(Spec):
         network, n_tasks = context.network, len(getattr(context.network, "places", ()))
         if n_tasks < 2:
             return BoundTransfer()
-        described = {
-            "peft_type": "LORA",
-            "task_type": "FEATURE_EXTRACTION",
-            "r": self.rank,
-            "lora_alpha": 2 * self.rank,
-            "target_modules": "all-linear",
-            "inference_mode": False,
-        }
-        if hasattr(network.encoder, "pooler"):
-            described["exclude_modules"] = ".*pooler.*"
         names = [_name(place) for place in range(n_tasks)]
-        learns = [weight for weight in network.encoder.parameters() if weight.requires_grad]
+        fresh = tuple(f"{name}." for name in getattr(network.encoder, "fresh_modules", ()))
+        described = LoRA(self.rank).described(network.encoder) | {"inference_mode": False}
+        described.pop("modules_to_save", None)  # what starts at random is learnt by all tasks
+        learnt = {id(weight) for weight in network.encoder.parameters() if weight.requires_grad}
         model = adapted(network.encoder, peft_config(described), name=names[0])
         for name in names[1:]:
             with quiet():
@@ -164,8 +156,9 @@ class TaskAdapters(Spec):
         for part in layers:
             for weight in (*part.lora_A.parameters(), *part.lora_B.parameters()):
                 weight.requires_grad_(True)
-        for weight in learns:
-            weight.requires_grad_(self.base == "trained")
+        for name, weight in network.encoder.named_parameters():
+            if id(weight) in learnt:
+                weight.requires_grad_(self.base == "trained" or name.startswith(fresh))
         network.encoder.add_module("switch", _switch(layers))
         return _BoundAdapters(self, network, model, n_tasks)
 
@@ -176,7 +169,6 @@ class _BoundAdapters(BoundTransfer):
     network: Any
     model: Any
     n_tasks: int
-    found: dict[int, Any] = field(default_factory=dict)
 
     def rate(self, name: str) -> float:
         """Let adapters learn faster than what lies below them."""

@@ -45,6 +45,10 @@ def test_several_tasks_are_trained_judged_and_saved(room, capsys):
     assert "other settings" in capsys.readouterr().err
     assert main([*asked, "--output", str(room / "model"), "--seed", "3", "--overwrite"]) == 0
     assert MultiTaskModel.load(room / "model").seed == 3
+    table = pd.read_csv(room / "data.csv")
+    table.iloc[1:].to_csv(room / "data.csv", index=False)
+    assert main([*asked, "--output", str(room / "model"), "--seed", "3"]) == 2
+    assert "sha256" in capsys.readouterr().err
 
 
 def test_without_an_output_nothing_is_kept(room, capsys):

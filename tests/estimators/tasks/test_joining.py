@@ -54,17 +54,6 @@ def test_tasks_learn_together_and_are_scored_epoch_by_epoch(joined):
     assert found.fitted["kind"].features.encoder is found.encoder
 
 
-def test_a_task_that_is_no_better_is_not_learnt_from_any_more(joined):
-    joiner, _ = joined(epochs=6, patience=1)
-    found = joiner.fit()
-    progress = found.progress
-    last = set(progress.stopped(5))
-    if last:  # whichever stopped took fewer steps than its share
-        each = found.steps
-        assert each[last.pop()] < sum(each.values()) / 2
-    assert len(found.history.losses) == 6
-
-
 def test_checkpoints_of_other_tasks_are_refused(joined, tmp_path):
     joiner, parts = joined(checkpoints=str(tmp_path / "kept"), save_steps=2)
     rows = {name: part.windows for name, part in parts.items()}

@@ -90,10 +90,6 @@ def test_steps_are_counted_by_task(tasks):
         rows = seen(feed, 33)
         found = {name: sum(name in {n for n, *_ in step} for step in rows) for name in SIZES}
         assert told == found
-    assert feed_of(tasks, Mixing()).seen(5) == {
-        name: sum(n == name for rows in seen(feed_of(tasks, Mixing()), 5) for n, *_ in rows)
-        for name in SIZES
-    }
 
 
 @pytest.mark.parametrize("mixed", [False, True])

@@ -12,7 +12,6 @@ def test_a_task_stops_once_it_was_not_better_for_as_long_as_patience_says():
     found = progress_of(a=[1, 3, 2, 2, 9], b=[1, 2, 3, 4, 5])
     assert [found.stopped(epoch) for epoch in range(4)] == [frozenset()] * 4
     assert found.stopped(4) == {"a"}
-    assert found.best_epochs() == {"a": 5, "b": 5}
 
 
 def test_when_all_would_stop_the_latest_to_improve_go_on():

@@ -72,7 +72,7 @@ def test_every_task_is_learnt_and_its_steps_are_counted(work, mixed):
 def test_the_best_epoch_is_kept_where_that_is_asked_for(work):
     build, joint = work
     falling = iter([3.0, 2.0, 1.0])
-    joint = replace(joint, scores={"a": lambda _: next(falling)}, compares=False)
+    joint = replace(joint, scores={"a": lambda _: next(falling)})
     found = tune_tasks(build, joint, Tuning(replace(CONFIG, keep="best"), 0, "cpu"))
     assert found.history.best_epoch == 1
     last = tune_tasks(build, replace(joint, scores={}), Tuning(CONFIG, 0, "cpu"))

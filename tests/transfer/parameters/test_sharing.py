@@ -81,6 +81,18 @@ def test_the_base_learns_beside_adapters_or_stays(tiny_encoder, base, learns):
     assert found.rate("encoder.x.weight") == 1.0
 
 
+def test_layers_that_start_at_random_learn_even_in_a_frozen_base(tiny_encoder):
+    encoder = read_encoder(find_encoder(tiny_encoder), "float32", "cpu", stock=True).model
+    encoder.fresh_modules = ("bert",) if hasattr(encoder, "bert") else encoder.fresh_modules
+    heads = {"a": torch.nn.Linear(32, 2), "b": torch.nn.Linear(32, 2)}
+    scales = dict.fromkeys(heads, 1.0)
+    pooling = Pooling(tokens="stock", normalize=False)
+    network = TasksNetwork(encoder, heads, scales=scales, pooling=pooling, weights=np.ones(1))
+    TaskAdapters(2, "frozen").bind(Context(network, n_layers=3, seed=0))
+    learns = [n for n, w in encoder.named_parameters() if w.requires_grad and "lora_" not in n]
+    assert learns and all(name.startswith(encoder.fresh_modules) for name in learns)
+
+
 @pytest.mark.parametrize("transfer", [PrivateLayers(1), TaskAdapters(2)])
 def test_with_one_task_there_is_nothing_to_divide(tiny_encoder, transfer):
     network, found = bound(tiny_encoder, transfer, n_tasks=1)

@@ -1,18 +1,17 @@
-"""Which tasks go together: by their gradients, and by what training together did to them."""
+"""Which tasks go together, by the gradients that they had."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import squareform
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray
-from nlptl.estimators.tasks.joining import Together
-from nlptl.estimators.tasks.stepping import Standing
-from nlptl.evaluation.gate import HURTS
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +31,10 @@ class Affinity:
     cosines: FloatArray
 
     @classmethod
-    def of(cls, together: Together) -> Self:
-        """Read it from a joint training."""
-        n = len(together.steps)
-        found = np.array(together.progress.cosines, np.float64).reshape(-1, n, n)
-        return cls(tuple(together.steps), found)
+    def of(cls, names: Sequence[str], cosines: Sequence[Any]) -> Self:
+        """Make it of one table an epoch, of which there may be none."""
+        found = np.array(cosines, np.float64).reshape(-1, len(names), len(names))
+        return cls(tuple(names), found)
 
     @property
     def mean(self) -> FloatArray:
@@ -59,30 +57,28 @@ class Affinity:
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> Self:
         """Read what ``to_json`` gave."""
-        n = len(told["names"])
-        return cls(tuple(told["names"]), np.array(told["cosines"], np.float64).reshape(-1, n, n))
+        return cls.of(told["names"], told["cosines"])
 
 
-def groups_of(affinity: Affinity, standings: Mapping[str, Standing]) -> list[list[str]]:
+def groups_of(affinity: Affinity, apart: Collection[str] = ()) -> list[list[str]]:
     """Join tasks, the best suited first, as long as their gradients agree in the mean.
 
     Parameters
     ----------
     affinity : Affinity
-    standings : mapping of str to Standing
-        A task that was clearly hurt joins no group.
+    apart : collection of str
+        Tasks that join no group.
     """
-    hurt = {name for name, standing in standings.items() if standing.says == HURTS}
-    groups = [[i] for i, name in enumerate(affinity.names)]
-    alone = [[i] for i, name in enumerate(affinity.names) if name in hurt]
-    groups, cosines = [group for group in groups if group not in alone], affinity.mean
-    while len(groups) > 1:
-        apart = np.full((len(groups), len(groups)), -np.inf)
-        for a, b in zip(*np.triu_indices(len(groups), 1), strict=True):
-            apart[a, b] = cosines[np.ix_(groups[a], groups[b])].mean()
-        a, b = np.unravel_index(apart.argmax(), apart.shape)
-        if apart[a, b] <= 0:
-            break
-        groups = [g for i, g in enumerate(groups) if i not in (a, b)] + [groups[a] + groups[b]]
-    found = sorted(sorted(group) for group in groups + alone)
-    return [[affinity.names[i] for i in group] for group in found]
+    places = [i for i, name in enumerate(affinity.names) if name not in apart]
+    groups = [[i] for i, name in enumerate(affinity.names) if name in apart]
+    if len(places) < 2:
+        groups += [[i] for i in places]
+    else:
+        far = 1 - affinity.mean[np.ix_(places, places)]
+        tree = hierarchy.average(squareform(far, checks=False))
+        of_place = hierarchy.fcluster(tree, t=np.nextafter(1.0, 0.0), criterion="distance")
+        groups += [
+            [i for i, own in zip(places, of_place, strict=True) if own == group]
+            for group in np.unique(of_place)
+        ]
+    return [[affinity.names[i] for i in group] for group in sorted(groups)]

@@ -1,8 +1,6 @@
 import numpy as np
 
-from nlptl.estimators.tasks.grouping import Affinity, groups_of
-from nlptl.estimators.tasks.stepping import Standing
-from nlptl.evaluation.intervals import Interval
+from nlptl.evaluation.affinity import Affinity, groups_of
 
 COSINES = np.array(
     [
@@ -30,12 +28,12 @@ def test_the_mean_and_the_conflicts_are_told_over_all_epochs():
 
 
 def test_tasks_whose_gradients_agree_come_together():
-    assert groups_of(affinity(), {}) == [["a", "b", "d"], ["c"]]
+    assert groups_of(affinity()) == [["a", "b", "d"], ["c"]]
 
 
-def test_a_task_that_was_hurt_stands_alone():
-    hurt = Standing("b", "accuracy", 9, {}, {"joint": Interval(-0.2, -0.3, -0.1)}, "alone")
-    assert groups_of(affinity(), {"b": hurt}) == [["a", "d"], ["b"], ["c"]]
+def test_a_task_that_is_kept_apart_joins_no_group():
+    assert groups_of(affinity(), {"b"}) == [["a", "d"], ["b"], ["c"]]
+    assert groups_of(affinity(), {"a", "b", "c"}) == [["a"], ["b"], ["c"], ["d"]]
 
 
 def test_it_is_told_and_read_back_and_may_be_empty():
@@ -43,4 +41,4 @@ def test_it_is_told_and_read_back_and_may_be_empty():
     np.testing.assert_array_equal(found.cosines, affinity().cosines)
     empty = Affinity.from_json({"names": ["a", "b"], "cosines": []})
     np.testing.assert_array_equal(empty.mean, np.eye(2))
-    assert groups_of(empty, {}) == [["a"], ["b"]] and set(empty.conflicts().values()) == {0.0}
+    assert groups_of(empty) == [["a"], ["b"]] and set(empty.conflicts().values()) == {0.0}
