@@ -65,12 +65,15 @@ class Joiner:
     readings : mapping of str to Reading
     mixing : Mixing
     balance : {"sum", "uncertainty", "pcgrad"}
+    compares : bool
+        Compare the gradients of the tasks after each epoch.
     """
 
     parts: Mapping[str, Part]
     readings: Mapping[str, Reading]
     mixing: Mixing
     balance: str
+    compares: bool = True
 
     def fit(self) -> Together:
         """Train encoder and heads on the rows that are not held out."""
@@ -87,6 +90,7 @@ class Joiner:
             {name: score_by(metric, held) for name, held in unseen.items()},
             self.mixing,
             self.balance,
+            self.compares,
         )
         plan = self._body.plan
         how = Tuning(plan.config, plan.seed, plan.device, settings=self._settings(rows, unseen))
@@ -110,7 +114,7 @@ class Joiner:
             )
             for name, part in self.parts.items()
         }
-        return replace(self, parts=everything)
+        return replace(self, parts=everything, compares=False)
 
     @property
     def _body(self) -> Body:

@@ -14,7 +14,7 @@ from nlptl.training.networks.texts import Batch
 from nlptl.training.tasks.feeding import TasksFeed
 from nlptl.training.tasks.objective import TasksObjective
 
-_ROWS = 64
+_ROWS = 32
 
 
 def probes(feed: TasksFeed) -> dict[str, Batch]:
@@ -50,7 +50,10 @@ def cosines(objective: TasksObjective, batches: Mapping[str, Batch]) -> FloatArr
     if not any(shared):
         return np.eye(len(found))
     flat = torch.stack(
-        [torch.cat([g.flatten() for g, s in zip(own, shared, strict=True) if s]) for own in found]
+        [
+            torch.cat([g.flatten().float() for g, s in zip(own, shared, strict=True) if s])
+            for own in found
+        ]
     )
     unit = torch.nn.functional.normalize(flat, dim=1)
     matrix: FloatArray = (unit @ unit.T).double().cpu().numpy()

@@ -49,6 +49,8 @@ class Joint:
         Takes the network of a task; gives how well it does on held-out rows.
     mixing : Mixing
     balance : {"sum", "uncertainty", "pcgrad"}
+    compares : bool
+        Compare the gradients of the tasks after each epoch.
     """
 
     rows: Mapping[str, LabelledWindows]
@@ -56,6 +58,7 @@ class Joint:
     scores: Mapping[str, Score] = field(default_factory=dict)
     mixing: Mixing = field(default_factory=Mixing)
     balance: str = "sum"
+    compares: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +108,7 @@ def tune_tasks(build: Build, joint: Joint, how: Tuning) -> Learnt:
             learner,
             config=how.config,
             accelerator=accelerator,
-            score=partial(_judge, objective, joint, feed, progress, how.config.keep == "best"),
+            score=partial(_judge, learner, joint, feed, progress, how.config.keep == "best"),
             keeper=None if keeper is None else ProgressKeeper.of(keeper, progress),
         )
     if is_sharded(objective):
@@ -117,7 +120,7 @@ def tune_tasks(build: Build, joint: Joint, how: Tuning) -> Learnt:
 
 
 def _judge(
-    objective: TasksObjective,
+    learner: Learner,
     joint: Joint,
     feed: TasksFeed,
     progress: Progress,
@@ -125,9 +128,11 @@ def _judge(
     _: Any,
 ) -> float:
     """Take down how each task does; give their mean, or a higher number with every epoch."""
+    objective: Any = learner.module
     network = objective.network
-    compares = len(joint.rows) > 1 and not is_sharded(objective)
-    alike = cosines(objective, probes(feed)).tolist() if compares else []
+    compares = joint.compares and len(joint.rows) > 1 and not is_sharded(objective)
+    computing: Any = objective if learner.twin is None else learner.twin.module
+    alike = cosines(computing, probes(feed)).tolist() if compares else []
     found = {name: score(network.of(name)) for name, score in joint.scores.items()}
     agreed: dict[str, float] = from_main(lambda: found)
     progress.take(agreed, from_main(lambda: alike))

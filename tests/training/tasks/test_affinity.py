@@ -43,7 +43,7 @@ def batches():
     tasks = {"a": rows_of(codes), "same": rows_of(codes), "against": rows_of(1 - codes)}
     feed = TasksFeed(tasks, LoopConfig(), Mixing(), 0, 0, 1, "cpu")
     found = probes(feed)
-    assert [len(batch.weights) for batch in found.values()] == [64] * 3
+    assert [len(batch.weights) for batch in found.values()] == [32] * 3
     assert probes(feed)["a"].truth.tolist() == found["a"].truth.tolist()
     return found
 
