@@ -77,7 +77,7 @@ class TasksConfig:
     mixing : dict
         Options of ``Mixing``.
     balance : {"sum", "uncertainty", "pcgrad"}
-    gate : bool
+    gate : bool or list of str
         As in ``MultiTaskModel``.
     test_share : float
         Share of the rows of a task held out for evaluation where it names no test; 0 for none.
@@ -96,7 +96,7 @@ class TasksConfig:
     training: Part = _NONE
     mixing: dict[str, Any] = field(default_factory=dict)
     balance: str = "sum"
-    gate: bool = True
+    gate: bool | list[str] = True
     test_share: float = 0.2
     seed: int = 0
     device: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,24 +12,29 @@ from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray
-from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.names import suggest
+from nlptl.base.errors import ConfigError
 from nlptl.base.progress import progress_bar
-from nlptl.base.protocols import Features
 from nlptl.base.specs import NestedParams
 from nlptl.data.mixing import Mixing
-from nlptl.data.rows import Rows, as_rows
+from nlptl.data.rows import as_rows
 from nlptl.estimators.fitting.scoring import Fitted
-from nlptl.estimators.tasks.adding import added
+from nlptl.estimators.tasks.adding import Change, add_task
+from nlptl.estimators.tasks.answering import (
+    asked,
+    check_known,
+    costs_of,
+    outputs_of,
+    passes_of,
+)
 from nlptl.estimators.tasks.joining import Joiner, Together, check_balance
 from nlptl.estimators.tasks.parts import Part, read_parts, transfers_of
 from nlptl.estimators.tasks.refitting import on_all_rows
-from nlptl.estimators.tasks.stepping import Standing, agreed, variants_of
+from nlptl.estimators.tasks.stepping import JOINT, VARIANTS, Standing, agreed, variants_of
 from nlptl.estimators.tasks.storing import load_tasks, save_tasks
-from nlptl.estimators.tasks.task import Task, TaskData, as_tasks
+from nlptl.estimators.tasks.task import Task, TaskData, as_tasks, gated
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_model import TextModel
-from nlptl.evaluation.affinity import Affinity, groups_of
+from nlptl.evaluation.affinity import groups_of
 from nlptl.evaluation.gate import HURTS
 from nlptl.training.config import TrainingConfig
 from nlptl.training.loop import History
@@ -59,9 +64,9 @@ class MultiTaskModel(NestedParams):
     balance : {"sum", "uncertainty", "pcgrad"}
         Losses are summed, or weighed by a noise that is learnt, or gradients that work against
         each other are freed of what does (for which ``Mixing(mixed=True)`` is taken).
-    gate : bool
-        Hold the tasks against themselves alone and polished; without it the joint encoder
-        answers for all.
+    gate : bool or list of str
+        Hold the tasks, or those named, against themselves alone and polished; for others the
+        joint encoder answers.
     training : TrainingConfig or None
         As in ``TextClassifier``. A task that is no better after ``patience`` epochs is not learnt
         from any more.
@@ -85,6 +90,8 @@ class MultiTaskModel(NestedParams):
         The encoder that was tuned on all tasks.
     variants_ : dict of str to dict of str to Fitted
         What was trained of each task on the rows that were not held out; not saved.
+    changes_ : dict of str to Change
+        What the last ``add_task(how="encoder")`` did to the tasks before it; not saved.
     history_ : History
         Of the joint training.
 
@@ -118,7 +125,7 @@ class MultiTaskModel(NestedParams):
         transfer: Any = None,
         mixing: Mixing | None = None,
         balance: str = "sum",
-        gate: bool = True,
+        gate: bool | Collection[str] = True,
         training: TrainingConfig | None = None,
         seed: int = 0,
         long_texts: str = "windows",
@@ -154,17 +161,17 @@ class MultiTaskModel(NestedParams):
         """
         tasks = as_tasks(self.tasks)
         check_balance(self.balance)
+        judged = gated(tasks, self.gate)
         parts, readings = read_parts(tasks, data, self._options())
         joiner = Joiner(parts, readings, self._mixing(), self.balance)
         together = joiner.fit()
         variants, standings = {}, {}
-        shown = len(parts) if self.gate else 0
-        with progress_bar(total=shown, unit="task", description="Judging") as bar:
+        with progress_bar(total=len(judged), unit="task", description="Judging") as bar:
             for name, part in parts.items():
-                names = ("joint", "polished", "alone") if self.gate else ("joint",)
+                names = VARIANTS if name in judged else (JOINT,)
                 variants[name] = variants_of(part, together, names=names)
                 standings[name] = agreed(part, variants[name], seed=self.seed)
-                bar.update(1)
+                bar.update(name in judged)
         kept, self.variants_ = {n: one.kept for n, one in standings.items()}, variants
         chosen = {name: variants[name][kept[name]] for name in parts}
         return self._keep(parts, *on_all_rows(joiner, together, chosen, kept), standings)
@@ -206,25 +213,29 @@ class MultiTaskModel(NestedParams):
         """
         check_is_fitted(self)
         rows = as_rows(texts)
-        names = self._asked(rows, tasks)
-        passed: dict[Any, Features] = {}
-        found = {}
-        for name in names:
-            model = self.models_[name]
-            features = model.fitted_.features
-            encoder = features.encoder
-            layers = repr(encoder.chosen_pooling), features.weights.tobytes()
-            key = id(encoder.weights), features.joint, layers
-            if key not in passed:
-                passed[key] = features.transform(rows)
-            found[name] = model._answer(passed[key])
-        return found
+        return outputs_of(self.models_, rows, asked(self.models_, rows, tasks))
 
     def passes(self, *, pairs: bool = False) -> int:
         """Count the passes that it takes to answer all tasks of texts, or of pairs."""
         check_is_fitted(self)
-        some = [m for m in self.models_.values() if m.fitted_.probe.are_pairs == pairs]
-        return len({id(model.fitted_.features.encoder.weights) for model in some})
+        return passes_of(self.models_, pairs=pairs)
+
+    def costs(self, texts: Any = None) -> dict[str, dict[str, float]]:
+        """Compare what the tasks cost with what a model each would.
+
+        Parameters
+        ----------
+        texts : list, array, Series, column or Dataset, optional
+            Texts, or pairs of them, to answer both ways with a clock beside.
+
+        Returns
+        -------
+        dict
+            ``"together"`` and ``"separate"``, each with passes, MiB of weights of encoders in
+            memory and, given texts, texts a second.
+        """
+        check_is_fitted(self)
+        return costs_of(self.models_, None if texts is None else as_rows(texts))
 
     def evaluate(self, data: Mapping[str, Any]) -> dict[str, dict[str, float]]:
         """Give every figure of merit of each task on labelled rows.
@@ -237,7 +248,7 @@ class MultiTaskModel(NestedParams):
         check_is_fitted(self)
         found = {}
         for name, given in data.items():
-            self._known(name)
+            check_known(self.models_, name)
             rows = TaskData.read(name, given, reads_only=False)
             said = self.outputs(rows.texts, tasks=[name])[name]
             found[name] = self.models_[name].figures(said, rows.answers)
@@ -257,27 +268,40 @@ class MultiTaskModel(NestedParams):
         hurt = {name for name, standing in self.standings_.items() if standing.says == HURTS}
         return groups_of(self.affinity_, hurt)
 
-    def add_task(self, name: str, task: Any, data: Any, *, how: str = "adapter") -> Self:
-        """Learn one more task; what the others answer stays the same to the last bit.
+    def add_task(
+        self,
+        name: str,
+        task: Any,
+        data: Any,
+        *,
+        how: str = "adapter",
+        replay: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Learn one more task.
 
         Parameters
         ----------
         name : str
         task : Task or str
         data : (texts, answers) or Corpus
-        how : {"adapter", "head"}
-            An adapter beside the shared encoder with a head on it, or a head alone.
+        how : {"adapter", "head", "encoder"}
+            An adapter beside the shared encoder with a head on it, or a head alone: what the
+            other tasks answer stays the same to the last bit. Or the shared encoder learns on,
+            from the new task and from ``replay``; ``changes_`` then says what it did to the
+            others, and one that was clearly hurt answers as before.
+        replay : mapping of str to (texts, answers) or Corpus, optional
+            Rows of every task that answers from the shared encoder, for ``"encoder"``.
 
         Raises
         ------
         ConfigError
-            If there is a task of that name, or ``how`` is not known.
+            If there is a task of that name, ``how`` is not known, or tasks have no replay.
         InputError
             If the data cannot be used.
         """
         check_is_fitted(self)
-        own, known = added(self, name, task, data, how=how)
-        self.models_[name], self.known_[name] = own, known
+        known = add_task(self, name, task, data, how=how, replay=replay)
+        self.known_[name] = known
         self.tasks = {**as_tasks(self.tasks), name: known}
         return self
 
@@ -325,7 +349,7 @@ class MultiTaskModel(NestedParams):
             If the format is not known, or could not hold it, as it could not hold numbers.
         """
         check_is_fitted(self)
-        self._known(task)
+        check_known(self.models_, task)
         model = self.models_[task]
         if not isinstance(model, TextClassifier):
             raise ConfigError(f"Task {task!r} has numbers, and only classifiers are exported.")
@@ -367,30 +391,9 @@ class MultiTaskModel(NestedParams):
             models[name] = model._keep(fitted, model.audit_, fitted.scorer.history)
         self.models_, self.standings_ = models, standings
         self.known_: dict[str, Task] = {name: part.task for name, part in parts.items()}
-        cosines = together.progress.cosines
-        self.shared_, self.affinity_ = together.encoder, Affinity.of(list(together.steps), cosines)
+        self.shared_, self.affinity_ = together.encoder, together.affinity
+        self.changes_: dict[str, Change] = {}
         self.notes_: dict[str, Any] = {}
         self.steps_: dict[str, int] = together.steps
         self.history_: History = together.history
         return self
-
-    def _asked(self, rows: Rows, tasks: Iterable[str] | None) -> list[str]:
-        """Give the tasks that answer for such rows."""
-        kinds = {True: "pairs of texts", False: "single texts"}
-        fits = [n for n, m in self.models_.items() if m.fitted_.probe.are_pairs == rows.are_pairs]
-        if tasks is None:
-            if not fits:
-                raise InputError(f"No task takes {kinds[rows.are_pairs]}.")
-            return fits
-        asked = [tasks] if isinstance(tasks, str) else list(tasks)
-        for name in asked:
-            self._known(name)
-            if name not in fits:
-                raise InputError(
-                    f"Task {name!r} takes {kinds[not rows.are_pairs]}, got {kinds[rows.are_pairs]}."
-                )
-        return asked
-
-    def _known(self, name: str) -> None:
-        if name not in self.models_:
-            raise InputError(f"No task is called {name!r}. {suggest(name, list(self.models_))}")

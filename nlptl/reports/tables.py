@@ -131,6 +131,39 @@ def standings_table(
     return table
 
 
+def affinity_table(affinity: Any) -> Table:
+    """Show whether tasks pulled the weights they share the same way.
+
+    Parameters
+    ----------
+    affinity : Affinity
+        The mean cosine over epochs is shown; below 0 tasks worked against each other.
+    """
+    table = _table("Cosine of gradients, mean over epochs", "task")
+    for name in affinity.names:
+        table.add_column(name, justify="right")
+    for place, (name, row) in enumerate(zip(affinity.names, affinity.mean, strict=True)):
+        shown = [f"{value:+.2f}" if i != place else "" for i, value in enumerate(row)]
+        table.add_row(name, *shown)
+    return table
+
+
+def costs_table(costs: Mapping[str, Mapping[str, float]]) -> Table:
+    """Show what tasks cost together, and what a model each would.
+
+    Parameters
+    ----------
+    costs : mapping of str to mapping
+        As ``MultiTaskModel.costs`` gives it.
+    """
+    table = _table("Costs of an answer in every task", "")
+    for way in costs:
+        table.add_column(way, justify="right")
+    for name in next(iter(costs.values())):
+        table.add_row(name, *(f"{own[name]:,.0f}" for own in costs.values()))
+    return table
+
+
 def metrics_table(figures: dict[str, float], *, interval: Interval | None = None) -> Table:
     """Show the figures of merit, accuracy with its interval."""
     table = _table("Figures on the given rows", "metric")

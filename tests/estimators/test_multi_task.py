@@ -108,6 +108,16 @@ def test_the_gate_keeps_the_best_variant_of_each_task(tiny_encoder, support):
     assert gain.value == pytest.approx(figures["alone"] - figures["joint"])
 
 
+def test_only_the_tasks_that_are_named_are_held_against_themselves_alone(tiny_encoder, data):
+    some = {name: data[name] for name in ("kind", "length")}
+    model = model_of(tiny_encoder, {n: TASKS[n] for n in some}, gate=["kind"]).fit(some)
+    assert set(model.variants_["kind"]) == {"joint", "polished", "alone"}
+    assert set(model.variants_["length"]) == {"joint"}
+    assert model.standings_["length"].kept == "joint"
+    with pytest.raises(ConfigError, match="gate names 'kin'"):
+        model_of(tiny_encoder, {n: TASKS[n] for n in some}, gate=["kin"]).fit(some)
+
+
 @pytest.mark.parametrize("balance", ["uncertainty", "pcgrad"])
 @pytest.mark.parametrize("mixed", [False, True])
 def test_other_ways_to_balance_losses_learn_too(tiny_encoder, data, balance, mixed):

@@ -5,16 +5,19 @@ from rich.console import Console
 
 from nlptl import audit
 from nlptl.estimators.auto import Choice, Trial
+from nlptl.evaluation.affinity import Affinity
 from nlptl.evaluation.experience import Experience
 from nlptl.evaluation.gate import Verdict
 from nlptl.evaluation.intervals import Interval, share_interval
 from nlptl.evaluation.scores import class_scores
 from nlptl.reports.tables import (
     Rung,
+    affinity_table,
     audit_table,
     choice_table,
     classes_table,
     comparison_table,
+    costs_table,
     metrics_table,
     predictions_table,
 )
@@ -68,4 +71,17 @@ def test_a_choice_says_why_a_loss_was_used():
     told = verdict.with_experience(Experience(0.05, 0.05))
     text = shown(choice_table(Choice(trials=[Trial("names", told, told.opens, 1.0)])))
     for part in ("no clear difference, but +0.050 on other data", "-0.030", "yes"):
+        assert part in text
+
+
+def test_tasks_are_shown_with_how_their_gradients_agree():
+    affinity = Affinity.of(["mood", "topic"], [[[1, 0.4], [0.4, 1]], [[1, -0.6], [-0.6, 1]]])
+    text = shown(affinity_table(affinity))
+    assert text.count("-0.10") == 2 and "1.00" not in text
+
+
+def test_costs_stand_side_by_side():
+    costs = {"together": {"passes": 1, "MiB": 86.6}, "separate": {"passes": 4, "MiB": 346.4}}
+    text = shown(costs_table(costs))
+    for part in ("together", "separate", "passes", "87", "346"):
         assert part in text

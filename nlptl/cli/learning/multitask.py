@@ -16,7 +16,7 @@ from nlptl.cli.learning.train import already_done, contents_of
 from nlptl.config.tasks import TasksConfig, TaskTable, read_tasks
 from nlptl.data.splits import number_split, stratified_split
 from nlptl.data.tables.reading import read_table, texts_of
-from nlptl.reports.tables import standings_table
+from nlptl.reports.tables import affinity_table, costs_table, standings_table
 from nlptl.training.processes import check_world, from_main
 
 EXAMPLES = """examples:
@@ -58,6 +58,9 @@ def run(given: Namespace) -> int:
     model = config.model().fit({name: training for name, (training, _) in rows.items()})
     asked = {name: test for name, (_, test) in rows.items() if test is not None}
     out.print(standings_table(model.standings_, model.evaluate(asked)))
+    if len(model.affinity_.names) > 1:
+        out.print(affinity_table(model.affinity_))
+    out.print(costs_table(model.costs()))
     for group in model.suggest_groups():
         out.print(f"Gradients agree: {', '.join(group)}.")
     if config.output is None:

@@ -1,12 +1,34 @@
-"""One more task for a model of several, which leaves the others as they are."""
+"""One more task for a model of several: beside the others, or learnt with rows of theirs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.names import suggest
+from nlptl.estimators.fitting.body import Body
+from nlptl.estimators.fitting.choosing import targets_of
+from nlptl.estimators.fitting.learning import Learning
+from nlptl.estimators.fitting.scoring import FitPlan, Fitted
+from nlptl.estimators.fitting.transfers import as_transfers
+from nlptl.estimators.fitting.tuning import LESS_IS_BETTER, TUNING, begin, hold_out
+from nlptl.estimators.tasks.joining import Joiner, Together
+from nlptl.estimators.tasks.parts import Part, held_share, read_part
+from nlptl.estimators.tasks.refitting import on_all_rows
+from nlptl.estimators.tasks.stepping import (
+    JOINT,
+    VARIANTS,
+    agreed,
+    figure_of,
+    signed,
+    variants_of,
+)
 from nlptl.estimators.tasks.task import Task, TaskData, as_tasks
+from nlptl.evaluation.intervals import Interval, bootstrap_interval
 from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.parameters.lora import LoRA
 
@@ -14,32 +36,244 @@ if TYPE_CHECKING:
     from nlptl.estimators.multi_task import MultiTaskModel
     from nlptl.estimators.text_model import TextModel
 
-WAYS = ("adapter", "head")
+WAYS = ("adapter", "head", "encoder")
+_TIMES = 1_000
 
 
-def added(
-    model: MultiTaskModel, name: str, task: Any, data: Any, *, how: str
-) -> tuple[TextModel, Task]:
-    """Fit a further task on the shared encoder of a model, which is not changed.
+@dataclass(frozen=True)
+class Change:
+    """What learning one more task did to an earlier one, on rows of its replay that were held out.
+
+    Attributes
+    ----------
+    task, metric : str
+    rows : int
+        So many were held out; with none there are no figures.
+    before, after : float or None
+    gain : Interval or None
+        From before to after, with the interval of a paired bootstrap; the sign is turned where
+        less is better.
+    """
+
+    task: str
+    metric: str
+    rows: int
+    before: float | None = None
+    after: float | None = None
+    gain: Interval | None = None
+
+    @property
+    def steps_aside(self) -> bool:
+        """Whether the task was clearly hurt, and so answers as before."""
+        return self.gain is not None and self.gain.high < 0
+
+
+@dataclass(frozen=True)
+class Addition:
+    """What is to be added to a model.
+
+    Attributes
+    ----------
+    name : str
+    task : Task
+    data : TaskData
+    """
+
+    name: str
+    task: Task
+    data: TaskData
+
+    @classmethod
+    def read(cls, model: MultiTaskModel, name: str, task: Any, data: Any) -> Addition:
+        """Read what a user gave.
+
+        Raises
+        ------
+        ConfigError
+            If there is a task of that name, or it is no task.
+        InputError
+            If the data cannot be used.
+        """
+        if name in model.models_:
+            raise ConfigError(f"There is a task {name!r} already. Choose another name.")
+        wanted = as_tasks({name: task})[name]
+        given = TaskData.read(name, data, reads_only=False)
+        return cls(name, wanted.known(given.answers), given)
+
+
+def add_task(
+    model: MultiTaskModel,
+    name: str,
+    task: Any,
+    data: Any,
+    *,
+    how: str,
+    replay: Mapping[str, Any] | None,
+) -> Task:
+    """Let a model learn one more task; give it as it is known.
 
     Raises
     ------
     ConfigError
-        If there is a task of that name, it has no answers, or ``how`` is not known.
+        If there is a task of that name, ``how`` is not known, or tasks have no replay.
     InputError
         If the data cannot be used.
     """
-    if how not in WAYS:
-        raise ConfigError(f"how={how!r} is not known. {suggest(str(how), WAYS)}")
-    if name in model.models_:
-        raise ConfigError(f"There is a task {name!r} already. Choose another name.")
-    wanted = as_tasks({name: task})[name]
-    given = TaskData.read(name, data, reads_only=False)
+    check_way(model, how, replay)
+    further = Addition.read(model, name, task, data)
+    if how == "encoder":
+        take_over(model, further, replayed(model, further, replay or {}))
+    else:
+        model.models_[name] = _beside(model, further, how)
+    return further.task
+
+
+def _beside(model: MultiTaskModel, further: Addition, how: str) -> TextModel:
+    """Fit a further task on the shared encoder of a model, which is not changed."""
     transfer = LoRA(merge=False) if how == "adapter" else Frozen("top")
     options = {**model._options(), "encoder": model.shared_, "transfer": transfer}
     try:
-        known = wanted.known(given.answers)
-        own = known.model(options).fit(given.texts, given.answers)
+        own: TextModel = further.task.model(options).fit(further.data.texts, further.data.answers)
     except (InputError, ConfigError) as problem:
-        raise type(problem)(f"Task {name!r}: {problem}") from problem
-    return own, known
+        raise type(problem)(f"Task {further.name!r}: {problem}") from problem
+    return own
+
+
+def check_way(model: MultiTaskModel, how: str, replay: Mapping[str, Any] | None) -> None:
+    """Refuse a way of adding that is not known, or that would let tasks be forgotten.
+
+    Raises
+    ------
+    ConfigError
+        If it is.
+    """
+    if how not in WAYS:
+        raise ConfigError(f"how={how!r} is not known. {suggest(str(how), WAYS)}")
+    if how != "encoder":
+        if replay is not None:
+            raise ConfigError(f"how={how!r} changes no other task: leave replay out.")
+        return
+    sharing = _sharing(model)
+    if not sharing:
+        raise ConfigError(
+            "how='encoder' goes on from the shared encoder, from which no task answers. Use "
+            "how='adapter'."
+        )
+    given = set(replay or {})
+    missing = [name for name in sharing if name not in given]
+    unknown = sorted(given - set(sharing))
+    if missing or unknown:
+        told = f"rows of {missing}" if missing else f"no rows of {unknown}"
+        raise ConfigError(
+            f"how='encoder' changes the shared encoder, and replay needs {told}: the tasks that "
+            f"answer from it are {sharing}."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """What came of learning one more task together with rows of the earlier ones.
+
+    Attributes
+    ----------
+    together : Together
+    fitted : dict of str to Fitted
+        Of every task that took part.
+    part : Part
+        The new task.
+    standing : Standing
+        How the variants of the new task compare.
+    changes : dict of str to Change
+        Of each earlier one.
+    """
+
+    together: Together
+    fitted: dict[str, Fitted]
+    part: Part
+    standing: Any
+    changes: dict[str, Change]
+
+
+def replayed(model: MultiTaskModel, further: Addition, replay: Mapping[str, Any]) -> Replay:
+    """Train the shared encoder on, on a further task and on rows of the earlier ones.
+
+    The earlier tasks go on from the heads that they have. Nothing of the model is changed.
+
+    Parameters
+    ----------
+    model : MultiTaskModel
+    further : Addition
+    replay : mapping of str to (texts, answers) or Corpus
+        Of each task that answers from the shared encoder.
+    """
+    options = {**model._options(), "encoder": model.shared_}
+    parts = {name: _again(model, name, replay[name], options) for name in _sharing(model)}
+    parts[further.name] = new = read_part(further.name, further.task, further.data, options)
+    joiner = Joiner(parts, {}, model._mixing(), model.balance)
+    together = joiner.fit()
+    variants = variants_of(new, together, names=VARIANTS if model.gate else (JOINT,))
+    standing = agreed(new, variants, seed=model.seed)
+    kept = dict.fromkeys(parts, JOINT) | {further.name: standing.kept}
+    chosen = together.fitted | {further.name: variants[standing.kept]}
+    changes = {
+        name: _change(parts[name], model.models_[name].fitted_, together, model.seed)
+        for name in parts
+        if name != further.name
+    }
+    fitted, whole = on_all_rows(joiner, together, chosen, kept)
+    return Replay(whole, fitted, new, standing, changes)
+
+
+def take_over(model: MultiTaskModel, further: Addition, found: Replay) -> None:
+    """Let a model answer as it does after a replay; a task that was clearly hurt steps aside."""
+    for name, change in found.changes.items():
+        own = model.models_[name]
+        if not change.steps_aside:
+            own._keep(found.fitted[name], own.audit_, found.together.history)
+    new, fitted = found.part.model, found.fitted[further.name]
+    new.transfer_, new.transfer_verdict_ = new.transfer, None
+    model.models_[further.name] = new._keep(fitted, new.audit_, fitted.scorer.history)
+    model.shared_, model.changes_ = found.together.encoder, found.changes
+    model.affinity_ = found.together.affinity
+    model.standings_[further.name] = found.standing
+    model.steps_[further.name] = found.together.steps[further.name]
+
+
+def _sharing(model: MultiTaskModel) -> list[str]:
+    """Name the tasks that answer from the shared encoder."""
+    shared = model.shared_.weights
+    found = model.models_.items()
+    return [name for name, own in found if own.fitted_.features.encoder.weights is shared]
+
+
+def _again(model: MultiTaskModel, name: str, data: Any, options: Mapping[str, Any]) -> Part:
+    """Make a task that was learnt ready to be learnt on, from the head that it has."""
+    task, fitted = model.known_[name], model.models_[name].fitted_
+    own, given = task.model(options), TaskData.read(name, data, reads_only=False)
+    try:
+        rows = own._rows(given.texts)
+        targets = targets_of(fitted.codec, given.answers, None, rows)
+    except InputError as problem:
+        raise InputError(f"Replay of task {name!r}: {problem}") from problem
+    if rows.are_pairs != fitted.probe.are_pairs:
+        kind = "pairs of texts" if fitted.probe.are_pairs else "single texts"
+        raise InputError(f"Replay of task {name!r}: it takes {kind}.")
+    config, transfers = own._training(TUNING), as_transfers(own.transfer)
+    learning = Learning(rows, targets, fitted.codec, transfers)
+    seen, held = hold_out(rows, targets, held_share(len(rows), config), model.seed)
+    start = fitted.features
+    imbalance = own._imbalance(seen[1], solver=False, tunes=True)
+    body = Body(transfers, start, FitPlan(config, imbalance, model.seed, model.device))
+    begun = begin(fitted.scorer, seen[1], start.groups(seen[0]))
+    return Part(name, task, own, learning, seen, held, body, begun, fitted)
+
+
+def _change(part: Part, before: Fitted, together: Together, seed: int) -> Change:
+    name = str(part.task.metric)
+    if part.held is None:
+        return Change(part.name, name, 0)
+    rows = np.arange(len(part.held[0]))
+    was, became = figure_of(part, before), figure_of(part, together.fitted[part.name])
+    gain = bootstrap_interval(became, was, len(rows), times=_TIMES, seed=seed)
+    gain = signed(gain, -1 if name in LESS_IS_BETTER else 1)
+    return Change(part.name, name, len(rows), was(rows), became(rows), gain)

@@ -19,6 +19,7 @@ from nlptl.estimators.fitting.body import Body
 from nlptl.estimators.fitting.scoring import Fitted
 from nlptl.estimators.fitting.tuning import loss_of, score_by
 from nlptl.estimators.tasks.parts import Part, Reading
+from nlptl.evaluation.affinity import Affinity
 from nlptl.heads.deciding.decision import Decision
 from nlptl.heads.fitting import learn_decision
 from nlptl.storage.hashing import fingerprint
@@ -53,6 +54,11 @@ class Together:
     history: History
     progress: Progress
     steps: dict[str, int]
+
+    @property
+    def affinity(self) -> Affinity:
+        """Cosines of the gradients of each two tasks, epoch after epoch."""
+        return Affinity.of(list(self.steps), self.progress.cosines)
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,7 +120,7 @@ def read_parts(
             readings[name] = _reading(name, task, given)
             continue
         try:
-            parts[name] = _part(name, task.known(given.answers), given, options)
+            parts[name] = read_part(name, task.known(given.answers), given, options)
         except (InputError, ConfigError) as problem:
             raise type(problem)(f"Task {name!r}: {problem}") from problem
     return parts, readings
@@ -166,7 +166,8 @@ def _check_metric(task: Task) -> None:
         )
 
 
-def _part(name: str, task: Task, data: TaskData, options: Mapping[str, Any]) -> Part:
+def read_part(name: str, task: Task, data: TaskData, options: Mapping[str, Any]) -> Part:
+    """Read the data of one task whose kind is known, and fit its first head."""
     _check_metric(task)
     model = task.model(options)
     transfers = transfers_of(model.transfer)

@@ -22,7 +22,7 @@ from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig
 from nlptl.training.processes import from_main
 
-JOINT, POLISHED, ALONE = "joint", "polished", "alone"
+JOINT, POLISHED, ALONE = VARIANTS = "joint", "polished", "alone"
 _POLISH = 1
 _POLISH_RATE = 0.3
 _TIMES = 1_000
@@ -72,7 +72,7 @@ class Standing:
 
 
 def variants_of(
-    part: Part, together: Together, *, names: tuple[str, ...] = (JOINT, POLISHED, ALONE)
+    part: Part, together: Together, *, names: tuple[str, ...] = VARIANTS
 ) -> dict[str, Fitted]:
     """Train the variants of a task that are asked for.
 
@@ -113,13 +113,13 @@ def judged(part: Part, variants: Mapping[str, Fitted], *, seed: int) -> Standing
     sign = -1 if name in LESS_IS_BETTER else 1
     figures = {variant: figure(rows) for variant, figure in asked.items()}
     gains = {
-        variant: _signed(
+        variant: signed(
             bootstrap_interval(figure, asked[ALONE], n_rows, times=_TIMES, seed=seed), sign
         )
         for variant, figure in asked.items()
         if ALONE in asked and variant != ALONE
     }
-    cheapest = [variant for variant in (JOINT, POLISHED, ALONE) if variant in figures]
+    cheapest = [variant for variant in VARIANTS if variant in figures]
     kept = max(cheapest, key=lambda variant: sign * figures[variant])
     return Standing(part.name, name, n_rows, figures, gains, kept)
 
@@ -174,7 +174,8 @@ def _apart(config: LoopConfig, part: Part, variant: str) -> LoopConfig:
     return replace(config, checkpoints=str(own))
 
 
-def _signed(found: Interval, sign: int) -> Interval:
+def signed(found: Interval, sign: int) -> Interval:
+    """Turn the sign of an interval, where less is better."""
     if sign > 0:
         return found
     return Interval(-found.value, -found.high, -found.low)

@@ -139,6 +139,7 @@ def _restore(kind: type[MultiTaskModel], described: dict[str, Any], folder: Path
         if one["standing"] is not None:
             model.standings_[name] = Standing.from_json(one["standing"])
     model.shared_, model.variants_, model.steps_ = shared, {}, described["steps"]
+    model.changes_ = {}
     model.affinity_ = Affinity.from_json(described["affinity"])
     model.notes_ = described["notes"]
     return model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,6 +141,26 @@ def as_tasks(tasks: Any) -> dict[str, Task]:
     if all(task.reads_only for task in found.values()):
         raise ConfigError("At least one task must have answers to learn.")
     return found
+
+
+def gated(tasks: Mapping[str, Task], gate: bool | Collection[str]) -> set[str]:
+    """Name the tasks that are to be held against themselves alone.
+
+    Raises
+    ------
+    ConfigError
+        If one that is named has no answers, or is not there.
+    """
+    known = [name for name, task in tasks.items() if not task.reads_only]
+    if isinstance(gate, bool):
+        return set(known) if gate else set()
+    named = [gate] if isinstance(gate, str) else list(gate)
+    for name in named:
+        if name not in known:
+            raise ConfigError(
+                f"gate names {name!r}, which is no task with answers. {suggest(str(name), known)}"
+            )
+    return set(named)
 
 
 def _kind_of(answers: Any) -> str:

@@ -1,48 +1,133 @@
+import copy
+
 import numpy as np
 import pytest
 
 from nlptl import MultiTaskModel, Task, TrainingConfig, TransformerEncoder
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.estimators.tasks.adding import added
+from nlptl.estimators.tasks.adding import Change
+from nlptl.evaluation.intervals import Interval
 
 
-@pytest.fixture(scope="module")
+def lengths(texts):
+    return [float(len(text)) for text in texts]
+
+
+@pytest.fixture
 def model(tiny_encoder, support):
     texts, labels = support
     encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
     training = TrainingConfig(max_steps=4, quiet=True)
-    made = MultiTaskModel(
-        {"kind": Task()}, encoder=encoder, training=training, device="cpu", gate=False
-    )
-    return made.fit({"kind": (texts, labels)})
+    tasks = {"kind": Task(), "length": Task("regression")}
+    made = MultiTaskModel(tasks, encoder=encoder, training=training, device="cpu", gate=False)
+    return made.fit({"kind": (texts, labels), "length": (texts, lengths(texts))})
 
 
 def test_an_adapter_stands_beside_the_shared_encoder(model, support):
     texts, _ = support
     data = texts[:40], [len(t) > 60 for t in texts[:40]]
     before = model.shared_.transform(texts[:3])
-    own, known = added(model, "long", "auto", data, how="adapter")
-    assert known.kind == "single_label"
-    weights = own.fitted_.features.encoder.weights
-    assert weights.base is model.shared_.weights and weights.adapter is not None
+    model.add_task("long", "auto", data)
+    assert model.known_["long"].kind == "single_label"
+    encoder = model.models_["long"].fitted_.features.encoder
+    assert encoder.weights.base is model.shared_.weights and encoder.weights.adapter is not None
     np.testing.assert_array_equal(model.shared_.transform(texts[:3]), before)
-    assert np.abs(own.fitted_.features.encoder.transform(texts[:3]) - before).max() > 0
+    assert np.abs(encoder.transform(texts[:3]) - before).max() > 0
 
 
 def test_a_head_alone_reads_what_the_shared_encoder_says(model, support):
     texts, _ = support
-    own, _ = added(model, "length", "regression", (texts, [len(t) for t in texts]), how="head")
+    model.add_task("size", "regression", (texts, lengths(texts)), how="head")
+    own = model.models_["size"]
     assert own.fitted_.features.encoder.weights is model.shared_.weights
-    assert own.score(texts, [len(t) for t in texts]) > 0.3
+    assert own.score(texts, lengths(texts)) > 0.3
 
 
-def test_what_cannot_be_added_is_refused(model):
+def test_the_encoder_learns_on_with_rows_of_the_earlier_tasks(model, support, tmp_path):
+    texts, labels = support
+    before = model.outputs(texts[:6])
+    shared = model.shared_
+    asks = texts, ["?" in text for text in texts]
+    replay = {"kind": (texts, labels), "length": (texts, lengths(texts))}
+    model.add_task("asks", "auto", asks, how="encoder", replay=replay)
+    assert list(model.changes_) == ["kind", "length"]
+    kind = model.changes_["kind"]
+    assert kind.metric == "accuracy" and kind.rows == 100
+    assert kind.gain.value == pytest.approx(kind.after - kind.before)
+    assert model.shared_ is not shared and model.passes() == 1
+    after = model.outputs(texts[:6])
+    assert list(after) == ["kind", "length", "asks"]
+    assert np.abs(after["kind"] - before["kind"]).max() > 1e-4
+    assert model.steps_["asks"] > 0 and model.standings_["asks"].kept == "joint"
+    assert model.affinity_.names == ("kind", "length", "asks")
+    again = MultiTaskModel.load(model.save(tmp_path / "model"))
+    np.testing.assert_allclose(again.outputs(texts[:6])["asks"], after["asks"], atol=1e-5)
+    assert again.changes_ == {}
+
+
+def test_heads_go_on_from_what_they_learnt_and_not_from_the_replay(model, support):
+    """Rows of one class as replay would teach a fresh head nothing of the others."""
+    texts, labels = support
+    model.training = TrainingConfig(max_steps=1, learning_rate=1e-6, quiet=True)
+    some = [i for i, label in enumerate(labels) if label == labels[0]]
+    replay = {
+        "kind": ([texts[i] for i in some], [labels[i] for i in some]),
+        "length": (texts[:30], lengths(texts[:30])),
+    }
+    before = model.score({"kind": (texts, labels)})
+    asks = texts, ["?" in text for text in texts]
+    model.add_task("asks", "auto", asks, how="encoder", replay=replay)
+    assert model.score({"kind": (texts, labels)}) == pytest.approx(before, abs=0.02)
+
+
+def test_an_earlier_task_that_is_clearly_hurt_answers_as_before(model, support, monkeypatch):
+    texts, labels = support
+    worse = Interval(-0.2, -0.3, -0.1)
+    found = Change("kind", "accuracy", 30, 0.9, 0.7, worse)
+    assert found.steps_aside and not Change("kind", "accuracy", 0).steps_aside
+    monkeypatch.setattr(
+        "nlptl.estimators.tasks.adding._change",
+        lambda part, *_: found if part.name == "kind" else Change(part.name, "pearson", 0),
+    )
+    before = model.outputs(texts[:6])
+    replay = {"kind": (texts, labels), "length": (texts, lengths(texts))}
+    asks = texts, ["?" in text for text in texts]
+    model.add_task("asks", "auto", asks, how="encoder", replay=replay)
+    after = model.outputs(texts[:6])
+    np.testing.assert_array_equal(after["kind"], before["kind"])
+    assert np.abs(after["length"] - before["length"]).max() > 1e-4
+    assert model.passes() == 2
+
+
+def test_what_cannot_be_added_is_refused(model, support):
+    texts, labels = support
     data = ["a", "b"], ["x", "y"]
     with pytest.raises(ConfigError, match="how="):
-        added(model, "new", "auto", data, how="all")
+        model.add_task("new", "auto", data, how="all")
     with pytest.raises(ConfigError, match="already"):
-        added(model, "kind", "auto", data, how="head")
+        model.add_task("kind", "auto", data, how="head")
     with pytest.raises(ConfigError, match="answers"):
-        added(model, "new", "language_model", ["a"], how="head")
+        model.add_task("new", "language_model", ["a"], how="head")
     with pytest.raises(InputError, match="Task 'new'"):
-        added(model, "new", "auto", (["a", "b"], ["x"]), how="head")
+        model.add_task("new", "auto", (["a", "b"], ["x"]), how="head")
+    with pytest.raises(ConfigError, match=r"rows of \['length'\]"):
+        model.add_task("new", "auto", data, how="encoder", replay={"kind": (texts, labels)})
+    with pytest.raises(ConfigError, match=r"no rows of \['other'\]"):
+        given = {"kind": data, "length": data, "other": data}
+        model.add_task("new", "auto", data, how="encoder", replay=given)
+    with pytest.raises(ConfigError, match="leave replay out"):
+        model.add_task("new", "auto", data, replay={"kind": (texts, labels)})
+    given = {"kind": (texts[:2], ["no", "yes"]), "length": (texts[:2], [1.0, 2.0])}
+    with pytest.raises(InputError, match="Replay of task 'kind'"):
+        model.add_task("new", "auto", data, how="encoder", replay=given)
+    pairs = [("a", "b")], labels[:1]
+    with pytest.raises(InputError, match="Replay of task 'kind': it takes single texts"):
+        model.add_task("new", "auto", data, how="encoder", replay=given | {"kind": pairs})
+    assert list(model.models_) == ["kind", "length"]
+
+
+def test_without_a_task_on_the_shared_encoder_it_does_not_learn_on(model):
+    model = copy.copy(model)
+    model.models_ = {}
+    with pytest.raises(ConfigError, match="no task answers"):
+        model.add_task("new", "auto", (["a"], ["b"]), how="encoder", replay={})

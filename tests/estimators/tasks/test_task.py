@@ -4,7 +4,7 @@ import pytest
 
 from nlptl import Corpus, LogisticHead, OrdinalHead, Task, TextClassifier, TextRegressor
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.estimators.tasks.task import TaskData, as_tasks
+from nlptl.estimators.tasks.task import TaskData, as_tasks, gated
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,12 @@ def test_data_comes_as_a_pair_or_a_corpus_or_as_texts_alone():
     for wrong in (texts, Corpus(texts), (texts, None), "abc"):
         with pytest.raises(InputError, match="'x'"):
             TaskData.read("x", wrong, reads_only=False)
+
+
+def test_tasks_are_judged_all_or_none_or_those_that_are_named():
+    tasks = {"mood": Task(), "topic": Task(), "read": Task("language_model")}
+    assert gated(tasks, True) == {"mood", "topic"} and gated(tasks, False) == set()
+    assert gated(tasks, ["topic"]) == gated(tasks, "topic") == {"topic"}
+    for name in ("tropic", "read"):
+        with pytest.raises(ConfigError, match=f"gate names '{name}'"):
+            gated(tasks, [name])
