@@ -115,6 +115,9 @@ def measured(sizes: dict, seed: int) -> dict:
         figures[f"{name} choice"] = standing.kept
         figures[f"{name} says"] = standing.says
         figures[f"{name} steps"] = model.steps_[name]
+    figures |= {"passes": model.passes(), "passes of pairs": model.passes(pairs=True)}
+    with tempfile.TemporaryDirectory() as folder:
+        figures["MiB"] = size(model.save(Path(folder) / "whole"))
     return figures
 
 
