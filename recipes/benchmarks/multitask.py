@@ -4,9 +4,10 @@
                                                           [--only together|small|cost|later]
 
 Seven tasks (sst2, trec, tweet_emotion, cola, mrpc, rte, stsb), 1,500 training rows each (a seed
-takes about an hour on a thread), all-MiniLM-L6-v2, three seeds that draw the rows; each task by its usual figure, times 100:
-accuracy, macro-F1 (tweet_emotion), Matthews correlation (cola), Pearson correlation (stsb). Alone,
-a task takes as many optimiser steps as the joint training took with it, with the same settings.
+takes about an hour on a thread), all-MiniLM-L6-v2, three seeds that draw the rows; each task by its
+usual figure, times 100: accuracy, macro-F1 (tweet_emotion), Matthews correlation (cola), Pearson
+correlation (stsb). Alone, a task takes as many optimiser steps as the joint training took with it,
+with the same settings.
 
 together: each task as the gate left it against itself alone, on up to 1,000 test rows.
 small: tweet_emotion and rte with 200 rows each, the other five as before. Alone is then a model of
