@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import f1_score, matthews_corrcoef, precision_recall_fscore_support
+from sklearn.metrics import matthews_corrcoef, precision_recall_fscore_support
 
 from nlptl.base.arrays import FloatArray, IntArray
 
@@ -19,13 +19,20 @@ def accuracy(truth: IntArray, chosen: IntArray) -> float:
 
 
 def macro_f1(truth: IntArray, chosen: IntArray) -> float:
-    """Mean F1 over the classes that occur in the truth or were chosen."""
-    return float(f1_score(truth, chosen, average="macro", zero_division=0))
+    """Mean F1 over the classes that occur in the truth or were chosen; over labels, where several.
+
+    A label that neither occurs nor was chosen counts 0.
+    """
+    right, counted = _found(truth, chosen)
+    if truth.ndim == 1:
+        right, counted = right[counted > 0], counted[counted > 0]
+    return float((2 * right / np.maximum(counted, 1)).mean())
 
 
 def micro_f1(truth: IntArray, chosen: IntArray) -> float:
     """F1 over all decisions; equal to accuracy where each row has one label."""
-    return float(f1_score(truth, chosen, average="micro", zero_division=0))
+    right, counted = _found(truth, chosen)
+    return float(2 * right.sum() / max(counted.sum(), 1))
 
 
 def matthews(truth: IntArray, chosen: IntArray) -> float:
@@ -72,6 +79,18 @@ def calibration_error(truth: IntArray, probabilities: FloatArray) -> float:
     counts = np.bincount(place, minlength=_BINS)
     gaps = np.bincount(place, confidence, _BINS) - np.bincount(place, right, _BINS)
     return float(np.abs(gaps).sum() / max(counts.sum(), 1))
+
+
+def _found(truth: IntArray, chosen: IntArray) -> tuple[IntArray, IntArray]:
+    """Count of each class its hits, and how often it is true and how often it was chosen, summed.
+
+    A resampling asks for this thousands of times.
+    """
+    if truth.ndim == 2:
+        return (truth * chosen).sum(axis=0), truth.sum(axis=0) + chosen.sum(axis=0)
+    size = int(max(truth.max(), chosen.max())) + 1
+    hits: IntArray = np.bincount(truth[truth == chosen], minlength=size)
+    return hits, np.bincount(truth, minlength=size) + np.bincount(chosen, minlength=size)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from nlptl.evaluation import scores
 
@@ -14,6 +15,20 @@ def test_figures_by_hand():
     assert scores.micro_f1(TRUTH, CHOSEN) == pytest.approx(0.6)
     assert scores.matthews(TRUTH, TRUTH) == 1.0
     assert scores.matthews(TRUTH, np.zeros(5, dtype=int)) == 0.0
+
+
+@pytest.mark.parametrize("averaged", ["macro", "micro"])
+def test_f1_is_as_scikit_learn_has_it(averaged):
+    rng = np.random.default_rng(0)
+    ours = scores.macro_f1 if averaged == "macro" else scores.micro_f1
+    for n_classes in (1, 2, 5, 40):
+        truth, chosen = rng.integers(0, n_classes, (2, 60))
+        wanted = f1_score(truth, chosen, average=averaged, zero_division=0)
+        assert ours(truth, chosen) == pytest.approx(wanted)
+        truth, chosen = (rng.random((2, 30, n_classes + 1)) < 0.2).astype(int)
+        truth[:, 0] = chosen[:, 0] = 0
+        wanted = f1_score(truth, chosen, average=averaged, zero_division=0)
+        assert ours(truth, chosen) == pytest.approx(wanted)
 
 
 def test_several_labels_by_hand():
