@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nlptl.base.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from nlptl.encoders.bilingual.alignment import WordAlignment
     from nlptl.encoders.contextual.encoder import TransformerEncoder
     from nlptl.encoders.contextual.pooling import Pooling
     from nlptl.encoders.counts import TfidfEncoder
@@ -27,6 +28,7 @@ _HOMES = {
     "StaticEncoder": "nlptl.encoders.static.encoder",
     "TfidfEncoder": "nlptl.encoders.counts",
     "TransformerEncoder": "nlptl.encoders.contextual.encoder",
+    "WordAlignment": "nlptl.encoders.bilingual.alignment",
 }
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "StaticEncoder",
     "TfidfEncoder",
     "TransformerEncoder",
+    "WordAlignment",
 ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
@@ -276,6 +276,30 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         self._keep(fitted, self.audit_, self.history_)
         self.notes_ = notes
         return self
+
+    def with_encoder(self, encoder: Any) -> Self:
+        """Give a classifier with the same head on another encoder of the same space.
+
+        Such as word vectors of another language that were aligned with those it learnt from
+        (``StaticEncoder.align``). This one stays as it is.
+
+        Raises
+        ------
+        ConfigError
+            If what the encoder gives is not made up as what the head learnt from.
+        """
+        check_is_fitted(self)
+        features = self.fitted_.features
+        known, given = (tuple(w for _, w in one.groups) for one in (features.encoder, encoder))
+        if known != given:
+            raise ConfigError(
+                f"The head reads groups of {list(known)} columns, and the encoder gives "
+                f"{list(given)}."
+            )
+        other: Self = clone(self).set_params(encoder=encoder)
+        other.transfer_, other.transfer_verdict_ = self.transfer_, self.transfer_verdict_
+        fitted = replace(self.fitted_, features=replace(features, encoder=encoder))
+        return other._keep(fitted, self.audit_, self.history_)
 
     def suggest(self, texts: Any, n: int, *, strategy: str = "both") -> IntArray:
         """Choose the texts whose labels would teach the model most.

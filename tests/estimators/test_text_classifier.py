@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -376,3 +378,19 @@ def test_texts_worth_a_label_are_suggested(support, tiny_encoder):
     assert lead[unsure].max() <= np.sort(lead)[12]
     with pytest.raises(InputError, match="trained on single texts"):
         model.suggest([("a", "b")], 1)
+
+
+def test_the_same_head_goes_on_on_another_encoder_of_the_space(vectors_file, tmp_path, support):
+    texts, labels = support
+    clf = TextClassifier(StaticEncoder(vectors_file, cache=None)).fit(texts, labels)
+    same = clf.with_encoder(StaticEncoder(vectors_file, cache=None))
+    np.testing.assert_array_equal(same.predict_proba(texts[:5]), clf.predict_proba(texts[:5]))
+    store = same.encoder._store()
+    flipped = StaticEncoder(replace(store, vectors=-store.vectors), cache=None)
+    other = clf.with_encoder(flipped)
+    assert np.abs(other.predict_proba(texts[:5]) - clf.predict_proba(texts[:5])).max() > 0
+    again = TextClassifier.load(other.save(tmp_path / "other"))
+    np.testing.assert_allclose(again.predict_proba(texts[:5]), other.predict_proba(texts[:5]))
+    assert clf.encoder is not flipped and other.classes_.tolist() == clf.classes_.tolist()
+    with pytest.raises(ConfigError, match="groups of"):
+        clf.with_encoder(StaticEncoder(vectors_file, pooling=("mean", "max"), cache=None))

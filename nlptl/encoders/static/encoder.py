@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from typing_extensions import Self
@@ -27,6 +27,9 @@ from nlptl.encoders.static.store import VectorStore
 from nlptl.encoders.static.tokens import Coverage, TokenBatch, coverage_of, tokenize
 from nlptl.encoders.static.training import OwnVectors
 from nlptl.storage.tensors import load_arrays, save_arrays
+
+if TYPE_CHECKING:
+    from nlptl.encoders.bilingual.alignment import WordAlignment
 
 _BLOCK = 4096
 _DISTILLED = Distilled()
@@ -118,6 +121,36 @@ class StaticEncoder(Spec):
     def coverage(self, texts: Sequence[str]) -> Coverage:
         """Say what share of the words of some texts has a vector, and which lack one."""
         return coverage_of(tokenize(self._store(), texts))
+
+    def align(
+        self, target: StaticEncoder, pairs: Any = None, how: WordAlignment | None = None
+    ) -> Self:
+        """Give the same words where those of another language lie.
+
+        What was learnt from vectors of the other language then reads this one:
+        ``clf.with_encoder(german.align(english, dictionary)).predict(german_texts)``.
+
+        Parameters
+        ----------
+        target : StaticEncoder
+            Of the other language.
+        pairs : list of (str, str), dict, DataFrame, str, Path or None
+            A dictionary from this language into the other; None takes the words that both spell
+            alike.
+        how : WordAlignment or None
+            None is ``WordAlignment()``.
+
+        Raises
+        ------
+        InputError
+            If fewer than ten pairs have vectors, or own vectors are not trained yet.
+        ConfigError
+            If the vectors are of parts of words.
+        """
+        from nlptl.encoders.bilingual.alignment import WordAlignment
+
+        found = (how or WordAlignment()).learn(self._store(), target._store(), pairs)
+        return replace(self, vectors=found.moved())
 
     def keyed_vectors(self) -> Any:
         """Give the vectors as gensim ``KeyedVectors``, sharing their memory."""

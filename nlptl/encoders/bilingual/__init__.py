@@ -1,0 +1,1 @@
+"""Two languages in one space of word vectors."""
