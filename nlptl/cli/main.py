@@ -22,11 +22,12 @@ COMMANDS = {
     "suggest": "choose the texts whose labels would teach a saved model most",
     "multitask": "train several tasks on one encoder, each judged against itself alone",
     "compare": "hold two transfers against each other on the rows at hand",
+    "adapt-language": "teach an encoder further languages by translated sentences",
     "distill": "teach a small, fast model what a saved one knows",
     "audit": "look for repeats, conflicts and leaks in a table before training",
 }
 
-_LEARNING = ("train", "multitask", "compare", "distill")
+_LEARNING = ("train", "multitask", "compare", "adapt-language", "distill")
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130
@@ -79,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(name: str, rest: list[str]) -> int:
     room = "" if name == "demo" else "learning." if name in _LEARNING else "asking."
-    return run_command(f"nlptl {name}", import_module(f"nlptl.cli.{room}{name}"), rest)
+    command = import_module(f"nlptl.cli.{room}{name.replace('-', '_')}")
+    return run_command(f"nlptl {name}", command, rest)
 
 
 def run_command(prog: str, command: Any, rest: Sequence[str]) -> int:

@@ -294,7 +294,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         if known != given:
             raise ConfigError(
                 f"The head reads groups of {list(known)} columns, and the encoder gives "
-                f"{list(given)}."
+                f"{list(given)}. Fit it with transfer=Frozen('top') to read sentence vectors alone."
             )
         other: Self = clone(self).set_params(encoder=encoder)
         other.transfer_, other.transfer_verdict_ = self.transfer_, self.transfer_verdict_

@@ -164,6 +164,23 @@ def costs_table(costs: Mapping[str, Mapping[str, float]]) -> Table:
     return table
 
 
+def retrieval_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
+    """Show for each language how often the nearest sentence is the translation.
+
+    Parameters
+    ----------
+    before, after : mapping of str to Retrieval
+        By the teacher, and by the student.
+    """
+    table = _table("Nearest sentence is the translation, on pairs held out", "language")
+    for heading in ("pairs", "before", "after"):
+        table.add_column(heading, justify="right")
+    for language, found in after.items():
+        was = before[language]
+        table.add_row(language, str(found.rows), f"{was.mean:.1%}", f"{found.mean:.1%}")
+    return table
+
+
 def metrics_table(figures: dict[str, float], *, interval: Interval | None = None) -> Table:
     """Show the figures of merit, accuracy with its interval."""
     table = _table("Figures on the given rows", "metric")

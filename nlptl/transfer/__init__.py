@@ -2,6 +2,7 @@
 
 from nlptl.transfer.features.contrastive import Contrastive
 from nlptl.transfer.features.frozen import Frozen
+from nlptl.transfer.features.mirroring import LanguageDistillation
 from nlptl.transfer.instances import SelfTraining, WordEdits
 from nlptl.transfer.parameters.anchoring import L2SP
 from nlptl.transfer.parameters.full import FullFineTune
@@ -13,6 +14,7 @@ METHODS = (
     Frozen,
     LabelMeaning,
     Contrastive,
+    LanguageDistillation,
     WordEdits,
     SelfTraining,
     FullFineTune,
@@ -30,6 +32,7 @@ __all__ = [
     "Frozen",
     "FullFineTune",
     "LabelMeaning",
+    "LanguageDistillation",
     "LoRA",
     "PrivateLayers",
     "SelfTraining",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from nlptl.base.protocols import BoundTransfer, Context
@@ -64,6 +65,18 @@ class Body:
             keep_occurring(network.encoder, [[self._padding], *ids])
         context = Context(network, folder.n_layers, seed, lambda texts: self.windows(texts, None))
         return network, [transfer.bind(context) for transfer in self.transfers]
+
+    def headless(self, width: int, ids: Iterable[list[int]], seed: int) -> Any:
+        """Make a network as ``network`` does, for a loss on features of so many numbers.
+
+        The loop wants a head, and this one does not learn.
+        """
+        import torch
+
+        from nlptl.training.networks.texts import TextNetwork
+
+        head = torch.nn.Linear(width, 1).requires_grad_(False)
+        return self.network(partial(TextNetwork, head=head, scale=1.0), ids, seed)
 
     def windows(
         self, texts: Sequence[Any], targets: Targets | None, *, most: int = _MOST_WINDOWS

@@ -91,7 +91,7 @@ def contrast(body: Body, rows: Rows, targets: Targets) -> tuple[FrozenFeatures, 
         collapsed=partial(one_place, targets=targets),
     )
     n_features = sum(width for _, width in body.start.groups(rows))
-    build = partial(_build, body, seen.windows.ids, n_features)
+    build = partial(body.headless, n_features, seen.windows.ids)
     network, history = tune(build, seen, how)
     for place in range(1, _asked(body.transfers, "seeds") or 1):
         before = body.spared(network)
@@ -124,13 +124,3 @@ def one_place(network: Any, rows: Any, _: History, *, targets: Targets) -> str |
     if not apart.any() or float((unit @ unit.T)[apart].mean()) < _SAME:
         return None
     return "texts of all classes lie in one place"
-
-
-def _build(body: Body, ids: list[list[int]], n_features: int, seed: int) -> Any:
-    """Make the network; the loop wants a head, and this one does not learn."""
-    import torch
-
-    from nlptl.training.networks.texts import TextNetwork
-
-    head = torch.nn.Linear(n_features, 1).requires_grad_(False)
-    return body.network(partial(TextNetwork, head=head, scale=1.0), ids, seed)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from nlptl.base.errors import ConfigError
 from nlptl.transfer.features.frozen import Frozen
+from nlptl.transfer.features.mirroring import LanguageDistillation
 from nlptl.transfer.instances import SelfTraining, WordEdits
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
@@ -60,8 +61,10 @@ class Transfers:
         return iter((self.main, *self.beside))
 
 
-def as_transfers(given: Any) -> Transfers:
+def as_transfers(given: Any, *, translations: bool = False) -> Transfers:
     """Read what a user gave as ``transfer``: nothing, one object, or a list.
+
+    ``translations`` says that what is learnt from are sentences with their translations.
 
     Without a transfer that says which weights learn, one that stands beside it trains them all.
 
@@ -76,6 +79,11 @@ def as_transfers(given: Any) -> Transfers:
         known = isinstance(one, _ROWS) or any(hasattr(one, m) for m in ("bind", "learn"))
         if not known or isinstance(one, type):
             raise ConfigError(f"transfer must be a transfer such as Frozen(), got {one!r}.")
+        if isinstance(one, LanguageDistillation) and not translations:
+            raise ConfigError(
+                "LanguageDistillation() learns from translations, and not from labels: give pairs "
+                "to LanguageStudent(encoder).fit(pairs), and its encoder_ to the model."
+            )
     # What acts on weights without saying which of them learn stands beside what says so.
     beside = tuple(one for one in chosen if hasattr(one, "bind") and not isinstance(one, _MAIN))
     mains = [one for one in chosen if one not in beside and not isinstance(one, _ROWS)]

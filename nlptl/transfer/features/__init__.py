@@ -2,5 +2,6 @@
 
 from nlptl.transfer.features.contrastive import Contrastive
 from nlptl.transfer.features.frozen import Frozen
+from nlptl.transfer.features.mirroring import LanguageDistillation
 
-__all__ = ["Contrastive", "Frozen"]
+__all__ = ["Contrastive", "Frozen", "LanguageDistillation"]

@@ -3,7 +3,7 @@ import pytest
 from nlptl import Frozen, FullFineTune
 from nlptl.base.errors import ConfigError
 from nlptl.estimators.fitting.transfers import Transfers, as_transfers
-from nlptl.transfer import L2SP
+from nlptl.transfer import L2SP, LanguageDistillation
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,9 @@ def test_contradictions_are_refused(given, said):
 def test_only_some_tune():
     assert as_transfers(L2SP()).tunes
     assert not as_transfers(None).tunes
+
+
+def test_what_learns_from_translations_is_refused_beside_labels():
+    with pytest.raises(ConfigError, match="LanguageStudent"):
+        as_transfers([LanguageDistillation(), FullFineTune()])
+    assert as_transfers(LanguageDistillation(), translations=True).beside

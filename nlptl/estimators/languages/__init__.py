@@ -1,0 +1,1 @@
+"""Encoders that learn further languages."""

@@ -1,0 +1,37 @@
+"""The recipe of further languages, launched in two processes."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from nlptl import TransformerEncoder
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+def test_two_processes_teach_one_student(tmp_path, tiny_encoder, launch):
+    rng = np.random.default_rng(0)
+    encoder = TransformerEncoder(tiny_encoder, cache=None, dtype="float32")
+    words = [word for word in encoder.folder.tokenizer.get_vocab() if word.isalpha()]
+    rows = [rng.integers(0, len(words), 5) for _ in range(80)]
+    table = pd.DataFrame(
+        {
+            "source": [" ".join(words[i] for i in row) for row in rows],
+            "target": [" ".join(words[i - 9] for i in row) for row in rows],
+        }
+    )
+    table.to_csv(tmp_path / "pairs.csv", index=False)
+    told = yaml.safe_load((RECIPES / "crosslingual.yaml").read_text())
+    told |= {"pairs": {"xx": str(tmp_path / "pairs.csv")}, "encoder": str(tiny_encoder)}
+    told |= {"output": str(tmp_path / "student"), "device": "cpu"}
+    told["training"] |= {"batch_size": 16}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(told))
+    given = ["--config", tmp_path / "run.yaml", "--processes", 2]
+    done = launch(RECIPES / "crosslingual.py", *given)
+    assert done.returncode == 0, done.err
+    assert done.out.count("Saved:") == 1
+    student = TransformerEncoder(tmp_path / "student", cache=None, dtype="float32")
+    texts = table["target"][:5].tolist()
+    assert np.abs(student.transform(texts) - encoder.transform(texts)).max() > 1e-4
