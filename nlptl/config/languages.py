@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
+from nlptl.config.checkpointed import Checkpointed
 from nlptl.config.names import build, build_encoder
 from nlptl.config.run import Part, number_of, part_of, read_yaml
 from nlptl.data.languages.parallel import ParallelText
 from nlptl.data.tables.reading import read_table
 from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.estimators.languages.student import LanguageStudent
-from nlptl.training.config import TrainingConfig
-from nlptl.training.processes import is_main
 
 _NONE = Part(None, {})
 _PARTS = ("encoder", "training")
@@ -25,7 +23,7 @@ _NUMBERS = (("keeps", float), ("seed", int), ("processes", int))
 
 
 @dataclass(frozen=True, kw_only=True)
-class LanguagesConfig:
+class LanguagesConfig(Checkpointed):
     """Settings of the command; the keys of its YAML file are the names of these fields.
 
     Attributes
@@ -59,14 +57,12 @@ class LanguagesConfig:
     def student(self) -> LanguageStudent:
         """Make the student that these settings describe."""
         options = self.training.options
-        training = build("training", "training", options) if options else TrainingConfig()
-        if self.checkpoints is not None:
-            training = replace(training, checkpoints=str(self.checkpoints))
+        training = build("training", "training", options) if options else None
         teacher = build_encoder(self.encoder.name, self.encoder.options)
         return LanguageStudent(
             teacher or TransformerEncoder(),
             keeps=self.keeps,
-            training=training,
+            training=self.checkpointing(training),
             seed=self.seed,
             device=self.device,
         )
@@ -81,18 +77,6 @@ class LanguagesConfig:
             table = read_table(path)
             texts += [str(text) for name in table for text in table[name] if isinstance(text, str)]
         return found.without(texts) if texts else found
-
-    @property
-    def checkpoints(self) -> Path | None:
-        """The folder of checkpoints beside the output."""
-        if not self.output or "checkpoints" in self.training.options:
-            return None
-        return Path(f"{Path(self.output)}.checkpoints")
-
-    def forget_checkpoints(self) -> None:
-        """Remove the checkpoints beside the output, in the main process, once it is there."""
-        if self.checkpoints is not None and is_main():
-            shutil.rmtree(self.checkpoints, ignore_errors=True)
 
 
 def read_languages(config: str | None, flags: Mapping[str, Any]) -> LanguagesConfig:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
+from nlptl.config.checkpointed import Checkpointed
 from nlptl.config.names import TABLES, build, build_encoder, build_joined
 from nlptl.data.labels import are_lists, distinct
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_regressor import TextRegressor
 from nlptl.training.config import TrainingConfig
-from nlptl.training.processes import is_main
 from nlptl.transfer.relations.meaning import own_name
 
 PARTS = tuple(TABLES)
@@ -33,7 +32,7 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig:
+class RunConfig(Checkpointed):
     """What ``nlptl train`` does; the keys of its YAML file are the names of these fields.
 
     Attributes
@@ -134,23 +133,13 @@ class RunConfig:
         return replace(self, transfer=replace(self.transfer, options=named))
 
     @property
-    def checkpoints(self) -> Path | None:
-        """The folder of checkpoints beside the output, where an encoder is tuned."""
+    def tunes(self) -> bool:
+        """Whether an encoder is tuned."""
         named = (self.transfer.name or "").split("+")
-        learns = any(name.strip() in _TUNED for name in named)
-        tunes = learns and "checkpoints" not in self.training.options
-        return Path(f"{Path(self.output)}.checkpoints") if tunes and self.output else None
-
-    def forget_checkpoints(self) -> None:
-        """Remove the checkpoints beside the output, in the main process, once it is there."""
-        if self.checkpoints is not None and is_main():
-            shutil.rmtree(self.checkpoints, ignore_errors=True)
+        return any(name.strip() in _TUNED for name in named)
 
     def _training(self) -> TrainingConfig | None:
-        made: TrainingConfig | None = _made("training", self.training, "training")
-        if self.checkpoints is None:
-            return made
-        return replace(made or TrainingConfig(), checkpoints=str(self.checkpoints))
+        return self.checkpointing(_made("training", self.training, "training"))
 
     def to_json(self) -> dict[str, Any]:
         """Give the settings as plain JSON values, without where the model goes."""

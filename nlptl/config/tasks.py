@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
+from nlptl.config.checkpointed import Checkpointed
 from nlptl.config.names import build, build_encoder, build_joined
 from nlptl.config.run import Part, number_of, part_of, read_yaml
 from nlptl.data.mixing import Mixing
 from nlptl.estimators.multi_task import MultiTaskModel
 from nlptl.estimators.tasks.task import Task
-from nlptl.training.config import TrainingConfig
-from nlptl.training.processes import is_main
 
 _PARTS = ("encoder", "transfer", "training")
 _NONE = Part()
@@ -64,7 +61,7 @@ class TaskTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TasksConfig:
+class TasksConfig(Checkpointed):
     """What ``nlptl multitask`` does; the keys of its YAML file are the names of these fields.
 
     Attributes
@@ -108,11 +105,7 @@ class TasksConfig:
         """Make the model that these settings describe."""
         transfer, given = self.transfer, self.training
         chosen = transfer.name or "full"
-        training = (
-            TrainingConfig() if given == _NONE else build("training", "training", given.options)
-        )
-        if self.checkpoints is not None:
-            training = replace(training, checkpoints=str(self.checkpoints))
+        training = None if given == _NONE else build("training", "training", given.options)
         try:
             mixing = Mixing(**self.mixing) if self.mixing else None
         except TypeError as problem:
@@ -126,7 +119,7 @@ class TasksConfig:
             encoder=build_encoder(self.encoder.name, self.encoder.options),
             transfer=build_joined("transfer", chosen, transfer.options),
             mixing=mixing,
-            training=training,
+            training=self.checkpointing(training),
             balance=self.balance,
             gate=self.gate,
             seed=self.seed,
@@ -134,18 +127,6 @@ class TasksConfig:
             long_texts=self.long_texts,
             pair_encoding=self.pair_encoding,
         )
-
-    @property
-    def checkpoints(self) -> Path | None:
-        """The folder of checkpoints beside the output."""
-        if not self.output or "checkpoints" in self.training.options:
-            return None
-        return Path(f"{Path(self.output)}.checkpoints")
-
-    def forget_checkpoints(self) -> None:
-        """Remove the checkpoints beside the output, in the main process, once it is there."""
-        if self.checkpoints is not None and is_main():
-            shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def to_json(self) -> dict[str, Any]:
         """Give the settings as plain JSON values, without where the model goes."""

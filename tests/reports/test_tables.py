@@ -5,6 +5,7 @@ from rich.console import Console
 
 from nlptl import audit
 from nlptl.estimators.auto import Choice, Trial
+from nlptl.estimators.languages.student import Retrieval
 from nlptl.evaluation.affinity import Affinity
 from nlptl.evaluation.experience import Experience
 from nlptl.evaluation.gate import Verdict
@@ -20,6 +21,7 @@ from nlptl.reports.tables import (
     costs_table,
     metrics_table,
     predictions_table,
+    retrieval_table,
 )
 
 
@@ -84,4 +86,11 @@ def test_costs_stand_side_by_side():
     costs = {"together": {"passes": 1, "MiB": 86.6}, "separate": {"passes": 4, "MiB": 346.4}}
     text = shown(costs_table(costs))
     for part in ("together", "separate", "passes", "87", "346"):
+        assert part in text
+
+
+def test_languages_are_shown_before_and_after():
+    before, after = {"de": Retrieval(0.1, 0.2, 40)}, {"de": Retrieval(0.8, 0.9, 40)}
+    text = shown(retrieval_table(before, after))
+    for part in ("de", "40", "15.0%", "85.0%"):
         assert part in text
