@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from nlptl import __version__
 from nlptl.base.errors import ElsewhereError, NlptlError
 from nlptl.base.names import suggest
-from nlptl.training.processes import leave_together
+from nlptl.training.processes import ended, leave_together
 
 COMMANDS = {
     "demo": "show the whole story on shipped data, offline, in under two minutes",
@@ -113,7 +113,7 @@ def run_command(prog: str, command: Any, rest: Sequence[str]) -> int:
     try:
         code = int(command.run(parser.parse_args(rest)))
         leave_together()
-        return code
+        return ended(code)
     except SystemExit as leaving:
         return int(leaving.code or 0)
     except ElsewhereError:

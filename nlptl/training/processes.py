@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import json
@@ -110,6 +111,21 @@ def leave_together() -> None:
     if world().size > 1:
         barrier()
         _state().destroy_process_group()
+
+
+def ended(code: int) -> int:
+    """Give an exit code; a process of a launch of several ends with it there and then.
+
+    What torch still runs in threads may abort a process (SIGABRT) whose work is done while it is
+    torn down, and the launcher then takes the whole run for failed. So what Python has to do at
+    its end is done, and the rest left to the system.
+    """
+    if world().size > 1:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 def from_main(function: Callable[[], Answer]) -> Answer:

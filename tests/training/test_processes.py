@@ -13,6 +13,7 @@ from nlptl.training.processes import (
     World,
     barrier,
     check_world,
+    ended,
     from_main,
     gather_rows,
     is_main,
@@ -90,6 +91,24 @@ def test_one_process_is_a_world_of_its_own_and_starts_nothing(alone):
     barrier()
     leave_together()
     assert PartialState._shared_state == before
+
+
+def test_a_process_of_several_ends_at_once_with_all_that_python_has_to_do(alone, tmp_path):
+    assert ended(3) == 3
+    script = f"""
+import atexit
+from pathlib import Path
+from nlptl.training import processes
+processes.world = lambda: processes.World(0, 2)
+atexit.register(Path({str(tmp_path / "done")!r}).touch)
+print("said", end="")
+processes.ended(3)
+print("never")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (3, "said") and (tmp_path / "done").exists()
 
 
 def test_another_number_of_rows_than_its_own_is_refused(alone):
