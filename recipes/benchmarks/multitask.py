@@ -114,10 +114,12 @@ def measured(sizes: dict, seed: int) -> dict:
         metric, (texts, answers) = METRICS[name], asked(name)
         own, standing = model.models_[name], model.standings_[name]
         figures[f"{name} kept"] = 100 * own.evaluate(texts, answers)[metric]
+        chosen = own.fitted_
         for variant, state in model.variants_[name].items():
             own.fitted_ = state
             figures[f"{name} {variant}"] = 100 * own.evaluate(texts, answers)[metric]
             figures[f"{name} {variant} held out"] = 100 * standing.figures[variant]
+        own.fitted_ = chosen
         if name in small:
             alone = TextClassifier(TransformerEncoder(), transfer=FullFineTune(), seed=seed)
             alone.fit(*learnt(name, FEW, seed))
