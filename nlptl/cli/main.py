@@ -113,6 +113,7 @@ def run_command(prog: str, command: Any, rest: Sequence[str]) -> int:
     try:
         code = int(command.run(parser.parse_args(rest)))
         leave_together()
+        sys.stdout.flush()
         return ended(code)
     except SystemExit as leaving:
         return int(leaving.code or 0)

@@ -118,12 +118,10 @@ def ended(code: int) -> int:
 
     What torch still runs in threads may abort a process (SIGABRT) whose work is done while it is
     torn down, and the launcher then takes the whole run for failed. So what Python has to do at
-    its end is done, and the rest left to the system.
+    its end is done, and the rest left to the system. What was written is to be flushed before.
     """
     if world().size > 1:
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(code)
     return code
 

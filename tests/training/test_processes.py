@@ -101,7 +101,7 @@ from pathlib import Path
 from nlptl.training import processes
 processes.world = lambda: processes.World(0, 2)
 atexit.register(Path({str(tmp_path / "done")!r}).touch)
-print("said", end="")
+print("said", end="", flush=True)
 processes.ended(3)
 print("never")
 """
