@@ -290,7 +290,8 @@ class MultiTaskModel(NestedParams):
             from the new task and from ``replay``; ``changes_`` then says what it did to the
             others, and one that was clearly hurt answers as before.
         replay : mapping of str to (texts, answers) or Corpus, optional
-            Rows of every task that answers from the shared encoder, for ``"encoder"``.
+            Rows of every task that answers from the shared encoder, for ``"encoder"``; those that
+            a task has not learnt from compare before and after best.
 
         Raises
         ------

@@ -28,11 +28,11 @@ from material import Kept, Report, arguments, folder, read
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import normalize
 
 from nlptl import StaticEncoder, TextClassifier
 from nlptl.encoders.bilingual.alignment import WordAlignment
 from nlptl.encoders.bilingual.mapping import Centring
-from nlptl.encoders.bilingual.retrieval import unit
 from nlptl.encoders.static.store import VectorStore
 from nlptl.encoders.static.training import OwnVectors
 from nlptl.evaluation.intervals import paired_interval
@@ -131,7 +131,7 @@ def peer(english, other, pairs, test, vectors: str, corrected: int) -> np.ndarra
 
 def keyed(store: VectorStore, vectors: str):
     """Give a store to gensim, its vectors made ready in one of three ways."""
-    ready = {"raw": lambda v: v, "unit": unit, "centred": lambda v: Centring.of(v)(v)}[vectors]
+    ready = {"raw": lambda v: v, "unit": normalize, "centred": lambda v: Centring.of(v)(v)}[vectors]
     found = store.keyed_vectors()
     found.vectors = ready(np.asarray(store.vectors)).astype(np.float32)
     return found

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import orthogonal_procrustes
+from sklearn.preprocessing import normalize
 
 from nlptl.base.arrays import FloatArray
-from nlptl.encoders.bilingual.retrieval import unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +30,12 @@ class Centring:
     def of(cls, vectors: FloatArray) -> Centring:
         """Measure some vectors: (n, dim)."""
         lengths = np.linalg.norm(vectors, axis=1)
-        return cls(unit(vectors).mean(axis=0), float(max(lengths.mean(), 1e-12)))
+        return cls(normalize(vectors).mean(axis=0), float(max(lengths.mean(), 1e-12)))
 
     def __call__(self, vectors: FloatArray) -> FloatArray:
         """Give vectors length 1 around the mean, and then length 1 again: (n, dim)."""
-        return unit(unit(vectors) - self.mean)
+        found: FloatArray = normalize(normalize(vectors) - self.mean)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,7 @@ class WordMap:
         longer in the other one too: (n, dim) becomes (n, target_dim).
         """
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        placed = (unit(vectors) - self.source.mean) @ self.rotation + self.target.mean
+        placed = (normalize(vectors) - self.source.mean) @ self.rotation + self.target.mean
         found: FloatArray = (lengths * self.scale * placed).astype(np.float32)
         return found
 
@@ -73,20 +75,16 @@ class WordMap:
         return self.target.length / self.source.length
 
 
-def rotation_between(
-    source: FloatArray, target: FloatArray, weights: FloatArray | None = None
-) -> FloatArray:
+def rotation_between(source: FloatArray, target: FloatArray) -> FloatArray:
     """Give the orthogonal matrix that brings rows of one array nearest to those of the other.
 
     The closed solution of the orthogonal Procrustes problem [1]_, on which word vectors of two
-    languages are best aligned [2]_: (dim, target_dim).
+    languages are best aligned [2]_: (dim, target_dim). Spaces may be of different widths.
 
     Parameters
     ----------
     source : ndarray of shape (n, dim)
     target : ndarray of shape (n, target_dim)
-    weights : ndarray of shape (n,) or None
-        What each pair counts.
 
     References
     ----------
@@ -95,7 +93,8 @@ def rotation_between(
     .. [2] Xing et al., "Normalized Word Embedding and Orthogonal Transform for Bilingual Word
        Translation", NAACL 2015.
     """
-    weighted = source if weights is None else source * weights[:, None]
-    left, _, right = np.linalg.svd(weighted.T @ target, full_matrices=False)
-    found: FloatArray = left @ right
+    widths = source.shape[1], target.shape[1]
+    padded = [np.pad(side, ((0, 0), (0, max(widths) - side.shape[1]))) for side in (source, target)]
+    rotation, _ = orthogonal_procrustes(*padded)
+    found: FloatArray = rotation[: widths[0], : widths[1]]
     return found

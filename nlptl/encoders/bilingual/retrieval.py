@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nlptl.base.arrays import FloatArray, IntArray
 
 _BLOCK = 1024
-NEIGHBOURS = 10
-"""So many nearest vectors tell how crowded a place is."""
+_NEIGHBOURS = 10
 
 
-def unit(vectors: FloatArray) -> FloatArray:
-    """Give each row length 1; rows of zeros stay."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    found: FloatArray = vectors / np.maximum(lengths, 1e-12)
-    return found
-
-
-def crowding(vectors: FloatArray, others: FloatArray, *, k: int = NEIGHBOURS) -> FloatArray:
-    """Give the mean cosine of each vector to its nearest others: (n,).
+def crowding(vectors: FloatArray, others: FloatArray) -> FloatArray:
+    """Give the mean cosine of each vector to its ten nearest others: (n,).
 
     Parameters
     ----------
@@ -27,10 +21,8 @@ def crowding(vectors: FloatArray, others: FloatArray, *, k: int = NEIGHBOURS) ->
         Of length 1.
     others : ndarray of shape (m, dim)
         Of length 1.
-    k : int
-        So many of them.
     """
-    k = min(k, len(others))
+    k = min(_NEIGHBOURS, len(others))
     found = [
         np.partition(block @ others.T, len(others) - k, axis=1)[:, -k:].mean(axis=1)
         for block in _blocks(vectors)
@@ -98,6 +90,22 @@ def mutual(left: FloatArray, right: FloatArray) -> tuple[IntArray, IntArray]:
     own = np.arange(len(left))
     agree = back[forward] == own
     return own[agree], forward[agree]
+
+
+def share_found(queries: FloatArray, keys: FloatArray, texts: Sequence[str]) -> float:
+    """Give the share of queries whose nearest key, by the cosine, is the one of the same row.
+
+    Parameters
+    ----------
+    queries, keys : ndarray of shape (n, dim)
+        Of length 1.
+    texts : sequence of str
+        What the keys stand for: keys of equal text count as one.
+    """
+    best = nearest(queries, keys)[0][:, 0]
+    return float(
+        np.mean([texts[int(found)] == own for found, own in zip(best, texts, strict=True)])
+    )
 
 
 def _blocks(vectors: FloatArray) -> list[FloatArray]:

@@ -198,19 +198,7 @@ class TransformerEncoder(Spec):
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Copy the encoder's own files into a folder; give the rest as plain JSON."""
-        own = self.weights
-        beside = own is not None and own.adapter is not None and own.base is None
-        for path in self.folder.files:
-            replaced = path.suffix == ".safetensors" or path.parent == self.folder.adapter
-            if replaced and own is not None and not beside:
-                continue
-            target = folder / _WEIGHTS / path.relative_to(self.folder.path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-        if own is not None and own.adapter is not None and beside:
-            own.adapter.save(folder / _WEIGHTS / "adapter")
-        elif own is not None:
-            own.model.save_pretrained(folder / _WEIGHTS)
+        self.write(folder / _WEIGHTS)
         if self.projection is not None:
             save_arrays(folder / _PROJECTION, {"projection": self.projection})
         pooling = self.chosen_pooling
@@ -222,6 +210,22 @@ class TransformerEncoder(Spec):
             "dtype": self.dtype,
             "keeps_vectors": self.cache is not None,
         }
+
+    def write(self, folder: Path) -> None:
+        """Write weights and tokenizer into a folder as the one that the encoder came from."""
+        own = self.weights
+        beside = own is not None and own.adapter is not None and own.base is None
+        for path in self.folder.files:
+            replaced = path.suffix == ".safetensors" or path.parent == self.folder.adapter
+            if replaced and own is not None and not beside:
+                continue
+            target = folder / path.relative_to(self.folder.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        if own is not None and own.adapter is not None and beside:
+            own.adapter.save(folder / "adapter")
+        elif own is not None:
+            own.model.save_pretrained(folder)
 
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
-from nlptl.base.arrays import AnyArray, FloatArray
-from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.arrays import AnyArray
+from nlptl.base.errors import ConfigError, InputError, StorageError
 from nlptl.base.specs import NestedParams
 from nlptl.data.languages.parallel import ParallelText
 from nlptl.data.targets import Targets
-from nlptl.encoders.bilingual.retrieval import nearest, unit
+from nlptl.encoders.bilingual.retrieval import share_found
 from nlptl.encoders.contextual.encoder import TransformerEncoder
+from nlptl.encoders.contextual.shelf import empty_shelf
 from nlptl.estimators.fitting.body import Body
 from nlptl.estimators.fitting.scoring import FitPlan
 from nlptl.estimators.fitting.transfers import Transfers, as_transfers
+from nlptl.estimators.storing.folder import CLOSE
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig, TrainingConfig
@@ -35,6 +36,7 @@ DISTILLING = LoopConfig(
 """What is taken where ``TrainingConfig`` leaves it open."""
 
 _HELD = 1_000
+_PROBE = ("The order arrived late.", "Die Bestellung kam zu spät.")
 
 
 @dataclass(frozen=True)
@@ -157,18 +159,29 @@ class LanguageStudent(NestedParams):
         return float(np.mean([one.mean for one in found.values()]))
 
     def save(self, folder: str | Path) -> Path:
-        """Write the student as a folder that ``TransformerEncoder`` and others read.
+        """Write the student as a folder that ``TransformerEncoder`` reads, and read it back.
 
         Raises
         ------
         StorageError
-            If the folder holds something else, or cannot be written.
+            If the folder holds something else, cannot be written, or gives other vectors.
         """
         check_is_fitted(self)
-        with new_folder(Path(folder)) as draft, tempfile.TemporaryDirectory() as made:
-            self.encoder_.save(Path(made))
-            shutil.copytree(Path(made) / "encoder", draft, dirs_exist_ok=True)
+        with new_folder(Path(folder)) as draft:
+            self.encoder_.write(draft)
+            self._prove(draft)
         return Path(folder)
+
+    def _prove(self, draft: Path) -> None:
+        """Read the student from the draft and compare what it gives."""
+        with empty_shelf():
+            again = TransformerEncoder(draft, dtype="float32", cache=None)
+            apart = float(np.abs(again.transform(_PROBE) - self.encoder_.transform(_PROBE)).max())
+        if not apart <= CLOSE:
+            raise StorageError(
+                f"The student was not saved: read back it gives other vectors, by {apart:.2g}. A "
+                "pooling that the teacher was given is in no folder: save a classifier instead."
+            )
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "encoder_")
@@ -224,14 +237,8 @@ def retrieval(encoder: Any, pairs: ParallelText) -> dict[str, Retrieval]:
     for language in sorted(set(pairs.languages)):
         rows = np.flatnonzero(np.array(pairs.languages) == language)
         own = pairs.take(rows)
-        left = unit(encoder.transform(own.source))
-        right = unit(encoder.transform(own.target))
+        left, right = (normalize(encoder.transform(side)) for side in (own.source, own.target))
         found[language] = Retrieval(
-            _hits(right, left, own.source), _hits(left, right, own.target), len(own)
+            share_found(right, left, own.source), share_found(left, right, own.target), len(own)
         )
     return found
-
-
-def _hits(queries: FloatArray, keys: FloatArray, texts: list[str]) -> float:
-    best = nearest(queries, keys)[0][:, 0]
-    return float(np.mean([texts[int(b)] == texts[i] for i, b in enumerate(best)]))

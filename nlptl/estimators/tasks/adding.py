@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from typing_extensions import Self
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.names import suggest
@@ -15,20 +16,22 @@ from nlptl.estimators.fitting.choosing import targets_of
 from nlptl.estimators.fitting.learning import Learning
 from nlptl.estimators.fitting.scoring import FitPlan, Fitted
 from nlptl.estimators.fitting.transfers import as_transfers
-from nlptl.estimators.fitting.tuning import LESS_IS_BETTER, TUNING, begin, hold_out
+from nlptl.estimators.fitting.tuning import TUNING, begin, hold_out
 from nlptl.estimators.tasks.joining import Joiner, Together
 from nlptl.estimators.tasks.parts import Part, held_share, read_part
 from nlptl.estimators.tasks.refitting import on_all_rows
 from nlptl.estimators.tasks.stepping import (
     JOINT,
     VARIANTS,
+    Standing,
     agreed,
     figure_of,
-    signed,
+    gain_between,
     variants_of,
 )
 from nlptl.estimators.tasks.task import Task, TaskData, as_tasks
-from nlptl.evaluation.intervals import Interval, bootstrap_interval
+from nlptl.evaluation.intervals import Interval
+from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.parameters.lora import LoRA
 
@@ -37,12 +40,13 @@ if TYPE_CHECKING:
     from nlptl.estimators.text_model import TextModel
 
 WAYS = ("adapter", "head", "encoder")
-_TIMES = 1_000
 
 
 @dataclass(frozen=True)
 class Change:
     """What learning one more task did to an earlier one, on rows of its replay that were held out.
+
+    Rows that the task had learnt from before speak for before.
 
     Attributes
     ----------
@@ -66,6 +70,12 @@ class Change:
     def steps_aside(self) -> bool:
         """Whether the task was clearly hurt, and so answers as before."""
         return self.gain is not None and self.gain.high < 0
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> Self:
+        """Read what ``asdict`` gave."""
+        gain = told["gain"]
+        return cls(**{**told, "gain": None if gain is None else Interval(**gain)})
 
 
 @dataclass(frozen=True)
@@ -190,7 +200,7 @@ class Replay:
     together: Together
     fitted: dict[str, Fitted]
     part: Part
-    standing: Any
+    standing: Standing
     changes: dict[str, Change]
 
 
@@ -215,11 +225,11 @@ def replayed(model: MultiTaskModel, further: Addition, replay: Mapping[str, Any]
     standing = agreed(new, variants, seed=model.seed)
     kept = dict.fromkeys(parts, JOINT) | {further.name: standing.kept}
     chosen = together.fitted | {further.name: variants[standing.kept]}
-    changes = {
-        name: _change(parts[name], model.models_[name].fitted_, together, model.seed)
-        for name in parts
-        if name != further.name
-    }
+    earlier = {name: own.fitted_ for name, own in model.models_.items() if name in parts}
+    told = from_main(
+        lambda: {n: asdict(_change(parts[n], e, together, model.seed)) for n, e in earlier.items()}
+    )
+    changes = {name: Change.from_json(one) for name, one in told.items()}
     fitted, whole = on_all_rows(joiner, together, chosen, kept)
     return Replay(whole, fitted, new, standing, changes)
 
@@ -274,6 +284,5 @@ def _change(part: Part, before: Fitted, together: Together, seed: int) -> Change
         return Change(part.name, name, 0)
     rows = np.arange(len(part.held[0]))
     was, became = figure_of(part, before), figure_of(part, together.fitted[part.name])
-    gain = bootstrap_interval(became, was, len(rows), times=_TIMES, seed=seed)
-    gain = signed(gain, -1 if name in LESS_IS_BETTER else 1)
+    gain = gain_between(part, became, was, seed=seed)
     return Change(part.name, name, len(rows), was(rows), became(rows), gain)

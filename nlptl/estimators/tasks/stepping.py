@@ -113,9 +113,7 @@ def judged(part: Part, variants: Mapping[str, Fitted], *, seed: int) -> Standing
     sign = -1 if name in LESS_IS_BETTER else 1
     figures = {variant: figure(rows) for variant, figure in asked.items()}
     gains = {
-        variant: signed(
-            bootstrap_interval(figure, asked[ALONE], n_rows, times=_TIMES, seed=seed), sign
-        )
+        variant: gain_between(part, figure, asked[ALONE], seed=seed)
         for variant, figure in asked.items()
         if ALONE in asked and variant != ALONE
     }
@@ -146,6 +144,16 @@ def figure_of(part: Part, fitted: Fitted) -> Figure:
     return figure
 
 
+def gain_between(part: Part, found: Figure, base: Figure, *, seed: int) -> Interval:
+    """Give by how much one figure of the held-out rows is better than another, resampled."""
+    if part.held is None:
+        raise ValueError(part.name)
+    gain = bootstrap_interval(found, base, len(part.held[0]), times=_TIMES, seed=seed)
+    if part.task.metric not in LESS_IS_BETTER:
+        return gain
+    return Interval(-gain.value, -gain.high, -gain.low)
+
+
 def _tuned(part: Part, variant: str, together: Together) -> Fitted:
     """Train a task by itself, from the joint encoder or from the one that came."""
     config = part.body.plan.config
@@ -172,10 +180,3 @@ def _apart(config: LoopConfig, part: Part, variant: str) -> LoopConfig:
     # Names of tasks may hold what names of folders must not.
     own = Path(config.checkpoints) / rows / fingerprint(part.name)[:12] / variant
     return replace(config, checkpoints=str(own))
-
-
-def signed(found: Interval, sign: int) -> Interval:
-    """Turn the sign of an interval, where less is better."""
-    if sign > 0:
-        return found
-    return Interval(-found.value, -found.high, -found.low)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from sklearn.preprocessing import normalize
 
 from nlptl.encoders.bilingual.mapping import Centring, WordMap, rotation_between
-from nlptl.encoders.bilingual.retrieval import unit
 
 
 @pytest.fixture
@@ -20,21 +20,13 @@ def test_a_rotation_is_found_again_and_keeps_angles(turn):
     np.testing.assert_allclose(noisy @ noisy.T, np.eye(12), atol=1e-9)
 
 
-def test_weights_say_which_pairs_count(turn):
-    rng = np.random.default_rng(2)
-    source = rng.normal(size=(60, 12))
-    target = source @ turn
-    target[30:] = rng.normal(size=(30, 12))  # wrong pairs
-    weights = np.repeat([1.0, 0.0], 30)
-    np.testing.assert_allclose(rotation_between(source, target, weights), turn, atol=1e-9)
-    assert np.abs(rotation_between(source, target) - turn).max() > 0.1
-
-
 def test_spaces_of_other_sizes_are_joined_too():
     rng = np.random.default_rng(3)
     found = rotation_between(rng.normal(size=(50, 6)), rng.normal(size=(50, 9)))
     assert found.shape == (6, 9)
     np.testing.assert_allclose(found @ found.T, np.eye(6), atol=1e-9)
+    back = rotation_between(rng.normal(size=(50, 9)), rng.normal(size=(50, 6)))
+    assert back.shape == (9, 6)
 
 
 def test_vectors_are_moved_with_their_middle_and_their_lengths(turn):
@@ -52,6 +44,6 @@ def test_vectors_are_moved_with_their_middle_and_their_lengths(turn):
 def test_a_space_is_centred_on_vectors_of_length_one():
     vectors = np.random.default_rng(5).normal(size=(100, 4)) + 1
     centring = Centring.of(vectors)
-    np.testing.assert_allclose(centring.mean, unit(vectors).mean(axis=0))
+    np.testing.assert_allclose(centring.mean, normalize(vectors).mean(axis=0))
     np.testing.assert_allclose(np.linalg.norm(centring(vectors), axis=1), 1)
     assert centring.length == pytest.approx(np.linalg.norm(vectors, axis=1).mean())

@@ -1,17 +1,19 @@
 import numpy as np
 import pytest
+from sklearn.preprocessing import normalize
 
 from nlptl import (
     Frozen,
     FullFineTune,
+    LoRA,
     StaticEncoder,
     TextClassifier,
     TrainingConfig,
     TransformerEncoder,
 )
-from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.errors import ConfigError, InputError, StorageError
 from nlptl.data.languages.parallel import ParallelText
-from nlptl.encoders.bilingual.retrieval import unit
+from nlptl.encoders import Pooling
 from nlptl.estimators.languages.student import LanguageStudent, retrieval
 from nlptl.transfer.features.mirroring import LanguageDistillation
 
@@ -19,7 +21,7 @@ QUICK = TrainingConfig(epochs=12, batch_size=32, learning_rate=3e-3, quiet=True)
 
 
 def cosines(left, right):
-    return float((unit(left) * unit(right)).sum(axis=1).mean())
+    return float((normalize(left) * normalize(right)).sum(axis=1).mean())
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,26 @@ def test_a_student_is_saved_as_an_encoder_that_others_read(student, pairs, tmp_p
     again = TransformerEncoder(folder, dtype="float32", cache=None)
     np.testing.assert_allclose(again.transform(texts), student.encoder_.transform(texts), atol=1e-5)
     assert (folder / "config.json").is_file()
+
+
+def test_an_adapter_learns_a_language_too(teacher, pairs, tmp_path):
+    few = TrainingConfig(max_steps=3, quiet=True)
+    transfer = [LanguageDistillation(), LoRA(rank=2)]
+    made = LanguageStudent(teacher, transfer=transfer, training=few, device="cpu").fit(pairs[:100])
+    texts = [target for _, target in pairs[:5]]
+    again = TransformerEncoder(made.save(tmp_path / "student"), dtype="float32", cache=None)
+    np.testing.assert_allclose(again.transform(texts), made.encoder_.transform(texts), atol=1e-5)
+    assert np.abs(again.transform(texts) - teacher.transform(texts)).max() > 0
+
+
+def test_what_reads_back_differently_is_not_saved(tiny_encoder, pairs, tmp_path):
+    """A pooling that the user chose is in no file of the encoder."""
+    chosen = TransformerEncoder(tiny_encoder, pooling=Pooling(tokens="max"), cache=None)
+    few = TrainingConfig(max_steps=1, quiet=True)
+    made = LanguageStudent(chosen, training=few, device="cpu").fit(pairs[:100])
+    with pytest.raises(StorageError, match="other vectors"):
+        made.save(tmp_path / "student")
+    assert not (tmp_path / "student").exists()
 
 
 def test_the_teacher_stays_as_it_is(student, teacher, tiny_encoder, pairs):

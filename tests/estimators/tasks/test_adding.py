@@ -1,4 +1,5 @@
 import copy
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -65,6 +66,18 @@ def test_the_encoder_learns_on_with_rows_of_the_earlier_tasks(model, support, tm
     assert again.changes_ == {}
 
 
+def test_an_adapter_outlives_the_encoder_that_it_stood_beside(model, support, tmp_path):
+    texts, labels = support
+    model.add_task("long", "auto", (texts[:40], [len(t) > 60 for t in texts[:40]]))
+    before = model.outputs(texts[:6])["long"]
+    asks = texts, ["?" in text for text in texts]
+    replay = {"kind": (texts, labels), "length": (texts, lengths(texts))}
+    model.add_task("asks", "auto", asks, how="encoder", replay=replay)
+    np.testing.assert_array_equal(model.outputs(texts[:6])["long"], before)
+    again = MultiTaskModel.load(model.save(tmp_path / "model"))
+    np.testing.assert_allclose(again.outputs(texts[:6])["long"], before, atol=1e-5)
+
+
 def test_heads_go_on_from_what_they_learnt_and_not_from_the_replay(model, support):
     """Rows of one class as replay would teach a fresh head nothing of the others."""
     texts, labels = support
@@ -84,7 +97,10 @@ def test_an_earlier_task_that_is_clearly_hurt_answers_as_before(model, support, 
     texts, labels = support
     worse = Interval(-0.2, -0.3, -0.1)
     found = Change("kind", "accuracy", 30, 0.9, 0.7, worse)
-    assert found.steps_aside and not Change("kind", "accuracy", 0).steps_aside
+    unknown = Change("kind", "accuracy", 0)
+    assert found.steps_aside and not unknown.steps_aside
+    for one in (found, unknown):
+        assert Change.from_json(asdict(one)) == one
     monkeypatch.setattr(
         "nlptl.estimators.tasks.adding._change",
         lambda part, *_: found if part.name == "kind" else Change(part.name, "pearson", 0),
