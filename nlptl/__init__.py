@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from nlptl.training.config import TrainingConfig
     from nlptl.transfer.features import Contrastive, Frozen
-    from nlptl.transfer.instances import SelfTraining, WordEdits
+    from nlptl.transfer.instances import SelfTraining, SourceRows, WordEdits
     from nlptl.transfer.parameters import L2SP, FullFineTune, LoRA
     from nlptl.transfer.relations import LabelMeaning
 
@@ -62,6 +62,7 @@ _HOMES = {
     "PrototypeHead": "nlptl.heads",
     "RidgeHead": "nlptl.heads",
     "SelfTraining": "nlptl.transfer.instances",
+    "SourceRows": "nlptl.transfer.instances",
     "StaticEncoder": "nlptl.encoders",
     "Task": "nlptl.estimators.tasks.task",
     "TaskAdapters": "nlptl.transfer.parameters",
@@ -101,6 +102,7 @@ __all__ = [
     "PrototypeHead",
     "RidgeHead",
     "SelfTraining",
+    "SourceRows",
     "StaticEncoder",
     "Task",
     "TaskAdapters",

@@ -19,7 +19,7 @@ from nlptl.estimators.languages.student import LanguageStudent
 
 _NONE = Part(None, {})
 _PARTS = ("encoder", "training")
-_NUMBERS = (("keeps", float), ("seed", int), ("processes", int))
+_NUMBERS = (("keeps", float), ("vocabulary", int), ("seed", int), ("processes", int))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,7 @@ class LanguagesConfig(Checkpointed):
         Tables none of whose texts is learnt from.
     encoder, training : Part
         The teacher, and how its student is trained.
+    vocabulary : int or None
     keeps : float
         As in ``LanguageStudent``.
     seed : int
@@ -49,6 +50,7 @@ class LanguagesConfig(Checkpointed):
     without: list[str] = field(default_factory=list)
     encoder: Part = _NONE
     training: Part = _NONE
+    vocabulary: int | None = None
     keeps: float = 0.25
     seed: int = 0
     device: str | None = None
@@ -61,6 +63,7 @@ class LanguagesConfig(Checkpointed):
         teacher = build_encoder(self.encoder.name, self.encoder.options)
         return LanguageStudent(
             teacher or TransformerEncoder(),
+            vocabulary=self.vocabulary,
             keeps=self.keeps,
             training=self.checkpointing(training),
             seed=self.seed,

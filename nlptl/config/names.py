@@ -30,6 +30,7 @@ TABLES: MappingProxyType[str, Mapping[str, str]] = MappingProxyType(
             "lora": "nlptl.transfer.parameters.lora:LoRA",
             "private": "nlptl.transfer.parameters.sharing:PrivateLayers",
             "selftraining": "nlptl.transfer.instances.selftraining:SelfTraining",
+            "source": "nlptl.transfer.instances.source:SourceRows",
         },
         "head": {
             "blend": "nlptl.heads.linear.blend:BlendHead",

@@ -142,7 +142,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
             str, bool, int, float or tuples of these; or a list of them a text; or an (n, k)
             array of zeros and ones. Both may be empty where ``LabelMeaning`` names the classes.
         source : Corpus or dict of them, optional
-            For transfers to come; none of those there are uses it.
+            Labelled rows of another domain or language, for ``SourceRows``.
         unlabeled : Corpus or dict of them, optional
             Text without labels, for encoders that learn from text, ``SelfTraining`` and ``Auto``.
         validation : Corpus or dict of them, optional

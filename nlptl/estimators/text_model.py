@@ -39,7 +39,7 @@ from nlptl.estimators.fitting.choosing import (
     with_options,
 )
 from nlptl.estimators.fitting.contrasting import contrast, contrast_config
-from nlptl.estimators.fitting.further import check_further, self_trained, with_edits
+from nlptl.estimators.fitting.further import check_further, self_trained, with_edits, with_source
 from nlptl.estimators.fitting.learning import Learning, learn_from, with_entailment, with_meaning
 from nlptl.estimators.fitting.scoring import (
     FitPlan,
@@ -257,10 +257,10 @@ class TextModel(NestedParams):
         chosen, choice = self._chosen(texts, answers, unlabeled, **unused)
         encoder, transfers = self._encoder(), as_transfers(chosen)
         stops = transfers.tunes and not transfers.refits_head
-        self._refuse_unused(transfers, source=source, validation=None if stops else validation)
+        self._refuse_unused(transfers, validation=None if stops else validation)
         given = texts, answers, sample_weight
         learning = learn_from(self.codec_kind, self._rows, given, transfers)
-        learning = with_edits(learning, seed=self.seed)
+        learning = with_edits(with_source(learning, source), seed=self.seed)
         rows, codec = learning.rows, learning.codec
         check_head(self.head, codec)
         encoder = with_entailment(encoder, learning, device=self.device)
@@ -269,7 +269,7 @@ class TextModel(NestedParams):
         if not transfers.tunes:
             joint = reads_jointly(self.pair_encoding, encoder, tunes=False)
             features = transfers.main.learn(
-                encoder, rows, learning.targets, further=further, joint=joint
+                encoder, rows, learning.targets, further=learning.read(further), joint=joint
             )
             scorer, history = self._fit_scorer(encoder, features, learning), None
         else:

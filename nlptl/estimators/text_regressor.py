@@ -112,7 +112,7 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         numbers : sequence of length n
             int or float, one a text.
         source : Corpus or dict of them, optional
-            For transfers to come; none of those there are uses it.
+            Labelled rows of another domain or language, for ``SourceRows``.
         unlabeled : Corpus or dict of them, optional
             Text without numbers, for encoders that learn from text.
         validation : Corpus or dict of them, optional

@@ -185,7 +185,8 @@ def fit_one(head: Any, X: Features, targets: Targets) -> Any:
     if not any(one.name == "sample_weight" or one.kind is one.VAR_KEYWORD for one in taken):
         raise ConfigError(
             f"{type(head).__name__} takes no weights of rows, which sample_weight, "
-            "imbalance='balanced', WordEdits() and SelfTraining() need. Choose another head."
+            "imbalance='balanced', SourceRows(), WordEdits() and SelfTraining() need. Choose "
+            "another head."
         )
     return head.fit(X, targets.codes, sample_weight=targets.weights)
 

@@ -3,7 +3,7 @@
 from nlptl.transfer.features.contrastive import Contrastive
 from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.features.mirroring import LanguageDistillation
-from nlptl.transfer.instances import SelfTraining, WordEdits
+from nlptl.transfer.instances import SelfTraining, SourceRows, WordEdits
 from nlptl.transfer.parameters.anchoring import L2SP
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
@@ -17,6 +17,7 @@ METHODS = (
     LanguageDistillation,
     WordEdits,
     SelfTraining,
+    SourceRows,
     FullFineTune,
     LoRA,
     L2SP,
@@ -36,6 +37,7 @@ __all__ = [
     "LoRA",
     "PrivateLayers",
     "SelfTraining",
+    "SourceRows",
     "TaskAdapters",
     "WordEdits",
 ]

@@ -7,15 +7,17 @@ from nlptl.config.languages import read_languages
 
 def test_flags_and_file_say_the_same(tmp_path):
     (tmp_path / "run.yaml").write_text(
-        "pairs: {de: a.csv, fr: [b.csv, c.csv]}\nkeeps: 0.5\ntraining: {epochs: 2}\n"
+        "pairs: {de: a.csv, fr: [b.csv, c.csv]}\nkeeps: 0.5\n"
+        "vocabulary: 900\ntraining: {epochs: 2}\n"
     )
     written = read_languages(str(tmp_path / "run.yaml"), {"seed": "3"})
     flags = {"pairs": ["de=a.csv", "fr=b.csv", "fr=c.csv"], "keeps": "0.5", "seed": "3"}
+    flags["vocabulary"] = "900"
     assert written == read_languages(None, {**flags, "training.epochs": 2})
     assert written.pairs == {"de": ["a.csv"], "fr": ["b.csv", "c.csv"]}
     student = written.student()
     assert student.keeps == 0.5 and student.training.epochs == 2 and student.seed == 3
-    assert student.training.checkpoints is None
+    assert student.vocabulary == 900 and student.training.checkpoints is None
 
 
 def test_checkpoints_lie_beside_the_output(tmp_path):

@@ -2,8 +2,9 @@
 
 Each table has columns source (the language of the encoder) and target, or two columns. The encoder
 that is made gives a translation the vector of the sentence: what was trained on the old encoder
-reads the new languages with it. Training that was interrupted goes on from its last checkpoint
-when the same command runs again.
+reads the new languages with it. With --vocabulary it first gets pieces of their words, which begin
+where their translations lie. Training that was interrupted goes on from its last checkpoint when
+the same command runs again.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--encoder", metavar="NAME", help="transformer, or a Hub name or folder")
     parser.add_argument(
         "--without", nargs="+", metavar="FILE", help="tables none of whose texts is learnt from"
+    )
+    parser.add_argument(
+        "--vocabulary", metavar="N", help="learn up to so many pieces of words a language"
     )
     parser.add_argument(
         "--keeps", metavar="N", help="sentences to keep in place for each translation: 0.25"

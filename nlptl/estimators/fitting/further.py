@@ -1,4 +1,4 @@
-"""Further rows to learn from: made of the labelled ones, or labelled by the model itself."""
+"""Further rows to learn from: of a source, made of the labelled ones, or labelled by the model."""
 
 from __future__ import annotations
 
@@ -10,12 +10,75 @@ import numpy as np
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.data.corpus import Corpus, as_corpora
+from nlptl.data.labels import LabelCodec, as_values
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.estimators.fitting.learning import Learning
 from nlptl.estimators.fitting.scoring import FittedScorer
 from nlptl.transfer.features.frozen import FrozenFeatures
 from nlptl.transfer.instances import SelfTraining, WordEdits
+
+
+def with_source(learning: Learning, source: Any) -> Learning:
+    """Put the labelled rows of a source beside those of the target, where that was asked for.
+
+    Classes that the source alone has are classes too.
+
+    Raises
+    ------
+    ConfigError
+        If there is a source and nothing learns from it, or it is missing.
+    InputError
+        If it cannot be used.
+    """
+    corpora, spec = as_corpora(source, argument="source"), learning.transfers.source
+    if spec is None:
+        if corpora:
+            raise ConfigError(
+                "fit was given source=..., but no transfer uses it. Leave it out, or add "
+                "SourceRows()."
+            )
+        return learning
+    if not corpora:
+        raise ConfigError("SourceRows() needs fit(..., source=Corpus(texts, labels)).")
+    for corpus in corpora.values():
+        learning = _with_corpus(learning, corpus, spec.weight)
+    return learning
+
+
+def _with_corpus(learning: Learning, corpus: Corpus, weight: float) -> Learning:
+    if corpus.labels is None:
+        raise InputError(f"SourceRows() learns from labels, and {corpus.title} has none.")
+    if len(learning.rows) and corpus.rows.are_pairs != learning.rows.are_pairs:
+        raise InputError(
+            f"The texts of {corpus.title} are pairs or single texts, and those at hand are not."
+        )
+    learning = _knowing(learning, corpus.labels)
+    codec = learning.codec
+    weights: FloatArray = np.full(len(corpus.rows), weight)
+    return learning.with_beside(
+        corpus.rows, Targets(codec.encode(corpus.labels), codec.n_outputs, weights)
+    )
+
+
+def _knowing(learning: Learning, labels: Any) -> Learning:
+    """Let classes be known that are in further labels alone."""
+    codec = learning.codec
+    if not isinstance(codec, LabelCodec) or codec.form != "single" or learning.names is not None:
+        return learning
+    wider = LabelCodec.learn([*codec.classes.tolist(), *as_values(labels)])
+    if wider.form != "single" or wider.n_outputs == codec.n_outputs:
+        return learning
+
+    def told(targets: Targets) -> Targets:
+        codes = wider.encode(codec.decode(targets.codes))
+        return Targets(codes, wider.n_outputs, targets.weights)
+
+    beside = learning.beside
+    if beside is not None:
+        beside = beside[0], told(beside[1])
+    return replace(learning, codec=wider, targets=told(learning.targets), beside=beside)
 
 
 def with_edits(learning: Learning, *, seed: int) -> Learning:

@@ -72,6 +72,12 @@ class Learning:
             targets = self.beside[1].followed_by(targets)
         return replace(self, beside=(rows, targets))
 
+    def read(self, further: Rows) -> Rows:
+        """Give what an encoder reads besides the rows: texts without labels, and a source."""
+        if self.transfers.source is None or self.beside is None:
+            return further
+        return further.followed_by(self.beside[0])
+
     @property
     def probe(self) -> Rows:
         """A few rows, to check a saved model on."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from nlptl.base.errors import ConfigError
 from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.features.mirroring import LanguageDistillation
-from nlptl.transfer.instances import SelfTraining, WordEdits
+from nlptl.transfer.instances import SelfTraining, SourceRows, WordEdits
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
 from nlptl.transfer.relations.meaning import LabelMeaning
@@ -17,7 +17,7 @@ from nlptl.transfer.relations.meaning import LabelMeaning
 _MAIN = (FullFineTune, LoRA)
 """What says which weights of the encoder learn: one of these a fit."""
 
-_ROWS = (LabelMeaning, WordEdits, SelfTraining)
+_ROWS = (LabelMeaning, SourceRows, WordEdits, SelfTraining)
 """What gives further rows to learn from; one of each at most."""
 
 Kind = TypeVar("Kind")
@@ -39,6 +39,8 @@ class Transfers:
         How further rows are made from those there are.
     selftraining : SelfTraining or None
         How rows without labels are learnt from.
+    source : SourceRows or None
+        What labelled rows of elsewhere count.
     """
 
     main: Any
@@ -46,6 +48,7 @@ class Transfers:
     meaning: LabelMeaning | None = None
     edits: WordEdits | None = None
     selftraining: SelfTraining | None = None
+    source: SourceRows | None = None
 
     @property
     def tunes(self) -> bool:
@@ -97,8 +100,9 @@ def as_transfers(given: Any, *, translations: bool = False) -> Transfers:
         )
     main = mains[0] if mains else FullFineTune() if beside else Frozen()
     meaning, edits = _only(LabelMeaning, chosen), _only(WordEdits, chosen)
-    found = Transfers(main, beside, meaning, edits, _only(SelfTraining, chosen))
-    joined = found.edits or found.selftraining
+    further = (edits, _only(SelfTraining, chosen), _only(SourceRows, chosen))
+    found = Transfers(main, beside, meaning, *further)
+    joined = next((one for one in further if one is not None), None)
     if joined is not None and found.tunes and not found.refits_head:
         raise ConfigError(
             f"{type(joined).__name__}() does not stand beside {type(main).__name__}() alone. "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from nlptl.base.specs import NestedParams
 from nlptl.data.languages.parallel import ParallelText
 from nlptl.data.targets import Targets
 from nlptl.encoders.bilingual.retrieval import share_found
+from nlptl.encoders.bilingual.vocabulary import NewVocabulary
 from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.contextual.shelf import empty_shelf
 from nlptl.estimators.fitting.body import Body
@@ -26,7 +27,9 @@ from nlptl.estimators.fitting.transfers import Transfers, as_transfers
 from nlptl.estimators.storing.folder import CLOSE
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.hashing import fingerprint
+from nlptl.storage.places import cache_root
 from nlptl.training.config import LoopConfig, TrainingConfig
+from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import FrozenFeatures
 from nlptl.transfer.features.mirroring import LanguageDistillation
 
@@ -74,6 +77,10 @@ class LanguageStudent(NestedParams):
     transfer : transfer, list of transfers or None
         ``LanguageDistillation``, alone or beside what says which weights learn (``FullFineTune``,
         ``LoRA``); None is the former.
+    vocabulary : NewVocabulary, int or None
+        Give the student further pieces of words, learnt from the translations; a number is how
+        many for each language at most. Made once, they are kept in the cache folder of nlptl.
+        None leaves the teacher's.
     keeps : float
         So many sentences of the teacher's language are learnt from for each translation, to keep
         their vectors.
@@ -101,6 +108,7 @@ class LanguageStudent(NestedParams):
         teacher: Any = None,
         *,
         transfer: Any = None,
+        vocabulary: NewVocabulary | int | None = None,
         keeps: float = 0.25,
         training: TrainingConfig | None = None,
         seed: int = 0,
@@ -108,6 +116,7 @@ class LanguageStudent(NestedParams):
     ) -> None:
         self.teacher = teacher
         self.transfer = transfer
+        self.vocabulary = vocabulary
         self.keeps = keeps
         self.training = training
         self.seed = seed
@@ -133,14 +142,15 @@ class LanguageStudent(NestedParams):
         seen, held = ParallelText.read(pairs).distinct().held_out(_HELD, seed=self.seed)
         if not len(seen):
             raise InputError("No pair is left to learn from: both sides of each are the same.")
-        body = self._body(teacher, transfers)
+        start = self._start(teacher, seen)
+        body = self._body(start, transfers)
         texts, targets = self._rows(teacher, seen)
         rows = body.windows(texts, targets)
         from nlptl.training.networks.tuning import Tuning, tune
 
         told = {
             "transfer": [repr(one) for one in transfers],
-            "teacher": teacher.fingerprint,
+            "teacher": [teacher.fingerprint, start.fingerprint],
             "rows": fingerprint(rows.windows.ids),
             "seed": self.seed,
         }
@@ -197,7 +207,25 @@ class LanguageStudent(NestedParams):
             )
         if len(given.groups) > 1 or given.chosen_pooling.dimension is not None:
             raise ConfigError("The teacher gives more than one vector a text, or a reduced one.")
+        if given.folder.dense is not None:
+            raise ConfigError("The teacher has a linear layer after its pooling: it cannot learn.")
         return given
+
+    def _start(self, teacher: TransformerEncoder, seen: ParallelText) -> TransformerEncoder:
+        """Give what the student begins as: the teacher, or one that reads further pieces."""
+        if self.vocabulary is None:
+            return teacher
+        given = self.vocabulary
+        vocabulary = NewVocabulary(given) if isinstance(given, int) else given
+        told = [teacher.fingerprint, repr(vocabulary), seen.rows(), self.seed]
+        folder = cache_root() / "vocabularies" / fingerprint(told)
+
+        def made() -> str:
+            if not folder.is_dir():
+                vocabulary.extend(teacher, seen, folder, seed=self.seed)
+            return str(folder)
+
+        return replace(teacher, name_or_path=from_main(made), revision=None, weights=None)
 
     def _transfers(self) -> Transfers:
         given = LanguageDistillation() if self.transfer is None else self.transfer

@@ -2,5 +2,6 @@
 
 from nlptl.transfer.instances.edits import WordEdits
 from nlptl.transfer.instances.selftraining import SelfTraining
+from nlptl.transfer.instances.source import SourceRows
 
-__all__ = ["SelfTraining", "WordEdits"]
+__all__ = ["SelfTraining", "SourceRows", "WordEdits"]

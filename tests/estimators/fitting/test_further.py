@@ -9,6 +9,7 @@ from nlptl import (
     LabelMeaning,
     LoRA,
     SelfTraining,
+    SourceRows,
     TextClassifier,
     TextRegressor,
     TfidfEncoder,
@@ -18,7 +19,7 @@ from nlptl import (
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import Rows, as_rows
-from nlptl.estimators.fitting.further import with_edits
+from nlptl.estimators.fitting.further import with_edits, with_source
 from nlptl.estimators.fitting.learning import learn_from
 from nlptl.estimators.fitting.transfers import as_transfers
 
@@ -208,3 +209,62 @@ def test_heads_without_weights_and_pairs_beside_texts_are_refused(few):
     pairs = list(zip(texts, texts[::-1], strict=True))
     with pytest.raises(InputError, match="pairs of texts and single texts"):
         TextClassifier(TfidfEncoder(), transfer=SelfTraining()).fit(pairs, labels, unlabeled=corpus)
+
+
+TARGET = (["my money", "a box"], ["money", "post"], None)
+
+
+def test_rows_of_a_source_count_less_and_bring_their_classes():
+    learning = learn_from(LabelCodec, as_rows, TARGET, as_transfers(SourceRows(0.25)))
+    further = {
+        "old": Corpus(["the bill", "a stamp", "late"], ["money", "post", "time"]),
+        "new": Corpus(["a coin"], ["money"]),
+    }
+    found = with_source(learning, further)
+    rows, targets = found.all_rows
+    assert found.codec.classes.tolist() == ["money", "post", "time"]
+    assert rows.texts[2:] == ["the bill", "a stamp", "late", "a coin"]
+    assert targets.codes.tolist() == [0, 1, 0, 1, 2, 0] and targets.n_outputs == 3
+    assert targets.weights.tolist() == [1, 1, 0.25, 0.25, 0.25, 0.25]
+    assert len(found.rows) == 2
+
+
+def test_a_source_helps_where_the_target_has_little():
+    texts = ["good day", "great day", "very good", "bad day", "broken day", "very bad"]
+    source = Corpus(texts, [1, 1, 1, 0, 0, 0])
+    asked = ["great thing", "broken thing", "good thing", "bad thing"]
+    few = (["thank you", "charged twice"], [1, 0])
+
+    def told(transfer, **given):
+        model = TextClassifier(TfidfEncoder(), transfer=transfer).fit(*few, **given)
+        return model.predict_proba(asked)
+
+    with_it, lightly = (told(SourceRows(w), source=source)[:, 1] for w in (1.0, 1e-3))
+    assert ((with_it > 0.55) == [1, 0, 1, 0]).all() and ((with_it < 0.45) == [0, 1, 0, 1]).all()
+    assert abs(lightly - 0.5).max() < 0.2 * abs(with_it - 0.5).max()
+    assert abs(told(None)[:, 1] - 0.5).max() < 0.01, "alone it knows none of these words"
+
+
+def test_numbers_of_a_source_are_learnt_from_too():
+    source = Corpus(["long", "longer", "longest"], [2.0, 3.0, 4.0])
+    model = TextRegressor(TfidfEncoder(), transfer=SourceRows()).fit(
+        ["short", "shorter", "long"], [1.0, 0.5, 2.0], source=source
+    )
+    assert model.predict(["longest"])[0] > model.predict(["shorter"])[0]
+
+
+@pytest.mark.parametrize(
+    ("transfer", "source", "error", "message"),
+    [
+        (SourceRows(), None, ConfigError, "source=Corpus"),
+        (None, Corpus(["a"], ["money"]), ConfigError, "SourceRows"),
+        (SourceRows(), Corpus(["a"]), InputError, "has none"),
+        (SourceRows(), Corpus([("a", "b")], ["money"]), InputError, "pairs"),
+        (SourceRows(), ["a"], InputError, "Corpus"),
+        ([SourceRows(), FullFineTune()], Corpus(["a"], ["money"]), ConfigError, "Contrastive"),
+        ("auto", Corpus(["a"], ["money"]), ConfigError, "source"),
+    ],
+)
+def test_a_source_that_cannot_be_learnt_from_is_refused(transfer, source, error, message):
+    with pytest.raises(error, match=message):
+        TextClassifier(TfidfEncoder(), transfer=transfer).fit(*TARGET[:2], source=source)

@@ -152,3 +152,28 @@ def test_what_cannot_teach_is_refused(teacher, vectors_file, pairs):
         LanguageStudent(teacher, training=TrainingConfig(keep="best")).fit(pairs)
     with pytest.raises(InputError, match="No pair is left"):
         LanguageStudent(teacher).fit([("same", "Same!")])
+
+
+@pytest.fixture
+def turned(teacher, pairs):
+    """The same sentences, and translations of letters that the teacher cannot read."""
+    return [(source, target[::-1].upper() + " Q") for source, target in pairs]
+
+
+def test_a_student_reads_words_its_teacher_cannot(teacher, pairs, turned, tmp_path, monkeypatch):
+    monkeypatch.setenv("NLPTL_CACHE", str(tmp_path / "cache"))
+    few = TrainingConfig(max_steps=20, batch_size=32, learning_rate=1e-3, quiet=True)
+    made = LanguageStudent(teacher, vocabulary=300, training=few, device="cpu").fit(turned[:600])
+    plain = LanguageStudent(teacher, training=few, device="cpu").fit(turned[:600])
+    assert made.after_[""].mean > plain.after_[""].mean + 0.3
+    own = [source for source, _ in pairs[:40]]
+    assert cosines(made.encoder_.transform(own), teacher.transform(own)) > 0.95
+    assert not set(made.encoder_.folder.tokenizer.get_vocab()) <= set(
+        teacher.folder.tokenizer.get_vocab()
+    )
+    again = TransformerEncoder(made.save(tmp_path / "student"), dtype="float32", cache=None)
+    texts = [target for _, target in turned[:5]]
+    np.testing.assert_allclose(again.transform(texts), made.encoder_.transform(texts), atol=1e-5)
+    kept = list((tmp_path / "cache" / "vocabularies").iterdir())
+    LanguageStudent(teacher, vocabulary=300, training=few, device="cpu").fit(turned[:600])
+    assert list((tmp_path / "cache" / "vocabularies").iterdir()) == kept

@@ -1,0 +1,42 @@
+"""Labelled rows of another domain or language, learnt from beside those at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nlptl.base.errors import ConfigError
+from nlptl.base.specs import Spec
+
+
+@dataclass(frozen=True)
+class SourceRows(Spec):
+    """Learn from labelled rows of another domain or language too, each counting less.
+
+    The rows are given to ``fit`` as ``source``; those at hand, the target, are the ones that a
+    model is made for, and held against. It stands beside ``Frozen`` or ``Contrastive``, where
+    the head learns from all rows and features from the target's alone. Rows of the two together,
+    weighed or not, are hard to beat where the target has few labels [1]_; where the source is too
+    far they hurt: ``judge`` with ``given={name: {"source": ...}}`` holds a model with them
+    against one without.
+
+    Parameters
+    ----------
+    weight : float
+        What each source row counts, measured against a row of the target; above 0.
+
+    References
+    ----------
+    .. [1] Daumé, "Frustratingly Easy Domain Adaptation", ACL 2007, arXiv:0907.1815.
+    """
+
+    weight: float = 0.3
+
+    carries: ClassVar[str] = "instances"
+    setting: ClassVar[str] = "inductive"
+    needs_target_labels: ClassVar[bool] = True
+    paper: ClassVar[str] = "Daumé 2007, arXiv:0907.1815"
+
+    def __post_init__(self) -> None:
+        if not self.weight > 0:
+            raise ConfigError(f"weight must be above 0, got {self.weight}.")
