@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from nlptl.base.errors import NlptlError
     from nlptl.data.audit import audit
     from nlptl.data.corpus import Corpus
+    from nlptl.data.mixing import Mixing
     from nlptl.data.samples import support_requests
     from nlptl.data.splits import k_shot
     from nlptl.data.tables.reading import read_table
     from nlptl.encoders import FusedEncoder, StaticEncoder, TfidfEncoder, TransformerEncoder
     from nlptl.estimators.adapter_stack import AdapterStack
     from nlptl.estimators.auto import Auto
+    from nlptl.estimators.languages.scores import score_languages
+    from nlptl.estimators.languages.student import LanguageStudent
+    from nlptl.estimators.multi_task import MultiTaskModel
+    from nlptl.estimators.tasks.task import Task
     from nlptl.estimators.text_classifier import TextClassifier
     from nlptl.estimators.text_regressor import TextRegressor
     from nlptl.heads import (
@@ -33,7 +38,7 @@ if TYPE_CHECKING:
     from nlptl.training.config import TrainingConfig
     from nlptl.transfer.features import Contrastive, Frozen
     from nlptl.transfer.instances import SelfTraining, SourceRows, WordEdits
-    from nlptl.transfer.parameters import L2SP, FullFineTune, LoRA
+    from nlptl.transfer.parameters import L2SP, FullFineTune, LoRA, PrivateLayers, TaskAdapters
     from nlptl.transfer.relations import LabelMeaning
 
 __version__ = "0.1.0"
@@ -75,6 +80,7 @@ _HOMES = {
     "audit": "nlptl.data.audit",
     "k_shot": "nlptl.data.splits",
     "read_table": "nlptl.data.tables.reading",
+    "score_languages": "nlptl.estimators.languages.scores",
     "support_requests": "nlptl.data.samples",
 }
 
@@ -116,6 +122,7 @@ __all__ = [
     "audit",
     "k_shot",
     "read_table",
+    "score_languages",
     "support_requests",
 ]
 

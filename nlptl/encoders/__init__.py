@@ -8,6 +8,7 @@ from nlptl.base.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nlptl.encoders.bilingual.alignment import WordAlignment
+    from nlptl.encoders.bilingual.vocabulary import NewVocabulary
     from nlptl.encoders.contextual.encoder import TransformerEncoder
     from nlptl.encoders.contextual.pooling import Pooling
     from nlptl.encoders.counts import TfidfEncoder
@@ -22,6 +23,7 @@ _HOMES = {
     "Distilled": "nlptl.encoders.static.distillation",
     "EntailmentEncoder": "nlptl.encoders.entailment",
     "FusedEncoder": "nlptl.encoders.fused",
+    "NewVocabulary": "nlptl.encoders.bilingual.vocabulary",
     "OwnVectors": "nlptl.encoders.static.training",
     "Pooling": "nlptl.encoders.contextual.pooling",
     "ResidualFusion": "nlptl.encoders.fused",
@@ -36,6 +38,7 @@ __all__ = [
     "Distilled",
     "EntailmentEncoder",
     "FusedEncoder",
+    "NewVocabulary",
     "OwnVectors",
     "Pooling",
     "ResidualFusion",
