@@ -105,7 +105,7 @@ def distilled(languages: tuple[str, ...], pieces: int | None, steps: int) -> dic
     """Teach languages, and measure what a classifier that learnt English does with them."""
     pairs, figures = translations(languages), {}
     teacher = TransformerEncoder(cache=None)
-    training = TrainingConfig(max_steps=steps)
+    training = TrainingConfig(epochs=3, max_steps=steps)
     began = time.perf_counter()
     student = LanguageStudent(teacher, vocabulary=pieces, training=training).fit(pairs)
     figures["minutes"] = (time.perf_counter() - began) / 60
