@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nlptl.encoders import FusedEncoder, StaticEncoder, TfidfEncoder, TransformerEncoder
     from nlptl.estimators.adapter_stack import AdapterStack
     from nlptl.estimators.auto import Auto
+    from nlptl.estimators.languages.joint import LanguageClassifier
     from nlptl.estimators.languages.scores import score_languages
     from nlptl.estimators.languages.student import LanguageStudent
     from nlptl.estimators.multi_task import MultiTaskModel
@@ -55,6 +56,7 @@ _HOMES = {
     "FusedEncoder": "nlptl.encoders",
     "L2SP": "nlptl.transfer.parameters",
     "LabelMeaning": "nlptl.transfer.relations",
+    "LanguageClassifier": "nlptl.estimators.languages.joint",
     "LanguageStudent": "nlptl.estimators.languages.student",
     "LoRA": "nlptl.transfer.parameters",
     "LogisticHead": "nlptl.heads",
@@ -96,6 +98,7 @@ __all__ = [
     "FullFineTune",
     "FusedEncoder",
     "LabelMeaning",
+    "LanguageClassifier",
     "LanguageStudent",
     "LoRA",
     "LogisticHead",
