@@ -27,3 +27,7 @@ class ElsewhereError(NlptlError):
 
 class EncoderNotFoundError(NlptlError, OSError):
     """A pretrained encoder is neither a local folder nor available from the Hub."""
+
+
+class HubError(NlptlError, OSError):
+    """The Hugging Face Hub cannot be reached, refuses, or gives what cannot be used."""

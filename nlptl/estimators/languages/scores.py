@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,6 @@ import numpy as np
 
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.names import suggest
 from nlptl.data.labels import LabelCodec, as_values, values_at
 from nlptl.data.rows import as_rows
 from nlptl.encoders.bilingual.reading import Reading, reading_of
@@ -22,7 +21,8 @@ from nlptl.evaluation.scores import accuracy, macro_f1
 if TYPE_CHECKING:
     import pandas as pd
 
-_FIGURES = {"accuracy": accuracy, "macro_f1": macro_f1}
+_SEED = 0
+_INTERVALS = ("accuracy", "macro_f1", "gap", "behind")
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class LanguageScore:
     ----------
     language : str
     rows : int
-    score : Interval
+    accuracy, macro_f1 : Interval
     gap : Interval or None
-        By how much that is below the score in the source language; None for that itself.
+        By how much the accuracy is below that in the source language; None for that itself.
     behind : Interval or None
         By how much it is below a classifier that learnt the language, on the same rows.
     reading : Reading or None
@@ -44,7 +44,8 @@ class LanguageScore:
 
     language: str
     rows: int
-    score: Interval
+    accuracy: Interval
+    macro_f1: Interval
     gap: Interval | None = None
     behind: Interval | None = None
     reading: Reading | None = None
@@ -56,14 +57,12 @@ class LanguageScores:
 
     Attributes
     ----------
-    metric : str
     source : str or None
         The language that the others are held against.
     scores : tuple of LanguageScore
         The source first, the others from the best down.
     """
 
-    metric: str
     source: str | None
     scores: tuple[LanguageScore, ...]
 
@@ -77,7 +76,7 @@ class LanguageScores:
         rows = []
         for one in self.scores:
             row: dict[str, Any] = {"language": one.language, "rows": one.rows}
-            named = {self.metric: one.score, "gap": one.gap, "behind": one.behind}
+            named = {name: getattr(one, name) for name in _INTERVALS}
             for name, found in named.items():
                 if found is not None:
                     row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
@@ -86,7 +85,7 @@ class LanguageScores:
         return table
 
     def plot(self, path: str | Path) -> Path:
-        """Draw the score in each language with its interval, as a file that ends on its kind.
+        """Draw the accuracy in each language with its interval, as a file that ends on its kind.
 
         Raises
         ------
@@ -97,8 +96,8 @@ class LanguageScores:
             from matplotlib.figure import Figure
         except ImportError as problem:
             raise ConfigError("A plot needs matplotlib: pip install 'nlptl[plots]'.") from problem
-        values = np.array([one.score.value for one in self.scores])
-        spans = np.array([[one.score.low, one.score.high] for one in self.scores]).T
+        values = np.array([one.accuracy.value for one in self.scores])
+        spans = np.array([[one.accuracy.low, one.accuracy.high] for one in self.scores]).T
         figure = Figure(figsize=(1.5 + 0.6 * len(values), 3.5), layout="constrained")
         axes = figure.add_subplot()
         errors = np.abs(spans - values)
@@ -106,9 +105,9 @@ class LanguageScores:
         axes.bar([one.language for one in self.scores], values, color=colours, yerr=errors)
         for place, one in enumerate(self.scores):
             if one.behind is not None:
-                own = one.score.value + one.behind.value
+                own = one.accuracy.value + one.behind.value
                 axes.hlines(own, place - 0.4, place + 0.4, colors="black", linestyles="dotted")
-        axes.set_ylabel(self.metric)
+        axes.set_ylabel("accuracy")
         axes.set_ylim(0, 1)
         figure.savefig(Path(path))
         return Path(path)
@@ -122,8 +121,6 @@ def score_languages(
     *,
     source: str | None = None,
     own: Mapping[str, Any] | None = None,
-    metric: str = "accuracy",
-    seed: int = 0,
 ) -> LanguageScores:
     """Score a classifier in each language of labelled texts, each with its 95 % interval.
 
@@ -139,19 +136,12 @@ def score_languages(
         What the model learnt from: the others are held against it.
     own : mapping of str to classifier, optional
         For a language, a classifier that learnt it.
-    metric : {"accuracy", "macro_f1"}
-    seed : int
-        For the bootstrap.
 
     Raises
     ------
     InputError
         If lengths differ, or no text is in the source language or in one of ``own``.
-    ConfigError
-        If the metric is not known.
     """
-    if metric not in _FIGURES:
-        raise ConfigError(f"metric={metric!r} is not known here. {suggest(metric, _FIGURES)}")
     rows, truth, told = as_rows(texts), as_values(labels), [str(one) for one in languages]
     if not len(rows) == len(truth) == len(told):
         raise InputError(
@@ -163,20 +153,21 @@ def score_languages(
     if missing:
         raise InputError(f"No text is in {missing[0]!r}: there are {sorted(set(told))}.")
     places = {one: np.flatnonzero(np.array(told) == one) for one in sorted(set(told))}
-    parts = {one: _Part.of(model, rows, truth, some, metric) for one, some in places.items()}
+    parts = {one: _Part.of(model, rows, truth, some) for one, some in places.items()}
     scores = [
         LanguageScore(
             one,
             len(places[one]),
-            part.score(seed),
-            None if source in (None, one) else parts[str(source)].above(part, seed),
-            _behind(part, (own or {}).get(one), rows.take(places[one]), seed),
+            part.interval(accuracy),
+            part.interval(macro_f1),
+            None if source in (None, one) else parts[str(source)].above(part),
+            _behind(part, (own or {}).get(one), rows.take(places[one])),
             _reading(model, rows.take(places[one]).texts),
         )
         for one, part in parts.items()
     ]
-    scores.sort(key=lambda one: (one.language != source, -one.score.value))
-    return LanguageScores(metric, source, tuple(scores))
+    scores.sort(key=lambda one: (one.language != source, -one.accuracy.value))
+    return LanguageScores(source, tuple(scores))
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,29 +177,31 @@ class _Part:
     truth: list[Any]
     said: IntArray
     codes: IntArray
-    metric: str
 
     @classmethod
-    def of(cls, model: Any, rows: Any, truth: Any, some: IntArray, metric: str) -> _Part:
+    def of(cls, model: Any, rows: Any, truth: Any, some: IntArray) -> _Part:
         own = list(values_at(truth, some))
-        return cls(own, *_coded(own, model.predict(rows.take(some))), metric)
+        return cls(own, *_coded(own, model.predict(rows.take(some))))
 
-    def figure(self, rows: IntArray) -> float:
-        return _FIGURES[self.metric](self.codes[rows], self.said[rows])
+    def right(self, rows: IntArray) -> float:
+        return accuracy(self.codes[rows], self.said[rows])
 
-    def score(self, seed: int) -> Interval:
-        return bootstrap_interval(self.figure, lambda _: 0.0, len(self.codes), seed=seed)
+    def interval(self, figure: Callable[[IntArray, IntArray], float]) -> Interval:
+        def of(rows: IntArray) -> float:
+            return figure(self.codes[rows], self.said[rows])
 
-    def above(self, other: _Part, seed: int) -> Interval:
+        return bootstrap_interval(of, lambda _: 0.0, len(self.codes), seed=_SEED)
+
+    def above(self, other: _Part) -> Interval:
         """Give by how much this is above one of other rows: each is drawn by itself."""
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(_SEED)
         apart = [
-            self.figure(rng.integers(0, len(self.codes), len(self.codes)))
-            - other.figure(rng.integers(0, len(other.codes), len(other.codes)))
+            self.right(rng.integers(0, len(self.codes), len(self.codes)))
+            - other.right(rng.integers(0, len(other.codes), len(other.codes)))
             for _ in range(1_000)
         ]
-        everything = self.figure(np.arange(len(self.codes)))
-        value = everything - other.figure(np.arange(len(other.codes)))
+        everything = self.right(np.arange(len(self.codes)))
+        value = everything - other.right(np.arange(len(other.codes)))
         low, high = np.percentile(apart, [2.5, 97.5])
         return Interval(value, float(low), float(high))
 
@@ -221,12 +214,12 @@ def _coded(truth: list[Any], said: Any) -> tuple[IntArray, IntArray]:
     return codec.encode(list(said)), codec.encode(truth)
 
 
-def _behind(part: _Part, other: Any, rows: Any, seed: int) -> Interval | None:
+def _behind(part: _Part, other: Any, rows: Any) -> Interval | None:
     """Give by how much a classifier that learnt the language is better on the same rows."""
     if other is None:
         return None
-    there = _Part(part.truth, *_coded(part.truth, other.predict(rows)), part.metric)
-    return bootstrap_interval(there.figure, part.figure, len(part.codes), seed=seed)
+    there = _Part(part.truth, *_coded(part.truth, other.predict(rows)))
+    return bootstrap_interval(there.right, part.right, len(part.codes), seed=_SEED)
 
 
 def _reading(model: Any, texts: Sequence[Any]) -> Reading | None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nlptl import TextClassifier, TfidfEncoder, score_languages, support_requests
-from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.errors import InputError
 
 
 class Said:
@@ -35,8 +35,8 @@ def test_each_language_has_its_score_and_its_gap(rows):
     assert [one.language for one in found.scores] == ["en", "de"]
     english, german = found["en"], found["de"]
     assert (english.rows, german.rows) == (100, 80)
-    assert english.score.value == 0.9 and german.score.value == 0.5
-    assert english.score.low == pytest.approx(0.84, abs=0.02) and english.gap is None
+    assert english.accuracy.value == 0.9 and german.accuracy.value == 0.5
+    assert english.accuracy.low == pytest.approx(0.84, abs=0.02) and english.gap is None
     assert german.gap.value == pytest.approx(0.4)
     wide = 1.96 * np.sqrt(0.9 * 0.1 / 100 + 0.5 * 0.5 / 80)
     assert german.gap.low == pytest.approx(0.4 - wide, abs=0.03)
@@ -53,12 +53,12 @@ def test_a_model_of_the_language_is_compared_on_the_same_rows(rows):
     assert behind.value == 0.5 and 0.35 < behind.low < behind.high < 0.65
 
 
-def test_another_figure_and_another_order_without_a_source(rows):
+def test_languages_need_no_source(rows):
     *given, model = rows
-    found = score_languages(model, *given, metric="macro_f1")
+    found = score_languages(model, *given)
     assert found.source is None and found["de"].gap is None
     assert [one.language for one in found.scores] == ["en", "de"]
-    assert found["en"].score.value == pytest.approx(0.9, abs=0.01)
+    assert found["en"].macro_f1.value == pytest.approx(0.9, abs=0.01)
 
 
 def test_the_table_has_a_row_a_language_and_the_plot_a_bar(rows, tmp_path):
@@ -91,7 +91,6 @@ def test_a_classifier_is_scored_with_what_its_tokenizer_leaves(tiny_encoder):
         ({"languages": ["en"]}, InputError, "1 languages"),
         ({"source": "fr"}, InputError, "'fr'"),
         ({"own": {"it": None}}, InputError, "'it'"),
-        ({"metric": "acuracy"}, ConfigError, "accuracy"),
         ({"labels": [["a"]] * 180}, InputError, "one label"),
     ],
 )

@@ -1,0 +1,108 @@
+"""Talking to the Hub: what goes wrong is said in one sentence, and no token with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import Any
+
+from nlptl.base.errors import ConfigError, HubError
+
+SAFE = {".json", ".md", ".png", ".safetensors", ".svg", ".txt"}
+"""Kinds of file that are published and fetched: data and pictures, nothing that runs."""
+
+_NAME = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}")
+_LOG_IN = "Run: hf auth login, or set HF_TOKEN"
+
+
+def is_safe(path: str) -> bool:
+    """Tell whether a file is of a kind that nothing is run from."""
+    return PurePosixPath(path).suffix in SAFE
+
+
+def check_name(repo: str) -> str:
+    """Give the name of a repository.
+
+    Raises
+    ------
+    ConfigError
+        If it is no ``"user/name"``.
+    """
+    if not _NAME.fullmatch(repo) or "--" in repo or ".." in repo:
+        raise ConfigError(
+            f"Give a repository as 'user/name' (letters, digits, '-', '_', '.'), got {repo!r}."
+        )
+    return repo
+
+
+def client() -> Any:
+    """Make the client of the Hub, with the token of HF_TOKEN or of ``hf auth login``."""
+    from huggingface_hub import HfApi
+
+    return HfApi(library_name="nlptl")
+
+
+@contextmanager
+def explained(repo: str, doing: str) -> Iterator[None]:
+    """Turn what the client raises into one sentence of what to do.
+
+    Raises
+    ------
+    HubError
+        If the Hub cannot be reached, refuses, or answers what cannot be used.
+    """
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        LocalTokenNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    name = f"{doing} {repo!r}"
+    try:
+        yield
+    except LocalTokenNotFoundError as problem:
+        raise HubError(f"{name} needs a token. {_LOG_IN}.") from problem
+    except GatedRepoError as problem:
+        raise HubError(
+            f"{name} failed: its owner gives access on request. Ask for it on its page, then "
+            f"log in. {_LOG_IN}."
+        ) from problem
+    except RepositoryNotFoundError as problem:
+        raise HubError(
+            f"{name} failed: there is no such repository, or it is private and your token does "
+            f"not open it. Check the name. {_LOG_IN}."
+        ) from problem
+    except RevisionNotFoundError as problem:
+        raise HubError(f"{name} failed: there is no such revision.") from problem
+    except LocalEntryNotFoundError as problem:
+        raise HubError(
+            f"{name} failed: the Hub cannot be reached, and it is not in the cache."
+        ) from problem
+    except HfHubHTTPError as problem:
+        raise HubError(f"{name} failed: {_told(problem)}") from problem
+    except OSError as problem:
+        raise HubError(f"{name} failed: {_first(problem)}") from problem
+
+
+def _told(problem: Any) -> str:
+    status = getattr(getattr(problem, "response", None), "status_code", None)
+    known = {
+        401: f"the token is missing or not known. {_LOG_IN}.",
+        403: "the token may not do this. Make one that may write, then log in with it.",
+        409: "there is something else of that name, or another writes to it just now. Try again.",
+        412: "somebody published there meanwhile. Look at it, then publish again.",
+    }
+    if status in known:
+        return known[status]
+    if status is not None and status >= 500:
+        return f"the Hub answered {status}. Nothing was published; try again later."
+    return _first(problem)
+
+
+def _first(problem: object) -> str:
+    return str(problem).strip().split("\n", 1)[0][:200]

@@ -1,0 +1,157 @@
+"""Publishing a folder: everything in one commit, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nlptl.base.errors import ConfigError
+from nlptl.hub.client import check_name, client, explained, is_safe
+from nlptl.storage.hashing import sha256_of
+from nlptl.storage.manifest import MANIFEST, read_manifest
+
+_OWN = {".gitattributes"}
+"""What the Hub itself puts into a repository."""
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """One file of a publication.
+
+    Attributes
+    ----------
+    path : str
+        Within the repository.
+    size : int
+        In bytes.
+    sha256 : str
+    """
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published, or would be.
+
+    Attributes
+    ----------
+    repo : str
+    files : tuple of PublishedFile
+    commit : str or None
+        The commit that holds it; None for a rehearsal.
+    url : str or None
+    changed : bool
+        Whether there was anything to commit.
+    """
+
+    repo: str
+    files: tuple[PublishedFile, ...]
+    commit: str | None = None
+    url: str | None = None
+    changed: bool = False
+
+    @property
+    def size(self) -> int:
+        """All files together, in bytes."""
+        return sum(one.size for one in self.files)
+
+
+def publish_folder(
+    folder: str | Path,
+    repo: str,
+    *,
+    private: bool | None = None,
+    revision: str | None = None,
+    message: str | None = None,
+    dry_run: bool = False,
+) -> Publication:
+    """Publish a folder with a manifest as a model on the Hub, in one commit.
+
+    What an earlier publication had and this one has not is deleted in the same commit. Where
+    nothing changed there is no commit. Where somebody else committed after this began, nothing
+    is published. Files that were uploaded before an interruption are not uploaded again.
+
+    Parameters
+    ----------
+    folder : str or Path
+        As a model is saved.
+    repo : str
+        ``"user/name"``; it is made where it does not exist.
+    private : bool, optional
+        For a new repository; None leaves it to the account.
+    revision : str, optional
+        A branch; None is the main one.
+    message : str, optional
+        Of the commit.
+    dry_run : bool
+        List what would be published and talk to nobody.
+
+    Raises
+    ------
+    ConfigError
+        If ``repo`` is no name of a repository.
+    StorageError
+        If the folder holds no model.
+    HubError
+        If the Hub cannot be reached or refuses.
+    """
+    check_name(repo)
+    files = listed(Path(folder))
+    if dry_run:
+        return Publication(repo, files)
+    hub = client()
+    with explained(repo, "Publishing"):
+        hub.create_repo(repo, private=private, exist_ok=True)
+        if revision is not None:
+            hub.create_branch(repo, branch=revision, exist_ok=True)
+        before = hub.model_info(repo, revision=revision)
+        done = hub.create_commit(
+            repo,
+            _operations(Path(folder), files, before),
+            commit_message=message or "Publish a model",
+            parent_commit=before.sha,
+            revision=revision,
+        )
+    changed = done.oid != before.sha
+    return Publication(repo, files, done.oid, str(done.commit_url), changed)
+
+
+def listed(folder: Path) -> tuple[PublishedFile, ...]:
+    """List the files of a model that are published.
+
+    Raises
+    ------
+    StorageError
+        If the folder holds no model.
+    ConfigError
+        If the model has a file of a kind that others are right not to fetch.
+    """
+    record = read_manifest(folder)
+    unsafe = [name for name in record["files"] if not is_safe(name)]
+    if unsafe:
+        raise ConfigError(
+            f"{str(folder)!r} holds {unsafe[0]!r}, and files of that kind are not published: "
+            "loading them may run what is in them."
+        )
+    beside = {path.name for path in folder.glob("*") if path.is_file() and is_safe(path.name)}
+    names = sorted({*record["files"], MANIFEST, *beside})
+    return tuple(
+        PublishedFile(name, (folder / name).stat().st_size, sha256_of(folder / name))
+        for name in names
+    )
+
+
+def _operations(folder: Path, files: tuple[PublishedFile, ...], before: Any) -> list[Any]:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    kept = {one.path for one in files}
+    there = {sibling.rfilename for sibling in before.siblings or ()}
+    gone = sorted(there - kept - _OWN)
+    return [
+        *(CommitOperationAdd(one.path, folder / one.path) for one in files),
+        *(CommitOperationDelete(path) for path in gone),
+    ]
