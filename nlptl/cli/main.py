@@ -24,9 +24,11 @@ COMMANDS = {
     "compare": "hold two transfers against each other on the rows at hand",
     "adapt-language": "teach an encoder further languages by translated sentences",
     "distill": "teach a small, fast model what a saved one knows",
+    "publish": "put a saved model on the Hugging Face Hub, with a card",
     "audit": "look for repeats, conflicts and leaks in a table before training",
 }
 
+_TOP = ("demo", "publish")
 _LEARNING = ("train", "multitask", "compare", "adapt-language", "distill")
 
 _BAD_INPUT = 2
@@ -79,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, rest: list[str]) -> int:
-    room = "" if name == "demo" else "learning." if name in _LEARNING else "asking."
+    room = "" if name in _TOP else "learning." if name in _LEARNING else "asking."
     command = import_module(f"nlptl.cli.{room}{name.replace('-', '_')}")
     return run_command(f"nlptl {name}", command, rest)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
 from nlptl.estimators.multi_task import MultiTaskModel
+from nlptl.estimators.storing.publishing import place_of
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_model import TextModel
 from nlptl.estimators.text_regressor import TextRegressor
@@ -46,14 +47,15 @@ def load_any(folder: str | Path, *, task: str | None = None) -> TextModel:
 
 
 def load_every(folder: str | Path) -> TextModel | MultiTaskModel:
-    """Read a saved model of one task or of several.
+    """Read a saved model of one task or of several, from a folder or the Hub.
 
     Raises
     ------
     StorageError
         If there is no model, or one of no kind known here.
     """
-    found = read_manifest(Path(folder))["kind"]
+    folder = place_of(folder)
+    found = read_manifest(folder)["kind"]
     if found == MultiTaskModel.kind:
         return MultiTaskModel.load(folder)
     kinds = {kind.kind: kind for kind in KINDS}

@@ -18,14 +18,9 @@ from nlptl.base.specs import NestedParams
 from nlptl.data.mixing import Mixing
 from nlptl.data.rows import as_rows
 from nlptl.estimators.fitting.scoring import Fitted
+from nlptl.estimators.storing.publishing import Published
 from nlptl.estimators.tasks.adding import Change, add_task
-from nlptl.estimators.tasks.answering import (
-    asked,
-    check_known,
-    costs_of,
-    outputs_of,
-    passes_of,
-)
+from nlptl.estimators.tasks.answering import asked, check_known, costs_of, outputs_of, passes_of
 from nlptl.estimators.tasks.joining import Joiner, Together, check_balance
 from nlptl.estimators.tasks.parts import Part, read_parts, transfers_of
 from nlptl.estimators.tasks.refitting import on_all_rows
@@ -41,7 +36,7 @@ from nlptl.training.loop import History
 from nlptl.transfer.parameters.full import FullFineTune
 
 
-class MultiTaskModel(NestedParams):
+class MultiTaskModel(Published, NestedParams):
     """Learn several tasks together on one encoder, and let each step aside where that is better.
 
     The tasks may be of different kinds (one label, several, an order, numbers; of texts or of

@@ -51,6 +51,7 @@ from nlptl.estimators.fitting.scoring import (
 from nlptl.estimators.fitting.transfers import Transfers, as_transfers
 from nlptl.estimators.fitting.tuning import TUNING, Tuner, frozen_start
 from nlptl.estimators.storing.folder import load_model, save_model
+from nlptl.estimators.storing.publishing import Published
 from nlptl.estimators.students import teach
 from nlptl.heads.deciding.imbalance import Imbalance
 from nlptl.heads.deciding.scale import NumberScale
@@ -61,7 +62,7 @@ from nlptl.training.networks.features import NetworkRecipe
 from nlptl.transfer.features.frozen import FrozenFeatures
 
 
-class TextModel(NestedParams):
+class TextModel(Published, NestedParams):
     """The common part of ``TextClassifier`` and ``TextRegressor``; not used by itself.
 
     A kind of model says how answers become codes (``codec_kind``), which head it takes where

@@ -181,6 +181,16 @@ def retrieval_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Tabl
     return table
 
 
+def files_table(publication: Any) -> Table:
+    """Show the files of a publication with their sizes and the beginnings of their hashes."""
+    table = _table(f"{publication.repo}: {publication.size / 2**20:,.1f} MiB", "file")
+    table.add_column("bytes", justify="right")
+    table.add_column("sha256")
+    for one in publication.files:
+        table.add_row(one.path, f"{one.size:,}", one.sha256[:16])
+    return table
+
+
 def metrics_table(figures: dict[str, float], *, interval: Interval | None = None) -> Table:
     """Show the figures of merit, accuracy with its interval."""
     table = _table("Figures on the given rows", "metric")

@@ -143,9 +143,9 @@ def peft_config(described: Mapping[str, Any]) -> Any:
 
 
 def plain(config: Any) -> dict[str, Any]:
-    """Give the settings of peft as plain JSON."""
+    """Give the settings of peft as plain JSON, without where the weights lay on this machine."""
     told = {name: _json_value(value) for name, value in config.to_dict().items()}
-    return {**told, "inference_mode": True}
+    return {**told, "inference_mode": True, "base_model_name_or_path": None}
 
 
 def adapted(model: Any, config: Any, *, name: str = _NAME) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from nlptl.base.progress import progress_bar
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.data.rows import Text
 from nlptl.encoders.cache import as_cache, encode_through
-from nlptl.encoders.contextual.folder import EncoderFolder, find_encoder
+from nlptl.encoders.contextual.folder import ORIGIN, EncoderFolder, find_encoder
 from nlptl.encoders.contextual.pooling import (
     TOKEN_POOLINGS,
     Pooling,
@@ -203,7 +204,7 @@ class TransformerEncoder(Spec):
             save_arrays(folder / _PROJECTION, {"projection": self.projection})
         pooling = self.chosen_pooling
         return {
-            "name": str(self.folder.name),
+            "name": self.folder.origin or self.folder.path.name,
             "pooling": pooling.get_params() | {"layers": list(pooling.layers)},
             "max_length": self.max_length,
             "long_texts": self.long_texts,
@@ -213,6 +214,10 @@ class TransformerEncoder(Spec):
 
     def write(self, folder: Path) -> None:
         """Write weights and tokenizer into a folder as the one that the encoder came from."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.folder.origin is not None:
+            told = json.dumps({"name": self.folder.origin})
+            (folder / ORIGIN).write_text(told, encoding="utf-8")
         own = self.weights
         beside = own is not None and own.adapter is not None and own.base is None
         for path in self.folder.files:
@@ -338,7 +343,5 @@ class TransformerEncoder(Spec):
     def _width(self, folder: EncoderFolder) -> int:
         if folder.dense is None or self.chosen_pooling.layers != (-1,):
             return folder.hidden_size
-        import json
-
         described = json.loads((folder.dense / "config.json").read_text(encoding="utf-8"))
         return int(described["out_features"])

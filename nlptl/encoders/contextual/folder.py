@@ -27,6 +27,9 @@ _WANTED = [
 ]
 _NOT_WANTED = ["onnx/*", "openvino/*"]
 _TOKEN_POOLINGS = ("mean", "cls", "max")
+ORIGIN = "origin.json"
+"""In a saved encoder, says what it was made from. It is no part of what the encoder does."""
+
 _OFFSET_POSITIONS = {"camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl", "xmod"}
 """Families that count positions from the padding token on, and have so many fewer."""
 
@@ -68,7 +71,15 @@ class EncoderFolder:
     def files(self) -> list[Path]:
         """What belongs to the encoder: weights, configuration, tokenizer, sentence settings."""
         found = {path for pattern in _WANTED for path in self.path.glob(pattern)}
-        return sorted(path for path in found if path.is_file())
+        return sorted(path for path in found if path.is_file() and path.name != ORIGIN)
+
+    @cached_property
+    def origin(self) -> str | None:
+        """The Hub name of what it is, or was made from; None where it came from a folder."""
+        told = _read_json(self.path / ORIGIN).get("name")
+        if told:
+            return str(told)
+        return None if Path(self.name).expanduser().is_dir() else self.name
 
     @cached_property
     def config(self) -> Any:

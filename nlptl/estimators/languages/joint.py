@@ -21,6 +21,7 @@ from nlptl.data.labels import as_values, values_at
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.splits import group_split, stratified_split
 from nlptl.estimators.storing.folder import refuse_foreign
+from nlptl.estimators.storing.publishing import Published
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.evaluation.intervals import Interval, bootstrap_interval
 from nlptl.storage.atomic import new_folder
@@ -56,7 +57,7 @@ class LanguageStanding:
     kept: str
 
 
-class LanguageClassifier(NestedParams):
+class LanguageClassifier(Published, NestedParams):
     """Learn from labelled texts of several languages together.
 
     A large language must not drown the small ones, so rows count as if languages were drawn by

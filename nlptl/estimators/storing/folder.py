@@ -52,13 +52,15 @@ def save_model(model: TextModel, folder: Path, *, notes: dict[str, Any] | None =
 
 def write_described(folder: Path, kind: str, described: dict[str, Any]) -> None:
     """Write what a model is made of beside its arrays, and seal the folder."""
-    made_with = {
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("nlptl", "numpy", "scikit-learn", "torch")},
-    }
-    text = json.dumps({**described, "made_with": made_with}, indent=1, ensure_ascii=False)
+    text = json.dumps({**described, "made_with": versions()}, indent=1, ensure_ascii=False)
     (folder / _MODEL).write_text(text, encoding="utf-8")
     write_manifest(folder, kind=kind, version=version("nlptl"))
+
+
+def versions() -> dict[str, str]:
+    """Give the versions that a model is made with."""
+    used = ("nlptl", "numpy", "scikit-learn", "torch", "transformers")
+    return {"python": platform.python_version(), **{name: version(name) for name in used}}
 
 
 def load_model(kind: type[Kind], folder: Path) -> Kind:

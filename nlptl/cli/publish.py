@@ -1,0 +1,83 @@
+"""Publish a saved model on the Hugging Face Hub, with a card, in one commit.
+
+The token is that of `hf auth login`, or of HF_TOKEN; it needs leave to write, and is never shown.
+Where nothing changed since the last time there is no commit. --dry-run lists files, sizes, hashes
+and the card, and talks to nobody.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from nlptl.base.errors import ConfigError
+from nlptl.cli.console import add_columns, console, labels_of
+from nlptl.data.tables.reading import read_table, texts_of
+from nlptl.estimators.bulk.labelled import text_columns
+from nlptl.estimators.kinds import load_every
+from nlptl.estimators.multi_task import MultiTaskModel
+from nlptl.estimators.storing.publishing import facts_of
+from nlptl.estimators.text_classifier import TextClassifier
+from nlptl.reports.card import model_card
+from nlptl.reports.tables import files_table
+
+EXAMPLES = """examples:
+  nlptl publish model/ user/name --dry-run
+  nlptl publish model/ user/name --test test.csv --license mit --language en
+  nlptl publish model/ user/name --private --format transformers
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("model", help="folder of a saved model")
+    parser.add_argument("repo", help="user/name on the Hub; made where it does not exist")
+    parser.add_argument("--dry-run", action="store_true", help="list everything, talk to nobody")
+    parser.add_argument("--private", action="store_true", help="for a new repository")
+    parser.add_argument("--format", default="nlptl", metavar="NAME", help="or transformers, peft")
+    parser.add_argument("--test", metavar="FILE", help="labelled table for the figures of the card")
+    add_columns(parser, label=True)
+    parser.add_argument("--license", metavar="ID", help="for example mit or apache-2.0")
+    parser.add_argument("--language", nargs="+", metavar="CODE", help="for example en de")
+
+
+def run(given: Namespace) -> int:
+    """Load, measure, publish, show."""
+    model = load_every(given.model)
+    test = _test(model, given)
+    about: dict[str, Any] = {"license": given.license, "languages": given.language}
+    about = {name: value for name, value in about.items() if value is not None}
+    if given.test:
+        about["dataset"] = given.test.rpartition("/")[2]
+    found = model.push_to_hub(
+        given.repo,
+        test=test,
+        about=about,
+        format=given.format,
+        private=given.private or None,
+        dry_run=given.dry_run,
+    )
+    out = console()
+    out.print(files_table(found))
+    if given.dry_run:
+        card = model_card(
+            facts_of(model, given.repo, test=test, about={**about, "format": given.format})
+        )
+        out.print(card, markup=False, highlight=False)
+        out.print("Nothing was published.")
+    elif found.changed:
+        out.print(f"Published: {found.url}", soft_wrap=True)
+    else:
+        out.print(f"Nothing changed since {found.commit}.", soft_wrap=True)
+    return 0
+
+
+def _test(model: Any, given: Namespace) -> tuple[Any, Any] | None:
+    if given.test is None:
+        return None
+    if isinstance(model, MultiTaskModel):
+        raise ConfigError("--test is for models of one task. Leave it out.")
+    table = read_table(given.test, split=given.split)
+    name = given.label_column or model.notes_.get("run", {}).get("label_column") or "label"
+    labels = labels_of(table, name, numeric=not isinstance(model, TextClassifier))
+    return texts_of(table, text_columns(model, given.text_column)), labels

@@ -1,0 +1,256 @@
+"""The card of a published model: what it does, what it is worth, and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nlptl.evaluation.intervals import Interval
+from nlptl.evaluation.scores import ClassScore
+
+_METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "matthews": "matthews_correlation"}
+"""Figures that the Hub knows, by the names that it knows them by."""
+
+_USAGE = {
+    "nlptl": """## Use
+
+```python
+from nlptl import {loads_by}
+
+model = {loads_by}.from_pretrained("{repo}")
+model.predict(["{example}"])
+```
+
+From a folder, and from the command line:
+
+```python
+from huggingface_hub import snapshot_download
+
+from nlptl import {loads_by}
+
+model = {loads_by}.load(snapshot_download("{repo}"))
+```
+
+```bash
+nlptl predict {repo} --text "{example}"
+```
+
+Every file is held against its sha256; nothing that is fetched is run.""",
+    "transformers": """## Use
+
+```python
+from transformers import pipeline
+
+model = pipeline("text-classification", model="{repo}")
+model("{example}")
+```
+
+It was made with nlptl, and needs only transformers.""",
+    "peft": """## Use
+
+```python
+from peft import AutoPeftModelForSequenceClassification
+from transformers import AutoTokenizer
+
+model = AutoPeftModelForSequenceClassification.from_pretrained("{repo}")
+tokenizer = AutoTokenizer.from_pretrained("{repo}")
+model(**tokenizer("{example}", return_tensors="pt")).logits.softmax(-1)
+```
+
+It was made with nlptl, and needs only transformers and peft.""",
+}
+"""How a published model is used, by what it was written for."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model was worth on labelled rows that it had not seen.
+
+    Attributes
+    ----------
+    dataset : str
+        What the rows are called.
+    rows : int
+    figures : mapping of str to float
+    accuracy : Interval or None
+    classes : sequence of ClassScore
+    """
+
+    dataset: str
+    rows: int
+    figures: Mapping[str, float]
+    accuracy: Interval | None = None
+    classes: Sequence[ClassScore] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardFacts:
+    """What a card tells of a model.
+
+    Attributes
+    ----------
+    repo : str
+        ``"user/name"``.
+    loads_by : str
+        The class that reads it.
+    format : {"nlptl", "transformers", "peft"}
+        For whom it is written.
+    task : str
+        What the Hub calls such models, for example ``"text-classification"``.
+    says : str
+        What the model gives, in one sentence.
+    example : str
+        A text to try it with.
+    encoder, transfer : str
+        What was carried over, and how.
+    base_model : str or None
+        Hub name of what it was made from.
+    base_revision : str or None
+    labels : mapping of str to int
+        Rows of each class in training.
+    rows : int
+    repeated, conflicts : int
+        What a look at the training rows found.
+    verdict : str
+        What was found on whether the transfer is worth it.
+    evaluation : Evaluation or None
+    languages : sequence of str
+    license : str or None
+    made_with : mapping of str to str
+        Versions.
+    seed : int
+    """
+
+    repo: str
+    loads_by: str
+    task: str
+    says: str
+    example: str = "The order arrived late."
+    format: str = "nlptl"
+    encoder: str = ""
+    transfer: str = ""
+    base_model: str | None = None
+    base_revision: str | None = None
+    labels: Mapping[str, int] = field(default_factory=dict)
+    rows: int = 0
+    repeated: int = 0
+    conflicts: int = 0
+    verdict: str = ""
+    evaluation: Evaluation | None = None
+    languages: Sequence[str] = ()
+    license: str | None = None
+    made_with: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+
+
+def model_card(facts: CardFacts) -> str:
+    """Write the card in Markdown, with the head in YAML that the Hub reads."""
+    parts = [
+        f"# {facts.repo.partition('/')[2]}\n\n{facts.says}",
+        _usage(facts),
+        _data(facts),
+        _evaluation(facts),
+        _origin(facts),
+        _limits(facts),
+    ]
+    return f"---\n{_head(facts)}\n---\n\n" + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(facts: CardFacts) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    results = []
+    if facts.evaluation is not None:
+        for name, known in _METRICS.items():
+            if name in facts.evaluation.figures:
+                results.append(
+                    EvalResult(
+                        task_type=facts.task,
+                        dataset_type=facts.evaluation.dataset,
+                        dataset_name=facts.evaluation.dataset,
+                        metric_type=known,
+                        metric_name=name,
+                        metric_value=round(facts.evaluation.figures[name], 4),
+                    )
+                )
+    told: dict[str, Any] = {
+        "library_name": facts.format,
+        "pipeline_tag": facts.task,
+        "tags": ["nlptl", "transfer-learning", facts.task],
+        "base_model": facts.base_model,
+        "license": facts.license,
+        "language": list(facts.languages) or None,
+    }
+    if facts.base_model:
+        told["base_model_relation"] = "adapter" if facts.format == "peft" else "finetune"
+    if results:
+        told |= {"eval_results": results, "model_name": facts.repo.partition("/")[2]}
+    return str(ModelCardData(**told).to_yaml()).strip()
+
+
+def _usage(facts: CardFacts) -> str:
+    told = {"repo": facts.repo, "loads_by": facts.loads_by, "example": facts.example}
+    return _USAGE[facts.format].format(**told)
+
+
+def _data(facts: CardFacts) -> str:
+    if not facts.rows:
+        return ""
+    lines = [
+        "## Training data",
+        "",
+        f"{facts.rows:,} rows; {facts.repeated:,} of them repeat an earlier one, and "
+        f"{facts.conflicts:,} texts occur with several labels. No text of theirs is published "
+        "here.",
+    ]
+    if facts.labels:
+        lines += ["", "| label | rows |", "|---|---:|"]
+        lines += [f"| {_cell(label)} | {n:,} |" for label, n in facts.labels.items()]
+    return "\n".join(lines)
+
+
+def _evaluation(facts: CardFacts) -> str:
+    found = facts.evaluation
+    if found is None:
+        return "## Evaluation\n\nThe author has published no figures of this model."
+    lines = ["## Evaluation", "", f"On {found.rows:,} rows of {found.dataset}:", ""]
+    lines += ["| figure | value | 95 % interval |", "|---|---:|---|"]
+    for name, value in found.figures.items():
+        span = found.accuracy if name == "accuracy" else None
+        told = f"{span.low:.3f} to {span.high:.3f}" if span else ""
+        lines.append(f"| {name} | {value:.3f} | {told} |")
+    if found.classes:
+        lines += ["", "| label | precision | recall | F1 | rows |", "|---|---:|---:|---:|---:|"]
+        lines += [
+            f"| {_cell(one.name)} | {one.precision:.3f} | {one.recall:.3f} | {one.f1:.3f} | "
+            f"{one.rows:,} |"
+            for one in found.classes
+        ]
+    return "\n".join(lines)
+
+
+def _origin(facts: CardFacts) -> str:
+    base = facts.base_model or facts.encoder
+    revision = f" at revision {facts.base_revision}" if facts.base_revision else ""
+    lines = ["## Where it comes from", "", f"- Made from: {base}{revision}"]
+    lines += [f"- Encoder: `{facts.encoder}`", f"- Transfer: `{facts.transfer}`"]
+    if facts.verdict:
+        lines.append(f"- Was it worth it: {facts.verdict}")
+    made = ", ".join(f"{name} {version}" for name, version in facts.made_with.items())
+    lines.append(f"- Made with: {made}; seed {facts.seed}")
+    return "\n".join(lines)
+
+
+def _limits(facts: CardFacts) -> str:
+    read = ", ".join(facts.languages) or "the language of its training data"
+    return (
+        "## Limits\n\n"
+        f"It was made for texts like those it learnt from, in {read}. What it says of others is a "
+        "guess that it cannot tell from knowledge. Measure it on your own rows first: "
+        "`nlptl evaluate`."
+    )
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,185 @@
+import json
+
+import numpy as np
+import pytest
+from huggingface_hub import ModelCard
+
+from nlptl import (
+    Frozen,
+    FullFineTune,
+    LabelMeaning,
+    LanguageClassifier,
+    LoRA,
+    MultiTaskModel,
+    StaticEncoder,
+    Task,
+    TextClassifier,
+    TextRegressor,
+    TfidfEncoder,
+    TrainingConfig,
+    TransformerEncoder,
+    support_requests,
+)
+from nlptl.base.errors import ConfigError, HubError, IntegrityError, StorageError
+from nlptl.encoders import Pooling
+from nlptl.estimators.kinds import load_every
+from nlptl.estimators.storing.publishing import facts_of, place_of
+
+REPO = "user/requests"
+TEXTS, LABELS = (column[::12] for column in support_requests())
+SHORT = TrainingConfig(max_steps=2, quiet=True)
+ASKED = ["where is my parcel", "i was charged twice"]
+
+
+def models(encoder, vectors):
+    """Give every kind of model there is."""
+    own = TransformerEncoder(encoder, cache=None)
+    tuned = {"training": SHORT, "device": "cpu"}
+    return {
+        "counts": TextClassifier(TfidfEncoder()).fit(TEXTS, LABELS),
+        "static": TextClassifier(StaticEncoder(vectors)).fit(TEXTS, LABELS),
+        "frozen": TextClassifier(own, transfer=Frozen("top")).fit(TEXTS, LABELS),
+        "names": TextClassifier(own, transfer=LabelMeaning()).fit(TEXTS, LABELS),
+        "full": TextClassifier(own, transfer=FullFineTune(), **tuned).fit(TEXTS, LABELS),
+        "adapter": TextClassifier(own, transfer=LoRA(rank=2, merge=False), **tuned).fit(
+            TEXTS, LABELS
+        ),
+        "merged": TextClassifier(own, transfer=LoRA(rank=2), **tuned).fit(TEXTS, LABELS),
+        "numbers": TextRegressor(TfidfEncoder()).fit(TEXTS, [float(len(t)) for t in TEXTS]),
+        "languages": LanguageClassifier(TextClassifier(TfidfEncoder())).fit(
+            TEXTS, LABELS, ["en"] * len(TEXTS)
+        ),
+        "tasks": MultiTaskModel(
+            {"kind": Task(), "long": Task("regression")}, encoder=own, gate=False, training=SHORT
+        ).fit({"kind": (TEXTS, LABELS), "long": (TEXTS, [float(len(t)) for t in TEXTS])}),
+    }
+
+
+def answers(model):
+    if isinstance(model, MultiTaskModel):
+        return np.concatenate([one for _, one in sorted(model.outputs(ASKED).items())], axis=1)
+    if isinstance(model, LanguageClassifier):
+        return model.predict_proba(ASKED, ["en", "de"])
+    return model.outputs(ASKED)
+
+
+def test_every_kind_of_model_comes_back_equal(hub, tiny_encoder, vectors_file, monkeypatch):
+    for name, model in models(tiny_encoder, vectors_file).items():
+        repo = f"user/{name}"
+        done = model.push_to_hub(repo)
+        assert done.changed and "README.md" in hub.files(repo), name
+        assert not model.push_to_hub(repo).changed, f"{name}: the same again is no commit"
+        again = type(model).from_pretrained(repo, revision=done.commit)
+        np.testing.assert_allclose(answers(again), answers(model), atol=1e-4, err_msg=name)
+        paths = str(tiny_encoder.parent).encode()
+        told = [path for path, content in hub.files(repo).items() if paths in content]
+        assert not told, f"{name}: no path of this machine"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return TextClassifier(TfidfEncoder()).fit(TEXTS, LABELS)
+
+
+def test_the_card_tells_figures_of_rows_it_is_given(hub, model):
+    about = {"license": "mit", "languages": ["en"], "dataset": "requests"}
+    rows = support_requests()
+    test = rows[0][5::12], rows[1][5::12]
+    model.push_to_hub(REPO, test=test, about=about)
+    card = ModelCard(hub.files(REPO)["README.md"].decode())
+    found = {one.metric_type: one.metric_value for one in card.data.eval_results}
+    assert found["accuracy"] == round(model.score(*test), 4)
+    assert "On 40 rows of requests" in card.text and card.data.license == "mit"
+    assert not any(text in card.content for text in (*TEXTS, *test[0]))
+
+
+def test_what_a_model_was_made_from_survives_saving(tmp_path):
+    clf = TextClassifier(transfer=Frozen("top")).fit(TEXTS, LABELS)
+    origin = "sentence-transformers/all-MiniLM-L6-v2"
+    assert facts_of(clf, REPO, test=None, about={}).base_model == origin
+    once = TextClassifier.load(clf.save(tmp_path / "once"))
+    twice = TextClassifier.load(once.save(tmp_path / "twice"))
+    assert facts_of(twice, REPO, test=None, about={}).base_model == origin
+    own, first = (one.fitted_.features.encoder.folder for one in (twice, clf))
+    assert own.fingerprint == first.fingerprint, "vectors in the cache go on to be found"
+    described = json.loads((tmp_path / "twice" / "model.json").read_text())
+    assert str(tmp_path) not in json.dumps(described)
+
+
+def test_the_card_is_of_the_kind_of_model(model):
+    facts = facts_of(model, REPO, test=None, about={"says": "Sorts mail."})
+    assert facts.says == "Sorts mail." and facts.rows == len(TEXTS)
+    numbers = TextRegressor(TfidfEncoder()).fit(["a", "b", "a b"], [1.0, 2.0, 3.0])
+    found = facts_of(numbers, REPO, test=(["a"] * 3, [1.0, 2.0, 1.5]), about={})
+    assert "number" in found.says and "mae" in found.evaluation.figures
+    many = TextClassifier(TfidfEncoder()).fit(
+        [f"w{i}" for i in range(30)], [f"c{i % 15}" for i in range(30)]
+    )
+    assert "and 3 more" in facts_of(many, REPO, test=None, about={}).says
+
+
+def test_a_folder_a_name_and_a_path_are_told_apart(hub, model, tmp_path):
+    folder = model.save(tmp_path / "model")
+    assert place_of(folder) == folder == place_of(str(folder))
+    assert place_of("./user/name").as_posix() == "user/name"
+    model.push_to_hub(REPO)
+    assert load_every(REPO).predict(ASKED).tolist() == model.predict(ASKED).tolist()
+    with pytest.raises(HubError, match="no such repository"):
+        TextClassifier.from_pretrained("user/nothing")
+    with pytest.raises(StorageError, match="not a text-regressor"):
+        TextRegressor.from_pretrained(REPO)
+
+
+def test_others_read_what_was_published_for_them(hub, tiny_encoder, tmp_path):
+    from huggingface_hub import snapshot_download
+    from transformers import pipeline
+
+    pooling = Pooling(tokens="stock", normalize=False)
+    encoder = TransformerEncoder(tiny_encoder, pooling=pooling, cache=None)
+    clf = TextClassifier(encoder, transfer=FullFineTune(), training=SHORT, device="cpu")
+    clf.fit(TEXTS, LABELS).push_to_hub(REPO, format="transformers")
+    card = ModelCard(hub.files(REPO)["README.md"].decode())
+    assert card.data.library_name == "transformers" and "import pipeline" in card.text
+    reads = pipeline("text-classification", model=snapshot_download(REPO), top_k=None)
+    for text, told in zip(ASKED, reads(ASKED), strict=True):
+        shares = dict(zip(clf.classes_.tolist(), clf.predict_proba([text])[0], strict=True))
+        for one in told:
+            assert shares[one["label"]] == pytest.approx(one["score"], abs=1e-5)
+    with pytest.raises(StorageError, match="export for transformers"):
+        TextClassifier.from_pretrained(REPO)
+
+
+def test_an_adapter_is_published_for_peft(hub, tiny_encoder):
+    own = TransformerEncoder(tiny_encoder, cache=None)
+    transfer = LoRA(rank=2, merge=False)
+    clf = TextClassifier(own, transfer=transfer, training=SHORT, device="cpu").fit(TEXTS, LABELS)
+    clf.push_to_hub(REPO, format="peft")
+    card = ModelCard(hub.files(REPO)["README.md"].decode())
+    assert card.data.library_name == "peft" and "AutoPeftModel" in card.text
+    assert "adapter_model.safetensors" in hub.files(REPO)
+
+
+def test_a_changed_byte_on_the_way_is_found(hub, model):
+    model.push_to_hub(REPO)
+    hub.fail("GET", "/model.json", "flip")
+    with pytest.raises(IntegrityError, match=r"model\.json"):
+        TextClassifier.from_pretrained(REPO)
+
+
+def test_a_rehearsal_publishes_nothing(hub, model):
+    found = model.push_to_hub(REPO, dry_run=True)
+    assert {"README.md", "model.json"} <= {one.path for one in found.files}
+    assert not hub.repos and not hub.log
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"about": {"licence": "mit"}}, "license"),
+        ({"repo": "name"}, "user/name"),
+        ({"format": "onxx"}, "onxx"),
+    ],
+)
+def test_what_cannot_be_told_is_refused(model, given, message):
+    with pytest.raises(ConfigError, match=message):
+        model.push_to_hub(**{"repo": REPO, "dry_run": True} | given)
