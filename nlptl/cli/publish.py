@@ -8,6 +8,7 @@ and the card, and talks to nobody.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import ConfigError
@@ -15,11 +16,13 @@ from nlptl.cli.console import add_columns, console, labels_of
 from nlptl.data.tables.reading import read_table, texts_of
 from nlptl.estimators.bulk.labelled import text_columns
 from nlptl.estimators.kinds import load_every
+from nlptl.estimators.languages.joint import LanguageClassifier
 from nlptl.estimators.multi_task import MultiTaskModel
 from nlptl.estimators.storing.publishing import facts_of
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.reports.card import model_card
 from nlptl.reports.tables import files_table
+from nlptl.storage.manifest import read_manifest
 
 EXAMPLES = """examples:
   nlptl publish model/ user/name --dry-run
@@ -43,7 +46,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(given: Namespace) -> int:
     """Load, measure, publish, show."""
-    model = load_every(given.model)
+    model = _loaded(Path(given.model))
     test = _test(model, given)
     about: dict[str, Any] = {"license": given.license, "languages": given.language}
     about = {name: value for name, value in about.items() if value is not None}
@@ -72,11 +75,17 @@ def run(given: Namespace) -> int:
     return 0
 
 
+def _loaded(folder: Path) -> Any:
+    if read_manifest(folder)["kind"] == LanguageClassifier.kind:
+        return LanguageClassifier.load(folder)
+    return load_every(folder)
+
+
 def _test(model: Any, given: Namespace) -> tuple[Any, Any] | None:
     if given.test is None:
         return None
-    if isinstance(model, MultiTaskModel):
-        raise ConfigError("--test is for models of one task. Leave it out.")
+    if isinstance(model, MultiTaskModel | LanguageClassifier):
+        raise ConfigError("--test is for models of one task and language. Leave it out.")
     table = read_table(given.test, split=given.split)
     name = given.label_column or model.notes_.get("run", {}).get("label_column") or "label"
     labels = labels_of(table, name, numeric=not isinstance(model, TextClassifier))

@@ -1,7 +1,14 @@
 import pandas as pd
 import pytest
 
-from nlptl import MultiTaskModel, Task, TextClassifier, TfidfEncoder, TrainingConfig
+from nlptl import (
+    LanguageClassifier,
+    MultiTaskModel,
+    Task,
+    TextClassifier,
+    TfidfEncoder,
+    TrainingConfig,
+)
 from nlptl.cli.main import main
 
 TEXTS, LABELS = ["good", "great", "bad", "broken"] * 3, ["yes", "yes", "no", "no"] * 3
@@ -54,3 +61,10 @@ def test_figures_are_for_models_of_one_task(tiny_encoder, tmp_path, capsys):
     assert "one task" in capsys.readouterr().err
     assert main(["publish", str(folder), "user/m", "--dry-run"]) == 0
     assert "Answers several questions: a." in capsys.readouterr().out
+
+
+def test_a_model_of_several_languages_is_published_too(hub, tmp_path):
+    told = LanguageClassifier(TextClassifier(TfidfEncoder()), gate=False)
+    folder = told.fit(TEXTS, LABELS, ["en"] * 12).save(tmp_path / "languages")
+    assert main(["publish", str(folder), "user/languages"]) == 0
+    assert LanguageClassifier.from_pretrained("user/languages").predict(["bad"], ["en"]) == ["no"]
