@@ -155,3 +155,12 @@ def test_other_ways_to_cut_words_are_refused(tiny_encoder, pairs, tmp_path):
         NewVocabulary().extend(TransformerEncoder(tmp_path / "bpe"), pairs, tmp_path / "new")
     with pytest.raises(ConfigError, match="size"):
         NewVocabulary(0)
+
+
+def test_pieces_that_occur_in_the_first_language_are_left_out(tmp_path):
+    encoder = TransformerEncoder(word_pieces(tmp_path / "old"), dtype="float32", cache=None)
+    pairs = ParallelText(["peter cat"] * 6, ["peter katze"] * 6, ["de"] * 6)
+    made = NewVocabulary(200).extend(encoder, pairs, tmp_path / "new")
+    old, new = (one.folder.tokenizer for one in (encoder, made))
+    assert "katze" in new.get_vocab() and "peter" not in new.get_vocab()
+    assert new("peter cat")["input_ids"] == old("peter cat")["input_ids"]
