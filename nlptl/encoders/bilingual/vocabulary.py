@@ -164,16 +164,21 @@ class Pieces:
         for language in sorted(set(pairs.languages)):
             texts = sorted({text for _, text, own in pairs.rows() if own == language})
             further |= dict.fromkeys(self._learnt(texts, size))
-        whole = Pieces(self.encoder, self.described, list(further))
-        used = np.zeros(len(whole.names), bool)
-        for ids in whole.cut(sorted(set(pairs.source))):
-            used[ids] = True
-        used[: len(self.names)] = False
-        return Pieces(
-            self.encoder,
-            self.described,
-            [name for name, other in zip(whole.names, used, strict=True) if not other],
-        )
+        return self._reading_as_before(list(further), sorted(set(pairs.source)))
+
+    def _reading_as_before(self, names: list[str], texts: list[str]) -> Pieces:
+        """Leave out further pieces until texts are cut as they were."""
+        before = len(self.names)
+        while True:
+            found = Pieces(self.encoder, self.described, names)
+            cut = found.cut(texts)
+            changed = [i for i, ids in enumerate(cut) if max(ids, default=0) >= before]
+            if not changed:
+                return found
+            # Without those pieces the same texts may be cut by others that are shorter.
+            used = {piece for i in changed for piece in cut[i] if piece >= before}
+            names = [name for number, name in enumerate(names) if number not in used]
+            texts = [texts[i] for i in changed]
 
     def _learnt(self, texts: Sequence[str], size: int) -> list[str]:
         tokenizer = self.encoder.folder.tokenizer
