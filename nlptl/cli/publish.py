@@ -8,7 +8,7 @@ and the card, and talks to nobody.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from nlptl.base.errors import ConfigError
@@ -51,7 +51,7 @@ def run(given: Namespace) -> int:
     about: dict[str, Any] = {"license": given.license, "languages": given.language}
     about = {name: value for name, value in about.items() if value is not None}
     if given.test:
-        about["dataset"] = given.test.rpartition("/")[2]
+        about["dataset"] = PureWindowsPath(given.test).name
     found = model.push_to_hub(
         given.repo,
         test=test,

@@ -319,7 +319,7 @@ class MultiTaskModel(Published, NestedParams):
             If the folder holds something else, cannot be written, or the model cannot be saved.
         """
         check_is_fitted(self)
-        return save_tasks(self, Path(folder), notes=notes or {})
+        return save_tasks(self, Path(folder), notes=notes)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:

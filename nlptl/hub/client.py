@@ -8,18 +8,25 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
 
-from nlptl.base.errors import ConfigError, HubError
+from nlptl.base.errors import ConfigError, HubError, NlptlError
 
 SAFE = {".json", ".md", ".png", ".safetensors", ".svg", ".txt"}
 """Kinds of file that are published and fetched: data and pictures, nothing that runs."""
 
-_NAME = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}")
+_NAME = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 _LOG_IN = "Run: hf auth login, or set HF_TOKEN"
 
 
 def is_safe(path: str) -> bool:
     """Tell whether a file is of a kind that nothing is run from."""
     return PurePosixPath(path).suffix in SAFE
+
+
+def is_name(repo: str) -> bool:
+    """Tell whether something could be a repository: ``"user/name"``."""
+    ends = tuple(part[-1:] for part in repo.split("/"))
+    odd = "--" in repo or ".." in repo or repo.endswith(".git") or {"-", "."} & set(ends)
+    return _NAME.fullmatch(repo) is not None and not odd
 
 
 def check_name(repo: str) -> str:
@@ -30,7 +37,7 @@ def check_name(repo: str) -> str:
     ConfigError
         If it is no ``"user/name"``.
     """
-    if not _NAME.fullmatch(repo) or "--" in repo or ".." in repo:
+    if not is_name(repo):
         raise ConfigError(
             f"Give a repository as 'user/name' (letters, digits, '-', '_', '.'), got {repo!r}."
         )
@@ -53,6 +60,7 @@ def explained(repo: str, doing: str) -> Iterator[None]:
     HubError
         If the Hub cannot be reached, refuses, or answers what cannot be used.
     """
+    from huggingface_hub import errors
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -85,7 +93,9 @@ def explained(repo: str, doing: str) -> Iterator[None]:
         ) from problem
     except HfHubHTTPError as problem:
         raise HubError(f"{name} failed: {_told(problem)}") from problem
-    except OSError as problem:
+    except NlptlError:
+        raise
+    except (OSError, ValueError, vars(errors)["HTTPError"]) as problem:
         raise HubError(f"{name} failed: {_first(problem)}") from problem
 
 
@@ -100,7 +110,7 @@ def _told(problem: Any) -> str:
     if status in known:
         return known[status]
     if status is not None and status >= 500:
-        return f"the Hub answered {status}. Nothing was published; try again later."
+        return f"the Hub answered {status}. Try again later; nothing is there in part."
     return _first(problem)
 
 

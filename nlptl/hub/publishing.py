@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nlptl.base.errors import ConfigError
+from typing_extensions import Self
+
+from nlptl.base.errors import ConfigError, StorageError
 from nlptl.hub.client import check_name, client, explained, is_safe
 from nlptl.storage.hashing import sha256_of
 from nlptl.storage.manifest import MANIFEST, read_manifest
-
-_OWN = {".gitattributes"}
-"""What the Hub itself puts into a repository."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,15 @@ class Publication:
     url: str | None = None
     changed: bool = False
 
+    def to_json(self) -> dict[str, Any]:
+        """Describe it with plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> Self:
+        """Read what ``to_json`` gave."""
+        return cls(**{**told, "files": tuple(PublishedFile(**one) for one in told["files"])})
+
     @property
     def size(self) -> int:
         """All files together, in bytes."""
@@ -71,8 +79,9 @@ def publish_folder(
 ) -> Publication:
     """Publish a folder with a manifest as a model on the Hub, in one commit.
 
-    What an earlier publication had and this one has not is deleted in the same commit. Where
-    nothing changed there is no commit. Where somebody else committed after this began, nothing
+    What an earlier publication had and this one has not is deleted in the same commit; files
+    that nlptl did not publish stay, but for the card, which is written anew. Where nothing
+    changed there is no commit. Where somebody else committed after this began, nothing
     is published. Files that were uploaded before an interruption are not uploaded again.
 
     Parameters
@@ -109,9 +118,14 @@ def publish_folder(
         if revision is not None:
             hub.create_branch(repo, branch=revision, exist_ok=True)
         before = hub.model_info(repo, revision=revision)
+        if private and not before.private:
+            raise ConfigError(
+                f"{repo!r} is there already and public. Make it private on its page first, or "
+                "leave private out."
+            )
         done = hub.create_commit(
             repo,
-            _operations(Path(folder), files, before),
+            _operations(Path(folder), files, _published(hub, repo, before)),
             commit_message=message or "Publish a model",
             parent_commit=before.sha,
             revision=revision,
@@ -145,12 +159,23 @@ def listed(folder: Path) -> tuple[PublishedFile, ...]:
     )
 
 
-def _operations(folder: Path, files: tuple[PublishedFile, ...], before: Any) -> list[Any]:
+def _published(hub: Any, repo: str, before: Any) -> set[str]:
+    """Name the files of an earlier publication that are still there."""
+    there = {sibling.rfilename for sibling in before.siblings or ()}
+    if MANIFEST not in there:
+        return set()
+    path = hub.hf_hub_download(repo, MANIFEST, revision=before.sha)
+    try:
+        record = read_manifest(Path(path).parent)
+    except StorageError:
+        return set()
+    return there & set(record["files"])
+
+
+def _operations(folder: Path, files: tuple[PublishedFile, ...], earlier: set[str]) -> list[Any]:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    kept = {one.path for one in files}
-    there = {sibling.rfilename for sibling in before.siblings or ()}
-    gone = sorted(there - kept - _OWN)
+    gone = sorted(earlier - {one.path for one in files})
     return [
         *(CommitOperationAdd(one.path, folder / one.path) for one in files),
         *(CommitOperationDelete(path) for path in gone),

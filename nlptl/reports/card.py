@@ -12,6 +12,8 @@ from nlptl.evaluation.scores import ClassScore
 _METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "matthews": "matthews_correlation"}
 """Figures that the Hub knows, by the names that it knows them by."""
 
+_EXAMPLE = "The order arrived late."
+
 _USAGE = {
     "nlptl": """## Use
 
@@ -19,10 +21,10 @@ _USAGE = {
 from nlptl import {loads_by}
 
 model = {loads_by}.from_pretrained("{repo}")
-model.predict(["{example}"])
+{call}
 ```
 
-From a folder, and from the command line:
+From a folder:
 
 ```python
 from huggingface_hub import snapshot_download
@@ -32,18 +34,14 @@ from nlptl import {loads_by}
 model = {loads_by}.load(snapshot_download("{repo}"))
 ```
 
-```bash
-nlptl predict {repo} --text "{example}"
-```
-
-Every file is held against its sha256; nothing that is fetched is run.""",
+{command}Every file is held against its sha256; nothing that is fetched is run.""",
     "transformers": """## Use
 
 ```python
 from transformers import pipeline
 
 model = pipeline("text-classification", model="{repo}")
-model("{example}")
+model("The order arrived late.")
 ```
 
 It was made with nlptl, and needs only transformers.""",
@@ -55,10 +53,20 @@ from transformers import AutoTokenizer
 
 model = AutoPeftModelForSequenceClassification.from_pretrained("{repo}")
 tokenizer = AutoTokenizer.from_pretrained("{repo}")
-model(**tokenizer("{example}", return_tensors="pt")).logits.softmax(-1)
+model(**tokenizer("The order arrived late.", return_tensors="pt")).logits.softmax(-1)
 ```
 
 It was made with nlptl, and needs only transformers and peft.""",
+    "peft-features": """## Use
+
+```python
+from peft import AutoPeftModelForFeatureExtraction
+
+encoder = AutoPeftModelForFeatureExtraction.from_pretrained("{repo}")
+```
+
+It was made with nlptl. The adapter is read by peft alone; how its states are pooled, and the head
+on top, lie beside it (`nlptl_head.json`, `nlptl_head.safetensors`).""",
 }
 """How a published model is used, by what it was written for."""
 
@@ -96,12 +104,16 @@ class CardFacts:
         The class that reads it.
     format : {"nlptl", "transformers", "peft"}
         For whom it is written.
-    task : str
+    task : str or None
         What the Hub calls such models, for example ``"text-classification"``.
     says : str
         What the model gives, in one sentence.
-    example : str
-        A text to try it with.
+    call : str or None
+        How it is asked, in Python; None is one text.
+    command : bool
+        Whether ``nlptl predict --text`` asks it.
+    stock : bool
+        Whether transformers has a classifier that pools as this model does.
     encoder, transfer : str
         What was carried over, and how.
     base_model : str or None
@@ -124,9 +136,11 @@ class CardFacts:
 
     repo: str
     loads_by: str
-    task: str
     says: str
-    example: str = "The order arrived late."
+    task: str | None = "text-classification"
+    call: str | None = None
+    command: bool = True
+    stock: bool = False
     format: str = "nlptl"
     encoder: str = ""
     transfer: str = ""
@@ -161,7 +175,7 @@ def _head(facts: CardFacts) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     results = []
-    if facts.evaluation is not None:
+    if facts.evaluation is not None and facts.task is not None:
         for name, known in _METRICS.items():
             if name in facts.evaluation.figures:
                 results.append(
@@ -177,7 +191,7 @@ def _head(facts: CardFacts) -> str:
     told: dict[str, Any] = {
         "library_name": facts.format,
         "pipeline_tag": facts.task,
-        "tags": ["nlptl", "transfer-learning", facts.task],
+        "tags": ["nlptl", "transfer-learning", *([facts.task] if facts.task else [])],
         "base_model": facts.base_model,
         "license": facts.license,
         "language": list(facts.languages) or None,
@@ -190,8 +204,15 @@ def _head(facts: CardFacts) -> str:
 
 
 def _usage(facts: CardFacts) -> str:
-    told = {"repo": facts.repo, "loads_by": facts.loads_by, "example": facts.example}
-    return _USAGE[facts.format].format(**told)
+    shown = f'```bash\nnlptl predict {facts.repo} --text "{_EXAMPLE}"\n```\n\n'
+    told = {
+        "repo": facts.repo,
+        "loads_by": facts.loads_by,
+        "call": facts.call or f'model.predict(["{_EXAMPLE}"])',
+        "command": shown if facts.command else "",
+    }
+    apart = facts.format == "peft" and not facts.stock
+    return _USAGE["peft-features" if apart else facts.format].format(**told)
 
 
 def _data(facts: CardFacts) -> str:
@@ -201,8 +222,7 @@ def _data(facts: CardFacts) -> str:
         "## Training data",
         "",
         f"{facts.rows:,} rows; {facts.repeated:,} of them repeat an earlier one, and "
-        f"{facts.conflicts:,} texts occur with several labels. No text of theirs is published "
-        "here.",
+        f"{facts.conflicts:,} texts occur with several labels. No row of theirs is published here.",
     ]
     if facts.labels:
         lines += ["", "| label | rows |", "|---|---:|"]
@@ -233,8 +253,10 @@ def _evaluation(facts: CardFacts) -> str:
 def _origin(facts: CardFacts) -> str:
     base = facts.base_model or facts.encoder
     revision = f" at revision {facts.base_revision}" if facts.base_revision else ""
-    lines = ["## Where it comes from", "", f"- Made from: {base}{revision}"]
-    lines += [f"- Encoder: `{facts.encoder}`", f"- Transfer: `{facts.transfer}`"]
+    lines = ["## Where it comes from", ""]
+    named = {"Encoder": facts.encoder, "Transfer": facts.transfer}
+    lines += [f"- Made from: {base}{revision}"] if base else []
+    lines += [f"- {name}: `{value}`" for name, value in named.items() if value]
     if facts.verdict:
         lines.append(f"- Was it worth it: {facts.verdict}")
     made = ", ".join(f"{name} {version}" for name, version in facts.made_with.items())

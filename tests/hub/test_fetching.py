@@ -1,4 +1,5 @@
 import hashlib
+import json
 
 import pytest
 
@@ -52,6 +53,33 @@ def test_a_changed_byte_is_found_and_its_file_named(hub, published, name):
     with pytest.raises(IntegrityError, match=name.replace(".", r"\.")):
         fetch_folder(REPO)
     assert TextClassifier.load(fetch_folder(REPO)).classes_.size == 2, "damage does not stay"
+
+
+@pytest.mark.parametrize("name", ["../../../victim.txt", "{victim}", "..\\victim.txt"])
+def test_nothing_outside_of_the_cache_is_touched(hub, published, tmp_path, name):
+    victim = tmp_path / "victim.txt"
+    victim.write_text("mine")
+    record = json.loads(hub.files(REPO)["manifest.json"])
+    record["files"][name.format(victim=victim)] = {"sha256": "0" * 64}
+    hub.commit(REPO, hub.files(REPO) | {"manifest.json": json.dumps(record).encode()})
+    with pytest.raises(IntegrityError, match="outside"):
+        fetch_folder(REPO)
+    assert victim.read_text() == "mine"
+
+
+def test_what_others_put_beside_a_model_is_left_alone(hub, published):
+    hub.commit(REPO, hub.files(REPO) | {"LICENSE.txt": b"MIT", "extra.json": b"{}"})
+    folder = fetch_folder(REPO)
+    assert TextClassifier.load(folder).classes_.size == 2
+    assert not (folder / "LICENSE.txt").exists()
+
+
+def test_a_model_with_a_file_that_could_run_is_refused(hub, published):
+    record = json.loads(hub.files(REPO)["manifest.json"])
+    record["files"]["weights.pkl"] = {"sha256": "0" * 64}
+    hub.commit(REPO, hub.files(REPO) | {"manifest.json": json.dumps(record).encode()})
+    with pytest.raises(IntegrityError, match=r"weights\.pkl"):
+        fetch_folder(REPO)
 
 
 def test_a_download_that_was_cut_off_goes_on(hub, published):

@@ -43,11 +43,36 @@ def test_the_same_again_makes_no_commit(hub, folder):
 
 def test_what_is_gone_is_deleted_in_the_same_commit(hub, folder):
     publish_folder(folder, REPO)
-    files = hub.files(REPO) | {"old.safetensors": b"older"}
-    hub.commit(REPO, files)
+    record = json.loads(hub.files(REPO)["manifest.json"])
+    record["files"]["old.safetensors"] = {"sha256": "0" * 64}
+    earlier = {"manifest.json": json.dumps(record).encode(), "old.safetensors": b"older"}
+    others = {"LICENSE": b"mine", "images/logo.png": b"png", "notes.json": b"{}"}
+    hub.commit(REPO, hub.files(REPO) | earlier | others)
     publish_folder(folder, REPO)
-    assert "old.safetensors" not in hub.files(REPO) and ".gitattributes" in hub.files(REPO)
+    left = set(hub.files(REPO))
+    assert "old.safetensors" not in left and {".gitattributes", *others} <= left
     assert hub.count("POST", "/commit/") == 2
+
+
+def test_files_of_others_stay(hub, folder):
+    hub.repos[REPO] = {"private": False, "commits": {}, "branches": {}}
+    hub.commit(REPO, {"model.onnx": b"x", "manifest.json": b"[1]"})
+    publish_folder(folder, REPO)
+    assert {"model.onnx", "model.json"} <= set(hub.files(REPO))
+
+
+def test_what_is_public_does_not_become_private_unseen(hub, folder):
+    publish_folder(folder, REPO)
+    with pytest.raises(ConfigError, match="public"):
+        publish_folder(folder, REPO, private=True)
+
+
+def test_no_connection_is_one_sentence(hub, folder, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(HubError, match="Publishing 'user/requests' failed"):
+        publish_folder(folder, REPO)
 
 
 def test_a_new_repository_may_be_private_and_a_branch_is_made(hub, folder):
@@ -115,7 +140,9 @@ def test_without_a_token_it_says_how_to_log_in(hub, folder, monkeypatch):
         publish_folder(folder, REPO)
 
 
-@pytest.mark.parametrize("name", ["name", "a/b/c", "user/na me", "user/", "../x", "user/a--b"])
+@pytest.mark.parametrize(
+    "name", ["name", "a/b/c", "user/na me", "user/", "../x", "user/a--b", "u/m.", "u/m.git", "ü/m"]
+)
 def test_what_is_no_repository_is_refused(folder, name):
     with pytest.raises(ConfigError, match="user/name"):
         publish_folder(folder, name, dry_run=True)

@@ -117,7 +117,7 @@ class ParallelText:
         return self.take(np.array(kept, np.int64))
 
     def held_out(self, n: int, *, seed: int) -> tuple[Self, Self]:
-        """Hold rows out, so many a language in the mean and at most a tenth; none of few.
+        """Hold rows out, so many a language in the mean and at most a tenth of all; none of few.
 
         All rows with the same source sentence, in every language, come to one side.
 

@@ -11,6 +11,8 @@ from scipy.sparse import csr_matrix
 from nlptl.base.arrays import FloatArray, IntArray
 
 _LONGEST = 64
+_MOST_ENTRIES = 30_000_000
+"""Pairs of words looked at, over all sentences: about three gigabytes."""
 
 
 def translations(
@@ -30,7 +32,8 @@ def translations(
     Parameters
     ----------
     sentences : sequence of sequence of int, length n
-        Words below ``n_words`` by their numbers; those past the 64th are not read.
+        Words below ``n_words`` by their numbers; those past the 64th are not read, and no more
+        sentences than memory allows: the first ones.
     others : sequence of sequence of int, length n
         Their translations, words below ``n_others``.
     n_words, n_others : int
@@ -88,10 +91,14 @@ def _links(
         entries.append((made[:, None] * (n_words + 1) + makers).ravel())
         starts.append(done + np.arange(len(made)) * len(makers))
         done += len(made) * len(makers)
+        if done > _MOST_ENTRIES:
+            break
     if not done:
         nothing = np.zeros(0, np.int64)
         return nothing, nothing, nothing
-    links, place = np.unique(np.concatenate(entries), return_inverse=True)
+    whole = np.concatenate(entries)
+    entries.clear()
+    links, place = np.unique(whole, return_inverse=True)
     return links, place.astype(np.int32), np.concatenate(starts)
 
 

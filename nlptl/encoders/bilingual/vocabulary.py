@@ -22,6 +22,9 @@ from nlptl.encoders.contextual.shelf import LoadedEncoder, read_encoder
 from nlptl.storage.atomic import new_folder
 
 _TOKENIZER = "tokenizer.json"
+MADE = 2
+"""Raised when the same pairs give other pieces, or others to begin with, than before."""
+
 _EXTENDED = ("WordPiece", "WordLevel")
 _INSIDE = "##"
 """What WordPiece puts before a piece that does not begin a word, where it does not say."""
@@ -149,6 +152,14 @@ class Pieces:
             )
         vocabulary = described["model"]["vocab"]
         names = sorted(vocabulary, key=vocabulary.get)
+        beside = [one["id"] for one in described["added_tokens"]]
+        if [vocabulary[name] for name in names] != list(range(len(names))) or any(
+            number >= len(names) for number in beside
+        ):
+            raise ConfigError(
+                f"{encoder.folder.name!r} has tokens beside its vocabulary, or gaps in it, and no "
+                "pieces can be put after them. Leave the vocabulary as it is."
+            )
         return cls(encoder, described | {"padding": None, "truncation": None}, names)
 
     def cut(self, texts: Sequence[str]) -> list[list[int]]:

@@ -16,8 +16,14 @@ _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 """Of the official model.safetensors of the default encoder."""
 
 _WANTED = [
-    "*.json",
-    "*.txt",
+    "config*.json",
+    "merges.txt",
+    "model*.json",
+    "modules.json",
+    "sentence_*config.json",
+    "*token*.json",
+    "*vocab*.json",
+    "*vocab*.txt",
     "model*.safetensors",
     "*.model",  # vocabularies of sentencepiece: data, no code
     "[0-9]_*/*.json",
@@ -71,7 +77,9 @@ class EncoderFolder:
     def files(self) -> list[Path]:
         """What belongs to the encoder: weights, configuration, tokenizer, sentence settings."""
         found = {path for pattern in _WANTED for path in self.path.glob(pattern)}
-        return sorted(path for path in found if path.is_file() and path.name != ORIGIN)
+        if (self.path / "tokenizer.json").is_file():  # says all that a vocabulary would
+            found = {path for path in found if path.suffix != ".model"}
+        return sorted(path for path in found if path.is_file())
 
     @cached_property
     def origin(self) -> str | None:

@@ -16,6 +16,7 @@ from nlptl.encoders.cache import without_cache
 from nlptl.estimators.bulk.labelled import check_columns, label_piece, text_columns
 from nlptl.estimators.bulk.parts import Output
 from nlptl.estimators.kinds import load_any
+from nlptl.estimators.storing.publishing import place_of
 from nlptl.estimators.text_model import TextModel
 from nlptl.storage.hashing import fingerprint, sha256_of
 from nlptl.storage.manifest import read_manifest
@@ -68,7 +69,7 @@ class BulkJob:
         if not Path(self.data).is_file():
             raise InputError(f"There is no file {self.data!r}. Check the path.")
         return {
-            "model": fingerprint(read_manifest(Path(self.model))["files"]),
+            "model": fingerprint(read_manifest(place_of(self.model))["files"]),
             "data": sha256_of(Path(self.data)),
             "text_column": list(self.text_column),
             "chunk_rows": self.chunk_rows,

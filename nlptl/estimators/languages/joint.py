@@ -26,6 +26,7 @@ from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.evaluation.intervals import Interval, bootstrap_interval
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.manifest import verify_manifest, write_manifest
+from nlptl.training.processes import from_main
 
 JOINT, ALONE = "joint", "alone"
 _LISTED = "languages.json"
@@ -141,6 +142,8 @@ class LanguageClassifier(Published, NestedParams):
         """
         self._check()
         rows = _Labelled.read(texts, labels, languages)
+        if items is not None and len(items) != len(rows.rows):
+            raise InputError(f"Got {len(rows.rows)} texts and {len(items)} items.")
         judged = self._judged(sorted(set(rows.languages.tolist())))
         seen, held = self._split(rows, items)
         joint = self._fitted(rows.take(seen), weigh=True)
@@ -151,7 +154,7 @@ class LanguageClassifier(Published, NestedParams):
                 standings[language] = self._standing(language, joint, *parts)
             else:
                 standings[language] = LanguageStanding(language, 0, None, None, None, JOINT)
-        self.joint_ = self._fitted(rows, weigh=True)
+        self.joint_ = self._fitted(rows, weigh=True) if len(held) else joint
         everything = np.arange(len(rows.rows))
         self.models_ = {
             language: self.joint_
@@ -291,7 +294,8 @@ class LanguageClassifier(Published, NestedParams):
             len(held.rows),
             seed=self.seed,
         )
-        kept = JOINT if means[0] >= means[1] else ALONE
+        # Of several processes the first one decides: sums may differ in the last digits.
+        kept = from_main(lambda: JOINT if means[0] >= means[1] else ALONE)
         return LanguageStanding(language, len(held.rows), means[0], means[1], gain, kept)
 
     def _parts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,8 @@ from nlptl.data.labels import LabelCodec, as_values, values_at
 from nlptl.data.rows import as_rows
 from nlptl.encoders.bilingual.reading import Reading, reading_of
 from nlptl.encoders.contextual.encoder import TransformerEncoder
-from nlptl.evaluation.intervals import Interval, bootstrap_interval
+from nlptl.estimators.languages.joint import LanguageClassifier
+from nlptl.evaluation.intervals import Interval, bootstrap_interval, share_interval
 from nlptl.evaluation.scores import accuracy, macro_f1
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def score_languages(
 
     Parameters
     ----------
-    model : TextClassifier
+    model : TextClassifier or LanguageClassifier
         Fitted, or anything with ``predict``.
     texts, labels : sequence of length n
         As for ``model.predict``; one label a text.
@@ -152,14 +153,17 @@ def score_languages(
     missing = sorted(named - set(told))
     if missing:
         raise InputError(f"No text is in {missing[0]!r}: there are {sorted(set(told))}.")
+    single = [one for one in sorted(set(told)) if told.count(one) < 2]
+    if single:
+        raise InputError(f"There is one text in {single[0]!r}: nothing can be said of so few.")
     places = {one: np.flatnonzero(np.array(told) == one) for one in sorted(set(told))}
-    parts = {one: _Part.of(model, rows, truth, some) for one, some in places.items()}
+    parts = {one: _Part.of(model, rows, truth, some, one) for one, some in places.items()}
     scores = [
         LanguageScore(
             one,
             len(places[one]),
-            part.interval(accuracy),
-            part.interval(macro_f1),
+            part.share(),
+            part.macro_f1(),
             None if source in (None, one) else parts[str(source)].above(part),
             _behind(part, (own or {}).get(one), rows.take(places[one])),
             _reading(model, rows.take(places[one]).texts),
@@ -179,18 +183,21 @@ class _Part:
     codes: IntArray
 
     @classmethod
-    def of(cls, model: Any, rows: Any, truth: Any, some: IntArray) -> _Part:
+    def of(cls, model: Any, rows: Any, truth: Any, some: IntArray, language: str) -> _Part:
         own = list(values_at(truth, some))
-        return cls(own, *_coded(own, model.predict(rows.take(some))))
+        return cls(own, *_coded(own, _said(model, rows.take(some), language)))
 
     def right(self, rows: IntArray) -> float:
         return accuracy(self.codes[rows], self.said[rows])
 
-    def interval(self, figure: Callable[[IntArray, IntArray], float]) -> Interval:
-        def of(rows: IntArray) -> float:
-            return figure(self.codes[rows], self.said[rows])
+    def share(self) -> Interval:
+        return share_interval(int((self.codes == self.said).sum()), len(self.codes))
 
-        return bootstrap_interval(of, lambda _: 0.0, len(self.codes), seed=_SEED)
+    def macro_f1(self) -> Interval:
+        def figure(rows: IntArray) -> float:
+            return macro_f1(self.codes[rows], self.said[rows])
+
+        return bootstrap_interval(figure, lambda _: 0.0, len(self.codes), seed=_SEED)
 
     def above(self, other: _Part) -> Interval:
         """Give by how much this is above one of other rows: each is drawn by itself."""
@@ -204,6 +211,13 @@ class _Part:
         value = everything - other.right(np.arange(len(other.codes)))
         low, high = np.percentile(apart, [2.5, 97.5])
         return Interval(value, float(low), float(high))
+
+
+def _said(model: Any, rows: Any, language: str) -> Any:
+    """Ask a model, telling one for several languages which it is."""
+    if isinstance(model, LanguageClassifier):
+        return model.predict(rows, [language] * len(rows))
+    return model.predict(rows)
 
 
 def _coded(truth: list[Any], said: Any) -> tuple[IntArray, IntArray]:

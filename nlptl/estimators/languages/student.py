@@ -18,7 +18,7 @@ from nlptl.base.specs import NestedParams
 from nlptl.data.languages.parallel import ParallelText
 from nlptl.data.targets import Targets
 from nlptl.encoders.bilingual.retrieval import share_found
-from nlptl.encoders.bilingual.vocabulary import NewVocabulary
+from nlptl.encoders.bilingual.vocabulary import MADE, NewVocabulary
 from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.contextual.shelf import empty_shelf
 from nlptl.estimators.fitting.body import Body
@@ -94,7 +94,8 @@ class LanguageStudent(NestedParams):
     encoder_ : TransformerEncoder
         With the weights of the student, in memory.
     before_, after_ : dict of str to Retrieval
-        Of each language, on up to 1,000 pairs that were held out, by teacher and student.
+        Of each language of which pairs were held out (a thousand a language in the mean, at most
+        a tenth of all), by teacher and student.
     history_ : History
 
     References
@@ -217,7 +218,7 @@ class LanguageStudent(NestedParams):
             return teacher
         given = self.vocabulary
         vocabulary = NewVocabulary(given) if isinstance(given, int) else given
-        told = [teacher.fingerprint, repr(vocabulary), seen.rows(), self.seed]
+        told = [MADE, teacher.fingerprint, repr(vocabulary), seen.rows(), self.seed]
         folder = cache_root() / "vocabularies" / fingerprint(told)
 
         def made() -> str:

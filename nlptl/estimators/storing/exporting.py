@@ -99,6 +99,12 @@ class _Parts:
     labels: list[str]
     several: bool
 
+    @property
+    def _base(self) -> str:
+        """Where peft finds what the adapter stands beside: on the Hub, else in a folder here."""
+        folder = self.encoder.folder
+        return folder.origin or str(folder.name)
+
     def write_transformers(self, folder: Path) -> None:
         """Write the model that transformers itself would have trained.
 
@@ -136,7 +142,7 @@ class _Parts:
                 "The adapter stands beside an encoder that was tuned before, which peft could not "
                 "find. Write format='transformers', or save the model."
             )
-        told = {**adapter.config, "base_model_name_or_path": str(self.encoder.folder.name)}
+        told = {**adapter.config, "base_model_name_or_path": self._base}
         arrays = dict(adapter.arrays)
         if self._is_stock:
             model = self._classifier()

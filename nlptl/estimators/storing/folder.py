@@ -44,7 +44,7 @@ def save_model(model: TextModel, folder: Path, *, notes: dict[str, Any] | None =
     refuse_foreign(folder)
     with new_folder(folder) as draft:
         save_arrays(draft / _ARRAYS, model.fitted_.scorer.arrays())
-        described = {**_describe(model, draft), "notes": notes or model.notes_}
+        described = {**_describe(model, draft), "notes": model.notes_ if notes is None else notes}
         write_described(draft, model.kind, described)
         _prove(model, draft)
     return folder

@@ -10,20 +10,22 @@ from typing import Any
 
 from typing_extensions import Self
 
-from nlptl.base.errors import ConfigError
+from nlptl.base.errors import ConfigError, HubError
 from nlptl.base.names import suggest
 from nlptl.encoders.contextual.encoder import TransformerEncoder
+from nlptl.estimators.storing.exporting import FORMATS
 from nlptl.estimators.storing.folder import versions
 from nlptl.evaluation.intervals import share_interval
+from nlptl.hub.client import check_name, is_name
 from nlptl.hub.fetching import fetch_folder
 from nlptl.hub.publishing import Publication, publish_folder
 from nlptl.reports.card import CardFacts, Evaluation, model_card
 from nlptl.storage.manifest import write_manifest
+from nlptl.training.processes import from_main
 
 _TOLD = (
     "dataset",
     "encoder",
-    "example",
     "format",
     "languages",
     "license",
@@ -32,6 +34,8 @@ _TOLD = (
     "verdict",
 )
 """What an author may tell of a model in the card."""
+
+_EXAMPLE = "The order arrived late."
 
 
 class Published:
@@ -59,7 +63,7 @@ class Published:
             Rows that the model has not seen: the card tells what it is worth on them.
         about : mapping, optional
             For the card: ``license``, ``languages`` (a list of ISO 639-1 codes), ``dataset`` (what
-            the rows of ``test`` are called), ``says``, ``example``, ``encoder``, ``transfer``,
+            the rows of ``test`` are called), ``says``, ``encoder``, ``transfer``,
             ``verdict``.
         format : {"nlptl", "transformers", "peft"}
             The model as it is saved; or as ``export`` writes it, for those without nlptl.
@@ -75,12 +79,20 @@ class Published:
         HubError
             If the Hub cannot be reached or refuses; nothing is half-published.
         """
-        with tempfile.TemporaryDirectory() as place:
-            folder = _written(self, Path(place) / "model", format)
-            told = {"format": format, **(about or {})}
-            card = model_card(facts_of(self, repo, test=test, about=told))
-            (folder / "README.md").write_text(card, encoding="utf-8")
-            return publish_folder(folder, repo, private=private, dry_run=dry_run)
+        check_name(repo)
+        if format not in ("nlptl", *FORMATS):
+            raise ConfigError(f"format={format!r} is not known. {suggest(format, FORMATS)}")
+        told = {"format": format, **(about or {})}
+        card = model_card(facts_of(self, repo, test=test, about=told))
+
+        def published() -> dict[str, Any]:
+            with tempfile.TemporaryDirectory() as place:
+                folder = _written(self, Path(place) / "model", format)
+                (folder / "README.md").write_text(card, encoding="utf-8")
+                done = publish_folder(folder, repo, private=private, dry_run=dry_run)
+            return done.to_json()
+
+        return Publication.from_json(from_main(published))
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, *, revision: str | None = None) -> Self:
@@ -109,21 +121,45 @@ class Published:
 def place_of(name_or_path: str | Path, *, revision: str | None = None) -> Path:
     """Give the folder of a model: the one named, or that of a model on the Hub."""
     path = Path(name_or_path).expanduser()
-    named = isinstance(name_or_path, str) and name_or_path.count("/") == 1
-    if path.is_dir() or not named or name_or_path[0] in "./~":  # type: ignore[index]
+    if path.is_dir() or isinstance(name_or_path, Path) or not is_name(name_or_path):
         return path
-    return fetch_folder(str(name_or_path), revision=revision)
+    try:
+        return fetch_folder(name_or_path, revision=revision)
+    except HubError as problem:
+        raise HubError(f"There is no folder {name_or_path!r}. {problem}") from problem
 
 
 def _written(model: Any, folder: Path, format: str) -> Path:  # noqa: A002
     """Write a model as it is to be published, with its manifest."""
+    _check_entailment(model)
     if format == "nlptl":
-        return Path(model.save(folder))
+        if not hasattr(model, "notes_"):
+            return Path(model.save(folder))
+        run = model.notes_.get("run", {})  # files and folders of a run are nobody else's business
+        kept = {"run": {name: value for name, value in run.items() if "column" in name}}
+        return Path(model.save(folder, notes=kept if run else {}))
     if not hasattr(model, "fitted_") or not hasattr(model, "export"):
         raise ConfigError(f"format={format!r} is for classifiers of one task.")
+    if format == "peft" and model.fitted_.features.encoder.folder.origin is None:
+        raise ConfigError(
+            "peft finds what an adapter stands beside by its name on the Hub, and this encoder "
+            "came from a folder. Publish format='nlptl', or LoRA(merge=True) as 'transformers'."
+        )
     model.export(folder, format=format)
     write_manifest(folder, kind=f"export for {format}", version=version("nlptl"))
     return folder
+
+
+def _check_entailment(model: Any) -> None:
+    """Refuse a model that reads something from a folder of this machine."""
+    given = getattr(model, "transfer_", None)
+    for one in given if isinstance(given, list | tuple) else [given]:
+        place = getattr(one, "entailment", None)
+        if place is not None and Path(str(place)).expanduser().is_dir():
+            raise ConfigError(
+                f"The model reads an entailment model from the folder {str(place)!r}, which nobody "
+                "else has. Publish that first, and give its name."
+            )
 
 
 def facts_of(
@@ -149,16 +185,29 @@ def facts_of(
 
 def _own_facts(model: Any) -> dict[str, Any]:
     """Tell what a model of one task is made of; of others what they have in common."""
-    fitted = getattr(model, "fitted_", None)
+    fitted, named = getattr(model, "fitted_", None), sorted(getattr(model, "models_", {}))
+    if hasattr(model, "joint_"):
+        call = f'model.predict(["{_EXAMPLE}"], ["{named[0]}"])'
+        own = {"call": call, "command": False, "languages": named}
+        return {**_own_facts(model.joint_), **own}
     if fitted is None:
-        named = ", ".join(sorted(getattr(model, "models_", {})))
-        return {"task": "text-classification", "says": f"Answers several questions: {named}."}
+        encoder = model.shared_
+        return {
+            "says": f"Answers several questions: {', '.join(named)}.",
+            "encoder": _described(encoder),
+            "base_model": encoder.folder.origin,
+        }
     numeric = not hasattr(model, "classes_")
     encoder, audit = fitted.features.encoder, model.audit_
     classes = [str(label) for label in ([] if numeric else model.classes_.tolist())]
     verdict = model.transfer_verdict_
+    pairs = fitted.probe.are_pairs
     return {
-        "task": "text-classification",
+        "task": None if numeric else "text-classification",
+        "call": f'model.predict([("{_EXAMPLE}", "{_EXAMPLE}")])' if pairs else None,
+        "command": not pairs,
+        "stock": isinstance(encoder, TransformerEncoder)
+        and encoder.chosen_pooling.tokens == "stock",
         "says": "Gives a number for a text." if numeric else f"Sorts texts into: {_few(classes)}.",
         "encoder": _described(encoder),
         "base_model": encoder.folder.origin if isinstance(encoder, TransformerEncoder) else None,

@@ -47,7 +47,7 @@ _TASKS = "tasks"
 _HEAD, _OWN, _ADAPTER = "head.safetensors", "encoder.safetensors", "adapter"
 
 
-def save_tasks(model: MultiTaskModel, folder: Path, *, notes: dict[str, Any]) -> Path:
+def save_tasks(model: MultiTaskModel, folder: Path, *, notes: dict[str, Any] | None) -> Path:
     """Write a fitted model into a folder and prove that it reads back equal."""
     refuse_foreign(folder)
     with new_folder(folder) as draft:
@@ -61,7 +61,7 @@ def save_tasks(model: MultiTaskModel, folder: Path, *, notes: dict[str, Any]) ->
             "options": _options(model),
             "affinity": model.affinity_.to_json(),
             "steps": model.steps_,
-            "notes": notes or model.notes_,
+            "notes": model.notes_ if notes is None else notes,
         }
         write_described(draft, model.kind, described)
         _prove(model, draft)

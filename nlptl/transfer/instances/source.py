@@ -14,10 +14,10 @@ class SourceRows(Spec):
     """Learn from labelled rows of another domain or language too, each counting less.
 
     The rows are given to ``fit`` as ``source``; those at hand, the target, are the ones that a
-    model is made for, and held against. It stands beside ``Frozen`` or ``Contrastive``, where
-    the head learns from all rows and features from the target's alone. Rows of the two together,
-    weighed or not, are hard to beat where the target has few labels [1]_; where the source is too
-    far they hurt: ``judge`` with ``given={name: {"source": ...}}`` holds a model with them
+    model is made for, and held against. It stands beside ``Frozen`` or ``Contrastive``; what
+    learns from rows or reads their texts does so with those of the source too. Rows of the two
+    together, weighed or not, are hard to beat where the target has few labels [1]_; where the
+    source is too far they hurt: ``judge`` with ``given={name: {"source": ...}}`` holds a model with them
     against one without.
 
     Parameters

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from nlptl.encoders.bilingual import lexicon
 from nlptl.encoders.bilingual.lexicon import mean_vectors, translations
 
 
@@ -40,6 +41,12 @@ def test_a_word_counts_once_a_sentence_and_late_ones_are_not_read():
     np.testing.assert_allclose(counts[2], [1 / 3, 1 / 3])
     late = translations([[0] * 64 + [1]], [[2]], n_words=2, n_others=3, rounds=1).toarray()
     np.testing.assert_allclose(late[2], [1 / 2, 0])
+
+
+def test_memory_is_bounded_by_leaving_sentences_out(corpus, monkeypatch):
+    whole = translations(*corpus, n_words=30, n_others=61).sum()
+    monkeypatch.setattr(lexicon, "_MOST_ENTRIES", 100)
+    assert 0 < translations(*corpus, n_words=30, n_others=61).sum() < 0.1 * whole
 
 
 def test_nothing_comes_of_nothing():

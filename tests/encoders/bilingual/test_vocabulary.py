@@ -157,6 +157,16 @@ def test_other_ways_to_cut_words_are_refused(tiny_encoder, pairs, tmp_path):
         NewVocabulary(0)
 
 
+def test_tokens_beside_the_vocabulary_are_not_run_over(pairs, tmp_path):
+    folder = word_pieces(tmp_path / "old")
+    tokenizer = TransformerEncoder(folder).folder.tokenizer
+    tokenizer.add_tokens(["[URL]"])
+    tokenizer.save_pretrained(folder)
+    fresh = shutil.copytree(folder, tmp_path / "fresh")
+    with pytest.raises(ConfigError, match="beside its vocabulary"):
+        NewVocabulary().extend(TransformerEncoder(fresh), pairs, tmp_path / "new")
+
+
 def test_pieces_that_occur_in_the_first_language_are_left_out(tmp_path):
     encoder = TransformerEncoder(word_pieces(tmp_path / "old"), dtype="float32", cache=None)
     pairs = ParallelText(["peter cat"] * 6, ["peter katze"] * 6, ["de"] * 6)

@@ -127,6 +127,7 @@ def test_a_multilingual_encoder_is_taken_by_its_name(any_encoder, rows):
         ({"held_share": 1.0}, {}, ConfigError, "held_share"),
         ({"gate": ["it"]}, {}, InputError, "'it'"),
         ({}, {"languages": ["en"]}, InputError, "1 languages"),
+        ({}, {"items": [1, 2]}, InputError, "2 items"),
         ({}, {"labels": np.ones((500, 2))}, InputError, "one label"),
     ],
 )

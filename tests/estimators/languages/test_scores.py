@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from nlptl import TextClassifier, TfidfEncoder, score_languages, support_requests
+from nlptl import (
+    LanguageClassifier,
+    TextClassifier,
+    TfidfEncoder,
+    score_languages,
+    support_requests,
+)
 from nlptl.base.errors import InputError
 
 
@@ -36,7 +42,7 @@ def test_each_language_has_its_score_and_its_gap(rows):
     english, german = found["en"], found["de"]
     assert (english.rows, german.rows) == (100, 80)
     assert english.accuracy.value == 0.9 and german.accuracy.value == 0.5
-    assert english.accuracy.low == pytest.approx(0.84, abs=0.02) and english.gap is None
+    assert english.accuracy.low == pytest.approx(0.826, abs=0.001) and english.gap is None
     assert german.gap.value == pytest.approx(0.4)
     wide = 1.96 * np.sqrt(0.9 * 0.1 / 100 + 0.5 * 0.5 / 80)
     assert german.gap.low == pytest.approx(0.4 - wide, abs=0.03)
@@ -51,6 +57,20 @@ def test_a_model_of_the_language_is_compared_on_the_same_rows(rows):
     right = Said(dict(zip(texts, labels, strict=True)))
     behind = score_languages(model, texts, labels, languages, own={"de": right})["de"].behind
     assert behind.value == 0.5 and 0.35 < behind.low < behind.high < 0.65
+
+
+def test_all_right_is_not_for_certain(rows):
+    texts, labels, languages, _ = rows
+    right = Said(dict(zip(texts, labels, strict=True)))
+    found = score_languages(right, texts, labels, languages)["de"].accuracy
+    assert found.value == 1 and 0.9 < found.low < 1
+
+
+def test_a_model_of_several_languages_is_told_which_it_is(rows):
+    *given, _ = rows
+    several = LanguageClassifier(TextClassifier(TfidfEncoder()), gate=["de"]).fit(*given)
+    found = score_languages(several, *given)
+    assert found["de"].accuracy.value == several.models_["de"].score(given[0][100:], given[1][100:])
 
 
 def test_languages_need_no_source(rows):
@@ -90,6 +110,7 @@ def test_a_classifier_is_scored_with_what_its_tokenizer_leaves(tiny_encoder):
     [
         ({"languages": ["en"]}, InputError, "1 languages"),
         ({"source": "fr"}, InputError, "'fr'"),
+        ({"languages": ["it"] + ["en"] * 179}, InputError, "one text in 'it'"),
         ({"own": {"it": None}}, InputError, "'it'"),
         ({"labels": [["a"]] * 180}, InputError, "one label"),
     ],

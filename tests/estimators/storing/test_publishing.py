@@ -1,4 +1,6 @@
+import copy
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -124,7 +126,8 @@ def test_a_folder_a_name_and_a_path_are_told_apart(hub, model, tmp_path):
     assert place_of("./user/name").as_posix() == "user/name"
     model.push_to_hub(REPO)
     assert load_every(REPO).predict(ASKED).tolist() == model.predict(ASKED).tolist()
-    with pytest.raises(HubError, match="no such repository"):
+    assert place_of("model/").as_posix() == "model" and place_of("C:/model").name == "model"
+    with pytest.raises(HubError, match="no folder .* no such repository"):
         TextClassifier.from_pretrained("user/nothing")
     with pytest.raises(StorageError, match="not a text-regressor"):
         TextRegressor.from_pretrained(REPO)
@@ -149,14 +152,73 @@ def test_others_read_what_was_published_for_them(hub, tiny_encoder, tmp_path):
         TextClassifier.from_pretrained(REPO)
 
 
-def test_an_adapter_is_published_for_peft(hub, tiny_encoder):
+def test_an_adapter_is_published_for_peft(hub, tiny_encoder, tmp_path):
     own = TransformerEncoder(tiny_encoder, cache=None)
     transfer = LoRA(rank=2, merge=False)
     clf = TextClassifier(own, transfer=transfer, training=SHORT, device="cpu").fit(TEXTS, LABELS)
-    clf.push_to_hub(REPO, format="peft")
-    card = ModelCard(hub.files(REPO)["README.md"].decode())
-    assert card.data.library_name == "peft" and "AutoPeftModel" in card.text
-    assert "adapter_model.safetensors" in hub.files(REPO)
+    with pytest.raises(ConfigError, match="by its name on the Hub"):
+        clf.push_to_hub(REPO, format="peft")
+    known = shutil.copytree(tiny_encoder, tmp_path / "known")
+    (known / "origin.json").write_text('{"name": "org/tiny"}')
+    clf.encoder = TransformerEncoder(known, cache=None)
+    clf.fit(TEXTS, LABELS).push_to_hub(REPO, format="peft")
+    files = hub.files(REPO)
+    card = ModelCard(files["README.md"].decode())
+    assert card.data.library_name == "peft" and card.data.base_model == "org/tiny"
+    assert "ForFeatureExtraction" in card.text, "its pooling is not that of transformers"
+    assert json.loads(files["adapter_config.json"])["base_model_name_or_path"] == "org/tiny"
+    assert not [path for path, content in files.items() if str(tmp_path).encode() in content]
+
+
+def test_what_a_run_was_made_from_is_not_published(hub, model, tmp_path):
+    run = {"label_column": "mood", "data": "/home/me/secret.csv"}
+    loaded = TextClassifier.load(model.save(tmp_path / "model", notes={"run": run}))
+    loaded.push_to_hub(REPO)
+    told = hub.files(REPO)["model.json"].decode()
+    assert "secret" not in told and "mood" in told
+    assert loaded.notes_["run"] == run
+
+
+def test_stray_files_of_an_encoder_stay_at_home(hub, tiny_encoder, tmp_path):
+    own = shutil.copytree(tiny_encoder, tmp_path / "own")
+    for name in ("train.txt", "trainer_state.json"):
+        (own / name).write_text("secret")
+    clf = TextClassifier(TransformerEncoder(own, cache=None)).fit(TEXTS, LABELS)
+    clf.push_to_hub(REPO)
+    assert not any(b"secret" in content for content in hub.files(REPO).values())
+    assert TextClassifier.from_pretrained(REPO).predict(ASKED).size == 2
+
+
+def test_a_vocabulary_of_sentencepiece_is_no_hindrance(hub, tiny_encoder, tmp_path):
+    own = shutil.copytree(tiny_encoder, tmp_path / "own")
+    (own / "sentencepiece.bpe.model").write_bytes(b"pieces")
+    clf = TextClassifier(TransformerEncoder(own, cache=None)).fit(TEXTS, LABELS)
+    assert clf.push_to_hub(REPO).changed
+    assert not any(path.endswith(".model") for path in hub.files(REPO))
+
+
+def test_a_card_shows_a_call_that_runs(hub, model):
+    pairs = TextClassifier(TfidfEncoder()).fit([("a", "b"), ("c", "d")] * 4, [0, 1] * 4)
+    several = LanguageClassifier(TextClassifier(TfidfEncoder()), gate=False)
+    several.fit(TEXTS, LABELS, ["en"] * len(TEXTS))
+    for name, one in (("plain", model), ("pairs", pairs), ("languages", several)):
+        one.push_to_hub(f"user/{name}")
+        card = ModelCard(hub.files(f"user/{name}")["README.md"].decode())
+        code = card.text.split("```python\n")[1].split("```")[0]
+        exec(compile(code, name, "exec"), {})
+        assert ("nlptl predict" in card.text) == (name == "plain")
+        assert "``" not in card.text.replace("```", "")
+    assert "Sorts texts into" in card.text and card.data.language == ["en"]
+    numbers = TextRegressor(TfidfEncoder()).fit(["a", "b", "a b"], [1.0, 2.0, 3.0])
+    numbers.push_to_hub("user/numbers")
+    assert ModelCard(hub.files("user/numbers")["README.md"].decode()).data.pipeline_tag is None
+
+
+def test_an_entailment_model_in_a_folder_is_named(model, tiny_encoder):
+    model = copy.copy(model)
+    model.transfer_ = [Frozen(), LabelMeaning(entailment=str(tiny_encoder))]
+    with pytest.raises(ConfigError, match="entailment"):
+        model.push_to_hub(REPO, dry_run=True)
 
 
 def test_a_changed_byte_on_the_way_is_found(hub, model):
