@@ -28,6 +28,7 @@ has one:
 --quick takes German alone, and 100 steps of a student.
 """
 
+import json
 import sys
 import time
 import warnings
@@ -58,11 +59,14 @@ from nlptl.encoders.bilingual.alignment import WordAlignment
 from nlptl.encoders.bilingual.mapping import Centring
 from nlptl.encoders.static.store import VectorStore
 from nlptl.encoders.static.training import OwnVectors
+from nlptl.estimators.languages.student import retrieval
 from nlptl.evaluation.intervals import paired_interval
+from nlptl.storage.places import cache_root
 
 LANGUAGES = ("de", "fr", "es")
 SOURCES = ("tatoeba_pairs", "bible", "multi30k", "ted_iwslt2017", "opennmt_sample")
-PIECES, STEPS, FEW_STEPS = 20_000, 4_500, 600
+TWEETS = {"en": "english", "de": "german", "fr": "french", "es": "spanish"}
+PIECES, STEPS, FEW_STEPS = 20_000, 1_500, 600
 VECTORS = OwnVectors("word2vec", dimension=100, epochs=5, min_count=2)
 
 
@@ -103,30 +107,48 @@ def compare_words(languages: tuple[str, ...], report: Report, kept: Kept) -> Non
 
 def distilled(languages: tuple[str, ...], pieces: int | None, steps: int) -> dict:
     """Teach languages, and measure what a classifier that learnt English does with them."""
-    pairs, figures = translations(languages), {}
     teacher = TransformerEncoder(cache=None)
-    training = TrainingConfig(epochs=3, max_steps=steps)
-    began = time.perf_counter()
-    student = LanguageStudent(teacher, vocabulary=pieces, training=training).fit(pairs)
-    figures["minutes"] = (time.perf_counter() - began) / 60
-    figures["threads"], figures["pairs"] = torch.get_num_threads(), len(pairs)
+    student, figures = taught(teacher, languages, pieces, steps)
     seen, home = sib("train", "en"), tests("en")
     clf = TextClassifier(teacher, transfer=Frozen("top")).fit(*columns(seen))
-    reads = clf.with_encoder(student.encoder_)
+    reads = clf.with_encoder(student)
     figures["en before"], figures["en after"] = clf.score(*home), reads.score(*home)
     for language in languages:
         asked = tests(language)
         figures[f"{language} before"] = clf.score(*asked)
         figures[f"{language} after"] = reads.score(*asked)
-        figures[f"{language} retrieval"] = student.score(retrieval_test(language))
-        figures |= with_labels(language, student.encoder_, asked)
-    tweets = read("umsab", "train").query("language == 'en'")
-    clf = TextClassifier(teacher, transfer=Frozen("top")).fit(*columns(tweets))
-    for name, one in (("before", clf), ("after", clf.with_encoder(student.encoder_))):
-        for language in ("en", *(set(languages) & {"de", "fr", "es"})):
-            asked = columns(read("umsab", "test").query("language == @language"))
+        found = retrieval(student, ParallelText.read(retrieval_test(language)))
+        figures[f"{language} retrieval"] = found[""].mean
+        figures |= with_labels(language, student, asked)
+    clf = TextClassifier(teacher, transfer=Frozen("top")).fit(*tweets("train", "en"))
+    for name, one in (("before", clf), ("after", clf.with_encoder(student))):
+        for language in ("en", *(one for one in languages if one in TWEETS)):
+            asked = tweets("test", language)
             figures[f"{language} tweets {name}"] = one.evaluate(*asked)["macro_f1"]
     return figures
+
+
+def taught(teacher: TransformerEncoder, languages: tuple[str, ...], pieces, steps: int):
+    """Give a student that was taught languages, and what it took; it is kept in the cache."""
+    name = "-".join(["student", *languages, str(pieces), str(steps)])
+    place = cache_root() / "benchmarks" / name
+    told = place / "took.json"
+    if not told.is_file():
+        pairs = translations(languages)
+        training = TrainingConfig(epochs=3, max_steps=steps)
+        began = time.perf_counter()
+        student = LanguageStudent(teacher, vocabulary=pieces, training=training).fit(pairs)
+        minutes = (time.perf_counter() - began) / 60
+        student.save(place)
+        took = {"minutes": minutes, "threads": torch.get_num_threads(), "pairs": len(pairs)}
+        told.write_text(json.dumps(took))
+    return TransformerEncoder(place), json.loads(told.read_text())
+
+
+def tweets(split: str, language: str) -> tuple[list[str], list[str]]:
+    """Give tweets of one language and their labels."""
+    table = read("umsab", split)
+    return columns(table[table["language"] == TWEETS[language]])
 
 
 def with_labels(language: str, encoder: TransformerEncoder, asked: tuple[list, list]) -> dict:
