@@ -171,7 +171,7 @@ def test_an_adapter_is_published_for_peft(hub, tiny_encoder, tmp_path):
 
 
 def test_what_a_run_was_made_from_is_not_published(hub, model, tmp_path):
-    run = {"label_column": "mood", "data": "/home/me/secret.csv"}
+    run = {"label_column": "mood", "data": "/srv/secret.csv"}
     loaded = TextClassifier.load(model.save(tmp_path / "model", notes={"run": run}))
     loaded.push_to_hub(REPO)
     told = hub.files(REPO)["model.json"].decode()
