@@ -41,9 +41,9 @@ class MultiTaskModel(Published, NestedParams):
 
     The tasks may be of different kinds (one label, several, an order, numbers; of texts or of
     pairs), each with data, head and figure of its own. They are learnt by the plain sum of losses
-    that are made comparable [1]_; then each task is held against itself learnt alone, and against
-    a short training of its own that goes on from the joint encoder, on rows that none of them
-    saw. The best of the three answers for the task.
+    that are made comparable [1]_; then each task is held against itself learnt alone, against a
+    head on the encoder as it came, and against a short training of its own that goes on from the
+    joint encoder, on rows that none of them saw. The best of the four answers for the task.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ class MultiTaskModel(Published, NestedParams):
         Losses are summed, or weighed by a noise that is learnt, or gradients that work against
         each other are freed of what does (for which ``Mixing(mixed=True)`` is taken).
     gate : bool or list of str
-        Hold the tasks, or those named, against themselves alone and polished; for others the
-        joint encoder answers.
+        Hold the tasks, or those named, against themselves alone, frozen and polished; for others
+        the joint encoder answers.
     training : TrainingConfig or None
         As in ``TextClassifier``. A task that is no better after ``patience`` epochs is not learnt
         from any more.

@@ -49,7 +49,7 @@ class Rung:
     seconds: float
 
 
-_VARIANTS = ("joint", "polished", "alone")
+_VARIANTS = ("joint", "frozen", "polished", "alone")
 
 
 def comparison_table(title: str, rungs: Sequence[Rung]) -> Table:
@@ -116,7 +116,7 @@ def standings_table(
         Of test rows, where there are some.
     """
     table = _table("Tasks, on rows held out", "task", "figure")
-    for heading in ("joint", "polished", "alone", "gain"):
+    for heading in (*_VARIANTS, "gain"):
         table.add_column(heading, justify="right")
     table.add_column("together")
     table.add_column("kept")

@@ -52,7 +52,7 @@ SINGLE = ("sst2", "trec", "tweet_emotion", "cola")
 SECRET = ("cola", "rte")
 LATER = "tweet_irony"
 MOST, FEW, QUICK = 1_500, 200, 300
-VARIANTS = ("joint", "polished", "alone", "kept")  # small: kept has learnt from all rows
+VARIANTS = ("joint", "frozen", "polished", "alone", "kept")  # small: kept has learnt from all rows
 
 
 def main() -> int:

@@ -97,7 +97,7 @@ def test_the_gate_keeps_the_best_variant_of_each_task(tiny_encoder, support):
     training = TrainingConfig(max_steps=8, refit=False)
     model = model_of(tiny_encoder, tasks, gate=True, training=training).fit(data)
     for name, standing in model.standings_.items():
-        assert set(standing.figures) == {"joint", "polished", "alone"}
+        assert set(standing.figures) == {"joint", "frozen", "polished", "alone"}
         best = (min if name == "length" else max)(standing.figures.values())
         assert standing.figures[standing.kept] == best
         assert standing.says in (HELPS, HURTS, UNCLEAR) and standing.rows >= 60
@@ -111,7 +111,7 @@ def test_the_gate_keeps_the_best_variant_of_each_task(tiny_encoder, support):
 def test_only_the_tasks_that_are_named_are_held_against_themselves_alone(tiny_encoder, data):
     some = {name: data[name] for name in ("kind", "length")}
     model = model_of(tiny_encoder, {n: TASKS[n] for n in some}, gate=["kind"]).fit(some)
-    assert set(model.variants_["kind"]) == {"joint", "polished", "alone"}
+    assert set(model.variants_["kind"]) == {"joint", "frozen", "polished", "alone"}
     assert set(model.variants_["length"]) == {"joint"}
     assert model.standings_["length"].kept == "joint"
     with pytest.raises(ConfigError, match="gate names 'kin'"):

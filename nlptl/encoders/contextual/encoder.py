@@ -290,11 +290,8 @@ class TransformerEncoder(Spec):
 
     def _encode(self, folder: EncoderFolder, pooling: Pooling, texts: Sequence[Text]) -> FloatArray:
         from nlptl.encoders.contextual.forward import pooled_states
-        from nlptl.encoders.contextual.shelf import load_encoder
 
-        loaded = self.weights or load_encoder(
-            folder, dtype=self.dtype, device=self.device, stock=pooling.tokens == "stock"
-        )
+        loaded = self.loaded()
         windows = self.windows(texts)
         states = pooled_states(
             loaded, windows, layers=pooling.layers, pool=TOKEN_POOLINGS[pooling.tokens]
@@ -305,6 +302,15 @@ class TransformerEncoder(Spec):
         vectors = join_layers(joined, pooling)
         # Half precision holds all that bfloat16 computed; what is kept and what is given agree.
         return vectors.astype(np.float16 if loaded.dtype == "bfloat16" else np.float32)
+
+    def loaded(self) -> LoadedEncoder:
+        """Give the weights that texts are encoded with; those of a folder are read once."""
+        from nlptl.encoders.contextual.shelf import load_encoder
+
+        stock = self.chosen_pooling.tokens == "stock"
+        return self.weights or load_encoder(
+            self.folder, dtype=self.dtype, device=self.device, stock=stock
+        )
 
     def _settings(self, folder: EncoderFolder, pooling: Pooling) -> dict[str, Any]:
         parts = pooling.get_params() | {"layers": list(pooling.layers), "dimension": None}

@@ -21,8 +21,9 @@ from nlptl.estimators.tasks.joining import Joiner, Together
 from nlptl.estimators.tasks.parts import Part, held_share, read_part
 from nlptl.estimators.tasks.refitting import on_all_rows
 from nlptl.estimators.tasks.stepping import (
+    ALONE,
     JOINT,
-    VARIANTS,
+    POLISHED,
     Standing,
     agreed,
     figure_of,
@@ -221,7 +222,9 @@ def replayed(model: MultiTaskModel, further: Addition, replay: Mapping[str, Any]
     parts[further.name] = new = read_part(further.name, further.task, further.data, options)
     joiner = Joiner(parts, {}, model._mixing(), model.balance)
     together = joiner.fit()
-    variants = variants_of(new, together, names=VARIANTS if model.gate else (JOINT,))
+    # A head on the encoder as it was is how="head", and would have a second encoder kept.
+    names = (JOINT, POLISHED, ALONE) if model.gate else (JOINT,)
+    variants = variants_of(new, together, names=names)
     standing = agreed(new, variants, seed=model.seed)
     kept = dict.fromkeys(parts, JOINT) | {further.name: standing.kept}
     chosen = together.fitted | {further.name: variants[standing.kept]}

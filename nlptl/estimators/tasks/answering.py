@@ -118,7 +118,7 @@ def _weights(model: TextModel) -> Any:
 
 def _size(models: Iterable[TextModel], *, shared: bool) -> float:
     """Give the memory of the encoders of models, in MiB."""
-    loaded = [_weights(model) for model in models]
+    loaded = [model.fitted_.features.encoder.loaded() for model in models]
     counted = {id(one): one for one in loaded}.values() if shared else loaded
     weights = [weight for one in counted for weight in one.model.parameters()]
     return float(sum(weight.nbytes for weight in weights)) / _MIB

@@ -11,7 +11,7 @@ from nlptl.estimators.fitting.scoring import Fitted
 from nlptl.estimators.fitting.tuning import is_refitted
 from nlptl.estimators.tasks.joining import Joiner, Together
 from nlptl.estimators.tasks.parts import Part
-from nlptl.estimators.tasks.stepping import ALONE, JOINT, anew
+from nlptl.estimators.tasks.stepping import FROZEN, JOINT, POLISHED, anew
 
 
 def on_all_rows(
@@ -21,7 +21,7 @@ def on_all_rows(
 
     Tasks are learnt together a second time, on all rows, if one of those that go on from the
     joint encoder is small; the weights of both trainings are averaged. A small task that is kept
-    polished or alone is trained anew from there. How probabilities are read was told by the rows
+    in another way is trained anew, in that way. How probabilities are read was told by the rows
     while they were held out, and stays.
 
     Parameters
@@ -31,7 +31,7 @@ def on_all_rows(
         What it gave.
     chosen : mapping of str to Fitted
         The variant of each task that was kept.
-    kept : mapping of str to {"joint", "polished", "alone"}
+    kept : mapping of str to {"joint", "frozen", "polished", "alone"}
         Which one that is.
 
     Returns
@@ -41,7 +41,7 @@ def on_all_rows(
     """
     small = {name for name, part in joiner.parts.items() if _misses_rows(part)}
     shared = all(own.features.encoder is together.encoder for own in together.fitted.values())
-    if shared and any(kept[name] != ALONE for name in small):
+    if shared and any(kept[name] in (JOINT, POLISHED) for name in small):
         joined = _averaged(together, joiner.on_all_rows().fit())
     else:
         joined = together
@@ -51,7 +51,8 @@ def on_all_rows(
             found[name] = joined.fitted[name]
         elif name in small:
             again = anew(part, kept[name], joined)
-            found[name] = _read_as(again, chosen[name])
+            # A frozen task tells by splits of its rows how probabilities are to be read.
+            found[name] = again if kept[name] == FROZEN else _read_as(again, chosen[name])
     return found, joined
 
 

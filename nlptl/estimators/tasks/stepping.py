@@ -1,4 +1,4 @@
-"""Stepping aside: each task as it came out of the joint training, polished, and alone."""
+"""Stepping aside: each task as it came out of the joint training, frozen, polished, and alone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import numpy as np
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, IntArray
+from nlptl.data.rows import Rows
 from nlptl.estimators.fitting.body import Body
 from nlptl.estimators.fitting.scoring import Fitted
+from nlptl.estimators.fitting.transfers import as_transfers
 from nlptl.estimators.fitting.tuning import LESS_IS_BETTER, Tuner
 from nlptl.estimators.tasks.joining import Together
 from nlptl.estimators.tasks.parts import Part
@@ -21,8 +23,10 @@ from nlptl.evaluation.intervals import Figure, Interval, bootstrap_interval
 from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig
 from nlptl.training.processes import from_main
+from nlptl.transfer.features.frozen import Frozen
 
-JOINT, POLISHED, ALONE = VARIANTS = "joint", "polished", "alone"
+JOINT, FROZEN, POLISHED, ALONE = VARIANTS = "joint", "frozen", "polished", "alone"
+"""By what they cost: frozen tasks share the encoder as it came."""
 _POLISH = 1
 _POLISH_RATE = 0.3
 _TIMES = 1_000
@@ -38,7 +42,7 @@ class Standing:
     rows : int
         So many were held out.
     figures : dict of str to float
-        Of each variant: ``"joint"``, ``"polished"``, ``"alone"``.
+        Of each variant: ``"joint"``, ``"frozen"``, ``"polished"``, ``"alone"``.
     gains : dict of str to Interval
         By how much each is above ``"alone"``, with the interval of a paired bootstrap; the sign
         is turned where less is better.
@@ -76,21 +80,22 @@ def variants_of(
 ) -> dict[str, Fitted]:
     """Train the variants of a task that are asked for.
 
-    Alone, a task starts from the encoder as it came, and takes as many steps as the joint
-    training took with it. Polished, it goes on from the joint encoder by itself, for a pass over
-    its rows at a third of the rate.
+    Frozen, a task has a head on the encoder as it came, which reads the texts of a pair apart.
+    Alone, it starts from that encoder, and takes as many steps as the joint training took with
+    it. Polished, it goes on from the joint encoder by itself, for a pass over its rows at a third
+    of the rate.
     """
     found = {JOINT: together.fitted[part.name]}
-    for variant in (POLISHED, ALONE):
-        if variant in names:
-            found[variant] = _tuned(part, variant, together)
+    for variant in names:
+        if variant != JOINT:
+            found[variant] = _trained(part, variant, together)
     return found
 
 
 def anew(part: Part, variant: str, together: Together) -> Fitted:
-    """Train a polished or single task on all of its rows."""
+    """Train a task by itself on all of its rows, in the way of a variant."""
     whole = replace(part, seen=(part.learning.rows, part.learning.targets), held=None)
-    return _tuned(whole, variant, together)
+    return _trained(whole, variant, together)
 
 
 def agreed(part: Part, variants: Mapping[str, Fitted], *, seed: int) -> Standing:
@@ -152,6 +157,20 @@ def gain_between(part: Part, found: Figure, base: Figure, *, seed: int) -> Inter
     if part.task.metric not in LESS_IS_BETTER:
         return gain
     return Interval(-gain.value, -gain.high, -gain.low)
+
+
+def _trained(part: Part, variant: str, together: Together) -> Fitted:
+    return _frozen(part) if variant == FROZEN else _tuned(part, variant, together)
+
+
+def _frozen(part: Part) -> Fitted:
+    """Fit a head on the encoder as it came."""
+    frozen, learning = Frozen("top"), part.learning
+    rows, targets = part.seen
+    apart = replace(learning, rows=rows, targets=targets, transfers=as_transfers(frozen))
+    features = frozen.learn(part.body.encoder, rows, targets, further=Rows([]))
+    scorer = part.model._fit_scorer(features.encoder, features, apart)
+    return Fitted(learning.codec, features, scorer, learning.probe)
 
 
 def _tuned(part: Part, variant: str, together: Together) -> Fitted:

@@ -54,10 +54,7 @@ def save_tasks(model: MultiTaskModel, folder: Path, *, notes: dict[str, Any] | N
         shared = model.shared_
         described = {
             "encoder": save_encoder_part(shared, draft / _SHARED),
-            "tasks": [
-                _describe(draft / _TASKS / str(place), shared, name, model)
-                for place, name in enumerate(model.models_)
-            ],
+            "tasks": _describe_all(draft / _TASKS, model),
             "options": _options(model),
             "affinity": model.affinity_.to_json(),
             "steps": model.steps_,
@@ -83,9 +80,22 @@ def _options(model: MultiTaskModel) -> dict[str, Any]:
     }
 
 
-def _describe(folder: Path, shared: Any, name: str, model: MultiTaskModel) -> dict[str, Any]:
-    """Write what one task has to itself."""
-    folder.mkdir(parents=True)
+def _describe_all(folder: Path, model: MultiTaskModel) -> list[dict[str, Any]]:
+    """Write each task; an encoder that several have is stored with the first of them."""
+    found: list[dict[str, Any]] = []
+    stored: dict[int, int] = {}
+    for place, name in enumerate(model.models_):
+        own = folder / str(place)
+        own.mkdir(parents=True)
+        encoder = model.models_[name].fitted_.features.encoder
+        how = _save_own(own, model.shared_, encoder, stored.get(id(encoder.weights)))
+        stored.setdefault(id(encoder.weights), place)
+        found.append({**_describe(own, name, model), "encoder": how})
+    return found
+
+
+def _describe(folder: Path, name: str, model: MultiTaskModel) -> dict[str, Any]:
+    """Write what one task has to itself beside its encoder."""
     own, task, standing = model.models_[name], model.known_[name], model.standings_.get(name)
     features = own.fitted_.features
     save_arrays(folder / _HEAD, own.fitted_.scorer.arrays())
@@ -96,7 +106,6 @@ def _describe(folder: Path, shared: Any, name: str, model: MultiTaskModel) -> di
         "scorer": own.fitted_.scorer.describe(),
         "weights": features.weights.tolist(),
         "joint": features.joint,
-        "encoder": _save_own(folder, shared, features.encoder),
         "pairs": own.fitted_.probe.are_pairs,
         "transfer": spec_of(own.transfer_),
         "audit": own.audit_.to_json(),
@@ -104,10 +113,14 @@ def _describe(folder: Path, shared: Any, name: str, model: MultiTaskModel) -> di
     }
 
 
-def _save_own(folder: Path, shared: Any, encoder: Any) -> str:
+def _save_own(folder: Path, shared: Any, encoder: Any, stored: int | None) -> Any:
     """Write how the encoder of a task differs from the shared one; say in which way."""
     if encoder.weights is shared.weights:
         return "shared"
+    if stored is not None:
+        return {"task": stored}
+    if encoder.weights is None:  # as it came
+        return {"whole": save_encoder_part(encoder, folder / _SHARED)}
     adapter = encoder.weights.adapter
     if adapter is not None and encoder.weights.base is shared.weights:
         adapter.save(folder / _ADAPTER)
@@ -134,7 +147,8 @@ def _restore(kind: type[MultiTaskModel], described: dict[str, Any], folder: Path
     model.models_, model.known_, model.standings_ = {}, {}, {}
     for place, one in enumerate(described["tasks"]):
         name, task = one["name"], _task(one["task"])
-        own = _own_model(one, task, shared, folder / _TASKS / str(place), model)
+        encoder = _read_own(one["encoder"], model, folder / _TASKS / str(place))
+        own = _own_model(one, task, encoder, folder / _TASKS / str(place), model)
         model.models_[name], model.known_[name] = own, task
         if one["standing"] is not None:
             model.standings_[name] = Standing.from_json(one["standing"])
@@ -146,9 +160,8 @@ def _restore(kind: type[MultiTaskModel], described: dict[str, Any], folder: Path
 
 
 def _own_model(
-    told: dict[str, Any], task: Task, shared: Any, folder: Path, whole: MultiTaskModel
+    told: dict[str, Any], task: Task, encoder: Any, folder: Path, whole: MultiTaskModel
 ) -> TextModel:
-    encoder = _read_own(told["encoder"], shared, folder)
     features = FrozenFeatures(encoder, np.array(told["weights"]), told["joint"])
     scorer = FittedScorer.restore(told["scorer"], load_arrays(folder / _HEAD))
     options = {**whole._options(), "encoder": encoder, "transfer": read_spec(told["transfer"])}
@@ -160,10 +173,15 @@ def _own_model(
     return own
 
 
-def _read_own(how: str, shared: Any, folder: Path) -> Any:
+def _read_own(how: Any, whole: MultiTaskModel, folder: Path) -> Any:
     """Give the encoder of a task."""
+    shared = whole.encoder
     if how == "shared":
         return shared
+    if isinstance(how, dict) and "task" in how:
+        return list(whole.models_.values())[how["task"]].fitted_.features.encoder
+    if isinstance(how, dict):
+        return load_encoder_part(how["whole"], folder / _SHARED)
     base = shared.weights
     model = copy.deepcopy(base.model)
     if how == "adapter":

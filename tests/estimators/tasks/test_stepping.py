@@ -6,7 +6,7 @@ import pytest
 from nlptl import FullFineTune, Mixing, Task, TrainingConfig, TransformerEncoder
 from nlptl.estimators.tasks.joining import Joiner
 from nlptl.estimators.tasks.parts import read_parts
-from nlptl.estimators.tasks.stepping import Standing, figure_of, judged, variants_of
+from nlptl.estimators.tasks.stepping import Standing, anew, figure_of, judged, variants_of
 from nlptl.evaluation.gate import HELPS, HURTS, UNCLEAR
 from nlptl.evaluation.intervals import Interval
 from nlptl.heads.deciding.decision import Decision
@@ -30,7 +30,7 @@ def both(tiny_encoder, support):
 def test_alone_a_task_takes_as_many_steps_as_it_took_with_others(both):
     parts, together = both
     found = variants_of(parts["kind"], together)
-    assert list(found) == ["joint", "polished", "alone"]
+    assert list(found) == ["joint", "frozen", "polished", "alone"]
     alone = found["alone"].scorer.history
     assert len(alone.steps) == together.steps["kind"] < 20
     polished = found["polished"].scorer.history
@@ -46,6 +46,20 @@ def test_polishing_goes_on_from_the_joint_encoder_and_leaves_it_as_it_is(both):
     after = found["polished"].features.encoder.transform(["a parcel"])
     plain = parts["kind"].body.encoder.transform(["a parcel"])
     assert 0 < np.abs(after - before).max() < np.abs(after - plain).max()
+
+
+def test_frozen_a_task_has_a_head_on_the_encoder_as_it_came(both):
+    parts, together = both
+    part = parts["kind"]
+    found = variants_of(part, together, names=("joint", "frozen"))["frozen"]
+    assert found.features.encoder == part.body.encoder and found.features.encoder.weights is None
+    learnt = anew(part, "frozen", together)
+    assert len(part.learning.rows) > len(part.seen[0])
+    held = part.held[0]
+    apart = learnt.scorer.logits(learnt.features.transform(held)) - found.scorer.logits(
+        found.features.transform(held)
+    )
+    assert np.abs(apart).max() > 1e-4  # it has learnt from the rows held out, too
 
 
 def spoiled(fitted):
