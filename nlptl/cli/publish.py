@@ -18,7 +18,7 @@ from nlptl.estimators.bulk.labelled import text_columns
 from nlptl.estimators.kinds import load_every
 from nlptl.estimators.languages.joint import LanguageClassifier
 from nlptl.estimators.multi_task import MultiTaskModel
-from nlptl.estimators.storing.publishing import facts_of
+from nlptl.estimators.storing.describing import facts_of
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.reports.card import model_card
 from nlptl.reports.tables import files_table
@@ -37,10 +37,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("repo", help="user/name on the Hub; made where it does not exist")
     parser.add_argument("--dry-run", action="store_true", help="list everything, talk to nobody")
     parser.add_argument("--private", action="store_true", help="for a new repository")
-    parser.add_argument("--format", default="nlptl", metavar="NAME", help="or transformers, peft")
+    parser.add_argument(
+        "--format",
+        default="nlptl",
+        metavar="NAME",
+        help="or transformers, peft, sentence-transformers",
+    )
     parser.add_argument("--test", metavar="FILE", help="labelled table for the figures of the card")
     add_columns(parser, label=True)
     parser.add_argument("--license", metavar="ID", help="for example mit or apache-2.0")
+    parser.add_argument("--base-license", metavar="ID", help="where the Hub does not tell it")
     parser.add_argument("--language", nargs="+", metavar="CODE", help="for example en de")
 
 
@@ -49,6 +55,7 @@ def run(given: Namespace) -> int:
     model = _loaded(Path(given.model))
     test = _test(model, given)
     about: dict[str, Any] = {"license": given.license, "languages": given.language}
+    about["base_license"] = given.base_license
     about = {name: value for name, value in about.items() if value is not None}
     if given.test:
         about["dataset"] = PureWindowsPath(given.test).name

@@ -32,6 +32,7 @@ from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.affinity import groups_of
 from nlptl.evaluation.gate import HURTS
 from nlptl.training.config import TrainingConfig
+from nlptl.training.cost import measured
 from nlptl.training.loop import History
 from nlptl.transfer.parameters.full import FullFineTune
 
@@ -139,6 +140,7 @@ class MultiTaskModel(Published, NestedParams):
         self.pair_encoding = pair_encoding
         self.device = device
 
+    @measured
     def fit(self, data: Mapping[str, Any]) -> Self:
         """Learn all tasks.
 

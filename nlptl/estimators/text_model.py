@@ -57,6 +57,7 @@ from nlptl.heads.deciding.imbalance import Imbalance
 from nlptl.heads.deciding.scale import NumberScale
 from nlptl.heads.linear.logistic import MIDDLE, LogisticHead
 from nlptl.training.config import LoopConfig, TrainingConfig
+from nlptl.training.cost import measured
 from nlptl.training.loop import History
 from nlptl.training.networks.features import NetworkRecipe
 from nlptl.transfer.features.frozen import FrozenFeatures
@@ -242,6 +243,7 @@ class TextModel(Published, NestedParams):
             )
         return rows
 
+    @measured
     def _learn(
         self,
         texts: Any,

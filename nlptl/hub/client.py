@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,6 +14,9 @@ SAFE = {".json", ".md", ".png", ".safetensors", ".svg", ".txt"}
 """Kinds of file that are published and fetched: data and pictures, nothing that runs."""
 
 _NAME = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
+_PATIENCE = 10.0
+"""Seconds."""
+
 _LOG_IN = "Run: hf auth login, or set HF_TOKEN"
 
 
@@ -49,6 +52,15 @@ def client() -> Any:
     from huggingface_hub import HfApi
 
     return HfApi(library_name="nlptl")
+
+
+def license_of(repo: str) -> str | None:
+    """Ask the Hub for the license of a model; None where it cannot be asked, or does not know."""
+    with suppress(Exception):
+        told = client().model_info(repo, timeout=_PATIENCE).card_data
+        named = None if told is None else told.get("license")
+        return named if isinstance(named, str) else None
+    return None
 
 
 @contextmanager

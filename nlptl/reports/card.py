@@ -12,6 +12,7 @@ from nlptl.evaluation.scores import ClassScore
 _METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "matthews": "matthews_correlation"}
 """Figures that the Hub knows, by the names that it knows them by."""
 
+CONFUSION, CURVE = "confusion.png", "curve.png"
 _EXAMPLE = "The order arrived late."
 
 _USAGE = {
@@ -44,6 +45,25 @@ model = pipeline("text-classification", model="{repo}")
 model("The order arrived late.")
 ```
 
+The probability of every label:
+
+```python
+from transformers import pipeline
+
+model = pipeline("text-classification", model="{repo}", top_k=None)
+model(["The order arrived late.", "What is this?"])
+```
+
+Without a pipeline:
+
+```python
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+model = AutoModelForSequenceClassification.from_pretrained("{repo}")
+tokenizer = AutoTokenizer.from_pretrained("{repo}")
+model(**tokenizer("The order arrived late.", return_tensors="pt")).logits.{decided}
+```
+
 It was made with nlptl, and needs only transformers.""",
     "peft": """## Use
 
@@ -53,10 +73,24 @@ from transformers import AutoTokenizer
 
 model = AutoPeftModelForSequenceClassification.from_pretrained("{repo}")
 tokenizer = AutoTokenizer.from_pretrained("{repo}")
-model(**tokenizer("The order arrived late.", return_tensors="pt")).logits.softmax(-1)
+model(**tokenizer("The order arrived late.", return_tensors="pt")).logits.{decided}
 ```
 
 It was made with nlptl, and needs only transformers and peft.""",
+    "sentence-transformers": """## Use
+
+```python
+from huggingface_hub import hf_hub_download
+from safetensors.numpy import load_file
+from sentence_transformers import SentenceTransformer
+
+encoder = SentenceTransformer("{repo}")
+head = load_file(hf_hub_download("{repo}", "nlptl_head.safetensors"))
+logits = encoder.encode(["The order arrived late."]) @ head["weight"].T + head["bias"]
+```
+
+The names of the labels lie beside the head (`nlptl_head.json`), in the order of its rows. It was
+made with nlptl, and needs only sentence-transformers.""",
     "peft-features": """## Use
 
 ```python
@@ -112,6 +146,8 @@ class CardFacts:
         How it is asked, in Python; None is one text.
     command : bool
         Whether ``nlptl predict --text`` asks it.
+    several : bool
+        Whether a text may have several labels.
     stock : bool
         Whether transformers has a classifier that pools as this model does.
     encoder, transfer : str
@@ -128,7 +164,14 @@ class CardFacts:
         What was found on whether the transfer is worth it.
     evaluation : Evaluation or None
     languages : sequence of str
-    license : str or None
+    license, base_license : str or None
+        Of the model, and of what it was made from.
+    made_by : str
+        The call that made it.
+    cost : str
+        What its training cost.
+    pictures : mapping of str to bytes
+        PNG files beside the card.
     made_with : mapping of str to str
         Versions.
     seed : int
@@ -140,6 +183,7 @@ class CardFacts:
     task: str | None = "text-classification"
     call: str | None = None
     command: bool = True
+    several: bool = False
     stock: bool = False
     format: str = "nlptl"
     encoder: str = ""
@@ -154,6 +198,10 @@ class CardFacts:
     evaluation: Evaluation | None = None
     languages: Sequence[str] = ()
     license: str | None = None
+    base_license: str | None = None
+    made_by: str = ""
+    cost: str = ""
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
     made_with: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
 
@@ -210,6 +258,7 @@ def _usage(facts: CardFacts) -> str:
         "loads_by": facts.loads_by,
         "call": facts.call or f'model.predict(["{_EXAMPLE}"])',
         "command": shown if facts.command else "",
+        "decided": "sigmoid()" if facts.several else "softmax(-1)",
     }
     apart = facts.format == "peft" and not facts.stock
     return _USAGE["peft-features" if apart else facts.format].format(**told)
@@ -240,6 +289,12 @@ def _evaluation(facts: CardFacts) -> str:
         span = found.accuracy if name == "accuracy" else None
         told = f"{span.low:.3f} to {span.high:.3f}" if span else ""
         lines.append(f"| {name} | {value:.3f} | {told} |")
+    off = found.figures.get("calibration_error")
+    if off is not None:
+        lines += [
+            "",
+            f"Its probabilities are off by {100 * off:.1f} points in the mean of 15 bins.",
+        ]
     if found.classes:
         lines += ["", "| label | precision | recall | F1 | rows |", "|---|---:|---:|---:|---:|"]
         lines += [
@@ -247,6 +302,8 @@ def _evaluation(facts: CardFacts) -> str:
             f"{one.rows:,} |"
             for one in found.classes
         ]
+    if CONFUSION in facts.pictures:
+        lines += ["", f"![Which class was taken for which]({CONFUSION})"]
     return "\n".join(lines)
 
 
@@ -254,13 +311,18 @@ def _origin(facts: CardFacts) -> str:
     base = facts.base_model or facts.encoder
     revision = f" at revision {facts.base_revision}" if facts.base_revision else ""
     lines = ["## Where it comes from", ""]
-    named = {"Encoder": facts.encoder, "Transfer": facts.transfer}
-    lines += [f"- Made from: {base}{revision}"] if base else []
+    license_told = f", license {facts.base_license}" if facts.base_license else ""
+    named = {"Encoder": facts.encoder, "Transfer": facts.transfer, "Made by": facts.made_by}
+    lines += [f"- Made from: {base}{revision}{license_told}"] if base else []
     lines += [f"- {name}: `{value}`" for name, value in named.items() if value]
     if facts.verdict:
         lines.append(f"- Was it worth it: {facts.verdict}")
     made = ", ".join(f"{name} {version}" for name, version in facts.made_with.items())
     lines.append(f"- Made with: {made}; seed {facts.seed}")
+    if facts.cost:
+        lines.append(f"- Training took {facts.cost}")
+    if CURVE in facts.pictures:
+        lines += ["", f"![How training went]({CURVE})"]
     return "\n".join(lines)
 
 

@@ -25,8 +25,10 @@ from nlptl.training.networks.features import FeatureNetwork
 if TYPE_CHECKING:
     from nlptl.estimators.text_classifier import TextClassifier
 
-FORMATS = ("transformers", "peft")
+FORMATS = ("transformers", "peft", "sentence-transformers")
 _HEAD = "nlptl_head"
+_MODULE = "sentence_transformers.models."
+_MODES = {"mean": "mean_tokens", "cls": "cls_token", "max": "max_tokens"}
 _CLOSE = 1e-3
 
 
@@ -38,7 +40,7 @@ def export_classifier(classifier: TextClassifier, folder: Path, *, format: str) 
     classifier : TextClassifier
     folder : Path
         A new or empty folder.
-    format : {"transformers", "peft"}
+    format : {"transformers", "peft", "sentence-transformers"}
         As in ``TextClassifier.export``.
 
     Raises
@@ -67,12 +69,15 @@ def export_classifier(classifier: TextClassifier, folder: Path, *, format: str) 
         _calibrated(fitted.scorer, fitted.features.weights),
         [str(label) for label in classifier.classes_.tolist()],
         fitted.scorer.decision.thresholds is not None,
+        fitted.probe.are_pairs,
     )
     with new_folder(folder) as draft:
-        if format == "transformers":
-            parts.write_transformers(draft)
-        else:
-            parts.write_peft(draft)
+        written = {
+            "transformers": parts.write_transformers,
+            "peft": parts.write_peft,
+            "sentence-transformers": parts.write_sentences,
+        }
+        written[format](draft)
         parts.encoder.folder.tokenizer.save_pretrained(draft)
     return folder
 
@@ -91,6 +96,8 @@ class _Parts:
     labels : list of str
     several : bool
         Whether a text may have several labels.
+    pairs : bool
+        Whether it reads pairs of texts.
     """
 
     encoder: TransformerEncoder
@@ -98,6 +105,7 @@ class _Parts:
     head: tuple[FloatArray, FloatArray]
     labels: list[str]
     several: bool
+    pairs: bool
 
     @property
     def _base(self) -> str:
@@ -157,6 +165,40 @@ class _Parts:
             self._write_head(folder)
         Adapter(told, arrays).save(folder)
 
+    def write_sentences(self, folder: Path) -> None:
+        """Write the encoder as ``sentence-transformers`` reads it, with the head beside it.
+
+        Raises
+        ------
+        ConfigError
+            If that library has no place for the way in which texts become vectors.
+        """
+        own, pooling = self.encoder.folder, self.encoder.chosen_pooling
+        plain = pooling.layers == (-1,) and pooling.dimension is None and own.dense is None
+        if self._is_stock or not plain or self.pairs:
+            raise ConfigError(
+                f"sentence-transformers makes no vectors as {own.name!r} with {pooling!r} does"
+                f"{' of pairs' if self.pairs else ''}. Train with Pooling(), or save the model."
+            )
+        self.loaded.model.save_pretrained(folder)
+        stated = {"max_seq_length": self.encoder.window, "do_lower_case": False}
+        mode = {f"pooling_mode_{_MODES[pooling.tokens]}": True}
+        size = {"word_embedding_dimension": own.hidden_size}
+        modules = ["", "1_Pooling", *(["2_Normalize"] if pooling.normalize else [])]
+        files = {
+            "modules.json": [
+                {"idx": n, "name": str(n), "path": path, "type": _MODULE + _kind(path)}
+                for n, path in enumerate(modules)
+            ],
+            "sentence_bert_config.json": stated,
+            "config_sentence_transformers.json": _prompted(own.prompt),
+            "1_Pooling/config.json": size | mode,
+        }
+        for name, told in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(json.dumps(told, indent=1), encoding="utf-8")
+        self._write_head(folder)
+
     @property
     def _is_stock(self) -> bool:
         return self.encoder.chosen_pooling.tokens == "stock"
@@ -202,6 +244,16 @@ class _Parts:
             raise StorageError(f"The exported model reads back differently, by {apart:.2g}.")
 
 
+def _kind(module: str) -> str:
+    """Give the class of a module of sentence-transformers from the name of its folder."""
+    return module.partition("_")[2] or "Transformer"
+
+
+def _prompted(prompt: str) -> dict[str, Any]:
+    """Tell what goes before each text, where something does."""
+    return {"prompts": {"text": prompt}, "default_prompt_name": "text"} if prompt else {}
+
+
 def _loaded(encoder: TransformerEncoder) -> LoadedEncoder:
     """Give the weights in full precision, with the adapter that is stored beside them."""
     if encoder.weights is not None:
@@ -222,7 +274,10 @@ def _calibrated(scorer: Any, layers: FloatArray) -> tuple[FloatArray, FloatArray
         If the head is no linear map of the last layer.
     """
     if np.count_nonzero(layers) > 1:
-        raise ConfigError("A head that sees several layers has no place in other libraries.")
+        raise ConfigError(
+            f"A head that sees {np.count_nonzero(layers)} layers has no place in other libraries. "
+            "Train with Frozen('top'), or tune the encoder."
+        )
     fitted, decision = scorer.fitted, scorer.decision
     if isinstance(fitted, FeatureNetwork):
         arrays: dict[str, FloatArray] = fitted.arrays()

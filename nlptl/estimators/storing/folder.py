@@ -23,6 +23,8 @@ from nlptl.storage.atomic import new_folder
 from nlptl.storage.manifest import MANIFEST, read_manifest, verify_manifest, write_manifest
 from nlptl.storage.tensors import load_arrays, save_arrays
 from nlptl.training.config import TrainingConfig
+from nlptl.training.cost import Cost
+from nlptl.training.loop import History
 from nlptl.transfer import METHODS
 from nlptl.transfer.features.frozen import FrozenFeatures
 
@@ -108,6 +110,8 @@ def _describe(model: TextModel, draft: Path) -> dict[str, Any]:
         "options": {name: getattr(model, name) for name in model.kept_options},
         "pairs": model.fitted_.probe.are_pairs,
         "audit": model.audit_.to_json(),
+        "cost": cost_of(model),
+        "history": history_of(model.history_),
     }
 
 
@@ -126,9 +130,29 @@ def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
     audited = AuditReport(**described["audit"])
     verdict, model.transfer_ = described["verdict"], model.transfer
     model.transfer_verdict_ = verdict and Choice.from_json(verdict, model.transfer)
-    model._keep(Fitted(codec, features, scorer, probe), audited, None)
-    model.notes_ = described["notes"]
+    told = described.get("history")  # releases before 0.2 did not keep it
+    history = None if told is None else History(**told)
+    model._keep(Fitted(codec, features, scorer, probe), audited, history)
+    model.notes_, model.cost_ = described["notes"], read_cost(described)
     return model
+
+
+def cost_of(model: Any) -> dict[str, Any] | None:
+    """Give what a fit cost as plain JSON values."""
+    return None if model.cost_ is None else model.cost_.to_json()
+
+
+def read_cost(described: dict[str, Any]) -> Cost | None:
+    """Read what ``cost_of`` gave."""
+    told = described.get("cost")
+    return None if told is None else Cost(**told)
+
+
+def history_of(history: History | None) -> dict[str, Any] | None:
+    """Give losses and scores of the epochs, without what belongs to one run."""
+    if history is None:
+        return None
+    return {name: getattr(history, name) for name in ("losses", "scores", "best_epoch")}
 
 
 def training_of(config: TrainingConfig | None) -> dict[str, Any] | None:

@@ -165,7 +165,7 @@ def _trained(part: Part, variant: str, together: Together) -> Fitted:
 
 def _frozen(part: Part) -> Fitted:
     """Fit a head on the encoder as it came."""
-    frozen, learning = Frozen("top"), part.learning
+    frozen, learning = Frozen("weighted"), part.learning
     rows, targets = part.seen
     apart = replace(learning, rows=rows, targets=targets, transfers=as_transfers(frozen))
     features = frozen.learn(part.body.encoder, rows, targets, further=Rows([]))

@@ -20,6 +20,8 @@ from nlptl.encoders.kinds import load_encoder_part, save_encoder_part
 from nlptl.estimators.fitting.scoring import Fitted, FittedScorer
 from nlptl.estimators.storing.folder import (
     CLOSE,
+    cost_of,
+    read_cost,
     read_described,
     read_spec,
     read_training,
@@ -58,6 +60,7 @@ def save_tasks(model: MultiTaskModel, folder: Path, *, notes: dict[str, Any] | N
             "options": _options(model),
             "affinity": model.affinity_.to_json(),
             "steps": model.steps_,
+            "cost": cost_of(model),
             "notes": model.notes_ if notes is None else notes,
         }
         write_described(draft, model.kind, described)
@@ -155,7 +158,7 @@ def _restore(kind: type[MultiTaskModel], described: dict[str, Any], folder: Path
     model.shared_, model.variants_, model.steps_ = shared, {}, described["steps"]
     model.changes_ = {}
     model.affinity_ = Affinity.from_json(described["affinity"])
-    model.notes_ = described["notes"]
+    model.notes_, model.cost_ = described["notes"], read_cost(described)
     return model
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nlptl import (
+    Frozen,
     FullFineTune,
     LogisticHead,
     LoRA,
@@ -145,3 +146,69 @@ def test_pairs_are_exported_where_they_are_read_as_one_text(tiny_encoder, tmp_pa
     found = read([{"text": a, "text_pair": b} for a, b in pairs[:4]], top_k=None)
     given = [[{one["label"]: one["score"] for one in row}[n] for n in NAMES] for row in found]
     np.testing.assert_allclose(given, model.predict_proba(pairs[:4]), atol=1e-4)
+
+
+def head_beside(folder):
+    from safetensors.numpy import load_file
+
+    arrays, told = load_file(folder / "nlptl_head.safetensors"), folder / "nlptl_head.json"
+    return arrays["weight"], arrays["bias"], json.loads(told.read_text())
+
+
+@pytest.mark.parametrize(
+    ("pooling", "modules"),
+    [
+        (Pooling(), ["", "1_Pooling", "2_Normalize"]),
+        (Pooling(tokens="cls", normalize=False), ["", "1_Pooling"]),
+        (Pooling(tokens="max"), ["", "1_Pooling", "2_Normalize"]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("transfer", [Frozen("top"), LoRA(merge=False)], ids=str)
+def test_a_sentence_encoder_is_written_with_its_head_beside_it(
+    tiny_encoder, tmp_path, pooling, modules, transfer
+):
+    encoder = TransformerEncoder(tiny_encoder, pooling=pooling, cache=None, dtype="float32")
+    model = fitted(encoder, transfer=transfer)
+    folder = model.export(tmp_path / "m", format="sentence-transformers")
+    told = json.loads((folder / "modules.json").read_text())
+    assert [one["path"] for one in told] == modules
+    # Read by what the folder says alone, as sentence-transformers reads it.
+    again = TransformerEncoder(folder, cache=None, dtype="float32")
+    assert again.chosen_pooling == pooling and again.window == encoder.window
+    weight, bias, said = head_beside(folder)
+    logits = again.transform(TEXTS[:4]) @ weight.T + bias
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(shares, model.predict_proba(TEXTS[:4]), atol=1e-5)
+    assert said["labels"] == NAMES
+
+
+def test_what_sentence_transformers_cannot_read_is_refused(tiny_encoder, tmp_path):
+    for encoder in (
+        stock(tiny_encoder),
+        TransformerEncoder(tiny_encoder, pooling=Pooling(layers=(-2,)), cache=None),
+        TransformerEncoder(tiny_encoder, pooling=Pooling(dimension=4), cache=None),
+    ):
+        model = fitted(encoder, transfer=None)
+        with pytest.raises(ConfigError, match="makes no vectors"):
+            model.export(tmp_path / "m", format="sentence-transformers")
+    pairs = TextClassifier(
+        TransformerEncoder(tiny_encoder, cache=None), transfer=LoRA(), training=CONFIG
+    ).fit([(text, text) for text in TEXTS], LABELS)
+    with pytest.raises(ConfigError, match="of pairs"):
+        pairs.export(tmp_path / "m", format="sentence-transformers")
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_prompt_goes_with_the_encoder(tiny_encoder, tmp_path):
+    from shutil import copytree
+
+    told = {"prompts": {"ask": "late "}, "default_prompt_name": "ask"}
+    own = copytree(tiny_encoder, tmp_path / "own")
+    (own / "config_sentence_transformers.json").write_text(json.dumps(told))
+    encoder = TransformerEncoder(own, pooling=Pooling(), cache=None, dtype="float32")
+    folder = fitted(encoder, transfer=None).export(tmp_path / "m", format="sentence-transformers")
+    again = TransformerEncoder(folder, cache=None, dtype="float32")
+    assert again.folder.prompt == "late "
+    given = ["help phone", "money"]
+    np.testing.assert_allclose(again.transform(given), encoder.transform(given), atol=1e-6)

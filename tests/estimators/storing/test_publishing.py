@@ -25,7 +25,7 @@ from nlptl import (
 from nlptl.base.errors import ConfigError, HubError, IntegrityError, StorageError
 from nlptl.encoders import Pooling
 from nlptl.estimators.kinds import load_every
-from nlptl.estimators.storing.publishing import facts_of, place_of
+from nlptl.estimators.storing.publishing import place_of
 
 REPO = "user/requests"
 TEXTS, LABELS = (column[::12] for column in support_requests())
@@ -93,31 +93,6 @@ def test_the_card_tells_figures_of_rows_it_is_given(hub, model):
     assert found["accuracy"] == round(model.score(*test), 4)
     assert "On 40 rows of requests" in card.text and card.data.license == "mit"
     assert not any(text in card.content for text in (*TEXTS, *test[0]))
-
-
-def test_what_a_model_was_made_from_survives_saving(tmp_path):
-    clf = TextClassifier(transfer=Frozen("top")).fit(TEXTS, LABELS)
-    origin = "sentence-transformers/all-MiniLM-L6-v2"
-    assert facts_of(clf, REPO, test=None, about={}).base_model == origin
-    once = TextClassifier.load(clf.save(tmp_path / "once"))
-    twice = TextClassifier.load(once.save(tmp_path / "twice"))
-    assert facts_of(twice, REPO, test=None, about={}).base_model == origin
-    own, first = (one.fitted_.features.encoder.folder for one in (twice, clf))
-    assert own.fingerprint == first.fingerprint, "vectors in the cache go on to be found"
-    described = json.loads((tmp_path / "twice" / "model.json").read_text())
-    assert str(tmp_path) not in json.dumps(described)
-
-
-def test_the_card_is_of_the_kind_of_model(model):
-    facts = facts_of(model, REPO, test=None, about={"says": "Sorts mail."})
-    assert facts.says == "Sorts mail." and facts.rows == len(TEXTS)
-    numbers = TextRegressor(TfidfEncoder()).fit(["a", "b", "a b"], [1.0, 2.0, 3.0])
-    found = facts_of(numbers, REPO, test=(["a"] * 3, [1.0, 2.0, 1.5]), about={})
-    assert "number" in found.says and "mae" in found.evaluation.figures
-    many = TextClassifier(TfidfEncoder()).fit(
-        [f"w{i}" for i in range(30)], [f"c{i % 15}" for i in range(30)]
-    )
-    assert "and 3 more" in facts_of(many, REPO, test=None, about={}).says
 
 
 def test_a_folder_a_name_and_a_path_are_told_apart(hub, model, tmp_path):

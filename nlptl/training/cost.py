@@ -1,0 +1,94 @@
+"""What a training cost: time, on what, and energy where codecarbon is there to measure it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+Fit = TypeVar("Fit", bound=Callable[..., Any])
+
+_MINUTE = 60.0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a training cost.
+
+    Attributes
+    ----------
+    seconds : float
+        By the clock; of a training that was interrupted, since it was last taken up.
+    machine : str
+        What it ran on.
+    kwh : float or None
+        Energy, as codecarbon estimated it; None where that is not installed.
+    """
+
+    seconds: float
+    machine: str
+    kwh: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe it with plain JSON values."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        minutes = self.seconds / _MINUTE
+        time_taken = f"{minutes:.0f} minutes" if minutes >= 10 else f"{self.seconds:.0f} seconds"
+        energy = "" if self.kwh is None else f", {self.kwh:.4f} kWh by the estimate of codecarbon"
+        return f"{time_taken} on {self.machine}{energy}"
+
+
+def measured(fit: Fit) -> Fit:
+    """Let a method that fits a model and gives it leave its cost there, as ``cost_``."""
+
+    @wraps(fit)
+    def timed(*given: Any, **named: Any) -> Any:
+        tracker, began = _tracker(), time.perf_counter()
+        try:
+            model = fit(*given, **named)
+        finally:
+            kwh = _energy(tracker)
+        model.cost_ = Cost(round(time.perf_counter() - began, 1), _machine(), kwh)
+        return model
+
+    return cast(Fit, timed)
+
+
+def _machine() -> str:
+    torch = sys.modules.get("torch")  # what did not need torch did not run on its devices
+    if torch is not None and torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}"
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"a CPU with {n_cores} cores"
+
+
+def _tracker() -> Any:
+    """Start to measure energy, where codecarbon is installed and works on this machine."""
+    with suppress(Exception):
+        from codecarbon import OfflineEmissionsTracker
+
+        tracker = OfflineEmissionsTracker(
+            country_iso_code="USA",  # which matters to its carbon, not to the energy
+            save_to_file=False,
+            log_level="critical",
+            allow_multiple_runs=True,
+        )
+        tracker.start()
+        return tracker
+    return None
+
+
+def _energy(tracker: Any) -> float | None:
+    if tracker is None:
+        return None
+    with suppress(Exception):
+        tracker.stop()
+        return float(tracker.final_emissions_data.energy_consumed)
+    return None

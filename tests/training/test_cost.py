@@ -1,0 +1,67 @@
+import sys
+import types
+
+import pytest
+
+from nlptl.training import cost
+from nlptl.training.cost import Cost, measured
+
+
+class Model:
+    cost_ = None
+
+    @measured
+    def fit(self, seconds=0.0, *, fail=False):
+        """Learn."""
+        if fail:
+            raise ValueError(seconds)
+        return self
+
+
+def test_a_fit_leaves_what_it_cost(monkeypatch):
+    ticks = iter([10.0, 13.25])
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: next(ticks))
+    model = Model()
+    assert model.fit() is model and model.cost_.seconds == 3.2
+    assert model.fit.__doc__ == "Learn." and model.cost_.kwh is None
+    assert "CPU with" in str(model.cost_) or " x " in str(model.cost_)
+
+
+def test_it_is_told_in_words_and_read_back():
+    assert str(Cost(3.4, "a CPU")) == "3 seconds on a CPU"
+    assert str(Cost(1234.0, "a CPU", 0.01234)) == (
+        "21 minutes on a CPU, 0.0123 kWh by the estimate of codecarbon"
+    )
+    assert Cost(**Cost(1.0, "a", 0.5).to_json()) == Cost(1.0, "a", 0.5)
+
+
+def test_codecarbon_measures_energy_where_it_is_installed(monkeypatch):
+    ended = []
+
+    class Tracker:
+        def __init__(self, **options):
+            assert options["save_to_file"] is False
+
+        def start(self):
+            pass
+
+        def stop(self):
+            ended.append(True)
+            self.final_emissions_data = types.SimpleNamespace(energy_consumed=0.25)
+
+    there = types.SimpleNamespace(OfflineEmissionsTracker=Tracker)
+    monkeypatch.setitem(sys.modules, "codecarbon", there)
+    assert Model().fit().cost_.kwh == 0.25
+    with pytest.raises(ValueError, match="1"):
+        Model().fit(1.0, fail=True)
+    assert len(ended) == 2
+
+
+def test_a_codecarbon_that_fails_is_passed_over(monkeypatch):
+    class Broken:
+        def __init__(self, **_):
+            raise RuntimeError("no access")
+
+    there = types.SimpleNamespace(OfflineEmissionsTracker=Broken)
+    monkeypatch.setitem(sys.modules, "codecarbon", there)
+    assert Model().fit().cost_.kwh is None
