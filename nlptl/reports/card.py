@@ -68,10 +68,12 @@ It was made with nlptl, and needs only transformers.""",
     "peft": """## Use
 
 ```python
-from peft import AutoPeftModelForSequenceClassification
-from transformers import AutoTokenizer
+from peft import PeftModel
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-model = AutoPeftModelForSequenceClassification.from_pretrained("{repo}")
+config = AutoConfig.from_pretrained("{repo}")
+base = AutoModelForSequenceClassification.from_pretrained("{base}", config=config)
+model = PeftModel.from_pretrained(base, "{repo}").eval()
 tokenizer = AutoTokenizer.from_pretrained("{repo}")
 model(**tokenizer("The order arrived late.", return_tensors="pt")).logits.{decided}
 ```
@@ -258,6 +260,7 @@ def _usage(facts: CardFacts) -> str:
         "loads_by": facts.loads_by,
         "call": facts.call or f'model.predict(["{_EXAMPLE}"])',
         "command": shown if facts.command else "",
+        "base": facts.base_model,
         "decided": "sigmoid()" if facts.several else "softmax(-1)",
     }
     apart = facts.format == "peft" and not facts.stock

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlparse
 
+import yaml
+
 TOKEN = "hf_loop"
 _LARGE = 4_096
 
@@ -162,7 +164,11 @@ def _info(request, name, revision=None):
     if repo:
         siblings = [{"rfilename": path} for path in repo["commits"][oid]]
         told = {"id": name, "modelId": name, "sha": oid, "private": repo["private"]}
-        request.send(told | {"siblings": siblings, "tags": [], "downloads": 0})
+        told |= {"siblings": siblings, "tags": [], "downloads": 0}
+        card = repo["commits"][oid].get("README.md", b"").decode()
+        if card.startswith("---\n"):
+            told["cardData"] = yaml.safe_load(card.split("---\n")[1])
+        request.send(told)
 
 
 def _branch(request, name, branch):

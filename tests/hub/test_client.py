@@ -2,7 +2,7 @@ import httpx2 as httpx
 import pytest
 
 from nlptl.base.errors import ConfigError, HubError
-from nlptl.hub.client import check_name, client, explained, is_safe
+from nlptl.hub.client import check_name, client, explained, is_safe, license_of
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,13 @@ def test_what_the_hub_asks_for_is_said():
     with pytest.raises(HubError, match="needs a token"):
         with explained("u/m", "Publishing"):
             raise LocalTokenNotFoundError("none")
+
+
+def test_the_hub_is_asked_for_a_license(hub):
+    for name, head in (("a", b"---\nlicense: cc-by-nc-4.0\n---\n"), ("b", b"no head"), ("c", b"")):
+        hub.repos[f"org/{name}"] = {"private": False, "commits": {}, "branches": {}}
+        hub.commit(f"org/{name}", {"README.md": head} if head else {})
+    assert license_of("org/a") == "cc-by-nc-4.0"
+    assert license_of("org/b") is license_of("org/c") is license_of("org/none") is None
+    hub.fail("GET", "/api/models/org/a", 500, times=9)
+    assert license_of("org/a") is None
