@@ -130,7 +130,7 @@ def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
     audited = AuditReport(**described["audit"])
     verdict, model.transfer_ = described["verdict"], model.transfer
     model.transfer_verdict_ = verdict and Choice.from_json(verdict, model.transfer)
-    told = described.get("history")  # releases before 0.2 did not keep it
+    told = described.get("history")  # older folders do not tell
     history = None if told is None else History(**told)
     model._keep(Fitted(codec, features, scorer, probe), audited, history)
     model.notes_, model.cost_ = described["notes"], read_cost(described)
