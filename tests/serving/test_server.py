@@ -91,6 +91,15 @@ def test_so_many_connections_and_no_more(serve, scripted):
             line.close()
 
 
+def test_answers_leave_at_once(serve, scripted):
+    with serve(scripted) as service, connect(service) as line:
+        line.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        read_all(line, until=b"}")
+        (connection,) = service.server.server_state.connections
+        own = connection.transport.get_extra_info("socket")
+        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_an_address_that_is_taken_is_named():
     with listen("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
