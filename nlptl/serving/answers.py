@@ -12,13 +12,14 @@ from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import ConfigError
 from nlptl.data.rows import Text
 from nlptl.encoders.cache import without_cache
+from nlptl.encoders.contextual.folder import Held, finding_once
 
 Answer = dict[str, Any]
 
 _SAMPLES: dict[bool, Text] = {False: "A first text.", True: ("A first text.", "A second one.")}
 
 
-def answers(model: Any, texts: Sequence[Text]) -> list[Answer]:
+def answers(model: Any, texts: Sequence[Text], *, held: Held | None = None) -> list[Answer]:
     """Give one answer a text, in their order.
 
     Vectors of texts are neither looked for in the cache on disk nor kept there.
@@ -27,6 +28,9 @@ def answers(model: Any, texts: Sequence[Text]) -> list[Answer]:
     ----------
     model : TextClassifier, TextRegressor, MultiTaskModel or alike
     texts : sequence of str, or of (str, str)
+    held : dict, optional
+        Keeps the encoders that were found: given again, a model answers as it did, though its
+        files be replaced.
 
     Returns
     -------
@@ -35,7 +39,7 @@ def answers(model: Any, texts: Sequence[Text]) -> list[Answer]:
         ``probabilities`` (of every class, in the order of ``classes_``); or ``number``; or
         ``tasks``, with one of these for each task that takes such texts.
     """
-    with without_cache():
+    with without_cache(), finding_once({} if held is None else held):
         if hasattr(model, "models_"):
             return _of_tasks(model, texts)
         if not hasattr(model, "classes_"):
@@ -46,15 +50,21 @@ def answers(model: Any, texts: Sequence[Text]) -> list[Answer]:
         return _labelled(model.classes_, labels, shares)
 
 
-def shapes_of(model: Any) -> frozenset[bool]:
+def shapes_of(model: Any, *, held: Held | None = None) -> frozenset[bool]:
     """Say which texts a model takes, by asking it: False is single ones, True is pairs.
+
+    Parameters
+    ----------
+    model : TextClassifier, TextRegressor, MultiTaskModel or alike
+    held : dict, optional
+        As in ``answers``.
 
     Raises
     ------
     ConfigError
         If it answers for neither.
     """
-    refusals = {pairs: _refusal(model, sample) for pairs, sample in _SAMPLES.items()}
+    refusals = {pairs: _refusal(model, sample, held) for pairs, sample in _SAMPLES.items()}
     taken = frozenset(pairs for pairs, problem in refusals.items() if problem is None)
     if not taken:
         raise ConfigError(
@@ -64,9 +74,9 @@ def shapes_of(model: Any) -> frozenset[bool]:
     return taken
 
 
-def _refusal(model: Any, sample: Text) -> Exception | None:
+def _refusal(model: Any, sample: Text, held: Held | None) -> Exception | None:
     try:
-        answers(model, [sample])
+        answers(model, [sample], held=held)
     except Exception as problem:  # whatever it is, such texts get no answer
         return problem
     return None

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from nlptl.base.errors import InputError
 from nlptl.data.rows import Rows, as_rows
+from nlptl.encoders.contextual.folder import Held
 from nlptl.serving.answers import answers, classes_of, shapes_of
 from nlptl.serving.batching import Batcher, BusyError
 from nlptl.serving.guard import Guard, log_failure
@@ -93,7 +94,8 @@ class Service:
 
     def __init__(self, model: Any, name: str, limits: Limits) -> None:
         self.limits = limits
-        self.shapes = shapes_of(model)
+        held: Held = {}
+        self.shapes = shapes_of(model, held=held)
         self.about = {
             "status": "ok",
             "model": name,
@@ -102,7 +104,7 @@ class Service:
             "takes": [_SHAPES[shape] for shape in sorted(self.shapes)],
             "versions": _versions(),
         }
-        ask = partial(answers, model)
+        ask = partial(answers, model, held=held)
         self.batcher = Batcher(ask, max_batch=limits.max_batch, max_waiting=limits.max_waiting)
         self.html = files("nlptl.serving").joinpath("page.html").read_text(encoding="utf-8")
         self.policy = _policy(self.html)

@@ -1,8 +1,10 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from nlptl import (
     FusedEncoder,
@@ -110,3 +112,16 @@ def test_nothing_of_a_text_is_kept_on_disk(tiny_encoder, few, tmp_path):
     kept = {path: path.stat().st_size for path in tmp_path.rglob("*")}
     answers(model, ["a text that was never seen"])
     assert kept and {path: path.stat().st_size for path in tmp_path.rglob("*")} == kept
+
+
+def test_a_model_answers_as_it_did_though_its_folder_be_replaced(tiny_encoder, few, tmp_path):
+    model = TextClassifier(tiny_encoder).fit(*few)
+    loaded = TextClassifier.load(model.save(tmp_path / "m"))
+    held = {}
+    before = answers(loaded, ASKED, held=held)
+    (weights,) = (tmp_path / "m").rglob("model.safetensors")
+    save_file({name: 2 * part for name, part in load_file(weights).items()}, weights)
+    assert answers(loaded, ASKED, held=held) == before
+    assert answers(loaded, ASKED) != before  # so it did matter
+    shutil.rmtree(tmp_path / "m")
+    assert answers(loaded, ASKED, held=held) == before
