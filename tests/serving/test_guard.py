@@ -84,3 +84,33 @@ def test_an_application_that_failed_is_logged_without_its_words(caplog):
         told(fails, [piece(b"{}")])
     assert "ValueError at test_guard.py:" in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_what_is_left_to_do_after_the_answer_is_done():
+    """Servers say that a client is gone as soon as its answer is out."""
+    log, out = [], asyncio.Event()
+
+    async def tidies(scope, receive, send):
+        await echo(scope, receive, send)
+        out.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        log.append("tidied")
+
+    async def story():
+        messages = [piece(b"{}")]
+
+        async def receive():
+            if not messages:
+                await out.wait()
+                return {"type": "http.disconnect"}
+            return messages.pop()
+
+        async def send(message):
+            log.append(message["type"])
+
+        scope = {"type": "http", "method": "POST", "headers": [JSON]}
+        await Guard(tidies, Limits())(scope, receive, send)
+
+    asyncio.run(story())
+    assert log == ["http.response.start", "http.response.body", "tidied"]
