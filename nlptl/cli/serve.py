@@ -8,7 +8,7 @@ answered together. SIGTERM or Ctrl+C ends it, once what was asked is answered.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import PurePath
+from pathlib import Path
 
 from nlptl.cli.console import console
 from nlptl.estimators.kinds import load_every
@@ -58,7 +58,8 @@ def run(given: Namespace) -> int:
     from nlptl.serving.server import listen, run_server, url_of
 
     with listen(given.host, given.port) as listening:  # a taken port is told before the loading
-        app = make_app(load_every(given.model), name=PurePath(given.model).name, limits=limits)
+        name = Path(given.model).resolve().name
+        app = make_app(load_every(given.model), name=name, limits=limits)
         told = f"Serving {given.model} on {url_of(listening)} (Ctrl+C ends it)"
         console().print(told, soft_wrap=True)
         run_server(app, listening, limits)

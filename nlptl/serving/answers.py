@@ -40,7 +40,7 @@ def answers(model: Any, texts: Sequence[Text], *, held: Held | None = None) -> l
         ``tasks``, with one of these for each task that takes such texts.
     """
     with without_cache(), finding_once({} if held is None else held):
-        if hasattr(model, "models_"):
+        if hasattr(model, "answer"):
             return _of_tasks(model, texts)
         if not hasattr(model, "classes_"):
             return _numbers(model.predict(texts))

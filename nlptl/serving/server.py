@@ -37,7 +37,6 @@ def listen(host: str, port: int) -> socket.socket:
             f"Cannot listen on {host}:{port}: {problem}. Give another --port (0 is any free one), "
             "or another --host."
         ) from problem
-
     # asyncio sends small answers at once (40 ms sooner) only where a socket says that it is TCP.
     return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=made.detach())
 
@@ -68,17 +67,22 @@ def make_server(app: Any, limits: Limits) -> uvicorn.Server:
 
 def run_server(app: Any, listening: socket.socket, limits: Limits) -> None:
     """Answer until SIGTERM or SIGINT comes; then finish what has been asked, and return."""
-    with _ending_quietly():
-        make_server(app, limits).run(sockets=[listening])
+    server = make_server(app, limits)
+    with _ending_quietly(server):
+        server.run(sockets=[listening])
 
 
 @contextmanager
-def _ending_quietly() -> Iterator[None]:
-    """Let a signal end the server without ending the process: uvicorn raises it once more."""
+def _ending_quietly(server: uvicorn.Server) -> Iterator[None]:
+    """Let a signal end the server, and not the process: uvicorn raises it once more at the end."""
+
+    def end(*_: Any) -> None:
+        server.should_exit = True
+
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {one: signal.signal(one, lambda *_: None) for one in (signal.SIGTERM, signal.SIGINT)}
+    before = {one: signal.signal(one, end) for one in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ from safetensors.numpy import load_file, save_file
 
 from nlptl import (
     FusedEncoder,
+    LanguageClassifier,
     MultiTaskModel,
     RidgeHead,
     Task,
@@ -105,6 +106,15 @@ def test_a_model_that_reads_columns_is_refused():
     model = TextClassifier(encoder).fit(table, ["yes", "yes", "no", "no"] * 3)
     with pytest.raises(ConfigError, match="neither for a text nor for a pair.*need a table"):
         shapes_of(model)
+
+
+def test_a_model_that_has_to_be_told_languages_is_refused_and_its_parts_are_not():
+    kinds = ["yes", "yes", "no", "no"] * 3
+    model = LanguageClassifier(TextClassifier(TfidfEncoder()), gate=False)
+    model.fit(TEXTS, kinds, ["en"] * 12)
+    with pytest.raises(ConfigError, match="cannot be served.*languages"):
+        shapes_of(model)
+    assert shapes_of(model.models_["en"]) == {False}
 
 
 def test_nothing_of_a_text_is_kept_on_disk(tiny_encoder, few, tmp_path):

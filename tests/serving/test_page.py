@@ -3,13 +3,11 @@
 import shutil
 
 import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
-webdriver = pytest.importorskip("selenium.webdriver")
-
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
-
-from nlptl import TextClassifier, TfidfEncoder  # noqa: E402
+from nlptl import TextClassifier, TfidfEncoder
 
 DRIVER, BROWSER = shutil.which("chromedriver"), shutil.which("chromium")
 SCRIPT = "<img src=x onerror=\"document.title='broken in'\">"
