@@ -176,7 +176,7 @@ def _reason(place: Sequence[Any], said: str) -> str:
     if place[0] == "texts" and len(place) > 1:
         said = "Expected a string, or a list of two strings."
         return f"texts[{place[1]}]: {said}"
-    return f"{str(place[0])[:100]}: {said}"
+    return f"{str(place[0])[:100]!r}: {said}"
 
 
 async def _failed(_: Request, __: Exception) -> JSONResponse:
