@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "train a text classifier or regressor and save it",
     "evaluate": "measure a saved model on labelled data",
     "predict": "label texts with a saved model, or give their numbers",
+    "serve": "answer for texts over HTTP with a saved model, with a form to try it",
     "suggest": "choose the texts whose labels would teach a saved model most",
     "multitask": "train several tasks on one encoder, each judged against itself alone",
     "compare": "hold two transfers against each other on the rows at hand",
@@ -28,7 +29,7 @@ COMMANDS = {
     "audit": "look for repeats, conflicts and leaks in a table before training",
 }
 
-_TOP = ("demo", "publish")
+_TOP = ("demo", "publish", "serve")
 _LEARNING = ("train", "multitask", "compare", "adapt-language", "distill")
 
 _BAD_INPUT = 2
