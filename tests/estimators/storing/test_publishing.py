@@ -7,10 +7,12 @@ import pytest
 from huggingface_hub import ModelCard
 
 from nlptl import (
+    Contrastive,
     Frozen,
     FullFineTune,
     LabelMeaning,
     LanguageClassifier,
+    LanguageStudent,
     LoRA,
     MultiTaskModel,
     StaticEncoder,
@@ -30,6 +32,7 @@ from nlptl.estimators.storing.publishing import place_of
 REPO = "user/requests"
 TEXTS, LABELS = (column[::12] for column in support_requests())
 SHORT = TrainingConfig(max_steps=2, quiet=True)
+PAIRS = [(f"late parcel {i}", f"parcel late {i}") for i in range(40)]
 ASKED = ["where is my parcel", "i was charged twice"]
 
 
@@ -47,6 +50,12 @@ def models(encoder, vectors):
             TEXTS, LABELS
         ),
         "merged": TextClassifier(own, transfer=LoRA(rank=2), **tuned).fit(TEXTS, LABELS),
+        "contrastive": TextClassifier(own, transfer=Contrastive(), **tuned).fit(TEXTS, LABELS),
+        "adapted": TextClassifier(own, transfer=Frozen("top"))
+        .fit(TEXTS, LABELS)
+        .with_encoder(
+            LanguageStudent(own, training=SHORT, device="cpu").fit({"de": PAIRS}).encoder_
+        ),
         "numbers": TextRegressor(TfidfEncoder()).fit(TEXTS, [float(len(t)) for t in TEXTS]),
         "languages": LanguageClassifier(TextClassifier(TfidfEncoder())).fit(
             TEXTS, LABELS, ["en"] * len(TEXTS)
