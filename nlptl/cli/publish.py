@@ -18,6 +18,7 @@ from nlptl.estimators.bulk.labelled import text_columns
 from nlptl.estimators.kinds import load_every
 from nlptl.estimators.languages.joint import LanguageClassifier
 from nlptl.estimators.multi_task import MultiTaskModel
+from nlptl.estimators.onnx.reading import OnnxClassifier
 from nlptl.estimators.storing.publishing import facts_of
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.reports.card import model_card
@@ -37,7 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("repo", help="user/name on the Hub; made where it does not exist")
     parser.add_argument("--dry-run", action="store_true", help="list everything, talk to nobody")
     parser.add_argument("--private", action="store_true", help="for a new repository")
-    parser.add_argument("--format", default="nlptl", metavar="NAME", help="or transformers, peft")
+    parser.add_argument("--format", default="nlptl", metavar="NAME", help="or transformers, peft, onnx")
     parser.add_argument("--test", metavar="FILE", help="labelled table for the figures of the card")
     add_columns(parser, label=True)
     parser.add_argument("--license", metavar="ID", help="for example mit or apache-2.0")
@@ -78,7 +79,13 @@ def run(given: Namespace) -> int:
 def _loaded(folder: Path) -> Any:
     if read_manifest(folder)["kind"] == LanguageClassifier.kind:
         return LanguageClassifier.load(folder)
-    return load_every(folder)
+    found = load_every(folder)
+    if isinstance(found, OnnxClassifier):
+        raise ConfigError(
+            f"{str(folder)!r} holds an exported graph. Publish the model that it was made of, with "
+            "--format onnx."
+        )
+    return found
 
 
 def _test(model: Any, given: Namespace) -> tuple[Any, Any] | None:
