@@ -38,7 +38,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("repo", help="user/name on the Hub; made where it does not exist")
     parser.add_argument("--dry-run", action="store_true", help="list everything, talk to nobody")
     parser.add_argument("--private", action="store_true", help="for a new repository")
-    parser.add_argument("--format", default="nlptl", metavar="NAME", help="or transformers, peft, onnx")
+    parser.add_argument(
+        "--format", default="nlptl", metavar="NAME", help="or transformers, peft, onnx"
+    )
     parser.add_argument("--test", metavar="FILE", help="labelled table for the figures of the card")
     add_columns(parser, label=True)
     parser.add_argument("--license", metavar="ID", help="for example mit or apache-2.0")

@@ -174,7 +174,9 @@ class OnnxClassifier:
         from nlptl.evaluation.metrics import measure
 
         probabilities = self.predict_proba(texts)
-        return measure(self.codec.encode(labels), probabilities, self.decision.choose(probabilities))
+        return measure(
+            self.codec.encode(labels), probabilities, self.decision.choose(probabilities)
+        )
 
     def class_scores(self, texts: Any, labels: Any) -> list[Any]:
         """Give precision, recall and F1 of each class on labelled texts."""

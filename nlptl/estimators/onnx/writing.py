@@ -11,8 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
@@ -104,7 +102,9 @@ def write_onnx(
     read = _reading(classifier, encoder)
     _write_files(classifier, encoder, loaded, draft)
     save_arrays(draft / HEAD, dict(zip(("weight", "bias"), head, strict=True)))
-    _write_graph(draft / GRAPH, loaded, encoder, head, read.kinds, options.precision)
+    _write_graph(
+        draft / GRAPH, loaded, encoder, head, kinds=read.kinds, precision=options.precision
+    )
     told = _told(classifier, read, options.precision)
     _write_told(draft, told)
     check = _checked(classifier, loaded, OnnxClassifier(draft), options)
@@ -150,6 +150,7 @@ def _write_graph(
     loaded: LoadedEncoder,
     encoder: TransformerEncoder,
     head: tuple[FloatArray, FloatArray],
+    *,
     kinds: bool,
     precision: str,
 ) -> None:
