@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
+from nlptl.data.batches import by_length
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.samples import support_requests
 from nlptl.encoders.contextual.encoder import TransformerEncoder
@@ -25,10 +26,17 @@ from nlptl.storage.manifest import write_manifest
 from nlptl.storage.tensors import save_arrays
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nlptl.estimators.onnx.graph import ClassifierGraph
     from nlptl.estimators.text_classifier import TextClassifier
 
 PRECISIONS = ("fp32", "int8")
 _SENTENCES = 48
+_SHOWN = 64
+"""So many rows show how large the numbers of an encoder are."""
+
+_TOKENS = 1024
 _MOST_BYTES = 2_000_000_000
 
 
@@ -97,17 +105,28 @@ def write_onnx(
     """
     for name in ("onnx", "onnxruntime"):
         package(name)
+    from nlptl.estimators.onnx.graph import ClassifierGraph
+
     loaded = _in_full(loaded)
     encoder = classifier.fitted_.features.encoder
     read = _reading(classifier, encoder)
+    texts, labels = options.probe or (None, None)
+    rows = _built_in(read.pairs) if texts is None else as_rows(texts)
     _write_files(classifier, encoder, loaded, draft)
     save_arrays(draft / HEAD, dict(zip(("weight", "bias"), head, strict=True)))
-    _write_graph(
-        draft / GRAPH, loaded, encoder, head, kinds=read.kinds, precision=options.precision
-    )
+    graph = ClassifierGraph(loaded, encoder.chosen_pooling, head)
+    if options.precision == "fp32":
+        _write_whole(graph, draft / GRAPH, read)
+    else:
+        _write_rounded(graph, draft / GRAPH, read, _shown(encoder, rows, read))
     told = _told(classifier, read, options.precision)
     _write_told(draft, told)
-    check = _checked(classifier, loaded, OnnxClassifier(draft), options)
+    fitted = classifier.fitted_
+    exact = replace(fitted.features, encoder=encoder.with_weights(loaded))
+    expected = fitted.scorer.probabilities(exact.transform(rows))
+    check = compare(OnnxClassifier(draft), expected, rows, labels, given=texts is not None)
+    apart = CLOSE if options.precision == "fp32" else None
+    refuse_fallen(check, tolerance=options.tolerance, apart=apart)
     _write_told(draft, {**told, "check": asdict(check)})
     write_manifest(draft, kind=KIND, version=version("nlptl"))
     return check
@@ -145,27 +164,33 @@ def _write_files(
     tokenizer.save_pretrained(draft)
 
 
-def _write_graph(
-    path: Path,
-    loaded: LoadedEncoder,
-    encoder: TransformerEncoder,
-    head: tuple[FloatArray, FloatArray],
-    *,
-    kinds: bool,
-    precision: str,
-) -> None:
-    from nlptl.estimators.onnx.graph import ClassifierGraph, write_graph
+def _write_whole(graph: ClassifierGraph, path: Path, read: Reading) -> None:
+    from nlptl.estimators.onnx.graph import write_graph
 
-    graph = ClassifierGraph(loaded, encoder.chosen_pooling, head)
     size = sum(4 * part.numel() for part in graph.parameters())
     if size > _MOST_BYTES:
         raise ConfigError(f"A graph holds 2 GB in one file, and this model has {size / 1e9:.1f}.")
-    if precision == "fp32":
-        write_graph(graph, path, kinds=kinds)
-        return
+    write_graph(graph, path, kinds=read.kinds)
+
+
+def _write_rounded(
+    graph: ClassifierGraph, path: Path, read: Reading, shown: list[dict[str, Tensor]]
+) -> None:
+    from nlptl.estimators.onnx.smoothing import even_out
+
+    even_out(graph.encoder, shown)
     with tempfile.TemporaryDirectory() as place:
-        write_graph(graph, Path(place) / GRAPH, kinds=kinds)
+        _write_whole(graph, Path(place) / GRAPH, read)
         quantise(Path(place) / GRAPH, path)
+
+
+def _shown(encoder: TransformerEncoder, rows: Rows, read: Reading) -> list[dict[str, Tensor]]:
+    """Give a few batches of rows as tensors, on the processor."""
+    from nlptl.encoders.contextual.forward import padded
+
+    windows = encoder.windows(rows.texts[:_SHOWN])
+    batches = by_length(windows.sizes, tokens_per_batch=_TOKENS)
+    return [padded(windows, some, padding=read.padding) for some in batches]
 
 
 def quantise(source: Path, target: Path) -> None:
@@ -212,21 +237,6 @@ def _told(classifier: TextClassifier, read: Reading, precision: str) -> dict[str
 def _write_told(draft: Path, told: dict[str, Any]) -> None:
     text = json.dumps(told, indent=1, ensure_ascii=False)
     (draft / TOLD).write_text(text, encoding="utf-8")
-
-
-def _checked(
-    classifier: TextClassifier, loaded: LoadedEncoder, reader: OnnxClassifier, options: OnnxExport
-) -> OnnxCheck:
-    """Hold the graph that was written against the model, or refuse it."""
-    texts, labels = options.probe or (None, None)
-    rows = _built_in(reader.reading.pairs) if texts is None else as_rows(texts)
-    fitted = classifier.fitted_
-    exact = replace(fitted.features, encoder=fitted.features.encoder.with_weights(loaded))
-    expected = fitted.scorer.probabilities(exact.transform(rows))
-    check = compare(reader, expected, rows, labels, given=texts is not None)
-    apart = CLOSE if options.precision == "fp32" else None
-    refuse_fallen(check, tolerance=options.tolerance, apart=apart)
-    return check
 
 
 def _built_in(pairs: bool) -> Rows:
