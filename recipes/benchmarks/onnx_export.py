@@ -7,10 +7,10 @@ banking77 (3,000 rows, two passes) and ag_news (1,500 rows, two passes): all wei
 tuned with stock pooling, so that the same model is written for transformers and as graphs. Asked
 are the 1,000 test rows: OnnxClassifier.predict_proba in int8 and in fp32, and
 pipeline("text-classification", batch_size=32) in fp32, in turn, three times (--quick: twice, 300
-rows), on as many threads each. 300 training rows are the probe of the export. The int8 graph may lose half a point of accuracy on the
-test rows, and gives the same label for 98 % of them. --models keeps the fitted models, and goes on
-with a training that was interrupted. How graphs are made was chosen on training rows of ag_news
-and on trec. (A script called onnx.py would hide the package of that name.)
+rows), on as many threads each. 300 training rows are the probe of the export. The int8 graph may
+lose half a point of accuracy on the test rows, and gives the same label for 98 % of them. --models
+keeps the fitted models, and goes on with a training that was interrupted. How graphs are made was
+chosen on training rows of ag_news and on trec. (A script called onnx.py would hide the package.)
 """
 
 import argparse

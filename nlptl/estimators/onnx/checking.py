@@ -63,7 +63,7 @@ def compare(
     given : bool
         Whether the texts are the user's.
     """
-    found, choose = reader.predict_proba(texts), reader.decision.choose
+    found, choose = reader.predict_proba(texts), reader.choose
     same = _equal(choose(found), choose(expected))
     check = OnnxCheck(
         rows=len(found),

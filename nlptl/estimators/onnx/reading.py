@@ -17,10 +17,8 @@ from nlptl.base.errors import ConfigError, InputError, IntegrityError
 from nlptl.data.batches import by_length
 from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import Rows, as_rows
-from nlptl.encoders.contextual.pooling import Pooling, join_layers, join_windows
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.estimators.onnx.checking import OnnxCheck
-from nlptl.heads.deciding.decision import Decision
 from nlptl.storage.manifest import verify_manifest
 from nlptl.storage.tensors import load_arrays
 
@@ -37,7 +35,8 @@ class Reading:
 
     Attributes
     ----------
-    pooling : Pooling
+    pooling : dict
+        The options of ``Pooling``.
     window : int
         Tokens at once, special tokens included.
     overlap : int or None
@@ -52,19 +51,13 @@ class Reading:
         The token that fills shorter rows.
     """
 
-    pooling: Pooling
+    pooling: dict[str, Any]
     window: int
     overlap: int | None
     pairs: bool
     kinds: bool
     prompt: str
     padding: int
-
-    @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Self:
-        """Read what ``dataclasses.asdict`` gave, by way of JSON."""
-        pooling = told["pooling"]
-        return cls(**{**told, "pooling": Pooling(**pooling | {"layers": tuple(pooling["layers"])})})
 
 
 class OnnxClassifier:
@@ -89,9 +82,8 @@ class OnnxClassifier:
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
         told = json.loads((folder / TOLD).read_text(encoding="utf-8"))
         self.codec = LabelCodec.from_json(told["codec"])
-        thresholds = told["thresholds"]
-        self.decision = Decision(thresholds=thresholds and np.array(thresholds))
-        self.reading = Reading.from_json(told["reading"])
+        self.thresholds = None if told["thresholds"] is None else np.array(told["thresholds"])
+        self.reading = Reading(**told["reading"])
         self.classes_: AnyArray = self.codec.classes
         self.check_ = OnnxCheck(**told["check"]) if "check" in told else None
         self.notes_: dict[str, Any] = told["notes"]
@@ -145,11 +137,23 @@ class OnnxClassifier:
 
     def decode(self, probabilities: FloatArray) -> Any:
         """Give the labels that belong to probabilities (n, n_classes) from ``predict_proba``."""
-        return self.codec.decode(self.decision.choose(probabilities))
+        return self.codec.decode(self.choose(probabilities))
 
     def predict_proba(self, texts: Any) -> FloatArray:
         """Give the probability of each class: (n, n_classes), in the order of the texts."""
-        return self.decision.probabilities(self.logits(texts))
+        logits = self.logits(texts)
+        if self.thresholds is not None:
+            return (1 + np.tanh(logits / 2)) / 2  # the logistic function, which never overflows
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares: FloatArray = odds / odds.sum(axis=1, keepdims=True)
+        return shares
+
+    def choose(self, probabilities: FloatArray) -> IntArray:
+        """Give the code of each row (n,), or zeros and ones (n, n_classes)."""
+        if self.thresholds is not None:
+            return (probabilities >= self.thresholds).astype(np.int64)
+        best: IntArray = probabilities.argmax(axis=1)
+        return best
 
     def logits(self, texts: Any) -> FloatArray:
         """Give calibrated logits: (n, n_classes), in the order of the texts.
@@ -174,15 +178,13 @@ class OnnxClassifier:
         from nlptl.evaluation.metrics import measure
 
         probabilities = self.predict_proba(texts)
-        return measure(
-            self.codec.encode(labels), probabilities, self.decision.choose(probabilities)
-        )
+        return measure(self.codec.encode(labels), probabilities, self.choose(probabilities))
 
     def class_scores(self, texts: Any, labels: Any) -> list[Any]:
         """Give precision, recall and F1 of each class on labelled texts."""
         from nlptl.evaluation.scores import class_scores
 
-        chosen = self.decision.choose(self.predict_proba(texts))
+        chosen = self.choose(self.predict_proba(texts))
         names = [str(label) for label in self.classes_.tolist()]
         return class_scores(self.codec.encode(labels), chosen, names)
 
@@ -243,7 +245,10 @@ class OnnxClassifier:
 
     def _joined(self, windows: Windows) -> FloatArray:
         """Give logits of texts of several windows, which are pooled before the head sees them."""
-        pooling = self.reading.pooling
+        from nlptl.encoders.contextual.pooling import Pooling, join_layers, join_windows
+
+        told = self.reading.pooling
+        pooling = Pooling(**{**told, "layers": tuple(told["layers"])})
         _, texts = np.unique(windows.text_of_window, return_inverse=True)
         vectors = join_windows(
             self._run(windows, "vectors"), texts, windows.sizes, largest=pooling.tokens == "max"

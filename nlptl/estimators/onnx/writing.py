@@ -137,7 +137,7 @@ def _reading(classifier: TextClassifier, encoder: TransformerEncoder) -> Reading
     several = encoder.long_texts == "windows" and not pairs
     sample = encoder.windows([("a", "b")]) if pairs else None
     return Reading(
-        pooling=encoder.chosen_pooling,
+        pooling=encoder.chosen_pooling.get_params(),
         window=encoder.window,
         overlap=encoder.window // 4 if several else None,
         pairs=pairs,

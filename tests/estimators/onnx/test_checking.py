@@ -14,7 +14,7 @@ class Reader:
     def __init__(self, said, thresholds=None):
         form = "single" if thresholds is None else "lists"
         self.codec = LabelCodec(np.array(["a", "b"]), form)
-        self.decision = Decision(thresholds=thresholds)
+        self.choose = Decision(thresholds=thresholds).choose
         self.predict_proba = lambda texts: said
 
 
