@@ -76,7 +76,7 @@ def write_graph(graph: ClassifierGraph, path: Path, *, kinds: bool) -> None:
     Parameters
     ----------
     graph : ClassifierGraph
-        It is traced with plain attention, which every family has and the runtime fuses best.
+        It is traced with plain attention, which every family has.
     path : Path
         The file.
     kinds : bool
@@ -100,7 +100,6 @@ def write_graph(graph: ClassifierGraph, path: Path, *, kinds: bool) -> None:
             output_names=["logits", "vectors"],
             dynamic_axes={**axes, "logits": {0: "texts"}, "vectors": {0: "texts"}},
             opset_version=_OPSET,
-            # The newer exporter writes attention in a form that the runtime fuses less, takes
-            # five times as long, and needs one package more.
+            # The newer exporter takes five times as long here, and needs a package more.
             dynamo=False,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -209,7 +208,6 @@ def quantise(source: Path, target: Path) -> None:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     prepared = source.with_suffix(".prepared.onnx")
-    level = logging.root.level
     quant_pre_process(source, prepared, skip_optimization=True, skip_symbolic_shape=True)
     quantize_dynamic(
         prepared,
@@ -218,7 +216,6 @@ def quantise(source: Path, target: Path) -> None:
         weight_type=QuantType.QInt8,
         op_types_to_quantize=["MatMul", "Gather"],
     )
-    logging.root.setLevel(level)
 
 
 def _told(classifier: TextClassifier, read: Reading, precision: str) -> dict[str, Any]:
