@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nlptl.estimators.languages.scores import score_languages
     from nlptl.estimators.languages.student import LanguageStudent
     from nlptl.estimators.multi_task import MultiTaskModel
+    from nlptl.estimators.onnx.reading import OnnxClassifier
     from nlptl.estimators.tasks.task import Task
     from nlptl.estimators.text_classifier import TextClassifier
     from nlptl.estimators.text_regressor import TextRegressor
@@ -64,6 +65,7 @@ _HOMES = {
     "Mixing": "nlptl.data.mixing",
     "MultiTaskModel": "nlptl.estimators.multi_task",
     "NlptlError": "nlptl.base.errors",
+    "OnnxClassifier": "nlptl.estimators.onnx.reading",
     "OrdinalHead": "nlptl.heads",
     "PrivateLayers": "nlptl.transfer.parameters",
     "PrototypeHead": "nlptl.heads",
@@ -106,6 +108,7 @@ __all__ = [
     "Mixing",
     "MultiTaskModel",
     "NlptlError",
+    "OnnxClassifier",
     "OrdinalHead",
     "PrivateLayers",
     "PrototypeHead",

@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": "hold two transfers against each other on the rows at hand",
     "adapt-language": "teach an encoder further languages by translated sentences",
     "distill": "teach a small, fast model what a saved one knows",
+    "export": "write a saved classifier for transformers, peft or onnxruntime",
     "publish": "put a saved model on the Hugging Face Hub, with a card",
     "audit": "look for repeats, conflicts and leaks in a table before training",
 }

@@ -19,6 +19,7 @@ from nlptl.estimators.kinds import load_every
 from nlptl.estimators.languages.joint import LanguageClassifier
 from nlptl.estimators.multi_task import MultiTaskModel
 from nlptl.estimators.storing.describing import facts_of
+from nlptl.estimators.onnx.reading import OnnxClassifier
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.reports.card import model_card
 from nlptl.reports.tables import files_table
@@ -41,7 +42,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--format",
         default="nlptl",
         metavar="NAME",
-        help="or transformers, peft, sentence-transformers",
+        help="or transformers, peft, onnx, sentence-transformers",
     )
     parser.add_argument("--test", metavar="FILE", help="labelled table for the figures of the card")
     add_columns(parser, label=True)
@@ -85,7 +86,13 @@ def run(given: Namespace) -> int:
 def _loaded(folder: Path) -> Any:
     if read_manifest(folder)["kind"] == LanguageClassifier.kind:
         return LanguageClassifier.load(folder)
-    return load_every(folder)
+    found = load_every(folder)
+    if isinstance(found, OnnxClassifier):
+        raise ConfigError(
+            f"{str(folder)!r} holds an exported graph. Publish the model that it was made of, with "
+            "--format onnx."
+        )
+    return found
 
 
 def _test(model: Any, given: Namespace) -> tuple[Any, Any] | None:

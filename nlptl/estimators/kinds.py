@@ -7,6 +7,7 @@ from pathlib import Path
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
 from nlptl.estimators.multi_task import MultiTaskModel
+from nlptl.estimators.onnx.reading import KIND, OnnxClassifier
 from nlptl.estimators.storing.publishing import place_of
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_model import TextModel
@@ -30,9 +31,15 @@ def load_any(folder: str | Path, *, task: str | None = None) -> TextModel:
     StorageError
         If there is no model, or one of no kind known here.
     ConfigError
-        If the model has several tasks and none of them is named, or the other way round.
+        If the model has several tasks and none of them is named, or the other way round; or if
+        it is an exported graph, which answers and does nothing else.
     """
     found = load_every(folder)
+    if isinstance(found, OnnxClassifier):
+        raise ConfigError(
+            f"{str(folder)!r} holds an exported graph, which answers and does nothing else. "
+            "Give the folder of the model that it was made of."
+        )
     if not isinstance(found, MultiTaskModel):
         if task is not None:
             raise ConfigError(f"{str(folder)!r} has one task, which has no name. Leave it out.")
@@ -46,8 +53,14 @@ def load_any(folder: str | Path, *, task: str | None = None) -> TextModel:
     return found.models_[task]
 
 
-def load_every(folder: str | Path) -> TextModel | MultiTaskModel:
-    """Read a saved model of one task or of several, from a folder or the Hub.
+def load_graph(folder: str | Path) -> OnnxClassifier | None:
+    """Read an exported graph from a folder or the Hub; None where something else is there."""
+    folder = place_of(folder)
+    return OnnxClassifier.load(folder) if read_manifest(folder)["kind"] == KIND else None
+
+
+def load_every(folder: str | Path) -> TextModel | MultiTaskModel | OnnxClassifier:
+    """Read a saved model of one task or of several, or a graph, from a folder or the Hub.
 
     Raises
     ------
@@ -58,5 +71,7 @@ def load_every(folder: str | Path) -> TextModel | MultiTaskModel:
     found = read_manifest(folder)["kind"]
     if found == MultiTaskModel.kind:
         return MultiTaskModel.load(folder)
+    if found == KIND:
+        return OnnxClassifier.load(folder)
     kinds = {kind.kind: kind for kind in KINDS}
     return kinds.get(found, TextClassifier).load(folder)

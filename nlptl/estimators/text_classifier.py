@@ -22,6 +22,7 @@ from nlptl.estimators.fitting.choosing import imbalance_for
 from nlptl.estimators.fitting.learning import with_classes
 from nlptl.estimators.fitting.scoring import Fitted
 from nlptl.estimators.fitting.transfers import as_transfers
+from nlptl.estimators.onnx.writing import OnnxExport
 from nlptl.estimators.storing.exporting import export_classifier
 from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.scores import ClassScore, class_scores, mean_rank_error
@@ -335,33 +336,44 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
             features, said, n, thresholds=thresholds, strategy=strategy, seed=self.seed
         )
 
-    def export(self, folder: str | Path, *, format: str = "transformers") -> Path:  # noqa: A002
-        """Write the model for those who do not have nlptl.
+    def export(
+        self,
+        folder: str | Path,
+        *,
+        format: str = "transformers",  # noqa: A002
+        precision: str = "fp32",
+        probe: tuple[Any, Any] | None = None,
+        tolerance: float = 0.005,
+    ) -> Path:
+        """Write the model for those who do not have nlptl, or not torch.
 
         Parameters
         ----------
         folder : str or Path
             A new folder.
-        format : {"transformers", "peft"}
+        format : {"transformers", "peft", "onnx", "sentence-transformers"}
             ``"transformers"`` is a classifier that ``pipeline("text-classification", folder)``
             reads, with these labels and calibrated probabilities; the encoder has to be tuned
             with ``Pooling(tokens="stock", normalize=False)``. ``"peft"`` is the adapter of
-            ``LoRA(merge=False)`` with its head.
-
-        Returns
-        -------
-        Path
-            The folder.
+            ``LoRA(merge=False)`` with its head. ``"onnx"`` is a graph for ``OnnxClassifier``.
+            ``"sentence-transformers"`` is the encoder as that library reads it, the head beside.
+        precision : {"fp32", "int8"}
+            Of a graph: eight bits are faster on a processor, and coarser.
+        probe : tuple of (texts, labels), optional
+            Rows on which a graph is held against the model; labels may be None.
+        tolerance : float
+            So much accuracy on the probe may a graph lose.
 
         Raises
         ------
         ConfigError
             If the format is not known, or could not hold this model.
         StorageError
-            If the folder is taken, or what was written reads differently.
+            If the folder is taken, or what was written reads differently, or worse on the probe.
         """
         check_is_fitted(self)
-        return export_classifier(self, Path(folder), format=format)
+        graph = OnnxExport(precision, probe, tolerance)
+        return export_classifier(self, Path(folder), format=format, graph=graph)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -10,8 +10,13 @@ from typing import Any
 
 from nlptl.base.errors import ConfigError, HubError, NlptlError
 
-SAFE = {".json", ".md", ".png", ".safetensors", ".svg", ".txt"}
-"""Kinds of file that are published and fetched: data and pictures, nothing that runs."""
+SAFE = {".json", ".md", ".onnx", ".png", ".safetensors", ".svg", ".txt"}
+"""Kinds of file that are published and fetched: data and pictures, nothing that runs.
+
+A graph (.onnx) says which numbers to multiply, from a closed list of operators, and reaches nothing
+else. Libraries of own operators would be code: they are files of other kinds, and never loaded,
+and so are files of numbers beside a graph.
+"""
 
 _NAME = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 _PATIENCE = 10.0

@@ -65,6 +65,16 @@ model(**tokenizer("The order arrived late.", return_tensors="pt")).logits.{decid
 ```
 
 It was made with nlptl, and needs only transformers.""",
+    "onnx": """## Use
+
+```python
+from nlptl import OnnxClassifier
+
+model = OnnxClassifier.from_pretrained("{repo}")
+{call}
+```
+
+The graph needs `pip install 'nlptl[onnx]'`; torch is not loaded.""",
     "peft": """## Use
 
 ```python
@@ -138,7 +148,7 @@ class CardFacts:
         ``"user/name"``.
     loads_by : str
         The class that reads it.
-    format : {"nlptl", "transformers", "peft"}
+    format : {"nlptl", "transformers", "peft", "onnx", "sentence-transformers"}
         For whom it is written.
     task : str or None
         What the Hub calls such models, for example ``"text-classification"``.

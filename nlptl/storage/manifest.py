@@ -10,7 +10,7 @@ from nlptl.base.errors import IntegrityError, StorageError
 from nlptl.storage.hashing import sha256_of
 
 MANIFEST = "manifest.json"
-_READ = {".bin", ".json", ".model", ".py", ".safetensors", ".txt"}
+_READ = {".bin", ".json", ".model", ".onnx", ".py", ".safetensors", ".txt"}
 """Kinds of file that some reader may pick up unasked. A README or a picture is no harm."""
 
 _OUT = {"\\", ":", "\0"}

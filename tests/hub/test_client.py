@@ -11,6 +11,8 @@ from nlptl.hub.client import check_name, client, explained, is_safe, license_of
         ("encoder/model.safetensors", True),
         ("tokenizer.json", True),
         ("README.md", True),
+        ("model.onnx", True),
+        ("model.onnx_data", False),
         ("pytorch_model.bin", False),
         ("hook.py", False),
         ("spiece.model", False),

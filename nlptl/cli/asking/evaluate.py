@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from nlptl.cli.console import add_columns, console, labels_of
 from nlptl.data.tables.reading import read_table, texts_of
 from nlptl.estimators.bulk.labelled import text_columns
-from nlptl.estimators.kinds import load_any
+from nlptl.estimators.kinds import load_any, load_graph
+from nlptl.estimators.onnx.reading import OnnxClassifier
 from nlptl.estimators.text_classifier import TextClassifier
 
 if TYPE_CHECKING:
@@ -37,19 +38,21 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(given: Namespace) -> int:
     """Load, measure, show."""
-    model = load_any(given.model, task=given.task)
+    model = load_graph(given.model) or load_any(given.model, task=given.task)
     trained = model.notes_.get("run", {})
     table = read_table(given.data, split=given.split)
     rows = texts_of(table, text_columns(model, given.text_column))
     name = given.label_column or trained.get("label_column") or "label"
-    if isinstance(model, TextClassifier):
+    if isinstance(model, TextClassifier | OnnxClassifier):
         labels = labels_of(table, name, numeric=False)
         return _show(model, rows, labels, as_json=given.json)
     figures = model.evaluate(rows, labels_of(table, name, numeric=True))
     return _show_figures(figures, len(rows), as_json=given.json)
 
 
-def _show(classifier: TextClassifier, rows: Any, labels: list[Any], *, as_json: bool) -> int:
+def _show(
+    classifier: TextClassifier | OnnxClassifier, rows: Any, labels: list[Any], *, as_json: bool
+) -> int:
     from nlptl.evaluation.intervals import share_interval
     from nlptl.reports.tables import classes_table
 

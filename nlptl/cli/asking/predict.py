@@ -12,6 +12,7 @@ from nlptl.data.tables.writing import table_format
 from nlptl.estimators.bulk.labelled import answers, answers_of_tasks, labelled, text_columns
 from nlptl.estimators.kinds import load_every
 from nlptl.estimators.multi_task import MultiTaskModel
+from nlptl.estimators.onnx.reading import OnnxClassifier
 from nlptl.estimators.text_model import TextModel
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _every_task(model: MultiTaskModel, given: Namespace, table: pd.DataFrame | N
     return 0
 
 
-def _show(model: TextModel, texts: list[str]) -> int:
+def _show(model: TextModel | OnnxClassifier, texts: list[str]) -> int:
     from nlptl.reports.tables import predictions_table
 
     found = answers(model, texts)

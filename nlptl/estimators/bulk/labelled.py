@@ -14,18 +14,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nlptl.estimators.multi_task import MultiTaskModel
+    from nlptl.estimators.onnx.reading import OnnxClassifier
     from nlptl.estimators.text_model import TextModel
+
+    Answering = TextModel | OnnxClassifier
 
 _ADDED = ("predicted", "probability")
 
 
-def labelled(table: pd.DataFrame, model: TextModel, rows: Rows) -> pd.DataFrame:
+def labelled(table: pd.DataFrame, model: Answering, rows: Rows) -> pd.DataFrame:
     """Add the columns ``predicted`` and ``probability`` to a table.
 
     Parameters
     ----------
     table : DataFrame of n rows
-    model : TextModel
+    model : TextModel or OnnxClassifier
     rows : Rows
         The n texts of the table.
 
@@ -39,11 +42,12 @@ def labelled(table: pd.DataFrame, model: TextModel, rows: Rows) -> pd.DataFrame:
     return added
 
 
-def answers(model: TextModel, texts: Any) -> dict[str, list[Any]]:
+def answers(model: Answering, texts: Any) -> dict[str, list[Any]]:
     """Give the new columns: labels and how sure they are, or numbers."""
+    from nlptl.estimators.onnx.reading import OnnxClassifier
     from nlptl.estimators.text_classifier import TextClassifier
 
-    if not isinstance(model, TextClassifier):
+    if not isinstance(model, TextClassifier | OnnxClassifier):
         return {"predicted": model.predict(texts).tolist()}
     probabilities = model.predict_proba(texts)
     chosen = list(model.decode(probabilities))
@@ -62,7 +66,7 @@ def answers_of_tasks(model: MultiTaskModel, texts: Any) -> dict[str, list[Any]]:
     return found
 
 
-def check_columns(table: pd.DataFrame, model: TextModel | None = None) -> None:
+def check_columns(table: pd.DataFrame, model: Answering | None = None) -> None:
     """Refuse a table that has a column which is to be added; by some model, where none is given."""
     added = _ADDED if hasattr(model, "classes_") or model is None else _ADDED[:1]
     taken = [name for name in added if name in table.columns]
@@ -70,14 +74,14 @@ def check_columns(table: pd.DataFrame, model: TextModel | None = None) -> None:
         raise InputError(f"The table has a column {taken[0]!r} already. Rename it first.")
 
 
-def text_columns(model: TextModel, given: Sequence[str] | None) -> list[str]:
+def text_columns(model: Answering, given: Sequence[str] | None) -> list[str]:
     """Name the columns of the texts: those given, else those the model was trained on."""
     trained: dict[str, Any] = model.notes_.get("run", {})
     return list(given or trained.get("text_column") or ["text"])
 
 
 def label_piece(
-    table: pd.DataFrame, model: TextModel, columns: Sequence[str], *, start: int
+    table: pd.DataFrame, model: Answering, columns: Sequence[str], *, start: int
 ) -> pd.DataFrame:
     """Label a piece of a larger table whose first row has the number ``start`` there.
 

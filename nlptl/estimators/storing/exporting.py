@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,10 @@ from nlptl.base.names import suggest
 from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.contextual.shelf import LoadedEncoder, classifier_name, load_encoder
+from nlptl.estimators.fitting.scoring import Fitted
 from nlptl.estimators.fitting.tuning import linear_map
+from nlptl.estimators.onnx.writing import OnnxExport, write_onnx
+from nlptl.heads.fitting import OneVsRest
 from nlptl.heads.linear import OrdinalHead
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.tensors import save_arrays
@@ -25,14 +28,20 @@ from nlptl.training.networks.features import FeatureNetwork
 if TYPE_CHECKING:
     from nlptl.estimators.text_classifier import TextClassifier
 
-FORMATS = ("transformers", "peft", "sentence-transformers")
+FORMATS = ("transformers", "peft", "onnx", "sentence-transformers")
 _HEAD = "nlptl_head"
 _MODULE = "sentence_transformers.models."
 _MODES = {"mean": "mean_tokens", "cls": "cls_token", "max": "max_tokens"}
 _CLOSE = 1e-3
 
 
-def export_classifier(classifier: TextClassifier, folder: Path, *, format: str) -> Path:  # noqa: A002
+def export_classifier(
+    classifier: TextClassifier,
+    folder: Path,
+    *,
+    format: str,  # noqa: A002
+    graph: OnnxExport | None = None,
+) -> Path:
     """Write a fitted classifier in the format of another library, and check what was written.
 
     Parameters
@@ -40,8 +49,11 @@ def export_classifier(classifier: TextClassifier, folder: Path, *, format: str) 
     classifier : TextClassifier
     folder : Path
         A new or empty folder.
-    format : {"transformers", "peft", "sentence-transformers"}
+    format : {"transformers", "peft", "onnx", "sentence-transformers"}
         As in ``TextClassifier.export``.
+    graph : OnnxExport, optional
+        How the graph is written where the format is ``"onnx"``; for others it has to be as it is
+        by itself.
 
     Raises
     ------
@@ -52,8 +64,31 @@ def export_classifier(classifier: TextClassifier, folder: Path, *, format: str) 
     """
     if format not in FORMATS:
         raise ConfigError(f"format={format!r} is not known. {suggest(str(format), FORMATS)}")
+    if format != "onnx" and graph not in (None, OnnxExport()):
+        raise ConfigError(
+            f"precision, probe and tolerance are for format='onnx', got format={format!r}."
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StorageError(f"{str(folder)!r} exists already. Choose a new folder.")
+    encoder = _transformer(classifier, format)
+    with new_folder(folder) as draft:
+        if format == "onnx":
+            head = _head_on_groups(classifier.fitted_, encoder)
+            write_onnx(classifier, _loaded(encoder), head, draft, graph or OnnxExport())
+            return folder
+        parts = _parts(classifier, encoder)
+        written = {
+            "transformers": parts.write_transformers,
+            "peft": parts.write_peft,
+            "sentence-transformers": parts.write_sentences,
+        }
+        written[format](draft)
+        parts.encoder.folder.tokenizer.save_pretrained(draft)
+    return folder
+
+
+def _transformer(classifier: TextClassifier, format: str) -> TransformerEncoder:  # noqa: A002
+    """Give the encoder of a model that reads texts as other libraries do."""
     fitted = classifier.fitted_
     encoder = fitted.features.encoder
     if not isinstance(encoder, TransformerEncoder):
@@ -63,23 +98,19 @@ def export_classifier(classifier: TextClassifier, folder: Path, *, format: str) 
             "Other libraries read the two texts of a pair as one, and this model reads them one "
             "by one. Fit it with pair_encoding='joint'."
         )
-    parts = _Parts(
+    return encoder
+
+
+def _parts(classifier: TextClassifier, encoder: TransformerEncoder) -> _Parts:
+    fitted = classifier.fitted_
+    return _Parts(
         encoder,
         _loaded(encoder),
-        _calibrated(fitted.scorer, fitted.features.weights),
+        _on_last_layer(fitted.scorer, fitted.features.weights),
         [str(label) for label in classifier.classes_.tolist()],
         fitted.scorer.decision.thresholds is not None,
         fitted.probe.are_pairs,
     )
-    with new_folder(folder) as draft:
-        written = {
-            "transformers": parts.write_transformers,
-            "peft": parts.write_peft,
-            "sentence-transformers": parts.write_sentences,
-        }
-        written[format](draft)
-        parts.encoder.folder.tokenizer.save_pretrained(draft)
-    return folder
 
 
 @dataclass(frozen=True)
@@ -180,7 +211,8 @@ class _Parts:
                 f"sentence-transformers makes no vectors as {own.name!r} with {pooling!r} does"
                 f"{' of pairs' if self.pairs else ''}. Train with Pooling(), or save the model."
             )
-        self.loaded.model.save_pretrained(folder)
+        model = copy.deepcopy(self.loaded.model).float().cpu()
+        model.save_pretrained(folder)
         stated = {"max_seq_length": self.encoder.window, "do_lower_case": False}
         mode = {f"pooling_mode_{_MODES[pooling.tokens]}": True}
         size = {"word_embedding_dimension": own.hidden_size}
@@ -198,6 +230,14 @@ class _Parts:
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(json.dumps(told, indent=1), encoding="utf-8")
         self._write_head(folder)
+        self.encoder.folder.tokenizer.save_pretrained(folder)
+        exact = replace(self.loaded, model=model, dtype="float32", device="cpu")
+        sentences = ["One text.", "And another one."]
+        again = TransformerEncoder(folder, cache=None, dtype="float32", device="cpu")
+        expected = self.encoder.with_weights(exact).transform(sentences)
+        apart = float(np.abs(again.transform(sentences) - expected).max())
+        if not apart <= _CLOSE:
+            raise StorageError(f"The exported encoder reads back differently, by {apart:.2g}.")
 
     @property
     def _is_stock(self) -> bool:
@@ -265,19 +305,42 @@ def _loaded(encoder: TransformerEncoder) -> LoadedEncoder:
     return LoadedEncoder(folder, found.model, found.dtype, found.device, adapter=adapter)
 
 
-def _calibrated(scorer: Any, layers: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _on_last_layer(scorer: Any, layers: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Give the head as one linear map from the last layer to calibrated logits.
+
+    Raises
+    ------
+    ConfigError
+        If the head is no linear map, or of several layers.
+    """
+    if np.count_nonzero(layers) > 1:
+        raise ConfigError(
+            "A head that sees several layers has no place in other libraries. Write "
+            "format='onnx', or fit it with transfer=Frozen('top')."
+        )
+    weights, offset = _calibrated(scorer)
+    return weights * layers[np.flatnonzero(layers)[0]], offset
+
+
+def _head_on_groups(fitted: Fitted, encoder: TransformerEncoder) -> tuple[FloatArray, FloatArray]:
+    """Give the head as one linear map from all that is pooled to calibrated logits."""
+    weights, offset = _calibrated(fitted.scorer)
+    scales = np.repeat(fitted.features.weights, [width for _, width in encoder.groups])
+    whole = np.zeros((len(weights), len(scales)))
+    whole[:, scales != 0] = weights * scales[scales != 0]
+    if encoder.projection is not None:
+        whole = whole @ encoder.projection.T
+    return whole.astype(np.float32), offset.astype(np.float32)
+
+
+def _calibrated(scorer: Any) -> tuple[FloatArray, FloatArray]:
     """Give the head as one linear map to calibrated logits.
 
     Raises
     ------
     ConfigError
-        If the head is no linear map of the last layer.
+        If the head is not linear.
     """
-    if np.count_nonzero(layers) > 1:
-        raise ConfigError(
-            f"A head that sees {np.count_nonzero(layers)} layers has no place in other libraries. "
-            "Train with Frozen('top'), or tune the encoder."
-        )
     fitted, decision = scorer.fitted, scorer.decision
     if isinstance(fitted, FeatureNetwork):
         arrays: dict[str, FloatArray] = fitted.arrays()
@@ -286,10 +349,15 @@ def _calibrated(scorer: Any, layers: FloatArray) -> tuple[FloatArray, FloatArray
             arrays["bias"] = arrays.pop("ranks.bias")
         if set(arrays) != {"weight", "bias", "scale"}:
             raise ConfigError(f"{type(scorer.head).__name__} is not linear and cannot be exported.")
-        found = arrays["weight"] * float(arrays["scale"][0]), arrays["bias"]
+        weights, offset = arrays["weight"] * float(arrays["scale"][0]), arrays["bias"]
+    elif isinstance(fitted, OneVsRest):
+        weights, offset = linear_map(fitted)
+        for place, head in enumerate(fitted.heads_):
+            if isinstance(head, float):  # a label that no row had, or every one
+                offset[place] = head
+    elif hasattr(fitted, "coef_"):
+        weights, offset = linear_map(fitted)
     else:
-        found = linear_map(fitted)
-    weights, offset = found
-    kept = layers[np.flatnonzero(layers)[0]]
+        raise ConfigError(f"{type(scorer.head).__name__} is not linear and cannot be exported.")
     moved = 0.0 if decision.offsets is None else decision.offsets
-    return weights * kept / decision.temperature, offset / decision.temperature + moved
+    return weights / decision.temperature, offset / decision.temperature + moved

@@ -59,7 +59,7 @@ class Published:
             ``languages`` (a list of ISO 639-1 codes), ``dataset`` (what the rows of ``test`` are
             called), ``verdict`` (what ``judge`` found), ``says``, ``encoder``, ``transfer``,
             ``base_license`` (where the Hub does not tell).
-        format : {"nlptl", "transformers", "peft", "sentence-transformers"}
+        format : {"nlptl", "transformers", "peft", "onnx", "sentence-transformers"}
             The model as it is saved; or as ``export`` writes it, for those without nlptl.
         private : bool, optional
             For a new repository.
@@ -143,7 +143,8 @@ def _written(model: Any, folder: Path, format: str) -> Path:  # noqa: A002
             "came from a folder. Publish format='nlptl', or LoRA(merge=True) as 'transformers'."
         )
     model.export(folder, format=format)
-    write_manifest(folder, kind=f"export for {format}", version=version("nlptl"))
+    if format != "onnx":  # which has a manifest of its own
+        write_manifest(folder, kind=f"export for {format}", version=version("nlptl"))
     return folder
 
 

@@ -1,0 +1,65 @@
+"""Write a saved classifier for those who do not have nlptl, or not torch.
+
+A graph (--format onnx) is held against the model on the labelled rows of --probe, and is not
+written where accuracy falls by more than --tolerance. `nlptl predict` and `nlptl evaluate` read it.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from nlptl.base.errors import ConfigError
+from nlptl.cli.console import add_columns, console, labels_of
+from nlptl.data.tables.reading import read_table, texts_of
+from nlptl.estimators.bulk.labelled import text_columns
+from nlptl.estimators.kinds import load_any
+from nlptl.estimators.onnx.reading import OnnxClassifier
+from nlptl.estimators.text_classifier import TextClassifier
+
+EXAMPLES = """examples:
+  nlptl export model/ plain/ --format transformers
+  nlptl export model/ graph/ --format onnx --precision int8 --probe held_out.csv
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("model", help="folder of a saved classifier")
+    parser.add_argument("folder", help="a new folder")
+    parser.add_argument("--format", default="onnx", metavar="NAME", help="transformers, peft, onnx")
+    parser.add_argument("--precision", default="fp32", metavar="NAME", help="fp32, int8")
+    parser.add_argument("--probe", metavar="FILE", help="labelled table to hold a graph against")
+    parser.add_argument(
+        "--tolerance", type=float, default=0.005, help="so much accuracy may be lost"
+    )
+    add_columns(parser, label=True)
+
+
+def run(given: Namespace) -> int:
+    """Load, write, say how far it agrees."""
+    model = load_any(given.model)
+    if not isinstance(model, TextClassifier):
+        raise ConfigError(f"{given.model!r} holds a {model.kind}; classifiers are exported.")
+    folder = model.export(
+        Path(given.folder),
+        format=given.format,
+        precision=given.precision,
+        probe=_probe(model, given),
+        tolerance=given.tolerance,
+    )
+    out = console()
+    out.print(f"Written: {folder}", soft_wrap=True)
+    if given.format == "onnx":
+        out.print(str(OnnxClassifier.load(folder).check_), soft_wrap=True)
+    return 0
+
+
+def _probe(model: TextClassifier, given: Namespace) -> tuple[Any, Any] | None:
+    if given.probe is None:
+        return None
+    table = read_table(given.probe, split=given.split)
+    name = given.label_column or model.notes_.get("run", {}).get("label_column") or "label"
+    rows = texts_of(table, text_columns(model, given.text_column))
+    return rows, labels_of(table, name, numeric=False)

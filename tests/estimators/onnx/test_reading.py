@@ -1,0 +1,123 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nlptl import LogisticHead, OnnxClassifier, TextClassifier, TransformerEncoder
+from nlptl.base.errors import ConfigError, InputError, IntegrityError, StorageError
+from nlptl.estimators.onnx import reading
+
+WORDS = "help late money card phone".split()
+TEXTS = [" ".join(WORDS[i % 5 :] + WORDS[: i % 3]) for i in range(24)]
+LABELS = [3, 1, 2, 1] * 6
+MANY = [" ".join(WORDS * (1 + i * 7 % 11) + [WORDS[i % 5]]) for i in range(40)]
+
+
+@pytest.fixture(scope="module")
+def model(tiny_encoder):
+    encoder = TransformerEncoder(tiny_encoder, cache=None, dtype="float32")
+    return TextClassifier(encoder, head=LogisticHead(C=100.0), device="cpu").fit(TEXTS, LABELS)
+
+
+@pytest.fixture(scope="module")
+def folder(model, tmp_path_factory):
+    return model.export(tmp_path_factory.mktemp("graph") / "g", format="onnx")
+
+
+def test_answers_come_in_the_order_of_the_texts_whatever_their_lengths(model, folder, monkeypatch):
+    monkeypatch.setattr(reading, "_TOKENS", 64)  # many batches
+    graph = OnnxClassifier.load(folder, threads=1)
+    expected = model.predict_proba(MANY)
+    assert np.unique(expected.round(4), axis=0).shape[0] > 10
+    np.testing.assert_allclose(graph.predict_proba(MANY), expected, atol=1e-4)
+    assert graph.predict(MANY).tolist() == model.predict(MANY).tolist()
+    assert graph.predict(MANY).dtype == model.predict(MANY).dtype
+
+
+def test_one_text_is_answered_as_it_is_among_others(folder):
+    graph = OnnxClassifier.load(folder)
+    several = graph.predict_proba(MANY)
+    for place in (0, 3, 39):  # one of them is read in windows
+        np.testing.assert_allclose(graph.predict_proba([MANY[place]])[0], several[place], atol=1e-5)
+
+
+def test_figures_are_those_of_the_model(model, folder):
+    graph = OnnxClassifier.load(folder)
+    assert graph.evaluate(TEXTS, LABELS) == pytest.approx(model.evaluate(TEXTS, LABELS), abs=1e-4)
+    assert graph.class_scores(TEXTS, LABELS) == model.class_scores(TEXTS, LABELS)
+
+
+def test_neither_torch_nor_what_is_slow_to_import_is_needed(folder):
+    code = (
+        "import sys; from nlptl import OnnxClassifier;"
+        f"graph = OnnxClassifier.load({str(folder)!r}); print(graph.predict(['help']).tolist());"
+        "print({'torch', 'transformers', 'sklearn', 'pandas', 'onnx'} & set(sys.modules));"
+        "graph.predict(['late ' * 60]); print({'torch', 'transformers'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answers, *loaded = found.stdout.strip().splitlines()
+    assert set(json.loads(answers)) <= {1, 2, 3} and loaded == ["set()", "set()"]
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "nlptl_onnx.json"])
+def test_a_changed_byte_is_named(folder, tmp_path, name):
+    place = shutil.copytree(folder, tmp_path / "g")
+    content = bytearray((place / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (place / name).write_bytes(content)
+    with pytest.raises(IntegrityError, match=f"{name!r}.* changed or damaged"):
+        OnnxClassifier.load(place)
+
+
+def test_a_graph_that_does_not_belong_there_is_named(folder, tmp_path):
+    place = shutil.copytree(folder, tmp_path / "g")
+    shutil.copy(place / "model.onnx", place / "other.onnx")
+    with pytest.raises(IntegrityError, match="'other.onnx'.* not part of the model"):
+        OnnxClassifier.load(place)
+
+
+def test_what_is_no_graph_is_refused_in_a_sentence(model, folder, tmp_path):
+    from nlptl.storage.manifest import write_manifest
+
+    with pytest.raises(StorageError, match="holds a text-classifier, not a onnx-classifier"):
+        OnnxClassifier.load(model.save(tmp_path / "m"))
+    place = shutil.copytree(folder, tmp_path / "g")
+    (place / "model.onnx").write_bytes(b"no graph")
+    (place / "manifest.json").unlink()
+    write_manifest(place, kind=reading.KIND, version="0")
+    with pytest.raises(IntegrityError, match="cannot be read as a graph"):
+        OnnxClassifier.load(place)
+    (place / "nlptl_onnx.json").write_text("{}")
+    (place / "manifest.json").unlink()
+    write_manifest(place, kind=reading.KIND, version="0")
+    with pytest.raises(IntegrityError, match=r"cannot be understood \(KeyError"):
+        OnnxClassifier.load(place)
+
+
+def test_pairs_are_refused_where_single_texts_are_known(folder):
+    with pytest.raises(InputError, match="trained on single texts, got pairs"):
+        OnnxClassifier.load(folder).predict([("help", "late")])
+
+
+def test_a_missing_package_names_the_extra(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ConfigError, match=r"package onnxruntime.* pip install 'nlptl\[onnx\]'"):
+        OnnxClassifier.load(folder)
+
+
+def test_threads_are_those_of_the_environment(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert reading.threads_here() == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert reading.threads_here() >= 1
+
+
+def test_a_graph_comes_back_from_the_hub(hub, model):
+    done = model.push_to_hub("user/graph", format="onnx")
+    assert "model.onnx" in {one.path for one in done.files}
+    graph = OnnxClassifier.from_pretrained("user/graph")
+    np.testing.assert_allclose(graph.predict_proba(TEXTS), model.predict_proba(TEXTS), atol=1e-4)
+    assert "OnnxClassifier.from_pretrained" in hub.files("user/graph")["README.md"].decode()
