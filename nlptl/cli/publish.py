@@ -18,8 +18,8 @@ from nlptl.estimators.bulk.labelled import text_columns
 from nlptl.estimators.kinds import load_every
 from nlptl.estimators.languages.joint import LanguageClassifier
 from nlptl.estimators.multi_task import MultiTaskModel
-from nlptl.estimators.storing.describing import facts_of
 from nlptl.estimators.onnx.reading import OnnxClassifier
+from nlptl.estimators.storing.describing import facts_of
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.reports.card import model_card
 from nlptl.reports.tables import files_table
@@ -75,7 +75,7 @@ def run(given: Namespace) -> int:
             facts_of(model, given.repo, test=test, about={**about, "format": given.format})
         )
         out.print(card, markup=False, highlight=False)
-        out.print("Nothing was published.")
+        out.print("Nothing was published, and the license of the base model was not asked for.")
     elif found.changed:
         out.print(f"Published: {found.url}", soft_wrap=True)
     else:

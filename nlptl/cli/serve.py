@@ -21,6 +21,7 @@ EXAMPLES = """examples:
 """
 
 _KNOWN = Limits()
+_LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -28,6 +29,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="folder of a saved model, or its name on the Hub")
     parser.add_argument("--host", default="127.0.0.1", help="127.0.0.1: for this machine alone")
     parser.add_argument("--port", type=int, default=8000, help="0 is any free one")
+    parser.add_argument(
+        "--allow-host", nargs="+", metavar="NAME", help="further names to answer to, of a proxy"
+    )
     for option, default, told in (
         ("--max-batch", _KNOWN.max_batch, "texts that the model reads in one go"),
         ("--max-texts", _KNOWN.max_texts, "texts of a request"),
@@ -41,6 +45,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         ("--read-timeout", _KNOWN.read_seconds, "seconds for a request to arrive"),
     ):
         parser.add_argument(option, type=float, default=seconds, metavar="S", help=told)
+
+
+def _hosts(given: Namespace) -> set[str] | None:
+    """Give the names to answer to; any, where other machines may ask."""
+    if given.host not in _LOCAL and not given.allow_host:
+        return None
+    return {given.host, *_LOCAL, *(name.lower() for name in given.allow_host or ())}
 
 
 def run(given: Namespace) -> int:
@@ -59,7 +70,8 @@ def run(given: Namespace) -> int:
 
     with listen(given.host, given.port) as listening:  # a taken port is told before the loading
         name = Path(given.model).resolve().name
-        app = make_app(load_every(given.model), name=name, limits=limits)
+        model = load_every(given.model)
+        app = make_app(model, name=name, limits=limits, hosts=_hosts(given))
         told = f"Serving {given.model} on {url_of(listening)} (Ctrl+C ends it)"
         console().print(told, soft_wrap=True)
         run_server(app, listening, limits)

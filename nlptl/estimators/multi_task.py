@@ -393,5 +393,5 @@ class MultiTaskModel(Published, NestedParams):
         self.changes_: dict[str, Change] = {}
         self.notes_: dict[str, Any] = {}
         self.steps_: dict[str, int] = together.steps
-        self.history_: History = together.history
+        self.history_: History | None = together.history
         return self

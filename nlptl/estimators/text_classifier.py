@@ -355,8 +355,8 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
             ``"transformers"`` is a classifier that ``pipeline("text-classification", folder)``
             reads, with these labels and calibrated probabilities; the encoder has to be tuned
             with ``Pooling(tokens="stock", normalize=False)``. ``"peft"`` is the adapter of
-            ``LoRA(merge=False)`` with its head. ``"onnx"`` is a graph for ``OnnxClassifier``.
-            ``"sentence-transformers"`` is the encoder as that library reads it, the head beside.
+            ``LoRA(merge=False)`` with its head; ``"sentence-transformers"`` the encoder with the
+            head beside it; ``"onnx"`` a graph for ``OnnxClassifier``.
         precision : {"fp32", "int8"}
             Of a graph: eight bits are faster on a processor, and coarser.
         probe : tuple of (texts, labels), optional
@@ -369,7 +369,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         ConfigError
             If the format is not known, or could not hold this model.
         StorageError
-            If the folder is taken, or what was written reads differently, or worse on the probe.
+            If the folder is taken, or what was written reads differently, or worse.
         """
         check_is_fitted(self)
         graph = OnnxExport(precision, probe, tolerance)

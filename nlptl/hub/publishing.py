@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from nlptl.base.errors import ConfigError, StorageError
 from nlptl.hub.client import check_name, client, explained, is_safe
+from nlptl.reports.card import CONFUSION, CURVE
 from nlptl.storage.hashing import sha256_of
 from nlptl.storage.manifest import MANIFEST, read_manifest
 
@@ -169,7 +170,7 @@ def _published(hub: Any, repo: str, before: Any) -> set[str]:
         record = read_manifest(Path(path).parent)
     except StorageError:
         return set()
-    return there & set(record["files"])
+    return there & {*record["files"], CONFUSION, CURVE}
 
 
 def _operations(folder: Path, files: tuple[PublishedFile, ...], earlier: set[str]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ _METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "matthews": "matthews_corr
 """Figures that the Hub knows, by the names that it knows them by."""
 
 CONFUSION, CURVE = "confusion.png", "curve.png"
+_MARKS = re.compile(r"[\\`*_\[\]<>#|!$&~]")
 _EXAMPLE = "The order arrived late."
 
 _USAGE = {
@@ -42,7 +44,7 @@ model = {loads_by}.load(snapshot_download("{repo}"))
 from transformers import pipeline
 
 model = pipeline("text-classification", model="{repo}")
-model("The order arrived late.")
+model({given})
 ```
 
 The probability of every label:
@@ -51,7 +53,7 @@ The probability of every label:
 from transformers import pipeline
 
 model = pipeline("text-classification", model="{repo}", top_k=None)
-model(["The order arrived late.", "What is this?"])
+model([{given}])
 ```
 
 Without a pipeline:
@@ -61,7 +63,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 model = AutoModelForSequenceClassification.from_pretrained("{repo}")
 tokenizer = AutoTokenizer.from_pretrained("{repo}")
-model(**tokenizer("The order arrived late.", return_tensors="pt")).logits.{decided}
+model(**tokenizer({texts}, return_tensors="pt")).logits.{decided}
 ```
 
 It was made with nlptl, and needs only transformers.""",
@@ -85,7 +87,7 @@ config = AutoConfig.from_pretrained("{repo}")
 base = AutoModelForSequenceClassification.from_pretrained("{base}", config=config)
 model = PeftModel.from_pretrained(base, "{repo}").eval()
 tokenizer = AutoTokenizer.from_pretrained("{repo}")
-model(**tokenizer("The order arrived late.", return_tensors="pt")).logits.{decided}
+model(**tokenizer({texts}, return_tensors="pt")).logits.{decided}
 ```
 
 It was made with nlptl, and needs only transformers and peft.""",
@@ -160,6 +162,8 @@ class CardFacts:
         Whether ``nlptl predict --text`` asks it.
     several : bool
         Whether a text may have several labels.
+    pairs : bool
+        Whether it reads pairs of texts.
     stock : bool
         Whether transformers has a classifier that pools as this model does.
     encoder, transfer : str
@@ -178,8 +182,8 @@ class CardFacts:
     languages : sequence of str
     license, base_license : str or None
         Of the model, and of what it was made from.
-    made_by : str
-        The call that made it.
+    settings : str
+        What it was made with.
     cost : str
         What its training cost.
     pictures : mapping of str to bytes
@@ -196,6 +200,7 @@ class CardFacts:
     call: str | None = None
     command: bool = True
     several: bool = False
+    pairs: bool = False
     stock: bool = False
     format: str = "nlptl"
     encoder: str = ""
@@ -211,7 +216,7 @@ class CardFacts:
     languages: Sequence[str] = ()
     license: str | None = None
     base_license: str | None = None
-    made_by: str = ""
+    settings: str = ""
     cost: str = ""
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     made_with: Mapping[str, str] = field(default_factory=dict)
@@ -264,6 +269,7 @@ def _head(facts: CardFacts) -> str:
 
 
 def _usage(facts: CardFacts) -> str:
+    told_text = f'"{_EXAMPLE}"'
     shown = f'```bash\nnlptl predict {facts.repo} --text "{_EXAMPLE}"\n```\n\n'
     told = {
         "repo": facts.repo,
@@ -271,6 +277,10 @@ def _usage(facts: CardFacts) -> str:
         "call": facts.call or f'model.predict(["{_EXAMPLE}"])',
         "command": shown if facts.command else "",
         "base": facts.base_model,
+        "given": f'{{"text": "{_EXAMPLE}", "text_pair": "{_EXAMPLE}"}}'
+        if facts.pairs
+        else told_text,
+        "texts": f"{told_text}, {told_text}" if facts.pairs else told_text,
         "decided": "sigmoid()" if facts.several else "softmax(-1)",
     }
     apart = facts.format == "peft" and not facts.stock
@@ -288,7 +298,7 @@ def _data(facts: CardFacts) -> str:
     ]
     if facts.labels:
         lines += ["", "| label | rows |", "|---|---:|"]
-        lines += [f"| {_cell(label)} | {n:,} |" for label, n in facts.labels.items()]
+        lines += [f"| {plain(label)} | {n:,} |" for label, n in facts.labels.items()]
     return "\n".join(lines)
 
 
@@ -296,7 +306,7 @@ def _evaluation(facts: CardFacts) -> str:
     found = facts.evaluation
     if found is None:
         return "## Evaluation\n\nThe author has published no figures of this model."
-    lines = ["## Evaluation", "", f"On {found.rows:,} rows of {found.dataset}:", ""]
+    lines = ["## Evaluation", "", f"On {found.rows:,} rows of {plain(found.dataset)}:", ""]
     lines += ["| figure | value | 95 % interval |", "|---|---:|---|"]
     for name, value in found.figures.items():
         span = found.accuracy if name == "accuracy" else None
@@ -311,7 +321,7 @@ def _evaluation(facts: CardFacts) -> str:
     if found.classes:
         lines += ["", "| label | precision | recall | F1 | rows |", "|---|---:|---:|---:|---:|"]
         lines += [
-            f"| {_cell(one.name)} | {one.precision:.3f} | {one.recall:.3f} | {one.f1:.3f} | "
+            f"| {plain(one.name)} | {one.precision:.3f} | {one.recall:.3f} | {one.f1:.3f} | "
             f"{one.rows:,} |"
             for one in found.classes
         ]
@@ -324,8 +334,8 @@ def _origin(facts: CardFacts) -> str:
     base = facts.base_model or facts.encoder
     revision = f" at revision {facts.base_revision}" if facts.base_revision else ""
     lines = ["## Where it comes from", ""]
-    license_told = f", license {facts.base_license}" if facts.base_license else ""
-    named = {"Encoder": facts.encoder, "Transfer": facts.transfer, "Made by": facts.made_by}
+    license_told = f", license {facts.base_license or 'not known here'}"
+    named = {"Encoder": facts.encoder, "Transfer": facts.transfer, "Settings": facts.settings}
     lines += [f"- Made from: {base}{revision}{license_told}"] if base else []
     lines += [f"- {name}: `{value}`" for name, value in named.items() if value]
     if facts.verdict:
@@ -349,5 +359,6 @@ def _limits(facts: CardFacts) -> str:
     )
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def plain(text: str) -> str:
+    """Give a name of somebody else's so that Markdown shows it as it is, in one line."""
+    return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))

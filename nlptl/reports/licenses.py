@@ -13,7 +13,6 @@ _FREE = {
     "bsd-3-clause",
     "bsd-3-clause-clear",
     "bsl-1.0",
-    "cc",
     "cc-by-2.0",
     "cc-by-2.5",
     "cc-by-3.0",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
@@ -12,6 +13,8 @@ from nlptl.base.arrays import IntArray
 
 _MOST_NUMBERED = 20
 _MOST_NAMED = 40
+_LONGEST = 30
+"""Characters of a name."""
 
 
 def has_pictures() -> bool:
@@ -41,8 +44,9 @@ def confusion_picture(truth: IntArray, chosen: IntArray, names: Sequence[str]) -
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     if n <= _MOST_NAMED:
-        axes.set_xticks(range(n), names, rotation=90, fontsize=8)
-        axes.set_yticks(range(n), names, fontsize=8)
+        short = [shorten(name, _LONGEST) for name in names]
+        axes.set_xticks(range(n), short, rotation=90, fontsize=8, parse_math=False)
+        axes.set_yticks(range(n), short, fontsize=8, parse_math=False)
     if n <= _MOST_NUMBERED:
         for row, column in np.ndindex(n, n):
             if counts[row, column]:
@@ -77,6 +81,12 @@ def curve_picture(losses: Sequence[float], scores: Sequence[float], best: int) -
     return _png(figure)
 
 
+def shorten(name: str, most: int) -> str:
+    """Give a name in one line of so many characters at most."""
+    line = " ".join(name.split())
+    return line if len(line) <= most else line[: most - 3] + "..."
+
+
 def _figure(width: float, height: float) -> Any:
     from matplotlib.figure import Figure
 
@@ -85,5 +95,7 @@ def _figure(width: float, height: float) -> Any:
 
 def _png(figure: Any) -> bytes:
     found = BytesIO()
-    figure.savefig(found, format="png", dpi=100, metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a script that the font has not is left blank
+        figure.savefig(found, format="png", dpi=100, metadata={"Software": None})
     return found.getvalue()

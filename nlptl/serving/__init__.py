@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from nlptl.base.errors import ConfigError
@@ -10,7 +11,13 @@ from nlptl.serving.limits import Limits
 __all__ = ["Limits", "check_installed", "make_app"]
 
 
-def make_app(model: Any, *, name: str = "model", limits: Limits | None = None) -> Any:
+def make_app(
+    model: Any,
+    *,
+    name: str = "model",
+    limits: Limits | None = None,
+    hosts: Collection[str] | None = None,
+) -> Any:
     """Make the ASGI application that answers for a fitted model.
 
     Parameters
@@ -22,6 +29,8 @@ def make_app(model: Any, *, name: str = "model", limits: Limits | None = None) -
         What ``/health`` and the page call it.
     limits : Limits or None
         None is ``Limits()``.
+    hosts : collection of str, optional
+        Names in the Host header that are answered; None answers any.
 
     Returns
     -------
@@ -43,7 +52,7 @@ def make_app(model: Any, *, name: str = "model", limits: Limits | None = None) -
     check_installed()
     from nlptl.serving.app import app_of
 
-    return app_of(model, name=name, limits=limits or Limits())
+    return app_of(model, name=name, limits=limits or Limits(), hosts=hosts)
 
 
 def check_installed() -> None:

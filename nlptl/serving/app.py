@@ -7,16 +7,16 @@ import base64
 import hashlib
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, FailFast, Field, model_validator
 
 from nlptl.base.errors import InputError
 from nlptl.data.rows import Rows, as_rows
@@ -36,10 +36,16 @@ _WATCHED = ("nlptl", "torch", "transformers", "scikit-learn")
 class Question(BaseModel):
     """One text, or several: each is a string, or a list of two for models of pairs."""
 
-    model_config = ConfigDict(extra="forbid")
-
     text: str | tuple[str, str] | None = None
-    texts: list[str | tuple[str, str]] | None = None
+    texts: Annotated[list[str | tuple[str, str]], FailFast()] = Field(default_factory=list)
+    """The first that is wrong ends the reading: errors of a million items take minutes."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_no_more(cls, given: Any) -> Any:
+        if isinstance(given, dict) and not given.keys() <= {"text", "texts"}:
+            raise ValueError("unknown entries")
+        return given
 
 
 class Predictions(BaseModel):
@@ -54,7 +60,7 @@ class Refusal(BaseModel):
     detail: str
 
 
-def app_of(model: Any, *, name: str, limits: Limits) -> Guard:
+def app_of(model: Any, *, name: str, limits: Limits, hosts: Collection[str] | None = None) -> Guard:
     """Make the application for a model, with its guard before it.
 
     Raises
@@ -79,7 +85,7 @@ def app_of(model: Any, *, name: str, limits: Limits) -> Guard:
     app.add_api_route("/", service.page, methods=["GET"], include_in_schema=False)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(Exception, _failed)
-    return Guard(app, limits)
+    return Guard(app, limits, hosts)
 
 
 class Service:
@@ -137,12 +143,12 @@ class Service:
 
     def _rows(self, question: Question) -> Rows:
         """Check texts before they wait: what is wrong with them is told at once."""
-        if (question.text is None) == (question.texts is None):
+        if (question.text is None) == ("texts" not in question.model_fields_set):
             raise _unfit('Give either "text" or "texts", one of the two.')
         texts = question.texts if question.text is None else [question.text]
-        if len(texts or ()) > self.limits.max_texts:
-            raise _unfit(f"Got {len(texts or ())} texts; at most {self.limits.max_texts} may come.")
-        for place, text in enumerate(texts or ()):
+        if len(texts) > self.limits.max_texts:
+            raise _unfit(f"Got {len(texts)} texts; at most {self.limits.max_texts} may come.")
+        for place, text in enumerate(texts):
             longest = len(text) if isinstance(text, str) else max(map(len, text))
             if longest > self.limits.max_characters:
                 most = self.limits.max_characters

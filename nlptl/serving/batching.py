@@ -94,17 +94,14 @@ class Batcher:
     async def _work(self) -> None:
         """Answer until nobody waits."""
         loop = asyncio.get_running_loop()
-        while batch := self._next():
-            texts = [request.texts for request in batch]
-            found = await loop.run_in_executor(self._thread, self._answered, texts)
-            for request, answers in zip(batch, found, strict=True):
-                if request.answers.done():  # nobody waits for it any more
-                    continue
-                if isinstance(answers, Exception):
-                    request.answers.set_exception(answers)
-                else:
-                    request.answers.set_result(answers)
-        self._worker = None
+        try:
+            while batch := self._next():
+                texts = [request.texts for request in batch]
+                found = await loop.run_in_executor(self._thread, self._answered, texts)
+                for request, answers in zip(batch, found, strict=True):
+                    _tell(request.answers, answers)
+        finally:
+            self._worker = None
 
     def _next(self) -> list[_Request]:
         """Take the requests of the next pass from the queue."""
@@ -129,7 +126,19 @@ class Batcher:
                 raise RuntimeError(f"{len(together)} texts got {len(answers)} answers.")
         except Exception as problem:
             if len(requests) == 1:
-                return [problem]
+                # A future takes no StopIteration.
+                odd = isinstance(problem, StopIteration)
+                return [RuntimeError("The model stopped.") if odd else problem]
             return [self._answered([texts])[0] for texts in requests]
         rest = iter(answers)
         return [[next(rest) for _ in texts] for texts in requests]
+
+
+def _tell(waiting: asyncio.Future[list[Any]], answers: list[Any] | Exception) -> None:
+    """Give a client its answers, or what went wrong, unless it waits no more."""
+    if waiting.done():
+        return
+    if isinstance(answers, Exception):
+        waiting.set_exception(answers)
+    else:
+        waiting.set_result(answers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -41,11 +41,15 @@ class Guard:
     ----------
     app : ASGI application
     limits : Limits
+    hosts : collection of str, optional
+        Names by which the service may be asked for, others get 421; None takes any. A page of
+        elsewhere whose name was turned to this machine could otherwise ask it (DNS rebinding).
     """
 
-    def __init__(self, app: App, limits: Limits) -> None:
+    def __init__(self, app: App, limits: Limits, hosts: Collection[str] | None = None) -> None:
         self.app = app
         self.limits = limits
+        self.hosts = hosts
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Take one request."""
@@ -68,6 +72,9 @@ class Guard:
     def _check(self, scope: Message) -> None:
         """Refuse what the head of a request says already."""
         headers = dict(scope["headers"])
+        asked = _host(headers.get(b"host", b"").decode("latin-1"))
+        if self.hosts is not None and asked not in self.hosts:
+            raise _RefusedError(421, f"This is not {asked[:100]!r}. Allow it with --allow-host.")
         if scope["method"] == "POST":
             kind = headers.get(b"content-type", b"").decode("latin-1")
             if kind.partition(";")[0].strip().lower() != "application/json":
@@ -121,6 +128,12 @@ class Guard:
             await self.app(scope, receive, send)
         except Exception as problem:  # answered with 500 already; its words may hold a text
             log_failure(problem)
+
+
+def _host(given: str) -> str:
+    """Give the name in a Host header, without the port."""
+    name, bracket, _ = given.lower().partition("]")
+    return name.lstrip("[") if bracket else name.partition(":")[0]
 
 
 def log_failure(problem: BaseException) -> None:

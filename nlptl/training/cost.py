@@ -55,18 +55,27 @@ def measured(fit: Fit) -> Fit:
             model = fit(*given, **named)
         finally:
             kwh = _energy(tracker)
-        model.cost_ = Cost(round(time.perf_counter() - began, 1), _machine(), kwh)
+        seconds = round(time.perf_counter() - began, 1)
+        model.cost_ = Cost(seconds, _machine(getattr(model, "device", None)), kwh)
         return model
 
     return cast(Fit, timed)
 
 
-def _machine() -> str:
-    torch = sys.modules.get("torch")  # what did not need torch did not run on its devices
-    if torch is not None and torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}"
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"a CPU with {n_cores} cores"
+def _machine(device: str | None) -> str:
+    """Name what this process computed on, and how many did so together."""
+    torch = sys.modules.get("torch")
+    several = int(os.environ.get("WORLD_SIZE", "1"))
+    times = f"{several} x " if several > 1 else ""
+    if torch is None:  # what did not need torch did not run on its devices
+        return f"{times}a CPU"
+    # A graphics card that holds nothing of this process was not computed on.
+    if str(device or "cuda").startswith("cuda") and torch.cuda.is_available():
+        if torch.cuda.max_memory_allocated():
+            return f"{times}{torch.cuda.get_device_name()}"
+    elif device == "mps":
+        return "an Apple GPU"
+    return f"{times}a CPU, {torch.get_num_threads()} threads"
 
 
 def _tracker() -> Any:

@@ -25,6 +25,8 @@ has one:
   and test rows together) through the aligned vectors; beside it the largest class, English
   character TF-IDF read as it stands, and TF-IDF that learnt in the language.
 
+SIB-200 through aligned words is claimed to be above the largest class; English TF-IDF, which won on
+two languages of three when it was measured, is told beside it.
 --quick takes German alone, and 100 steps of a student.
 """
 

@@ -90,7 +90,7 @@ def compare(part: str, sizes: dict, seeds, shown: tuple, *, report: Report, kept
     for name in shown:
         row = {"task": name}
         for variant in VARIANTS:
-            row[variant] = float(np.mean([one[f"{name} {variant}"] for one in found]))
+            row[variant] = float(np.mean([one.get(f"{name} {variant}", np.nan) for one in found]))
         row["gate kept"] = ", ".join(one[f"{name} choice"] for one in found)
         rows.append(row)
     report.table(f"{part}: test figures, {len(found)} seeds", rows)

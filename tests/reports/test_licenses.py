@@ -21,7 +21,9 @@ def test_a_license_is_chosen_or_inherited(chosen, base, found):
     assert inherited(chosen, base) == found
 
 
-@pytest.mark.parametrize("base", ["cc-by-nc-4.0", "cc-by-sa-4.0", "gpl-3.0", "llama3", "other"])
+@pytest.mark.parametrize(
+    "base", ["cc", "cc-by-nc-4.0", "cc-by-sa-4.0", "gpl-3.0", "llama3", "other"]
+)
 def test_what_binds_is_not_given_away_under_another_one(base):
     with pytest.raises(ConfigError, match=f"'mit'.*{base}.*base_license"):
         inherited("mit", base)

@@ -35,6 +35,15 @@ def test_a_class_that_is_always_right_is_the_darkest():
     assert columns[above].mean() < middle[1] < columns[~above].mean()
 
 
+@pytest.mark.parametrize(
+    "name", ["$\\bad$", "100% $a%b$", "A^$ B^$", "a" * 300, "two\nlines", "\u732b", ""], ids=ascii
+)
+def test_any_name_is_drawn(name, recwarn):
+    codes = np.arange(3)
+    found = pixels(confusion_picture(codes, codes, [name, "b", "c"]))
+    assert min(found.shape[:2]) > 300 and not recwarn.list
+
+
 @pytest.mark.parametrize("n", [2, 25, 150])
 def test_any_number_of_classes_is_drawn(n):
     codes = np.arange(n)

@@ -118,3 +118,18 @@ def test_the_thread_of_the_model_computes_with_as_many_threads_as_the_process():
     finally:
         torch.set_num_threads(before)
     assert found == [before + 1]
+
+
+def test_whatever_a_model_raises_the_next_one_is_answered():
+    def stops(texts):
+        if "stop" in texts:
+            raise StopIteration
+        return texts
+
+    async def story():
+        batcher = Batcher(stops, max_batch=8, max_waiting=8)
+        with pytest.raises(RuntimeError, match="stopped"):
+            await batcher.ask(["stop"])
+        assert await asyncio.wait_for(batcher.ask(["ok"]), 5) == ["ok"]
+
+    asyncio.run(story())

@@ -20,7 +20,7 @@ async def echo(scope, receive, send):
     await send({"type": "http.response.body", "body": message["body"]})
 
 
-def told(app, messages, *, method="POST", headers=(JSON,), **limits):
+def told(app, messages, *, method="POST", headers=(JSON,), hosts=None, **limits):
     """Give what a client is sent: status and body; nothing more comes after ``messages``."""
     sent, rest = [], list(messages)
 
@@ -31,7 +31,7 @@ def told(app, messages, *, method="POST", headers=(JSON,), **limits):
         sent.append(message)
 
     scope = {"type": "http", "method": method, "headers": list(headers)}
-    asyncio.run(Guard(app, Limits(**limits))(scope, receive, send))
+    asyncio.run(Guard(app, Limits(**limits), hosts)(scope, receive, send))
     return (sent[0]["status"], sent[1]["body"]) if sent else None
 
 
@@ -114,3 +114,20 @@ def test_what_is_left_to_do_after_the_answer_is_done():
 
     asyncio.run(story())
     assert log == ["http.response.start", "http.response.body", "tidied"]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8000", 200),
+        ("LOCALHOST", 200),
+        ("[::1]:8000", 200),
+        ("evil.example", 421),
+        ("localhost.evil.example:8000", 421),
+        ("", 421),
+    ],
+)
+def test_only_known_names_are_answered_where_some_are_known(host, status):
+    headers = [JSON, (b"host", host.encode())]
+    found = told(echo, [piece(b"a")], headers=headers, hosts={"localhost", "::1"})
+    assert found[0] == status

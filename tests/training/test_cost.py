@@ -24,7 +24,30 @@ def test_a_fit_leaves_what_it_cost(monkeypatch):
     model = Model()
     assert model.fit() is model and model.cost_.seconds == 3.2
     assert model.fit.__doc__ == "Learn." and model.cost_.kwh is None
-    assert "CPU with" in str(model.cost_) or " x " in str(model.cost_)
+    assert "a CPU" in str(model.cost_)
+
+
+def test_a_card_that_was_not_computed_on_is_not_named(monkeypatch):
+    used = [0]
+    cuda = types.SimpleNamespace(
+        is_available=lambda: True,
+        max_memory_allocated=lambda: used[0],
+        get_device_name=lambda: "NVIDIA H100",
+    )
+    fake = types.SimpleNamespace(cuda=cuda, get_num_threads=lambda: 2)
+    monkeypatch.setitem(sys.modules, "torch", fake)
+    model = Model()
+    assert model.fit().cost_.machine == "a CPU, 2 threads"
+    used[0] = 1
+    assert model.fit().cost_.machine == "NVIDIA H100"
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert model.fit().cost_.machine == "4 x NVIDIA H100"
+    model.device = "cpu"
+    assert model.fit().cost_.machine == "4 x a CPU, 2 threads"
+    model.device = "mps"
+    assert model.fit().cost_.machine == "an Apple GPU"
+    monkeypatch.delitem(sys.modules, "torch")
+    assert model.fit().cost_.machine == "4 x a CPU"
 
 
 def test_it_is_told_in_words_and_read_back():

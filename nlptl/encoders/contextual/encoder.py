@@ -291,7 +291,7 @@ class TransformerEncoder(Spec):
     def _encode(self, folder: EncoderFolder, pooling: Pooling, texts: Sequence[Text]) -> FloatArray:
         from nlptl.encoders.contextual.forward import pooled_states
 
-        loaded = self.loaded()
+        loaded = self._loaded(folder, pooling)
         windows = self.windows(texts)
         states = pooled_states(
             loaded, windows, layers=pooling.layers, pool=TOKEN_POOLINGS[pooling.tokens]
@@ -305,11 +305,14 @@ class TransformerEncoder(Spec):
 
     def loaded(self) -> LoadedEncoder:
         """Give the weights that texts are encoded with; those of a folder are read once."""
+        return self._loaded(self.folder, self.chosen_pooling)
+
+    def _loaded(self, folder: EncoderFolder, pooling: Pooling) -> LoadedEncoder:
         from nlptl.encoders.contextual.shelf import load_encoder
 
-        stock = self.chosen_pooling.tokens == "stock"
+        stock = pooling.tokens == "stock"
         return self.weights or load_encoder(
-            self.folder, dtype=self.dtype, device=self.device, stock=stock
+            folder, dtype=self.dtype, device=self.device, stock=stock
         )
 
     def _settings(self, folder: EncoderFolder, pooling: Pooling) -> dict[str, Any]:

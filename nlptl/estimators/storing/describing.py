@@ -13,10 +13,11 @@ from nlptl.estimators.storing.folder import training_of, versions
 from nlptl.evaluation.intervals import share_interval
 from nlptl.evaluation.scores import class_scores
 from nlptl.hub.client import license_of
-from nlptl.reports.card import CONFUSION, CURVE, CardFacts, Evaluation
+from nlptl.reports.card import CONFUSION, CURVE, CardFacts, Evaluation, plain
 from nlptl.reports.licenses import inherited
 from nlptl.reports.pictures import confusion_picture, curve_picture, has_pictures
 from nlptl.training.config import TrainingConfig
+from nlptl.training.processes import from_main
 
 _TOLD = (
     "base_license",
@@ -80,21 +81,26 @@ def facts_of(
         "evaluation": evaluation,
         **_own_facts(model),
     }
-    base = told.pop("base_license", None) or _license(found.get("base_model"), asks=asks)
+    stated, chosen = told.pop("base_license", None), told.pop("license", None)
+    bases = [stated] if stated else [_license(name, asks=asks) for name in _bases(model)]
+    for base in bases:
+        chosen = inherited(chosen, base)
     own = {
-        "license": inherited(told.pop("license", None), base),
-        "base_license": base,
+        "license": chosen,
+        "base_license": next(iter(bases), None),
         "verdict": str(told.pop("verdict", found.get("verdict", ""))),
         "pictures": {**confusion, **_curve(model)},
     }
     return CardFacts(repo=repo, **{**found, **told, **own})
 
 
-def _license(base: str | None, *, asks: bool) -> str | None:
+def _bases(model: Any) -> list[str]:
+    return _origins(getattr(model, "joint_", model))
+
+
+def _license(base: str, *, asks: bool) -> str | None:
     """Give the license of what a model was made from, as far as that can be told."""
-    if base is None:
-        return None
-    told = license_of(base) if asks else None
+    told = from_main(lambda: license_of(base)) if asks else None
     return told or _KNOWN.get(base)
 
 
@@ -102,43 +108,66 @@ def _own_facts(model: Any) -> dict[str, Any]:
     """Tell what a model of one task is made of; of others what they have in common."""
     fitted, named = getattr(model, "fitted_", None), sorted(getattr(model, "models_", {}))
     if hasattr(model, "joint_"):
-        call = f'model.predict(["{_EXAMPLE}"], ["{named[0]}"])'
-        own = {"call": call, "command": False, "languages": named}
+        call = f'model.predict(["{_EXAMPLE}"], [{named[0]!r}])'
+        own = {"call": call, "command": False, "languages": named, "settings": "", "cost": ""}
         return {**_own_facts(model.joint_), **own}
+    cost = "" if model.cost_ is None else str(model.cost_)
     if fitted is None:
         encoder = model.shared_
         return {
-            "says": f"Answers several questions: {', '.join(named)}.",
+            "says": f"Answers several questions: {', '.join(map(plain, named))}.",
             "encoder": _described(encoder),
             "base_model": encoder.folder.origin,
-            "cost": "" if model.cost_ is None else str(model.cost_),
+            "settings": _settings(model),
+            "cost": cost,
         }
-    numeric = not hasattr(model, "classes_")
-    encoder, audit = fitted.features.encoder, model.audit_
-    classes = [str(label) for label in ([] if numeric else model.classes_.tolist())]
-    verdict = model.transfer_verdict_
-    pairs = fitted.probe.are_pairs
-    transfer = repr(model.transfer_) if model.transfer_ is not None else "Frozen()"
+    encoder, audit, verdict = fitted.features.encoder, model.audit_, model.transfer_verdict_
     return {
-        "task": None if numeric else "text-classification",
-        "call": f'model.predict([("{_EXAMPLE}", "{_EXAMPLE}")])' if pairs else None,
-        "command": not pairs,
-        "several": not numeric and fitted.scorer.decision.thresholds is not None,
+        **_answers(model),
         "stock": isinstance(encoder, TransformerEncoder)
         and encoder.chosen_pooling.tokens == "stock",
-        "says": "Gives a number for a text." if numeric else f"Sorts texts into: {_few(classes)}.",
         "encoder": _described(encoder),
-        "base_model": encoder.folder.origin if isinstance(encoder, TransformerEncoder) else None,
+        "base_model": next(iter(_origins(model)), None),
         "base_revision": getattr(encoder, "revision", None),
-        "transfer": transfer,
-        "made_by": _made_by(model, _described(encoder), transfer),
-        "cost": "" if model.cost_ is None else str(model.cost_),
+        "transfer": "Frozen()" if model.transfer_ is None else repr(model.transfer_),
+        "settings": _settings(model),
+        "cost": cost,
         "labels": dict(audit.class_counts),
         "rows": audit.n_rows,
         "repeated": audit.repeated,
         "conflicts": audit.n_conflicts,
         "verdict": "" if verdict is None else f"{verdict.name} was chosen on splits of the rows",
     }
+
+
+def _answers(model: Any) -> dict[str, Any]:
+    """Tell what a model of one task says of what, and how it is asked."""
+    fitted, numeric = model.fitted_, not hasattr(model, "classes_")
+    classes = [str(label) for label in ([] if numeric else model.classes_.tolist())]
+    pairs = fitted.probe.are_pairs
+    call = f'model.predict([("{_EXAMPLE}", "{_EXAMPLE}")])' if pairs else None
+    columns = getattr(fitted.features.encoder, "numeric_columns", ())
+    if columns:
+        call = f"model.predict(table)  # a pandas table, with the columns {', '.join(columns)}"
+    return {
+        "task": None if numeric else "text-classification",
+        "call": call,
+        "command": call is None,
+        "several": not numeric and fitted.scorer.decision.thresholds is not None,
+        "pairs": pairs,
+        "says": "Gives a number for a text." if numeric else f"Sorts texts into: {_few(classes)}.",
+    }
+
+
+def _origins(model: Any) -> list[str]:
+    """Name what on the Hub a model holds, or was made from."""
+    encoder = model.fitted_.features.encoder if hasattr(model, "fitted_") else model.shared_
+    parts = getattr(encoder, "encoders", (encoder,))
+    found = [part.folder.origin for part in parts if isinstance(part, TransformerEncoder)]
+    given = getattr(model, "transfer_", None)
+    carried = given if isinstance(given, list | tuple) else [given]
+    found += [getattr(one, "entailment", None) for one in carried]
+    return [str(name) for name in found if name]
 
 
 def _evaluated(
@@ -170,22 +199,33 @@ def _curve(model: Any) -> dict[str, bytes]:
     return {CURVE: curve_picture(history.losses, history.scores, history.best_epoch)}
 
 
-def _made_by(model: Any, encoder: str, transfer: str) -> str:
-    """Tell the call that made a model."""
-    given = training_of(model.training) or {}
-    plain = TrainingConfig().get_params()
-    chosen = [f"{name}={value!r}" for name, value in given.items() if value != plain[name]]
-    training = f", training=TrainingConfig({', '.join(chosen)})" if chosen else ""
-    return f"{type(model).__name__}({encoder}, transfer={transfer}{training}, seed={model.seed})"
+def _settings(model: Any) -> str:
+    """Tell with what a model was made, as far as it is not as it comes."""
+    plain_training = TrainingConfig().get_params()
+    training = {
+        name: value
+        for name, value in (training_of(model.training) or {}).items()
+        if value != plain_training[name]
+    }
+    fitted = getattr(model, "fitted_", None)
+    head = {} if fitted is None else {"head": fitted.scorer.head}
+    encoder = model.shared_ if fitted is None else fitted.features.encoder
+    pooling = getattr(encoder, "chosen_pooling", None)
+    options = {name: getattr(model, name) for name in ("seed", "long_texts", "pair_encoding")}
+    told = {**head, **({"pooling": pooling} if pooling else {}), **training, **options}
+    return ", ".join(f"{name}={value!r}" for name, value in told.items())
 
 
 def _described(encoder: Any) -> str:
     """Name an encoder without any path of this machine."""
     if isinstance(encoder, TransformerEncoder):
         return f"TransformerEncoder({encoder.folder.origin or 'of its own'})"
+    parts = getattr(encoder, "encoders", None)
+    if parts is not None:
+        return f"{type(encoder).__name__}({', '.join(map(_described, parts))})"
     return type(encoder).__name__
 
 
 def _few(names: list[str], most: int = 12) -> str:
-    told = ", ".join(names[:most])
+    told = ", ".join(map(plain, names[:most]))
     return told if len(names) <= most else f"{told} and {len(names) - most} more"

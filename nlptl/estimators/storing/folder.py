@@ -130,9 +130,7 @@ def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
     audited = AuditReport(**described["audit"])
     verdict, model.transfer_ = described["verdict"], model.transfer
     model.transfer_verdict_ = verdict and Choice.from_json(verdict, model.transfer)
-    told = described.get("history")  # older folders do not tell
-    history = None if told is None else History(**told)
-    model._keep(Fitted(codec, features, scorer, probe), audited, history)
+    model._keep(Fitted(codec, features, scorer, probe), audited, read_history(described))
     model.notes_, model.cost_ = described["notes"], read_cost(described)
     return model
 
@@ -153,6 +151,12 @@ def history_of(history: History | None) -> dict[str, Any] | None:
     if history is None:
         return None
     return {name: getattr(history, name) for name in ("losses", "scores", "best_epoch")}
+
+
+def read_history(described: dict[str, Any]) -> History | None:
+    """Read what ``history_of`` gave; older folders do not tell."""
+    told = described.get("history")
+    return None if told is None else History(**told)
 
 
 def training_of(config: TrainingConfig | None) -> dict[str, Any] | None:

@@ -153,7 +153,7 @@ def _check_entailment(model: Any) -> None:
     given = getattr(model, "transfer_", None)
     for one in given if isinstance(given, list | tuple) else [given]:
         place = getattr(one, "entailment", None)
-        if place is not None and Path(str(place)).expanduser().is_dir():
+        if place is not None and (not is_name(str(place)) or Path(str(place)).is_dir()):
             raise ConfigError(
                 f"The model reads an entailment model from the folder {str(place)!r}, which nobody "
                 "else has. Publish that first, and give its name."

@@ -21,8 +21,10 @@ from nlptl.estimators.fitting.scoring import Fitted, FittedScorer
 from nlptl.estimators.storing.folder import (
     CLOSE,
     cost_of,
+    history_of,
     read_cost,
     read_described,
+    read_history,
     read_spec,
     read_training,
     refuse_foreign,
@@ -61,6 +63,7 @@ def save_tasks(model: MultiTaskModel, folder: Path, *, notes: dict[str, Any] | N
             "affinity": model.affinity_.to_json(),
             "steps": model.steps_,
             "cost": cost_of(model),
+            "history": history_of(model.history_),
             "notes": model.notes_ if notes is None else notes,
         }
         write_described(draft, model.kind, described)
@@ -86,13 +89,14 @@ def _options(model: MultiTaskModel) -> dict[str, Any]:
 def _describe_all(folder: Path, model: MultiTaskModel) -> list[dict[str, Any]]:
     """Write each task; an encoder that several have is stored with the first of them."""
     found: list[dict[str, Any]] = []
-    stored: dict[int, int] = {}
+    stored: dict[tuple[int, str], int] = {}
     for place, name in enumerate(model.models_):
         own = folder / str(place)
         own.mkdir(parents=True)
         encoder = model.models_[name].fitted_.features.encoder
-        how = _save_own(own, model.shared_, encoder, stored.get(id(encoder.weights)))
-        stored.setdefault(id(encoder.weights), place)
+        key = id(encoder.weights), repr(encoder.chosen_pooling)
+        how = _save_own(own, model.shared_, encoder, stored.get(key))
+        stored.setdefault(key, place)
         found.append({**_describe(own, name, model), "encoder": how})
     return found
 
@@ -122,7 +126,7 @@ def _save_own(folder: Path, shared: Any, encoder: Any, stored: int | None) -> An
         return "shared"
     if stored is not None:
         return {"task": stored}
-    if encoder.weights is None:  # as it came
+    if encoder.weights is None or encoder.chosen_pooling != shared.chosen_pooling:  # as it came
         return {"whole": save_encoder_part(encoder, folder / _SHARED)}
     adapter = encoder.weights.adapter
     if adapter is not None and encoder.weights.base is shared.weights:
@@ -159,6 +163,7 @@ def _restore(kind: type[MultiTaskModel], described: dict[str, Any], folder: Path
     model.changes_ = {}
     model.affinity_ = Affinity.from_json(described["affinity"])
     model.notes_, model.cost_ = described["notes"], read_cost(described)
+    model.history_ = read_history(described)
     return model
 
 

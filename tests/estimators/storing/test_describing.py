@@ -1,11 +1,14 @@
 import json
 
+import pandas as pd
 import pytest
 from sklearn.base import clone
 
 from nlptl import (
     Frozen,
     FullFineTune,
+    FusedEncoder,
+    LanguageClassifier,
     TextClassifier,
     TextRegressor,
     TfidfEncoder,
@@ -62,12 +65,12 @@ def tuned(tiny_encoder):
 
 def test_how_it_was_made_and_what_it_cost_is_told(tuned, tmp_path):
     told = facts_of(tuned, REPO, test=None, about={})
-    assert told.made_by.startswith("TextClassifier(TransformerEncoder(of its own), transfer=Full")
-    assert "training=TrainingConfig(epochs=2, refit=False), seed=3)" in told.made_by
+    assert "epochs=2, refit=False, seed=3, long_texts='windows'" in told.settings
+    assert told.settings.startswith("head=") and told.transfer.startswith("FullFineTune(")
     assert told.cost == str(tuned.cost_) and "seconds on" in told.cost
     again = TextClassifier.load(tuned.save(tmp_path / "model"))
     after = facts_of(again, REPO, test=None, about={})
-    assert (after.cost, after.made_by) == (told.cost, told.made_by)
+    assert (after.cost, after.settings) == (told.cost, told.settings)
     assert after.pictures == told.pictures and set(told.pictures) == {"curve.png"}
     assert "![How training went](curve.png)" in model_card(after)
 
@@ -117,3 +120,46 @@ def test_a_verdict_on_the_transfer_is_told(model):
     verdict = judge(pair, TEXTS, LABELS)
     card = model_card(facts_of(model, REPO, test=None, about={"verdict": verdict}))
     assert f"Was it worth it: {verdict}" in card
+
+
+def test_every_part_is_looked_at_for_its_license():
+    both = FusedEncoder((TfidfEncoder(), TransformerEncoder(cache=None)))
+    clf = TextClassifier(both).fit(TEXTS, LABELS)
+    told = facts_of(clf, REPO, test=None, about={})
+    assert told.base_license == told.license == "apache-2.0"
+    assert told.base_model == "sentence-transformers/all-MiniLM-L6-v2"
+    assert told.encoder.startswith("FusedEncoder(TfidfEncoder, TransformerEncoder(sentence-")
+    with pytest.raises(ConfigError, match="does not go"):
+        facts_of(clf, REPO, test=None, about={"license": "mit", "base_license": "gpl-3.0"})
+
+
+def test_names_of_labels_are_shown_as_they_are():
+    odd = ["a\n\n# Title <img src=x> ![t](u)", "no\\|x"]
+    clf = TextClassifier(TfidfEncoder()).fit(TEXTS, [odd[i % 2] for i in range(len(TEXTS))])
+    card = model_card(facts_of(clf, REPO, test=None, about={}))
+    body = card.partition("\n---\n")[2]
+    assert "\n# Title" not in body and "<img" not in body.replace("\\<img", "")
+    assert "a \\# Title \\<img src=x\\> \\!\\[t\\](u)" in body
+    assert "| no\\\\\\|x |" in body  # a backslash and a bar, each with one before it
+
+
+def test_calls_are_those_of_pairs_and_of_columns(tiny_encoder):
+    pairs = [(text, text) for text in TEXTS]
+    short = TrainingConfig(max_steps=1, quiet=True)
+    own = TransformerEncoder(tiny_encoder, cache=None)
+    clf = TextClassifier(own, transfer=FullFineTune(), training=short).fit(pairs, LABELS)
+    shown = model_card(facts_of(clf, REPO, test=None, about={"format": "transformers"}))
+    assert '"text_pair": "The order arrived late."' in shown
+    assert 'tokenizer("The order arrived late.", "The order arrived late.",' in shown
+    table = pd.DataFrame({"text": TEXTS, "age": range(len(TEXTS))})
+    fused = FusedEncoder((TfidfEncoder(),), numeric_columns=("age",))
+    columns = facts_of(TextClassifier(fused).fit(table, LABELS), REPO, test=None, about={})
+    assert "with the columns age" in columns.call and not columns.command
+
+
+def test_a_model_of_languages_does_not_tell_the_settings_of_a_part():
+    model = LanguageClassifier(TextClassifier(TfidfEncoder())).fit(
+        TEXTS, LABELS, ["en"] * len(TEXTS)
+    )
+    told = facts_of(model, REPO, test=None, about={})
+    assert told.settings == told.cost == "" and told.call.endswith("['en'])")

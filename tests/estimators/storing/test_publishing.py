@@ -229,3 +229,17 @@ def test_a_rehearsal_publishes_nothing(hub, model):
 def test_what_cannot_be_told_is_refused(model, given, message):
     with pytest.raises(ConfigError, match=message):
         model.push_to_hub(**{"repo": REPO, "dry_run": True} | given)
+
+
+def test_a_picture_of_an_earlier_publication_goes(hub, model):
+    model.push_to_hub(REPO, test=(TEXTS, LABELS))
+    assert "confusion.png" in hub.files(REPO)
+    model.push_to_hub(REPO)
+    assert "confusion.png" not in hub.files(REPO)
+
+
+def test_no_folder_of_a_machine_gets_onto_the_card(hub, model):
+    other = copy.copy(model)
+    other.transfer_ = LabelMeaning(entailment="/srv/gone/nli")
+    with pytest.raises(ConfigError, match="/srv/gone/nli"):
+        other.push_to_hub(REPO, dry_run=True)

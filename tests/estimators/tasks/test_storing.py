@@ -5,6 +5,7 @@ import pytest
 
 from nlptl import MultiTaskModel, Task, TrainingConfig, TransformerEncoder
 from nlptl.base.errors import IntegrityError, StorageError
+from nlptl.encoders.contextual.shelf import read_encoder
 from nlptl.estimators.storing import folder as folder_of_one
 from nlptl.estimators.tasks import storing
 
@@ -76,3 +77,20 @@ def test_a_model_that_reads_back_differently_is_not_saved(model, tmp_path, monke
     with pytest.raises(StorageError, match="not saved"):
         model.save(tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_a_frozen_task_on_weights_in_memory_is_read_back(tiny_encoder, support, tmp_path):
+    plain = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    texts, labels = support
+    encoder = plain.with_weights(read_encoder(plain.folder, "float32", "cpu", stock=False))
+    training = TrainingConfig(max_steps=2, refit=False, quiet=True)
+    tasks = {"kind": Task(), "length": Task("regression")}
+    model = MultiTaskModel(tasks, encoder=encoder, training=training, device="cpu")
+    model.fit({"kind": (texts, labels), "length": (texts, [len(t) for t in texts])})
+    for name, own in model.models_.items():
+        own.fitted_ = model.variants_[name]["frozen"]
+    again = MultiTaskModel.load(model.save(tmp_path / "model"))
+    asked = ["a parcel", "help me"]
+    for name, said in model.outputs(asked).items():
+        np.testing.assert_allclose(again.outputs(asked)[name], said, atol=1e-5)
+    assert again.passes() == 1 and again.history_.losses == model.history_.losses
