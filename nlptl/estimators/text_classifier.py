@@ -345,20 +345,19 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         probe: tuple[Any, Any] | None = None,
         tolerance: float = 0.005,
     ) -> Path:
-        """Write the model for those who do not have nlptl, or not torch.
+        """Write the model into a new folder for those who do not have nlptl, or not torch.
 
         Parameters
         ----------
         folder : str or Path
-            A new folder.
         format : {"transformers", "peft", "onnx", "sentence-transformers"}
             ``"transformers"`` is a classifier that ``pipeline("text-classification", folder)``
-            reads, with these labels and calibrated probabilities; the encoder has to be tuned
-            with ``Pooling(tokens="stock", normalize=False)``. ``"peft"`` is the adapter of
-            ``LoRA(merge=False)`` with its head; ``"sentence-transformers"`` the encoder with the
-            head beside it; ``"onnx"`` a graph for ``OnnxClassifier``.
+            reads, with calibrated probabilities; the encoder needs ``Pooling(tokens="stock",
+            normalize=False)``. ``"peft"`` is the adapter of ``LoRA(merge=False)`` with its head;
+            ``"sentence-transformers"`` the encoder, its head beside; ``"onnx"`` a graph for
+            ``OnnxClassifier``.
         precision : {"fp32", "int8"}
-            Of a graph: eight bits are faster on a processor, and coarser.
+            Of a graph: eight bits are faster, and coarser.
         probe : tuple of (texts, labels), optional
             Rows on which a graph is held against the model; labels may be None.
         tolerance : float
