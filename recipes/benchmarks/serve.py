@@ -32,7 +32,10 @@ CLIENTS, LABELS, TEXTS = 200, 1000, 300
 CLOSE, SOON, FASTER = 1e-3, 2.0, 1.5
 """How near probabilities are (sums differ with the batch), seconds, and how much faster."""
 
-HEAD = "POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: "
+HEAD = (
+    "POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    "Content-Length: "
+)
 
 
 @dataclass

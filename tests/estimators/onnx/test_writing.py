@@ -52,6 +52,11 @@ def test_every_family_gives_the_same_probabilities(any_encoder, tmp_path):
     model = fitted(encoder_of(any_encoder))
     graph = same(model, model.export(tmp_path / "g", format="onnx"), [*TEXTS[:4], *LONG])
     assert graph.check_.apart <= 1e-4 and graph.check_.texts == "built-in sentences"
+
+
+@pytest.mark.slow
+def test_every_family_is_written_in_eight_bits(any_encoder, tmp_path):
+    model = fitted(encoder_of(any_encoder))
     rounded = OnnxClassifier.load(model.export(tmp_path / "r", format="onnx", precision="int8"))
     assert 1e-6 < rounded.check_.apart < 0.05
 
