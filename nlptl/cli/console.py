@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.text import Text
 
 from nlptl.base.errors import InputError
-from nlptl.data.tables.reading import column
+from nlptl.data.rows import Rows
+from nlptl.data.tables.reading import column, read_table, texts_of
 from nlptl.storage.atomic import write_file
 
 if TYPE_CHECKING:
@@ -74,6 +75,16 @@ def add_columns(parser: ArgumentParser, *, label: bool) -> None:
         explained = "the column of the labels or numbers"
         parser.add_argument("--label-column", metavar="L", help=explained)
     parser.add_argument("--split", help="which split of a data set that has several")
+
+
+def labelled_rows(model: Any, file: str, given: Namespace) -> tuple[Rows, list[Any]]:
+    """Read texts and labels for a saved model, by the columns given or those it was trained on."""
+    from nlptl.estimators.bulk.labelled import text_columns
+
+    table = read_table(file, split=given.split)
+    name = given.label_column or model.notes_.get("run", {}).get("label_column") or "label"
+    labels = labels_of(table, name, numeric=not hasattr(model, "classes_"))
+    return texts_of(table, text_columns(model, given.text_column)), labels
 
 
 def labels_of(table: pd.DataFrame, name: str, *, numeric: bool) -> list[Any]:

@@ -12,15 +12,12 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from nlptl.base.errors import ConfigError
-from nlptl.cli.console import add_columns, console, labels_of
-from nlptl.data.tables.reading import read_table, texts_of
-from nlptl.estimators.bulk.labelled import text_columns
+from nlptl.cli.console import add_columns, console, labelled_rows
 from nlptl.estimators.kinds import load_every
 from nlptl.estimators.languages.joint import LanguageClassifier
 from nlptl.estimators.multi_task import MultiTaskModel
 from nlptl.estimators.onnx.reading import OnnxClassifier
 from nlptl.estimators.storing.describing import facts_of
-from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.reports.card import model_card
 from nlptl.reports.tables import files_table
 from nlptl.storage.manifest import read_manifest
@@ -100,7 +97,4 @@ def _test(model: Any, given: Namespace) -> tuple[Any, Any] | None:
         return None
     if isinstance(model, MultiTaskModel | LanguageClassifier):
         raise ConfigError("--test is for models of one task and language. Leave it out.")
-    table = read_table(given.test, split=given.split)
-    name = given.label_column or model.notes_.get("run", {}).get("label_column") or "label"
-    labels = labels_of(table, name, numeric=not isinstance(model, TextClassifier))
-    return texts_of(table, text_columns(model, given.text_column)), labels
+    return labelled_rows(model, given.test, given)

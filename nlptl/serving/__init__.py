@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from nlptl.base.errors import ConfigError
+from nlptl.base.lazy import require
 from nlptl.serving.limits import Limits
 
 __all__ = ["Limits", "check_installed", "make_app"]
@@ -63,10 +63,5 @@ def check_installed() -> None:
     ConfigError
         If one is not there: they come with the extra ``serve``.
     """
-    try:
-        import fastapi  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as problem:
-        raise ConfigError(
-            f"Serving needs {problem.name}, which is not installed: pip install 'nlptl[serve]'."
-        ) from problem
+    for module in ("fastapi", "uvicorn"):
+        require(module, extra="serve")

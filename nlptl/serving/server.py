@@ -37,7 +37,7 @@ def listen(host: str, port: int) -> socket.socket:
             f"Cannot listen on {host}:{port}: {problem}. Give another --port (0 is any free one), "
             "or another --host."
         ) from problem
-    # asyncio sends small answers at once (40 ms sooner) only where a socket says that it is TCP.
+    # asyncio sends small answers at once only where a socket says that it is TCP.
     return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=made.detach())
 
 

@@ -1,6 +1,7 @@
 import pytest
 
-from nlptl.base.lazy import lazy_names
+from nlptl.base.errors import ConfigError
+from nlptl.base.lazy import lazy_names, require
 
 
 def test_a_known_name_is_fetched_from_its_home():
@@ -10,3 +11,13 @@ def test_a_known_name_is_fetched_from_its_home():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="'here' has no attribute 'x'"):
         lazy_names("here", {}, "x")
+
+
+def test_a_package_that_is_missing_names_the_extra_that_brings_it(tmp_path, monkeypatch):
+    assert require("json", extra="plots").loads("[1]") == [1]
+    with pytest.raises(ConfigError, match=r"needs nowhere_,.*pip install 'nlptl\[plots\]'"):
+        require("nowhere_.part", extra="plots")
+    (tmp_path / "half_there.py").write_text("import nowhere_")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="nowhere_"):  # it is there, and broken
+        require("half_there", extra="plots")

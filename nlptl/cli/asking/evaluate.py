@@ -10,9 +10,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
-from nlptl.cli.console import add_columns, console, labels_of
-from nlptl.data.tables.reading import read_table, texts_of
-from nlptl.estimators.bulk.labelled import text_columns
+from nlptl.cli.console import add_columns, console, labelled_rows
 from nlptl.estimators.kinds import load_any, load_graph
 from nlptl.estimators.onnx.reading import OnnxClassifier
 from nlptl.estimators.text_classifier import TextClassifier
@@ -39,14 +37,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(given: Namespace) -> int:
     """Load, measure, show."""
     model = load_graph(given.model) or load_any(given.model, task=given.task)
-    trained = model.notes_.get("run", {})
-    table = read_table(given.data, split=given.split)
-    rows = texts_of(table, text_columns(model, given.text_column))
-    name = given.label_column or trained.get("label_column") or "label"
+    rows, labels = labelled_rows(model, given.data, given)
     if isinstance(model, TextClassifier | OnnxClassifier):
-        labels = labels_of(table, name, numeric=False)
         return _show(model, rows, labels, as_json=given.json)
-    figures = model.evaluate(rows, labels_of(table, name, numeric=True))
+    figures = model.evaluate(rows, labels)
     return _show_figures(figures, len(rows), as_json=given.json)
 
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
 
 from nlptl.base.errors import ConfigError
-from nlptl.cli.console import add_columns, console, labels_of
-from nlptl.data.tables.reading import read_table, texts_of
-from nlptl.estimators.bulk.labelled import text_columns
+from nlptl.cli.console import add_columns, console, labelled_rows
 from nlptl.estimators.kinds import load_any
 from nlptl.estimators.onnx.reading import OnnxClassifier
+from nlptl.estimators.storing.exporting import FORMATS
 from nlptl.estimators.text_classifier import TextClassifier
 
 EXAMPLES = """examples:
@@ -28,7 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("model", help="folder of a saved classifier")
     parser.add_argument("folder", help="a new folder")
-    parser.add_argument("--format", default="onnx", metavar="NAME", help="transformers, peft, onnx")
+    parser.add_argument("--format", default="onnx", metavar="NAME", help=", ".join(FORMATS))
     parser.add_argument("--precision", default="fp32", metavar="NAME", help="fp32, int8")
     parser.add_argument("--probe", metavar="FILE", help="labelled table to hold a graph against")
     parser.add_argument(
@@ -46,7 +44,7 @@ def run(given: Namespace) -> int:
         Path(given.folder),
         format=given.format,
         precision=given.precision,
-        probe=_probe(model, given),
+        probe=None if given.probe is None else labelled_rows(model, given.probe, given),
         tolerance=given.tolerance,
     )
     out = console()
@@ -54,12 +52,3 @@ def run(given: Namespace) -> int:
     if given.format == "onnx":
         out.print(str(OnnxClassifier.load(folder).check_), soft_wrap=True)
     return 0
-
-
-def _probe(model: TextClassifier, given: Namespace) -> tuple[Any, Any] | None:
-    if given.probe is None:
-        return None
-    table = read_table(given.probe, split=given.split)
-    name = given.label_column or model.notes_.get("run", {}).get("label_column") or "label"
-    rows = texts_of(table, text_columns(model, given.text_column))
-    return rows, labels_of(table, name, numeric=False)

@@ -264,7 +264,7 @@ def finding_once(held: Held) -> Iterator[None]:
     """Look for an encoder once only, in all blocks that are given the same dictionary.
 
     What is in memory then stays in use though its files be replaced, and no time goes into
-    comparing them: that was a third of what one short text takes.
+    comparing them.
     """
     before = _HELD.set(held)
     try:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlptl.base.arrays import IntArray
-from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.errors import InputError
+from nlptl.base.lazy import require
 from nlptl.data.labels import LabelCodec, as_values, values_at
 from nlptl.data.rows import as_rows
 from nlptl.encoders.bilingual.reading import Reading, reading_of
@@ -93,13 +94,10 @@ class LanguageScores:
         ConfigError
             If matplotlib is not there: it comes with the extra ``plots``.
         """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as problem:
-            raise ConfigError("A plot needs matplotlib: pip install 'nlptl[plots]'.") from problem
+        figure_of = require("matplotlib.figure", extra="plots").Figure
         values = np.array([one.accuracy.value for one in self.scores])
         spans = np.array([[one.accuracy.low, one.accuracy.high] for one in self.scores]).T
-        figure = Figure(figsize=(1.5 + 0.6 * len(values), 3.5), layout="constrained")
+        figure = figure_of(figsize=(1.5 + 0.6 * len(values), 3.5), layout="constrained")
         axes = figure.add_subplot()
         errors = np.abs(spans - values)
         colours = ["C1" if one.language == self.source else "C0" for one in self.scores]

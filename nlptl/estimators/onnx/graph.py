@@ -100,6 +100,6 @@ def write_graph(graph: ClassifierGraph, path: Path, *, kinds: bool) -> None:
             output_names=["logits", "vectors"],
             dynamic_axes={**axes, "logits": {0: "texts"}, "vectors": {0: "texts"}},
             opset_version=_OPSET,
-            # The newer exporter takes five times as long here, and needs a package more.
+            # The newer exporter takes longer, and needs a package more.
             dynamo=False,
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError, InputError, IntegrityError
+from nlptl.base.lazy import require
 from nlptl.data.batches import by_length
 from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import Rows, as_rows
@@ -26,7 +26,7 @@ KIND = "onnx-classifier"
 GRAPH, TOLD, HEAD = "model.onnx", "nlptl_onnx.json", "head.safetensors"
 
 _TOKENS = 512
-"""Padded tokens of a batch, a thread: of 256 to 4,096 measured fastest, or within 4 % of it."""
+"""Padded tokens of a batch, a thread."""
 
 
 @dataclass(frozen=True)
@@ -258,24 +258,6 @@ class OnnxClassifier:
         return logits
 
 
-def package(name: str) -> Any:
-    """Import a package of the extra ``onnx``.
-
-    Raises
-    ------
-    ConfigError
-        If it is not there.
-    """
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as problem:
-        if problem.name != name.partition(".")[0]:
-            raise  # it is there; something that it needs is broken
-        raise ConfigError(
-            f"A graph needs the package {name}, which is not there: pip install 'nlptl[onnx]'."
-        ) from problem
-
-
 def threads_here() -> int:
     """Give what ``OMP_NUM_THREADS`` says, as torch goes by, else the processors there are."""
     told = os.environ.get("OMP_NUM_THREADS", "")
@@ -286,7 +268,7 @@ def threads_here() -> int:
 
 
 def _session(path: Path, threads: int) -> Any:
-    runtime = package("onnxruntime")
+    runtime = require("onnxruntime", extra="onnx")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3

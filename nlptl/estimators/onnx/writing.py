@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError
+from nlptl.base.lazy import require
 from nlptl.base.names import suggest
 from nlptl.data.batches import by_length
 from nlptl.data.rows import Rows, as_rows
@@ -19,7 +20,7 @@ from nlptl.data.samples import support_requests
 from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.contextual.shelf import LoadedEncoder
 from nlptl.estimators.onnx.checking import OnnxCheck, compare, refuse_fallen
-from nlptl.estimators.onnx.reading import GRAPH, HEAD, KIND, TOLD, OnnxClassifier, Reading, package
+from nlptl.estimators.onnx.reading import GRAPH, HEAD, KIND, TOLD, OnnxClassifier, Reading
 from nlptl.estimators.storing.folder import CLOSE
 from nlptl.storage.manifest import write_manifest
 from nlptl.storage.tensors import save_arrays
@@ -103,7 +104,7 @@ def write_onnx(
         If the graph answers otherwise, or too much accuracy is lost.
     """
     for name in ("onnx", "onnxruntime"):
-        package(name)
+        require(name, extra="onnx")
     from nlptl.estimators.onnx.graph import ClassifierGraph
 
     loaded = _in_full(loaded)

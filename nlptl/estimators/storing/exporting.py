@@ -82,8 +82,8 @@ def export_classifier(
             "peft": parts.write_peft,
             "sentence-transformers": parts.write_sentences,
         }
-        written[format](draft)
         parts.encoder.folder.tokenizer.save_pretrained(draft)
+        written[format](draft)
     return folder
 
 
@@ -230,7 +230,6 @@ class _Parts:
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(json.dumps(told, indent=1), encoding="utf-8")
         self._write_head(folder)
-        self.encoder.folder.tokenizer.save_pretrained(folder)
         exact = replace(self.loaded, model=model, dtype="float32", device="cpu")
         sentences = ["One text.", "And another one."]
         again = TransformerEncoder(folder, cache=None, dtype="float32", device="cpu")

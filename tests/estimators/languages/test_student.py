@@ -24,6 +24,10 @@ def cosines(left, right):
     return float((normalize(left) * normalize(right)).sum(axis=1).mean())
 
 
+def mostly(known, words):
+    return 2 * sum(word in known for word in words) > len(words)
+
+
 @pytest.fixture(scope="module")
 def teacher(tiny_encoder):
     return TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
@@ -68,12 +72,13 @@ def test_sentences_of_the_teacher_stay_where_they_are(student, teacher, pairs):
 
 
 def test_a_classifier_of_the_teacher_reads_the_new_language(student, teacher, pairs):
-    labels = [source.split()[0] < "m" for source, _ in pairs]
+    known = set(sorted({word for source, _ in pairs for word in source.split()})[::2])
+    labels = [mostly(known, source.split()) for source, _ in pairs]
     clf = TextClassifier(teacher, transfer=Frozen("top"))
     clf.fit([s for s, _ in pairs[:600]], labels[:600])
     reads = clf.with_encoder(student.encoder_)
     texts = [target for _, target in pairs[600:]]
-    assert reads.score(texts, labels[600:]) > clf.score(texts, labels[600:])
+    assert reads.score(texts, labels[600:]) > clf.score(texts, labels[600:]) + 0.15
 
 
 def test_a_student_is_saved_as_an_encoder_that_others_read(student, pairs, tmp_path):

@@ -104,7 +104,7 @@ def test_pairs_are_refused_where_single_texts_are_known(folder):
 
 def test_a_missing_package_names_the_extra(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ConfigError, match=r"package onnxruntime.* pip install 'nlptl\[onnx\]'"):
+    with pytest.raises(ConfigError, match=r"needs onnxruntime.* pip install 'nlptl\[onnx\]'"):
         OnnxClassifier.load(folder)
 
 
