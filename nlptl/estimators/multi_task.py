@@ -44,7 +44,9 @@ class MultiTaskModel(Published, NestedParams):
     pairs), each with data, head and figure of its own. They are learnt by the plain sum of losses
     that are made comparable [1]_; then each task is held against itself learnt alone, against a
     head on the encoder as it came, and against a short training of its own that goes on from the
-    joint encoder, on rows that none of them saw. The best of the four answers for the task.
+    joint encoder, on rows that none of them saw. The best answers for the task. A small task is
+    also learnt from an encoder half-way to the joint one, which answers unless others are clearly
+    better.
 
     Parameters
     ----------

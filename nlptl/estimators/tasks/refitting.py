@@ -8,10 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from nlptl.estimators.fitting.scoring import Fitted
-from nlptl.estimators.fitting.tuning import is_refitted
 from nlptl.estimators.tasks.joining import Joiner, Together
-from nlptl.estimators.tasks.parts import Part
-from nlptl.estimators.tasks.stepping import FROZEN, JOINT, POLISHED, anew
+from nlptl.estimators.tasks.stepping import FROZEN, JOINT, POLISHED, anew, is_small
 
 
 def on_all_rows(
@@ -21,7 +19,7 @@ def on_all_rows(
 
     Tasks are learnt together a second time, on all rows, if one of those that go on from the
     joint encoder is small; the weights of both trainings are averaged. A small task that is kept
-    in another way is trained anew, in that way. How probabilities are read was told by the rows
+    in another way is trained anew, in that way, as a model that has only this task would be. How probabilities are read was told by the rows
     while they were held out, and stays.
 
     Parameters
@@ -31,7 +29,7 @@ def on_all_rows(
         What it gave.
     chosen : mapping of str to Fitted
         The variant of each task that was kept.
-    kept : mapping of str to {"joint", "frozen", "polished", "alone"}
+    kept : mapping of str to {"joint", "frozen", "polished", "interpolated", "alone"}
         Which one that is.
 
     Returns
@@ -39,7 +37,7 @@ def on_all_rows(
     chosen, together
         The same objects where no task is small.
     """
-    small = {name for name, part in joiner.parts.items() if _misses_rows(part)}
+    small = {name for name, part in joiner.parts.items() if is_small(part)}
     shared = all(own.features.encoder is together.encoder for own in together.fitted.values())
     if shared and any(kept[name] in (JOINT, POLISHED) for name in small):
         joined = _averaged(together, joiner.on_all_rows().fit())
@@ -54,11 +52,6 @@ def on_all_rows(
             # A frozen task tells by splits of its rows how probabilities are to be read.
             found[name] = again if kept[name] == FROZEN else _read_as(again, chosen[name])
     return found, joined
-
-
-def _misses_rows(part: Part) -> bool:
-    n_rows = len(part.learning.rows)
-    return part.held is not None and is_refitted(part.body.plan.config, n_rows)
 
 
 def _averaged(first: Together, second: Together) -> Together:

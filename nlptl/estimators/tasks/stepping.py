@@ -1,4 +1,4 @@
-"""Stepping aside: each task as it came out of the joint training, frozen, polished, and alone."""
+"""Stepping aside: each task as the joint training left it, and as it is in other ways."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nlptl.data.rows import Rows
 from nlptl.estimators.fitting.body import Body
 from nlptl.estimators.fitting.scoring import Fitted
 from nlptl.estimators.fitting.transfers import as_transfers
-from nlptl.estimators.fitting.tuning import LESS_IS_BETTER, Tuner
+from nlptl.estimators.fitting.tuning import LESS_IS_BETTER, Tuner, is_refitted
 from nlptl.estimators.tasks.joining import Together
 from nlptl.estimators.tasks.parts import Part
 from nlptl.evaluation.gate import HELPS, HURTS, UNCLEAR
@@ -25,8 +25,9 @@ from nlptl.training.config import LoopConfig
 from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import Frozen
 
-JOINT, FROZEN, POLISHED, ALONE = VARIANTS = "joint", "frozen", "polished", "alone"
+VARIANTS = "joint", "frozen", "polished", "interpolated", "alone"
 """By what they cost: frozen tasks share the encoder as it came."""
+JOINT, FROZEN, POLISHED, INTERPOLATED, ALONE = VARIANTS
 _POLISH = 1
 _POLISH_RATE = 0.3
 _TIMES = 1_000
@@ -42,7 +43,8 @@ class Standing:
     rows : int
         So many were held out.
     figures : dict of str to float
-        Of each variant: ``"joint"``, ``"frozen"``, ``"polished"``, ``"alone"``.
+        Of each variant: ``"joint"``, ``"frozen"``, ``"polished"``, ``"alone"``, and of a small task
+        ``"interpolated"``.
     gains : dict of str to Interval
         By how much each is above ``"alone"``, with the interval of a paired bootstrap; the sign
         is turned where less is better.
@@ -83,13 +85,24 @@ def variants_of(
     Frozen, a task has a head on the encoder as it came, which reads the texts of a pair apart.
     Alone, it starts from that encoder, and takes as many steps as the joint training took with
     it. Polished, it goes on from the joint encoder by itself, for a pass over its rows at a third
-    of the rate.
+    of the rate. Interpolated, a small task is learnt as alone, but starts half-way between the
+    encoder as it came and the joint one [1]_: that keeps of both what its few rows could not teach.
+
+    References
+    ----------
+    .. [1] Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, arXiv:2109.01903.
     """
     found = {JOINT: together.fitted[part.name]}
     for variant in names:
-        if variant != JOINT:
+        if variant != JOINT and (variant != INTERPOLATED or is_small(part)):
             found[variant] = _trained(part, variant, together)
     return found
+
+
+def is_small(part: Part) -> bool:
+    """Tell whether a task has so few rows that those held out are missed."""
+    n_rows = len(part.learning.rows)
+    return part.held is not None and is_refitted(part.body.plan.config, n_rows)
 
 
 def anew(part: Part, variant: str, together: Together) -> Fitted:
@@ -107,7 +120,9 @@ def judged(part: Part, variants: Mapping[str, Fitted], *, seed: int) -> Standing
     """Hold the variants of a task against each other, and choose one.
 
     The one with the best figure on the held-out rows is kept; of equals the one that costs least.
-    Without such rows that is the joint one.
+    Without such rows that is the joint one. Of a small task few rows are held out, and the best of
+    several is then the luckiest as often: the interpolated one is kept unless the best is clearly
+    better.
     """
     name = str(part.task.metric)
     if part.held is None:
@@ -124,6 +139,9 @@ def judged(part: Part, variants: Mapping[str, Fitted], *, seed: int) -> Standing
     }
     cheapest = [variant for variant in VARIANTS if variant in figures]
     kept = max(cheapest, key=lambda variant: sign * figures[variant])
+    if INTERPOLATED in asked:
+        gain = gain_between(part, asked[kept], asked[INTERPOLATED], seed=seed)
+        kept = kept if gain.low > 0 else INTERPOLATED
     return Standing(part.name, name, n_rows, figures, gains, kept)
 
 
@@ -160,7 +178,22 @@ def gain_between(part: Part, found: Figure, base: Figure, *, seed: int) -> Inter
 
 
 def _trained(part: Part, variant: str, together: Together) -> Fitted:
-    return _frozen(part) if variant == FROZEN else _tuned(part, variant, together)
+    if variant == FROZEN:
+        return _frozen(part)
+    if variant == INTERPOLATED:
+        return _tuned(part, variant, together, before=_half_way(part, together))
+    before = together.fitted[part.name] if variant == POLISHED else part.first
+    return _tuned(part, variant, together, before=before)
+
+
+def _half_way(part: Part, together: Together) -> Fitted:
+    """Fit a head on the encoder between the one that came and the joint one."""
+    encoder = part.body.half_way_to(together.fitted[part.name].features.encoder)
+    rows, targets = part.seen
+    features = replace(part.body.start, encoder=encoder)
+    seen = replace(part.learning, rows=rows, targets=targets)
+    scorer = part.model._fit_scorer(encoder, features, seen)
+    return replace(part.first, features=features, scorer=scorer)
 
 
 def _frozen(part: Part) -> Fitted:
@@ -173,18 +206,20 @@ def _frozen(part: Part) -> Fitted:
     return Fitted(learning.codec, features, scorer, learning.probe)
 
 
-def _tuned(part: Part, variant: str, together: Together) -> Fitted:
-    """Train a task by itself, from the joint encoder or from the one that came."""
+def _tuned(part: Part, variant: str, together: Together, *, before: Fitted) -> Fitted:
+    """Train a task by itself from where it was before.
+
+    Where nothing is held out to compare variants by, a share of the rows is, as of a model that
+    has only this task, and training is done twice.
+    """
     config = part.body.plan.config
     keep = "last" if config.keep == "auto" or part.held is None else config.keep
     if variant == POLISHED:
-        before, rate = together.fitted[part.name], _POLISH_RATE * config.learning_rate
+        rate = _POLISH_RATE * config.learning_rate
         config = replace(config, epochs=_POLISH, max_steps=None, learning_rate=rate, keep=keep)
     else:
-        before, steps = part.first, max(together.steps[part.name], 1)
+        steps = max(together.steps[part.name], 1)
         config = replace(config, epochs=10_000, max_steps=steps, keep=keep)
-    if part.held is None:  # no row is left to tell how probabilities are to be read
-        config = replace(config, validation_share=0.0)
     config = _apart(config, part, variant)
     body = Body(part.body.transfers, before.features, replace(part.body.plan, config=config))
     features, scorer = Tuner(body).fit(before.scorer, *part.seen, validation=part.held)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nlptl import FullFineTune, Mixing, Task, TrainingConfig, TransformerEncoder
+from nlptl.estimators.tasks import stepping
 from nlptl.estimators.tasks.joining import Joiner
 from nlptl.estimators.tasks.parts import read_parts
 from nlptl.estimators.tasks.stepping import Standing, anew, figure_of, judged, variants_of
@@ -30,7 +31,7 @@ def both(tiny_encoder, support):
 def test_alone_a_task_takes_as_many_steps_as_it_took_with_others(both):
     parts, together = both
     found = variants_of(parts["kind"], together)
-    assert list(found) == ["joint", "frozen", "polished", "alone"]
+    assert list(found) == ["joint", "frozen", "polished", "interpolated", "alone"]
     alone = found["alone"].scorer.history
     assert len(alone.steps) == together.steps["kind"] < 20
     polished = found["polished"].scorer.history
@@ -46,6 +47,51 @@ def test_polishing_goes_on_from_the_joint_encoder_and_leaves_it_as_it_is(both):
     after = found["polished"].features.encoder.transform(["a parcel"])
     plain = parts["kind"].body.encoder.transform(["a parcel"])
     assert 0 < np.abs(after - before).max() < np.abs(after - plain).max()
+
+
+def test_interpolated_a_small_task_starts_half_way_between_two_encoders(both, monkeypatch):
+    parts, together = both
+    part = parts["kind"]
+    joint, plain = together.fitted["kind"].features.encoder, part.body.encoder.loaded().model
+    between = part.body.half_way_to(joint).weights.model.state_dict()
+    for name, weight in plain.state_dict().items():
+        mean = (weight + joint.weights.model.state_dict()[name]) / 2
+        np.testing.assert_allclose(between[name], mean, atol=1e-6)
+    starts = []
+    tuned = stepping._tuned
+    monkeypatch.setattr(
+        stepping, "_tuned", lambda *a, before: [starts.append(before), tuned(*a, before=before)][1]
+    )
+    found = variants_of(part, together, names=("joint", "interpolated"))["interpolated"]
+    first = starts[0].features.encoder.weights.model.state_dict()
+    assert all(np.array_equal(first[name], weight) for name, weight in between.items())
+    assert np.abs(starts[0].scorer.fitted.coef_ - part.first.scorer.fitted.coef_).max() > 0
+    assert len(found.scorer.history.steps) == together.steps["kind"]
+
+
+def test_a_task_with_many_rows_is_not_interpolated(both):
+    parts, together = both
+    body = parts["kind"].body
+    config = replace(body.plan.config, refit=False)
+    large = replace(parts["kind"], body=replace(body, plan=replace(body.plan, config=config)))
+    found = variants_of(large, together, names=("joint", "interpolated"))
+    assert list(found) == ["joint"]
+
+
+def test_few_rows_held_out_have_to_speak_clearly_against_the_interpolated_one(both, monkeypatch):
+    parts, _together = both
+    part = parts["kind"]
+    n_rows = len(part.held[0])
+
+    def variant(n_right):
+        return lambda rows: float((np.arange(n_rows) < n_right)[rows].mean())
+
+    monkeypatch.setattr(stepping, "figure_of", lambda part, figure: figure)
+    some = {"joint": variant(n_rows // 2 + 1), "alone": variant(n_rows // 2)}
+    lucky = judged(part, {**some, "interpolated": variant(n_rows // 2)}, seed=0)
+    assert lucky.kept == "interpolated" and lucky.figures["joint"] > lucky.figures["alone"]
+    assert judged(part, {**some, "interpolated": variant(0)}, seed=0).kept == "joint"
+    assert judged(part, some, seed=0).kept == "joint"
 
 
 def test_frozen_a_task_has_a_head_on_the_encoder_as_it_came(both):
