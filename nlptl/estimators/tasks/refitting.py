@@ -19,8 +19,8 @@ def on_all_rows(
 
     Tasks are learnt together a second time, on all rows, if one of those that go on from the
     joint encoder is small; the weights of both trainings are averaged. A small task that is kept
-    in another way is trained anew, in that way, as a model that has only this task would be. How probabilities are read was told by the rows
-    while they were held out, and stays.
+    in another way is trained anew, in that way, as a model that has only this task would be. How
+    probabilities are read was told by the rows while they were held out, and stays.
 
     Parameters
     ----------

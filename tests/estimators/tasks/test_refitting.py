@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from nlptl import FullFineTune, LoRA, Mixing, Task, TrainingConfig, TransformerEncoder
+from nlptl.estimators.fitting.tuning import Tuner
 from nlptl.estimators.tasks.joining import Joiner
 from nlptl.estimators.tasks.parts import read_parts
 from nlptl.estimators.tasks.refitting import on_all_rows
-from nlptl.estimators.tasks.stepping import variants_of
+from nlptl.estimators.tasks.stepping import anew, variants_of
 
 
 @pytest.fixture(scope="module", params=[FullFineTune(), LoRA(rank=2)], ids=["full", "lora"])
@@ -57,6 +58,23 @@ def test_a_task_alone_learns_from_all_its_rows_and_reads_probabilities_as_before
     assert own.scorer.decision == variants["alone"].scorer.decision
     assert np.abs(said(own) - said(variants["alone"])).max() > 0
     assert own.features.encoder is not joined.encoder
+
+
+def test_anew_a_task_is_learnt_twice_as_a_model_of_its_own_would(both, monkeypatch):
+    joiner, together = both
+    part, seen = joiner.parts["kind"], []
+    train = Tuner._train
+
+    def watched(self, recipe, head, learning, config, **further):
+        seen.append(len(learning[0]))
+        return train(self, recipe, head, learning, config, **further)
+
+    monkeypatch.setattr(Tuner, "_train", watched)
+    for variant in ("interpolated", "alone"):
+        anew(part, variant, together)
+        n_rows = len(part.learning.rows)
+        assert seen[-1] == n_rows > seen[-2] > len(part.seen[0])
+    assert len(seen) == 4
 
 
 def test_where_no_task_misses_its_rows_nothing_is_done(both):
