@@ -85,16 +85,18 @@ def variants_of(
     Frozen, a task has a head on the encoder as it came, which reads the texts of a pair apart.
     Alone, it starts from that encoder, and takes as many steps as the joint training took with
     it. Polished, it goes on from the joint encoder by itself, for a pass over its rows at a third
-    of the rate. Interpolated, a small task is learnt as alone, but starts half-way between the
-    encoder as it came and the joint one [1]_: that keeps of both what its few rows could not teach.
+    of the rate. Interpolated, a small task that shares the whole encoder is learnt as alone, but
+    starts half-way between the encoder as it came and the joint one [1]_: that keeps of both what
+    its few rows could not teach.
 
     References
     ----------
     .. [1] Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, arXiv:2109.01903.
     """
     found = {JOINT: together.fitted[part.name]}
+    shares = found[JOINT].features.encoder is together.encoder
     for variant in names:
-        if variant != JOINT and (variant != INTERPOLATED or is_small(part)):
+        if variant != JOINT and (variant != INTERPOLATED or (shares and is_small(part))):
             found[variant] = _trained(part, variant, together)
     return found
 

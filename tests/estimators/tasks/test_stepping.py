@@ -69,13 +69,21 @@ def test_interpolated_a_small_task_starts_half_way_between_two_encoders(both, mo
     assert len(found.scorer.history.steps) == together.steps["kind"]
 
 
-def test_a_task_with_many_rows_is_not_interpolated(both):
+def test_a_task_of_many_rows_is_not_interpolated(both):
     parts, together = both
     body = parts["kind"].body
     config = replace(body.plan.config, refit=False)
     large = replace(parts["kind"], body=replace(body, plan=replace(body.plan, config=config)))
     found = variants_of(large, together, names=("joint", "interpolated"))
     assert list(found) == ["joint"]
+
+
+def test_a_task_that_has_layers_to_itself_is_not_interpolated(both):
+    parts, together = both
+    joint = together.fitted["kind"]
+    own = replace(joint, features=replace(joint.features, encoder=replace(together.encoder)))
+    apart = replace(together, fitted={**together.fitted, "kind": own})
+    assert list(variants_of(parts["kind"], apart, names=("joint", "interpolated"))) == ["joint"]
 
 
 def test_few_rows_held_out_have_to_speak_clearly_against_the_interpolated_one(both, monkeypatch):
