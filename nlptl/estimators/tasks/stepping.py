@@ -31,6 +31,8 @@ JOINT, FROZEN, POLISHED, INTERPOLATED, ALONE = VARIANTS
 _POLISH = 1
 _POLISH_RATE = 0.3
 _TIMES = 1_000
+_NEIGHBOURS = 10
+"""A task is small beside others that have so many times its rows."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Standing:
     rows : int
         So many were held out.
     figures : dict of str to float
-        Of each variant: ``"joint"``, ``"frozen"``, ``"polished"``, ``"alone"``, and of a small task
-        ``"interpolated"``.
+        Of each variant: ``"joint"``, ``"frozen"``, ``"polished"``, ``"alone"``, and of a task
+        that is small beside the others ``"interpolated"``.
     gains : dict of str to Interval
         By how much each is above ``"alone"``, with the interval of a paired bootstrap; the sign
         is turned where less is better.
@@ -85,9 +87,9 @@ def variants_of(
     Frozen, a task has a head on the encoder as it came, which reads the texts of a pair apart.
     Alone, it starts from that encoder, and takes as many steps as the joint training took with
     it. Polished, it goes on from the joint encoder by itself, for a pass over its rows at a third
-    of the rate. Interpolated, a small task that shares the whole encoder is learnt as alone, but
-    starts half-way between the encoder as it came and the joint one [1]_: that keeps of both what
-    its few rows could not teach.
+    of the rate. Interpolated, a task that shares the whole encoder is learnt as alone, but starts
+    half-way between the encoder as it came and the joint one [1]_: that keeps of both what few
+    rows could not teach.
 
     References
     ----------
@@ -96,9 +98,18 @@ def variants_of(
     found = {JOINT: together.fitted[part.name]}
     shares = found[JOINT].features.encoder is together.encoder
     for variant in names:
-        if variant != JOINT and (variant != INTERPOLATED or (shares and is_small(part))):
+        if variant != JOINT and (variant != INTERPOLATED or shares):
             found[variant] = _trained(part, variant, together)
     return found
+
+
+def worth_trying(part: Part, parts: Mapping[str, Part]) -> tuple[str, ...]:
+    """Name the variants of a task: interpolated only where it is small beside the others."""
+    n_rows = len(part.learning.rows)
+    others = sum(len(one.learning.rows) for one in parts.values()) - n_rows
+    if is_small(part) and others >= _NEIGHBOURS * n_rows:
+        return VARIANTS
+    return tuple(variant for variant in VARIANTS if variant != INTERPOLATED)
 
 
 def is_small(part: Part) -> bool:
@@ -122,9 +133,9 @@ def judged(part: Part, variants: Mapping[str, Fitted], *, seed: int) -> Standing
     """Hold the variants of a task against each other, and choose one.
 
     The one with the best figure on the held-out rows is kept; of equals the one that costs least.
-    Without such rows that is the joint one. Of a small task few rows are held out, and the best of
-    several is then the luckiest as often: the interpolated one is kept unless the best is clearly
-    better.
+    Without such rows that is the joint one. Where there is an interpolated one, rows held out are
+    few, and the best of several is as often the luckiest: the interpolated one is kept unless the
+    best is clearly better.
     """
     name = str(part.task.metric)
     if part.held is None:

@@ -7,7 +7,14 @@ from nlptl import FullFineTune, Mixing, Task, TrainingConfig, TransformerEncoder
 from nlptl.estimators.tasks import stepping
 from nlptl.estimators.tasks.joining import Joiner
 from nlptl.estimators.tasks.parts import read_parts
-from nlptl.estimators.tasks.stepping import Standing, anew, figure_of, judged, variants_of
+from nlptl.estimators.tasks.stepping import (
+    Standing,
+    anew,
+    figure_of,
+    judged,
+    variants_of,
+    worth_trying,
+)
 from nlptl.evaluation.gate import HELPS, HURTS, UNCLEAR
 from nlptl.evaluation.intervals import Interval
 from nlptl.heads.deciding.decision import Decision
@@ -69,13 +76,24 @@ def test_interpolated_a_small_task_starts_half_way_between_two_encoders(both, mo
     assert len(found.scorer.history.steps) == together.steps["kind"]
 
 
-def test_a_task_of_many_rows_is_not_interpolated(both):
-    parts, together = both
-    body = parts["kind"].body
+def test_only_a_task_that_is_small_beside_the_others_is_interpolated(both):
+    parts, _together = both
+    part = parts["kind"]
+    assert "interpolated" not in worth_trying(part, parts)
+    others = {str(n): part for n in range(10)}
+    assert worth_trying(part, {"kind": part, **others}) == stepping.VARIANTS
+    assert "interpolated" not in worth_trying(
+        part, {"kind": part, **dict(list(others.items())[1:])}
+    )
+    body = part.body
     config = replace(body.plan.config, refit=False)
-    large = replace(parts["kind"], body=replace(body, plan=replace(body.plan, config=config)))
-    found = variants_of(large, together, names=("joint", "interpolated"))
-    assert list(found) == ["joint"]
+    large = replace(part, body=replace(body, plan=replace(body.plan, config=config)))
+    assert worth_trying(large, {"kind": large, **others}) == (
+        "joint",
+        "frozen",
+        "polished",
+        "alone",
+    )
 
 
 def test_a_task_that_has_layers_to_itself_is_not_interpolated(both):
