@@ -69,6 +69,25 @@ def test_tasks_of_every_kind_are_learnt_together_and_answer_in_their_own_words(
     assert model.score({"kind": data["kind"]}) == figures["kind"]["accuracy"]
 
 
+def test_a_small_task_beside_a_large_one_may_be_interpolated_and_is_saved(
+    tiny_encoder, support, tmp_path
+):
+    texts, labels = support
+    many = [f"{text} {n}" for n in range(3) for text in texts]
+    tasks = {"kind": Task(), "length": Task("regression")}
+    few = TrainingConfig(max_steps=3, quiet=True)
+    model = model_of(tiny_encoder, tasks, gate=True, training=few)
+    data = {"kind": (texts[::4], labels[::4]), "length": (many, [float(len(t)) for t in many])}
+    model.fit(data)
+    assert len(many) >= 10 * len(data["kind"][0]) and "interpolated" in model.variants_["kind"]
+    assert "interpolated" not in model.variants_["length"]
+    assert "interpolated" in model.standings_["kind"].gains
+    again = MultiTaskModel.load(model.save(tmp_path / "model"))
+    for name, said in model.outputs(texts[:5]).items():
+        np.testing.assert_allclose(again.outputs(texts[:5])[name], said, atol=1e-5)
+    assert again.standings_ == model.standings_
+
+
 def test_one_pass_answers_as_the_model_of_each_task_does(tiny_encoder, data):
     model = model_of(tiny_encoder).fit(data)
     texts = data["kind"][0][:7]
