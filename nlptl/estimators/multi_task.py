@@ -24,7 +24,7 @@ from nlptl.estimators.tasks.answering import asked, check_known, costs_of, outpu
 from nlptl.estimators.tasks.joining import Joiner, Together, check_balance
 from nlptl.estimators.tasks.parts import Part, read_parts, transfers_of
 from nlptl.estimators.tasks.refitting import on_all_rows
-from nlptl.estimators.tasks.stepping import JOINT, Standing, agreed, variants_of, worth_trying
+from nlptl.estimators.tasks.stepping import JOINT, VARIANTS, Standing, agreed, variants_of
 from nlptl.estimators.tasks.storing import load_tasks, save_tasks
 from nlptl.estimators.tasks.task import Task, TaskData, as_tasks, gated
 from nlptl.estimators.text_classifier import TextClassifier
@@ -44,9 +44,8 @@ class MultiTaskModel(Published, NestedParams):
     pairs), each with data, head and figure of its own. They are learnt by the plain sum of losses
     that are made comparable [1]_; then each task is held against itself learnt alone, against a
     head on the encoder as it came, and against a short training of its own that goes on from the
-    joint encoder, on rows that none of them saw. The best answers for the task. One with less than
-    a tenth of the others' rows is also learnt from an encoder half-way to the joint one, which
-    answers unless another way is clearly better.
+    joint encoder, on rows that none of them saw. The best answers for the task; one with less
+    than a tenth of the others' rows stays alone unless another way is clearly better.
 
     Parameters
     ----------
@@ -167,9 +166,9 @@ class MultiTaskModel(Published, NestedParams):
         variants, standings = {}, {}
         with progress_bar(total=len(judged), unit="task", description="Judging") as bar:
             for name, part in parts.items():
-                names = worth_trying(part, parts) if name in judged else (JOINT,)
+                names = VARIANTS if name in judged else (JOINT,)
                 variants[name] = variants_of(part, together, names=names)
-                standings[name] = agreed(part, variants[name], seed=self.seed)
+                standings[name] = agreed(part, variants[name], seed=self.seed, beside=parts)
                 bar.update(name in judged)
         kept, self.variants_ = {n: one.kept for n, one in standings.items()}, variants
         chosen = {name: variants[name][kept[name]] for name in parts}

@@ -49,7 +49,7 @@ class Rung:
     seconds: float
 
 
-_VARIANTS = ("joint", "frozen", "polished", "interpolated", "alone")
+_VARIANTS = ("joint", "frozen", "polished", "alone")
 
 
 def comparison_table(title: str, rungs: Sequence[Rung]) -> Table:

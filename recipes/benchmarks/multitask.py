@@ -52,7 +52,7 @@ SINGLE = ("sst2", "trec", "tweet_emotion", "cola")
 SECRET = ("cola", "rte")
 LATER = "tweet_irony"
 MOST, NEAR, FEW, QUICK = 1_500, 750, 200, 300
-VARIANTS = ("joint", "frozen", "polished", "interpolated", "alone", "kept")
+VARIANTS = ("joint", "frozen", "polished", "alone", "kept")
 # Of a small task all but kept, and alone, learnt from three quarters of the rows.
 
 

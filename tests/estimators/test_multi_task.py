@@ -69,8 +69,8 @@ def test_tasks_of_every_kind_are_learnt_together_and_answer_in_their_own_words(
     assert model.score({"kind": data["kind"]}) == figures["kind"]["accuracy"]
 
 
-def test_a_small_task_beside_a_large_one_may_be_interpolated_and_is_saved(
-    tiny_encoder, support, tmp_path
+def test_a_small_task_beside_a_large_one_stays_what_a_model_of_its_own_would_be(
+    tiny_encoder, support
 ):
     texts, labels = support
     many = [f"{text} {n}" for n in range(3) for text in texts]
@@ -78,14 +78,12 @@ def test_a_small_task_beside_a_large_one_may_be_interpolated_and_is_saved(
     few = TrainingConfig(max_steps=3, quiet=True)
     model = model_of(tiny_encoder, tasks, gate=True, training=few)
     data = {"kind": (texts[::4], labels[::4]), "length": (many, [float(len(t)) for t in many])}
+    assert len(many) >= 10 * len(data["kind"][0])
     model.fit(data)
-    assert len(many) >= 10 * len(data["kind"][0]) and "interpolated" in model.variants_["kind"]
-    assert "interpolated" not in model.variants_["length"]
-    assert "interpolated" in model.standings_["kind"].gains
-    again = MultiTaskModel.load(model.save(tmp_path / "model"))
-    for name, said in model.outputs(texts[:5]).items():
-        np.testing.assert_allclose(again.outputs(texts[:5])[name], said, atol=1e-5)
-    assert again.standings_ == model.standings_
+    assert model.standings_["kind"].kept == "alone"  # nothing is clear after three steps
+    own = TextClassifier(model.encoder, transfer=FullFineTune(), training=few, device="cpu")
+    said = model.outputs(texts[:5])["kind"]
+    np.testing.assert_array_equal(said, own.fit(*data["kind"]).predict_proba(texts[:5]))
 
 
 def test_one_pass_answers_as_the_model_of_each_task_does(tiny_encoder, data):

@@ -125,21 +125,6 @@ class Body:
         )
         return replace(self.start, encoder=replace(self.encoder, weights=tuned, dtype="float32"))
 
-    def half_way_to(self, tuned: TransformerEncoder) -> TransformerEncoder:
-        """Give an encoder with weights half-way between the first ones and those of another.
-
-        Parameters
-        ----------
-        tuned : TransformerEncoder
-            Trained from the encoder as it was before.
-        """
-        from nlptl.training.weights.averaging import meet
-
-        model = self._model()
-        meet(model, tuned.loaded().model)
-        between = LoadedEncoder(self.encoder.folder, model.eval(), "float32", self._place)
-        return self.encoder.with_weights(between)
-
     def average(self, network: Any, first: Any, share: float = 0.5) -> None:
         """Average a trained network with one that was trained before it from the same weights.
 

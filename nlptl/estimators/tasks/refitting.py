@@ -9,7 +9,7 @@ from typing import Any
 
 from nlptl.estimators.fitting.scoring import Fitted
 from nlptl.estimators.tasks.joining import Joiner, Together
-from nlptl.estimators.tasks.stepping import FROZEN, JOINT, POLISHED, anew, is_small
+from nlptl.estimators.tasks.stepping import JOINT, POLISHED, anew, is_small
 
 
 def on_all_rows(
@@ -19,8 +19,9 @@ def on_all_rows(
 
     Tasks are learnt together a second time, on all rows, if one of those that go on from the
     joint encoder is small; the weights of both trainings are averaged. A small task that is kept
-    in another way is trained anew, in that way, as a model that has only this task would be. How
-    probabilities are read was told by the rows while they were held out, and stays.
+    in another way is trained anew, in that way. How probabilities are read was told by the rows
+    while they were held out, and stays, but of a task that is kept frozen or alone: such models
+    tell it by other means.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ def on_all_rows(
         What it gave.
     chosen : mapping of str to Fitted
         The variant of each task that was kept.
-    kept : mapping of str to {"joint", "frozen", "polished", "interpolated", "alone"}
+    kept : mapping of str to {"joint", "frozen", "polished", "alone"}
         Which one that is.
 
     Returns
@@ -49,8 +50,7 @@ def on_all_rows(
             found[name] = joined.fitted[name]
         elif name in small:
             again = anew(part, kept[name], joined)
-            # A frozen task tells by splits of its rows how probabilities are to be read.
-            found[name] = again if kept[name] == FROZEN else _read_as(again, chosen[name])
+            found[name] = _read_as(again, chosen[name]) if kept[name] == POLISHED else again
     return found, joined
 
 

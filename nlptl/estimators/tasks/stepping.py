@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,9 @@ from nlptl.training.config import LoopConfig
 from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import Frozen
 
-VARIANTS = "joint", "frozen", "polished", "interpolated", "alone"
+VARIANTS = "joint", "frozen", "polished", "alone"
 """By what they cost: frozen tasks share the encoder as it came."""
-JOINT, FROZEN, POLISHED, INTERPOLATED, ALONE = VARIANTS
+JOINT, FROZEN, POLISHED, ALONE = VARIANTS
 _POLISH = 1
 _POLISH_RATE = 0.3
 _TIMES = 1_000
@@ -45,8 +46,7 @@ class Standing:
     rows : int
         So many were held out.
     figures : dict of str to float
-        Of each variant: ``"joint"``, ``"frozen"``, ``"polished"``, ``"alone"``, and of a task
-        that is small beside the others ``"interpolated"``.
+        Of each variant: ``"joint"``, ``"frozen"``, ``"polished"``, ``"alone"``.
     gains : dict of str to Interval
         By how much each is above ``"alone"``, with the interval of a paired bootstrap; the sign
         is turned where less is better.
@@ -87,29 +87,20 @@ def variants_of(
     Frozen, a task has a head on the encoder as it came, which reads the texts of a pair apart.
     Alone, it starts from that encoder, and takes as many steps as the joint training took with
     it. Polished, it goes on from the joint encoder by itself, for a pass over its rows at a third
-    of the rate. Interpolated, a task that shares the whole encoder is learnt as alone, but starts
-    half-way between the encoder as it came and the joint one [1]_: that keeps of both what few
-    rows could not teach.
-
-    References
-    ----------
-    .. [1] Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, arXiv:2109.01903.
+    of the rate.
     """
     found = {JOINT: together.fitted[part.name]}
-    shares = found[JOINT].features.encoder is together.encoder
     for variant in names:
-        if variant != JOINT and (variant != INTERPOLATED or shares):
+        if variant != JOINT:
             found[variant] = _trained(part, variant, together)
     return found
 
 
-def worth_trying(part: Part, parts: Mapping[str, Part]) -> tuple[str, ...]:
-    """Name the variants of a task: interpolated only where it is small beside the others."""
+def is_outweighed(part: Part, parts: Mapping[str, Part]) -> bool:
+    """Tell whether a task is small, and the others have ten times its rows."""
     n_rows = len(part.learning.rows)
     others = sum(len(one.learning.rows) for one in parts.values()) - n_rows
-    if is_small(part) and others >= _NEIGHBOURS * n_rows:
-        return VARIANTS
-    return tuple(variant for variant in VARIANTS if variant != INTERPOLATED)
+    return is_small(part) and others >= _NEIGHBOURS * n_rows
 
 
 def is_small(part: Part) -> bool:
@@ -119,23 +110,40 @@ def is_small(part: Part) -> bool:
 
 
 def anew(part: Part, variant: str, together: Together) -> Fitted:
-    """Train a task by itself on all of its rows, in the way of a variant."""
+    """Train a task by itself on all of its rows, in the way of a variant.
+
+    Alone, it becomes what a model that has only this task would have learnt.
+    """
+    if variant == ALONE:
+        return _by_itself(part)
     whole = replace(part, seen=(part.learning.rows, part.learning.targets), held=None)
     return _trained(whole, variant, together)
 
 
-def agreed(part: Part, variants: Mapping[str, Fitted], *, seed: int) -> Standing:
-    """Give what ``judged`` gives in the first process, in all of them."""
-    return Standing.from_json(from_main(lambda: judged(part, variants, seed=seed).to_json()))
+def agreed(
+    part: Part,
+    variants: Mapping[str, Fitted],
+    *,
+    seed: int,
+    beside: Mapping[str, Part] | None = None,
+) -> Standing:
+    """Give what ``judged`` gives in the first process, in all of them.
+
+    It is wary where a task is small and the tasks ``beside`` it have ten times its rows.
+    """
+    wary = beside is not None and is_outweighed(part, beside)
+    told = from_main(lambda: judged(part, variants, seed=seed, wary=wary).to_json())
+    return Standing.from_json(told)
 
 
-def judged(part: Part, variants: Mapping[str, Fitted], *, seed: int) -> Standing:
+def judged(
+    part: Part, variants: Mapping[str, Fitted], *, seed: int, wary: bool = False
+) -> Standing:
     """Hold the variants of a task against each other, and choose one.
 
     The one with the best figure on the held-out rows is kept; of equals the one that costs least.
-    Without such rows that is the joint one. Where there is an interpolated one, rows held out are
-    few, and the best of several is as often the luckiest: the interpolated one is kept unless the
-    best is clearly better.
+    Without such rows that is the joint one. Few rows name the luckiest as often as the best:
+    ``wary``, a task is kept alone unless the best variant is clearly better than that.
     """
     name = str(part.task.metric)
     if part.held is None:
@@ -152,9 +160,8 @@ def judged(part: Part, variants: Mapping[str, Fitted], *, seed: int) -> Standing
     }
     cheapest = [variant for variant in VARIANTS if variant in figures]
     kept = max(cheapest, key=lambda variant: sign * figures[variant])
-    if INTERPOLATED in asked:
-        gain = gain_between(part, asked[kept], asked[INTERPOLATED], seed=seed)
-        kept = kept if gain.low > 0 else INTERPOLATED
+    if wary and kept in gains and gains[kept].low <= 0:
+        kept = ALONE
     return Standing(part.name, name, n_rows, figures, gains, kept)
 
 
@@ -193,19 +200,17 @@ def gain_between(part: Part, found: Figure, base: Figure, *, seed: int) -> Inter
 def _trained(part: Part, variant: str, together: Together) -> Fitted:
     if variant == FROZEN:
         return _frozen(part)
-    if variant == INTERPOLATED:
-        return _tuned(part, variant, together, before=_half_way(part, together))
     before = together.fitted[part.name] if variant == POLISHED else part.first
     return _tuned(part, variant, together, before=before)
 
 
-def _half_way(part: Part, together: Together) -> Fitted:
-    """Fit a head on the encoder between the one that came and the joint one."""
-    encoder = part.body.half_way_to(together.fitted[part.name].features.encoder)
-    rows, targets = part.seen
-    features = replace(part.body.start, encoder=encoder)
-    seen = replace(part.learning, rows=rows, targets=targets)
-    scorer = part.model._fit_scorer(encoder, features, seen)
+def _by_itself(part: Part) -> Fitted:
+    """Train a task on all of its rows with the settings as they were given."""
+    model = copy(part.model)
+    if model.training is not None and model.training.checkpoints is not None:
+        own = _apart(part.body.plan.config, replace(part, held=None), ALONE).checkpoints
+        model.training = replace(model.training, checkpoints=own)
+    features, scorer, _ = model._tune(part.body.encoder, part.learning, None)
     return replace(part.first, features=features, scorer=scorer)
 
 
@@ -220,11 +225,7 @@ def _frozen(part: Part) -> Fitted:
 
 
 def _tuned(part: Part, variant: str, together: Together, *, before: Fitted) -> Fitted:
-    """Train a task by itself from where it was before.
-
-    Where nothing is held out to compare variants by, a share of the rows is, as of a model that
-    has only this task, and training is done twice.
-    """
+    """Train a task by itself from where it was before."""
     config = part.body.plan.config
     keep = "last" if config.keep == "auto" or part.held is None else config.keep
     if variant == POLISHED:
@@ -233,6 +234,8 @@ def _tuned(part: Part, variant: str, together: Together, *, before: Fitted) -> F
     else:
         steps = max(together.steps[part.name], 1)
         config = replace(config, epochs=10_000, max_steps=steps, keep=keep)
+    if part.held is None:  # no row is left to tell how probabilities are to be read
+        config = replace(config, validation_share=0.0)
     config = _apart(config, part, variant)
     body = Body(part.body.transfers, before.features, replace(part.body.plan, config=config))
     features, scorer = Tuner(body).fit(before.scorer, *part.seen, validation=part.held)

@@ -3,8 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nlptl import FullFineTune, LoRA, Mixing, Task, TrainingConfig, TransformerEncoder
-from nlptl.estimators.fitting.tuning import Tuner
+from nlptl import (
+    FullFineTune,
+    LoRA,
+    Mixing,
+    Task,
+    TextClassifier,
+    TrainingConfig,
+    TransformerEncoder,
+)
 from nlptl.estimators.tasks.joining import Joiner
 from nlptl.estimators.tasks.parts import read_parts
 from nlptl.estimators.tasks.refitting import on_all_rows
@@ -48,33 +55,25 @@ def test_joint_tasks_are_the_mean_of_two_trainings_and_still_share(both):
     assert np.abs(said(found["kind"]) - said(together.fitted["kind"])).max() > 0
 
 
-def test_a_task_alone_learns_from_all_its_rows_and_reads_probabilities_as_before(both):
+def test_a_task_alone_learns_from_all_its_rows(both):
     joiner, together = both
     variants = variants_of(joiner.parts["kind"], together, names=("joint", "alone"))
     chosen = {"kind": variants["alone"], "length": together.fitted["length"]}
     found, joined = on_all_rows(joiner, together, chosen, {"kind": "alone", "length": "joint"})
     assert joined is not together  # the other one is small too
     own = found["kind"]
-    assert own.scorer.decision == variants["alone"].scorer.decision
     assert np.abs(said(own) - said(variants["alone"])).max() > 0
     assert own.features.encoder is not joined.encoder
 
 
-def test_anew_a_task_is_learnt_twice_as_a_model_of_its_own_would(both, monkeypatch):
+def test_anew_alone_a_task_is_what_a_model_of_its_own_would_be(both, support):
     joiner, together = both
-    part, seen = joiner.parts["kind"], []
-    train = Tuner._train
-
-    def watched(self, recipe, head, learning, config, **further):
-        seen.append(len(learning[0]))
-        return train(self, recipe, head, learning, config, **further)
-
-    monkeypatch.setattr(Tuner, "_train", watched)
-    for variant in ("interpolated", "alone"):
-        anew(part, variant, together)
-        n_rows = len(part.learning.rows)
-        assert seen[-1] == n_rows > seen[-2] > len(part.seen[0])
-    assert len(seen) == 4
+    part = joiner.parts["kind"]
+    own = TextClassifier(**part.model.get_params(deep=False)).fit(*support)
+    learnt = anew(part, "alone", together)
+    np.testing.assert_array_equal(said(learnt), said(own.fitted_))
+    assert learnt.scorer.decision == own.fitted_.scorer.decision
+    assert part.model.training == own.training
 
 
 def test_where_no_task_misses_its_rows_nothing_is_done(both):

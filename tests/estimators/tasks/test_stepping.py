@@ -9,11 +9,12 @@ from nlptl.estimators.tasks.joining import Joiner
 from nlptl.estimators.tasks.parts import read_parts
 from nlptl.estimators.tasks.stepping import (
     Standing,
+    agreed,
     anew,
     figure_of,
+    is_outweighed,
     judged,
     variants_of,
-    worth_trying,
 )
 from nlptl.evaluation.gate import HELPS, HURTS, UNCLEAR
 from nlptl.evaluation.intervals import Interval
@@ -38,7 +39,7 @@ def both(tiny_encoder, support):
 def test_alone_a_task_takes_as_many_steps_as_it_took_with_others(both):
     parts, together = both
     found = variants_of(parts["kind"], together)
-    assert list(found) == ["joint", "frozen", "polished", "interpolated", "alone"]
+    assert list(found) == ["joint", "frozen", "polished", "alone"]
     alone = found["alone"].scorer.history
     assert len(alone.steps) == together.steps["kind"] < 20
     polished = found["polished"].scorer.history
@@ -56,55 +57,19 @@ def test_polishing_goes_on_from_the_joint_encoder_and_leaves_it_as_it_is(both):
     assert 0 < np.abs(after - before).max() < np.abs(after - plain).max()
 
 
-def test_interpolated_a_small_task_starts_half_way_between_two_encoders(both, monkeypatch):
-    parts, together = both
-    part = parts["kind"]
-    joint, plain = together.fitted["kind"].features.encoder, part.body.encoder.loaded().model
-    between = part.body.half_way_to(joint).weights.model.state_dict()
-    for name, weight in plain.state_dict().items():
-        mean = (weight + joint.weights.model.state_dict()[name]) / 2
-        np.testing.assert_allclose(between[name], mean, atol=1e-6)
-    starts = []
-    tuned = stepping._tuned
-    monkeypatch.setattr(
-        stepping, "_tuned", lambda *a, before: [starts.append(before), tuned(*a, before=before)][1]
-    )
-    found = variants_of(part, together, names=("joint", "interpolated"))["interpolated"]
-    first = starts[0].features.encoder.weights.model.state_dict()
-    assert all(np.array_equal(first[name], weight) for name, weight in between.items())
-    assert np.abs(starts[0].scorer.fitted.coef_ - part.first.scorer.fitted.coef_).max() > 0
-    assert len(found.scorer.history.steps) == together.steps["kind"]
-
-
-def test_only_a_task_that_is_small_beside_the_others_is_interpolated(both):
+def test_a_small_task_is_outweighed_by_others_of_ten_times_its_rows(both):
     parts, _together = both
     part = parts["kind"]
-    assert "interpolated" not in worth_trying(part, parts)
-    others = {str(n): part for n in range(10)}
-    assert worth_trying(part, {"kind": part, **others}) == stepping.VARIANTS
-    assert "interpolated" not in worth_trying(
-        part, {"kind": part, **dict(list(others.items())[1:])}
-    )
-    body = part.body
-    config = replace(body.plan.config, refit=False)
-    large = replace(part, body=replace(body, plan=replace(body.plan, config=config)))
-    assert worth_trying(large, {"kind": large, **others}) == (
-        "joint",
-        "frozen",
-        "polished",
-        "alone",
-    )
+    assert not is_outweighed(part, parts)
+    others = {str(n): part for n in range(9)}
+    assert not is_outweighed(part, {"kind": part, **others})
+    assert is_outweighed(part, {"kind": part, "ten": part, **others})
+    config = replace(part.body.plan.config, refit=False)
+    body = replace(part.body, plan=replace(part.body.plan, config=config))
+    assert not is_outweighed(replace(part, body=body), {"kind": part, "ten": part, **others})
 
 
-def test_a_task_that_has_layers_to_itself_is_not_interpolated(both):
-    parts, together = both
-    joint = together.fitted["kind"]
-    own = replace(joint, features=replace(joint.features, encoder=replace(together.encoder)))
-    apart = replace(together, fitted={**together.fitted, "kind": own})
-    assert list(variants_of(parts["kind"], apart, names=("joint", "interpolated"))) == ["joint"]
-
-
-def test_few_rows_held_out_have_to_speak_clearly_against_the_interpolated_one(both, monkeypatch):
+def test_few_rows_held_out_have_to_speak_clearly_against_a_task_alone(both, monkeypatch):
     parts, _together = both
     part = parts["kind"]
     n_rows = len(part.held[0])
@@ -114,10 +79,14 @@ def test_few_rows_held_out_have_to_speak_clearly_against_the_interpolated_one(bo
 
     monkeypatch.setattr(stepping, "figure_of", lambda part, figure: figure)
     some = {"joint": variant(n_rows // 2 + 1), "alone": variant(n_rows // 2)}
-    lucky = judged(part, {**some, "interpolated": variant(n_rows // 2)}, seed=0)
-    assert lucky.kept == "interpolated" and lucky.figures["joint"] > lucky.figures["alone"]
-    assert judged(part, {**some, "interpolated": variant(0)}, seed=0).kept == "joint"
     assert judged(part, some, seed=0).kept == "joint"
+    lucky = judged(part, some, seed=0, wary=True)
+    assert lucky.kept == "alone" and lucky.figures["joint"] > lucky.figures["alone"]
+    clear = {"joint": variant(n_rows), "alone": variant(n_rows // 2)}
+    assert judged(part, clear, seed=0, wary=True).kept == "joint"
+    beside = {str(n): part for n in range(11)}
+    assert agreed(part, some, seed=0, beside=beside).kept == "alone"
+    assert agreed(part, some, seed=0).kept == "joint"
 
 
 def test_frozen_a_task_has_a_head_on_the_encoder_as_it_came(both):
