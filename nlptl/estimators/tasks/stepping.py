@@ -26,9 +26,8 @@ from nlptl.training.config import LoopConfig
 from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import Frozen
 
-VARIANTS = "joint", "frozen", "polished", "alone"
+JOINT, FROZEN, POLISHED, ALONE = VARIANTS = "joint", "frozen", "polished", "alone"
 """By what they cost: frozen tasks share the encoder as it came."""
-JOINT, FROZEN, POLISHED, ALONE = VARIANTS
 _POLISH = 1
 _POLISH_RATE = 0.3
 _TIMES = 1_000
@@ -198,10 +197,7 @@ def gain_between(part: Part, found: Figure, base: Figure, *, seed: int) -> Inter
 
 
 def _trained(part: Part, variant: str, together: Together) -> Fitted:
-    if variant == FROZEN:
-        return _frozen(part)
-    before = together.fitted[part.name] if variant == POLISHED else part.first
-    return _tuned(part, variant, together, before=before)
+    return _frozen(part) if variant == FROZEN else _tuned(part, variant, together)
 
 
 def _by_itself(part: Part) -> Fitted:
@@ -224,15 +220,15 @@ def _frozen(part: Part) -> Fitted:
     return Fitted(learning.codec, features, scorer, learning.probe)
 
 
-def _tuned(part: Part, variant: str, together: Together, *, before: Fitted) -> Fitted:
-    """Train a task by itself from where it was before."""
+def _tuned(part: Part, variant: str, together: Together) -> Fitted:
+    """Train a task by itself, from the joint encoder or from the one that came."""
     config = part.body.plan.config
     keep = "last" if config.keep == "auto" or part.held is None else config.keep
     if variant == POLISHED:
-        rate = _POLISH_RATE * config.learning_rate
+        before, rate = together.fitted[part.name], _POLISH_RATE * config.learning_rate
         config = replace(config, epochs=_POLISH, max_steps=None, learning_rate=rate, keep=keep)
     else:
-        steps = max(together.steps[part.name], 1)
+        before, steps = part.first, max(together.steps[part.name], 1)
         config = replace(config, epochs=10_000, max_steps=steps, keep=keep)
     if part.held is None:  # no row is left to tell how probabilities are to be read
         config = replace(config, validation_share=0.0)

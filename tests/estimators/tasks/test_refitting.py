@@ -1,3 +1,4 @@
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -74,6 +75,21 @@ def test_anew_alone_a_task_is_what_a_model_of_its_own_would_be(both, support):
     np.testing.assert_array_equal(said(learnt), said(own.fitted_))
     assert learnt.scorer.decision == own.fitted_.scorer.decision
     assert part.model.training == own.training
+
+
+def test_anew_alone_a_task_has_a_folder_of_its_own_for_checkpoints(both, tmp_path):
+    joiner, together = both
+    part = joiner.parts["kind"]
+    learnt = anew(part, "alone", together)
+    config = replace(part.body.plan.config, checkpoints=str(tmp_path))
+    model = copy(part.model)
+    model.training = replace(model.training, checkpoints=str(tmp_path), save_steps=4)
+    body = replace(part.body, plan=replace(part.body.plan, config=config))
+    again = anew(replace(part, model=model, body=body), "alone", together)
+    np.testing.assert_array_equal(said(again), said(learnt))
+    assert [path.name for path in tmp_path.iterdir()] == ["all-rows"]
+    assert [path.name for path in tmp_path.glob("all-rows/*/*")] == ["alone"]
+    assert model.training.checkpoints == str(tmp_path)
 
 
 def test_where_no_task_misses_its_rows_nothing_is_done(both):
