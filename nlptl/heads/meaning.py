@@ -23,16 +23,17 @@ from nlptl.heads.scores import LinearScores
 
 WEIGHTS = (0.0, 1.0, 2.5, 5.0, 10.0, 20.0)
 MIDDLE = 5.0
-"""Used where no held-out rows can tell."""
+"""Used where no held-out rows can tell, though there are at least eight rows."""
+ALONE = 10.0
+"""Used with fewer rows than that; without any it decides how sure the answers are, and no more."""
 
 _FEW = 16
 _FOLDS = 5
 _FEWEST = 8
+_LITTLE = 0.5
+"""What fewer rows than these count beside the names: as if names weighed twice, yet not surer."""
 _NAMED = 8
 """Rows that the mean of the names counts as, where the middle of all texts is told."""
-
-_ALONE = 10.0
-"""Used without any labelled row; it decides how sure probabilities are, not which is highest."""
 
 
 class MeaningHead(LinearScores):
@@ -177,7 +178,7 @@ class MeaningHead(LinearScores):
 
     def _by_names_alone(self, names: FloatArray) -> Self:
         self.centre_, self.scale_ = names.mean(axis=0), float(np.linalg.norm(names, axis=1).mean())
-        self.weight_ = _ALONE if self.weight == "cv" else float(self.weight)
+        self.weight_ = ALONE if self.weight == "cv" else float(self.weight)
         self.coef_ = self.weight_ * self.direction_ / self.scale_
         self.intercept_ = -self.coef_ @ self.centre_
         self.held_out_: HeldOut | None = None
@@ -186,12 +187,14 @@ class MeaningHead(LinearScores):
     def _mixed(self, base: Any, X: FloatArray, y: IntArray, held: HeldOut | None) -> Self:
         """Add the cosines to what the base head learnt."""
         said = (X - self.centre_) @ self.direction_.T / self.scale_
-        weight = self.weight
-        if weight == "cv":
-            weight = MIDDLE if held is None else _likely(held.logits, said[held.rows], y[held.rows])
+        weight, share = self.weight, 1.0
+        if weight == "cv" and held is not None:
+            weight = _likely(held.logits, said[held.rows], y[held.rows])
+        elif weight == "cv":
+            weight, share = (MIDDLE, 1.0) if len(X) >= _FEWEST else (ALONE, _LITTLE)
         if held is not None:
             held = HeldOut(held.rows, held.logits + float(weight) * said[held.rows])
-        return self._keep(base, float(weight), held)
+        return self._keep(base, float(weight), held, share=share)
 
     @staticmethod
     def _check(base: Any, linear: bool) -> None:
@@ -201,11 +204,11 @@ class MeaningHead(LinearScores):
                 "DiscriminantHead or PrototypeHead with LabelMeaning()."
             )
 
-    def _keep(self, base: Any, weight: float, held: HeldOut | None) -> Self:
+    def _keep(self, base: Any, weight: float, held: HeldOut | None, *, share: float = 1.0) -> Self:
         several = hasattr(base, "coef_") and np.ndim(base.intercept_) > 0
         self._check(base, several or hasattr(base, "linear_map"))
         self.weight_, self.held_out_, self.classes_ = weight, held, base.classes_
-        self.coef_, self.intercept_ = linear_map_of(base)
+        self.coef_, self.intercept_ = (share * part for part in linear_map_of(base))
         if weight:
             further = weight * self.direction_ / self.scale_
             self.coef_ = self.coef_ + further

@@ -32,7 +32,8 @@ class LabelMeaning(Spec):
         Sentences with ``{}`` where the name goes; their vectors are averaged.
     weight : float or "cv"
         What the names count beside the labelled rows, 0 or more; ``"cv"`` asks rows that were
-        held out, and takes 5 where there are too few, 10 without any row.
+        held out. Where none can be, it takes 5, and with fewer than eight rows 10 against half
+        of what these say.
     entailment : str or None
         Hub name or folder of a cross-encoder trained on natural language inference: how strongly
         a text entails "This text is about ..." then stands beside its vector. It reads every text
