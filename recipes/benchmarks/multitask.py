@@ -122,7 +122,9 @@ def measured(sizes: dict, seed: int) -> dict:
             figures[f"{name} {variant} held out"] = 100 * standing.figures[variant]
         own.fitted_ = chosen
         if name in small:
-            alone = TextClassifier(TransformerEncoder(), transfer=FullFineTune(), seed=seed)
+            alone = TextClassifier(
+                TransformerEncoder(cache=None), transfer=FullFineTune(), seed=seed
+            )
             alone.fit(*learnt(name, FEW, seed))
             figures[f"{name} alone"] = 100 * alone.evaluate(texts, answers)[metric]
         figures[f"{name} choice"] = standing.kept

