@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": "measure a saved model on labelled data",
     "predict": "label texts with a saved model, or give their numbers",
     "serve": "answer for texts over HTTP with a saved model, with a form to try it",
+    "add-classes": "let a saved classifier know further classes by their names",
     "suggest": "choose the texts whose labels would teach a saved model most",
     "multitask": "train several tasks on one encoder, each judged against itself alone",
     "compare": "hold two transfers against each other on the rows at hand",

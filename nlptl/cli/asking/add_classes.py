@@ -1,0 +1,68 @@
+"""Let a saved classifier know further classes by their names, without training it again.
+
+It must have learnt with names: --transfer meaning, contrastive+meaning, or auto that took them.
+What NAMES says of each class is read as a text of it; the vectors of several texts are averaged.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nlptl.base.errors import ConfigError, InputError
+from nlptl.cli.console import console
+from nlptl.estimators.kinds import load_any
+from nlptl.estimators.text_classifier import TextClassifier
+
+EXAMPLES = """examples:
+  nlptl add-classes model/ '{"login": "passwords and logging in"}' --output wider/
+  nlptl add-classes model/ names.yaml --output wider/
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("model", help="folder of a saved classifier")
+    parser.add_argument(
+        "names", metavar="NAMES", help="{label: text} as JSON or YAML, or a file that holds it"
+    )
+    parser.add_argument("--output", required=True, metavar="FOLDER", help="a new folder")
+
+
+def run(given: Namespace) -> int:
+    """Load, name, write; say which classes are known now."""
+    names = read_names(given.names)
+    model = load_any(given.model)
+    if not isinstance(model, TextClassifier):
+        raise ConfigError(f"{given.model!r} holds a {model.kind}; classifiers have classes.")
+    model.add_classes(names)
+    folder = model.save(Path(given.output), notes=model.notes_)
+    known = ", ".join(str(label) for label in model.classes_)
+    out = console()
+    out.print(f"Written: {folder}", soft_wrap=True)
+    out.print(f"It knows {len(model.classes_)} classes: {known}.", soft_wrap=True)
+    return 0
+
+
+def read_names(given: str) -> dict[Any, Any]:
+    """Read what classes mean, from a file or as it stands.
+
+    Raises
+    ------
+    InputError
+        If it is no file and no mapping.
+    """
+    is_file = not given.lstrip().startswith("{") and Path(given).is_file()
+    try:
+        names = yaml.safe_load(Path(given).read_text(encoding="utf-8") if is_file else given)
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+        raise InputError(f"NAMES cannot be read: {problem}") from problem
+    if not isinstance(names, dict):
+        raise InputError(
+            f"NAMES must be a file, or say what each class means, got {given!r}. "
+            'Write {"label": "what it means"}.'
+        )
+    return names
