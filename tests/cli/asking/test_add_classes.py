@@ -47,6 +47,7 @@ def test_names_may_stand_in_a_file(folder, tmp_path):
         ("names.yml", "must be a file"),
         ('{"a": ', "cannot be read"),
         ('{"a": ""}', "must give a text"),
+        ('{"a": 3}', "must give a text"),
     ],
 )
 def test_bad_names_take_one_line(folder, tmp_path, capsys, names, says):
