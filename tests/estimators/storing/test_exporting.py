@@ -37,7 +37,8 @@ def stock(folder):
     return TransformerEncoder(folder, pooling=STOCK, cache=None, dtype="float32")
 
 
-def same_in_a_pipeline(model, folder, names, atol=1e-5):
+# Kernels of some processors are 1.2e-5 apart on encoders of random weights.
+def same_in_a_pipeline(model, folder, names, atol=1e-4):
     from transformers import pipeline
 
     found = pipeline("text-classification", str(folder), device="cpu", top_k=None)(TEXTS[:4])
@@ -67,7 +68,7 @@ def test_a_plain_pipeline_answers_with_the_labels_and_probabilities(
 
 def test_several_labels_are_exported_too(tiny_encoder, tmp_path):
     model = fitted(stock(tiny_encoder), SEVERAL)
-    same_in_a_pipeline(model, model.export(tmp_path / "m"), ["help", "late", "money"], atol=1e-4)
+    same_in_a_pipeline(model, model.export(tmp_path / "m"), ["help", "late", "money"])
 
 
 def test_every_family_is_exported_and_read_by_plain_peft(any_encoder, tmp_path):
@@ -87,7 +88,7 @@ def test_every_family_is_exported_and_read_by_plain_peft(any_encoder, tmp_path):
     tokens.pop("token_type_ids", None)
     with torch.inference_mode():
         found = read(**tokens).logits.softmax(dim=1).numpy()
-    np.testing.assert_allclose(found, model.predict_proba(TEXTS[:4]), atol=1e-5)
+    np.testing.assert_allclose(found, model.predict_proba(TEXTS[:4]), atol=1e-4)
 
 
 def test_an_adapter_with_pooling_of_our_own_is_read_by_plain_peft(tiny_encoder, tmp_path):
@@ -179,7 +180,7 @@ def test_a_sentence_encoder_is_written_with_its_head_beside_it(
     weight, bias, said = head_beside(folder)
     logits = again.transform(TEXTS[:4]) @ weight.T + bias
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(shares, model.predict_proba(TEXTS[:4]), atol=1e-5)
+    np.testing.assert_allclose(shares, model.predict_proba(TEXTS[:4]), atol=1e-4)
     assert said["labels"] == NAMES
 
 
