@@ -53,8 +53,13 @@ def drawn(n_rows: int, n: int, seed: int) -> np.ndarray:
 
 
 def few_and_others(name: str, shots: int, n_others: int, seed: int) -> list[tuple[list, list]]:
-    """Draw rows of each class from a training split, and others: texts and labels of both."""
+    """Draw rows of each class from a training split, and others: texts and labels of both.
+
+    Of several languages the English rows are taken.
+    """
     pool = read(name, "train")
+    if "language" in pool:
+        pool = pool[pool["language"] == "en"]
     texts, labels = pool["text"].to_numpy(), pool["label_text"].to_numpy()
     few = k_shot(labels.tolist(), shots, seed=seed)
     rest = np.setdiff1d(np.arange(len(pool)), few)

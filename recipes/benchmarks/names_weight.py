@@ -18,13 +18,12 @@ import numpy as np
 import pandas as pd
 import torch
 from fewshot import NAMES
-from material import Kept, Report, arguments, few_and_others, read
+from material import Kept, Report, arguments, few_and_others
 
 from nlptl import LabelMeaning, TextClassifier
 from nlptl.evaluation.intervals import paired_interval
 
-ENGLISH = "sib200"
-SETS = ("sst2", "ag_news", "trec", "tweet_emotion", "tweet_sentiment", "tweet_irony", ENGLISH)
+SETS = ("sst2", "ag_news", "trec", "tweet_emotion", "tweet_sentiment", "tweet_irony", "sib200")
 WEIGHTS = (2.5, 5.0, 10.0, 20.0, 40.0)
 JUDGED = 1000
 
@@ -62,30 +61,16 @@ def main() -> int:
 
 def measured(name: str, seed: int) -> dict[str, float]:
     """Give the accuracy without a label, and with one of each class by several weights."""
-    texts, labels, others, truth = drawn_from(name, seed)
-    told = NAMES.get(name) or {label: label for label in sorted(set(labels))}
+    few, others = few_and_others(name, 1, JUDGED, seed)
+    told = NAMES.get(name) or {label: label for label in sorted(set(few[1]))}
     named = {label: text.replace("_", " ") for label, text in told.items()}
+    ways = {"no label": (([], []), "cv"), "cv": (few, "cv")}
+    ways |= {str(weight): (few, weight) for weight in WEIGHTS}
     figures = {}
-    for weight in ("no label", "cv", *WEIGHTS):
-        few = ([], []) if weight == "no label" else (texts, labels)
-        meaning = LabelMeaning(named, weight="cv" if weight == "no label" else weight)
-        model = TextClassifier(transfer=meaning, seed=seed).fit(*few)
-        figures[str(weight)] = float(model.score(others, truth))
+    for way, (given, weight) in ways.items():
+        meaning = LabelMeaning(named, weight=weight)
+        figures[way] = TextClassifier(transfer=meaning, seed=seed).fit(*given).score(*others)
     return figures
-
-
-def drawn_from(name: str, seed: int) -> tuple[list, list, list, list]:
-    """Draw a row of each class, and others, from a training split."""
-    if name != ENGLISH:
-        (texts, labels), (others, truth) = few_and_others(name, 1, JUDGED, seed)
-        return texts, labels, others, truth
-    pool = read(name, "train")
-    pool = pool[pool["language"] == "en"]
-    few = pool.groupby("label_text").sample(1, random_state=seed)
-    rest = pool.drop(few.index)
-    columns = [few["text"], few["label_text"], rest["text"], rest["label_text"]]
-    texts, labels, others, truth = (column.tolist() for column in columns)
-    return texts, labels, others, truth
 
 
 if __name__ == "__main__":

@@ -6,14 +6,14 @@ What NAMES says of each class is read as a text of it; the vectors of several te
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.console import console
+from nlptl.config.run import read_yaml
 from nlptl.estimators.kinds import load_any
 from nlptl.estimators.text_classifier import TextClassifier
 
@@ -26,9 +26,7 @@ EXAMPLES = """examples:
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("model", help="folder of a saved classifier")
-    parser.add_argument(
-        "names", metavar="NAMES", help="{label: text} as JSON or YAML, or a file that holds it"
-    )
+    parser.add_argument("names", metavar="NAMES", help='{"label": "text"} as JSON, or a YAML file')
     parser.add_argument("--output", required=True, metavar="FOLDER", help="a new folder")
 
 
@@ -48,21 +46,19 @@ def run(given: Namespace) -> int:
 
 
 def read_names(given: str) -> dict[Any, Any]:
-    """Read what classes mean, from a file or as it stands.
+    """Read what classes mean, as it stands or from a file.
 
     Raises
     ------
     InputError
-        If it is no file and no mapping.
+        If it begins as JSON and is none.
+    ConfigError
+        If there is no such file, or it holds something else than a mapping.
     """
-    is_file = not given.lstrip().startswith("{") and Path(given).is_file()
+    if not given.lstrip().startswith("{"):
+        return read_yaml(given)
     try:
-        names = yaml.safe_load(Path(given).read_text(encoding="utf-8") if is_file else given)
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise InputError(f"NAMES cannot be read: {problem}") from problem
-    if not isinstance(names, dict):
-        raise InputError(
-            f"NAMES must be a file, or say what each class means, got {given!r}. "
-            'Write {"label": "what it means"}.'
-        )
+        names: dict[Any, Any] = json.loads(given)
+    except json.JSONDecodeError as problem:
+        raise InputError(f"NAMES cannot be read as JSON: {problem}.") from problem
     return names

@@ -92,9 +92,8 @@ def _entry(entry: Any) -> tuple[Any, tuple[str, ...]]:
     if isinstance(entry, str) or len(entry) != 2:
         raise ConfigError(f"names must give a text for each label, got {entry!r}.")
     label, texts = entry
-    several = (
-        tuple(texts) if isinstance(texts, Iterable) and not isinstance(texts, str) else (texts,)
-    )
+    is_one = isinstance(texts, str) or not isinstance(texts, Iterable)
+    several = (texts,) if is_one else tuple(texts)
     if not several or not all(isinstance(text, str) and text.strip() for text in several):
         raise ConfigError(f"names must give a text for each label, got {texts!r} for {label!r}.")
     return tuple(label) if isinstance(label, list) else key_of(label), several

@@ -34,6 +34,8 @@ def test_names_may_stand_in_a_file(folder, tmp_path):
     file = tmp_path / "names.yaml"
     file.write_text("login: passwords and logging in\n3: a number of things\n")
     assert ask("add-classes", folder, file, "--output", tmp_path / "w") == 2  # 3 is no text
+    file.write_text("- login\n")
+    assert ask("add-classes", folder, file, "--output", tmp_path / "w") == 2
     file.write_text("login: passwords and logging in\ndelay: what comes late\n")
     assert ask("add-classes", folder, file, "--output", tmp_path / "w") == 0
     assert len(TextClassifier.load(tmp_path / "w").classes_) == 4
@@ -44,8 +46,9 @@ def test_names_may_stand_in_a_file(folder, tmp_path):
     [
         ('{"post": "letters"}', "post"),
         ("{}", "was given no name"),
-        ("names.yml", "must be a file"),
-        ('{"a": ', "cannot be read"),
+        ("names.yml", "Cannot read configuration 'names.yml'"),
+        ("x" * 5000, "Cannot read configuration"),
+        ('{"a": ', "cannot be read as JSON"),
         ('{"a": ""}', "must give a text"),
         ('{"a": 3}', "must give a text"),
     ],
