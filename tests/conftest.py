@@ -6,9 +6,11 @@ import importlib.util
 import os
 import subprocess
 import sys
+import time
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 if "PYTEST_XDIST_WORKER" in os.environ:  # each of the workers has a core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -186,7 +188,7 @@ def launch(tmp_path_factory):
     def run(script, *arguments, **options):
         process = start(script, *arguments, **options)
         try:
-            process.out, process.err = process.communicate(timeout=120)
+            process.out, process.err = process.communicate(timeout=900)
         finally:
             if process.poll() is None:
                 kill(process)
@@ -200,11 +202,37 @@ def launch(tmp_path_factory):
         ]
         for one in family:
             one.kill()
-        psutil.wait_procs(family, timeout=10)
+        psutil.wait_procs(family, timeout=60)
         process.communicate()
 
-    run.start, run.kill = start, kill
+    def kill_at_step(script, *arguments, step, folder, processes):
+        """Kill a run that has written its checkpoint of a step, and waits there."""
+        held = tmp_path_factory.mktemp("held") / script.name
+        held.write_text(HELD.format(step=step, script=str(script)), encoding="utf-8")
+        process = start(held, *arguments, processes=processes)
+        while not list(folder.glob(f"step-*{step}")) and process.poll() is None:
+            time.sleep(0.02)
+        kill(process)
+
+    run.start, run.kill, run.kill_at_step = start, kill, kill_at_step
     return run
+
+
+HELD = """
+import runpy, threading
+from nlptl.training.checkpoints import Keeper
+
+plain = Keeper.save
+
+def save(self, step, *rest):
+    kept = plain(self, step, *rest)
+    if step >= {step}:
+        threading.Event().wait()
+    return kept
+
+Keeper.save = save
+runpy.run_path({script!r}, run_name="__main__")
+"""
 
 
 LOOPHUB = Path(__file__).with_name("hub") / "loophub.py"

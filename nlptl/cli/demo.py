@@ -7,13 +7,13 @@ when the transformer is tuned on all of that?
 
 from __future__ import annotations
 
-import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nlptl.base import clock
 from nlptl.cli.console import console
 from nlptl.data.samples import support_requests
 from nlptl.data.splits import k_shot
@@ -59,9 +59,9 @@ def run(given: Namespace) -> int:
     rungs: list[Rung] = []
     fitted: list[TextClassifier] = []
     for name, carries, classifier in _ladder():
-        started = time.perf_counter()
+        started = clock.seconds()
         classifier.fit([texts[i] for i in train], [labels[i] for i in train])
-        seconds = time.perf_counter() - started
+        seconds = clock.seconds() - started
         right = classifier.predict([texts[i] for i in test]) == np.array(labels)[test]
         interval = share_interval(int(right.sum()), len(right))
         rungs.append(Rung(name, carries, interval, seconds))

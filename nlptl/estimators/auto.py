@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,6 +11,7 @@ import numpy as np
 from sklearn.base import clone, is_regressor
 from typing_extensions import Self
 
+from nlptl.base import clock
 from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import ConfigError, NlptlError
 from nlptl.base.specs import Spec
@@ -236,12 +236,12 @@ class _Search:
     forward: float = 0.0
     cost: _Cost = _nothing
     given: Mapping[str, Any] = field(default_factory=dict)
-    started: float = field(default_factory=time.perf_counter)
+    started: float = field(default_factory=lambda: clock.seconds())  # noqa: PLW0108 - a test may replace it
 
     @property
     def left(self) -> float:
         # Trials of a tuned encoder need all processes of a launch: one clock decides for them.
-        found: float = from_main(lambda: self.budget - (time.perf_counter() - self.started))
+        found: float = from_main(lambda: self.budget - (clock.seconds() - self.started))
         return found
 
     @property
@@ -307,7 +307,7 @@ class _Search:
         later: float = 0.0,
     ) -> None:
         """Try a transfer against what stands, where there is time, and note what came of it."""
-        began, verdict, note, used = time.perf_counter(), None, "", False
+        began, verdict, note, used = clock.seconds(), None, "", False
         splits, stands, seconds = self._splits(cost, later), self.choice, cost(len(self.rows))
         if splits is None or self._too_few(splits):
             note = "no time for it" if splits is None else "too few rows to try it"
@@ -326,7 +326,7 @@ class _Search:
                 used = from_main(lambda: verdict.opens)
             except NlptlError as problem:
                 note = _first(problem)
-        took = time.perf_counter() - began
+        took = clock.seconds() - began
         self.choice.trials.append(Trial(label, verdict, used, took, note))
         if used:
             self.choice.transfer, self.choice.name = transfer, name
@@ -395,6 +395,6 @@ def _forward_seconds(encoder: TransformerEncoder, rows: Rows) -> float:
     texts = [text for row in some for text in ([row] if isinstance(row, str) else row)]
     with without_cache():
         encoder.transform(texts[:2])
-        began = time.perf_counter()
+        began = clock.seconds()
         encoder.transform(texts)
-    return (time.perf_counter() - began) / len(some)
+    return (clock.seconds() - began) / len(some)

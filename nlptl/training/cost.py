@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import wraps
 from typing import Any, TypeVar, cast
+
+from nlptl.base import clock
 
 Fit = TypeVar("Fit", bound=Callable[..., Any])
 
@@ -50,12 +51,12 @@ def measured(fit: Fit) -> Fit:
 
     @wraps(fit)
     def timed(*given: Any, **named: Any) -> Any:
-        tracker, began = _tracker(), time.perf_counter()
+        tracker, began = _tracker(), clock.seconds()
         try:
             model = fit(*given, **named)
         finally:
             kwh = _energy(tracker)
-        seconds = round(time.perf_counter() - began, 1)
+        seconds = round(clock.seconds() - began, 1)
         model.cost_ = Cost(seconds, _machine(getattr(model, "device", None)), kwh)
         return model
 

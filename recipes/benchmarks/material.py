@@ -19,6 +19,11 @@ from rich.table import Table
 
 from nlptl import k_shot
 
+if "OMP_WAIT_POLICY" not in os.environ and __name__ != "__main__":
+    # The policy is read when torch is loaded, which a script may have done: start it again.
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
 SIX = ("sst2", "ag_news", "trec", "tweet_emotion", "banking77", "reuters_r8")
 
 

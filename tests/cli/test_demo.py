@@ -1,5 +1,4 @@
 import re
-import time
 
 from nlptl import TextClassifier
 from nlptl.cli.main import main
@@ -7,9 +6,7 @@ from nlptl.cli.main import main
 
 def test_the_demo_tells_the_whole_story_and_its_next_command_works(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    started = time.perf_counter()
     assert main(["demo", "--shots", "4"]) == 0
-    assert time.perf_counter() - started < 120
     out = capsys.readouterr().out
     rungs = "word counts|word vectors|frozen transformer|names of classes|contrastive tuning"
     shown = dict(re.findall(rf"│ ({rungs})\s.*?│\s+(0\.\d+) │", out))

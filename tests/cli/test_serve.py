@@ -33,12 +33,12 @@ def test_the_command_says_where_answers_and_ends_well(folder, ends):
             asked = urllib.request.Request(
                 f"{url}/predict?text=secret", body, {"Content-Type": "application/json"}
             )
-            with urllib.request.urlopen(asked, timeout=20) as reply:
+            with urllib.request.urlopen(asked, timeout=300) as reply:
                 found = json.load(reply)["predictions"]
-            with urllib.request.urlopen(f"{url}/health", timeout=20) as reply:
+            with urllib.request.urlopen(f"{url}/health", timeout=300) as reply:
                 assert json.load(reply)["model"] == "mood"
             process.send_signal(ends)
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=300)
         finally:
             process.kill()
     assert [one["label"] for one in found] == ["yes", "no"]

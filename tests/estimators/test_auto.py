@@ -1,5 +1,4 @@
 import json
-import time
 
 import numpy as np
 import pytest
@@ -18,9 +17,11 @@ from nlptl import (
     TextRegressor,
     TfidfEncoder,
     TrainingConfig,
+    TransformerEncoder,
     WordEdits,
     k_shot,
 )
+from nlptl.base import clock
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.main import main
 from nlptl.data.rows import Rows
@@ -37,6 +38,15 @@ def one_round(monkeypatch):
     """Deal the rows once instead of four times: what is tested is the way, not the figures."""
     monkeypatch.setattr(module, "_FEW", 0)
     monkeypatch.setattr(module, "_ROUNDS", 1)
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch):
+    """A clock that only the test moves, and an encoder that is expected to be fast."""
+    seconds = [0.0]
+    monkeypatch.setattr(clock, "seconds", lambda: seconds[0])
+    monkeypatch.setattr(module, "_forward_seconds", lambda *_: 1e-6)
+    return seconds
 
 
 @pytest.fixture
@@ -140,11 +150,28 @@ def test_other_encoders_and_numbers_have_fewer_choices(some, tiny_encoder):
     assert numbers.transfer_ == Frozen() and numbers.transfer_verdict_.trials == []
 
 
-def test_the_budget_is_kept(some):
-    began = time.perf_counter()
-    model = TextClassifier(transfer=Auto(1.0)).fit(*some)
-    assert time.perf_counter() - began < 30  # of which the encoder takes some to be read
-    assert model.transfer_verdict_.verdicts["contrastive"] == "not tried"
+def test_trials_end_with_their_part_of_the_budget_and_the_rest_is_left_out(
+    tiny_encoder, some, now, monkeypatch
+):
+    plain = Real.score
+
+    def ten_seconds(self, texts, labels):
+        now[0] += 10.0
+        return plain(self, texts, labels)
+
+    monkeypatch.setattr(Real, "score", ten_seconds)
+    names, drawn, edits = fitted(tiny_encoder, some, budget=60.0).transfer_verdict_.trials
+    assert (names.seconds, len(names.verdict.scores)) == (40.0, 2)
+    assert (drawn.seconds, len(drawn.verdict.scores)) == (40.0, 2)
+    assert (edits.verdict, edits.note) == (None, "no time for it")
+
+
+def test_encoding_is_timed_by_row(tiny_encoder, some, monkeypatch):
+    monkeypatch.undo()
+    ticks = iter([1.0, 9.0])
+    monkeypatch.setattr(clock, "seconds", lambda: next(ticks))
+    encoder = TransformerEncoder(tiny_encoder)
+    assert module._forward_seconds(encoder, Rows(some[0])) == 8.0 / len(some[0])
 
 
 def test_without_rows_texts_without_labels_are_used(tiny_encoder, few):
@@ -223,8 +250,7 @@ def test_classes_without_rows_are_not_forgotten(tiny_encoder, some):
     assert model.transfer_verdict_.trials[0].used
 
 
-def test_rows_too_few_to_be_split_speak_for_names(tiny_encoder, monkeypatch):
-    monkeypatch.setattr(module, "_forward_seconds", lambda *_: 1e-6)
+def test_rows_too_few_to_be_split_speak_for_names(tiny_encoder):
     texts, labels = ["my card is lost", "the parcel is late"], ["card", "parcel"]
     model = TextClassifier(tiny_encoder, transfer="auto").fit(texts, labels)
     assert model.transfer_ == LabelMeaning()
@@ -282,12 +308,12 @@ def test_names_and_limits_count_in_what_is_foretold(some):
     assert search.more(3, lambda n: 2 * n)(4) == 3 * 40 + 0.5 * 8
 
 
-def test_what_takes_no_time_leaves_time_to_what_comes_later(some):
+def test_what_takes_no_time_leaves_time_to_what_comes_later(some, now):
     search = module._Search(TextClassifier(), Rows(some[0]), some[1], 100.0)
     assert not search._splits(module._nothing, 100.0).goes_on()
     free = search._splits(module._nothing)
     assert free.goes_on()
-    search.started -= 100.0 / module._PARTS  # a part of the budget is over
+    now[0] += 100.0 / module._PARTS  # a part of the budget is over
     assert not free.goes_on()
     assert search._splits(module._nothing).goes_on()  # the next has a part of its own
     search.forward = 1e9
@@ -322,7 +348,6 @@ def test_a_class_of_one_row_does_not_end_all_trials(tiny_encoder, some):
 
 
 def test_several_labels_are_judged_by_all_decisions(tiny_encoder, some, monkeypatch):
-    monkeypatch.setattr(module, "_forward_seconds", lambda *_: 1e-6)
     asked, plain = [], module.judge
 
     def watched(*given, score, **options):

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import time
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -96,12 +95,8 @@ def test_a_run_that_was_killed_ends_as_if_it_was_not(room, launch, processes, ti
     )
     assert whole.returncode == 0, whole.err
     asked = options(room, f"killed-{processes}", encoder=encoder)
-    running = launch.start(RECIPES / "finetune.py", *asked, processes=processes)
     folder = room / f"killed-{processes}.checkpoints" / "attempt-0"
-    deadline = time.monotonic() + 90
-    while not list(folder.glob("step-*6")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    launch.kill(running)
+    launch.kill_at_step(RECIPES / "finetune.py", *asked, step=6, folder=folder, processes=processes)
     assert not (room / f"killed-{processes}").exists()
     again = launch(RECIPES / "finetune.py", *asked, processes=processes)
     assert again.returncode == 0, again.err

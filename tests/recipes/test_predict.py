@@ -13,15 +13,20 @@ from nlptl.cli.main import run_command
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "recipes" / "predict.py"
-SLOWLY = f"""
-import runpy, sys, time
+HELD = """
+import runpy, time
+from pathlib import Path
 from nlptl.estimators.bulk import job
+
 real = job.label_piece
-def slowly(*arguments, **options):
-    time.sleep(0.2)
+
+def label_piece(*arguments, **options):
+    while len(list(Path({parts!r}).glob("*.part"))) >= 4:
+        time.sleep(1)  # until the process is killed
     return real(*arguments, **options)
-job.label_piece = slowly
-runpy.run_path({str(RECIPE)!r}, run_name="__main__")
+
+job.label_piece = label_piece
+runpy.run_path({recipe!r}, run_name="__main__")
 """
 EVALUATE = """
 import json, sys
@@ -78,12 +83,10 @@ def test_two_processes_write_the_bytes_of_one_and_refuse_other_settings(launch, 
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_with_another_number_of_processes(launch, room, capsys):
-    slowly = room / "slowly.py"
-    slowly.write_text(SLOWLY)
-    running = launch.start(slowly, *options(room, "killed.csv"))
-    parts = room / "killed.csv.parts"
-    until = time.monotonic() + 60
-    while len(list(parts.glob("*.part"))) < 4 and time.monotonic() < until:
+    held, parts = room / "held.py", room / "killed.csv.parts"
+    held.write_text(HELD.format(parts=str(parts), recipe=str(RECIPE)))
+    running = launch.start(held, *options(room, "killed.csv"))
+    while len(list(parts.glob("*.part"))) < 4 and running.poll() is None:
         time.sleep(0.01)
     launch.kill(running)
     left = sorted(parts.glob("*.part"))

@@ -1,7 +1,8 @@
-"""A service on this machine, and a plain client of it."""
+"""A service on this machine whose time a test moves, and a plain client of it."""
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import threading
@@ -13,19 +14,41 @@ from nlptl import TextClassifier, TfidfEncoder
 from nlptl.serving import Limits, make_app
 from nlptl.serving.server import listen, make_server
 
+PATIENCE = 300.0
+"""Seconds until a test that hangs is given up; nothing else depends on it."""
+
 
 class Service:
     """What is running, and how to ask it."""
 
     def __init__(self, port, server):
-        self.port, self.server = port, server
+        self.port, self.server, self.loop = port, server, None
+        self.later = 0.0
+
+    async def run(self, listening):
+        """Serve by a clock that ``pass_time`` moves."""
+        self.loop = asyncio.get_running_loop()
+        real = self.loop.time
+        self.loop.time = lambda: real() + self.later
+        await self.server.serve(sockets=[listening])
+
+    def settle(self):
+        """Let the service read what has been sent."""
+        for _ in range(3):
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop).result(PATIENCE)
+
+    def pass_time(self, seconds):
+        """Move the clock of the service on, after it has read what has been sent."""
+        self.settle()
+        self.later += seconds
+        self.settle()
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
     def ask(self, method, path, body=None, **headers):
-        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         line.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
         reply = line.getresponse()
         found = reply.status, reply.read().decode(), dict(reply.getheaders())
@@ -55,7 +78,7 @@ class Scripted:
     def predict(self, texts):
         self.passes.append(list(texts))
         self.began.set()
-        self.free.wait(20)
+        self.free.wait(PATIENCE)
         if any("bad" in text for text in texts):
             raise RuntimeError(f"cannot read {texts}")
         return [len(text) for text in texts]
@@ -63,21 +86,22 @@ class Scripted:
 
 @pytest.fixture
 def serve():
-    """Serve a model until the test ends."""
+    """Serve a model until the test ends; by default no client is too slow for it."""
 
     @contextmanager
     def running(model, **limits):
-        known = Limits(**limits)
+        known = Limits(**{"read_seconds": 2 * PATIENCE, "answer_seconds": 2 * PATIENCE, **limits})
         app = make_app(model, name="tried", limits=known)
         with listen("127.0.0.1", 0) as listening:
             server = make_server(app, known)
-            thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+            service = Service(listening.getsockname()[1], server)
+            thread = threading.Thread(target=lambda: asyncio.run(service.run(listening)))
             thread.start()
             try:
-                yield Service(listening.getsockname()[1], server)
+                yield service
             finally:
                 server.should_exit = True
-                thread.join(20)
+                thread.join(PATIENCE)
         assert not thread.is_alive()
 
     return running

@@ -17,12 +17,13 @@ def pairs():
     return TextClassifier(TfidfEncoder()).fit(texts, ["yes", "yes", "no", "no"] * 3)
 
 
-def until(true, seconds=10.0):
+def until(true):
     """Wait for something that another thread brings about."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
+    for _ in range(60_000):
+        if true():
+            return
         time.sleep(0.005)
+    raise AssertionError
 
 
 def test_each_of_a_hundred_clients_at_a_time_gets_the_answers_to_its_own_texts(
@@ -118,7 +119,7 @@ def test_a_body_whose_length_is_not_told_is_counted(serve, scripted):
         yield from [b"x" * 1_000] * 6
 
     with serve(scripted, max_bytes=5_000) as service:
-        line = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
+        line = http.client.HTTPConnection("127.0.0.1", service.port, timeout=300)
         headers = {"Content-Type": "application/json"}
         line.request("POST", "/predict", pieces(), headers, encode_chunked=True)
         assert line.getresponse().status == 413
@@ -142,7 +143,7 @@ def test_a_text_that_the_model_fails_on_harms_no_other(serve, scripted, caplog):
     with serve(scripted) as service, ThreadPoolExecutor(4) as clients:
         scripted.hold()
         said = [clients.submit(service.post, {"text": "first"})]
-        assert scripted.began.wait(10)
+        assert scripted.began.wait(300)
         with caplog.at_level(logging.DEBUG, logger="nlptl"):
             said += [clients.submit(service.post, {"text": one}) for one in ("aa", "bad", "cccc")]
             until(lambda: waiting(service) == 3)
@@ -164,7 +165,7 @@ def test_where_too_much_waits_clients_are_told_to_come_again(serve, scripted):
     with serve(scripted, max_waiting=2, max_texts=2) as service, ThreadPoolExecutor(4) as clients:
         scripted.hold()
         said = [clients.submit(service.post, {"text": "first"})]
-        assert scripted.began.wait(10)
+        assert scripted.began.wait(300)
         said += [clients.submit(service.post, {"text": "second"}) for _ in range(2)]
         until(lambda: waiting(service) == 2)
         body = json.dumps({"text": "third"})
@@ -179,11 +180,14 @@ def test_where_too_much_waits_clients_are_told_to_come_again(serve, scripted):
 
 def test_an_answer_that_takes_too_long_is_not_waited_for(serve, scripted):
     scripted_singles(scripted)
-    with serve(scripted, answer_seconds=0.2) as service:
+    with serve(scripted, answer_seconds=500.0) as service, ThreadPoolExecutor(1) as clients:
         scripted.hold()
-        assert service.post({"text": "first"}) == (504, "There was no answer in 0.2 seconds.")
+        first = clients.submit(service.post, {"text": "first"})
+        assert scripted.began.wait(300)
+        service.pass_time(501.0)
+        assert first.result() == (504, "There was no answer in 500 seconds.")
         scripted.free.set()
-        until(lambda: service.post({"text": "then"}) == (200, [{"number": 4}]))
+        assert service.post({"text": "then"}) == (200, [{"number": 4}])
 
 
 def test_texts_of_a_client_that_went_away_are_dropped(serve, scripted):
@@ -191,7 +195,7 @@ def test_texts_of_a_client_that_went_away_are_dropped(serve, scripted):
     with serve(scripted) as service, ThreadPoolExecutor(1) as clients:
         scripted.hold()
         first = clients.submit(service.post, {"text": "first"})
-        assert scripted.began.wait(10)
+        assert scripted.began.wait(300)
         line = http.client.HTTPConnection("127.0.0.1", service.port)
         body = json.dumps({"text": "gone"})
         line.request("POST", "/predict", body, {"Content-Type": "application/json"})
@@ -228,12 +232,12 @@ def test_the_page_and_the_description_come_from_here_alone(serve, scripted):
     assert set(described["paths"]) == {"/predict", "/health"}
 
 
-def test_a_million_wrong_items_are_refused_at_once(serve, classifier):
+def test_of_a_million_wrong_items_the_first_is_the_reason(serve, classifier):
     with serve(classifier) as service:
         for body in (
             b'{"texts": [' + b"1," * 900_000 + b"1]}",
             b"{" + b",".join(b'"k%d": 1' % i for i in range(100_000)) + b"}",
         ):
-            began = time.perf_counter()
-            status, _ = service.post(body)
-            assert status == 422 and time.perf_counter() - began < 5
+            status, reason = service.post(body)
+            # One reason: a million of them would take minutes.
+            assert status == 422 and len(str(reason)) < 300

@@ -13,7 +13,7 @@ async def held(scripted, batcher):
     """Let the model be busy with one text."""
     scripted.hold()
     first = asyncio.create_task(batcher.ask(["first"]))
-    await asyncio.to_thread(scripted.began.wait, 20)
+    await asyncio.to_thread(scripted.began.wait, 300)
     return first
 
 

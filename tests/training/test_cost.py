@@ -3,7 +3,7 @@ import types
 
 import pytest
 
-from nlptl.training import cost
+from nlptl.base import clock
 from nlptl.training.cost import Cost, measured
 
 
@@ -20,7 +20,7 @@ class Model:
 
 def test_a_fit_leaves_what_it_cost(monkeypatch):
     ticks = iter([10.0, 13.25])
-    monkeypatch.setattr(cost.time, "perf_counter", lambda: next(ticks))
+    monkeypatch.setattr(clock, "seconds", lambda: next(ticks))
     model = Model()
     assert model.fit() is model and model.cost_.seconds == 3.2
     assert model.fit.__doc__ == "Learn." and model.cost_.kwh is None

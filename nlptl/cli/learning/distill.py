@@ -6,13 +6,13 @@ student that is saved learnt from all of them.
 
 from __future__ import annotations
 
-import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nlptl.base import clock
 from nlptl.base.errors import StorageError
 from nlptl.cli.console import add_columns, console, labels_of
 from nlptl.config.names import build_encoder
@@ -100,6 +100,6 @@ def _compare(teacher: TextModel, blank: TextModel, rows: Rows, known: Corpus | N
 def _timed(model: TextModel, rows: Rows) -> tuple[list[Any], float]:
     with without_cache():
         model.predict(rows.take(np.arange(1)))
-        began = time.perf_counter()
+        began = clock.seconds()
         answers = list(model.predict(rows))
-    return answers, len(rows) / (time.perf_counter() - began)
+    return answers, len(rows) / (clock.seconds() - began)

@@ -1,4 +1,4 @@
-import time
+import mmap
 
 import numpy as np
 
@@ -34,12 +34,12 @@ def test_gensim_shares_the_memory():
     assert keyed.most_similar("wörd4", topn=1)[0][0] == "wörd3"
 
 
-def test_400_000_vectors_of_100_numbers_open_in_under_a_second(tmp_path):
-    found = WordVectors(
-        [f"word{i}" for i in range(400_000)], np.zeros((400_000, 100), dtype=np.float32)
-    )
-    VectorStore.of_words(found, name="large").save(tmp_path)
-    started = time.perf_counter()
+def test_vectors_are_mapped_and_not_read(tmp_path):
+    words = WordVectors([f"word{i}" for i in range(40)], np.zeros((40, 100), dtype=np.float32))
+    VectorStore.of_words(words, name="large").save(tmp_path)
     store = VectorStore.load(tmp_path)
-    assert store.row_of["word399999"] == 399_999
-    assert time.perf_counter() - started < 1.0
+    assert store.row_of["word39"] == 39
+    base = store.vectors
+    while isinstance(base, np.ndarray) and base.base is not None:
+        base = base.base
+    assert isinstance(base, mmap.mmap)
