@@ -60,8 +60,12 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
-    """Keep every cache of the test run in a folder of its own."""
-    folder = tmp_path_factory.mktemp("cache")
+    """Keep every cache of the test run in one folder, which its workers share."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder = folder / "cache"
+    folder.mkdir(exist_ok=True)
     before = os.environ.get("NLPTL_CACHE")
     os.environ["NLPTL_CACHE"] = str(folder)
     yield folder

@@ -40,12 +40,12 @@ def ask(browser, *texts):
         field.send_keys(text)
     browser.execute_script("document.getElementById('answer').replaceChildren()")
     browser.find_element(By.TAG_NAME, "button").click()
-    return WebDriverWait(browser, 20).until(lambda b: b.find_element(By.ID, "answer").text)
+    return WebDriverWait(browser, 300).until(lambda b: b.find_element(By.ID, "answer").text)
 
 
 def opened(browser, service):
     browser.get(service.url)
-    WebDriverWait(browser, 20).until(lambda b: b.title == "tried")
+    WebDriverWait(browser, 300).until(lambda b: b.title == "tried")
 
 
 def test_a_text_is_typed_and_its_label_read(browser, serve, classifier):
@@ -77,5 +77,5 @@ def test_pairs_have_two_fields(browser, serve):
     model = TextClassifier(TfidfEncoder()).fit(pairs, ["yes", "yes", "no", "no"] * 3)
     with serve(model) as service:
         opened(browser, service)
-        WebDriverWait(browser, 20).until(lambda b: b.find_element(By.ID, "second").is_displayed())
+        WebDriverWait(browser, 300).until(lambda b: b.find_element(By.ID, "second").is_displayed())
         assert ask(browser, "great", "tea").startswith("yes")
