@@ -1,16 +1,102 @@
-"""Chance is passed down as an argument; the user's own generators are left alone."""
+"""Seeded draws from torch's generators, which all threads of a process share.
+
+torch has one generator per process and device. Blocks that draw from it run one at a time, and
+each leaves the generators as it found them. A training holds the lock for one step only, so that
+other threads train, load and save in between.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from threading import RLock, local
+from typing import Any
+
+_LOCK = RLock()
+_THREAD = local()
+
+
+class Chance:
+    """A stream of torch's random numbers that goes on from block to block.
+
+    Parameters
+    ----------
+    seed : int
+        The first block begins with it.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._states: dict[str, Any] | None = None
+
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """Draw from this stream inside the block; other threads wait before they draw."""
+        import torch
+
+        with _LOCK:
+            outside, depth = _states(), _depth()
+            try:
+                _THREAD.depth = depth + 1
+                if self._states is None:
+                    torch.manual_seed(self._seed)
+                else:
+                    _restore(self._states)
+                yield
+            finally:
+                self._states = _states()
+                _restore(outside)
+                _THREAD.depth = depth
+
+
+def torch_seed(seed: int) -> AbstractContextManager[None]:
+    """Make torch draw from ``seed`` inside the block, and restore the user's state after it."""
+    return Chance(seed).drawing()
 
 
 @contextmanager
-def torch_seed(seed: int) -> Iterator[None]:
-    """Make torch draw from ``seed`` inside the block, and give the user's state back after it."""
+def sheltered() -> Iterator[None]:
+    """Protect the user's generators from draws that do not matter.
+
+    New layers draw weights that are overwritten. Inside a seeded block, draws belong to it.
+    """
+    with _LOCK:
+        if _depth():
+            yield
+            return
+        with torch_seed(0):
+            yield
+
+
+def _depth() -> int:
+    """Return the number of blocks of this thread that are open."""
+    return getattr(_THREAD, "depth", 0)
+
+
+def _states() -> dict[str, Any]:
     import torch
 
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        yield
+    devices = range(torch.cuda.device_count())
+    found = {f"cuda:{place}": torch.cuda.get_rng_state(place) for place in devices}
+    return {"cpu": torch.get_rng_state(), **found}
+
+
+def _restore(states: Mapping[str, Any]) -> None:
+    import torch
+
+    for device, state in states.items():
+        if device == "cpu":
+            torch.set_rng_state(state)
+        else:
+            torch.cuda.set_rng_state(state, device)
+
+
+def _free_lock() -> None:
+    """Replace the lock in a forked process: the thread that holds it is in the parent only."""
+    global _LOCK  # noqa: PLW0603 - the only way to a free lock without private names
+    _LOCK = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_free_lock)

@@ -47,8 +47,8 @@ TABLES: MappingProxyType[str, Mapping[str, str]] = MappingProxyType(
 )
 """For each kind of part, its names and where the class lives. No other class can be asked for."""
 
-_LEARNT = {"fitted", "idf", "projection"}
-"""Fields that hold what was learnt: no options."""
+_LEARNT = {"fitted", "idf", "keeps_marks", "projection"}
+"""Fields that hold what was learnt or how: no options."""
 
 
 def find_class(part: str, name: str) -> Any:

@@ -15,6 +15,7 @@ from typing_extensions import Self
 from nlptl.base.arrays import Groups
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.specs import Spec, pipeline_step
+from nlptl.base.words import lowered, words_of
 from nlptl.storage.tensors import load_arrays, save_arrays
 
 _WORDS = "words.json"
@@ -92,24 +93,34 @@ class TfidfEncoder(Spec):
         terms = sorted(self.fitted.vocabulary_, key=self.fitted.vocabulary_.__getitem__)
         (folder / _WORDS).write_text(json.dumps(terms, ensure_ascii=False), encoding="utf-8")
         save_arrays(folder / _IDF, {"idf": self.fitted.idf_})
-        return {"longest": self.longest, "most_terms": self.most_terms}
+        options = {"longest": self.longest, "most_terms": self.most_terms}
+        return {**options, "keeps_marks": self.fitted.tokenizer is not None}
 
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
         """Read what ``save`` wrote."""
-        empty = cls(**described)
+        options = dict(described)
+        keeps_marks = options.pop("keeps_marks", False)  # the words of earlier versions were cut
+        empty = cls(**options)
         terms = json.loads((folder / _WORDS).read_text(encoding="utf-8"))
-        vectorizer = empty._vectorizer(vocabulary={term: i for i, term in enumerate(terms)})
+        vocabulary = {term: place for place, term in enumerate(terms)}
+        vectorizer = empty._vectorizer(vocabulary, keeps_marks=keeps_marks)
         vectorizer.idf_ = load_arrays(folder / _IDF)["idf"]
-        return cls(**described, fitted=vectorizer)
+        return cls(**options, fitted=vectorizer)
 
-    def _vectorizer(self, vocabulary: dict[str, int] | None = None) -> Any:
+    def _vectorizer(
+        self, vocabulary: dict[str, int] | None = None, *, keeps_marks: bool = True
+    ) -> Any:
         from sklearn.feature_extraction.text import TfidfVectorizer
+
+        splitting: dict[str, Any] = {"token_pattern": r"(?u)\b\w+\b"}
+        if keeps_marks:
+            splitting = {"preprocessor": lowered, "tokenizer": words_of, "token_pattern": None}
 
         return TfidfVectorizer(
             ngram_range=(1, self.longest),
             max_features=self.most_terms,
             sublinear_tf=True,
-            token_pattern=r"(?u)\b\w+\b",
             vocabulary=vocabulary,
+            **splitting,
         )

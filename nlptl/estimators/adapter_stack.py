@@ -11,6 +11,7 @@ import numpy as np
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray
+from nlptl.base.chance import sheltered
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.names import suggest
 from nlptl.data.rows import Rows, as_rows
@@ -158,7 +159,7 @@ def _shared(
     base = read_encoder(encoder.folder, "float32", device, stock=stock, adapted=False)
     names = list(adapters)
     held = adapters[names[0]].put_into(base.model, name=names[0])
-    with quiet():
+    with sheltered(), quiet():
         for name in names[1:]:
             held.add_adapter(name, peft_config(adapters[name].config))
             tensors = {key: torch.from_numpy(a) for key, a in adapters[name].arrays.items()}

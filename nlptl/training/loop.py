@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from nlptl.base.chance import Chance
 from nlptl.base.errors import InputError
 from nlptl.base.progress import progress_bar
 from nlptl.base.protocols import Stage
@@ -115,6 +116,7 @@ def train(
     *,
     config: LoopConfig,
     accelerator: Any,
+    chance: Chance,
     score: Callable[[Any], float] | None = None,
     keeper: Keeper | None = None,
 ) -> History:
@@ -129,6 +131,8 @@ def train(
         How long and how fast.
     accelerator : accelerate.Accelerator
         Scales and sums gradients. The model is where it is to be trained already.
+    chance : Chance
+        Every step draws from it, dropout included.
     score : callable, optional
         Takes the module; gives a number, the higher the better, for early stopping.
     keeper : Keeper, optional
@@ -145,7 +149,7 @@ def train(
     """
     if any(not len(feed) for _, feed in learner.stages):
         raise InputError("There are no batches to train on: 0 rows were given.")
-    run = _Run(learner, config, accelerator, score, keeper)
+    run = _Run(learner, config, accelerator, chance, score, keeper)
     run.resume(None if keeper is None else keeper.newest())
     check_same(run.taken)
     with tracker(accelerator, config) as log:
@@ -159,6 +163,7 @@ class _Run:
     learner: Learner
     config: LoopConfig
     accelerator: Any
+    chance: Chance
     score: Callable[[Any], float] | None
     keeper: Keeper | None
     history: History = field(default_factory=History)
@@ -235,7 +240,9 @@ class _Run:
         _, feed = self.learner.stages[self.stage]
         epoch, place_in_epoch = divmod(self.step, len(feed))
         set_rate(self.optimizer, self._rate_share())
-        self.pending.append(self._learn_from(feed.passes(epoch, place_in_epoch)))
+        passes = feed.passes(epoch, place_in_epoch)
+        with self.chance.drawing():
+            self.pending.append(self._learn_from(passes))
         self.step += 1
         if self.average is not None:
             self.average.take_in(self.weights, self.taken / sum(self.lengths))
@@ -355,12 +362,14 @@ class _Run:
 
     def _save(self) -> None:
         """Write a checkpoint, of every process's chance too."""
+        with self.chance.drawing():
+            chance = random_states(self.accelerator)
         arrays = {
             **to_arrays(self.weights, "weights"),
             **to_arrays(moments(self.optimizer, self.names), "moments"),
             **to_arrays(self.average.sums if self.average else {}, "average"),
             **to_arrays(self.best, "best"),
-            **random_states(self.accelerator),
+            **chance,
         }
         position = {
             "stage": self.stage,
@@ -397,4 +406,5 @@ class _Run:
         sums = {} if self.average is None else self.average.sums
         sums.update({name: as_spread(sums[name], self.weights[name]) for name in sums})
         restore_moments(self.optimizer, self.names, from_arrays(saved.arrays, "moments"))
-        restore_random_state(saved.arrays, self.accelerator)
+        with self.chance.drawing():
+            restore_random_state(saved.arrays, self.accelerator)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nlptl.base.arrays import AnyArray
+from nlptl.base.chance import sheltered
 from nlptl.base.errors import ConfigError, ElsewhereError, InputError, NlptlError
 from nlptl.encoders.contextual.shelf import default_device
 from nlptl.training.config import LoopConfig
@@ -224,21 +225,22 @@ def make_accelerator(device: str | None, config: LoopConfig | None = None) -> An
     scaled = config is not None and config.precision == "float16"
     if scaled and on_processor:
         raise ConfigError("precision='float16' needs a CUDA device. Use 'bfloat16' or 'auto'.")
-    if PartialState._shared_state and PartialState().num_processes == 1:
-        same = (PartialState().device.type == "cpu") == on_processor
-        before = AcceleratorState._shared_state.get("_mixed_precision", "no")
-        if not same or (before == "fp16") != scaled:
-            AcceleratorState._reset_state(reset_partial_state=not same)
     wrapping = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
     wanted = None if config is None else config.log_with
-    made = Accelerator(
-        cpu=on_processor,
-        device_placement=False,
-        mixed_precision="fp16" if scaled else None,
-        log_with=wanted,
-        project_dir=_RUNS if wanted else None,
-        kwargs_handlers=[wrapping],
-    )
+    with sheltered():  # two threads must not build that state at once
+        if PartialState._shared_state and PartialState().num_processes == 1:
+            same = (PartialState().device.type == "cpu") == on_processor
+            before = AcceleratorState._shared_state.get("_mixed_precision", "no")
+            if not same or (before == "fp16") != scaled:
+                AcceleratorState._reset_state(reset_partial_state=not same)
+        made = Accelerator(
+            cpu=on_processor,
+            device_placement=False,
+            mixed_precision="fp16" if scaled else None,
+            log_with=wanted,
+            project_dir=_RUNS if wanted else None,
+            kwargs_handlers=[wrapping],
+        )
     if wanted and not made.log_with:
         raise ConfigError(f"log_with={wanted!r}: Accelerate finds no such tracker installed.")
     _check_kind(made)

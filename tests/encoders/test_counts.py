@@ -1,3 +1,6 @@
+import json
+import unicodedata
+
 import numpy as np
 import pytest
 from scipy.sparse import issparse
@@ -38,3 +41,26 @@ def test_nonsense_is_refused():
     assert TfidfEncoder().fit(["a parcel came"]).transform([]).shape[0] == 0
     with pytest.raises(InputError, match="None of the 2 texts holds a word"):
         TfidfEncoder().fit(["!!", "??"])
+
+
+@pytest.mark.parametrize("text", ["thé glacé", "हिन्दी भाषा", "한국어", "İzmir", "שָׁלוֹם"])
+def test_every_spelling_of_a_text_is_counted_alike(text):
+    encoder = TfidfEncoder().fit([unicodedata.normalize("NFD", text), "other words"])
+    for form in ("NFC", "NFD"):
+        found = encoder.transform([unicodedata.normalize(form, text)])
+        assert (found != encoder.transform([text.lower()])).nnz == 0 and found.nnz
+
+
+def test_words_are_counted_with_their_marks():
+    encoder = TfidfEncoder(longest=1).fit(["आधुनिक हिन्दी"])
+    assert sorted(encoder.fitted.vocabulary_) == ["आधुनिक", "हिन्दी"]
+
+
+def test_a_vocabulary_of_an_earlier_version_keeps_the_words_it_was_trained_on(tmp_path):
+    encoder = TfidfEncoder(longest=1).fit(["ह न क", "other"])
+    described = encoder.save(tmp_path)
+    assert described.pop("keeps_marks")
+    again = TfidfEncoder.load(tmp_path, described)
+    assert again.transform(["हिनक"]).nnz == 1
+    assert encoder.transform(["हिनक"]).nnz == 0
+    assert not json.loads(json.dumps(again.save(tmp_path)))["keeps_marks"]

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from nlptl.base.chance import torch_seed
+from nlptl.base.chance import Chance, torch_seed
 from nlptl.base.errors import InputError
 from nlptl.base.protocols import Stage
 from nlptl.training.checkpoints import Keeper
@@ -54,14 +54,14 @@ def objective(dropout=0.0):
 def run(score=None, *, module=None, stages=None, keeper=None, half=False, **options):
     module = module or objective()
     config = LoopConfig(**{"epochs": 5, "learning_rate": 0.1, "quiet": True, **options})
-    with torch_seed(1):
-        history = train(
-            Learner(module, stages or [(Stage(), Feed())], half=half),
-            config=config,
-            accelerator=make_accelerator("cpu", config),
-            score=score,
-            keeper=keeper,
-        )
+    history = train(
+        Learner(module, stages or [(Stage(), Feed())], half=half),
+        config=config,
+        accelerator=make_accelerator("cpu", config),
+        chance=Chance(1),
+        score=score,
+        keeper=keeper,
+    )
     return module.network, history
 
 

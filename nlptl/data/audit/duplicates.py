@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -10,9 +9,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from nlptl.base.arrays import AnyArray
+from nlptl.base.words import lowered, words_of
 from nlptl.data.rows import Text
 
-_WORD = re.compile(r"\w+")
 _PERMUTATIONS = 96
 _BAND = 4
 _PRIME = (1 << 61) - 1
@@ -38,10 +37,10 @@ def exact_groups(texts: Sequence[Text]) -> list[list[int]]:
 
 
 def folded(text: Text) -> Text:
-    """Give a text in lower case with single spaces."""
+    """Return a text in lower case, composed, with single spaces."""
     if isinstance(text, str):
-        return " ".join(text.lower().split())
-    return " ".join(text[0].lower().split()), " ".join(text[1].lower().split())
+        return " ".join(lowered(text).split())
+    return " ".join(lowered(text[0]).split()), " ".join(lowered(text[1]).split())
 
 
 def near_pairs(texts: Sequence[Text], *, similarity: float = 0.8) -> list[tuple[int, int]]:
@@ -82,7 +81,7 @@ def near_pairs(texts: Sequence[Text], *, similarity: float = 0.8) -> list[tuple[
 
 def _triples(text: Text) -> frozenset[int]:
     whole = text if isinstance(text, str) else " | ".join(text)
-    words = _WORD.findall(whole.lower())
+    words = words_of(lowered(whole))
     spans: Iterable[str] = (" ".join(words[i : i + 3]) for i in range(len(words) - 2))
     return frozenset(zlib.crc32(span.encode()) for span in spans)
 

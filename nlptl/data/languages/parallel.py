@@ -12,6 +12,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import InputError
+from nlptl.base.words import lowered, without_joiners, words_of
 from nlptl.data.rows import as_rows
 from nlptl.data.splits import group_split
 from nlptl.data.tables.reading import read_table
@@ -139,4 +140,5 @@ def plain(text: str) -> str:
     What was learnt from must not be tested on with another full stop, either; ``audit`` folds
     case and white space only.
     """
-    return "".join(letter for letter in text.casefold() if letter.isalnum())
+    words = words_of(lowered(text).casefold())
+    return without_joiners("".join(words)).replace("_", "")

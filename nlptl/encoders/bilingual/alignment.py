@@ -12,7 +12,7 @@ from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.specs import Spec
 from nlptl.encoders.bilingual.mapping import Centring, WordMap, rotation_between
-from nlptl.encoders.bilingual.pairs import WordPairs, word_pairs
+from nlptl.encoders.bilingual.pairs import WordPairs, row_of, word_pairs
 from nlptl.encoders.bilingual.retrieval import crowding, mutual, nearest
 from nlptl.encoders.static.formats import Subwords
 from nlptl.encoders.static.store import VectorStore
@@ -144,9 +144,7 @@ class Aligned:
         n : int
             So many for each; none for a word without a vector.
         """
-        rows = [
-            self.source.row_of.get(word, self.source.row_of.get(word.lower())) for word in words
-        ]
+        rows = [row_of(self.source.row_of_spelling, word) for word in words]
         known = [row for row in rows if row is not None]
         found = dict(zip(known, self._nearest(np.array(known, np.int64), n), strict=True))
         return [[] if row is None else [self.target.tokens[i] for i in found[row]] for row in rows]

@@ -11,6 +11,7 @@ import numpy as np
 
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import InputError
+from nlptl.base.words import composed, lowered, rows_by_spelling
 from nlptl.data.tables.reading import read_table
 
 _COLUMNS = ("source", "target")
@@ -43,9 +44,9 @@ class WordPairs:
         cls, words: Iterable[tuple[str, str]], source: Sequence[str], target: Sequence[str]
     ) -> WordPairs:
         """Look pairs of words up in two vocabularies, as they are or in lower case."""
-        own, other = _rows(source), _rows(target)
+        own, other = rows_by_spelling(source), rows_by_spelling(target)
         asked = list(words)
-        found = {(_row(own, s), _row(other, t)): s.lower() == t.lower() for s, t in asked}
+        found = {(row_of(own, s), row_of(other, t)): lowered(s) == lowered(t) for s, t in asked}
         known = [pair for pair in found if None not in pair]
         rows = np.array(known, np.int64).reshape(-1, 2)
         alike = float(np.mean([found[pair] for pair in known])) if known else 0.0
@@ -54,8 +55,8 @@ class WordPairs:
     @classmethod
     def alike(cls, source: Sequence[str], target: Sequence[str]) -> WordPairs:
         """Pair the words that two vocabularies spell alike: names, numbers, loans."""
-        other = _rows(target)
-        shared = [word for word in source if word in other]
+        other = rows_by_spelling(target)
+        shared = [word for word in dict.fromkeys(map(composed, source)) if word in other]
         return cls.among([(word, word) for word in shared], source, target)
 
 
@@ -104,9 +105,7 @@ def _checked(place: int, pair: Any) -> tuple[str, str]:
     return pair[0], pair[1]
 
 
-def _rows(words: Sequence[str]) -> dict[str, int]:
-    return {word: row for row, word in enumerate(words)}
-
-
-def _row(rows: Mapping[str, int], word: str) -> int | None:
-    return rows.get(word, rows.get(word.lower()))
+def row_of(rows: Mapping[str, int], word: str) -> int | None:
+    """Return the row of a word as it is, composed or in lower case; None where it has none."""
+    forms = (word, composed(word), word.lower(), lowered(word))
+    return next((rows[form] for form in forms if form in rows), None)

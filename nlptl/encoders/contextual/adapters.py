@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.arrays import AnyArray
+from nlptl.base.chance import sheltered
 from nlptl.base.errors import ConfigError, IntegrityError
 from nlptl.storage.tensors import load_arrays, save_arrays
 
@@ -108,7 +109,7 @@ class Adapter:
         import torch
         from peft import get_peft_model, set_peft_model_state_dict
 
-        with quiet():
+        with sheltered(), quiet():
             adapted = get_peft_model(model, peft_config(self.config), adapter_name=name)
             tensors = {key: torch.from_numpy(array) for key, array in self.arrays.items()}
             found: Any = set_peft_model_state_dict(adapted, tensors, adapter_name=name)

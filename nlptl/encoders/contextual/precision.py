@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,21 +39,30 @@ def choose_dtype(folder: EncoderFolder, device: str) -> str:
     at least 0.9999 and none is below 0.999. The verdict is kept in the cache folder, by encoder,
     processor and torch version.
     """
-    if not has_bfloat16(device):
-        return "float32"
-    verdicts = cache_root() / "precision" / f"{folder.fingerprint}.json"
-    here = _here(device)
-    known = _read(verdicts)
-    if here in known:
-        return str(known[here])
+    stored = stored_dtype(folder, device)
+    if stored is not None:
+        return stored
     agreement = _agreement(folder, device)
     agrees = agreement.mean() >= LEAST_MEAN_COSINE and agreement.min() >= LEAST_COSINE
     verdict = "bfloat16" if agrees else "float32"
     try:
-        write_file(verdicts, json.dumps({**known, here: verdict}).encode())
+        path = _verdicts(folder)
+        write_file(path, json.dumps({**_read(path), _here(device): verdict}).encode())
     except StorageError:
         return verdict  # an unwritable cache only means that the check is made again
     return verdict
+
+
+def stored_dtype(folder: EncoderFolder, device: str) -> str | None:
+    """Return what ``choose_dtype`` returns where no encoding is needed for it, else None."""
+    if not has_bfloat16(device):
+        return "float32"
+    verdict = _read(_verdicts(folder)).get(_here(device))
+    return None if verdict is None else str(verdict)
+
+
+def _verdicts(folder: EncoderFolder) -> Path:
+    return cache_root() / "precision" / f"{folder.fingerprint}.json"
 
 
 @lru_cache

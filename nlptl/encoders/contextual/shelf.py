@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from threading import RLock
 from typing import Any
 
-from nlptl.base.chance import torch_seed
+from nlptl.base.chance import sheltered, torch_seed
 from nlptl.base.errors import EncoderNotFoundError
 from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.folder import EncoderFolder
@@ -90,14 +90,20 @@ def load_encoder(
     stock : bool
         With the layers that transformers puts below its classifier.
     """
-    from nlptl.encoders.contextual.precision import choose_dtype
+    from nlptl.encoders.contextual.precision import choose_dtype, stored_dtype
 
     place = device or default_device()
+    chosen = stored_dtype(folder, place) if dtype == "auto" else dtype
     with _LOCK:
-        chosen = choose_dtype(folder, place) if dtype == "auto" else dtype
-        key = (folder.fingerprint, chosen, place, stock)
+        key = (folder.fingerprint, chosen or "", place, stock)
+        if key in _SHELF:
+            _SHELF.move_to_end(key)
+            return _SHELF[key]
+    # Who reads weights takes the lock of chance first: a training holds it where it loads.
+    with sheltered(), _LOCK:
+        key = (folder.fingerprint, chosen or choose_dtype(folder, place), place, stock)
         if key not in _SHELF:
-            _SHELF[key] = read_encoder(folder, chosen, place, stock=stock)
+            _SHELF[key] = read_encoder(folder, key[1], place, stock=stock)
             while len(_SHELF) > _MOST:
                 _SHELF.popitem(last=False)
         _SHELF.move_to_end(key)
@@ -107,7 +113,7 @@ def load_encoder(
 @contextmanager
 def empty_shelf() -> Iterator[None]:
     """Load every encoder anew inside the block; give the shelf back after it."""
-    with _LOCK:
+    with sheltered(), _LOCK:
         kept = dict(_SHELF)
         _SHELF.clear()
         try:
@@ -159,7 +165,7 @@ def read_encoder(
 
     kind = transformers.AutoModelForSequenceClassification if stock else transformers.AutoModel
     stated = {n: getattr(folder.config, n) for n in _DROPOUT if hasattr(folder.config, n)}
-    with _quiet(), torch_seed(0):
+    with torch_seed(0), _quiet():
         try:
             model, told = kind.from_pretrained(
                 str(folder.path),
@@ -235,9 +241,9 @@ def _dense_layer(folder: EncoderFolder, device: str) -> Any:
     from safetensors.torch import load_file
 
     described = json.loads((folder.dense / "config.json").read_text(encoding="utf-8"))
-    linear = torch.nn.Linear(
-        described["in_features"], described["out_features"], bias=described.get("bias", True)
-    )
+    sizes = described["in_features"], described["out_features"]
+    with sheltered():
+        linear = torch.nn.Linear(*sizes, bias=described.get("bias", True))
     weights = load_file(folder.dense / "model.safetensors")
     linear.load_state_dict({name.removeprefix("linear."): w for name, w in weights.items()})
     activation = str(described.get("activation_function", "Tanh")).rpartition(".")[2]

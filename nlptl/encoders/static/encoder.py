@@ -64,6 +64,7 @@ class StaticEncoder(Spec):
     pooling: str | tuple[str, ...] = "sif"
     cache: str | Path | None = "auto"
     idf: FloatArray | None = field(default=None, repr=False, compare=False)
+    keeps_marks: bool = field(default=True, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in self._poolings:
@@ -113,14 +114,14 @@ class StaticEncoder(Spec):
         if "idf" in self._poolings and self.idf is None:
             raise InputError("pooling='idf' learns from text: call fit(texts) before transform.")
         blocks = [
-            self._pool(store, tokenize(store, texts[start : start + _BLOCK]))
+            self._pool(store, self._tokenize(store, texts[start : start + _BLOCK]))
             for start in range(0, len(texts), _BLOCK)
         ]
         return np.concatenate(blocks) if blocks else np.zeros((0, self.dim), dtype=np.float32)
 
     def coverage(self, texts: Sequence[str]) -> Coverage:
         """Say what share of the words of some texts has a vector, and which lack one."""
-        return coverage_of(tokenize(self._store(), texts))
+        return coverage_of(self._tokenize(self._store(), texts))
 
     def align(
         self, target: StaticEncoder, pairs: Any = None, how: WordAlignment | None = None
@@ -182,13 +183,14 @@ class StaticEncoder(Spec):
         self._store().save(folder)
         if self.idf is not None:
             save_arrays(folder / _IDF, {"idf": self.idf})
-        return {"pooling": list(self._poolings)}
+        return {"pooling": list(self._poolings), "keeps_marks": self.keeps_marks}
 
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
         """Map what ``save`` wrote."""
         idf = load_arrays(folder / _IDF)["idf"] if (folder / _IDF).is_file() else None
-        return cls(VectorStore.load(folder), tuple(described["pooling"]), None, idf)
+        pooling, keeps_marks = tuple(described["pooling"]), described.get("keeps_marks", False)
+        return cls(VectorStore.load(folder), pooling, None, idf, keeps_marks)
 
     @property
     def _poolings(self) -> tuple[str, ...]:
@@ -198,6 +200,9 @@ class StaticEncoder(Spec):
         if isinstance(self.vectors, OwnVectors):
             raise InputError("These vectors are trained on your text: call fit(texts) first.")
         return open_vectors(self.vectors, cache=self.cache)
+
+    def _tokenize(self, store: VectorStore, texts: Sequence[str]) -> TokenBatch:
+        return tokenize(store, texts, marks=self.keeps_marks)
 
     def _pool(self, store: VectorStore, batch: TokenBatch) -> FloatArray:
         weights = {
@@ -211,7 +216,7 @@ class StaticEncoder(Spec):
     def _learn_idf(self, store: VectorStore, texts: Sequence[str]) -> FloatArray | None:
         if "idf" not in self._poolings:
             return None
-        batch = tokenize(store, texts)
+        batch = self._tokenize(store, texts)
         text_of_place = np.repeat(np.arange(len(texts)), np.diff(batch.bounds))
         pairs = np.unique(np.stack([text_of_place, batch.places]), axis=1)
         with_token = np.zeros(len(store.tokens))

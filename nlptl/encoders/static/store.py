@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.arrays import FloatArray, Groups
+from nlptl.base.words import rows_by_spelling
 from nlptl.encoders.static.formats import Subwords, WordVectors
 from nlptl.storage.tensors import map_arrays, save_arrays
 
@@ -58,6 +59,11 @@ class VectorStore:
     def row_of(self) -> dict[str, int]:
         """The row of each token."""
         return {token: row for row, token in enumerate(self.tokens)}
+
+    @cached_property
+    def row_of_spelling(self) -> dict[str, int]:
+        """The row of each token, under its composed spelling too."""
+        return rows_by_spelling(self.tokens)
 
     @property
     def dim(self) -> int:

@@ -11,10 +11,16 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
+from nlptl.base.words import (
+    composed,
+    lowered,
+    tokens_cut_at_marks,
+    tokens_of,
+    without_joiners,
+)
 from nlptl.encoders.static.formats import Subwords
 from nlptl.encoders.static.store import VectorStore
 
-_WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 _CONTRACTION = re.compile(r"(?i)(n['’]t|['’](?:s|re|ve|ll|d|m))$")
 _DIGIT = re.compile(r"\d")
 
@@ -76,22 +82,20 @@ class Coverage:
         )
 
 
-def tokenize(store: VectorStore, texts: Sequence[str]) -> TokenBatch:
-    """Cut texts into tokens and look up their vectors."""
-    if store.tokenizer is not None:
-        return _pieces(store, texts)
-    return _words(store, texts)
+def tokenize(store: VectorStore, texts: Sequence[str], *, marks: bool = True) -> TokenBatch:
+    """Cut texts into tokens and look up their vectors.
 
-
-def words_of(text: str) -> list[str]:
-    """Cut a text into words and punctuation marks.
-
-    Examples
-    --------
-    >>> words_of("I can't, sorry!")
-    ['I', "can't", ',', 'sorry', '!']
+    Parameters
+    ----------
+    store : VectorStore
+    texts : sequence of str
+    marks : bool
+        Keep letters and their marks together, and look up composed spellings. Models of earlier
+        versions were trained on words that were cut at marks.
     """
-    return _WORD.findall(text)
+    if store.tokenizer is not None:
+        return _pieces(store, [composed(text) for text in texts] if marks else texts)
+    return _words(store, texts, marks)
 
 
 def coverage_of(batch: TokenBatch, *, most: int = 20) -> Coverage:
@@ -149,7 +153,9 @@ def piece_tokenizer(described: str) -> Any:
     return _TOKENIZERS[described]
 
 
-def _words(store: VectorStore, texts: Sequence[str]) -> TokenBatch:
+def _words(store: VectorStore, texts: Sequence[str], marks: bool) -> TokenBatch:
+    split = tokens_of if marks else tokens_cut_at_marks
+    row_of = store.row_of_spelling if marks else store.row_of
     found: dict[str, list[tuple[str, int]]] = {}
     order: dict[str, int] = {}
     ranks: list[int] = []
@@ -157,9 +163,9 @@ def _words(store: VectorStore, texts: Sequence[str]) -> TokenBatch:
     sizes = []
     for text in texts:
         before = len(places)
-        for word in words_of(text):
+        for word in split(text):
             if word not in found:
-                found[word] = _look_up(store.row_of, word)
+                found[word] = _look_up(row_of, word, marks)
             for token, rank in found[word]:
                 if token not in order:
                     order[token] = len(ranks)
@@ -169,17 +175,23 @@ def _words(store: VectorStore, texts: Sequence[str]) -> TokenBatch:
     return _with_vectors(store, list(order), np.array(ranks, dtype=np.int64), places, sizes)
 
 
-def _look_up(row_of: dict[str, int], word: str) -> list[tuple[str, int]]:
-    """Find a word as written, in other letter cases, with digits masked, or in its two parts."""
-    masked = _DIGIT.sub("#", word)
-    for form in (word, word.lower(), word.capitalize(), word.upper(), masked):
+def _look_up(row_of: dict[str, int], word: str, marks: bool) -> list[tuple[str, int]]:
+    """Find a word as written, in other letter cases, with digits masked, or in its two parts.
+
+    With ``marks``, a word of other than ASCII letters is looked up without its joiners, too.
+    """
+    masked, low = _DIGIT.sub("#", word), lowered(word) if marks else word.lower()
+    forms = [word, word.lower(), word.capitalize(), word.upper(), masked]
+    if marks and not word.isascii():
+        forms += [low, without_joiners(word), without_joiners(low)]
+    for form in forms:
         if form in row_of:
             return [(form, row_of[form])]
     ending = _CONTRACTION.search(word)
     if ending and ending.start():
         parts = (word[: ending.start()], ending.group().replace("’", "'"))
-        return [pair for part in parts for pair in _look_up(row_of, part)]
-    return [(word.lower(), -1)]
+        return [pair for part in parts for pair in _look_up(row_of, part, marks)]
+    return [(low, -1)]
 
 
 def _with_vectors(

@@ -11,9 +11,9 @@ import numpy as np
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.names import suggest
 from nlptl.base.specs import Spec
+from nlptl.base.words import lowered, tokens_of
 from nlptl.encoders.static.formats import Subwords, WordVectors
 from nlptl.encoders.static.store import VectorStore
-from nlptl.encoders.static.tokens import words_of
 
 _METHODS = MappingProxyType({"word2vec": "Word2Vec", "fasttext": "FastText"})
 
@@ -62,7 +62,7 @@ class OwnVectors(Spec):
         InputError
             If no word occurs ``min_count`` times.
         """
-        sentences = [[word.lower() for word in words_of(text)] for text in texts]
+        sentences = [[lowered(word) for word in tokens_of(text)] for text in texts]
         model = self._train(sentences)
         vectors = np.array(model.wv.vectors, dtype=np.float32)
         subwords = None

@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.base import clone
 
 from nlptl.base.arrays import FloatArray, Groups, IntArray
+from nlptl.base.chance import sheltered
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
 from nlptl.base.protocols import BoundTransfer
@@ -356,7 +357,8 @@ def _as_network(recipe: NetworkRecipe, scorer: FittedScorer) -> FeatureNetwork:
     import torch
 
     weights, offset = (part / scorer.decision.temperature for part in linear_map(scorer.fitted))
-    module = recipe.build()
+    with sheltered():
+        module = recipe.build()
     if isinstance(recipe.head, OrdinalHead):
         recipe.head.hand_to(module, weights, offset)
         return FeatureNetwork(module, 1.0)

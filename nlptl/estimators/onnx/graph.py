@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nlptl.base.arrays import FloatArray
+from nlptl.base.chance import sheltered
 from nlptl.encoders.contextual.pooling import TOKEN_POOLINGS, Pooling
 from nlptl.encoders.contextual.shelf import LoadedEncoder
 
@@ -41,7 +42,8 @@ class ClassifierGraph(nn.Module):
         self.dense = copy.deepcopy(dense).float().cpu() if dense is not None else nn.Identity()
         self.pooling = pooling
         weights, offset = (torch.from_numpy(part).float() for part in head)
-        self.head = nn.Linear(weights.shape[1], weights.shape[0])
+        with sheltered():
+            self.head = nn.Linear(weights.shape[1], weights.shape[0])
         with torch.no_grad():
             self.head.weight.copy_(weights)
             self.head.bias.copy_(offset)

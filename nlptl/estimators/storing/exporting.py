@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlptl.base.arrays import FloatArray
+from nlptl.base.chance import sheltered
 from nlptl.base.errors import ConfigError, StorageError
 from nlptl.base.names import suggest
 from nlptl.encoders.contextual.adapters import Adapter
@@ -160,7 +161,8 @@ class _Parts:
             )
         model = self._classifier()
         model.save_pretrained(folder)
-        again = type(model).from_pretrained(folder, local_files_only=True).eval()
+        with sheltered():
+            again = type(model).from_pretrained(folder, local_files_only=True).eval()
         self._compare(model.eval(), again)
 
     def write_peft(self, folder: Path) -> None:
@@ -248,7 +250,8 @@ class _Parts:
 
         weights, offset = self.head
         model = copy.deepcopy(self.loaded.model).float().cpu()
-        linear = torch.nn.Linear(weights.shape[1], weights.shape[0])
+        with sheltered():
+            linear = torch.nn.Linear(weights.shape[1], weights.shape[0])
         with torch.no_grad():
             linear.weight.copy_(torch.from_numpy(weights))
             linear.bias.copy_(torch.from_numpy(offset))

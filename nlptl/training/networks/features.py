@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.arrays import AnyArray, FloatArray, Groups, IntArray
-from nlptl.base.chance import torch_seed
+from nlptl.base.chance import Chance, sheltered
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import ModuleFusion, ModuleHead, Stage
 from nlptl.data.batches import shuffled
@@ -95,7 +95,8 @@ class NetworkRecipe:
         """Make the network with the weights that ``FeatureNetwork.arrays`` gave."""
         import torch
 
-        module = self.build()
+        with sheltered():
+            module = self.build()
         weights = {name: torch.from_numpy(a) for name, a in arrays.items() if name != "scale"}
         module.load_state_dict(weights)
         return FeatureNetwork(module.eval(), float(arrays["scale"][0]))
@@ -187,19 +188,21 @@ class _Work:
     ) -> tuple[FeatureNetwork, History]:
         """Train a fresh network on some rows, and score it on hidden ones where there are some."""
         typical = float(np.sqrt((self.X[rows] ** 2).mean()))
-        with torch_seed(self.seed):
+        chance = Chance(self.seed)
+        with chance.drawing():
             network = FeatureNetwork(self.recipe.build(), 1.0 / max(typical, 1e-6))
-            _check_batch_size(network.module, min(config.batch_size, len(rows)))
-            accelerator = make_accelerator(self.device, config)
-            device = place(accelerator, self.device)
-            network.module.to(device)
-            feed = _FeatureFeed(self, rows, config.batch_size, device)
-            history = train(
-                Learner(_objective(network), [(Stage(), feed)], shards=False),
-                config=config,
-                accelerator=accelerator,
-                score=None if hidden is None else lambda _: -self._log_loss(network, hidden),
-            )
+        _check_batch_size(network.module, min(config.batch_size, len(rows)))
+        accelerator = make_accelerator(self.device, config)
+        device = place(accelerator, self.device)
+        network.module.to(device)
+        feed = _FeatureFeed(self, rows, config.batch_size, device)
+        history = train(
+            Learner(_objective(network), [(Stage(), feed)], shards=False),
+            config=config,
+            accelerator=accelerator,
+            chance=chance,
+            score=None if hidden is None else lambda _: -self._log_loss(network, hidden),
+        )
         network.module.eval()
         return network, history
 

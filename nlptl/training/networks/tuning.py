@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nlptl.base.chance import torch_seed
+from nlptl.base.chance import Chance, torch_seed
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import BoundTransfer, Stage
 from nlptl.data.targets import Targets
@@ -183,12 +183,12 @@ def _attempt(
     twin = learner.twin
     computing = network if twin is None else twin.module.network
     scored = None if score is None else lambda _: score(network)
-    dropping = torch_seed(how.seed + 7919 * rank)  # every process drops other values out
-    with dropping, attending_by_products(computing.encoder, where.type):
+    with attending_by_products(computing.encoder, where.type):
         history = train(
             learner,
             config=how.config,
             accelerator=accelerator,
+            chance=Chance(how.seed + 7919 * rank),  # every process drops other values out
             score=scored,
             keeper=keeper_of(how, attempt, accelerator.num_processes),
         )

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from nlptl.base.arrays import FloatArray
+from nlptl.base.chance import torch_seed
 from nlptl.training.networks.feeding import TextFeed
 from nlptl.training.networks.texts import Batch
 from nlptl.training.tasks.feeding import TasksFeed
@@ -63,7 +64,7 @@ def cosines(objective: TasksObjective, batches: Mapping[str, Batch]) -> FloatArr
 def _gradient(
     objective: TasksObjective, name: str, batch: Batch, weights: list[torch.Tensor]
 ) -> tuple[Any, ...]:
-    with torch.enable_grad(), torch.random.fork_rng():
-        torch.manual_seed(0)  # a language model hides the same words
+    # Seeded, so that a language model hides the same words.
+    with torch_seed(0), torch.enable_grad():
         loss = objective.loss_of(name, objective.outputs(name, batch))
         return torch.autograd.grad(loss, weights, allow_unused=True)

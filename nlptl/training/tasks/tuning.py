@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from nlptl.base.chance import torch_seed
+from nlptl.base.chance import Chance, torch_seed
 from nlptl.base.protocols import BoundTransfer, Stage
 from nlptl.data.mixing import Mixing
 from nlptl.training.loop import History, Learner, train
@@ -102,12 +102,12 @@ def tune_tasks(build: Build, joint: Joint, how: Tuning) -> Learnt:
     twin = learner.twin
     computing = objective.network if twin is None else twin.module.network
     keeper = keeper_of(how, 0, accelerator.num_processes)
-    dropping = torch_seed(how.seed + 7919 * rank)  # every process drops other values out
-    with dropping, attending_by_products(computing.encoder, where.type):
+    with attending_by_products(computing.encoder, where.type):
         history = train(
             learner,
             config=how.config,
             accelerator=accelerator,
+            chance=Chance(how.seed + 7919 * rank),  # every process drops other values out
             score=partial(_judge, learner, joint, feed, progress, how.config.keep == "best"),
             keeper=None if keeper is None else ProgressKeeper.of(keeper, progress),
         )

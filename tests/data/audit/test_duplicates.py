@@ -36,3 +36,13 @@ def test_planted_pairs_are_found_among_many():
 def test_one_text_repeated_often_with_small_changes_stays_quick():
     texts = [f"{LONG} {i}" for i in range(600)]
     assert len(near_pairs(texts)) >= 599
+
+
+def test_other_spellings_of_a_text_are_the_same_and_marks_make_another_word():
+    assert exact_groups(["thé glacé", "the\u0301 glace\u0301", "İzmir", "izmir"]) == [
+        [0, 1],
+        [2, 3],
+    ]
+    hindi = "आधुनिक मानक हिन्दी भाषा का वाक्य है"
+    other = hindi.translate({ord("ि"): "ा", ord("ी"): "े", ord("ा"): "ो"})
+    assert near_pairs([hindi, other], similarity=0.5) == []

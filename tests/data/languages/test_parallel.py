@@ -63,3 +63,9 @@ def test_all_translations_of_a_sentence_come_to_one_side():
     assert again.rows() == held.rows() and text.held_out(50, seed=2)[1].rows() != held.rows()
     few = ParallelText.read(PAIRS).held_out(50, seed=0)
     assert len(few[0]) == 3 and len(few[1]) == 0
+
+
+def test_marks_of_letters_are_compared_and_spellings_are_not():
+    assert plain("कि") != plain("का")
+    assert plain("İzmir, the\u0301!") == plain("izmir thé") == "izmirthé"
+    assert plain("می\u200cخواهم") == plain("میخواهم")

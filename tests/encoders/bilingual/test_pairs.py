@@ -53,3 +53,10 @@ def test_words_that_are_spelt_alike_are_pairs():
     assert pairs.identical == 1
     mixed = WordPairs.among([("taxi", "taxi"), ("dog", "hund")], ["taxi", "dog"], ["hund", "taxi"])
     assert mixed.identical == 0.5
+
+
+def test_words_are_looked_up_in_every_spelling():
+    words = [("thé", "हिन्दी"), ("İzmir", "x")]
+    found = WordPairs.among(words, ["the\u0301", "izmir"], ["x", "हिन्दी"])
+    assert found.source.tolist() == [0, 1] and found.target.tolist() == [1, 0]
+    assert len(WordPairs.alike(["the\u0301"], ["thé"])) == 1

@@ -56,3 +56,15 @@ def test_bad_input_is_named(vectors_file):
         StaticEncoder(vectors_file, "men")
     with pytest.raises(InputError, match="got one string 'a text'"):
         StaticEncoder(vectors_file).transform("a text")
+
+
+def test_a_saved_encoder_of_an_earlier_version_cuts_words_as_it_was_trained(tmp_path):
+    path = tmp_path / "hindi.vec"
+    path.write_text("2 2\nहिन 1 0\nह 0 1\n", encoding="utf-8")
+    encoder = StaticEncoder(path, "mean", cache=None).fit([])
+    assert encoder.transform(["हिन"]).tolist() == [[1, 0]]
+    (tmp_path / "saved").mkdir()
+    described = encoder.save(tmp_path / "saved")
+    assert StaticEncoder.load(tmp_path / "saved", described).transform(["हिन"]).tolist() == [[1, 0]]
+    del described["keeps_marks"]
+    assert StaticEncoder.load(tmp_path / "saved", described).transform(["हिन"]).tolist() == [[0, 1]]

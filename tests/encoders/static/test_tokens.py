@@ -1,9 +1,12 @@
+import unicodedata
+
 import numpy as np
+import pytest
 
 from nlptl import StaticEncoder
 from nlptl.encoders.static.formats import Subwords, WordVectors
 from nlptl.encoders.static.store import VectorStore
-from nlptl.encoders.static.tokens import tokenize, words_of
+from nlptl.encoders.static.tokens import tokenize
 
 
 def store(words, subwords=None):
@@ -14,10 +17,6 @@ def store(words, subwords=None):
 def seen(words, text, **options):
     batch = tokenize(store(words, **options), [text])
     return [(batch.tokens[place], bool(batch.known[place])) for place in batch.places]
-
-
-def test_words_and_marks_are_cut_apart():
-    assert words_of("Well-known: it's 3€!") == ["Well", "-", "known", ":", "it's", "3", "€", "!"]
 
 
 def test_a_word_is_found_in_other_letter_cases():
@@ -73,3 +72,38 @@ def test_shares_and_the_most_frequent_unknown_words(vectors_file):
 
 def test_no_words_at_all_are_no_error(vectors_file):
     assert StaticEncoder(vectors_file).coverage([" "]).tokens == 0.0
+
+
+@pytest.mark.parametrize(
+    "word", ["हिन्दी", "മലയാളം", "สวัสดี", "שָׁלוֹם", "كِتَاب", "می\u200cخواهم", "Việt"]
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_word_with_marks_is_found_in_every_spelling_of_file_and_text(word, form):
+    other = "NFD" if form == "NFC" else "NFC"
+    found = seen([unicodedata.normalize(form, word)], unicodedata.normalize(other, word))
+    assert found == [(unicodedata.normalize("NFC", word), True)]
+
+
+def test_the_first_spelling_of_a_word_has_its_row():
+    words = [unicodedata.normalize(form, "café") for form in ("NFD", "NFC")]
+    batch = tokenize(store(words), words)
+    assert batch.ranks.tolist() == [1]
+
+
+def test_a_word_is_found_without_its_joiners_and_the_dot_of_a_turkish_capital():
+    assert seen(["میخواهم"], "می\u200cخواهم") == [("میخواهم", True)]
+    assert seen(["izmir"], "İzmir") == [("izmir", True)]
+    assert seen(["i̇zmir"], "İzmir") == [("i̇zmir", True)]
+
+
+def test_models_of_earlier_versions_cut_words_at_marks_as_they_were_trained():
+    batch = tokenize(store(["ह", "न"]), ["हिन"], marks=False)
+    assert [batch.tokens[place] for place in batch.places] == ["ह", "ि", "न"]
+
+
+def test_pieces_are_those_of_the_composed_text():
+    from tokenizers import Tokenizer, models
+
+    made = Tokenizer(models.WordLevel({"[UNK]": 0, "café": 1}, unk_token="[UNK]"))
+    pieces = VectorStore(["[UNK]", "café"], np.eye(2), (("words", 2),), tokenizer=made.to_str())
+    assert tokenize(pieces, ["cafe\u0301"]).ranks.tolist() == [1]

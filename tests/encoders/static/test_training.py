@@ -41,3 +41,8 @@ def test_nothing_frequent_enough_and_unknown_methods_are_named():
         OwnVectors(min_count=50).learn(TEXTS)
     with pytest.raises(ConfigError, match="Did you mean 'word2vec'"):
         OwnVectors("wordvec")
+
+
+def test_own_words_keep_their_marks_and_are_composed():
+    store = OwnVectors(dimension=4, epochs=1, min_count=1).learn(["हिन्दी the\u0301 İzmir"])
+    assert sorted(store.tokens) == sorted(["हिन्दी", "thé", "izmir"])

@@ -1,0 +1,112 @@
+"""Words of a text: letters stay with their marks, and every spelling of them is composed.
+
+A letter may be written with marks: vowel signs of Indic scripts, points of Hebrew and Arabic,
+accents. Joiners (U+200C, U+200D) shape letters inside a word. A word pattern of Python stops at
+all of these.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+_JOINERS = "\u200c\u200d"
+_WITHOUT_JOINERS = str.maketrans("", "", _JOINERS)
+_MARKS_OF_EMOJI = "\u20e3\ufe0e\ufe0f"
+_PAGES_WITH_MARKS = range(0x300, 0x20000)
+_DOTTED_I = "i\u0307"
+"""What ``str.lower`` makes of the Turkish capital I with a dot."""
+
+_WORD = re.compile(r"\w+")
+_TOKEN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+_FAR = re.compile("[\U00010000-\U0010ffff]")
+
+
+def composed(text: str) -> str:
+    """Return a text in Unicode normal form NFC, in which equal letters are equal characters."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def lowered(text: str) -> str:
+    """Return a text in lower case and composed; the dotted Turkish I becomes a plain i.
+
+    Examples
+    --------
+    >>> lowered("\u0130zmir")
+    'izmir'
+    """
+    if text.isascii():
+        return text.lower()
+    return composed(text.lower().replace(_DOTTED_I, "i"))
+
+
+def without_joiners(text: str) -> str:
+    """Return a text without the characters that only tell how letters join."""
+    return text if text.isascii() else text.translate(_WITHOUT_JOINERS)
+
+
+def words_of(text: str) -> list[str]:
+    """Split a text into composed words, without punctuation.
+
+    Examples
+    --------
+    >>> words_of("I can't: हिन्दी")
+    ['I', 'can', 't', 'हिन्दी']
+    """
+    return _split(text, _WORD, 0)
+
+
+def tokens_of(text: str) -> list[str]:
+    """Split a text into composed words, with their apostrophes, and punctuation marks.
+
+    Examples
+    --------
+    >>> tokens_of("I can't, sorry!")
+    ['I', "can't", ',', 'sorry', '!']
+    """
+    return _split(text, _TOKEN, 1)
+
+
+def tokens_cut_at_marks(text: str) -> list[str]:
+    """Split a text as nlptl did when letters lost their marks, for models of that time."""
+    return _TOKEN.findall(text)
+
+
+def rows_by_spelling(words: Iterable[str]) -> dict[str, int]:
+    """Return the place of each word, under its own and its composed spelling.
+
+    A word that is spelled so itself comes before one that is only composed to it.
+    """
+    rows = {word: row for row, word in enumerate(words)}
+    if not unicodedata.is_normalized("NFC", "\n".join(rows)):
+        for word, row in list(rows.items()):
+            rows.setdefault(composed(word), row)
+    return rows
+
+
+def _split(text: str, plain: re.Pattern[str], place: int) -> list[str]:
+    """Find all matches of a pattern, or of its like for letters with marks in other texts."""
+    if text.isascii():
+        return plain.findall(text)
+    text = unicodedata.normalize("NFC", text)
+    return _patterns()[place + 2 if _FAR.search(text) else place].findall(text)
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> list[re.Pattern[str]]:
+    """Compile what matches words and tokens: first of texts up to U+FFFF, then of any.
+
+    The set of marks beyond U+FFFF is searched range by range, so most texts are spared it.
+    """
+    marks = [c for c in map(chr, _PAGES_WITH_MARKS) if unicodedata.category(c)[0] == "M"]
+    near = _JOINERS + "".join(c for c in marks if c <= "\uffff" and c not in _MARKS_OF_EMOJI)
+    far = "".join(c for c in marks if c > "\uffff")
+    word = rf"\w[\w{near}]*"
+    any_word = rf"{word}(?:(?={_FAR.pattern})[{far}][\w{near}]*)*"
+    return [
+        re.compile(pattern)
+        for letters in (word, any_word)
+        for pattern in (letters, rf"{letters}(?:['’]{letters})*|[^\w\s]")
+    ]
