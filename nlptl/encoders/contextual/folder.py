@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import ConfigError, EncoderNotFoundError, IntegrityError
+from nlptl.encoders.contextual.tables import embedded_tokens, readable_positions
 from nlptl.storage.hashing import fingerprint, sha256_once
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -29,6 +30,9 @@ _WANTED = [
     "*vocab*.txt",
     "model*.safetensors",
     "*.model",  # vocabularies of sentencepiece: data, no code
+    "*.spm",
+    "*.codes",
+    "dict.txt",
     "[0-9]_*/*.json",
     "[0-9]_*/*.safetensors",
     "adapter/*.json",
@@ -39,8 +43,8 @@ _TOKEN_POOLINGS = ("mean", "cls", "max")
 ORIGIN = "origin.json"
 """In a saved encoder, says what it was made from. It is no part of what the encoder does."""
 
-_OFFSET_POSITIONS = {"camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl", "xmod"}
-"""Families that count positions from the padding token on, and have so many fewer."""
+_SHORTENING = ("downsampling_rate", "block_sizes")
+"""Settings of families that pool neighbouring tokens between layers."""
 
 _LONGEST = 100_000
 """A stated maximum length above this means that none was stated."""
@@ -178,6 +182,11 @@ class EncoderFolder:
         return found[0]
 
     @property
+    def lowers_by_hand(self) -> bool:
+        """Whether texts are set in lower case before the tokenizer, which cannot do it."""
+        return False
+
+    @property
     def adapter(self) -> Path | None:
         """The folder of an adapter that belongs to the weights, where there is one."""
         folder = self.path / "adapter"
@@ -185,7 +194,7 @@ class EncoderFolder:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """The fast tokenizer.
+        """The tokenizer.
 
         Raises
         ------
@@ -204,11 +213,39 @@ class EncoderFolder:
     @cached_property
     def window(self) -> int:
         """Tokens the encoder reads at once, special tokens included."""
-        places = getattr(self.config, "max_position_embeddings", None)
-        if places and self.config.model_type in _OFFSET_POSITIONS:
-            places -= (self.config.pad_token_id or 0) + 1
-        stated = (self.max_length, self.tokenizer.model_max_length, places)
-        return min((int(n) for n in stated if n and 0 < n < _LONGEST), default=512)
+        lengths = (self.max_length, self.tokenizer.model_max_length)
+        stated = min((int(n) for n in lengths if n and 0 < n < _LONGEST), default=None)
+        places = readable_positions(self.config, stated)
+        return min((n for n in (stated, places) if n is not None), default=512)
+
+    @property
+    def shortens_texts(self) -> bool:
+        """Whether some layers have fewer vectors than a text has tokens."""
+        return any(hasattr(self.config, name) for name in _SHORTENING)
+
+    @cached_property
+    def n_embedded(self) -> int | None:
+        """Number of tokens with a vector, where the tokenizer has more; None where all have one."""
+        stated = getattr(self.config.get_text_config(), "vocab_size", None)
+        if not isinstance(stated, int) or len(self.tokenizer) <= stated:
+            return None
+        return embedded_tokens(self.config)
+
+    @property
+    def fast_tokenizer(self) -> Any:
+        """The tokenizer, where it is one that ``tokenizer.json`` describes.
+
+        Raises
+        ------
+        ConfigError
+            If it is a slow one.
+        """
+        if self.tokenizer.is_fast:
+            return self.tokenizer
+        raise ConfigError(
+            f"A fast tokenizer is needed here, which tokenizer.json describes. {self.name!r} has "
+            f"the slow {type(self.tokenizer).__name__}. Choose an encoder with a fast one."
+        )
 
     def _modules(self, kind: str) -> list[Path]:
         modules = _read_json(self.path / "modules.json")

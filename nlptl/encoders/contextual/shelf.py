@@ -14,6 +14,7 @@ from nlptl.base.chance import torch_seed
 from nlptl.base.errors import EncoderNotFoundError
 from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.folder import EncoderFolder
+from nlptl.encoders.contextual.padding import padding_id
 
 _SHELF: OrderedDict[tuple[str, str, str, bool], LoadedEncoder] = OrderedDict()
 _LOCK = RLock()
@@ -157,9 +158,14 @@ def read_encoder(
     import torch
     import transformers
 
+    if stock and folder.config.is_encoder_decoder:
+        raise EncoderNotFoundError(
+            f"Pooling(tokens='stock') is for encoders and decoders, and {folder.name!r} is an "
+            "encoder-decoder, of which nlptl uses the encoder only. Choose another pooling."
+        )
     kind = transformers.AutoModelForSequenceClassification if stock else transformers.AutoModel
     stated = {n: getattr(folder.config, n) for n in _DROPOUT if hasattr(folder.config, n)}
-    with _quiet(), torch_seed(0):
+    with quiet_transformers(), torch_seed(0):
         try:
             model, told = kind.from_pretrained(
                 str(folder.path),
@@ -177,15 +183,41 @@ def read_encoder(
             ) from problem
     for name, value in stated.items():
         setattr(model.config, name, value)  # what is saved says what it said
-    if model.config.is_encoder_decoder:
-        model = model.get_encoder()
+    check_language(folder)
     if stock:
+        model.config.pad_token_id = padding_id(folder, stock=True)
         model = _without_classifier(model, told["missing_keys"])
+    elif model.config.is_encoder_decoder:
+        model = encoder_half(model)
     if adapted and folder.adapter is not None:
         model = Adapter.load(folder.adapter).merged_into(model)
     return LoadedEncoder(
         folder, model.eval().to(device), dtype, device, _dense_layer(folder, device)
     )
+
+
+def check_language(folder: EncoderFolder) -> None:
+    """Check that an encoder with layers per language has one that texts are read in.
+
+    Raises
+    ------
+    EncoderNotFoundError
+        If its configuration leaves the language open.
+    """
+    languages = getattr(folder.config, "languages", None)
+    if languages and getattr(folder.config, "default_language", languages[0]) is None:
+        raise EncoderNotFoundError(
+            f"Encoder {folder.name!r} has layers per language, and its configuration names none. "
+            f'Set "default_language" in its config.json to one of {", ".join(map(str, languages))}.'
+        )
+
+
+def encoder_half(model: Any) -> Any:
+    """Return the encoder of an encoder-decoder of transformers."""
+    half = model.get_encoder()
+    if not hasattr(half, "config"):
+        half.config = model.config
+    return half
 
 
 def classifier_name(model: Any) -> str:
@@ -258,7 +290,7 @@ def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Keep transformers from printing load reports; its settings are given back after."""
     from transformers.utils import logging
 
