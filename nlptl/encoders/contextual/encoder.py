@@ -348,7 +348,10 @@ class TransformerEncoder(Spec):
 
     def _settings(self, folder: EncoderFolder, pooling: Pooling) -> dict[str, Any]:
         parts = pooling.get_params() | {"layers": list(pooling.layers), "dimension": None}
+        # Earlier releases ignored these settings, and kept vectors under the same key.
+        read = {"sentence settings": 2} if folder.lower_case or folder.layers_after_pooling else {}
         return {
+            **read,
             "arithmetic": _ARITHMETIC,
             "weights": folder.fingerprint,
             "pooling": parts,
@@ -381,7 +384,4 @@ class TransformerEncoder(Spec):
         return self.pooling
 
     def _width(self, folder: EncoderFolder) -> int:
-        if folder.dense is None or self.chosen_pooling.layers != (-1,):
-            return folder.hidden_size
-        described = json.loads((folder.dense / "config.json").read_text(encoding="utf-8"))
-        return int(described["out_features"])
+        return folder.width if self.chosen_pooling.layers == (-1,) else folder.hidden_size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,6 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import ConfigError, EncoderNotFoundError, IntegrityError
+from nlptl.encoders.contextual.sentence_settings import (
+    Module,
+    check_settings,
+    default_prompt,
+    read_json,
+    read_modules,
+    set_lower_case,
+    token_pooling,
+    transformer_settings,
+)
 from nlptl.encoders.contextual.tables import embedded_tokens, readable_positions
 from nlptl.storage.hashing import fingerprint, sha256_once
 
@@ -91,7 +100,7 @@ class EncoderFolder:
     @cached_property
     def origin(self) -> str | None:
         """The Hub name of what it is, or was made from; None where it came from a folder."""
-        told = _read_json(self.path / ORIGIN).get("name")
+        told = read_json(self.path / ORIGIN).get("name")
         if told:
             return str(told)
         return None if Path(self.name).expanduser().is_dir() else self.name
@@ -119,72 +128,71 @@ class EncoderFolder:
         return int(self.config.num_hidden_layers)
 
     @cached_property
-    def tokens(self) -> str:
-        """Token pooling that the folder asks for: mean where it says nothing."""
-        stated = self._json_of("Pooling", "config.json")
-        named = stated.get("pooling_mode")
-        asked = [named] if isinstance(named, str) else list(named or [])
-        asked += [
-            mode.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
-            for mode, wanted in stated.items()
-            if mode.startswith("pooling_mode_") and wanted is True
-        ]
-        if not asked:
-            return "mean"
-        if len(asked) > 1 or asked[0] not in _TOKEN_POOLINGS:
-            raise ConfigError(
-                f"Encoder {self.name!r} asks for the pooling {' with '.join(asked)}, which is not "
-                f"known here. Choose one of {', '.join(_TOKEN_POOLINGS)}: "
-                "TransformerEncoder(name, pooling=Pooling(tokens=...))."
-            )
-        return str(asked[0])
-
-    @cached_property
-    def made_for_sentences(self) -> bool:
-        """Whether the folder says how a vector of a text is made: a sentence encoder."""
-        return bool(self._modules("Pooling"))
-
-    @cached_property
-    def normalize(self) -> bool:
-        """Whether the folder asks for vectors of length 1."""
-        return bool(self._modules("Normalize"))
-
-    @cached_property
-    def max_length(self) -> int | None:
-        """Tokens at once that the folder states, special tokens included."""
-        stated = _read_json(self.path / "sentence_bert_config.json").get("max_seq_length")
-        return int(stated) if stated else None
-
-    @cached_property
-    def prompt(self) -> str:
-        """What the folder wants before each text; empty for most encoders."""
-        stated = _read_json(self.path / "config_sentence_transformers.json")
-        prompts = stated.get("prompts") or {}
-        return str(prompts.get(stated.get("default_prompt_name")) or "")
-
-    @cached_property
-    def dense(self) -> Path | None:
-        """The folder of a further linear layer after pooling, where there is one.
+    def sentence_modules(self) -> list[Module]:
+        """The steps from a text to its vector that the folder states; none in most folders.
 
         Raises
         ------
         EncoderNotFoundError
-            If there are several, or its weights are not in safetensors.
+            If there is a step or a setting that is not read; it is named.
         """
-        found = self._modules("Dense")
-        if not found:
-            return None
-        if len(found) > 1 or not (found[0] / "model.safetensors").is_file():
-            raise EncoderNotFoundError(
-                f"{self.name!r} has {len(found)} linear layers after pooling; one is known here, "
-                "with its weights in model.safetensors."
-            )
-        return found[0]
+        modules = read_modules(self.path, self.name)
+        check_settings(self.path, modules, self.name)
+        return modules
+
+    @cached_property
+    def tokens(self) -> str:
+        """Token pooling that the folder asks for: mean where it says nothing."""
+        return token_pooling(self.sentence_modules, self.name, _TOKEN_POOLINGS, self.prompt)
+
+    @property
+    def made_for_sentences(self) -> bool:
+        """Whether the folder says how a vector of a text is made: a sentence encoder."""
+        return any(module.kind == "Pooling" for module in self.sentence_modules)
+
+    @property
+    def normalize(self) -> bool:
+        """Whether the folder asks for vectors of length 1."""
+        return bool(self._after_pooling) and self._after_pooling[-1].kind == "Normalize"
+
+    @property
+    def layers_after_pooling(self) -> list[Module]:
+        """Layers between pooling and the vector; a normalisation at the end is not one."""
+        return self._after_pooling[: len(self._after_pooling) - self.normalize]
+
+    @property
+    def _after_pooling(self) -> list[Module]:
+        others = ("Transformer", "Pooling", "Dropout")
+        return [module for module in self.sentence_modules if module.kind not in others]
+
+    @cached_property
+    def width(self) -> int:
+        """Numbers of the vector of a text, after all layers."""
+        wide = [module for module in self.layers_after_pooling if module.kind == "Dense"]
+        if not wide:
+            return self.hidden_size
+        return int(read_json(wide[-1].folder / "config.json")["out_features"])
+
+    @cached_property
+    def max_length(self) -> int | None:
+        """Tokens at once that the folder states, special tokens included."""
+        stated = transformer_settings(self.path).get("max_seq_length")
+        return int(stated) if stated else None
+
+    @cached_property
+    def lower_case(self) -> bool:
+        """Whether the folder asks for texts in lower case."""
+        return bool(transformer_settings(self.path).get("do_lower_case"))
 
     @property
     def lowers_by_hand(self) -> bool:
         """Whether texts are set in lower case before the tokenizer, which cannot do it."""
-        return False
+        return self.lower_case and not self.tokenizer.is_fast
+
+    @cached_property
+    def prompt(self) -> str:
+        """What the folder wants before each text; empty for most encoders."""
+        return default_prompt(self.path, self.name)
 
     @property
     def adapter(self) -> Path | None:
@@ -204,11 +212,14 @@ class EncoderFolder:
         from transformers import AutoTokenizer
 
         try:
-            return AutoTokenizer.from_pretrained(str(self.path), local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(str(self.path), local_files_only=True)
         except (OSError, ValueError, KeyError, ImportError) as problem:
             raise EncoderNotFoundError(
                 f"{self.name!r} has no usable tokenizer: {_first_line(problem)}"
             ) from problem
+        if self.lower_case and tokenizer.is_fast:
+            set_lower_case(tokenizer)
+        return tokenizer
 
     @cached_property
     def window(self) -> int:
@@ -246,18 +257,6 @@ class EncoderFolder:
             f"A fast tokenizer is needed here, which tokenizer.json describes. {self.name!r} has "
             f"the slow {type(self.tokenizer).__name__}. Choose an encoder with a fast one."
         )
-
-    def _modules(self, kind: str) -> list[Path]:
-        modules = _read_json(self.path / "modules.json")
-        return [
-            self.path / str(module.get("path", ""))
-            for module in (modules if isinstance(modules, list) else [])
-            if str(module.get("type", "")).rpartition(".")[2] == kind
-        ]
-
-    def _json_of(self, kind: str, file: str) -> Any:
-        found = self._modules(kind)
-        return _read_json(found[0] / file) if found else {}
 
 
 def find_encoder(name: str | Path | None, *, revision: str | None = None) -> EncoderFolder:
@@ -383,12 +382,6 @@ def _with_config(folder: EncoderFolder) -> EncoderFolder:
             f"Folder {folder.name!r} has no config.json: it holds no transformers model."
         )
     return folder
-
-
-def _read_json(path: Path) -> Any:
-    if not path.is_file():
-        return {}
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _first_line(problem: object) -> str:

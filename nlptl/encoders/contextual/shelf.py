@@ -35,7 +35,7 @@ class LoadedEncoder:
     dtype, device : str
         How and where its weights are held.
     dense : torch.nn.Module or None
-        A further layer after pooling, where the folder has one.
+        Layers after pooling, where the folder has some.
     adapter : Adapter or None
         What was learnt beside the weights of the folder, where that is stored by itself; the
         model has it in its weights already.
@@ -192,7 +192,7 @@ def read_encoder(
     if adapted and folder.adapter is not None:
         model = Adapter.load(folder.adapter).merged_into(model)
     return LoadedEncoder(
-        folder, model.eval().to(device), dtype, device, _dense_layer(folder, device)
+        folder, model.eval().to(device), dtype, device, _after_pooling(folder, device)
     )
 
 
@@ -258,23 +258,12 @@ def _without_classifier(model: Any, missing: Iterable[str]) -> Any:
     return model
 
 
-def _dense_layer(folder: EncoderFolder, device: str) -> Any:
-    if folder.dense is None:
+def _after_pooling(folder: EncoderFolder, device: str) -> Any:
+    if not folder.layers_after_pooling:
         return None
-    import json
+    from nlptl.encoders.contextual.sentence_layers import read_layers
 
-    import torch
-    from safetensors.torch import load_file
-
-    described = json.loads((folder.dense / "config.json").read_text(encoding="utf-8"))
-    linear = torch.nn.Linear(
-        described["in_features"], described["out_features"], bias=described.get("bias", True)
-    )
-    weights = load_file(folder.dense / "model.safetensors")
-    linear.load_state_dict({name.removeprefix("linear."): w for name, w in weights.items()})
-    activation = str(described.get("activation_function", "Tanh")).rpartition(".")[2]
-    layers = torch.nn.Sequential(linear, getattr(torch.nn, activation)())
-    return layers.eval().to(device)
+    return read_layers(folder.layers_after_pooling, folder.name).to(device)
 
 
 def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:

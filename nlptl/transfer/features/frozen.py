@@ -104,7 +104,7 @@ class Frozen(Spec):
         if self.layers == "top" or not isinstance(encoder, TransformerEncoder):
             return encoder
         folder = encoder.folder
-        if encoder.pooling is not None or folder.dense is not None or folder.shortens_texts:
+        if encoder.pooling is not None or folder.layers_after_pooling or folder.shortens_texts:
             return encoder
         depth = folder.n_layers
         layers = np.unique(np.linspace(max(depth // 3, 1), depth, _SEVERAL).round().astype(int))
