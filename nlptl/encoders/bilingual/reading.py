@@ -42,7 +42,7 @@ class Reading:
 
 def reading_of(encoder: TransformerEncoder, texts: Sequence[str]) -> Reading:
     """Look at what the tokenizer of an encoder leaves of texts, at least one."""
-    tokenizer = encoder.folder.tokenizer
+    tokenizer = encoder.folder.fast_tokenizer
     words = [word for text in texts for word in text.split()]
     ids = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
     tokens: AnyArray = np.array([token for own in ids for token in own])

@@ -143,7 +143,7 @@ class Pieces:
         ConfigError
             If they are made of other parts: pieces cannot be put beside those then.
         """
-        described = json.loads(encoder.folder.tokenizer.backend_tokenizer.to_str())
+        described = json.loads(encoder.folder.fast_tokenizer.backend_tokenizer.to_str())
         kind = described["model"]["type"]
         if kind not in _EXTENDED:
             raise ConfigError(

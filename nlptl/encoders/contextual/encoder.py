@@ -20,6 +20,7 @@ from nlptl.base.specs import Spec, pipeline_step
 from nlptl.data.rows import Text
 from nlptl.encoders.cache import as_cache, encode_through
 from nlptl.encoders.contextual.folder import ORIGIN, EncoderFolder, find_encoder
+from nlptl.encoders.contextual.padding import padding_id
 from nlptl.encoders.contextual.pooling import (
     TOKEN_POOLINGS,
     Pooling,
@@ -27,6 +28,7 @@ from nlptl.encoders.contextual.pooling import (
     join_windows,
     strongest_directions,
 )
+from nlptl.encoders.contextual.writing import write_model
 from nlptl.storage.tensors import load_arrays, save_arrays
 
 if TYPE_CHECKING:
@@ -230,7 +232,7 @@ class TransformerEncoder(Spec):
         if own is not None and own.adapter is not None and beside:
             own.adapter.save(folder / "adapter")
         elif own is not None:
-            own.model.save_pretrained(folder)
+            write_model(own.model, self.folder, folder)
 
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
@@ -250,20 +252,49 @@ class TransformerEncoder(Spec):
         )
 
     def windows(self, texts: Sequence[Text]) -> Windows:
-        """Tokenize texts as they are read: in windows, cut, or pairs of them together."""
-        from nlptl.encoders.contextual.windows import cut_pairs, cut_windows
+        """Tokenize texts as they are read: in windows, cut, or pairs of them together.
+
+        Raises
+        ------
+        EncoderNotFoundError
+            If the tokenizer makes a token that the encoder has no vector for.
+        """
+        from nlptl.encoders.contextual.windows import check_tokens
 
         folder = self.folder
-        prompt = folder.prompt
-        if len(texts) and not isinstance(texts[0], str):
-            pairs = [(prompt + pair[0], pair[1]) for pair in texts]
-            found = cut_pairs(folder.tokenizer, pairs, window=self.window)
-            # Many encoders have one kind of token only, whatever their tokenizer says.
-            told = getattr(folder.config, "type_vocab_size", 0) > 1
-            return found if told else replace(found, kinds=None)
+        paired = len(texts) > 0 and not isinstance(texts[0], str)
+        windows = self._pairs(texts) if paired else self._singles(texts)
+        if folder.n_embedded is not None:
+            check_tokens(windows.ids, folder.n_embedded, folder.name)
+        return windows
+
+    def _pairs(self, texts: Sequence[Text]) -> Windows:
+        from nlptl.encoders.contextual.windows import cut_pairs
+
+        folder = self.folder
+        pairs = [(folder.prompt + first, second) for first, second in texts]
+        if folder.lowers_by_hand:
+            pairs = [(first.lower(), second.lower()) for first, second in pairs]
+        cut = cut_pairs(folder.tokenizer, pairs, window=self.window)
+        # Many encoders have one kind of token only, whatever their tokenizer says.
+        several = getattr(folder.config, "type_vocab_size", 0) > 1
+        return cut if several else replace(cut, kinds=None)
+
+    def _singles(self, texts: Sequence[Text]) -> Windows:
+        from nlptl.encoders.contextual.windows import cut_windows
+
+        folder = self.folder
         overlap = self.window // 4 if self.long_texts == "windows" else None
+        prompt = folder.prompt
         single = [prompt + str(text) for text in texts]
+        if folder.lowers_by_hand:
+            single = [text.lower() for text in single]
         return cut_windows(folder.tokenizer, single, window=self.window, overlap=overlap)
+
+    @property
+    def padding(self) -> int:
+        """Id of the token that fills the shorter rows of a batch."""
+        return padding_id(self.folder, stock=self.chosen_pooling.tokens == "stock")
 
     def _unreduced(self, texts: Sequence[Text]) -> FloatArray:
         folder, pooling = self.folder, self.chosen_pooling
@@ -317,7 +348,10 @@ class TransformerEncoder(Spec):
 
     def _settings(self, folder: EncoderFolder, pooling: Pooling) -> dict[str, Any]:
         parts = pooling.get_params() | {"layers": list(pooling.layers), "dimension": None}
+        # Earlier releases ignored these settings, and kept vectors under the same key.
+        read = {"sentence settings": 2} if folder.lower_case or folder.layers_after_pooling else {}
         return {
+            **read,
             "arithmetic": _ARITHMETIC,
             "weights": folder.fingerprint,
             "pooling": parts,
@@ -350,7 +384,4 @@ class TransformerEncoder(Spec):
         return self.pooling
 
     def _width(self, folder: EncoderFolder) -> int:
-        if folder.dense is None or self.chosen_pooling.layers != (-1,):
-            return folder.hidden_size
-        described = json.loads((folder.dense / "config.json").read_text(encoding="utf-8"))
-        return int(described["out_features"])
+        return folder.width if self.chosen_pooling.layers == (-1,) else folder.hidden_size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,6 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import ConfigError, EncoderNotFoundError, IntegrityError
+from nlptl.encoders.contextual.sentence_settings import (
+    Module,
+    check_settings,
+    default_prompt,
+    read_json,
+    read_modules,
+    set_lower_case,
+    token_pooling,
+    transformer_settings,
+)
+from nlptl.encoders.contextual.tables import embedded_tokens, readable_positions
 from nlptl.storage.hashing import fingerprint, sha256_once
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -29,6 +39,9 @@ _WANTED = [
     "*vocab*.txt",
     "model*.safetensors",
     "*.model",  # vocabularies of sentencepiece: data, no code
+    "*.spm",
+    "*.codes",
+    "dict.txt",
     "[0-9]_*/*.json",
     "[0-9]_*/*.safetensors",
     "adapter/*.json",
@@ -39,8 +52,8 @@ _TOKEN_POOLINGS = ("mean", "cls", "max")
 ORIGIN = "origin.json"
 """In a saved encoder, says what it was made from. It is no part of what the encoder does."""
 
-_OFFSET_POSITIONS = {"camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl", "xmod"}
-"""Families that count positions from the padding token on, and have so many fewer."""
+_SHORTENING = ("downsampling_rate", "block_sizes")
+"""Settings of families that pool neighbouring tokens between layers."""
 
 _LONGEST = 100_000
 """A stated maximum length above this means that none was stated."""
@@ -87,7 +100,7 @@ class EncoderFolder:
     @cached_property
     def origin(self) -> str | None:
         """The Hub name of what it is, or was made from; None where it came from a folder."""
-        told = _read_json(self.path / ORIGIN).get("name")
+        told = read_json(self.path / ORIGIN).get("name")
         if told:
             return str(told)
         return None if Path(self.name).expanduser().is_dir() else self.name
@@ -115,67 +128,71 @@ class EncoderFolder:
         return int(self.config.num_hidden_layers)
 
     @cached_property
-    def tokens(self) -> str:
-        """Token pooling that the folder asks for: mean where it says nothing."""
-        stated = self._json_of("Pooling", "config.json")
-        named = stated.get("pooling_mode")
-        asked = [named] if isinstance(named, str) else list(named or [])
-        asked += [
-            mode.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
-            for mode, wanted in stated.items()
-            if mode.startswith("pooling_mode_") and wanted is True
-        ]
-        if not asked:
-            return "mean"
-        if len(asked) > 1 or asked[0] not in _TOKEN_POOLINGS:
-            raise ConfigError(
-                f"Encoder {self.name!r} asks for the pooling {' with '.join(asked)}, which is not "
-                f"known here. Choose one of {', '.join(_TOKEN_POOLINGS)}: "
-                "TransformerEncoder(name, pooling=Pooling(tokens=...))."
-            )
-        return str(asked[0])
-
-    @cached_property
-    def made_for_sentences(self) -> bool:
-        """Whether the folder says how a vector of a text is made: a sentence encoder."""
-        return bool(self._modules("Pooling"))
-
-    @cached_property
-    def normalize(self) -> bool:
-        """Whether the folder asks for vectors of length 1."""
-        return bool(self._modules("Normalize"))
-
-    @cached_property
-    def max_length(self) -> int | None:
-        """Tokens at once that the folder states, special tokens included."""
-        stated = _read_json(self.path / "sentence_bert_config.json").get("max_seq_length")
-        return int(stated) if stated else None
-
-    @cached_property
-    def prompt(self) -> str:
-        """What the folder wants before each text; empty for most encoders."""
-        stated = _read_json(self.path / "config_sentence_transformers.json")
-        prompts = stated.get("prompts") or {}
-        return str(prompts.get(stated.get("default_prompt_name")) or "")
-
-    @cached_property
-    def dense(self) -> Path | None:
-        """The folder of a further linear layer after pooling, where there is one.
+    def sentence_modules(self) -> list[Module]:
+        """The steps from a text to its vector that the folder states; none in most folders.
 
         Raises
         ------
         EncoderNotFoundError
-            If there are several, or its weights are not in safetensors.
+            If there is a step or a setting that is not read; it is named.
         """
-        found = self._modules("Dense")
-        if not found:
-            return None
-        if len(found) > 1 or not (found[0] / "model.safetensors").is_file():
-            raise EncoderNotFoundError(
-                f"{self.name!r} has {len(found)} linear layers after pooling; one is known here, "
-                "with its weights in model.safetensors."
-            )
-        return found[0]
+        modules = read_modules(self.path, self.name)
+        check_settings(self.path, modules, self.name)
+        return modules
+
+    @cached_property
+    def tokens(self) -> str:
+        """Token pooling that the folder asks for: mean where it says nothing."""
+        return token_pooling(self.sentence_modules, self.name, _TOKEN_POOLINGS, self.prompt)
+
+    @property
+    def made_for_sentences(self) -> bool:
+        """Whether the folder says how a vector of a text is made: a sentence encoder."""
+        return any(module.kind == "Pooling" for module in self.sentence_modules)
+
+    @property
+    def normalize(self) -> bool:
+        """Whether the folder asks for vectors of length 1."""
+        return bool(self._after_pooling) and self._after_pooling[-1].kind == "Normalize"
+
+    @property
+    def layers_after_pooling(self) -> list[Module]:
+        """Layers between pooling and the vector; a normalisation at the end is not one."""
+        return self._after_pooling[: len(self._after_pooling) - self.normalize]
+
+    @property
+    def _after_pooling(self) -> list[Module]:
+        others = ("Transformer", "Pooling", "Dropout")
+        return [module for module in self.sentence_modules if module.kind not in others]
+
+    @cached_property
+    def width(self) -> int:
+        """Numbers of the vector of a text, after all layers."""
+        wide = [module for module in self.layers_after_pooling if module.kind == "Dense"]
+        if not wide:
+            return self.hidden_size
+        return int(read_json(wide[-1].folder / "config.json")["out_features"])
+
+    @cached_property
+    def max_length(self) -> int | None:
+        """Tokens at once that the folder states, special tokens included."""
+        stated = transformer_settings(self.path).get("max_seq_length")
+        return int(stated) if stated else None
+
+    @cached_property
+    def lower_case(self) -> bool:
+        """Whether the folder asks for texts in lower case."""
+        return bool(transformer_settings(self.path).get("do_lower_case"))
+
+    @property
+    def lowers_by_hand(self) -> bool:
+        """Whether texts are set in lower case before the tokenizer, which cannot do it."""
+        return self.lower_case and not self.tokenizer.is_fast
+
+    @cached_property
+    def prompt(self) -> str:
+        """What the folder wants before each text; empty for most encoders."""
+        return default_prompt(self.path, self.name)
 
     @property
     def adapter(self) -> Path | None:
@@ -185,7 +202,7 @@ class EncoderFolder:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """The fast tokenizer.
+        """The tokenizer.
 
         Raises
         ------
@@ -195,32 +212,51 @@ class EncoderFolder:
         from transformers import AutoTokenizer
 
         try:
-            return AutoTokenizer.from_pretrained(str(self.path), local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(str(self.path), local_files_only=True)
         except (OSError, ValueError, KeyError, ImportError) as problem:
             raise EncoderNotFoundError(
                 f"{self.name!r} has no usable tokenizer: {_first_line(problem)}"
             ) from problem
+        if self.lower_case and tokenizer.is_fast:
+            set_lower_case(tokenizer)
+        return tokenizer
 
     @cached_property
     def window(self) -> int:
         """Tokens the encoder reads at once, special tokens included."""
-        places = getattr(self.config, "max_position_embeddings", None)
-        if places and self.config.model_type in _OFFSET_POSITIONS:
-            places -= (self.config.pad_token_id or 0) + 1
-        stated = (self.max_length, self.tokenizer.model_max_length, places)
-        return min((int(n) for n in stated if n and 0 < n < _LONGEST), default=512)
+        lengths = (self.max_length, self.tokenizer.model_max_length)
+        stated = min((int(n) for n in lengths if n and 0 < n < _LONGEST), default=None)
+        places = readable_positions(self.config, stated)
+        return min((n for n in (stated, places) if n is not None), default=512)
 
-    def _modules(self, kind: str) -> list[Path]:
-        modules = _read_json(self.path / "modules.json")
-        return [
-            self.path / str(module.get("path", ""))
-            for module in (modules if isinstance(modules, list) else [])
-            if str(module.get("type", "")).rpartition(".")[2] == kind
-        ]
+    @property
+    def shortens_texts(self) -> bool:
+        """Whether some layers have fewer vectors than a text has tokens."""
+        return any(hasattr(self.config, name) for name in _SHORTENING)
 
-    def _json_of(self, kind: str, file: str) -> Any:
-        found = self._modules(kind)
-        return _read_json(found[0] / file) if found else {}
+    @cached_property
+    def n_embedded(self) -> int | None:
+        """Number of tokens with a vector, where the tokenizer has more; None where all have one."""
+        stated = getattr(self.config.get_text_config(), "vocab_size", None)
+        if not isinstance(stated, int) or len(self.tokenizer) <= stated:
+            return None
+        return embedded_tokens(self.config)
+
+    @property
+    def fast_tokenizer(self) -> Any:
+        """The tokenizer, where it is one that ``tokenizer.json`` describes.
+
+        Raises
+        ------
+        ConfigError
+            If it is a slow one.
+        """
+        if self.tokenizer.is_fast:
+            return self.tokenizer
+        raise ConfigError(
+            f"A fast tokenizer is needed here, which tokenizer.json describes. {self.name!r} has "
+            f"the slow {type(self.tokenizer).__name__}. Choose an encoder with a fast one."
+        )
 
 
 def find_encoder(name: str | Path | None, *, revision: str | None = None) -> EncoderFolder:
@@ -346,12 +382,6 @@ def _with_config(folder: EncoderFolder) -> EncoderFolder:
             f"Folder {folder.name!r} has no config.json: it holds no transformers model."
         )
     return folder
-
-
-def _read_json(path: Path) -> Any:
-    if not path.is_file():
-        return {}
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _first_line(problem: object) -> str:

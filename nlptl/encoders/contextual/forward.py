@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.base.errors import ConfigError, EncoderNotFoundError
 from nlptl.data.batches import by_length
+from nlptl.encoders.contextual.padding import padding_id
 from nlptl.encoders.contextual.pooling import mean_over_tokens, stock_vector
 from nlptl.encoders.contextual.shelf import LoadedEncoder
-from nlptl.encoders.contextual.windows import Windows
+from nlptl.encoders.contextual.windows import Windows, check_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +52,7 @@ def pooled_states(
     """
     import torch
 
-    padding = loaded.tokenizer.pad_token_id or 0
+    padding = padding_id(loaded.folder, stock=pool is stock_vector)
     on_processor = TOKENS_ON_PROCESSOR.get(loaded.dtype, 1024)
     budget = on_processor if loaded.device == "cpu" else _ON_ACCELERATOR
     pooled: FloatArray | None = None
@@ -74,6 +76,8 @@ def hidden_means(
     ids = [list(window) for window in windows]
     sizes = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
     whole = Windows(ids, np.arange(len(ids)), sizes)
+    if loaded.folder.n_embedded is not None:
+        check_tokens(ids, loaded.folder.n_embedded, loaded.folder.name)
     return pooled_states(loaded, whole, layers=layers, pool=mean_over_tokens)
 
 
@@ -113,14 +117,57 @@ def layer_vectors(
     only_last = all(layer in (-1, deepest) for layer in layers)
     # Without padding attention needs no mask, and runs faster.
     given = inputs if not bool(mask.all()) else {**inputs, "attention_mask": None}
+    outputs = _outputs(model, given, states=not (only_last or pool is stock_vector))
     if pool is stock_vector:
-        return pool(model(**given).logits, mask).unsqueeze(1)
-    outputs = model(**given, output_hidden_states=not only_last)
+        return pool(outputs.logits, mask).unsqueeze(1)
     if only_last:
         last = pool(outputs.last_hidden_state, mask)
         return torch.stack([last] * len(layers), dim=1)
-    states = outputs.hidden_states
-    return torch.stack([pool(states[layer], mask) for layer in layers], dim=1)
+    states = [outputs.hidden_states[layer] for layer in layers]
+    _check_sizes(model, states, mask)
+    return torch.stack([pool(layer, mask) for layer in states], dim=1)
+
+
+def _outputs(model: Any, given: dict[str, Any], *, states: bool) -> Any:
+    """Run a model; errors of its family become one that a user understands.
+
+    Raises
+    ------
+    EncoderNotFoundError
+        If the model cannot read the tokens.
+    """
+    import torch
+
+    wanted = {"output_hidden_states": True} if states else {}
+    try:
+        return model(**given, **wanted)
+    except torch.OutOfMemoryError:
+        raise
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as problem:
+        rows, tokens = given["input_ids"].shape
+        reason = str(problem).strip().split("\n", 1)[0][:200]
+        raise EncoderNotFoundError(
+            f"{type(model).__name__} of transformers fails on {rows} texts of up to {tokens} "
+            f"tokens ({type(problem).__name__}: {reason}). Choose a smaller max_length if they are "
+            "too long for it, add what its configuration lacks, or use another encoder."
+        ) from problem
+
+
+def _check_sizes(model: Any, states: Sequence[Tensor], mask: Tensor) -> None:
+    """Check that every layer has one vector per token.
+
+    Raises
+    ------
+    ConfigError
+        If a layer has fewer, as in families that shorten texts on the way.
+    """
+    if any(layer.shape[1] != mask.shape[1] for layer in states):
+        sizes = [int(layer.shape[1]) for layer in states]
+        raise ConfigError(
+            f"One vector per token is needed in each layer, but {type(model).__name__} has {sizes} "
+            f"vectors for {mask.shape[1]} tokens. Use its last layer: "
+            "TransformerEncoder(name, pooling=Pooling())."
+        )
 
 
 def padded(windows: Windows, rows: IntArray, *, padding: int) -> dict[str, Tensor]:

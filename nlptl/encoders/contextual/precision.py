@@ -90,8 +90,10 @@ def _agreement(folder: EncoderFolder, device: str) -> FloatArray:
 
 def _probe(loaded: Any) -> FloatArray:
     from nlptl.encoders.contextual.forward import hidden_means
+    from nlptl.encoders.contextual.windows import cut_windows
 
-    ids = [loaded.tokenizer(sentence)["input_ids"] for sentence in _PROBE]
+    folder = loaded.folder
+    ids = cut_windows(folder.tokenizer, _PROBE, window=folder.window, overlap=None).ids
     return hidden_means(loaded, ids, (-1,))[:, 0]
 
 

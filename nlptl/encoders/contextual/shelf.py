@@ -14,6 +14,7 @@ from nlptl.base.chance import sheltered, torch_seed
 from nlptl.base.errors import EncoderNotFoundError
 from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.folder import EncoderFolder
+from nlptl.encoders.contextual.padding import padding_id
 
 _SHELF: OrderedDict[tuple[str, str, str, bool], LoadedEncoder] = OrderedDict()
 _LOCK = RLock()
@@ -34,7 +35,7 @@ class LoadedEncoder:
     dtype, device : str
         How and where its weights are held.
     dense : torch.nn.Module or None
-        A further layer after pooling, where the folder has one.
+        Layers after pooling, where the folder has some.
     adapter : Adapter or None
         What was learnt beside the weights of the folder, where that is stored by itself; the
         model has it in its weights already.
@@ -163,9 +164,14 @@ def read_encoder(
     import torch
     import transformers
 
+    if stock and folder.config.is_encoder_decoder:
+        raise EncoderNotFoundError(
+            f"Pooling(tokens='stock') is for encoders and decoders, and {folder.name!r} is an "
+            "encoder-decoder, of which nlptl uses the encoder only. Choose another pooling."
+        )
     kind = transformers.AutoModelForSequenceClassification if stock else transformers.AutoModel
     stated = {n: getattr(folder.config, n) for n in _DROPOUT if hasattr(folder.config, n)}
-    with torch_seed(0), _quiet():
+    with torch_seed(0), quiet_transformers():
         try:
             model, told = kind.from_pretrained(
                 str(folder.path),
@@ -183,15 +189,41 @@ def read_encoder(
             ) from problem
     for name, value in stated.items():
         setattr(model.config, name, value)  # what is saved says what it said
-    if model.config.is_encoder_decoder:
-        model = model.get_encoder()
+    check_language(folder)
     if stock:
+        model.config.pad_token_id = padding_id(folder, stock=True)
         model = _without_classifier(model, told["missing_keys"])
+    elif model.config.is_encoder_decoder:
+        model = encoder_half(model)
     if adapted and folder.adapter is not None:
         model = Adapter.load(folder.adapter).merged_into(model)
     return LoadedEncoder(
-        folder, model.eval().to(device), dtype, device, _dense_layer(folder, device)
+        folder, model.eval().to(device), dtype, device, _after_pooling(folder, device)
     )
+
+
+def check_language(folder: EncoderFolder) -> None:
+    """Check that an encoder with layers per language has one that texts are read in.
+
+    Raises
+    ------
+    EncoderNotFoundError
+        If its configuration leaves the language open.
+    """
+    languages = getattr(folder.config, "languages", None)
+    if languages and getattr(folder.config, "default_language", languages[0]) is None:
+        raise EncoderNotFoundError(
+            f"Encoder {folder.name!r} has layers per language, and its configuration names none. "
+            f'Set "default_language" in its config.json to one of {", ".join(map(str, languages))}.'
+        )
+
+
+def encoder_half(model: Any) -> Any:
+    """Return the encoder of an encoder-decoder of transformers."""
+    half = model.get_encoder()
+    if not hasattr(half, "config"):
+        half.config = model.config
+    return half
 
 
 def classifier_name(model: Any) -> str:
@@ -232,23 +264,12 @@ def _without_classifier(model: Any, missing: Iterable[str]) -> Any:
     return model
 
 
-def _dense_layer(folder: EncoderFolder, device: str) -> Any:
-    if folder.dense is None:
+def _after_pooling(folder: EncoderFolder, device: str) -> Any:
+    if not folder.layers_after_pooling:
         return None
-    import json
+    from nlptl.encoders.contextual.sentence_layers import read_layers
 
-    import torch
-    from safetensors.torch import load_file
-
-    described = json.loads((folder.dense / "config.json").read_text(encoding="utf-8"))
-    sizes = described["in_features"], described["out_features"]
-    with sheltered():
-        linear = torch.nn.Linear(*sizes, bias=described.get("bias", True))
-    weights = load_file(folder.dense / "model.safetensors")
-    linear.load_state_dict({name.removeprefix("linear."): w for name, w in weights.items()})
-    activation = str(described.get("activation_function", "Tanh")).rpartition(".")[2]
-    layers = torch.nn.Sequential(linear, getattr(torch.nn, activation)())
-    return layers.eval().to(device)
+    return read_layers(folder.layers_after_pooling, folder.name).to(device)
 
 
 def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
@@ -264,7 +285,7 @@ def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Keep transformers from printing load reports; its settings are given back after."""
     from transformers.utils import logging
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from nlptl.base.arrays import IntArray
+from nlptl.base.errors import EncoderNotFoundError
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,6 @@ def cut_windows(
     Parameters
     ----------
     tokenizer : PreTrainedTokenizer
-        A fast tokenizer.
     texts : sequence of str
         The texts, prompt included.
     window : int
@@ -53,6 +53,8 @@ def cut_windows(
     if not len(texts):
         nothing = np.zeros(0, dtype=np.int64)
         return Windows(ids=[], text_of_window=nothing, sizes=nothing)
+    if not tokenizer.is_fast:
+        return _cut_by_hand(tokenizer, texts, window=window, overlap=overlap)
     encoded = tokenizer(
         list(texts),
         truncation=True,
@@ -111,6 +113,9 @@ def cut_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]], *, window: int) 
 
 def count_tokens(tokenizer: Any, texts: Sequence[str]) -> IntArray:
     """Count the tokens of each text, special tokens included, without any cut."""
+    if not tokenizer.is_fast:
+        whole = tokenizer(list(texts), verbose=False)["input_ids"]
+        return np.fromiter(map(len, whole), dtype=np.int64, count=len(whole))
     fast = tokenizer.backend_tokenizer
     truncation, padding = fast.truncation, fast.padding
     fast.no_truncation()
@@ -123,3 +128,45 @@ def count_tokens(tokenizer: Any, texts: Sequence[str]) -> IntArray:
             fast.enable_truncation(**truncation)
         if padding:
             fast.enable_padding(**padding)
+
+
+def check_tokens(ids: Iterable[Sequence[int]], n_embedded: int, name: str) -> None:
+    """Check that an encoder has a vector for each token.
+
+    Raises
+    ------
+    EncoderNotFoundError
+        If its tokenizer made a token without one.
+    """
+    largest = max((token for window in ids for token in window), default=0)
+    if largest >= n_embedded:
+        raise EncoderNotFoundError(
+            f"The tokenizer of encoder {name!r} makes token {largest}, but the encoder has vectors "
+            f"for tokens 0 to {n_embedded - 1} only. Take the tokenizer that belongs to its "
+            "weights, or resize the embeddings: model.resize_token_embeddings(len(tokenizer))."
+        )
+
+
+def _cut_by_hand(
+    tokenizer: Any, texts: Sequence[str], *, window: int, overlap: int | None
+) -> Windows:
+    """Cut texts as ``cut_windows`` does, with a slow tokenizer, which has no windows."""
+    before, after = _frame(tokenizer)
+    room = window - len(before) - len(after)
+    bare = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    ids, owners = [], []
+    for owner, tokens in enumerate(bare):
+        last = 1 if overlap is None else max(len(tokens) - overlap, 1)
+        for start in range(0, last, room - (overlap or 0)):
+            ids.append([*before, *tokens[start : start + room], *after])
+            owners.append(owner)
+    sizes = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
+    return Windows(ids, np.array(owners, dtype=np.int64), sizes)
+
+
+def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """Return the special tokens that a slow tokenizer puts before and after a text."""
+    text = -1  # is no token, so that its place shows
+    framed = tokenizer.build_inputs_with_special_tokens([text])
+    place = framed.index(text)
+    return framed[:place], framed[place + 1 :]

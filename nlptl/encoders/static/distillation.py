@@ -61,8 +61,8 @@ class Distilled(Spec):
     def make(self) -> VectorStore:
         """Send the vocabulary through the encoder."""
         folder = find_encoder(self.encoder)
+        tokenizer = folder.fast_tokenizer
         loaded = load_encoder(folder, dtype="auto", device=None)
-        tokenizer = loaded.tokenizer
         tokens = [str(token) for token in tokenizer.convert_ids_to_tokens(range(len(tokenizer)))]
         vectors = _token_vectors(loaded, len(tokens), self.layers)
         width = min(self.dimension, vectors.shape[2])

@@ -186,4 +186,4 @@ class Body:
 
     @property
     def _padding(self) -> int:
-        return int(self.encoder.folder.tokenizer.pad_token_id or 0)
+        return self.encoder.padding

@@ -83,7 +83,7 @@ def frozen_start(
         raise ConfigError(
             f"{named}() tunes a transformer, got {type(encoder).__name__}. Use Frozen() with it."
         )
-    if encoder.folder.dense is not None or encoder.chosen_pooling.dimension is not None:
+    if encoder.folder.layers_after_pooling or encoder.chosen_pooling.dimension is not None:
         raise ConfigError(
             f"{encoder.folder.name!r} is reduced by a layer after pooling, which is not tuned. "
             "Choose TransformerEncoder(name, pooling=Pooling(...)) without a dimension."

@@ -208,7 +208,7 @@ class LanguageStudent(NestedParams):
             )
         if len(given.groups) > 1 or given.chosen_pooling.dimension is not None:
             raise ConfigError("The teacher gives more than one vector a text, or a reduced one.")
-        if given.folder.dense is not None:
+        if given.folder.layers_after_pooling:
             raise ConfigError("The teacher has a linear layer after its pooling: it cannot learn.")
         return given
 

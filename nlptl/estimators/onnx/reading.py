@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import numpy as np
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
-from nlptl.base.errors import ConfigError, InputError, IntegrityError
+from nlptl.base.errors import ConfigError, InputError, IntegrityError, StorageError
 from nlptl.base.lazy import require
 from nlptl.data.batches import by_length
 from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.estimators.onnx.checking import OnnxCheck
+from nlptl.storage.hashing import sha256_once
 from nlptl.storage.manifest import verify_manifest
 from nlptl.storage.tensors import load_arrays
 
@@ -90,7 +92,21 @@ class OnnxClassifier:
         self._head = load_arrays(folder / HEAD)
         self._threads = threads or threads_here()
         self._tokenizer = self._read_tokenizer(folder)
-        self._session = _session(folder / GRAPH, self._threads)
+        self._graph = _Graph.of(folder / GRAPH)
+        self._session = _session(str(folder / GRAPH), self._threads, self._graph.path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but the running graph, with the bytes of its file."""
+        state = {name: value for name, value in self.__dict__.items() if name != "_session"}
+        return state | {"_graph": self._graph.with_content()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a copied state, and run the graph from its bytes."""
+        self.__dict__.update(state)
+        content = self._graph.content
+        if content is None:
+            raise StorageError(f"The copy of {str(self._graph.path)!r} has no graph in it.")
+        self._session = _session(content, self._threads, self._graph.path)
 
     @classmethod
     def load(cls, folder: str | Path, *, threads: int | None = None) -> Self:
@@ -267,13 +283,54 @@ def threads_here() -> int:
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
-def _session(path: Path, threads: int) -> Any:
+@dataclass(frozen=True)
+class _Graph:
+    """The file of a graph, or its bytes, from which copies of a model are built.
+
+    Attributes
+    ----------
+    path : Path
+        Where the file was when the model was loaded.
+    sha256 : str
+        Of the file at that time.
+    content : bytes or None
+        The bytes of the file. Only copies hold them: the graph in memory is large enough.
+    """
+
+    path: Path
+    sha256: str
+    content: bytes | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        return cls(path.absolute(), sha256_once(path))
+
+    def with_content(self) -> Self:
+        """Return the graph with the bytes of its file.
+
+        Raises
+        ------
+        StorageError
+            If the file is missing, or not the one that was loaded.
+        """
+        if self.content is not None:
+            return self
+        content = self.path.read_bytes() if self.path.is_file() else b""
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise StorageError(
+                f"A copy of the model is built from {str(self.path)!r}, which is missing or was "
+                "changed after the model was loaded. Load the model again, then copy it."
+            )
+        return replace(self, content=content)
+
+
+def _session(graph: str | bytes, threads: int, path: Path) -> Any:
     runtime = require("onnxruntime", extra="onnx")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     try:
-        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as problem:  # the runtime raises kinds of its own, which share no parent
         reason = str(problem).strip().split("\n", 1)[0][:200]
         raise IntegrityError(f"{str(path)!r} cannot be read as a graph: {reason}.") from problem

@@ -143,7 +143,7 @@ def _reading(classifier: TextClassifier, encoder: TransformerEncoder) -> Reading
         pairs=pairs,
         kinds=sample is not None and sample.kinds is not None,
         prompt=folder.prompt,
-        padding=folder.tokenizer.pad_token_id or 0,
+        padding=encoder.padding,
     )
 
 
@@ -159,7 +159,7 @@ def _write_files(
     config.label2id = {label: code for code, label in enumerate(labels)}
     config.problem_type = kind
     config.save_pretrained(draft)
-    tokenizer = copy.deepcopy(encoder.folder.tokenizer)
+    tokenizer = copy.deepcopy(encoder.folder.fast_tokenizer)
     tokenizer.model_max_length = encoder.window
     tokenizer.save_pretrained(draft)
 

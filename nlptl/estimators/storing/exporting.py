@@ -17,6 +17,7 @@ from nlptl.base.names import suggest
 from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.contextual.shelf import LoadedEncoder, classifier_name, load_encoder
+from nlptl.encoders.contextual.writing import write_model
 from nlptl.estimators.fitting.scoring import Fitted
 from nlptl.estimators.fitting.tuning import linear_map
 from nlptl.estimators.onnx.writing import OnnxExport, write_onnx
@@ -207,15 +208,17 @@ class _Parts:
             If that library has no place for the way in which texts become vectors.
         """
         own, pooling = self.encoder.folder, self.encoder.chosen_pooling
-        plain = pooling.layers == (-1,) and pooling.dimension is None and own.dense is None
+        plain = (
+            pooling.layers == (-1,) and pooling.dimension is None and not own.layers_after_pooling
+        )
         if self._is_stock or not plain or self.pairs:
             raise ConfigError(
                 f"sentence-transformers makes no vectors as {own.name!r} with {pooling!r} does"
                 f"{' of pairs' if self.pairs else ''}. Train with Pooling(), or save the model."
             )
         model = copy.deepcopy(self.loaded.model).float().cpu()
-        model.save_pretrained(folder)
-        stated = {"max_seq_length": self.encoder.window, "do_lower_case": False}
+        write_model(model, own, folder)
+        stated = {"max_seq_length": self.encoder.window, "do_lower_case": own.lowers_by_hand}
         mode = {f"pooling_mode_{_MODES[pooling.tokens]}": True}
         size = {"word_embedding_dimension": own.hidden_size}
         modules = ["", "1_Pooling", *(["2_Normalize"] if pooling.normalize else [])]

@@ -71,7 +71,7 @@ def keep_occurring(model: Any, ids: Iterable[list[int]]) -> None:
 
     Nothing is done where the embeddings are of an unusual kind, or most rows occur.
     """
-    whole = model.get_input_embeddings()
+    whole = _embeddings(model)
     if type(whole) is not nn.Embedding or whole.sparse or whole.max_norm is not None:
         return
     tokens = np.unique(np.fromiter(chain.from_iterable(ids), dtype=np.int64))
@@ -81,6 +81,14 @@ def keep_occurring(model: Any, ids: Iterable[list[int]]) -> None:
 
 def put_back(model: Any) -> None:
     """Give a model its own word embeddings back, with what was learnt."""
-    rows = model.get_input_embeddings()
+    rows = _embeddings(model)
     if isinstance(rows, OccurringRows):
         model.set_input_embeddings(rows.put_back())
+
+
+def _embeddings(model: Any) -> Any:
+    """Return the word embeddings of a model; None for families without such a table."""
+    try:
+        return model.get_input_embeddings()
+    except (AttributeError, NotImplementedError):
+        return None

@@ -103,9 +103,10 @@ class Frozen(Spec):
         """Ask a transformer for several layers, where its user left the pooling open."""
         if self.layers == "top" or not isinstance(encoder, TransformerEncoder):
             return encoder
-        if encoder.pooling is not None or encoder.folder.dense is not None:
+        folder = encoder.folder
+        if encoder.pooling is not None or folder.layers_after_pooling or folder.shortens_texts:
             return encoder
-        depth = encoder.folder.n_layers
+        depth = folder.n_layers
         layers = np.unique(np.linspace(max(depth // 3, 1), depth, _SEVERAL).round().astype(int))
         if len(layers) < 2:
             return encoder

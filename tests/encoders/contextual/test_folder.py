@@ -22,7 +22,8 @@ def copy(tiny_encoder, tmp_path):
 
 def test_a_plain_folder_is_mean_pooled_with_its_own_window(tiny_encoder):
     found = find_encoder(tiny_encoder)
-    assert (found.tokens, found.normalize, found.prompt, found.dense) == ("mean", False, "", None)
+    assert (found.tokens, found.normalize, found.prompt) == ("mean", False, "")
+    assert found.layers_after_pooling == []
     assert (found.hidden_size, found.n_layers, found.window) == (32, 3, 32)
 
 
@@ -116,21 +117,11 @@ def test_a_pooling_that_is_not_known_is_refused_not_replaced(copy, stated):
         _ = find_encoder(copy).tokens
 
 
-def test_more_than_one_linear_layer_is_refused(copy):
-    modules = [
-        {"type": "sentence_transformers.models.Dense", "path": path} for path in ("2_a", "3_b")
-    ]
-    (copy / "modules.json").write_text(json.dumps(modules))
-    with pytest.raises(EncoderNotFoundError, match="2 linear layers after pooling"):
-        _ = find_encoder(copy).dense
-
-
-def test_positions_that_start_after_the_padding_are_fewer(tiny_encoder, monkeypatch):
-    found = EncoderFolder("x", tiny_encoder)
-    config = SimpleNamespace(model_type="roberta", max_position_embeddings=34, pad_token_id=1)
-    monkeypatch.setitem(found.__dict__, "config", config)
-    monkeypatch.setitem(found.__dict__, "tokenizer", SimpleNamespace(model_max_length=10**30))
-    assert found.window == 32
+def test_a_slow_tokenizer_is_refused_where_a_fast_one_is_needed(tmp_path):
+    folder = byte_encoder(tmp_path / "bytes")
+    with pytest.raises(ConfigError, match="has the slow ByT5Tokenizer"):
+        _ = find_encoder(folder).fast_tokenizer
+    assert find_encoder(folder).tokenizer.pad_token_id == 0
 
 
 def test_only_what_belongs_to_the_encoder_counts_as_its_files(copy):

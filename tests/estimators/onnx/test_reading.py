@@ -1,8 +1,11 @@
+import copy
+import io
 import json
 import shutil
 import subprocess
 import sys
 
+import joblib
 import numpy as np
 import pytest
 
@@ -121,3 +124,34 @@ def test_a_graph_comes_back_from_the_hub(hub, model):
     graph = OnnxClassifier.from_pretrained("user/graph")
     np.testing.assert_allclose(graph.predict_proba(TEXTS), model.predict_proba(TEXTS), atol=1e-4)
     assert "OnnxClassifier.from_pretrained" in hub.files("user/graph")["README.md"].decode()
+
+
+def through_joblib(graph):
+    file = io.BytesIO()
+    joblib.dump(graph, file)
+    file.seek(0)
+    return joblib.load(file)
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda graph: pickle.loads(pickle.dumps(graph)), through_joblib],
+    ids=["copy", "deepcopy", "pickle", "joblib"],
+)
+def test_copies_of_a_graph_answer_alike_and_need_no_folder(folder, tmp_path, copied):
+    shutil.copytree(folder, tmp_path / "g")
+    graph = OnnxClassifier.load(tmp_path / "g", threads=1)
+    expected = graph.predict_proba(MANY)
+    again = copied(graph)
+    shutil.rmtree(tmp_path / "g")
+    np.testing.assert_array_equal(again.predict_proba(MANY), expected)
+    np.testing.assert_array_equal(copied(again).predict_proba(MANY), expected)
+    assert again.predict(MANY).tolist() == graph.predict(MANY).tolist()
+
+
+def test_a_graph_whose_file_was_replaced_is_not_copied(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "g")
+    graph = OnnxClassifier.load(tmp_path / "g")
+    (tmp_path / "g" / "model.onnx").write_bytes(b"another graph")
+    with pytest.raises(StorageError, match="missing or was changed after the model was loaded"):
+        pickle.dumps(graph)

@@ -1,0 +1,198 @@
+"""The settings of a folder of sentence-transformers: read, or refused by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nlptl.base.errors import ConfigError, EncoderNotFoundError
+
+_ANY_NUMBER = 2
+_PLACES = {
+    "Transformer": 0,
+    "Pooling": 1,
+    "Dense": _ANY_NUMBER,
+    "Dropout": _ANY_NUMBER,
+    "LayerNorm": _ANY_NUMBER,
+    "Normalize": _ANY_NUMBER,
+}
+"""Modules that are read, and their order."""
+
+_TRANSFORMER_FILES = "sentence_*_config.json"
+_READ = {
+    "document_length",
+    "do_lower_case",
+    "max_seq_length",
+    "modality_config",
+    "model_args",
+    "model_kwargs",
+    "module_output_name",
+    "query_length",
+    "transformer_task",
+    "unpad_inputs",
+}
+"""Settings of the transformer that are read, or change no vector of a plain text."""
+
+_EXPECTED = {
+    "transformer_task": "feature-extraction",
+    "module_output_name": "token_embeddings",
+    "module_input_name": "sentence_embedding",
+    "method": "forward",
+    "method_output_name": "last_hidden_state",
+}
+"""Settings of modules that have one value here."""
+
+
+class Module(NamedTuple):
+    """One step from a text to its vector: the name of its class, and its folder."""
+
+    kind: str
+    folder: Path
+
+
+def read_modules(folder: Path, name: str) -> list[Module]:
+    """Read the steps from a text to its vector; none where the folder does not state them.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of an encoder.
+    name : str
+        The name of the encoder, for errors.
+
+    Raises
+    ------
+    EncoderNotFoundError
+        If there is a step, or an order of them, that is not read.
+    """
+    stated = read_json(folder / "modules.json")
+    library = read_json(folder / "config_sentence_transformers.json")
+    # The modules of a cross-encoder make scores. Its transformer is used as any other.
+    if not isinstance(stated, list) or library.get("model_type") == "CrossEncoder":
+        return []
+    modules = [
+        Module(str(entry.get("type", "")).rpartition(".")[2], folder / str(entry.get("path", "")))
+        for entry in stated
+    ]
+    for place, module in enumerate(modules):
+        before = [_PLACES.get(earlier.kind, 0) for earlier in modules[:place]]
+        rank = _PLACES.get(module.kind, -1)
+        if rank < max(before, default=0) or (rank < _ANY_NUMBER and rank in before):
+            raise EncoderNotFoundError(
+                f"Encoder {name!r}: its modules.json has {module.kind!r} at place {place}, which "
+                f"is not read there. Expected Transformer, Pooling, then any of "
+                f"{', '.join(k for k, r in _PLACES.items() if r == _ANY_NUMBER)}. Choose another "
+                "encoder."
+            )
+    return modules
+
+
+def check_settings(folder: Path, modules: list[Module], name: str) -> None:
+    """Check that nothing in a folder changes its vectors in a way that is not read.
+
+    Raises
+    ------
+    EncoderNotFoundError
+        If a setting does; it is named.
+    """
+    if all(module.kind == "Transformer" for module in modules):
+        return  # no vectors of texts are described
+    if modules[0].kind == "Transformer" and modules[0].folder != folder:
+        _refuse(name, "the path of its Transformer", str(modules[0].folder), "the folder itself")
+    stated = transformer_settings(folder)
+    text = (stated.get("modality_config") or {}).get("text") or {}
+    _check_expected(name, stated | text)
+    unread = [setting for setting in stated if stated[setting] and setting not in _READ]
+    if unread:
+        _refuse(name, unread[0], stated[unread[0]], "no such setting")
+    truncation = read_json(folder / "config_sentence_transformers.json").get("truncate_dim")
+    if truncation is not None:
+        _refuse(name, "truncate_dim", truncation, "no truncation; set Pooling(dimension=...)")
+    for module in modules:
+        if module.kind == "Transformer":
+            continue
+        described = read_json(module.folder / "config.json")
+        output = described.get("module_output_name")
+        _check_expected(name, {**described, "module_output_name": None})
+        if output not in (None, _EXPECTED["module_input_name"]):
+            _refuse(name, "module_output_name", output, repr(_EXPECTED["module_input_name"]))
+        if described.get("use_residual"):
+            _refuse(name, "use_residual", True, "False")
+
+
+def transformer_settings(folder: Path) -> dict[str, Any]:
+    """Read the settings of the transformer, in a file with one of the names in use."""
+    first = folder / "sentence_bert_config.json"
+    files = [first, *sorted(folder.glob(_TRANSFORMER_FILES))]
+    return next((stated for path in files if (stated := read_json(path))), {})
+
+
+def token_pooling(modules: list[Module], name: str, choices: tuple[str, ...], prompt: str) -> str:
+    """Return the pooling of tokens that a folder asks for: mean where it states none.
+
+    Raises
+    ------
+    ConfigError
+        If it asks for another than the choices, for several, or leaves the prompt out of it.
+    """
+    stated = next((read_json(m.folder / "config.json") for m in modules if m.kind == "Pooling"), {})
+    asked = stated.get("pooling_mode") or [
+        mode.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
+        for mode, wanted in stated.items()
+        if mode.startswith("pooling_mode_") and wanted is True
+    ]
+    asked = [asked] if isinstance(asked, str) else [str(mode) for mode in asked or ["mean"]]
+    reason = ""
+    if len(asked) > 1 or asked[0] not in choices:
+        reason = f"the pooling {' with '.join(asked)}"
+    elif prompt and stated.get("include_prompt") is False:
+        reason = f"pooling without its prompt {prompt!r} (include_prompt=False)"
+    if reason:
+        raise ConfigError(
+            f"Encoder {name!r} asks for {reason}, which is not known here. Choose one of "
+            f"{', '.join(choices)}: TransformerEncoder(name, pooling=Pooling(tokens=...))."
+        )
+    return asked[0]
+
+
+def default_prompt(folder: Path, name: str) -> str:
+    """Return what the folder puts before each text; empty for most encoders.
+
+    Raises
+    ------
+    EncoderNotFoundError
+        If the folder names a prompt that it does not have.
+    """
+    stated = read_json(folder / "config_sentence_transformers.json")
+    prompts, chosen = stated.get("prompts") or {}, stated.get("default_prompt_name")
+    if chosen is not None and chosen not in prompts:
+        _refuse(name, "default_prompt_name", chosen, f"one of its prompts {sorted(prompts)}")
+    return str(prompts.get(chosen) or "")
+
+
+def set_lower_case(tokenizer: Any) -> None:
+    """Let a fast tokenizer set texts in lower case before all else."""
+    from tokenizers import normalizers
+
+    fast = tokenizer.backend_tokenizer
+    rest = [] if fast.normalizer is None else [fast.normalizer]
+    fast.normalizer = normalizers.Sequence([normalizers.Lowercase(), *rest])
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; an empty dictionary where there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _check_expected(name: str, stated: dict[str, Any]) -> None:
+    for setting, expected in _EXPECTED.items():
+        if stated.get(setting) not in (None, expected):
+            _refuse(name, setting, stated[setting], repr(expected))
+
+
+def _refuse(name: str, setting: str, received: Any, expected: str) -> None:
+    raise EncoderNotFoundError(
+        f"Encoder {name!r}: expected {expected} for {setting}, received {received!r}, which is not "
+        "read here. Choose another encoder, or correct its sentence-transformers settings."
+    )

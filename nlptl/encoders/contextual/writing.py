@@ -1,0 +1,43 @@
+"""Writing the weights of an encoder in memory so that transformers reads them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nlptl.encoders.contextual.folder import EncoderFolder
+
+
+def write_model(model: Any, folder: EncoderFolder, target: Path) -> None:
+    """Write the weights of an encoder, and its configuration.
+
+    An encoder-decoder is written whole, with the decoder of the folder that it was read from. Its
+    encoder alone has other names for its weights, which transformers would not find again.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The encoder in memory.
+    folder : EncoderFolder
+        What it was read from.
+    target : Path
+        An existing folder.
+    """
+    if not folder.config.is_encoder_decoder:
+        model.save_pretrained(target)
+        return
+    from transformers import AutoModel
+
+    from nlptl.encoders.contextual.shelf import encoder_half, quiet_transformers
+
+    with quiet_transformers():
+        whole = AutoModel.from_pretrained(
+            str(folder.path),
+            dtype=next(model.parameters()).dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
+    encoder_half(whole).load_state_dict(model.state_dict())
+    whole.save_pretrained(target)
