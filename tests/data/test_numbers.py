@@ -35,7 +35,7 @@ def test_numbers_come_from_any_container(values):
         (np.array([True]), "row 0 is True"),
         ([0.5, None], r"row 1 is None \(NoneType\)"),
         ("1.5", "got '1.5'"),
-        (3.5, "got 3.5"),
+        (3.5, "got float 3.5"),
         (None, "got None"),
         (np.ones((2, 2)), r"shape \(2, 2\)"),
     ],
