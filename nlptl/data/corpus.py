@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nlptl.base.errors import InputError
-from nlptl.data.columns import read_once, refuse_unordered
+from nlptl.data.columns import as_list, read_once, refuse_unordered
 from nlptl.data.rows import Rows, as_rows
 
 
@@ -70,7 +70,7 @@ def _length(labels: Any) -> int:
     """Return the number of labels; rows of zeros and ones may be a sparse matrix or a table."""
     refuse_unordered(labels, "labels")
     shape = getattr(labels, "shape", None)
-    return int(shape[0]) if shape else len(labels)
+    return int(shape[0]) if shape else len(as_list(labels))
 
 
 def as_corpora(given: Any, *, argument: str) -> dict[str, Corpus]:

@@ -110,9 +110,9 @@ class Indicator:
         others = [name for name in self.names if name not in set(known)]
         if missing or others:
             raise InputError(
-                f"Expected the label columns {known[:_SHOWN]!r}, got {list(self.names)[:_SHOWN]!r}: "
-                f"missing are {missing[:_SHOWN]!r}, not known are {others[:_SHOWN]!r}. Rename or "
-                "drop columns."
+                f"Expected the label columns {known[:_SHOWN]!r}, got "
+                f"{list(self.names)[:_SHOWN]!r}: missing are {missing[:_SHOWN]!r}, and not known "
+                f"are {others[:_SHOWN]!r}. Rename or drop columns."
             )
         return self.codes[:, [place[name] for name in known]]
 

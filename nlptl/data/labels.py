@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -21,9 +20,6 @@ from nlptl.data.rows import is_missing
 Plain = str | bool | int | float | tuple[Any, ...]
 
 _PLAIN_TYPES = (str, bool, int, float)
-
-_SHOWN_BITS = 256
-"""Size of the largest whole number that a message shows."""
 
 _SHOWN = 5
 """Maximum number of classes named in a message."""
@@ -150,7 +146,7 @@ class LabelCodec:
             return values.codes
         position = {key_of(label): code for code, label in enumerate(self.classes.tolist())}
         if self.form == "single":
-            return self._codes(position, values, range(len(values)), allow_unseen=allow_unseen)
+            return self._codes(position, values, np.arange(len(values)), allow_unseen=allow_unseen)
         flat = [label for several in values for label in several]
         rows = np.repeat(np.arange(len(values)), [len(several) for several in values])
         codes = self._codes(position, flat, rows, allow_unseen=allow_unseen)
@@ -183,7 +179,7 @@ class LabelCodec:
         self,
         position: dict[Any, int],
         labels: list[Any],
-        rows: Sequence[int] | IntArray,
+        rows: IntArray,
         *,
         allow_unseen: bool,
     ) -> IntArray:
@@ -249,8 +245,8 @@ def check_label(row: int, label: Any) -> Plain:
     Raises
     ------
     InputError
-        If it is missing (None, NaN, a blank text), of a kind that is no label, or a value that no
-        folder of a model can hold: infinity, half of a character.
+        If it is missing (None, NaN, a blank text), of a kind that is no label, or a text that holds
+        half of a character, which no file can hold.
     """
     value = label.item() if isinstance(label, np.generic) and label.dtype.kind in "biuf" else label
     value = str(value) if isinstance(value, np.str_) else value
@@ -271,8 +267,8 @@ def check_label(row: int, label: Any) -> Plain:
         )
     if not _can_be_written(value):
         raise InputError(
-            f"Label at row {row} is {_shown(value)}, which cannot be saved: infinity, a number of "
-            "thousands of digits or half of a character. Convert or repair it."
+            f"Label at row {row} is {_shown(value)}, which cannot be saved: half of a character, "
+            "or a number of thousands of digits. Repair or convert it."
         )
     plain: Plain = value
     return plain
@@ -288,12 +284,11 @@ def _can_be_written(value: Plain) -> bool:
         str(value).encode()  # fails on half of a character, and on numbers of thousands of digits
     except ValueError:
         return False
-    return not isinstance(value, float) or math.isfinite(value)
+    return True
 
 
 def _shown(value: Plain) -> str:
-    many = isinstance(value, int) and value.bit_length() > _SHOWN_BITS
-    return f"a whole number of {value.bit_length()} bits" if many else repr(value)
+    return f"a number of {value.bit_length()} bits" if isinstance(value, int) else repr(value)
 
 
 def key_of(label: Any) -> Any:

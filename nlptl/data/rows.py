@@ -134,7 +134,7 @@ def _columns(
         )
     numbers = [_as_numbers(name, as_list(table[name], what="numbers")) for name in numeric_columns]
     columns = [as_list(table[name], what="texts") for name in chosen]
-    lengths = [len(values) for values in (*columns, *numbers)]
+    lengths = [*map(len, columns), *map(len, numbers)]
     if len(set(lengths)) > 1:
         raise InputError(
             f"The columns {[*chosen, *numeric_columns]} have {lengths} rows. Pass columns of one "

@@ -9,7 +9,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.protocols import Features
-from nlptl.data.numbers import as_numbers
+from nlptl.data.numbers import as_numbers, as_weights
 from nlptl.estimators.text_model import TextModel
 from nlptl.heads.deciding.scale import NumberScale
 from nlptl.training.config import TrainingConfig
@@ -149,7 +149,8 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
 
     def score(self, texts: Any, numbers: Any, sample_weight: Any = None) -> float:
         """Give R²: 1 is perfect, 0 no better than the mean of ``numbers``."""
-        return float(super().score(texts, as_numbers(numbers), sample_weight))
+        truth = as_numbers(numbers)
+        return float(super().score(texts, truth, as_weights(sample_weight, len(truth))))
 
     def evaluate(self, texts: Any, numbers: Any) -> dict[str, float]:
         """Give every figure of merit on texts with known numbers.

@@ -241,7 +241,7 @@ def test_weights_of_rows_count(vectors_file):
         ([True, False, True, False], r"row 0 is True \(bool\)"),
         ([5, 5, 5, 5], "at least two different numbers, but all 4 are 5.0"),
         ([1, 2, 3], "got 4 texts and 3"),
-        (pd.DataFrame({"a": [1] * 4, "b": [2] * 4}), r"shape \(4, 2\)"),
+        (pd.DataFrame({"a": [1] * 4, "b": [2] * 4}), r"columns \['a', 'b'\]"),
     ],
     ids=repr,
 )
