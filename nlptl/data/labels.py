@@ -79,8 +79,7 @@ class LabelCodec:
         if isinstance(values, Indicator):
             return cls(_names_of(values), "indicator")
         if isinstance(values, LabelLists):
-            _check_label_lists(values)
-            flat = [label for value in values for label in value]
+            flat = _flat(values)
             classes, form = distinct(flat), "lists"
         else:
             flat, classes, form = values, distinct(values), "single"
@@ -116,12 +115,15 @@ class LabelCodec:
                 f"Expected one label a text, or lists of labels, as in training; got an array of "
                 f"shape {values.shape}."
             )
+        if self.form == "single" and isinstance(values, LabelLists):
+            raise InputError(
+                f"Expected one label a text, as in training, got lists such as {values[0]!r}. Pass "
+                "the labels themselves."
+            )
         if isinstance(values, Indicator):
             by_place = self.classes.tolist() == list(range(self.n_outputs))
             names = None if by_place else tuple(self.classes.tolist())
             return Indicator(values.aligned(self.classes), names)
-        if self.form == "lists":
-            _check_label_lists(values)
         return values
 
     def encode(self, labels: Any, *, allow_unseen: bool = False) -> IntArray:
@@ -147,7 +149,7 @@ class LabelCodec:
         position = {key_of(label): code for code, label in enumerate(self.classes.tolist())}
         if self.form == "single":
             return self._codes(position, values, np.arange(len(values)), allow_unseen=allow_unseen)
-        flat = [label for several in values for label in several]
+        flat = _flat(values)
         rows = np.repeat(np.arange(len(values)), [len(several) for several in values])
         codes = self._codes(position, flat, rows, allow_unseen=allow_unseen)
         indicator = np.zeros((len(values), len(self.classes)), np.int64)
@@ -197,10 +199,10 @@ class LabelCodec:
             if _family(check_label(row, label)) not in families:
                 raise _of_another_type(row, label, list(position))
             if not allow_unseen:
-                names = [repr(known) for known in list(position)[:50]]
+                names = [str(known) for known in list(position)[:50]]
                 raise InputError(
                     f"Label {label!r} at row {row} was never seen in training. "
-                    f"{suggest(repr(label), names)}"
+                    f"{suggest(str(label), names)}"
                 )
         return codes
 
@@ -262,8 +264,8 @@ def check_label(row: int, label: Any) -> Plain:
     if type(value) not in _PLAIN_TYPES:
         raise InputError(
             f"Label at row {row} is {value!r} ({type(value).__name__}). "
-            "Labels are str, bool, int, float or tuples of these; for several labels a text, "
-            "give every text a list."
+            "Convert it: labels are str, bool, int, float or tuples of these; for several labels a "
+            "text, give every text a list."
         )
     if not _can_be_written(value):
         raise InputError(
@@ -370,13 +372,17 @@ def _form(values: LabelValues) -> str:
     return f"a list such as {values[:2]}"
 
 
-def _check_label_lists(values: Sequence[Any]) -> None:
+def _flat(values: Sequence[Any]) -> list[Any]:
+    """Return the labels of all lists, after every one was checked with its row."""
     for row, value in enumerate(values):
         if not isinstance(value, list | tuple | set | frozenset):
             raise InputError(
                 f"Label at row {row} is {value!r}, but other rows hold lists of labels. "
                 "Give every text a list, also for one label or none."
             )
+        for label in value:
+            check_label(row, label)
+    return [label for value in values for label in value]
 
 
 def _names_of(indicator: Indicator) -> AnyArray:
@@ -394,7 +400,7 @@ def _names_of(indicator: Indicator) -> AnyArray:
 
 def _refuse_equals(labels: Sequence[Any], classes: AnyArray) -> None:
     """Refuse labels that are equal and not the same, such as 1 and 1.0: one would be lost."""
-    if classes.dtype.kind not in "fO":
+    if classes.dtype.kind not in "fO" and len(set(map(type, labels))) == 1:
         return
     plain = [check_label(row, label) for row, label in enumerate(labels)]
     exact = {repr(label): label for label in plain}
