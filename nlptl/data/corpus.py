@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nlptl.base.errors import InputError
+from nlptl.data.columns import as_list, read_once, refuse_unordered
 from nlptl.data.rows import Rows, as_rows
 
 
@@ -39,14 +40,15 @@ class Corpus:
         language: str | None = None,
     ) -> None:
         self.rows: Rows = as_rows(texts)
-        self.labels = labels
+        self.labels = read_once(labels)
         self.name = name
         self.domain = domain
         self.language = language
-        if labels is not None and len(labels) != len(self.rows):
+        n_labels = len(self.rows) if labels is None else _length(self.labels)
+        if n_labels != len(self.rows):
             raise InputError(
                 f"Each text of {self.title} needs one label, got {len(self.rows)} texts and "
-                f"{len(labels)} labels."
+                f"{n_labels} labels."
             )
 
     @property
@@ -62,6 +64,13 @@ class Corpus:
     def __repr__(self) -> str:
         labelled = "labelled" if self.labels is not None else "unlabelled"
         return f"<Corpus {self.name or 'without a name'}: {self.size} {labelled} texts>"
+
+
+def _length(labels: Any) -> int:
+    """Return the number of labels; rows of zeros and ones may be a sparse matrix or a table."""
+    refuse_unordered(labels, "labels")
+    shape = getattr(labels, "shape", None)
+    return int(shape[0]) if shape else len(as_list(labels))
 
 
 def as_corpora(given: Any, *, argument: str) -> dict[str, Corpus]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import InputError
+from nlptl.data.columns import as_array, as_list, read_once
 
 
 def as_numbers(values: Any) -> FloatArray:
@@ -29,18 +30,49 @@ def as_numbers(values: Any) -> FloatArray:
     >>> as_numbers([1, 2.5]).tolist()
     [1.0, 2.5]
     """
-    if isinstance(values, str | bytes) or values is None:
-        raise InputError(f"Expected a list of numbers, got {values!r}.")
-    array = values.to_numpy() if hasattr(values, "to_numpy") else values
-    if isinstance(array, np.ndarray):
-        if array.ndim != 1 and array.shape[1:] != (1,):
-            raise InputError(f"Expected one number a text, got an array of shape {array.shape}.")
-        array = array.ravel().tolist()
-    try:
-        listed = list(array)
-    except TypeError as problem:
-        raise InputError(f"Expected a list of numbers, got {values!r}.") from problem
+    array = as_array(read_once(values))
+    if isinstance(array, np.ndarray) and array.ndim != 1 and array.shape[1:] != (1,):
+        raise InputError(f"Expected one number a text, got an array of shape {array.shape}.")
+    listed = as_list(array, what="numbers")
     return np.array([_number(row, value) for row, value in enumerate(listed)], dtype=np.float64)
+
+
+def as_weights(values: Any, n_rows: int) -> FloatArray | None:
+    """Return the weights of some rows as a float64 array (n_rows,); None stays None.
+
+    Parameters
+    ----------
+    values : list, iterator, array, Series or column of length n_rows, or None
+        Numbers of 0 or more.
+    n_rows : int
+
+    Raises
+    ------
+    InputError
+        If there is not one number of 0 or more per row, or all are 0.
+    """
+    if values is None:
+        return None
+    listed = as_list(values, what="weights")
+    weights = np.array([_weight(row, value) for row, value in enumerate(listed)], dtype=np.float64)
+    if len(weights) != n_rows or not weights.any():
+        raise InputError(
+            f"sample_weight must hold {n_rows} numbers of 0 or more, one per text and not all 0, "
+            f"got {len(weights)} with the sum {weights.sum():g}."
+        )
+    return weights
+
+
+def _weight(row: int, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise InputError(
+            f"sample_weight holds {value!r} at row {row}. Pass a finite number of 0 or more."
+        )
+    return number
 
 
 def _number(row: int, value: Any) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, overload
@@ -11,6 +12,7 @@ import numpy as np
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import InputError
 from nlptl.base.names import suggest
+from nlptl.data.columns import as_list, column_names
 
 Text: TypeAlias = str | tuple[str, str]
 """One text, or a pair of texts that is judged together."""
@@ -107,7 +109,7 @@ def as_rows(
                 f"Numeric columns {list(numeric_columns)} need a table (a DataFrame, a Dataset or "
                 f"a dict of columns), got {type(texts).__name__}."
             )
-        return Rows(_checked(_as_list(texts), keep_blank))
+        return Rows(_checked(as_list(texts, what="texts"), keep_blank))
     columns, numbers = _columns(texts, table, text_columns, numeric_columns)
     plain = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
     return Rows(_checked(plain, keep_blank), numbers)
@@ -130,28 +132,19 @@ def _columns(
             f"Expected one text column, or two for pairs of texts, got {len(chosen)}: {chosen}. "
             "Pass only the text columns, for example frame['text']."
         )
-    numbers = [_as_numbers(name, _as_list(table[name])) for name in numeric_columns]
-    columns = [_as_list(table[name]) for name in chosen]
+    numbers = [_as_numbers(name, as_list(table[name], what="numbers")) for name in numeric_columns]
+    columns = [as_list(table[name], what="texts") for name in chosen]
+    lengths = [*map(len, columns), *map(len, numbers)]
+    if len(set(lengths)) > 1:
+        raise InputError(
+            f"The columns {[*chosen, *numeric_columns]} have {lengths} rows. Pass columns of one "
+            "length."
+        )
     return columns, np.stack(numbers, axis=1) if numbers else None
 
 
 def _columns_of(texts: Any) -> list[Any] | None:
-    for attribute in ("column_names", "columns"):
-        names = getattr(texts, attribute, None)
-        if names is not None and not callable(names):
-            return list(names)
-    return list(texts) if isinstance(texts, Mapping) else None
-
-
-def _as_list(values: Any) -> list[Any]:
-    if isinstance(values, np.ndarray) and values.ndim == 0:
-        raise InputError(f"Expected a list of texts, got a single value {values!r}.")
-    try:
-        return list(values.tolist() if isinstance(values, np.ndarray) else values)
-    except TypeError as problem:
-        raise InputError(
-            f"Expected a list of texts, got {type(values).__name__} {values!r}."
-        ) from problem
+    return list(texts) if isinstance(texts, Mapping) else column_names(texts)
 
 
 def _checked(texts: list[Any], keep_blank: bool) -> list[Text]:
@@ -160,6 +153,11 @@ def _checked(texts: list[Any], keep_blank: bool) -> list[Text]:
     pairs = not isinstance(texts[0], str) and isinstance(texts[0], list | tuple | np.ndarray)
     if keep_blank:
         texts = [_filled(text) for text in texts]
+    if pairs and len(texts[0]) == 1:
+        raise InputError(
+            f"Row 0 is {texts[0]!r}, a list of one text. Pass one column of texts: "
+            "[row[0] for row in texts]."
+        )
     checked = [_pair(i, text) if pairs else _single(i, text) for i, text in enumerate(texts)]
     blank = [i for i, text in enumerate(checked) if _is_blank(text)]
     if blank and not keep_blank:
@@ -190,7 +188,7 @@ def _single(index: int, text: Any) -> str:
             f"{problem.start}, half of a character. Repair it, for example: "
             "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
         ) from problem
-    return str(text)
+    return str.__str__(text)  # a member of an enumeration has another str() of its own
 
 
 def _pair(index: int, pair: Any) -> tuple[str, str]:
@@ -223,8 +221,16 @@ def _as_number(name: str, row: int, value: Any) -> float:
     if is_missing(value):
         return float("nan")
     try:
-        return float(value)
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     except (TypeError, ValueError) as problem:
         raise InputError(
             f"Column {name!r} holds {value!r} at row {row}, which is no number."
         ) from problem
+    if math.isinf(number):
+        raise InputError(
+            f"Column {name!r} holds {number!r} at row {row}, which is not finite. Drop the row, or "
+            "leave the number out: a missing number counts as the mean."
+        )
+    return number

@@ -8,6 +8,7 @@ import numpy as np
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import InputError
+from nlptl.data.columns import as_list
 from nlptl.data.labels import distinct, key_of
 
 _STRETCH = 20
@@ -47,8 +48,8 @@ def k_shot(labels: Any, shots: int, *, seed: int) -> IntArray:
     if shots < 1:
         raise InputError(f"shots must be at least 1, got {shots}.")
     rng = np.random.default_rng(seed)
-    codes = _codes(labels)
-    names = distinct(labels)
+    labels = as_list(labels)
+    codes, names = _codes(labels), distinct(labels)
     picked = []
     for code, name in enumerate(names.tolist()):
         rows = np.flatnonzero(codes == code)
@@ -206,6 +207,6 @@ def _strata(codes: AnyArray) -> AnyArray:
 
 
 def _codes(labels: Any) -> IntArray:
-    plain = labels.tolist() if hasattr(labels, "tolist") else list(labels)
+    plain = as_list(labels)
     order = {label: code for code, label in enumerate(distinct(plain).tolist())}
     return np.array([order[key_of(label)] for label in plain])

@@ -16,6 +16,9 @@ from nlptl.base.specs import Spec, pipeline_step
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.kinds import load_encoder_part, save_encoder_part
 
+_MAX_DEVIATIONS = 1e15
+"""Maximum distance from the mean in standard deviations: its square is finite as float32."""
+
 
 @dataclass(frozen=True)
 class Concatenation(Spec):
@@ -161,6 +164,13 @@ class FusedEncoder(Spec):
                 "has them, and call fit before transform."
             )
         numbers: FloatArray = (rows.numbers - self.scale[0]) / self.scale[1]
+        far = np.argwhere(np.abs(numbers) > _MAX_DEVIATIONS)
+        if len(far):
+            row, place = far[0].tolist()
+            raise InputError(
+                f"Column {self.numeric_columns[place]!r} holds {rows.numbers[row, place]:g} at row "
+                f"{row}, too far from the training numbers to be scaled. Drop the row or repair it."
+            )
         # As long as the unit vectors of the encoders beside them, on average.
         scaled: FloatArray = np.nan_to_num(numbers) / np.sqrt(numbers.shape[1])
         return scaled

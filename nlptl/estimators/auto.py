@@ -12,11 +12,10 @@ from sklearn.base import clone, is_regressor
 from typing_extensions import Self
 
 from nlptl.base import clock
-from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import ConfigError, NlptlError
 from nlptl.base.specs import Spec
 from nlptl.data.corpus import as_corpora
-from nlptl.data.labels import are_lists, as_values, distinct, key_of
+from nlptl.data.labels import LabelValues, are_lists, as_values, distinct, key_of
 from nlptl.data.rows import Rows
 from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.encoder import TransformerEncoder
@@ -230,7 +229,7 @@ class _Search:
 
     model: Any
     rows: Rows
-    answers: list[Any] | AnyArray
+    answers: LabelValues
     budget: float
     choice: Choice = field(default_factory=Choice)
     forward: float = 0.0

@@ -68,9 +68,13 @@ def teach(teacher: Any, unlabeled: Any, *, student: Any = None, labelled: Any = 
     if _learns_shares(teacher, chosen):
         return _taught_shares(teacher, chosen, rows, known)
     texts = rows if known is None else rows.followed_by(known.rows)
-    answers = as_values(teacher.predict(rows))
+    codec = teacher.fitted_.codec
+    read = codec.values if isinstance(codec, LabelCodec) else as_values
+    answers = read(teacher.predict(rows))
     _warn_of_missing(teacher, answers, known)
-    return chosen.fit(texts, answers if known is None else joined_values(answers, known.labels))
+    if known is not None:
+        answers = joined_values(answers, read(known.labels))
+    return chosen.fit(texts, answers)
 
 
 def _warn_of_missing(teacher: Any, answers: Any, known: Corpus | None) -> None:

@@ -12,10 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
-from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Features
 from nlptl.data.audit import AuditReport
-from nlptl.data.labels import LabelCodec, as_values, same_labels
+from nlptl.data.labels import LabelCodec
+from nlptl.data.numbers import as_weights
 from nlptl.data.targets import Targets
 from nlptl.estimators.auto import Auto
 from nlptl.estimators.fitting.choosing import imbalance_for
@@ -25,7 +26,7 @@ from nlptl.estimators.fitting.transfers import as_transfers
 from nlptl.estimators.onnx.writing import OnnxExport
 from nlptl.estimators.storing.exporting import export_classifier
 from nlptl.estimators.text_model import TextModel
-from nlptl.evaluation.scores import ClassScore, class_scores, mean_rank_error
+from nlptl.evaluation.scores import ClassScore, check_lengths, class_scores, mean_rank_error
 from nlptl.heads.deciding.imbalance import Imbalance
 from nlptl.heads.linear import OrdinalHead
 from nlptl.training.config import TrainingConfig
@@ -141,7 +142,8 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
             Texts, or pairs of texts as tuples. A DataFrame where ``FusedEncoder`` names columns.
         labels : sequence of length n
             str, bool, int, float or tuples of these; or a list of them a text; or an (n, k)
-            array of zeros and ones. Both may be empty where ``LabelMeaning`` names the classes.
+            array or table of zeros and ones, whose named columns are the classes. Both may be
+            empty where ``LabelMeaning`` names the classes.
         source : Corpus or dict of them, optional
             Labelled rows of another domain or language, for ``SourceRows``.
         unlabeled : Corpus or dict of them, optional
@@ -200,14 +202,19 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
 
         As in scikit-learn, a label that was never seen in training counts as wrong, so that a
         fold of a cross-validation without some rare class can be scored.
+
+        Raises
+        ------
+        InputError
+            If a label is missing or of another type than the classes, or lengths differ.
         """
-        predicted, given = self.predict(texts), as_values(labels)
-        if len(predicted) != len(given):
-            raise InputError(
-                f"Each text needs one label, got {len(predicted)} texts and {len(given)} labels."
-            )
-        right = [same_labels(*pair) for pair in zip(predicted, given, strict=True)]
-        return float(np.average(right, weights=sample_weight))
+        check_is_fitted(self)
+        truth = self.fitted_.codec.encode(labels, allow_unseen=True)
+        chosen = self._codes(self.predict_proba(texts))
+        check_lengths(truth, chosen)
+        same = truth == chosen
+        right = same.all(axis=1) if same.ndim == 2 else same
+        return float(np.average(right, weights=as_weights(sample_weight, len(right))))
 
     def evaluate(self, texts: Any, labels: Any) -> dict[str, float]:
         """Give every figure of merit on labelled texts.
@@ -226,6 +233,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
 
         truth = self._truth(answers)
         chosen, head = self._codes(outputs), self.fitted_.scorer.head
+        check_lengths(truth, chosen)
         figures = measure(truth, outputs, chosen)
         if isinstance(head, OrdinalHead):
             ranks = head.ranks(self.classes_)
@@ -234,9 +242,10 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
 
     def class_scores(self, texts: Any, labels: Any) -> list[ClassScore]:
         """Give precision, recall and F1 of each class on labelled texts."""
+        truth, names = self._truth(labels), [str(label) for label in self.classes_.tolist()]
         chosen = self._codes(self.predict_proba(texts))
-        names = [str(label) for label in self.classes_.tolist()]
-        return class_scores(self._truth(labels), chosen, names)
+        check_lengths(truth, chosen)
+        return class_scores(truth, chosen, names)
 
     def add_classes(self, names: Any) -> Self:
         """Let the model know further classes by their names alone, without training again.

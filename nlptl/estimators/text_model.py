@@ -15,6 +15,7 @@ from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.protocols import Features
 from nlptl.base.specs import NestedParams
 from nlptl.data.audit import AuditReport, audit
+from nlptl.data.columns import read_once
 from nlptl.data.corpus import as_corpora
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.targets import Targets
@@ -40,7 +41,13 @@ from nlptl.estimators.fitting.choosing import (
 )
 from nlptl.estimators.fitting.contrasting import contrast, contrast_config
 from nlptl.estimators.fitting.further import check_further, self_trained, with_edits, with_source
-from nlptl.estimators.fitting.learning import Learning, learn_from, with_entailment, with_meaning
+from nlptl.estimators.fitting.learning import (
+    Learning,
+    is_empty,
+    learn_from,
+    with_entailment,
+    with_meaning,
+)
 from nlptl.estimators.fitting.scoring import (
     FitPlan,
     Fitted,
@@ -255,6 +262,7 @@ class TextModel(Published, NestedParams):
         sample_weight: Any,
     ) -> Self:
         """Go from texts to a fitted model: the one way, for every kind of answers."""
+        texts, answers = self._read_once(texts), self.codec_kind.read(answers)
         further = self._further(unlabeled)
         unused = {"source": source, "validation": validation}
         chosen, choice = self._chosen(texts, answers, unlabeled, **unused)
@@ -382,6 +390,11 @@ class TextModel(Published, NestedParams):
         # A fused encoder says which columns of a table are read.
         given = self.encoder
         return given.rows(texts) if isinstance(given, FusedEncoder) else as_rows(texts)
+
+    def _read_once(self, texts: Any) -> Any:
+        """Read the texts of a fit, unless there are none: names of classes may be enough."""
+        several = read_once(texts)
+        return several if is_empty(several) else self._rows(several)
 
     def _further(self, unlabeled: Any) -> Rows:
         corpora = as_corpora(unlabeled, argument="unlabeled")

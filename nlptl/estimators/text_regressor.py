@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray
+from nlptl.base.errors import InputError
 from nlptl.base.protocols import Features
-from nlptl.data.numbers import as_numbers
+from nlptl.data.numbers import as_numbers, as_weights
 from nlptl.estimators.text_model import TextModel
 from nlptl.heads.deciding.scale import NumberScale
 from nlptl.training.config import TrainingConfig
@@ -149,7 +151,12 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
 
     def score(self, texts: Any, numbers: Any, sample_weight: Any = None) -> float:
         """Give R²: 1 is perfect, 0 no better than the mean of ``numbers``."""
-        return float(super().score(texts, as_numbers(numbers), sample_weight))
+        truth, found = as_numbers(numbers), self.predict(texts)
+        if len(truth) != len(found):
+            raise InputError(
+                f"Each text needs one number, got {len(found)} texts and {len(truth)} numbers."
+            )
+        return float(r2_score(truth, found, sample_weight=as_weights(sample_weight, len(truth))))
 
     def evaluate(self, texts: Any, numbers: Any) -> dict[str, float]:
         """Give every figure of merit on texts with known numbers.

@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.base import clone, is_regressor
 from typing_extensions import Self
 
-from nlptl.base.arrays import AnyArray, FloatArray, IntArray
+from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import InputError
 from nlptl.base.progress import progress_bar
-from nlptl.data.labels import as_values, values_at
+from nlptl.data.labels import LabelValues, as_values, values_at
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.splits import stratified_folds
 from nlptl.evaluation.experience import Experience
@@ -193,14 +193,12 @@ class Splits:
                 f"Splits need two folds and one round at least, got {self.folds} and {self.rounds}."
             )
 
-    def of(
-        self, answers: list[Any] | AnyArray, *, numeric: bool = False
-    ) -> list[tuple[IntArray, IntArray]]:
+    def of(self, answers: LabelValues, *, numeric: bool = False) -> list[tuple[IntArray, IntArray]]:
         """Give the rows to learn from and to test on, for each split.
 
         Parameters
         ----------
-        answers : list or ndarray
+        answers : list or Indicator
             One a row.
         numeric : bool
             They are numbers, of which each fold gets low and high ones.
@@ -226,7 +224,7 @@ class Splits:
         ]
 
 
-def _codes(answers: list[Any] | AnyArray) -> IntArray:
+def _codes(answers: LabelValues) -> IntArray:
     """Give each distinct answer a number, whatever it is."""
     names = [repr(answer) for answer in answers]
     codes: IntArray = np.unique(names, return_inverse=True)[1]

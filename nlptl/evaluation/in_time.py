@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nlptl.base.arrays import AnyArray, IntArray
-from nlptl.data.labels import are_lists
+from nlptl.data.labels import LabelValues, are_lists
 from nlptl.evaluation.gate import Splits
 
 _LEAST = 2
@@ -31,7 +31,7 @@ class SplitsInTime(Splits):
 
     goes_on: Callable[[], bool] = lambda: True
 
-    def of(self, answers: list[object] | AnyArray, *, numeric: bool = False) -> list[_Split]:
+    def of(self, answers: LabelValues, *, numeric: bool = False) -> list[_Split]:
         """Give the rows to learn from and to test on, for each split."""
         dealt = super().of(answers, numeric=numeric)
         if not (numeric or are_lists(answers)):

@@ -82,6 +82,23 @@ def _refusal(model: Any, sample: Text, held: Held | None) -> Exception | None:
     return None
 
 
+def check_classes(classes: Any) -> None:
+    """Refuse classes that no answer could name.
+
+    Raises
+    ------
+    ConfigError
+        If JSON cannot hold one: an infinite number, or half of a character.
+    """
+    try:
+        json.dumps(classes, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as problem:
+        raise ConfigError(
+            f"The classes {classes!r:.200} cannot be served, because JSON cannot hold them "
+            f"({problem}). Train the model on labels that are texts."
+        ) from problem
+
+
 def classes_of(model: Any) -> Any:
     """Give the classes of a model, or of each task, as plain values; None for numbers."""
     if hasattr(model, "models_"):

@@ -21,7 +21,7 @@ from pydantic import BaseModel, FailFast, Field, model_validator
 from nlptl.base.errors import InputError
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.contextual.folder import Held
-from nlptl.serving.answers import answers, classes_of, shapes_of
+from nlptl.serving.answers import answers, check_classes, classes_of, shapes_of
 from nlptl.serving.batching import Batcher, BusyError
 from nlptl.serving.guard import Guard, log_failure
 from nlptl.serving.limits import Limits
@@ -66,7 +66,8 @@ def app_of(model: Any, *, name: str, limits: Limits, hosts: Collection[str] | No
     Raises
     ------
     ConfigError
-        If the model answers neither for single texts nor for pairs of them.
+        If the model answers neither for single texts nor for pairs of them, or JSON cannot hold
+        its classes.
     """
     service = Service(model, name, limits)
     # Whatever the environment says, no text leaves the process by way of telemetry.
@@ -101,12 +102,14 @@ class Service:
     def __init__(self, model: Any, name: str, limits: Limits) -> None:
         self.limits = limits
         held: Held = {}
+        classes = classes_of(model)
+        check_classes(classes)
         self.shapes = shapes_of(model, held=held)
         self.about = {
             "status": "ok",
             "model": name,
             "kind": getattr(model, "kind", type(model).__name__),
-            "classes": classes_of(model),
+            "classes": classes,
             "takes": [_SHAPES[shape] for shape in sorted(self.shapes)],
             "versions": _versions(),
         }

@@ -1,4 +1,5 @@
 import pytest
+from scipy import sparse
 
 from nlptl import Corpus
 from nlptl.base.errors import InputError
@@ -28,3 +29,12 @@ def test_one_corpus_many_or_none_are_read():
 def test_a_bare_list_says_what_to_write():
     with pytest.raises(InputError, match=r"got list. Write unlabeled=Corpus\("):
         as_corpora(["a", "b"], argument="unlabeled")
+
+
+def test_texts_and_labels_are_read_once_and_need_an_order():
+    corpus = Corpus(iter(["a", "b"]), iter([0, 1]))
+    assert corpus.rows.texts == ["a", "b"] and corpus.labels == [0, 1]
+    assert Corpus(["a", "b"], sparse.csr_matrix([[1, 0], [0, 1]])).size == 2
+    for labels in ({0, 1}, {"x": 0, "y": 1}, 5):
+        with pytest.raises(InputError, match="Expected a list of labels"):
+            Corpus(["a", "b"], labels)

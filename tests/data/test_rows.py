@@ -1,6 +1,9 @@
+from enum import Enum
+
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from datasets import Dataset
 
@@ -114,3 +117,42 @@ def test_rows_follow_each_other_with_their_numbers():
     both = first.followed_by(second)
     assert both.texts == ["a", "b", "c"] and both.numbers.tolist() == [[1.0], [2.0], [3.0]]
     assert Rows([("a", "b")]).followed_by(Rows([("c", "d")])).are_pairs
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        iter(TEXTS),
+        np.array(TEXTS, dtype=object).reshape(-1, 1),
+        pa.array(TEXTS),
+        pa.chunked_array([TEXTS]),
+        {"text": iter(TEXTS)},
+        dict.fromkeys(TEXTS).keys(),
+    ],
+)
+def test_texts_of_one_column_are_single_texts(texts):
+    assert as_rows(texts).texts == TEXTS
+
+
+@pytest.mark.parametrize(
+    ("texts", "reason"),
+    [
+        (set(TEXTS), "got a set, which has no order"),
+        ([[text] for text in TEXTS], "a list of one text. Pass one column of texts"),
+        ({"a": ["x", "y"], "b": ["z"]}, r"columns \['a', 'b'\] have \[2, 1\] rows"),
+    ],
+)
+def test_texts_without_order_or_in_uneven_columns_are_refused(texts, reason):
+    with pytest.raises(InputError, match=reason):
+        as_rows(texts)
+
+
+def test_a_text_that_is_a_member_of_an_enumeration_is_its_value():
+    tone = Enum("Tone", {"GOOD": "good day"}, type=str)
+    assert as_rows([tone.GOOD]).texts == ["good day"]
+
+
+@pytest.mark.parametrize("number", [float("inf"), "-inf", 10**400])
+def test_an_infinite_number_is_refused_with_its_column_and_row(number):
+    with pytest.raises(InputError, match="Column 'n' holds -?inf at row 1, which is not finite"):
+        as_rows({"text": ["a", "b"], "n": [1, number]}, numeric_columns=["n"])

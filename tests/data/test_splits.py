@@ -1,4 +1,5 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from nlptl.base.errors import InputError
@@ -111,3 +112,10 @@ def test_a_split_of_numbers_has_small_and_large_ones_on_both_sides():
     assert not np.array_equal(test, number_split(numbers, test_share=0.2, seed=4)[1])
     with pytest.raises(InputError, match="got 1.5"):
         number_split(numbers, test_share=1.5)
+
+
+def test_labels_are_read_once_from_any_container():
+    expected = k_shot(LABELS, 2, seed=0).tolist()
+    assert k_shot(iter(LABELS), 2, seed=0).tolist() == expected
+    assert k_shot(pa.array(LABELS), 2, seed=0).tolist() == expected
+    assert len(stratified_split(iter(LABELS))[0]) == 80

@@ -64,3 +64,11 @@ def test_one_thing_alone_is_not_joined(encoders):
         FusedEncoder(encoders[:1])
     with pytest.raises(ConfigError, match="dropout"):
         ResidualFusion(dropout=1.0)
+
+
+def test_a_number_too_far_from_the_training_numbers_is_refused_with_its_column(vectors_file):
+    encoder = FusedEncoder(
+        (StaticEncoder(vectors_file),), numeric_columns=("price",), text_columns=("text",)
+    ).fit(TABLE)
+    with pytest.raises(InputError, match=r"Column 'price' holds 1e\+300 at row 2, too far"):
+        encoder.transform(TABLE.assign(price=[1.0, 2.0, 1e300]))

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from nlptl import (
@@ -154,3 +155,15 @@ def test_classes_that_the_teacher_never_gives_are_named(taught, caplog):
     student = teacher.distill(chosen, student=TextClassifier(TfidfEncoder(), imbalance="balanced"))
     assert student.classes_.tolist() == ["billing", "privacy"]
     assert "'how_to'" in caplog.text and "will not know" in caplog.text
+
+
+def test_a_student_of_named_columns_has_their_names():
+    texts = ["red car", "blue car", "red bus", "blue bus"] * 6
+    table = pd.DataFrame([[1, 0], [0, 1], [1, 1], [0, 0]] * 6, columns=["red", "bus"])
+    student = (
+        TextClassifier(TfidfEncoder())
+        .fit(texts, table)
+        .distill(texts, student=COUNTS, labelled=Corpus(texts, table[["bus", "red"]]))
+    )
+    assert student.classes_.tolist() == ["red", "bus"]
+    assert student.predict(texts).tolist() == table.to_numpy().tolist()

@@ -16,6 +16,7 @@ from nlptl import (
     MLPHead,
     OrdinalHead,
     PrototypeHead,
+    SourceRows,
     StaticEncoder,
     TextClassifier,
     TfidfEncoder,
@@ -394,3 +395,49 @@ def test_the_same_head_goes_on_on_another_encoder_of_the_space(vectors_file, tmp
     assert clf.encoder is not flipped and other.classes_.tolist() == clf.classes_.tolist()
     with pytest.raises(ConfigError, match="groups of"):
         clf.with_encoder(StaticEncoder(vectors_file, pooling=("mean", "max"), cache=None))
+
+
+TABLE = pd.DataFrame(
+    [[1, 0, 1], [0, 1, 1], [1, 0, 0], [0, 1, 0]] * 6, columns=["toxic", "rude", "x"]
+)
+DAYS = ["red car", "blue car", "red bus", "blue bus"] * 6
+
+
+def test_named_columns_of_labels_are_the_classes_everywhere(tmp_path):
+    model = TextClassifier(TfidfEncoder()).fit(iter(DAYS), TABLE)
+    model.save(tmp_path / "model")
+    again = TextClassifier.load(tmp_path / "model")
+    turned = TABLE[["x", "toxic", "rude"]]
+    assert again.classes_.tolist() == ["toxic", "rude", "x"]
+    assert [score.name for score in again.class_scores(DAYS, turned)] == ["toxic", "rude", "x"]
+    assert again.score(DAYS, turned) == again.score(DAYS, TABLE.to_numpy()) == 1.0
+    assert again.predict(DAYS).tolist() == TABLE.to_numpy().tolist()
+    assert list(again.audit_.class_counts) == ["toxic", "rude", "x"]
+    for ask in (again.score, again.evaluate, again.class_scores):
+        with pytest.raises(InputError, match="missing are \\['x'\\]"):
+            ask(DAYS, TABLE.drop(columns="x"))
+
+
+@pytest.mark.parametrize("labels", [[1, 0], [None, "1"], [float("nan"), "1"], ["1", ""]])
+def test_labels_of_another_type_and_missing_ones_are_never_counted_as_wrong(labels):
+    model = TextClassifier(TfidfEncoder()).fit(DAYS, ["1", "0"] * 12)
+    for ask in (model.score, model.evaluate, model.class_scores):
+        with pytest.raises(InputError, match=r"another type|is missing"):
+            ask(DAYS, labels * 12)
+
+
+def test_labels_and_weights_from_iterators_are_read_once():
+    model = TextClassifier(TfidfEncoder()).fit(
+        iter(DAYS), map(str, [1, 0] * 12), sample_weight=iter([1.0] * 24)
+    )
+    assert model.classes_.tolist() == ["0", "1"]
+    assert model.score(iter(DAYS), map(str, [1, 0] * 12), iter([1.0] * 24)) == 1.0
+    assert model.evaluate(iter(DAYS), map(str, [1, 0] * 12))["accuracy"] == 1.0
+    with pytest.raises(InputError, match="got 24 texts and 3 labels"):
+        model.class_scores(DAYS, ["1", "0", "1"])
+
+
+def test_classes_that_a_source_alone_has_keep_their_type():
+    model = TextClassifier(TfidfEncoder(), transfer=[Frozen(), SourceRows()])
+    model.fit(DAYS, ["a", "b"] * 12, source=Corpus(iter(["green van"]), iter(["c"])))
+    assert model.classes_.tolist() == ["a", "b", "c"]

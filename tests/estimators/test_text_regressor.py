@@ -241,7 +241,7 @@ def test_weights_of_rows_count(vectors_file):
         ([True, False, True, False], r"row 0 is True \(bool\)"),
         ([5, 5, 5, 5], "at least two different numbers, but all 4 are 5.0"),
         ([1, 2, 3], "got 4 texts and 3"),
-        (pd.DataFrame({"a": [1] * 4, "b": [2] * 4}), r"shape \(4, 2\)"),
+        (pd.DataFrame({"a": [1] * 4, "b": [2] * 4}), r"columns \['a', 'b'\]"),
     ],
     ids=repr,
 )
@@ -286,3 +286,16 @@ def test_arguments_that_nothing_uses_are_refused(tiny_encoder, prices):
     for argument in ("source", "validation", "unlabeled"):
         with pytest.raises(ConfigError, match=f"given {argument}="):
             TextRegressor(tiny_encoder).fit(texts, numbers, **{argument: Corpus(texts, numbers)})
+
+
+def test_numbers_and_weights_from_iterators_are_read_once():
+    texts, numbers = ["one", "two", "three", "four"], [1.0, 2.0, 3.0, 4.0]
+    model = TextRegressor(TfidfEncoder()).fit(
+        iter(texts), iter(numbers), sample_weight=iter([1.0] * 4)
+    )
+    expected = model.score(texts, numbers)
+    assert model.score(iter(texts), iter(numbers), iter([1.0] * 4)) == expected
+    with pytest.raises(InputError, match="got 4 texts and 1 numbers"):
+        model.score(texts, [1.0])
+    with pytest.raises(InputError, match="sample_weight holds -1 at row 0"):
+        model.score(texts, numbers, [-1, 1, 1, 1])

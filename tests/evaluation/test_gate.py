@@ -181,3 +181,10 @@ def test_experience_decides_where_splits_do_not_agree():
     clear = judge({"names": Knower(0.05, 1), "frozen": Knower(0.9, 2)}, TEXTS, LABELS)
     assert clear.says == HURTS
     assert not clear.with_experience(known).opens
+
+
+def test_named_columns_of_labels_are_judged_by_name(few):
+    texts, labels = few
+    table = pd.get_dummies(pd.Series(labels))
+    pair = {"one": TextClassifier(TfidfEncoder()), "other": TextClassifier(TfidfEncoder(), seed=1)}
+    assert judge(pair, texts, table, splits=Splits(2, 1)).scores.shape == (2, 2)

@@ -19,7 +19,8 @@ from nlptl import (
     TransformerEncoder,
 )
 from nlptl.base.errors import ConfigError
-from nlptl.serving.answers import answers, classes_of, shapes_of
+from nlptl.serving import make_app
+from nlptl.serving.answers import answers, check_classes, classes_of, shapes_of
 
 TEXTS = ["good tea", "great day", "bad box", "broken box"] * 3
 ASKED = ["a great tea", "a broken box"]
@@ -135,3 +136,17 @@ def test_a_model_answers_as_it_did_though_its_folder_be_replaced(tiny_encoder, f
     assert answers(loaded, ASKED) != before  # so it did matter
     shutil.rmtree(tmp_path / "m")
     assert answers(loaded, ASKED, held=held) == before
+
+
+@pytest.mark.parametrize(
+    "classes", [[1.0, float("inf")], {"task": [1.0, float("-inf")]}, ["\ud83d"]]
+)
+def test_classes_that_json_cannot_hold_are_refused(classes):
+    with pytest.raises(ConfigError, match="cannot be served, because JSON cannot hold them"):
+        check_classes(classes)
+    check_classes({"numbers": None, "task": [[1, "a"], 2.5, True]})
+
+
+def test_a_model_with_an_infinite_class_is_refused_before_it_is_served():
+    with pytest.raises(ConfigError, match=r"classes \[1.0, inf\] cannot be served"):
+        make_app(fitted([1.0, float("inf")] * 6))

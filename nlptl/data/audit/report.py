@@ -10,7 +10,7 @@ import numpy as np
 
 from nlptl.base.arrays import IntArray
 from nlptl.data.audit.duplicates import exact_groups, folded, near_pairs
-from nlptl.data.labels import LabelCodec
+from nlptl.data.labels import LabelCodec, as_values
 from nlptl.data.numbers import as_numbers
 from nlptl.data.rows import Text, as_rows
 from nlptl.data.targets import Targets
@@ -144,8 +144,7 @@ def audit(
     plain = _plain_texts(texts)
     blank = {i for i, text in enumerate(plain) if not "".join(text).strip()}
     groups = [group for group in exact_groups(plain) if group[0] not in blank]
-    codec = LabelCodec.learn(labels, least=0) if labels is not None and not numeric else None
-    codes = codec.encode(labels) if codec is not None else None
+    codec, codes = _coded(labels) if labels is not None and not numeric else (None, None)
     if numeric and labels is not None:
         numbers = as_numbers(labels)
         conflicts = [g for g in groups if np.ptp(numbers[g]) > numbers.std()]
@@ -170,6 +169,13 @@ def audit(
         share_beyond=float(over.sum() / max(token_counts.sum(), 1)) if len(over) else 0.0,  # type: ignore[union-attr]
         window=window,
     )
+
+
+def _coded(labels: Any) -> tuple[LabelCodec, IntArray]:
+    """Return the label set of a training set, and its labels as codes."""
+    values = as_values(labels)
+    codec = LabelCodec.learn(values, least=0)
+    return codec, codec.encode(values)
 
 
 def _plain_texts(texts: Any) -> Sequence[Text]:

@@ -17,6 +17,7 @@ from nlptl.base.names import suggest
 from nlptl.base.protocols import Features, ModuleFusion, ModuleHead, SolverHead
 from nlptl.data.corpus import as_corpora
 from nlptl.data.labels import LabelCodec
+from nlptl.data.numbers import as_weights
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.encoder import TransformerEncoder
@@ -253,15 +254,7 @@ def targets_of(
         raise InputError(
             f"Each text needs one label, got {len(rows)} texts and {len(codes)} labels."
         )
-    if sample_weight is None:
-        return Targets(codes, codec.n_outputs)
-    weights: FloatArray = np.asarray(sample_weight, dtype=np.float64)
-    if weights.shape != (len(rows),) or not np.isfinite(weights).all() or (weights < 0).any():
-        raise InputError(
-            f"sample_weight must hold {len(rows)} numbers of 0 or more, got an array of shape "
-            f"{weights.shape}."
-        )
-    return Targets(codes, codec.n_outputs, weights)
+    return Targets(codes, codec.n_outputs, as_weights(sample_weight, len(rows)))
 
 
 def dense(features: Features) -> FloatArray:

@@ -11,7 +11,7 @@ import numpy as np
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.data.corpus import Corpus, as_corpora
-from nlptl.data.labels import LabelCodec, as_values
+from nlptl.data.labels import LabelCodec, are_lists, distinct
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.estimators.fitting.learning import Learning
@@ -67,8 +67,11 @@ def _knowing(learning: Learning, labels: Any) -> Learning:
     codec = learning.codec
     if not isinstance(codec, LabelCodec) or codec.form != "single" or learning.names is not None:
         return learning
-    wider = LabelCodec.learn([*codec.classes.tolist(), *as_values(labels)])
-    if wider.form != "single" or wider.n_outputs == codec.n_outputs:
+    values = codec.values(labels)
+    if are_lists(values):
+        return learning
+    wider = LabelCodec(distinct([*codec.classes.tolist(), *values]), "single")
+    if wider.n_outputs == codec.n_outputs:
         return learning
 
     def told(targets: Targets) -> Targets:

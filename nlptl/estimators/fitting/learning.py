@@ -209,7 +209,7 @@ def learn_from(
         return Learning(rows, targets_of(codec, answers, sample_weight, rows), codec, transfers)
     if kind is not LabelCodec:
         raise ConfigError("LabelMeaning() reads the names of classes, and numbers have none.")
-    rows = Rows([]) if _is_empty(texts) else read(texts)
+    rows = Rows([]) if is_empty(texts) else read(texts)
     plain = rows.numbers is None and not rows.are_pairs
     if LabelCodec.learn(answers, least=0).form != "single" or not plain:
         raise ConfigError(
@@ -237,5 +237,6 @@ def with_meaning(head: Any, meaning: LabelMeaning, *, unseen: bool) -> MeaningHe
     return MeaningHead(base=head, weight=weight)
 
 
-def _is_empty(texts: Any) -> bool:
+def is_empty(texts: Any) -> bool:
+    """Return True for a container without texts."""
     return hasattr(texts, "__len__") and not isinstance(texts, str | dict) and not len(texts)

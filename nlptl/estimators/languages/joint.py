@@ -17,13 +17,15 @@ from typing_extensions import Self
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.specs import NestedParams
-from nlptl.data.labels import as_values, values_at
+from nlptl.data.columns import as_list
+from nlptl.data.labels import are_lists, as_values, values_at
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.splits import group_split, stratified_split
 from nlptl.estimators.storing.folder import refuse_foreign
 from nlptl.estimators.storing.publishing import Published
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.evaluation.intervals import Interval, bootstrap_interval
+from nlptl.evaluation.scores import accuracy, check_lengths
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.manifest import verify_manifest, write_manifest
 from nlptl.training.processes import from_main
@@ -142,6 +144,7 @@ class LanguageClassifier(Published, NestedParams):
         """
         self._check()
         rows = _Labelled.read(texts, labels, languages)
+        items = None if items is None else as_list(items, what="items")
         if items is not None and len(items) != len(rows.rows):
             raise InputError(f"Got {len(rows.rows)} texts and {len(items)} items.")
         judged = self._judged(sorted(set(rows.languages.tolist())))
@@ -167,11 +170,13 @@ class LanguageClassifier(Published, NestedParams):
 
     def predict(self, texts: Any, languages: Sequence[str]) -> AnyArray:
         """Give a label for each text; for a language never seen, what the joint one says."""
-        found = [(place, model.predict(own)) for place, model, own in self._parts(texts, languages)]
-        answers = np.empty(len(languages), dtype=object)
-        for place, said in found:
-            answers[place] = list(said)
-        return np.array(answers.tolist())
+        codec = self.joint_.fitted_.codec
+        languages = as_list(languages, what="languages")
+        codes = np.empty(len(languages), dtype=np.int64)
+        for place, model, own in self._parts(texts, languages):
+            codes[place] = codec.encode(model.predict(own))
+        labels: AnyArray = codec.decode(codes)
+        return labels
 
     def predict_proba(self, texts: Any, languages: Sequence[str]) -> FloatArray:
         """Give the probability of each class of ``joint_.classes_``: (n, n_classes).
@@ -179,6 +184,7 @@ class LanguageClassifier(Published, NestedParams):
         A class that the classifier of a language never saw gets 0.
         """
         classes = self.joint_.classes_.tolist()
+        languages = as_list(languages, what="languages")
         shares = np.zeros((len(languages), len(classes)))
         for place, model, own in self._parts(texts, languages):
             columns = [classes.index(label) for label in model.classes_.tolist()]
@@ -186,9 +192,18 @@ class LanguageClassifier(Published, NestedParams):
         return shares
 
     def score(self, texts: Any, labels: Any, languages: Sequence[str]) -> float:
-        """Give the share of texts that are labelled rightly."""
-        said = self.predict(texts, languages)
-        return float(np.mean(said == np.array(list(as_values(labels)))))
+        """Give the share of texts that are labelled rightly.
+
+        Raises
+        ------
+        InputError
+            If a label is missing or of another type than the classes, or lengths differ.
+        """
+        codec = self.joint_.fitted_.codec
+        truth = codec.encode(labels, allow_unseen=True)
+        chosen = codec.encode(self.predict(texts, languages))
+        check_lengths(truth, chosen)
+        return accuracy(truth, chosen)
 
     def save(self, folder: str | Path) -> Path:
         """Write all classifiers into a folder, each once.
@@ -303,7 +318,8 @@ class LanguageClassifier(Published, NestedParams):
     ) -> list[tuple[IntArray, TextClassifier, Rows]]:
         """Deal texts to the classifiers that answer for them."""
         check_is_fitted(self)
-        rows, told = as_rows(texts), [str(one) for one in languages]
+        rows = as_rows(texts)
+        told = [str(one) for one in as_list(languages, what="languages")]
         if len(rows) != len(told):
             raise InputError(
                 f"Each text needs a language, got {len(rows)} texts and {len(told)} languages."
@@ -328,8 +344,8 @@ class _Labelled:
     @classmethod
     def read(cls, texts: Any, labels: Any, languages: Sequence[str]) -> _Labelled:
         rows, values = as_rows(texts), as_values(labels)
-        told = np.array([str(one) for one in languages])
-        if isinstance(values, np.ndarray):
+        told = np.array([str(one) for one in as_list(languages, what="languages")])
+        if are_lists(values):
             raise InputError("Languages are learnt together where a text has one label.")
         if not len(rows) == len(values) == len(told):
             raise InputError(
@@ -346,8 +362,10 @@ class _Labelled:
         return self.take(within[self.languages[within] == language])
 
     def right(self, model: TextClassifier) -> FloatArray:
-        said = model.predict(self.rows)
-        return np.array([float(a == b) for a, b in zip(said, self.labels, strict=True)])
+        codec = model.fitted_.codec
+        truth = codec.encode(self.labels, allow_unseen=True)
+        right: AnyArray = codec.encode(model.predict(self.rows)) == truth
+        return right.astype(np.float64)
 
 
 def balanced(languages: AnyArray, temperature: float) -> FloatArray:

@@ -12,7 +12,8 @@ import numpy as np
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import InputError
 from nlptl.base.lazy import require
-from nlptl.data.labels import LabelCodec, as_values, values_at
+from nlptl.data.columns import as_list
+from nlptl.data.labels import LabelCodec, are_lists, as_values, distinct, values_at
 from nlptl.data.rows import as_rows
 from nlptl.encoders.bilingual.reading import Reading, reading_of
 from nlptl.encoders.contextual.encoder import TransformerEncoder
@@ -141,7 +142,8 @@ def score_languages(
     InputError
         If lengths differ, or no text is in the source language or in one of ``own``.
     """
-    rows, truth, told = as_rows(texts), as_values(labels), [str(one) for one in languages]
+    rows, truth = as_rows(texts), as_values(labels)
+    told = [str(one) for one in as_list(languages, what="languages")]
     if not len(rows) == len(truth) == len(told):
         raise InputError(
             f"Each text needs a label and a language, got {len(rows)} texts, {len(truth)} labels "
@@ -220,10 +222,11 @@ def _said(model: Any, rows: Any, language: str) -> Any:
 
 def _coded(truth: list[Any], said: Any) -> tuple[IntArray, IntArray]:
     """Give codes for what was said, and for the truth."""
-    codec = LabelCodec.learn([*truth, *said], least=1)
-    if codec.form != "single":
+    answers = as_values(said)
+    if are_lists(truth) or are_lists(answers):
         raise InputError("Languages are scored where a text has one label.")
-    return codec.encode(list(said)), codec.encode(truth)
+    codec = LabelCodec(distinct([*truth, *answers]), "single")
+    return codec.encode(answers), codec.encode(truth)
 
 
 def _behind(part: _Part, other: Any, rows: Any) -> Interval | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import StorageError
+from nlptl.evaluation.scores import check_lengths
 
 _BUILT_IN = "built-in sentences"
 
@@ -63,6 +64,9 @@ def compare(
     given : bool
         Whether the texts are the user's.
     """
+    truth = None if labels is None else reader.codec.encode(labels)
+    if truth is not None:
+        check_lengths(truth, reader.choose(expected))
     found, choose = reader.predict_proba(texts), reader.choose
     same = _equal(choose(found), choose(expected))
     check = OnnxCheck(
@@ -71,9 +75,8 @@ def compare(
         agreement=float(same.mean()),
         apart=float(np.abs(found - expected).max()),
     )
-    if labels is None:
+    if truth is None:
         return check
-    truth = reader.codec.encode(labels)
     scores = {
         name: float(_equal(choose(said), truth).mean())
         for name, said in (("before", expected), ("after", found))

@@ -193,16 +193,17 @@ class OnnxClassifier:
         """Give every figure of merit on labelled texts, as ``TextClassifier.evaluate`` does."""
         from nlptl.evaluation.metrics import measure
 
-        probabilities = self.predict_proba(texts)
-        return measure(self.codec.encode(labels), probabilities, self.choose(probabilities))
+        truth, probabilities = self.codec.encode(labels), self.predict_proba(texts)
+        return measure(truth, probabilities, self.choose(probabilities))
 
     def class_scores(self, texts: Any, labels: Any) -> list[Any]:
         """Give precision, recall and F1 of each class on labelled texts."""
-        from nlptl.evaluation.scores import class_scores
+        from nlptl.evaluation.scores import check_lengths, class_scores
 
+        truth, names = self.codec.encode(labels), [str(label) for label in self.classes_.tolist()]
         chosen = self.choose(self.predict_proba(texts))
-        names = [str(label) for label in self.classes_.tolist()]
-        return class_scores(self.codec.encode(labels), chosen, names)
+        check_lengths(truth, chosen)
+        return class_scores(truth, chosen, names)
 
     def _rows(self, texts: Any) -> Rows:
         rows = as_rows(texts)

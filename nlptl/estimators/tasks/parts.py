@@ -172,10 +172,11 @@ def read_part(name: str, task: Task, data: TaskData, options: Mapping[str, Any])
     model = task.model(options)
     transfers = transfers_of(model.transfer)
     encoder = model._encoder()
-    given = data.texts, data.answers, None
+    answers = model.codec_kind.read(data.answers)
+    given = data.texts, answers, None
     learning = learn_from(model.codec_kind, model._rows, given, transfers)
     check_head(model.head, learning.codec)
-    model.audit_ = model.audit(learning.rows, data.answers)
+    model.audit_ = model.audit(learning.rows, answers)
     config = model._training(TUNING)
     seen, held = hold_out(
         learning.rows, learning.targets, held_share(len(learning.rows), config), model.seed

@@ -11,8 +11,9 @@ import numpy as np
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.names import suggest
 from nlptl.base.specs import Spec
+from nlptl.data.columns import read_once
 from nlptl.data.corpus import Corpus
-from nlptl.data.labels import as_values
+from nlptl.data.labels import are_lists, as_values
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_model import TextModel
 from nlptl.estimators.text_regressor import TextRegressor
@@ -115,9 +116,11 @@ class TaskData:
             raise InputError(
                 f"Task {name!r} needs (texts, labels) or a Corpus, got {type(given).__name__}."
             )
-        if not reads_only and found.answers is None:
+        if reads_only:
+            return cls(read_once(found.texts))
+        if found.answers is None:
             raise InputError(f"Task {name!r} was given texts without labels.")
-        return found
+        return cls(read_once(found.texts), read_once(found.answers))
 
 
 def as_tasks(tasks: Any) -> dict[str, Task]:
@@ -165,8 +168,7 @@ def gated(tasks: Mapping[str, Task], gate: bool | Collection[str]) -> set[str]:
 
 def _kind_of(answers: Any) -> str:
     values = as_values(answers)
-    first: Any = values[0] if len(values) else None
-    if isinstance(first, list | set | frozenset | np.ndarray):
+    if are_lists(values):
         return "multi_label"
     decimals = all(isinstance(value, float | np.floating) for value in values)
     whole = decimals and all(float(value).is_integer() for value in values)

@@ -30,6 +30,11 @@ class NumberScale:
 
     n_outputs: ClassVar[int] = 1
 
+    @staticmethod
+    def read(numbers: Any) -> FloatArray:
+        """Read numbers once: see ``as_numbers``."""
+        return as_numbers(numbers)
+
     @classmethod
     def learn(cls, numbers: Any) -> Self:
         """Take mean and spread of training numbers.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -226,11 +226,10 @@ class OrdinalHead(LinearScores):
             )
         if self.order is None:
             return
-        if isinstance(self.order, str) or len({key_of(one) for one in self.order}) < max(
-            len(self.order), 2
-        ):
+        without_order = isinstance(self.order, str | Set | Mapping | Iterator)
+        if without_order or len({key_of(one) for one in self.order}) < max(len(self.order), 2):
             raise ConfigError(
-                f"order must name at least two labels, each once, got {self.order!r}."
+                f"order must be a list of at least two labels, each once, got {self.order!r}."
             )
 
 

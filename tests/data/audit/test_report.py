@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nlptl import audit
@@ -87,3 +88,10 @@ def test_numbers_of_one_text_contradict_each_other_where_they_lie_far_apart():
     assert (report.n_conflicts, report.conflicts) == (1, [[2, 3]])
     assert report.class_counts == {}
     assert any("different labels" in warning for warning in report.warnings)
+
+
+def test_labels_are_read_once_and_named_columns_are_counted_by_name():
+    texts = ["good", "bad", "fine"]
+    assert audit(iter(texts), iter(["+", "-", "+"])).class_counts == {"+": 2, "-": 1}
+    table = pd.DataFrame({"toxic": [1, 0, 0], "insult": [1, 1, 0]})
+    assert audit(texts, table).class_counts == {"toxic": 1, "insult": 2}

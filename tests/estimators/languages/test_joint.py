@@ -141,3 +141,16 @@ def test_what_cannot_be_learnt_is_refused(rows, options, given, error, message):
 def test_texts_without_a_language_are_refused(model):
     with pytest.raises(InputError, match="0 languages"):
         model.predict(["word0"], [])
+
+
+def test_labels_keep_their_type_and_are_compared_by_it(rows):
+    texts, labels, languages = rows
+    numbers = [2**63 + 5 if label == "yes" else -1 for label in labels]
+    model = LanguageClassifier(TextClassifier(TfidfEncoder()), gate=False)
+    model.fit(iter(texts), iter(numbers), iter(languages))
+    assert set(model.predict(iter(texts), iter(languages)).tolist()) == {2**63 + 5, -1}
+    assert model.score(iter(texts), iter(numbers), iter(languages)) > 0.5
+    assert len(model.predict_proba(texts[:2], iter(languages[:2]))) == 2
+    for wrong in (list(map(str, numbers)), [None] * len(texts)):
+        with pytest.raises(InputError, match=r"another type|is missing"):
+            model.score(texts, wrong, languages)

@@ -120,3 +120,11 @@ def test_what_cannot_be_scored_is_refused(rows, changed, error, message):
     given = {"texts": texts, "labels": labels, "languages": languages} | changed
     with pytest.raises(error, match=message):
         score_languages(model, **given)
+
+
+def test_labels_of_another_type_are_refused_and_equal_numbers_are_equal():
+    model = Said({"a": 1.0, "b": 2.0})
+    found = score_languages(model, iter(["a", "b"]), iter([1, 2]), iter(["en", "en"]))
+    assert found["en"].accuracy.value == 1.0
+    with pytest.raises(InputError, match="Labels mix float and str"):
+        score_languages(model, ["a", "b"], ["1", "2"], ["en", "en"])

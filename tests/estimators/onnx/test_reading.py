@@ -7,6 +7,7 @@ import sys
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 
 from nlptl import LogisticHead, OnnxClassifier, TextClassifier, TransformerEncoder
@@ -155,3 +156,22 @@ def test_a_graph_whose_file_was_replaced_is_not_copied(folder, tmp_path):
     (tmp_path / "g" / "model.onnx").write_bytes(b"another graph")
     with pytest.raises(StorageError, match="missing or was changed after the model was loaded"):
         pickle.dumps(graph)
+
+
+def test_labels_of_another_type_are_refused(folder):
+    graph = OnnxClassifier.load(folder)
+    for ask in (graph.evaluate, graph.class_scores):
+        with pytest.raises(InputError, match="row 0 is '3', of another type than the classes"):
+            ask(TEXTS, [str(label) for label in LABELS])
+    with pytest.raises(InputError, match="got 24 texts and 1 labels"):
+        graph.class_scores(TEXTS, LABELS[:1])
+
+
+def test_named_columns_of_labels_are_the_classes_of_a_graph(tiny_encoder, tmp_path):
+    encoder = TransformerEncoder(tiny_encoder, cache=None, dtype="float32")
+    table = pd.DataFrame({"late": [1, 0] * 12, "card": [0, 0, 1] * 8})
+    model = TextClassifier(encoder, head=LogisticHead(C=1.0), device="cpu").fit(TEXTS, table)
+    graph = OnnxClassifier.load(model.export(tmp_path / "graph", format="onnx"))
+    assert graph.classes_.tolist() == ["late", "card"]
+    turned = graph.evaluate(TEXTS, table[["card", "late"]])
+    assert turned == graph.evaluate(TEXTS, table)

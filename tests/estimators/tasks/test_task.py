@@ -72,3 +72,9 @@ def test_tasks_are_judged_all_or_none_or_those_that_are_named():
     for name in ("tropic", "read"):
         with pytest.raises(ConfigError, match=f"gate names '{name}'"):
             gated(tasks, [name])
+
+
+def test_iterators_are_read_once():
+    data = TaskData.read("t", (iter(["a"]), iter(["x"])), reads_only=False)
+    assert (data.texts, data.answers) == (["a"], ["x"])
+    assert TaskData.read("t", iter(["a"]), reads_only=True).texts == ["a"]

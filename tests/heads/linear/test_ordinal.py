@@ -172,3 +172,9 @@ def test_one_direction_needs_fewer_rows_than_one_a_class():
 def test_nonsense_is_refused(options, said, stars):
     with pytest.raises(ConfigError, match=said):
         OrdinalHead(**options).fit(*stars)
+
+
+@pytest.mark.parametrize("order", [{"low", "high"}, {"low": 1, "high": 2}, iter(["low", "high"])])
+def test_an_order_that_has_none_is_refused(order):
+    with pytest.raises(ConfigError, match="order must be a list of at least two labels"):
+        OrdinalHead(order=order).fit(np.eye(2), ["low", "high"])

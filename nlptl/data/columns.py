@@ -1,0 +1,119 @@
+"""One value per row, read once from any container."""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, Set
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.errors import InputError
+
+
+def read_once(values: Any) -> Any:
+    """Return values that can be read several times: an iterator becomes a list.
+
+    Examples
+    --------
+    >>> read_once(map(str, [1, 2]))
+    ['1', '2']
+    """
+    return list(values) if isinstance(values, Iterator) else values
+
+
+def column_names(values: Any) -> list[Any] | None:
+    """Return the names of the columns of a table; None if the values are no table."""
+    for attribute in ("column_names", "columns"):
+        names = getattr(values, attribute, None)
+        if names is not None and not callable(names):
+            return list(names)
+    return None
+
+
+def as_array(values: Any) -> Any:
+    """Return tensors and sparse matrices as arrays, and everything else unchanged."""
+    if hasattr(values, "detach"):  # a tensor; by way of a list, which every number type allows
+        return np.array(values.detach().cpu().tolist())
+    if hasattr(values, "toarray"):
+        return values.toarray()
+    return values
+
+
+def is_column(kind: type) -> bool:
+    """Return True for types of arrays, tensors, Series and Arrow lists."""
+    readers = ("to_numpy", "to_pylist", "detach")
+    return issubclass(kind, np.ndarray) or any(hasattr(kind, name) for name in readers)
+
+
+def refuse_unordered(values: Any, what: str) -> None:
+    """Refuse a container that has no order or no rows.
+
+    Raises
+    ------
+    InputError
+        If it is a set, a mapping, a text or None.
+    """
+    if isinstance(values, str | bytes) or values is None:
+        raise InputError(f"Expected a list of {what}, got {values!r}. Wrap it in a list.")
+    kind = type(values).__name__
+    if isinstance(values, Mapping):
+        raise InputError(
+            f"Expected a list of {what}, got a {kind} with the keys {list(values)[:5]!r}. Pass its "
+            f"values in the order of the rows, for example list({what}.values())."
+        )
+    if isinstance(values, Set) and not isinstance(values, KeysView | ItemsView):
+        raise InputError(
+            f"Expected a list of {what}, got a {kind}, which has no order. Pass a list with one "
+            "entry per row."
+        )
+
+
+def as_list(values: Any, *, what: str = "labels") -> list[Any]:
+    """Return the values of one column as a list.
+
+    Parameters
+    ----------
+    values : list, tuple, iterator, array, tensor, Series, Arrow array or table of one column
+        An array of shape (n, 1) is one column.
+    what : str
+        Name of the values in an error message.
+
+    Raises
+    ------
+    InputError
+        If the container has no order or no rows: a set, a mapping, a text, a single value.
+
+    Examples
+    --------
+    >>> as_list(np.array([["a"], ["b"]]))
+    ['a', 'b']
+    """
+    refuse_unordered(values, what)
+    names = column_names(values)
+    if names is not None:
+        return as_list(_only_column(values, names, what), what=what)
+    array = as_array(values)
+    if isinstance(array, np.ndarray) and array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if isinstance(array, np.ndarray) and array.dtype.kind in "mM":
+        return list(array)  # tolist() would turn dates into whole numbers
+    for name in ("to_pylist", "to_list", "tolist"):
+        if hasattr(array, name):
+            array = getattr(array, name)()
+            if not isinstance(array, list):
+                raise InputError(f"Expected a list of {what}, got a single value {values!r}.")
+            return array
+    try:
+        return list(array)
+    except TypeError as problem:
+        kind = type(values).__name__
+        raise InputError(f"Expected a list of {what}, got {kind} {values!r}.") from problem
+
+
+def _only_column(table: Any, names: list[Any], what: str) -> Any:
+    if len(names) != 1:
+        raise InputError(
+            f"Expected one column of {what}, got a {type(table).__name__} with the columns "
+            f"{names!r}. Pass one of them."
+        )
+    return table[names[0]]
