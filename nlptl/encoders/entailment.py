@@ -61,6 +61,7 @@ class EntailmentEncoder(Spec):
     def __post_init__(self) -> None:
         if isinstance(self.hypotheses, str) or not len(self.hypotheses):
             raise ConfigError(f"hypotheses must be a list of sentences, got {self.hypotheses!r}.")
+        object.__setattr__(self, "name_or_path", fixed_path(self.name_or_path))
         object.__setattr__(self, "hypotheses", tuple(self.hypotheses))
         if self.batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, got {self.batch_size}.")

@@ -55,7 +55,7 @@ def run(given: Namespace) -> int:
     if _NUMBER in sheet.frame.columns:
         raise InputError(f"The table has a column {_NUMBER!r} already. Rename it first.")
     rows = texts_of(sheet.frame, text_columns(model, given.text_column))
-    chosen = model.suggest(rows, given.n, strategy=given.strategy)
+    chosen = model.suggest(rows, given.n, strategy=given.strategy).tolist()
     some = sheet.take(chosen).with_columns({_NUMBER: chosen}, first=True)
     hand_over(kind.encode(some), given.output, f"{len(some)} of {len(sheet)} rows")
     return 0

@@ -251,7 +251,8 @@ def _pieces(rows: Iterable[Any], size: int | None) -> Iterator[list[Any]]:
 def _frame(rows: list[Any], names: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(rows, columns=pd.Index(names, dtype=object), dtype=object)
+    columns: Any = pd.Index(list(names), dtype="object")
+    return pd.DataFrame(rows, columns=columns, dtype=object)
 
 
 def _read_jsonl(path: Path, rows: int | None) -> Iterator[Sheet]:

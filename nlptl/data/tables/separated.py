@@ -18,6 +18,9 @@ _ROWS_TO_COMPARE = 10
 _MAX_FIELD = 2**31 - 1
 """Characters of a cell; the limit of Python's reader, 131,072, is below the size of a long text."""
 
+_SHIELD = "\udc0d"
+"""Replaces a carriage return while a row is read; no file of UTF-8 holds half of a character."""
+
 _LINES_LIKE_ROWS = 3
 """A csv cell of fewer lines, each with as many separators as the header, is no cause for doubt."""
 
@@ -118,12 +121,21 @@ def rows_of(path: Path, dialect: Dialect) -> Iterator[list[str]]:
 def _quoted_rows(lines: Iterable[str], path: Path, dialect: Dialect) -> Iterator[list[str]]:
     number = 0
     try:
-        for row in csv.reader(lines, delimiter=dialect.separator, strict=True):
+        for row in csv.reader(_shielded(lines), delimiter=dialect.separator, strict=True):
             if row:
-                yield row
+                yield [cell.replace(_SHIELD, "\r") if _SHIELD in cell else cell for cell in row]
                 number += 1
     except csv.Error as problem:
         raise _misquoted(path, dialect, number, str(problem)) from problem
+
+
+def _shielded(lines: Iterable[str]) -> Iterator[str]:
+    """Hide carriage returns within lines, where Python's reader would end a row."""
+    for line in lines:
+        if "\r" in line[:-2]:
+            yield line[:-2].replace("\r", _SHIELD) + line[-2:]
+        else:
+            yield line
 
 
 def _opener(path: Path) -> Callable[..., Any]:
@@ -143,7 +155,10 @@ def _separator(lines: Sequence[str], usual: str) -> str:
     filled = [line + "\n" for line in lines if line.strip()]
     some = filled[: _ROWS_TO_COMPARE + 1]
     for separator in (usual, *_SEPARATORS):
-        rows = list(csv.reader(some, delimiter=separator))
+        try:
+            rows = list(csv.reader(some, delimiter=separator))
+        except csv.Error:
+            continue
         if len(rows) > 1 and len(filled) > len(some):
             rows.pop()  # it may go on in the lines that are not compared
         widths = {len(row) for row in rows}
@@ -200,7 +215,7 @@ class _Quotes:
         return not (self._is_tsv and self.lines_are_rows and self.rows_are_short)
 
     def _recorded(self, lines: Iterable[str], taken: list[str]) -> Iterator[str]:
-        for line in lines:
+        for line in _shielded(lines):
             taken.append(line)
             self.n_lines += bool(line.strip("\r\n"))
             yield line

@@ -110,9 +110,9 @@ def _separated_lines(rows: Sequence[Sequence[str]], separator: str) -> Iterator[
     """
     lines: list[str] = []
     options: dict[str, Any] = {"delimiter": separator, "lineterminator": "\r\n"}
-    plain = csv.writer(SimpleNamespace(write=lines.append), **options)  # type: ignore[arg-type]
+    plain = csv.writer(SimpleNamespace(write=lines.append), **options)
     quoted = csv.writer(
-        SimpleNamespace(write=lines.append),  # type: ignore[arg-type]
+        SimpleNamespace(write=lines.append),
         quoting=csv.QUOTE_ALL,
         **options,
     )
