@@ -19,6 +19,7 @@ from nlptl.base.progress import progress_bar
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.encoders.contextual.folder import EncoderFolder, find_encoder
 from nlptl.encoders.contextual.shelf import default_device
+from nlptl.storage.places import fixed_path
 
 _SCALE = 10.0
 """Log odds are divided by it: they are then about as long as the vectors of other encoders."""
