@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from nlptl.base.errors import InputError
+from nlptl.cli.tables import read_labelled
 from nlptl.data.rows import Rows
-from nlptl.data.tables.reading import column, read_table, texts_of
 from nlptl.storage.atomic import write_file
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _NARROW = 100
 
@@ -81,33 +75,12 @@ def labelled_rows(model: Any, file: str, given: Namespace) -> tuple[Rows, list[A
     """Read texts and labels for a saved model, by the columns given or those it was trained on."""
     from nlptl.estimators.bulk.labelled import text_columns
 
-    table = read_table(file, split=given.split)
     name = given.label_column or model.notes_.get("run", {}).get("label_column") or "label"
-    labels = labels_of(table, name, numeric=not hasattr(model, "classes_"))
-    return texts_of(table, text_columns(model, given.text_column)), labels
-
-
-def labels_of(table: pd.DataFrame, name: str, *, numeric: bool) -> list[Any]:
-    """Read a column of labels, or of numbers as csv and other files write them.
-
-    Raises
-    ------
-    InputError
-        If a number is missing or cannot be read; it is shown with its row.
-    """
-    found = column(table, name)
-    if numeric:
-        return [_number(name, row, value) for row, value in enumerate(found)]
-    return [label.tolist() if isinstance(label, np.ndarray) else label for label in found]
-
-
-def _number(name: str, row: int, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as problem:
-        raise InputError(
-            f"Column {name!r} holds {value!r} at row {row}, which is no number."
-        ) from problem
-    if not math.isfinite(number):
-        raise InputError(f"Column {name!r} holds {value!r} at row {row}, which is not finite.")
-    return number
+    return read_labelled(
+        file,
+        text_columns(model, given.text_column),
+        name,
+        numeric=not hasattr(model, "classes_"),
+        split=given.split,
+        drop_blank=given.drop_blank,
+    )

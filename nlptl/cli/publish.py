@@ -13,6 +13,7 @@ from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.cli.console import add_columns, console, labelled_rows
+from nlptl.cli.tables import add_drop_blank
 from nlptl.estimators.kinds import load_every
 from nlptl.estimators.languages.joint import LanguageClassifier
 from nlptl.estimators.multi_task import MultiTaskModel
@@ -43,6 +44,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--test", metavar="FILE", help="labelled table for the figures of the card")
     add_columns(parser, label=True)
+    add_drop_blank(parser)
     parser.add_argument("--license", metavar="ID", help="for example mit or apache-2.0")
     parser.add_argument("--base-license", metavar="ID", help="where the Hub does not tell it")
     parser.add_argument("--language", nargs="+", metavar="CODE", help="for example en de")

@@ -64,6 +64,8 @@ class RunConfig(Checkpointed):
     imbalance, device : str or None
     long_texts, pair_encoding : str
         As in ``TextClassifier``.
+    drop_blank : bool
+        Leave out rows whose text or label is blank, in place of refusing them.
     processes : int or None
         Refuse to run with another number of processes.
     """
@@ -87,6 +89,7 @@ class RunConfig(Checkpointed):
     device: str | None = None
     long_texts: str = "windows"
     pair_encoding: str = "auto"
+    drop_blank: bool = False
     processes: int | None = None
 
     @property
@@ -146,6 +149,8 @@ class RunConfig(Checkpointed):
         settings = asdict(self)
         for name in ("output", "processes"):
             settings.pop(name)
+        if not self.drop_blank:  # as models that are older than this setting have it
+            settings.pop("drop_blank")
         return {**settings, "text_column": list(self.text_column)}
 
 
@@ -203,6 +208,7 @@ def _typed(settings: dict[str, Any], fewest: int) -> RunConfig:
     numbers = {"shots": int, "seed": int, "test_share": float, "processes": int}
     for name in numbers.keys() & settings.keys():
         settings[name] = number_of(name, settings[name], numbers[name])
+    check_switch("drop_blank", settings.get("drop_blank", False))
     if settings.get("shots", 1) < fewest:
         raise ConfigError(f"shots must be at least {fewest}, got {settings['shots']}.")
     named = (settings["transfer"].name or "frozen").split("+")
@@ -220,6 +226,12 @@ def _typed(settings: dict[str, Any], fewest: int) -> RunConfig:
                 "Leave it out."
             )
     return RunConfig(**settings)
+
+
+def check_switch(name: str, value: Any) -> None:
+    """Check that a setting is true or false."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} must be true or false, got {value!r}.")
 
 
 def number_of(name: str, value: Any, kind: Callable[[Any], Any]) -> Any:
@@ -261,7 +273,7 @@ def read_yaml(path: str) -> dict[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as problem:
         reason = " ".join(str(problem).split())
         raise ConfigError(f"Cannot read configuration {path!r}: {reason}") from problem

@@ -10,7 +10,7 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
 from nlptl.config.checkpointed import Checkpointed
 from nlptl.config.names import build, build_encoder, build_joined
-from nlptl.config.run import Part, number_of, part_of, read_yaml
+from nlptl.config.run import Part, check_switch, number_of, part_of, read_yaml
 from nlptl.data.mixing import Mixing
 from nlptl.estimators.multi_task import MultiTaskModel
 from nlptl.estimators.tasks.task import Task
@@ -82,6 +82,8 @@ class TasksConfig(Checkpointed):
     device : str or None
     long_texts, pair_encoding : str
         As in ``TextClassifier``.
+    drop_blank : bool
+        Leave out rows whose text or label is blank, in place of refusing them.
     processes : int or None
         Refuse to run with another number of processes.
     """
@@ -99,6 +101,7 @@ class TasksConfig(Checkpointed):
     device: str | None = None
     long_texts: str = "windows"
     pair_encoding: str = "auto"
+    drop_blank: bool = False
     processes: int | None = None
 
     def model(self) -> MultiTaskModel:
@@ -133,6 +136,8 @@ class TasksConfig(Checkpointed):
         settings = asdict(self)
         for name in ("output", "processes"):
             settings.pop(name)
+        if not self.drop_blank:  # as models that are older than this setting have it
+            settings.pop("drop_blank")
         for table in settings["tasks"].values():
             table["text_column"] = list(table["text_column"])
         return settings
@@ -163,6 +168,7 @@ def read_tasks(config: str | None, flags: Mapping[str, Any]) -> TasksConfig:
     for name, kind in (("seed", int), ("test_share", float), ("processes", int)):
         if name in plain:
             plain[name] = number_of(name, plain[name], kind)
+    check_switch("drop_blank", plain.get("drop_blank", False))
     return TasksConfig(**{**plain, **parts, "tasks": tables})
 
 

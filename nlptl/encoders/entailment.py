@@ -19,6 +19,7 @@ from nlptl.base.progress import progress_bar
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.encoders.contextual.folder import EncoderFolder, find_encoder
 from nlptl.encoders.contextual.shelf import default_device
+from nlptl.storage.places import fixed_path
 
 _SCALE = 10.0
 """Log odds are divided by it: they are then about as long as the vectors of other encoders."""
@@ -61,6 +62,7 @@ class EntailmentEncoder(Spec):
     def __post_init__(self) -> None:
         if isinstance(self.hypotheses, str) or not len(self.hypotheses):
             raise ConfigError(f"hypotheses must be a list of sentences, got {self.hypotheses!r}.")
+        object.__setattr__(self, "name_or_path", fixed_path(self.name_or_path))
         object.__setattr__(self, "hypotheses", tuple(self.hypotheses))
         if self.batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, got {self.batch_size}.")

@@ -230,6 +230,8 @@ def audit_table(report: AuditReport) -> Table:
         "pairs nearly the same": "not looked for" if report.near is None else str(report.n_near),
         "texts with different labels": str(report.n_conflicts),
     }
+    if report.unlabelled:
+        facts["rows without a label"] = str(report.unlabelled)
     if report.window:
         facts["longest text"] = f"{report.longest} tokens"
         facts[f"texts over {report.window} tokens"] = (

@@ -1,10 +1,6 @@
 from argparse import ArgumentParser
 
-import pandas as pd
-import pytest
-
-from nlptl.base.errors import InputError
-from nlptl.cli.console import add_columns, console, labels_of
+from nlptl.cli.console import add_columns, console
 
 
 def test_columns_are_named_by_options():
@@ -16,17 +12,3 @@ def test_columns_are_named_by_options():
 
 def test_a_pipe_is_wide_enough_for_the_tables():
     assert console().width >= 80
-
-
-def test_numbers_are_read_as_files_write_them():
-    table = pd.DataFrame(
-        {"n": ["1", "2.5e1"], "k": ["a", "b"], "x": [0.5, None], "i": ["inf", "1"]}
-    )
-    assert labels_of(table, "n", numeric=True) == [1.0, 25.0]
-    assert labels_of(table, "n", numeric=False) == ["1", "2.5e1"]
-    with pytest.raises(InputError, match="'k' holds 'a' at row 0, which is no number"):
-        labels_of(table, "k", numeric=True)
-    with pytest.raises(InputError, match="'x' holds nan at row 1, which is not finite"):
-        labels_of(table, "x", numeric=True)
-    with pytest.raises(InputError, match="'i' holds 'inf' at row 0, which is not finite"):
-        labels_of(table, "i", numeric=True)

@@ -16,6 +16,7 @@ from nlptl.cli.console import console
 from nlptl.config.run import read_yaml
 from nlptl.estimators.kinds import load_any
 from nlptl.estimators.text_classifier import TextClassifier
+from nlptl.storage.outputs import check_output_folder
 
 EXAMPLES = """examples:
   nlptl add-classes model/ '{"login": "passwords and logging in"}' --output wider/
@@ -28,10 +29,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="folder of a saved classifier")
     parser.add_argument("names", metavar="NAMES", help='{"label": "text"} as JSON, or a YAML file')
     parser.add_argument("--output", required=True, metavar="FOLDER", help="a new folder")
+    parser.add_argument("--overwrite", action="store_true", help="replace a folder that is there")
 
 
 def run(given: Namespace) -> int:
     """Load, name, write; say which classes are known now."""
+    inputs = (given.model, None if _is_json(given.names) else given.names)
+    check_output_folder(given.output, inputs=inputs, overwrite=given.overwrite)
     names = read_names(given.names)
     model = load_any(given.model)
     if not isinstance(model, TextClassifier):
@@ -55,10 +59,14 @@ def read_names(given: str) -> dict[Any, Any]:
     ConfigError
         If there is no such file, or it holds something else than a mapping.
     """
-    if not given.lstrip().startswith("{"):
+    if not _is_json(given):
         return read_yaml(given)
     try:
         names: dict[Any, Any] = json.loads(given)
     except json.JSONDecodeError as problem:
         raise InputError(f"NAMES cannot be read as JSON: {problem}.") from problem
     return names
+
+
+def _is_json(given: str) -> bool:
+    return given.lstrip().startswith("{")

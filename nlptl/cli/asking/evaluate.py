@@ -11,6 +11,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
 from nlptl.cli.console import add_columns, console, labelled_rows
+from nlptl.cli.tables import add_drop_blank
 from nlptl.estimators.kinds import load_any, load_graph
 from nlptl.estimators.onnx.reading import OnnxClassifier
 from nlptl.estimators.text_classifier import TextClassifier
@@ -30,6 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="folder of a saved model")
     parser.add_argument("data", help="labelled table")
     add_columns(parser, label=True)
+    add_drop_blank(parser)
     parser.add_argument("--task", metavar="NAME", help="which one of a model of several tasks")
     parser.add_argument("--json", action="store_true", help="print one line of JSON, no tables")
 

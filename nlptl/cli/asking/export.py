@@ -11,10 +11,12 @@ from pathlib import Path
 
 from nlptl.base.errors import ConfigError
 from nlptl.cli.console import add_columns, console, labelled_rows
+from nlptl.cli.tables import add_drop_blank
 from nlptl.estimators.kinds import load_any
 from nlptl.estimators.onnx.reading import OnnxClassifier
 from nlptl.estimators.storing.exporting import FORMATS
 from nlptl.estimators.text_classifier import TextClassifier
+from nlptl.storage.outputs import check_output_folder
 
 EXAMPLES = """examples:
   nlptl export model/ plain/ --format transformers
@@ -33,10 +35,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--tolerance", type=float, default=0.005, help="so much accuracy may be lost"
     )
     add_columns(parser, label=True)
+    add_drop_blank(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace a folder that is there")
 
 
 def run(given: Namespace) -> int:
     """Load, write, say how far it agrees."""
+    inputs = (given.model, given.probe)
+    check_output_folder(given.folder, inputs=inputs, overwrite=given.overwrite)
     model = load_any(given.model)
     if not isinstance(model, TextClassifier):
         raise ConfigError(f"{given.model!r} holds a {model.kind}; classifiers are exported.")

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.console import add_columns, console, hand_over
-from nlptl.data.tables.reading import read_table, texts_of
+from nlptl.data.tables.reading import read_sheet, texts_of
+from nlptl.data.tables.sheet import Sheet
 from nlptl.data.tables.writing import table_format
 from nlptl.estimators.bulk.labelled import answers, answers_of_tasks, labelled, text_columns
 from nlptl.estimators.kinds import load_every
 from nlptl.estimators.multi_task import MultiTaskModel
 from nlptl.estimators.onnx.reading import OnnxClassifier
 from nlptl.estimators.text_model import TextModel
-
-if TYPE_CHECKING:
-    import pandas as pd
+from nlptl.storage.outputs import check_output_file
 
 EXAMPLES = """examples:
   nlptl predict model/ --text "Where is my parcel?"
@@ -36,6 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="csv, tsv, jsonl or parquet; the rows of DATA, 'predicted' and 'probability'",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
 
 
 def run(given: Namespace) -> int:
@@ -43,32 +42,35 @@ def run(given: Namespace) -> int:
     if (given.data is None) == (given.text is None):
         raise ConfigError("Give either a table of texts (DATA) or --text TEXT, one of the two.")
     kind = table_format(given.output or "-.csv")
+    if given.output is not None:
+        inputs = (given.data, given.model)
+        check_output_file(given.output, inputs=inputs, overwrite=given.overwrite)
     model = load_every(given.model)
-    table = None if given.data is None else read_table(given.data, split=given.split)
+    sheet = None if given.data is None else read_sheet(given.data, split=given.split)
     if isinstance(model, MultiTaskModel):
-        return _every_task(model, given, table)
-    if table is None:
+        return _every_task(model, given, sheet)
+    if sheet is None:
         return _show(model, given.text)
-    rows = texts_of(table, text_columns(model, given.text_column))
-    hand_over(kind.encode(labelled(table, model, rows)), given.output, f"{len(table)} rows")
+    rows = texts_of(sheet.frame, text_columns(model, given.text_column))
+    hand_over(kind.encode(labelled(sheet, model, rows)), given.output, f"{len(sheet)} rows")
     return 0
 
 
-def _every_task(model: MultiTaskModel, given: Namespace, table: pd.DataFrame | None) -> int:
+def _every_task(model: MultiTaskModel, given: Namespace, sheet: Sheet | None) -> int:
     """Show or write what every task says that takes such texts."""
     import pandas as pd
 
-    if table is None:
+    if sheet is None:
         found = answers_of_tasks(model, given.text)
         content = pd.DataFrame({"text": given.text, **found})
         hand_over(table_format(given.output or "-.csv").encode(content), given.output, "Answers")
         return 0
-    found = answers_of_tasks(model, texts_of(table, given.text_column or ["text"]))
-    taken = [name for name in found if name in table.columns]
+    found = answers_of_tasks(model, texts_of(sheet.frame, given.text_column or ["text"]))
+    taken = [name for name in found if name in sheet.frame.columns]
     if taken:
         raise InputError(f"The table has a column {taken[0]!r} already. Rename it first.")
     kind = table_format(given.output or "-.csv")
-    hand_over(kind.encode(table.assign(**found)), given.output, f"{len(table)} rows")
+    hand_over(kind.encode(sheet.with_columns(found)), given.output, f"{len(sheet)} rows")
     return 0
 
 

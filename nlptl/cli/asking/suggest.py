@@ -10,11 +10,12 @@ from argparse import ArgumentParser, Namespace
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.console import add_columns, hand_over
-from nlptl.data.tables.reading import read_table, texts_of
+from nlptl.data.tables.reading import read_sheet, texts_of
 from nlptl.data.tables.writing import table_format
 from nlptl.estimators.bulk.labelled import text_columns
 from nlptl.estimators.kinds import load_any
 from nlptl.estimators.text_classifier import TextClassifier
+from nlptl.storage.outputs import check_output_file
 from nlptl.transfer.instances.selection import STRATEGIES
 
 EXAMPLES = """examples:
@@ -38,20 +39,23 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="the model is unsure about them, they differ from each other, or both",
     )
     parser.add_argument("--output", metavar="FILE", help="csv, tsv, jsonl or parquet")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
 
 
 def run(given: Namespace) -> int:
     """Load, choose, write."""
     kind = table_format(given.output or "-.csv")
+    if given.output is not None:
+        inputs = (given.data, given.model)
+        check_output_file(given.output, inputs=inputs, overwrite=given.overwrite)
     model = load_any(given.model)
     if not isinstance(model, TextClassifier):
         raise ConfigError(f"suggest is for classifiers, and {given.model!r} gives numbers.")
-    table = read_table(given.data, split=given.split)
-    if _NUMBER in table.columns:
+    sheet = read_sheet(given.data, split=given.split)
+    if _NUMBER in sheet.frame.columns:
         raise InputError(f"The table has a column {_NUMBER!r} already. Rename it first.")
-    rows = texts_of(table, text_columns(model, given.text_column))
-    chosen = model.suggest(rows, given.n, strategy=given.strategy)
-    some = table.iloc[chosen].copy()
-    some.insert(0, _NUMBER, chosen)
-    hand_over(kind.encode(some), given.output, f"{len(some)} of {len(table)} rows")
+    rows = texts_of(sheet.frame, text_columns(model, given.text_column))
+    chosen = model.suggest(rows, given.n, strategy=given.strategy).tolist()
+    some = sheet.take(chosen).with_columns({_NUMBER: chosen}, first=True)
+    hand_over(kind.encode(some), given.output, f"{len(some)} of {len(sheet)} rows")
     return 0

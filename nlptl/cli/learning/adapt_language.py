@@ -12,10 +12,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from nlptl.base.errors import ConfigError, StorageError
+from nlptl.base.errors import ConfigError
 from nlptl.cli.console import console
 from nlptl.config.languages import read_languages
 from nlptl.reports.tables import retrieval_table
+from nlptl.storage.outputs import check_output_folder
 from nlptl.training.processes import check_world, from_main
 
 EXAMPLES = """examples:
@@ -59,10 +60,9 @@ def run(given: Namespace) -> int:
     if config.output is None:
         raise ConfigError("Say where the encoder goes: --output FOLDER.")
     place = Path(config.output)
-    if place.exists() and any(place.iterdir()) and not given.overwrite:
-        raise StorageError(
-            f"{config.output!r} is not empty. Choose another --output or --overwrite."
-        )
+    tables = [path for paths in config.pairs.values() for path in paths]
+    inputs = (*tables, *config.without, given.config, config.encoder.name)
+    check_output_folder(place, inputs=inputs, overwrite=given.overwrite)
     out = console(quiet=check_world(config.processes).rank > 0)
     student = config.student().fit(config.read())
     out.print(retrieval_table(student.before_, student.after_))

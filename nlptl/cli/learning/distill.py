@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from nlptl.base import clock
-from nlptl.base.errors import StorageError
-from nlptl.cli.console import add_columns, console, labels_of
+from nlptl.cli.console import add_columns, console
+from nlptl.cli.tables import add_drop_blank, read_labelled, read_texts
 from nlptl.config.names import build_encoder
 from nlptl.data.corpus import Corpus
 from nlptl.data.rows import Rows
-from nlptl.data.tables.reading import read_table, texts_of
 from nlptl.encoders.cache import without_cache
 from nlptl.estimators.bulk.labelled import text_columns
 from nlptl.estimators.kinds import load_any
 from nlptl.estimators.text_model import TextModel
+from nlptl.storage.outputs import check_output_folder
 
 EXAMPLES = """examples:
   nlptl distill model/ unlabelled.csv --output student/
@@ -38,6 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="folder of a saved model: the teacher")
     parser.add_argument("data", help="table of texts without labels")
     add_columns(parser, label=True)
+    add_drop_blank(parser)
     parser.add_argument("--labelled", metavar="DATA", help="a table of labelled rows to learn too")
     parser.add_argument(
         "--encoder",
@@ -51,14 +52,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(given: Namespace) -> int:
     """Teach, compare, save."""
     place = Path(given.output)
-    if place.exists() and any(place.iterdir()) and not given.overwrite:
-        raise StorageError(
-            f"{given.output!r} is not empty. Choose another --output or --overwrite."
-        )
+    inputs = (given.model, given.data, given.labelled)
+    check_output_folder(place, inputs=inputs, overwrite=given.overwrite)
     teacher = load_any(given.model)
-    rows = texts_of(
-        read_table(given.data, split=given.split), text_columns(teacher, given.text_column)
-    )
+    columns = text_columns(teacher, given.text_column)
+    rows = read_texts(given.data, columns, split=given.split, drop_blank=given.drop_blank)
     known = _known(given, teacher)
     blank = type(teacher)(build_encoder(given.encoder, {}), seed=teacher.seed)
     if len(rows) >= _FEWEST:
@@ -75,10 +73,16 @@ def run(given: Namespace) -> int:
 def _known(given: Namespace, teacher: TextModel) -> Corpus | None:
     if given.labelled is None:
         return None
-    table = read_table(given.labelled)
     name = given.label_column or teacher.notes_.get("run", {}).get("label_column") or "label"
-    labels = labels_of(table, name, numeric=not hasattr(teacher, "classes_"))
-    return Corpus(texts_of(table, text_columns(teacher, given.text_column)), labels)
+    return Corpus(
+        *read_labelled(
+            given.labelled,
+            text_columns(teacher, given.text_column),
+            name,
+            numeric=not hasattr(teacher, "classes_"),
+            drop_blank=given.drop_blank,
+        )
+    )
 
 
 def _compare(teacher: TextModel, blank: TextModel, rows: Rows, known: Corpus | None) -> None:

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from nlptl.cli.console import console, labels_of
+from nlptl.cli.console import console
 from nlptl.cli.learning.train import already_done, contents_of
+from nlptl.cli.tables import add_drop_blank, read_labelled, read_texts
 from nlptl.config.tasks import TasksConfig, TaskTable, read_tasks
 from nlptl.data.splits import number_split, stratified_split
-from nlptl.data.tables.reading import read_table, texts_of
 from nlptl.reports.tables import affinity_table, costs_table, standings_table
+from nlptl.storage.outputs import check_output_folder
 from nlptl.training.processes import check_world, from_main
 
 EXAMPLES = """examples:
@@ -36,6 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--encoder", metavar="NAME", help="transformer, or a Hub name or folder")
     parser.add_argument("--transfer", metavar="NAME", help="full (default), lora, full+l2sp")
     parser.add_argument("--balance", metavar="NAME", help="sum (default), uncertainty or pcgrad")
+    add_drop_blank(parser)
     parser.add_argument("--seed", metavar="N", help="the same seed gives the same model")
     parser.add_argument("--device", help="torch device, for example cpu or cuda:1")
     parser.add_argument("--processes", metavar="N", help="refuse to run with another number")
@@ -49,6 +51,8 @@ def run(given: Namespace) -> int:
     out = console(quiet=found.rank > 0)
     tables = [name for table in config.tasks.values() for name in (table.data, table.test)]
     named = [*tables, config.encoder.name, *config.encoder.options.values()]
+    if config.output is not None:
+        check_output_folder(config.output, inputs=(*named, given.config), overwrite=True)
     settings = {**config.to_json(), "sha256": contents_of(named)}
     if from_main(lambda: already_done(config.output, settings, overwrite=given.overwrite)):
         known = f"{config.output} already holds the model of these settings: nothing to do."
@@ -76,10 +80,13 @@ def _tables(table: TaskTable, config: TasksConfig) -> tuple[Any, Any]:
     """Read the rows of a task to learn from and, where there are some, to evaluate on."""
     task = table.task()
     if task.reads_only:
-        return texts_of(read_table(table.data, split=table.split), table.text_column).texts, None
-    rows, answers = _read(table.data, table)
+        rows = read_texts(
+            table.data, table.text_column, split=table.split, drop_blank=config.drop_blank
+        )
+        return rows.texts, None
+    rows, answers = _read(table.data, table, config)
     if table.test is not None:
-        return (rows, answers), _read(table.test, table)
+        return (rows, answers), _read(table.test, table, config)
     if not config.test_share:
         return (rows, answers), None
     known = task.known(answers)
@@ -92,7 +99,12 @@ def _tables(table: TaskTable, config: TasksConfig) -> tuple[Any, Any]:
     return learnt, test
 
 
-def _read(source: str, table: TaskTable) -> tuple[Any, list[Any]]:
-    found = read_table(source, split=table.split)
-    answers = labels_of(found, table.label_column, numeric=table.kind == "regression")
-    return texts_of(found, table.text_column), answers
+def _read(source: str, table: TaskTable, config: TasksConfig) -> tuple[Any, list[Any]]:
+    return read_labelled(
+        source,
+        table.text_column,
+        table.label_column,
+        numeric=table.kind == "regression",
+        split=table.split,
+        drop_blank=config.drop_blank,
+    )

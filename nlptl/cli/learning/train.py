@@ -18,19 +18,20 @@ import numpy as np
 
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import StorageError
-from nlptl.cli.console import add_columns, console, labels_of, show_warnings
+from nlptl.cli import tables
+from nlptl.cli.console import add_columns, console, show_warnings
 from nlptl.config.names import TABLES, find_class, options_of
 from nlptl.config.run import TASKS, RunConfig, read_run
 from nlptl.data.corpus import Corpus
 from nlptl.data.rows import Rows
 from nlptl.data.splits import k_shot, number_split, stratified_split
-from nlptl.data.tables.reading import read_table, texts_of
 from nlptl.estimators.bulk.sharded import evaluate_sharded
 from nlptl.estimators.kinds import load_every
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_regressor import TextRegressor
 from nlptl.reports.tables import audit_table
 from nlptl.storage.hashing import fingerprint, sha256_of
+from nlptl.storage.outputs import check_output_folder
 from nlptl.training.processes import check_world, from_main
 
 EXAMPLES = """examples:
@@ -51,6 +52,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "data", nargs="?", help="csv, tsv, jsonl or parquet file, folder of datasets, or Hub name"
     )
     add_columns(parser, label=True)
+    tables.add_drop_blank(parser)
     parser.add_argument("--config", metavar="YAML", help="settings in a file; flags win over it")
     parser.add_argument("--output", metavar="FOLDER", help="where the model goes")
     parser.add_argument(
@@ -98,6 +100,9 @@ def run(given: Namespace, *, transfer: str | None = None) -> int:
     run_config = read_run(given.config, flags, transfer=transfer, zero_shot=True)
     found = check_world(run_config.processes)
     out = console(quiet=found.rank > 0)
+    if run_config.output is not None:
+        inputs = (*_read_by(run_config), run_config.encoder.name, given.config)
+        check_output_folder(run_config.output, inputs=inputs, overwrite=True)
     settings = _settings(run_config)
     if from_main(lambda: already_done(run_config.output, settings, overwrite=given.overwrite)):
         known = f"{run_config.output} already holds the model of these settings: nothing to do."
@@ -179,16 +184,25 @@ def _tables(run_config: RunConfig) -> tuple[tuple[Rows, list[Any]], tuple[Rows, 
 
 def read_labelled(source: str, run_config: RunConfig) -> tuple[Rows, list[Any]]:
     """Read the texts and labels of a table."""
-    table = read_table(source, split=run_config.split)
-    labels = labels_of(table, run_config.label_column, numeric=run_config.numeric)
-    return texts_of(table, run_config.text_column), labels
+    return tables.read_labelled(
+        source,
+        run_config.text_column,
+        run_config.label_column,
+        numeric=run_config.numeric,
+        split=run_config.split,
+        drop_blank=run_config.drop_blank,
+    )
 
 
 def read_unlabeled(run_config: RunConfig) -> Corpus | None:
     """Read the texts without labels, where some are named."""
     if run_config.unlabeled is None:
         return None
-    return Corpus(texts_of(read_table(run_config.unlabeled), run_config.text_column))
+    return Corpus(
+        tables.read_texts(
+            run_config.unlabeled, run_config.text_column, drop_blank=run_config.drop_blank
+        )
+    )
 
 
 def _split(labels: list[Any], run_config: RunConfig) -> tuple[IntArray, IntArray]:
@@ -214,9 +228,13 @@ def _drawn(labels: list[Any], run_config: RunConfig) -> IntArray:
 
 def _settings(run_config: RunConfig) -> dict[str, Any]:
     """Give the settings, and the content of the files they name."""
-    tables = [run_config.data, run_config.test, run_config.unlabeled]
-    named = [*tables, *run_config.encoder.options.values()]
-    return {**run_config.to_json(), "sha256": contents_of(named)}
+    return {**run_config.to_json(), "sha256": contents_of(_read_by(run_config))}
+
+
+def _read_by(run_config: RunConfig) -> list[Any]:
+    """Return the tables of the settings, and what else may be files that are read."""
+    encoder = run_config.encoder
+    return [run_config.data, run_config.test, run_config.unlabeled, *encoder.options.values()]
 
 
 def contents_of(named: Iterable[Any]) -> dict[str, str]:

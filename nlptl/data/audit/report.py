@@ -10,9 +10,10 @@ import numpy as np
 
 from nlptl.base.arrays import IntArray
 from nlptl.data.audit.duplicates import exact_groups, folded, near_pairs
-from nlptl.data.labels import LabelCodec, as_values
+from nlptl.data.labels import LabelCodec, as_values, values_at
 from nlptl.data.numbers import as_numbers
 from nlptl.data.rows import Text, as_rows
+from nlptl.data.tables.cells import is_blank
 from nlptl.data.targets import Targets
 
 _NEAR_UP_TO = 20_000
@@ -54,6 +55,8 @@ class AuditReport:
         Share of all tokens that lies beyond the window, from 0 to 1.
     window : int
         Tokens the encoder reads at once; 0 where it was not counted.
+    unlabelled : int
+        Rows whose label is blank.
     """
 
     n_rows: int
@@ -70,6 +73,7 @@ class AuditReport:
     longest: int = 0
     share_beyond: float = 0.0
     window: int = 0
+    unlabelled: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Describe the report with plain JSON values."""
@@ -82,6 +86,7 @@ class AuditReport:
         rare = [f"{name} ({n})" for name, n in self.class_counts.items() if n < 5]
         sentences = {
             f"{self.empty} rows have no text.": self.empty,
+            f"{self.unlabelled} rows have no label.": self.unlabelled,
             f"{self.repeated} rows repeat an earlier row.": self.repeated,
             f"{self.n_conflicts} texts carry different labels, for example rows "
             f"{self.conflicts[0] if self.conflicts else []}.": self.n_conflicts,
@@ -120,7 +125,7 @@ def audit(
     texts : list, Series, DataFrame or Rows
         The training texts. Empty texts are counted here, not refused.
     labels : sequence, optional
-        Their labels.
+        Their labels. Blank ones are counted here, not refused.
     others : dict of name to texts, optional
         Further splits; rows of theirs that stand in ``texts`` too are counted as leaked.
     token_counts : ndarray of shape (n,), optional
@@ -144,19 +149,14 @@ def audit(
     plain = _plain_texts(texts)
     blank = {i for i, text in enumerate(plain) if not "".join(text).strip()}
     groups = [group for group in exact_groups(plain) if group[0] not in blank]
-    codec, codes = _coded(labels) if labels is not None and not numeric else (None, None)
-    if numeric and labels is not None:
-        numbers = as_numbers(labels)
-        conflicts = [g for g in groups if np.ptp(numbers[g]) > numbers.std()]
-    else:
-        conflicts = [g for g in groups if codes is not None and _differ(codes[g])]
+    counts, conflicts, unlabelled = _judged(labels, groups, numeric=numeric)
     near = near_pairs(plain) if len(plain) <= _NEAR_UP_TO else None
     across = {name: _across(plain, _plain_texts(other)) for name, other in (others or {}).items()}
     over = np.zeros(0) if token_counts is None else np.maximum(token_counts - window, 0)
     return AuditReport(
         n_rows=len(plain),
         empty=len(blank),
-        class_counts=_counts(codec, codes),
+        class_counts=counts,
         repeated=sum(len(group) - 1 for group in groups),
         conflicts=conflicts[:_SHOWN],
         n_conflicts=len(conflicts),
@@ -168,14 +168,8 @@ def audit(
         longest=int(token_counts.max(initial=0)) if token_counts is not None else 0,
         share_beyond=float(over.sum() / max(token_counts.sum(), 1)) if len(over) else 0.0,  # type: ignore[union-attr]
         window=window,
+        unlabelled=unlabelled,
     )
-
-
-def _coded(labels: Any) -> tuple[LabelCodec, IntArray]:
-    """Return the label set of a training set, and its labels as codes."""
-    values = as_values(labels)
-    codec = LabelCodec.learn(values, least=0)
-    return codec, codec.encode(values)
 
 
 def _plain_texts(texts: Any) -> Sequence[Text]:
@@ -197,12 +191,27 @@ def _across(texts: Sequence[Text], other: Sequence[Text]) -> tuple[int, int | No
     return len(exact), len(crossing - exact)
 
 
-def _differ(codes: IntArray) -> bool:
-    return len(np.unique(codes, axis=0)) > 1
-
-
-def _counts(codec: LabelCodec | None, codes: IntArray | None) -> dict[str, int]:
-    if codec is None or codes is None:
-        return {}
+def _judged(
+    labels: Any, groups: list[list[int]], *, numeric: bool
+) -> tuple[dict[str, int], list[list[int]], int]:
+    """Return the rows of each class, the groups whose labels conflict, and the blank labels."""
+    if labels is None:
+        return {}, [], 0
+    if numeric:
+        numbers = as_numbers(labels)
+        return {}, [g for g in groups if np.ptp(numbers[g]) > numbers.std()], 0
+    values = as_values(labels)
+    blank = {row for row, label in enumerate(values) if is_blank(label)}
+    filled = np.array([row for row in range(len(values)) if row not in blank], np.int64)
+    some = values_at(values, filled)
+    codec = LabelCodec.learn(some, least=0)
+    codes = codec.encode(some)
+    place = {int(row): code for row, code in zip(filled, codes, strict=True)}
+    conflicts = [g for g in groups if _differ([place[row] for row in g if row in place])]
     counts = Targets(codes, len(codec.classes)).counts
-    return {str(name): int(n) for name, n in zip(codec.classes.tolist(), counts, strict=True)}
+    names = [str(name) for name in codec.classes.tolist()]
+    return {n: int(count) for n, count in zip(names, counts, strict=True)}, conflicts, len(blank)
+
+
+def _differ(codes: Sequence[Any]) -> bool:
+    return len(codes) > 1 and len(np.unique(np.array(codes), axis=0)) > 1

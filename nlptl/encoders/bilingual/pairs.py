@@ -13,6 +13,7 @@ from nlptl.base.arrays import IntArray
 from nlptl.base.errors import InputError
 from nlptl.base.words import composed, lowered, rows_by_spelling
 from nlptl.data.tables.reading import read_table
+from nlptl.data.tables.separated import open_text
 
 _COLUMNS = ("source", "target")
 
@@ -94,8 +95,11 @@ def word_pairs(given: Any) -> list[tuple[str, str]]:
 def _lines(path: Path) -> list[tuple[str, ...]]:
     if not path.is_file():
         raise InputError(f"There is no file {str(path)!r}.")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [tuple(line.split()) for line in lines if line.strip()]
+    try:
+        with open_text(path) as lines:
+            return [tuple(line.split()) for line in lines if line.strip()]
+    except UnicodeDecodeError as problem:
+        raise InputError(f"{str(path)!r} is not UTF-8 ({problem}). Convert it.") from problem
 
 
 def _checked(place: int, pair: Any) -> tuple[str, str]:

@@ -29,6 +29,7 @@ from nlptl.encoders.contextual.pooling import (
     strongest_directions,
 )
 from nlptl.encoders.contextual.writing import write_model
+from nlptl.storage.places import fixed_path
 from nlptl.storage.tensors import load_arrays, save_arrays
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class TransformerEncoder(Spec):
     weights: LoadedEncoder | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name_or_path", fixed_path(self.name_or_path))
         if self.dtype not in _DTYPES:
             raise ConfigError(f"dtype={self.dtype!r} is not known. {suggest(self.dtype, _DTYPES)}")
         if self.long_texts not in _LONG_TEXTS:

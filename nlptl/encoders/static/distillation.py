@@ -16,6 +16,7 @@ from nlptl.encoders.contextual.forward import hidden_means
 from nlptl.encoders.contextual.pooling import with_fixed_signs
 from nlptl.encoders.contextual.shelf import load_encoder
 from nlptl.encoders.static.store import VectorStore
+from nlptl.storage.places import fixed_path
 
 _BLOCK = 2048
 
@@ -44,6 +45,7 @@ class Distilled(Spec):
     layers: tuple[int, ...] = (0, -1)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "encoder", fixed_path(self.encoder))
         if self.dimension < 1 or not self.layers:
             raise ConfigError(
                 f"Distilled needs dimension >= 1 and at least one layer, got "

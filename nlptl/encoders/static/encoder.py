@@ -26,6 +26,7 @@ from nlptl.encoders.static.sources import open_vectors
 from nlptl.encoders.static.store import VectorStore
 from nlptl.encoders.static.tokens import Coverage, TokenBatch, coverage_of, tokenize
 from nlptl.encoders.static.training import OwnVectors
+from nlptl.storage.places import fixed_path
 from nlptl.storage.tensors import load_arrays, save_arrays
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class StaticEncoder(Spec):
     keeps_marks: bool = field(default=True, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "vectors", fixed_path(self.vectors))
         for name in self._poolings:
             if name not in POOLINGS:
                 raise ConfigError(f"No pooling is called {name!r}. {suggest(name, POOLINGS)}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import struct
-from collections.abc import Callable
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,6 +18,7 @@ from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import InputError
 
 _FASTTEXT_MAGIC = 793712314
+_MAX_WORD_BYTES = 10_000
 _HARMLESS = 64 * 1024 * 1024
 """A promise of less memory than this is not worth counting a compressed file for."""
 
@@ -96,7 +99,8 @@ def _choose_reader(path: Path, head: bytes) -> Callable[[Path], WordVectors]:
     binary = not _first_row_is_text(head, dim)
     smallest = n_words * (4 * dim + 2 if binary else 2 * dim + 2)
     _refuse_promise(path, f"{n_words} vectors of {dim} numbers", smallest)
-    return _read_binary if binary else lambda path: _read_text(path, dim, n_words)
+    read = _read_binary if binary else _read_text
+    return lambda path: read(path, dim, n_words)
 
 
 def of_gensim(loaded: Any, name: str) -> WordVectors:
@@ -113,11 +117,36 @@ def of_gensim(loaded: Any, name: str) -> WordVectors:
     return _checked(name, WordVectors(list(loaded.index_to_key), loaded.vectors, subwords))
 
 
-def _read_binary(path: Path) -> WordVectors:
-    from gensim.models import KeyedVectors
+def _read_binary(path: Path, dim: int, n_words: int) -> WordVectors:
+    """Read word2vec's binary format: a word, a space, and the bytes of its numbers.
 
-    loaded = KeyedVectors.load_word2vec_format(str(path), binary=True, unicode_errors="replace")
-    return of_gensim(loaded, repr(str(path)))
+    gensim would leave out, without a message, what comes after the number of words in the header.
+    """
+    words: dict[str, None] = {}
+    vectors = np.empty((n_words, dim), np.float32)
+    with _opened(path) as file:
+        file.readline()
+        for number in range(n_words):
+            word = _binary_word(file)
+            content = file.read(4 * dim)
+            if len(content) < 4 * dim:
+                raise EOFError(f"{number} of {n_words} words")
+            if word not in words:
+                vectors[len(words)] = np.frombuffer(content, "<f4")
+                words[word] = None
+        if file.read(2).strip(b"\n"):
+            raise ValueError(f"its header promises {n_words} words and there are more")
+    return _checked(repr(str(path)), WordVectors(list(words), vectors[: len(words)]))
+
+
+def _binary_word(file: Any) -> str:
+    """Read up to the next space; a line break may end the numbers of the word before."""
+    word = bytearray()
+    for letter in iter(lambda: file.read(1), b" "):
+        word += letter
+        if not letter or len(word) > _MAX_WORD_BYTES:
+            raise EOFError("a word without an end")
+    return word.lstrip(b"\n").decode("utf-8", "replace")
 
 
 def _read_text(path: Path, dim: int, n_words: int | None) -> WordVectors:
@@ -137,8 +166,11 @@ def _read_text(path: Path, dim: int, n_words: int | None) -> WordVectors:
                 raise ValueError(f"word {number} has {len(fields) - 1} numbers, not {dim}")
             word = fields[0].decode("utf-8", "replace")
             vectors.setdefault(word, np.array(fields[1:], dtype=np.float32))
+        further = next((line for line in file if line.strip()), None)
     if n_words is not None and number < n_words:
         raise EOFError(f"{number} of {n_words} words")
+    if further is not None:
+        raise ValueError(f"its header promises {n_words} words and there are more")
     return _checked(repr(str(path)), WordVectors(list(vectors), np.array(list(vectors.values()))))
 
 
@@ -151,17 +183,27 @@ def _read_fasttext(path: Path) -> WordVectors:
 def _head(path: Path) -> bytes:
     try:
         with _opened(path) as file:
-            return bytes(file.read(1 << 16))
+            head = bytes(file.read(1 << 16))
     except (OSError, EOFError) as problem:
         raise InputError(
             f"{str(path)!r} cannot be read ({problem}). Download it again."
         ) from problem
+    if head[:2] in (BOM_UTF16_LE, BOM_UTF16_BE):
+        raise InputError(
+            f"{str(path)!r} is UTF-16, and nlptl reads UTF-8. Convert it, for example: "
+            "iconv -f UTF-16 -t UTF-8 OLD > NEW"
+        )
+    return head
 
 
-def _opened(path: Path) -> Any:
-    with path.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if zipped else path.open("rb")
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a file, plain or gzip, after its byte-order mark."""
+    opener: Any = gzip.open if _is_zipped(path) else open
+    with opener(path, "rb") as file:
+        if file.read(len(BOM_UTF8)) != BOM_UTF8:
+            file.seek(0)
+        yield file
 
 
 def _refuse_pickle(path: Path, head: bytes) -> None:
@@ -175,7 +217,7 @@ def _refuse_pickle(path: Path, head: bytes) -> None:
 
 
 def _header(head: bytes) -> tuple[int, int] | None:
-    parts = head.split(b"\n", 1)[0].split()
+    parts = head.split(b"\n", 1)[0].rstrip().split(b" ")  # a word may be empty: " 0.1 0.2"
     if len(parts) != 2 or not all(part.isdigit() for part in parts):
         return None
     return int(parts[0]), int(parts[1])
@@ -183,7 +225,7 @@ def _header(head: bytes) -> tuple[int, int] | None:
 
 def _first_row_is_text(head: bytes, dim: int) -> bool:
     row = head.split(b"\n", 2)[1] if head.count(b"\n") else b""
-    numbers = row.split(b" ")[1 : dim + 1]
+    numbers = row.rstrip().rsplit(b" ", dim)[1:]
     try:
         return bool([float(number) for number in numbers if number.strip()])
     except ValueError:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.progress import progress_bar
-from nlptl.data.tables.reading import column, read_chunks
+from nlptl.data.tables.reading import column, read_sheets
+from nlptl.data.tables.sheet import Sheet
 from nlptl.data.tables.writing import table_format
 from nlptl.encoders.cache import without_cache
 from nlptl.estimators.bulk.labelled import check_columns, label_piece, text_columns
@@ -20,10 +21,8 @@ from nlptl.estimators.storing.publishing import place_of
 from nlptl.estimators.text_model import TextModel
 from nlptl.storage.hashing import fingerprint, sha256_of
 from nlptl.storage.manifest import read_manifest
+from nlptl.storage.outputs import check_output_file
 from nlptl.training.processes import World, barrier, check_world, from_main
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +101,7 @@ def score_table(job: BulkJob, *, say: Callable[[str], None]) -> dict[str, Any]:
     InputError
         If the table cannot be read or a text cannot be used.
     StorageError
-        If the output or its parts were made with other settings.
+        If the output or its parts were made with other settings, or the output is an input.
     """
     world = check_world(job.processes)
     output = Output(Path(job.output))
@@ -113,9 +112,9 @@ def score_table(job: BulkJob, *, say: Callable[[str], None]) -> dict[str, Any]:
         model = load_any(job.model)
         columns = text_columns(model, job.text_column)
         from_main(lambda: _check_start(job, model, columns))
-        n_parts = _Scorer(job, output, model, columns).run(set(plan["kept"]), world)
+        n_parts, n_rows = _Scorer(job, output, model, columns).run(set(plan["kept"]), world)
         barrier()
-        record = from_main(lambda: output.join(n_parts, plan["settings"]))
+        record = from_main(lambda: output.join(n_parts, plan["settings"], n_rows=n_rows))
     if world.rank == 0:
         say(f"{record['rows']} rows written to {job.output}")
     return record
@@ -130,36 +129,37 @@ class _Scorer:
     model: TextModel
     columns: list[str]
 
-    def run(self, kept: set[int], world: World) -> int:
-        """Score the missing pieces that are this process's; give the number of all pieces."""
+    def run(self, kept: set[int], world: World) -> tuple[int, int]:
+        """Score the missing pieces of this process; return the numbers of pieces and rows."""
         missing = number = start = 0
         bar = progress_bar(total=None, unit="row", description="Scoring", show=_shown(world))
         # A vector from the cache was computed in another batch, so it may differ in its last
         # digits; and a large table would drive everything else out of the cache.
         with bar, without_cache():
-            for number, table in enumerate(self._pieces(), start=1):
+            for number, sheet in enumerate(self._pieces(), start=1):
                 if number - 1 not in kept:
                     if missing % world.size == world.rank:
-                        self._score(number - 1, start, table)
+                        self._score(number - 1, start, sheet)
                     missing += 1
-                start += len(table)
-                bar.update(len(table))
-        return number
+                start += len(sheet)
+                bar.update(len(sheet))
+        return number, start
 
-    def _pieces(self) -> Iterator[pd.DataFrame]:
-        return read_chunks(self.job.data, rows=self.job.chunk_rows)
+    def _pieces(self) -> Iterator[Sheet]:
+        return read_sheets(self.job.data, rows=self.job.chunk_rows)
 
-    def _score(self, number: int, start: int, table: pd.DataFrame) -> None:
+    def _score(self, number: int, start: int, sheet: Sheet) -> None:
         kind = table_format(self.job.output)
-        done = label_piece(table, self.model, self.columns, start=start)
+        done = label_piece(sheet, self.model, self.columns, start=start)
         content = kind.encode_more(done) if number else kind.encode(done)
-        self.output.keep(number, content, rows=len(table))
+        self.output.keep(number, content, rows=len(sheet))
 
 
 def _prepare(
     job: BulkJob, output: Output, say: Callable[[str], None], held: ExitStack
 ) -> dict[str, Any]:
     """Find out what there is to do, and keep other runs away until it is done."""
+    check_output_file(job.output, inputs=(job.data, job.model), overwrite=True)
     settings = job.settings()
     held.enter_context(output.alone())
     record = output.finished(settings)
@@ -179,12 +179,12 @@ def _prepare(
 
 def _check_start(job: BulkJob, model: TextModel, columns: list[str]) -> None:
     """Look at the first piece, so that what is wrong with all pieces is said once."""
-    first = next(read_chunks(job.data, rows=job.chunk_rows), None)
+    first = next(read_sheets(job.data, rows=job.chunk_rows), None)
     if first is None or not len(first):
         raise InputError(f"{job.data!r} has no rows. Check the file.")
-    check_columns(first, model)
+    check_columns(first.frame, model)
     for name in columns:
-        column(first, name)
+        column(first.frame, name)
 
 
 def _shown(world: World) -> bool | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlptl.base.errors import InputError
 from nlptl.data.rows import Rows
 from nlptl.data.tables.reading import texts_of
+from nlptl.data.tables.sheet import Sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 _ADDED = ("predicted", "probability")
 
 
-def labelled(table: pd.DataFrame, model: Answering, rows: Rows) -> pd.DataFrame:
-    """Add the columns ``predicted`` and ``probability`` to a table.
+def labelled(sheet: Sheet, model: Answering, rows: Rows) -> Sheet:
+    """Add the columns ``predicted`` and ``probability`` to the rows of a table.
 
     Parameters
     ----------
-    table : DataFrame of n rows
+    sheet : Sheet of n rows
     model : TextModel or OnnxClassifier
     rows : Rows
         The n texts of the table.
@@ -37,9 +38,8 @@ def labelled(table: pd.DataFrame, model: Answering, rows: Rows) -> pd.DataFrame:
     InputError
         If the table has such a column already.
     """
-    check_columns(table, model)
-    added: pd.DataFrame = table.assign(**answers(model, rows))
-    return added
+    check_columns(sheet.frame, model)
+    return sheet.with_columns(answers(model, rows))
 
 
 def answers(model: Answering, texts: Any) -> dict[str, list[Any]]:
@@ -80,9 +80,7 @@ def text_columns(model: Answering, given: Sequence[str] | None) -> list[str]:
     return list(given or trained.get("text_column") or ["text"])
 
 
-def label_piece(
-    table: pd.DataFrame, model: Answering, columns: Sequence[str], *, start: int
-) -> pd.DataFrame:
+def label_piece(sheet: Sheet, model: Answering, columns: Sequence[str], *, start: int) -> Sheet:
     """Label a piece of a larger table whose first row has the number ``start`` there.
 
     Raises
@@ -91,8 +89,8 @@ def label_piece(
         If a text cannot be used; the rows are named as they are counted in the whole table.
     """
     try:
-        return labelled(table, model, texts_of(table, columns))
+        return labelled(sheet, model, texts_of(sheet.frame, columns))
     except InputError as problem:
         raise InputError(
-            f"In the {len(table)} rows from row {start} on, counted from there: {problem}"
+            f"In the {len(sheet)} rows from row {start} on, counted from there: {problem}"
         ) from problem

@@ -119,8 +119,18 @@ class Output:
                 damaged += bool(named)
         return sorted(set(whole)), damaged
 
-    def join(self, n_parts: int, settings: dict[str, Any]) -> dict[str, Any]:
+    def join(
+        self, n_parts: int, settings: dict[str, Any], *, n_rows: int | None = None
+    ) -> dict[str, Any]:
         """Write the file from its parts in order, then the record; remove the parts.
+
+        Parameters
+        ----------
+        n_parts : int
+        settings : dict
+            What the file is made with.
+        n_rows : int or None
+            Rows that were read; None does not compare them with the rows of the parts.
 
         Returns
         -------
@@ -130,7 +140,7 @@ class Output:
         Raises
         ------
         IntegrityError
-            If a part is missing or damaged.
+            If a part is missing or damaged, or the parts have more or fewer rows than were read.
         """
         found = {
             int(n[1]): n for path in self.folder.iterdir() if (n := _NAME.fullmatch(path.name))
@@ -142,9 +152,14 @@ class Output:
                 f"{wrong[:5]}. Run the same command again: what is missing is scored anew."
             )
         in_order = [found[i] for i in range(n_parts)]
+        rows = sum(int(name[2]) for name in in_order)
+        if n_rows not in (None, rows):
+            raise IntegrityError(
+                f"{n_rows} rows were read and the parts in {str(self.folder)!r} have {rows}. "
+                "Run the same command with --overwrite."
+            )
         with new_file(self.path) as file:
             table_format(self.path).join([self.folder / name[0] for name in in_order], file)
-        rows = sum(int(name[2]) for name in in_order)
         record = {"rows": rows, "sha256": sha256_of(self.path), "settings": settings}
         _write_json(self.record, record)
         self.clear()

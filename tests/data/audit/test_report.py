@@ -62,8 +62,18 @@ def test_several_labels_and_pairs_are_audited_too():
 
 
 def test_bad_labels_are_refused():
-    with pytest.raises(InputError, match="row 1 is missing"):
-        audit(["a", "b"], ["x", None])
+    with pytest.raises(InputError, match="Labels mix"):
+        audit(["a", "b"], ["x", 1])
+
+
+@pytest.mark.parametrize("blank", [None, float("nan"), "", " "])
+def test_rows_without_a_label_are_counted_and_belong_to_no_class(blank):
+    report = audit(["a", "A", "b", "c", "c"], ["x", blank, "y", "x", "y"])
+    assert report.unlabelled == 1
+    assert report.class_counts == {"x": 2, "y": 2}
+    assert report.conflicts == [[3, 4]]
+    assert "1 rows have no label." in report.warnings
+    assert audit(["a"], [["x", blank]]).unlabelled == 1
 
 
 def test_rows_of_another_split_that_are_nearly_the_same_are_counted():

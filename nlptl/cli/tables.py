@@ -1,0 +1,89 @@
+"""Texts and labels of the tables that commands read."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nlptl.data.rows import Rows
+from nlptl.data.tables.labelled import labels_of
+from nlptl.data.tables.reading import filled_rows, read_table, texts_of
+from nlptl.training.processes import is_main
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def add_drop_blank(parser: ArgumentParser) -> None:
+    """Add the option that leaves out rows without a text or label."""
+    parser.add_argument(
+        "--drop-blank",
+        action="store_true",
+        default=None,
+        help="leave out rows whose text or label is blank, and report how many",
+    )
+
+
+def read_texts(
+    source: str, columns: Sequence[str], *, split: str | None = None, drop_blank: bool | None = None
+) -> Rows:
+    """Read the texts of a table.
+
+    Parameters
+    ----------
+    source : str
+        As for ``read_table``.
+    columns : sequence of str
+        One column, or two for pairs.
+    split : str, optional
+        Of a data set with several.
+    drop_blank : bool, optional
+        Leave out rows with a blank text, and report how many.
+    """
+    return texts_of(_table(source, split, columns, drop_blank), columns)
+
+
+def read_labelled(
+    source: str,
+    columns: Sequence[str],
+    label: str,
+    *,
+    numeric: bool,
+    split: str | None = None,
+    drop_blank: bool | None = None,
+) -> tuple[Rows, list[Any]]:
+    """Read the texts and labels of a table.
+
+    Parameters
+    ----------
+    source, columns, split
+        As for ``read_texts``.
+    label : str
+        The column of the labels.
+    numeric : bool
+        Read the labels as numbers.
+    drop_blank : bool, optional
+        Leave out rows with a blank text or label, and report how many.
+
+    Raises
+    ------
+    InputError
+        If a label is blank and such rows are not left out.
+    """
+    table = _table(source, split, [*columns, label], drop_blank)
+    return texts_of(table, columns), labels_of(table, label, numeric=numeric)
+
+
+def _table(
+    source: str, split: str | None, columns: Sequence[str], drop_blank: bool | None
+) -> pd.DataFrame:
+    table = read_table(source, split=split)
+    if not drop_blank:
+        return table
+    filled = filled_rows(table, columns)
+    if is_main():
+        n_blank = len(table) - len(filled)
+        sys.stderr.write(f"{n_blank} of {len(table)} rows of {source} are blank and left out.\n")
+    return filled

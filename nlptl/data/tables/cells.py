@@ -1,0 +1,105 @@
+"""Cells of tables as values of JSON, as text of csv, and as Arrow arrays."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.errors import InputError
+from nlptl.data.rows import is_missing
+
+_COMPACT = (",", ":")
+
+
+def is_blank(cell: Any) -> bool:
+    """Return True for a missing cell, white space, and a list that holds one of these."""
+    if isinstance(cell, str):
+        return not cell.strip()
+    if isinstance(cell, list | tuple | np.ndarray):
+        return any(is_blank(part) for part in cell)
+    return is_missing(cell)
+
+
+def json_line(fields: Mapping[str, Any]) -> str:
+    """Return one object of JSON on one line.
+
+    Raises
+    ------
+    InputError
+        If a number is infinite.
+    """
+    try:
+        return json.dumps(
+            fields, ensure_ascii=False, separators=_COMPACT, default=_json_value, allow_nan=False
+        )
+    except ValueError:  # a number that is missing or infinite
+        return json.dumps(
+            {name: _finite(name, value) for name, value in fields.items()},
+            ensure_ascii=False,
+            separators=_COMPACT,
+            default=_json_value,
+        )
+
+
+def cell_text(value: Any) -> str:
+    """Return the text of a cell in a csv file; lists and mappings become JSON."""
+    if isinstance(value, str):
+        return value
+    if is_missing(value):
+        return ""
+    if isinstance(value, list | tuple | dict | np.ndarray):
+        return json.dumps(value, ensure_ascii=False, default=_json_value)
+    if isinstance(value, bytes):
+        return _text_of_bytes(value)
+    return str(value)
+
+
+def arrow_cells(cells: Sequence[Any]) -> Any:
+    """Return cells as an Arrow array; those of several types become text."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(list(cells), from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([None if is_missing(cell) else cell_text(cell) for cell in cells])
+
+
+def _json_value(value: Any) -> Any:
+    """Return what JSON can hold of a value that it does not know."""
+    if is_missing(value):
+        return None
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, bytes):
+        return _text_of_bytes(value)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _finite(name: str, value: Any) -> Any:
+    """Return a value whose missing numbers, also those inside lists, are None."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_finite(name, part) for part in value]
+    if isinstance(value, dict):
+        return {key: _finite(name, part) for key, part in value.items()}
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    if math.isnan(value):
+        return None
+    raise InputError(
+        f"Column {name!r} holds {value!r}, and JSON has no infinite numbers. "
+        "Write a .csv or .parquet file."
+    )
+
+
+def _text_of_bytes(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(value).decode()

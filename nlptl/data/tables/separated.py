@@ -1,0 +1,283 @@
+"""Rows of csv and tsv files, and the way in which such a file is written."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from nlptl.base.errors import InputError
+
+_SEPARATORS = (",", ";", "\t", "|")
+_HEAD_CHARACTERS = 1 << 16
+_ROWS_TO_COMPARE = 10
+_MAX_FIELD = 2**31 - 1
+"""Characters of a cell; the limit of Python's reader, 131,072, is below the size of a long text."""
+
+_SHIELD = "\udc0d"
+"""Replaces a carriage return while a row is read; no file of UTF-8 holds half of a character."""
+
+_LINES_LIKE_ROWS = 3
+"""A csv cell of fewer lines, each with as many separators as the header, is no cause for doubt."""
+
+_WIDE_ENCODINGS = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+"""Byte-order marks, the longer ones first."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    r"""Describe how a file separates and quotes its cells.
+
+    Attributes
+    ----------
+    separator : str
+        Stands between cells.
+    quoted : bool
+        True if quotation marks around a cell are no part of it.
+    line_end : str
+        Ends a row; before ``"\n"`` there may be ``"\r"``.
+    """
+
+    separator: str
+    quoted: bool
+    line_end: str = "\n"
+
+
+def open_text(path: Path, *, line_end: str = "\n") -> IO[str]:
+    """Open a plain or compressed file of UTF-8, without its byte-order mark.
+
+    Raises
+    ------
+    InputError
+        If the file is UTF-16 or UTF-32.
+    """
+    with _opener(path)(path, "rb") as file:
+        start = bytes(file.read(4))
+    marked = (name for mark, name in _WIDE_ENCODINGS.items() if start.startswith(mark))
+    encoding = next(marked, "UTF-16" if b"\0" in start[:2] else None)
+    if encoding is not None:
+        raise InputError(
+            f"{str(path)!r} is {encoding}, and nlptl reads UTF-8. Convert it, for example: "
+            f"iconv -f {encoding} -t UTF-8 OLD > NEW"
+        )
+    opened: IO[str] = _opener(path)(path, "rt", encoding="utf-8-sig", newline=line_end)
+    return opened
+
+
+def dialect_of(path: Path, usual: str) -> Dialect:
+    """Return how a file is written: its separator, its line ends, and if it quotes cells.
+
+    Parameters
+    ----------
+    path : Path
+    usual : str
+        The separator that goes with the ending of the file. Another one is taken if the header
+        holds it and the first rows have as many cells as the header.
+
+    Raises
+    ------
+    InputError
+        If quotation marks can be read in two ways, or in none.
+    """
+    csv.field_size_limit(_MAX_FIELD)
+    with open_text(path) as file:
+        head = file.read(_HEAD_CHARACTERS)
+    line_end = _line_end(head)
+    lines = head.split(line_end)
+    separator = _separator(lines[:-1] if len(head) == _HEAD_CHARACTERS else lines, usual)
+    if not _has_quotes(path):
+        return Dialect(separator, quoted=False, line_end=line_end)
+    quoted = _Quotes(path, Dialect(separator, quoted=True, line_end=line_end)).are_around_cells()
+    return Dialect(separator, quoted, line_end)
+
+
+def rows_of(path: Path, dialect: Dialect) -> Iterator[list[str]]:
+    """Read the rows of a file one by one, the header first; blank lines are left out.
+
+    Raises
+    ------
+    InputError
+        If a quotation mark is not closed or text follows a closing one.
+    """
+    with open_text(path, line_end=dialect.line_end) as lines:
+        if dialect.quoted:
+            yield from _quoted_rows(lines, path, dialect)
+            return
+        for line in lines:
+            row = line.removesuffix(dialect.line_end).removesuffix("\r")
+            if row:
+                yield row.split(dialect.separator)
+
+
+def _quoted_rows(lines: Iterable[str], path: Path, dialect: Dialect) -> Iterator[list[str]]:
+    number = 0
+    try:
+        for row in csv.reader(_shielded(lines), delimiter=dialect.separator, strict=True):
+            if row:
+                yield [cell.replace(_SHIELD, "\r") if _SHIELD in cell else cell for cell in row]
+                number += 1
+    except csv.Error as problem:
+        raise _misquoted(path, dialect, number, str(problem)) from problem
+
+
+def _shielded(lines: Iterable[str]) -> Iterator[str]:
+    """Hide carriage returns within lines, where Python's reader would end a row."""
+    for line in lines:
+        if "\r" in line[:-2]:
+            yield line[:-2].replace("\r", _SHIELD) + line[-2:]
+        else:
+            yield line
+
+
+def _opener(path: Path) -> Callable[..., Any]:
+    openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
+    return openers.get(path.suffix.lower(), open)
+
+
+def _line_end(head: str) -> str:
+    """Return the line end of the first line: a single carriage return on very old systems."""
+    place = head.find("\r")
+    if place < 0 or "\n" in head[: place + 2]:
+        return "\n"
+    return "\r"
+
+
+def _separator(lines: Sequence[str], usual: str) -> str:
+    filled = [line + "\n" for line in lines if line.strip()]
+    some = filled[: _ROWS_TO_COMPARE + 1]
+    for separator in (usual, *_SEPARATORS):
+        try:
+            rows = list(csv.reader(some, delimiter=separator))
+        except csv.Error:
+            continue
+        if len(rows) > 1 and len(filled) > len(some):
+            rows.pop()  # it may go on in the lines that are not compared
+        widths = {len(row) for row in rows}
+        if len(widths) == 1 and widths != {1}:
+            return separator
+    return usual
+
+
+def _has_quotes(path: Path) -> bool:
+    with _opener(path)(path, "rb") as file:
+        return any(b'"' in block for block in iter(lambda: file.read(1 << 20), b""))
+
+
+class _Quotes:
+    """Decide if quotation marks surround the cells of a file or belong to its texts.
+
+    A file can be well formed in both ways, with different rows: a text that begins with a mark
+    then seems to go on until a later text ends with one.
+    """
+
+    def __init__(self, path: Path, dialect: Dialect) -> None:
+        self.path = path
+        self.dialect = dialect
+        self.width = 0
+        self.rows = 0
+        self.n_lines = 0
+        self.lines_are_rows = True
+        self.rows_are_short = False
+        self.doubtful: int | None = None
+
+    def are_around_cells(self) -> bool:
+        """Return True if the file is read with quotation marks around cells."""
+        separator = self.dialect.separator
+        taken: list[str] = []
+        with open_text(self.path, line_end=self.dialect.line_end) as lines:
+            recorded = self._recorded(lines, taken)
+            try:
+                for row in csv.reader(recorded, delimiter=separator, strict=True):
+                    if not self.width and row:
+                        self.width = len(row)
+                        if '"' in taken[0]:
+                            return True
+                    elif row:
+                        self._add(row, taken)
+                    taken.clear()
+            except csv.Error as problem:
+                if self._reads_by_lines(taken) and all(map(self._is_row, recorded)):
+                    return False
+                raise _misquoted(
+                    self.path, self.dialect, self.rows + 1, str(problem), "".join(taken)
+                ) from problem
+        if self.lines_are_rows and self.doubtful is not None:
+            raise self._ambiguous(self.doubtful)
+        return not (self._is_tsv and self.lines_are_rows and self.rows_are_short)
+
+    def _recorded(self, lines: Iterable[str], taken: list[str]) -> Iterator[str]:
+        for line in _shielded(lines):
+            taken.append(line)
+            self.n_lines += bool(line.strip("\r\n"))
+            yield line
+
+    def _add(self, row: list[str], taken: list[str]) -> None:
+        self.rows += 1
+        self.lines_are_rows = self.lines_are_rows and all(map(self._is_row, taken))
+        self.rows_are_short = self.rows_are_short or len(row) != self.width
+        if len(taken) > 1 and self.doubtful is None and self._may_be_rows(taken):
+            self.doubtful = self.rows
+
+    def _is_row(self, line: str) -> bool:
+        return not line.strip("\r\n") or line.count(self.dialect.separator) == self.width - 1
+
+    def _may_be_rows(self, taken: list[str]) -> bool:
+        """Return True if the lines of one cell look like rows of their own."""
+        if self._is_tsv:
+            return self.width == 1 or not _all_quoted(taken, "\t")
+        separator = self.dialect.separator
+        of_a_sentence = any(
+            f"{separator} " in line or line.endswith(f"{separator}\n") for line in taken
+        )
+        is_short = self.width == 1 or len(taken) < _LINES_LIKE_ROWS
+        return not (of_a_sentence or is_short or _all_quoted(taken, separator))
+
+    def _reads_by_lines(self, taken: list[str]) -> bool:
+        escaped = any('\\"' in line for line in taken)
+        return (
+            self._is_tsv
+            and not escaped
+            and self.lines_are_rows
+            and bool(self.width)
+            and all(map(self._is_row, taken))
+        )
+
+    @property
+    def _is_tsv(self) -> bool:
+        return self.dialect.separator == "\t"
+
+    def _ambiguous(self, row: int) -> InputError:
+        return InputError(
+            f"{str(self.path)!r} can be read in two ways. In data row {row} a text begins with a "
+            f"quotation mark, and a later line ends with one. If they enclose a text of several "
+            f"lines, the file has {self.rows} rows; if they belong to the texts, it has "
+            f"{self.n_lines - 1} rows. In the first case put the names in the header line in "
+            "quotation marks too; in the second save the table as .jsonl."
+        )
+
+
+def _all_quoted(lines: list[str], separator: str) -> bool:
+    """Return True if every cell of a row is in quotation marks."""
+    try:
+        row = next(csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONNUMERIC))
+    except ValueError:
+        return False
+    return all(isinstance(cell, str) for cell in row)
+
+
+def _misquoted(path: Path, dialect: Dialect, row: int, reason: str, lines: str = "") -> InputError:
+    escaped = "Marks seem to be escaped by a backslash. " if '\\"' in lines else ""
+    return InputError(
+        f"Cannot read data row {row} of {str(path)!r} with {dialect.separator!r} between columns: "
+        f"its quotation marks do not pair up ({reason}). {escaped}Write a quotation mark inside "
+        'a text twice (""), with one more on each side of the text, or save the table as .jsonl.'
+    )

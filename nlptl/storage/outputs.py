@@ -1,0 +1,84 @@
+"""Checks of the place where a command writes, before it does any work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from nlptl.base.errors import StorageError
+
+
+def check_output_file(output: str | Path, *, inputs: Iterable[Any] = (), overwrite: bool) -> None:
+    """Check that a file can be written without the loss of another one.
+
+    Parameters
+    ----------
+    output : str or Path
+        The file.
+    inputs : iterable of str, Path or other values
+        Files and folders that are read; everything else is passed over.
+    overwrite : bool
+        Allow a file that exists; an input is never replaced.
+
+    Raises
+    ------
+    StorageError
+        If the file exists, is a folder, or is an input, by any name or link.
+    """
+    path = Path(output)
+    _refuse_inputs(path, inputs)
+    if path.is_dir():
+        raise StorageError(f"{str(output)!r} is a folder. Choose the name of a file.")
+    if path.exists() and not overwrite:
+        raise StorageError(
+            f"{str(output)!r} exists already. Choose another output, or replace it with "
+            "--overwrite."
+        )
+
+
+def check_output_folder(output: str | Path, *, inputs: Iterable[Any] = (), overwrite: bool) -> None:
+    """Check that a folder can be written without the loss of other files.
+
+    Parameters
+    ----------
+    output : str or Path
+        The folder.
+    inputs : iterable of str, Path or other values
+        As for ``check_output_file``.
+    overwrite : bool
+        Allow a folder that is not empty.
+
+    Raises
+    ------
+    StorageError
+        If the folder is not empty, is a file, or holds an input.
+    """
+    folder = Path(output)
+    _refuse_inputs(folder, inputs)
+    if folder.exists() and not folder.is_dir():
+        raise StorageError(f"{str(output)!r} is a file. Choose the name of a folder.")
+    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        raise StorageError(
+            f"{str(output)!r} is not empty. Choose another output, or replace it with --overwrite."
+        )
+
+
+def _refuse_inputs(target: Path, inputs: Iterable[Any]) -> None:
+    if not target.exists():
+        return
+    for source in inputs:
+        if isinstance(source, str | Path) and source and _holds(target, Path(source)):
+            raise StorageError(
+                f"The output {str(target)!r} would replace {str(source)!r}, which is read. "
+                "Choose another output."
+            )
+
+
+def _holds(target: Path, source: Path) -> bool:
+    """Return True if a source is the target or lies below it."""
+    try:
+        places = (source, *source.resolve(strict=True).parents)
+    except (OSError, ValueError):  # no file: the name of an encoder, or any other value
+        return False
+    return any(place.samefile(target) for place in places)
