@@ -13,12 +13,12 @@ import numpy as np
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, Groups
-from nlptl.base.chance import torch_seed
 from nlptl.base.errors import ConfigError, EncoderNotFoundError, InputError
 from nlptl.base.progress import progress_bar
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.encoders.contextual.folder import EncoderFolder, find_encoder
-from nlptl.encoders.contextual.shelf import default_device
+from nlptl.encoders.contextual.shelf import default_device, read_weights
+from nlptl.encoders.contextual.weights import refuse_untrained
 
 _SCALE = 10.0
 """Log odds are divided by it: they are then about as long as the vectors of other encoders."""
@@ -169,16 +169,11 @@ def _loaded(path: str, _: str, place: str) -> Any:
     """Load the weights; a fingerprint between the two tells one content from the next."""
     from transformers import AutoModelForSequenceClassification
 
-    with torch_seed(0):
-        try:
-            model, told = AutoModelForSequenceClassification.from_pretrained(
-                path, use_safetensors=True, local_files_only=True, output_loading_info=True
-            )
-        except (OSError, ValueError, RuntimeError) as problem:
-            reason = str(problem).strip().split("\n", 1)[0][:200]
-            raise EncoderNotFoundError(f"Cannot load {path!r}: {reason}.") from problem
+    folder = find_encoder(path)
+    model, told = read_weights(AutoModelForSequenceClassification, folder, place)
+    refuse_untrained(model, model.base_model, told, path)
     if told["missing_keys"]:
         raise EncoderNotFoundError(
             f"{path!r} has no trained classifier: {sorted(told['missing_keys'])[0]} is missing."
         )
-    return model.eval().to(place)
+    return model.eval() if place == "meta" else model.eval().to(place)
