@@ -134,7 +134,7 @@ class Adapter:
         with (
             quiet(),
             foreign_errors(_MISFIT),
-            at_most(MAX_TIMES_THE_NUMBERS * numbers, "The adapter"),
+            at_most(MAX_TIMES_THE_NUMBERS * numbers + MAX_SHARED, "The adapter"),
         ):
             adapted = get_peft_model(model, config, adapter_name=name)
             tensors = {key: torch.from_numpy(array) for key, array in self.arrays.items()}
