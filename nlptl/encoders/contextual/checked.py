@@ -69,24 +69,26 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def foreign_errors(subject: str) -> Iterator[None]:
+def foreign_errors(subject: str, kind: type[NlptlError] = EncoderNotFoundError) -> Iterator[None]:
     """Turn every error of a library into one line that begins with ``subject``.
 
-    Raises
-    ------
-    EncoderNotFoundError
-        In place of what was raised in the block; errors of nlptl pass unchanged.
+    Parameters
+    ----------
+    subject : str
+        What was read.
+    kind : type
+        The error that is raised in place of any other; those of nlptl pass unchanged.
     """
     try:
         yield
     except NlptlError:
         raise
     except Exception as problem:
-        raise EncoderNotFoundError(f"{subject}: {one_line(problem)}") from problem
+        raise kind(f"{subject}: {one_line(problem)}") from problem
     except BaseException as problem:
         if type(problem).__name__ != "PanicException":  # of tokenizers
             raise
-        raise EncoderNotFoundError(f"{subject}: {one_line(problem)}") from problem
+        raise kind(f"{subject}: {one_line(problem)}") from problem
 
 
 def one_line(problem: object) -> str:

@@ -43,7 +43,7 @@ def choose_dtype(folder: EncoderFolder, device: str) -> str:
     verdicts = cache_root() / "precision" / f"{folder.fingerprint}.json"
     here = _here(device)
     known = _read(verdicts)
-    if here in known:
+    if known.get(here) in ("bfloat16", "float32"):
         return str(known[here])
     agreement = _agreement(folder, device)
     agrees = agreement.mean() >= LEAST_MEAN_COSINE and agreement.min() >= LEAST_COSINE
@@ -97,5 +97,5 @@ def _here(device: str) -> str:
 def _read(path: Any) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}

@@ -47,7 +47,10 @@ def prove_encoder(encoder: TransformerEncoder) -> None:
 
 def _check_tokens(loaded: LoadedEncoder, ids: list[int]) -> None:
     """Refuse a tokenizer whose tokens have no vector."""
-    table = loaded.model.get_input_embeddings()
+    try:
+        table = loaded.model.get_input_embeddings()
+    except NotImplementedError:  # CANINE reads characters, and has no table of tokens
+        return
     size = getattr(getattr(table, "weight", None), "shape", (max(ids, default=0) + 1,))[0]
     special = (loaded.tokenizer.pad_token_id, loaded.tokenizer.unk_token_id)
     beyond = [token for token in (*ids, *special) if token is not None and not 0 <= token < size]

@@ -19,6 +19,7 @@ from nlptl.encoders.contextual.weights import (
     MAX_TIMES_THE_WEIGHTS,
     MAX_UNTRAINED,
     at_most,
+    check_linear,
     count_numbers,
     refuse_untrained,
 )
@@ -184,9 +185,9 @@ def read_encoder(
         model = _without_classifier(model, told["missing_keys"])
     if adapted and folder.adapter is not None:
         model = Adapter.load(folder.adapter).merged_into(model)
-    return LoadedEncoder(
-        folder, model.eval().to(device), dtype, device, _dense_layer(folder, device)
-    )
+    with foreign_errors(f"Cannot load encoder {folder.name!r}"):
+        dense = _dense_layer(folder, device)
+    return LoadedEncoder(folder, model.eval().to(device), dtype, device, dense)
 
 
 def read_weights(kind: Any, folder: EncoderFolder, device: str, **options: Any) -> tuple[Any, Any]:
@@ -278,6 +279,7 @@ def _dense_layer(folder: EncoderFolder, device: str) -> Any:
     import torch
     from safetensors.torch import load_file
 
+    check_linear(folder.dense)
     described = json.loads((folder.dense / "config.json").read_text(encoding="utf-8"))
     linear = torch.nn.Linear(
         described["in_features"], described["out_features"], bias=described.get("bias", True)

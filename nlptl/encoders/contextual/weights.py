@@ -10,7 +10,7 @@ from threading import get_ident
 from typing import Any
 
 from nlptl.base.errors import EncoderNotFoundError, IntegrityError
-from nlptl.encoders.contextual.checked import one_line, weight_files
+from nlptl.encoders.contextual.checked import foreign_errors, one_line, read_json, weight_files
 
 MAX_UNTRAINED = 50_000_000
 """Numbers that a model may have beyond its weight file: a pooler, a head."""
@@ -60,6 +60,33 @@ def count_numbers(path: Path, name: str) -> int:
             )
         total += sum(size for _, size in sizes)
     return total
+
+
+def check_linear(path: Path) -> None:
+    """Check that a linear layer after pooling has the sizes that its settings state.
+
+    Parameters
+    ----------
+    path : Path
+        A folder with ``config.json`` and ``model.safetensors``.
+
+    Raises
+    ------
+    IntegrityError
+        If they differ.
+    """
+    from safetensors import safe_open
+
+    subject = f"The linear layer in {str(path)!r} is malformed"
+    with foreign_errors(subject, IntegrityError):
+        settings = read_json(path / "config.json")
+        wanted = [settings["out_features"], settings["in_features"]]
+        with safe_open(path / "model.safetensors", framework="numpy") as weights:
+            stored = weights.get_slice("linear.weight").get_shape()
+    if stored != wanted:
+        raise IntegrityError(
+            f"{subject}: its weights should have the shape {wanted}, got {stored}. Restore a copy."
+        )
 
 
 @contextmanager

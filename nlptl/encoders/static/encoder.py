@@ -24,7 +24,13 @@ from nlptl.encoders.static.pooling import (
 )
 from nlptl.encoders.static.sources import open_vectors
 from nlptl.encoders.static.store import VectorStore
-from nlptl.encoders.static.tokens import Coverage, TokenBatch, coverage_of, tokenize
+from nlptl.encoders.static.tokens import (
+    Coverage,
+    TokenBatch,
+    check_pieces,
+    coverage_of,
+    tokenize,
+)
 from nlptl.encoders.static.training import OwnVectors
 from nlptl.storage.tensors import load_arrays, save_arrays
 
@@ -188,7 +194,9 @@ class StaticEncoder(Spec):
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
         """Map what ``save`` wrote."""
         idf = load_arrays(folder / _IDF)["idf"] if (folder / _IDF).is_file() else None
-        return cls(VectorStore.load(folder), tuple(described["pooling"]), None, idf)
+        store = VectorStore.load(folder)
+        check_pieces(store)
+        return cls(store, tuple(described["pooling"]), None, idf)
 
     @property
     def _poolings(self) -> tuple[str, ...]:
