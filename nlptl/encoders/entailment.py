@@ -13,18 +13,20 @@ import numpy as np
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, Groups
-from nlptl.base.chance import torch_seed
-from nlptl.base.errors import ConfigError, EncoderNotFoundError, InputError
+from nlptl.base.errors import ConfigError, EncoderNotFoundError, InputError, IntegrityError
 from nlptl.base.progress import progress_bar
 from nlptl.base.specs import Spec, pipeline_step
+from nlptl.encoders.contextual.checked import foreign_errors
 from nlptl.encoders.contextual.folder import EncoderFolder, find_encoder
-from nlptl.encoders.contextual.shelf import default_device
+from nlptl.encoders.contextual.shelf import default_device, read_weights
+from nlptl.encoders.contextual.weights import refuse_untrained
 from nlptl.storage.places import fixed_path
 
 _SCALE = 10.0
 """Log odds are divided by it: they are then about as long as the vectors of other encoders."""
 
 _WEIGHTS = "weights"
+_PROBE = "The order arrived late."
 
 
 @pipeline_step
@@ -127,8 +129,43 @@ class EntailmentEncoder(Spec):
 
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
-        """Describe what ``save`` wrote; weights are loaded when they are first needed."""
-        return cls(folder / _WEIGHTS, **described)
+        """Describe what ``save`` wrote; weights are loaded when they are first needed.
+
+        Raises
+        ------
+        EncoderNotFoundError, IntegrityError
+            If the folder holds no model that classifies pairs.
+        """
+        if not (folder / _WEIGHTS).is_dir():
+            raise IntegrityError(f"Folder {str(folder / _WEIGHTS)!r} is missing. Restore a copy.")
+        encoder = cls(folder / _WEIGHTS, **described)
+        with foreign_errors(f"Encoder {encoder.folder.name!r} cannot be used"):
+            encoder._prove()
+        return encoder
+
+    def _prove(self) -> None:
+        """Run shapes through the model; its weights where a family cannot run on shapes."""
+        tokens = self._tokens([_PROBE]).to("meta")
+        model = _read(self.folder, "meta")
+        try:
+            width = model(input_ids=tokens["input_ids"]).logits.shape[1]
+            entails, against = _columns(self.folder)
+            if max(entails, *against) >= width:
+                raise ValueError(f"{width} labels")
+        except Exception:
+            self.transform([_PROBE])
+
+    def _tokens(self, texts: list[str]) -> Any:
+        """Pair each text with each sentence."""
+        pairs = [(text, sentence) for text in texts for sentence in self.hypotheses]
+        return self.folder.tokenizer(
+            [text for text, _ in pairs],
+            [sentence for _, sentence in pairs],
+            truncation="only_first",
+            max_length=self.folder.window,
+            padding=True,
+            return_tensors="pt",
+        )
 
     def _log_odds(self, texts: list[str]) -> FloatArray:
         """Read each text with each sentence: (n, n_hypotheses)."""
@@ -136,15 +173,7 @@ class EntailmentEncoder(Spec):
 
         folder, place = self.folder, self.device or default_device()
         model = _loaded(str(folder.path), folder.fingerprint, place)
-        pairs = [(text, sentence) for text in texts for sentence in self.hypotheses]
-        tokens = folder.tokenizer(
-            [text for text, _ in pairs],
-            [sentence for _, sentence in pairs],
-            truncation="only_first",
-            max_length=folder.window,
-            padding=True,
-            return_tensors="pt",
-        )
+        tokens = self._tokens(texts)
         for_it, against = _columns(folder)
         with torch.inference_mode():
             logits = model(**tokens.to(place)).logits.float()
@@ -169,18 +198,12 @@ def _columns(folder: EncoderFolder) -> tuple[int, list[int]]:
 @lru_cache(maxsize=2)
 def _loaded(path: str, _: str, place: str) -> Any:
     """Load the weights; a fingerprint between the two tells one content from the next."""
+    return _read(find_encoder(path), place).to(place)
+
+
+def _read(folder: EncoderFolder, place: str) -> Any:
     from transformers import AutoModelForSequenceClassification
 
-    with torch_seed(0):
-        try:
-            model, told = AutoModelForSequenceClassification.from_pretrained(
-                path, use_safetensors=True, local_files_only=True, output_loading_info=True
-            )
-        except (OSError, ValueError, RuntimeError) as problem:
-            reason = str(problem).strip().split("\n", 1)[0][:200]
-            raise EncoderNotFoundError(f"Cannot load {path!r}: {reason}.") from problem
-    if told["missing_keys"]:
-        raise EncoderNotFoundError(
-            f"{path!r} has no trained classifier: {sorted(told['missing_keys'])[0]} is missing."
-        )
-    return model.eval().to(place)
+    model, report = read_weights(AutoModelForSequenceClassification, folder, place)
+    refuse_untrained(model, model, report, folder.name)
+    return model.eval()

@@ -15,12 +15,20 @@ import numpy as np
 from nlptl.base.arrays import AnyArray
 from nlptl.base.chance import sheltered
 from nlptl.base.errors import ConfigError, IntegrityError
+from nlptl.encoders.contextual.adapter_settings import checked_settings
+from nlptl.encoders.contextual.checked import foreign_errors, read_json
+from nlptl.encoders.contextual.weights import at_most
 from nlptl.storage.tensors import load_arrays, save_arrays
 
 FOLDER = "adapter"
 _CONFIG = "adapter_config.json"
 _WEIGHTS = "adapter_model.safetensors"
 _NAME = "default"
+_MISFIT = "The adapter does not fit its encoder"
+MAX_TIMES_THE_NUMBERS = 2
+"""Of adapter and encoder together: some kinds keep parts of the encoder a second time."""
+MAX_SHARED = 25_000_000
+"""Numbers that layers share, which are counted with each of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +55,17 @@ class Adapter:
 
     @classmethod
     def load(cls, folder: Path) -> Adapter:
-        """Read what ``save``, or peft, wrote."""
-        config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
-        return cls(config, load_arrays(folder / _WEIGHTS))
+        """Read what ``save``, or peft, wrote.
+
+        Raises
+        ------
+        IntegrityError
+            If a file is missing, or the settings are not those of an adapter that nlptl writes.
+        """
+        if not (folder / _WEIGHTS).is_file():
+            raise IntegrityError(f"The adapter in {str(folder)!r} has no {_WEIGHTS}.")
+        arrays = load_arrays(folder / _WEIGHTS)
+        return cls(checked_settings(read_json(folder / _CONFIG), arrays, str(folder)), arrays)
 
     def middle(self, other: Adapter, share: float = 0.5) -> Adapter | None:
         """Give the adapter whose change of each layer is the mean of two.
@@ -107,15 +123,32 @@ class Adapter:
             If the weights do not fit the encoder.
         """
         import torch
-        from peft import get_peft_model, set_peft_model_state_dict
+        from peft import (
+            get_peft_model,
+            get_peft_model_state_dict,
+            set_peft_model_state_dict,
+        )
 
-        with sheltered(), quiet():
-            adapted = get_peft_model(model, peft_config(self.config), adapter_name=name)
+        config = peft_config(self.config)
+        numbers = sum(array.size for array in self.arrays.values())
+        numbers += sum(part.numel() for part in model.parameters())
+        with (
+            sheltered(),
+            quiet(),
+            foreign_errors(_MISFIT),
+            at_most(MAX_TIMES_THE_NUMBERS * numbers + MAX_SHARED, "The adapter"),
+        ):
+            adapted = get_peft_model(model, config, adapter_name=name)
             tensors = {key: torch.from_numpy(array) for key, array in self.arrays.items()}
             found: Any = set_peft_model_state_dict(adapted, tensors, adapter_name=name)
-        if found.unexpected_keys:
+            expected = get_peft_model_state_dict(
+                adapted, adapter_name=name, save_embedding_layers=False
+            )
+        missing = sorted(set(expected) - set(self.arrays)) if config.peft_type == "LORA" else []
+        if found.unexpected_keys or missing:
+            key = (found.unexpected_keys or missing)[0]
             raise IntegrityError(
-                f"The adapter does not fit its encoder: {found.unexpected_keys[0]!r} has no place."
+                f"{_MISFIT}: {key!r} has no {'weights' if missing else 'place'}. Restore a copy."
             )
         return adapted.eval()
 

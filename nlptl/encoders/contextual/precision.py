@@ -58,7 +58,7 @@ def stored_dtype(folder: EncoderFolder, device: str) -> str | None:
     if not has_bfloat16(device):
         return "float32"
     verdict = _read(_verdicts(folder)).get(_here(device))
-    return None if verdict is None else str(verdict)
+    return str(verdict) if verdict in ("bfloat16", "float32") else None
 
 
 def _verdicts(folder: EncoderFolder) -> Path:
@@ -109,5 +109,5 @@ def _here(device: str) -> str:
 def _read(path: Any) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}

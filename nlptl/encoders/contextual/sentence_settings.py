@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nlptl.base.errors import ConfigError, EncoderNotFoundError
+from nlptl.encoders.contextual.checked import read_json, sentence_modules
 
 _ANY_NUMBER = 2
 _PLACES = {
@@ -66,15 +66,10 @@ def read_modules(folder: Path, name: str) -> list[Module]:
     EncoderNotFoundError
         If there is a step, or an order of them, that is not read.
     """
-    stated = read_json(folder / "modules.json")
+    modules = [Module(kind, place) for kind, place in sentence_modules(folder)]
     library = read_json(folder / "config_sentence_transformers.json")
-    # The modules of a cross-encoder make scores. Its transformer is used as any other.
-    if not isinstance(stated, list) or library.get("model_type") == "CrossEncoder":
-        return []
-    modules = [
-        Module(str(entry.get("type", "")).rpartition(".")[2], folder / str(entry.get("path", "")))
-        for entry in stated
-    ]
+    if library.get("model_type") == "CrossEncoder":
+        return []  # its modules make scores; its transformer is used as any other
     for place, module in enumerate(modules):
         before = [_PLACES.get(earlier.kind, 0) for earlier in modules[:place]]
         rank = _PLACES.get(module.kind, -1)
@@ -178,11 +173,6 @@ def set_lower_case(tokenizer: Any) -> None:
     fast = tokenizer.backend_tokenizer
     rest = [] if fast.normalizer is None else [fast.normalizer]
     fast.normalizer = normalizers.Sequence([normalizers.Lowercase(), *rest])
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file; an empty dictionary where there is none."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _check_expected(name: str, stated: dict[str, Any]) -> None:

@@ -13,8 +13,16 @@ from typing import Any
 from nlptl.base.chance import sheltered, torch_seed
 from nlptl.base.errors import EncoderNotFoundError
 from nlptl.encoders.contextual.adapters import Adapter
+from nlptl.encoders.contextual.checked import foreign_errors
 from nlptl.encoders.contextual.folder import EncoderFolder
 from nlptl.encoders.contextual.padding import padding_id
+from nlptl.encoders.contextual.weights import (
+    MAX_TIMES_THE_WEIGHTS,
+    MAX_UNTRAINED,
+    at_most,
+    count_numbers,
+    refuse_untrained,
+)
 
 _SHELF: OrderedDict[tuple[str, str, str, bool], LoadedEncoder] = OrderedDict()
 _LOCK = RLock()
@@ -171,35 +179,71 @@ def read_encoder(
         )
     kind = transformers.AutoModelForSequenceClassification if stock else transformers.AutoModel
     stated = {n: getattr(folder.config, n) for n in _DROPOUT if hasattr(folder.config, n)}
-    with torch_seed(0), quiet_transformers():
-        try:
-            model, told = kind.from_pretrained(
-                str(folder.path),
-                dtype=getattr(torch, dtype),
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-                **({} if attention_dropout else dict.fromkeys(stated, 0.0)),
-            )
-        except (OSError, ValueError, RuntimeError) as problem:
-            reason = str(problem).strip().split("\n", 1)[0][:200]
-            raise EncoderNotFoundError(
-                f"Cannot load encoder {folder.name!r}: {reason}. Only safetensors weights are "
-                "read; convert others once with model.save_pretrained(FOLDER)."
-            ) from problem
+    model, report = read_weights(
+        kind,
+        folder,
+        device,
+        dtype=getattr(torch, dtype),
+        **({} if attention_dropout else dict.fromkeys(stated, 0.0)),
+    )
     for name, value in stated.items():
         setattr(model.config, name, value)  # what is saved says what it said
     check_language(folder)
+    whole = model
+    if model.config.is_encoder_decoder:
+        model = encoder_half(model)
+    refuse_untrained(whole, getattr(model, "base_model", model), report, folder.name)
     if stock:
         model.config.pad_token_id = padding_id(folder, stock=True)
-        model = _without_classifier(model, told["missing_keys"])
-    elif model.config.is_encoder_decoder:
-        model = encoder_half(model)
+        model = _without_classifier(model, report["missing_keys"])
     if adapted and folder.adapter is not None:
         model = Adapter.load(folder.adapter).merged_into(model)
-    return LoadedEncoder(
-        folder, model.eval().to(device), dtype, device, _after_pooling(folder, device)
-    )
+    with foreign_errors(f"Cannot load encoder {folder.name!r}"):
+        after_pooling = _after_pooling(folder, device)
+    return LoadedEncoder(folder, model.eval().to(device), dtype, device, after_pooling)
+
+
+def read_weights(kind: Any, folder: EncoderFolder, device: str, **options: Any) -> tuple[Any, Any]:
+    """Load a model of transformers from safetensors, without code of the folder or a network.
+
+    Parameters
+    ----------
+    kind : type
+        A class of transformers such as ``AutoModel``.
+    folder : EncoderFolder
+    device : str
+        ``"meta"`` reads no weights, only their shapes.
+    **options
+        For ``from_pretrained``.
+
+    Returns
+    -------
+    tuple of (torch.nn.Module, dict)
+        The model, and what transformers reports of the loading.
+
+    Raises
+    ------
+    EncoderNotFoundError
+        If the folder has no safetensors weights, or transformers cannot load them.
+    IntegrityError
+        If the weights are cut off, or far fewer than the settings ask for.
+    """
+    numbers = count_numbers(folder.path, folder.name)
+    subject = f"Encoder {folder.name!r}"
+    limit = MAX_TIMES_THE_WEIGHTS * numbers + MAX_UNTRAINED
+    errors = foreign_errors(f"Cannot load encoder {folder.name!r}")
+    with torch_seed(0), quiet_transformers(), errors, at_most(limit, subject):
+        model, report = kind.from_pretrained(
+            str(folder.path),
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # they are refused by name after it
+            output_loading_info=True,
+            **({"device_map": "meta"} if device == "meta" else {}),
+            **options,
+        )
+    return model, report
 
 
 def check_language(folder: EncoderFolder) -> None:

@@ -24,7 +24,13 @@ from nlptl.encoders.static.pooling import (
 )
 from nlptl.encoders.static.sources import open_vectors
 from nlptl.encoders.static.store import VectorStore
-from nlptl.encoders.static.tokens import Coverage, TokenBatch, coverage_of, tokenize
+from nlptl.encoders.static.tokens import (
+    Coverage,
+    TokenBatch,
+    check_pieces,
+    coverage_of,
+    tokenize,
+)
 from nlptl.encoders.static.training import OwnVectors
 from nlptl.storage.places import fixed_path
 from nlptl.storage.tensors import load_arrays, save_arrays
@@ -192,7 +198,9 @@ class StaticEncoder(Spec):
         """Map what ``save`` wrote."""
         idf = load_arrays(folder / _IDF)["idf"] if (folder / _IDF).is_file() else None
         pooling, keeps_marks = tuple(described["pooling"]), described.get("keeps_marks", False)
-        return cls(VectorStore.load(folder), pooling, None, idf, keeps_marks)
+        store = VectorStore.load(folder)
+        check_pieces(store)
+        return cls(store, pooling, None, idf, keeps_marks)
 
     @property
     def _poolings(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
+from nlptl.base.errors import IntegrityError
 from nlptl.base.words import (
     composed,
     lowered,
@@ -18,6 +19,8 @@ from nlptl.base.words import (
     tokens_of,
     without_joiners,
 )
+from nlptl.encoders.contextual.checked import foreign_errors
+from nlptl.encoders.contextual.folder import check_patterns
 from nlptl.encoders.static.formats import Subwords
 from nlptl.encoders.static.store import VectorStore
 
@@ -151,6 +154,28 @@ def piece_tokenizer(described: str) -> Any:
         made.no_padding()
         _TOKENIZERS[described] = made
     return _TOKENIZERS[described]
+
+
+def check_pieces(store: VectorStore) -> None:
+    """Check that the tokenizer of a store works, and that each of its tokens has a vector.
+
+    Raises
+    ------
+    IntegrityError
+        If it does not.
+    """
+    if store.tokenizer is None:
+        return
+    with foreign_errors(f"The tokenizer of {store.name!r} is malformed", IntegrityError):
+        tokenizer = piece_tokenizer(store.tokenizer)
+        check_patterns(tokenizer, store.name)
+        highest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
+        _pieces(store, ["The order arrived late."])
+    if highest >= len(store.vectors):
+        raise IntegrityError(
+            f"The tokenizer of {store.name!r} has the token {highest}, but there are only "
+            f"{len(store.vectors)} vectors. Restore a copy."
+        )
 
 
 def _words(store: VectorStore, texts: Sequence[str], marks: bool) -> TokenBatch:

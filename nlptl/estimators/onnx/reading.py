@@ -13,11 +13,13 @@ import numpy as np
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
-from nlptl.base.errors import ConfigError, InputError, IntegrityError, StorageError
+from nlptl.base.errors import InputError, IntegrityError, StorageError
 from nlptl.base.lazy import require
 from nlptl.data.batches import by_length
 from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import Rows, as_rows
+from nlptl.encoders.contextual.checked import foreign_errors
+from nlptl.encoders.contextual.folder import check_patterns
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.estimators.onnx.checking import OnnxCheck
 from nlptl.storage.hashing import sha256_once
@@ -26,6 +28,8 @@ from nlptl.storage.tensors import load_arrays
 
 KIND = "onnx-classifier"
 GRAPH, TOLD, HEAD = "model.onnx", "nlptl_onnx.json", "head.safetensors"
+
+_PROBE = "The order arrived late."
 
 _TOKENS = 512
 """Padded tokens of a batch, a thread."""
@@ -128,15 +132,10 @@ class OnnxClassifier:
             If a file is missing or was changed; it is named.
         """
         verify_manifest(Path(folder), kind=KIND)
-        try:
-            return cls(Path(folder), threads=threads)
-        except (KeyError, TypeError, ValueError) as problem:
-            if isinstance(problem, ConfigError):
-                raise
-            raise IntegrityError(
-                f"{str(folder)!r} cannot be understood ({type(problem).__name__}: {problem}). "
-                "Export the model again."
-            ) from problem
+        with foreign_errors(f"{str(folder)!r} cannot be understood", IntegrityError):
+            loaded = cls(Path(folder), threads=threads)
+            loaded.logits([(_PROBE, _PROBE) if loaded.reading.pairs else _PROBE])
+            return loaded
 
     @classmethod
     def from_pretrained(
@@ -219,6 +218,7 @@ class OnnxClassifier:
         from tokenizers import Tokenizer
 
         found = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        check_patterns(found, str(folder))
         found.no_padding()
         found.enable_truncation(self.reading.window, stride=self.reading.overlap or 0)
         return found

@@ -1,0 +1,159 @@
+"""The closed list of what the settings of a stored adapter may say."""
+
+# ruff: noqa: SIM905 - long lists of names are easier to compare with those of peft as text.
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from nlptl.base.arrays import AnyArray
+from nlptl.base.errors import IntegrityError
+from nlptl.encoders.contextual.patterns import is_quick
+
+ADAPTER_KINDS = frozenset(
+    """
+    LORA ADALORA ADAMSS BEFT BOFT C3A DEFT DELORA FOURIERFT FROD GLORA GRALORA HIRA HRA IA3
+    LILY LN_TUNING LOHA LOKR MISS OFT OSF PEANUT PSOFT PVERA RANDLORA ROAD SHIRA SUPERTUNING
+    TINYLORA UNILORA VBLORA VERA WAVEFT
+    """.split()
+)
+"""Adapters of layers. What learns prompts, or mixes adapters from elsewhere, is not among them."""
+
+_LAYERS = frozenset(
+    """
+    exclude_modules feedforward_modules layers_pattern layers_to_transform modules_to_save
+    target_modules target_parameters trainable_token_indices
+    """.split()
+)
+_SIZES = frozenset(
+    """
+    asa_target_subspaces block_size boft_block_num boft_block_size boft_n_butterfly_factor
+    decompose_factor depth effective_rank gralora_k group_size hybrid_r init_r mini_r
+    n_frequency num_B num_cayley_neumann_terms num_subspaces num_vectors oft_block_size
+    psoft_svd_lowrank_niter qalora_group_size r stride_A subspace_rank target_r
+    theta_d_length topk u vector_length
+    """.split()
+)
+_SCALES = frozenset(
+    """
+    alpha asa_importance_beta asa_schedule_exponent asa_uncertainty_beta beta1 beta2
+    boft_dropout cayley_neumann_eps d_initial deft_dropout delora_lambda deltaT eps
+    final_warmup frod_dropout generator_seed gralora_dropout hira_dropout init_logits_std
+    init_scale init_theta_d_bound init_v_bound init_vector_bank_bound init_warmup lora_alpha
+    lora_dropout mask_interval miss_dropout module_dropout orth_reg_weight proj_seed
+    projection_prng_key projection_seed psoft_alpha psoft_dropout pvera_dropout
+    randlora_alpha randlora_dropout random_loc_seed random_seed rank_dropout
+    regularization_alpha scaling sparse_rate sparsity svd_threshold tfinal tinit
+    tinylora_dropout total_step unilora_dropout vblora_dropout vera_dropout weight_tying
+    """.split()
+)
+_CHOICES = frozenset(
+    """
+    ab_svd_init act_fn apply_GS bias block_share coft config_A_B config_C config_D_E
+    decompose_both decomposition_method ensure_weight_tying fan_in_fan_out inference_mode
+    init_ia3_weights init_lora_weights init_weights lora_bias mask_type para peft_type
+    peft_version progressbar proportional_parameters psoft_mag_a psoft_mag_b psoft_orth
+    psoft_svd rank_dropout_scale runtime_offload_base_weight sample_at_inference
+    save_indices save_only_topk_weights save_precomputed_indices save_projection select_top
+    sparse task_type use_asa use_cayley_neumann use_dora use_dynamic_rank
+    use_effective_conv2d use_idwt use_qalora use_rslora variant very_sparse wavelet_family
+    """.split()
+)
+_PATTERNS = frozenset(
+    """
+    alora_invocation_tokens alpha_pattern block_size_pattern lambda_pattern loftq_config
+    n_frequency_pattern rank_pattern target_svd_config
+    """.split()
+)
+_KNOWN = _LAYERS | _SIZES | _SCALES | _CHOICES | _PATTERNS
+
+_DROPPED = ("auto_mapping", "base_model_name_or_path", "parent_library", "revision")
+"""Where the encoder lay, and which class it had: the encoder is already there."""
+_UNUSED = {"megatron_core": "megatron.core"}
+"""Set to this by peft, and never used: any other value would be imported."""
+
+_MOVES_BASE = re.compile(r"loftq|olora|pissa(_niter_\d{1,2})?")
+"""Ways to start that change the encoder, which loading has to do again."""
+MAX_LOFTQ = 16
+MAX_SIZE = 1_024
+"""Or the largest dimension of the weights, where that is more."""
+MAX_ENTRIES = 10_000
+
+
+def checked_settings(settings: Any, arrays: Mapping[str, AnyArray], name: str) -> dict[str, Any]:
+    """Return the settings of a stored adapter without names of places on other machines.
+
+    Parameters
+    ----------
+    settings : dict
+        What its file says.
+    arrays : dict of str to ndarray
+        Its weights, which bound every size.
+    name : str
+        Of the file, for messages.
+
+    Raises
+    ------
+    IntegrityError
+        If the adapter is of another kind than nlptl writes, or a setting is not known, malformed
+        or far larger than the weights.
+    """
+    if not isinstance(settings, dict) or settings.get("peft_type") not in ADAPTER_KINDS:
+        kind = settings.get("peft_type") if isinstance(settings, dict) else settings
+        raise IntegrityError(
+            f"{name!r} must describe an adapter of layers, such as LORA, got {str(kind)[:100]!r}. "
+            "Save the model again, or restore a copy."
+        )
+    kept = dict(settings)
+    for key in _DROPPED:
+        if key in kept:
+            kept[key] = None
+    start = kept.get("init_lora_weights", True)
+    if isinstance(start, str) and not _MOVES_BASE.fullmatch(start):
+        kept["init_lora_weights"] = True  # the stored weights replace what the start draws
+    largest = max((size for array in arrays.values() for size in array.shape), default=0)
+    for key, value in kept.items():
+        if not _is_sound(key, value, max(MAX_SIZE, largest)):
+            raise IntegrityError(
+                f"{name!r} sets {key!r} to {str(value)[:100]!r}, which no adapter of these "
+                "weights has. Save the model again, or restore a copy."
+            )
+    return kept
+
+
+def _is_sound(key: str, value: Any, largest: int) -> bool:
+    """Return whether a setting is known, and its value is harmless."""
+    if key in _UNUSED:
+        return bool(value in (None, _UNUSED[key]))
+    if key not in _KNOWN:
+        return value is None or value is False or value in ({}, [])
+    if isinstance(value, list | dict) and key not in _LAYERS | _PATTERNS:
+        return False
+    bound = largest if key in _SIZES | _PATTERNS else 2**62
+    parts = _parts(value)
+    bound = MAX_LOFTQ if key == "loftq_config" else bound
+    return len(parts) <= MAX_ENTRIES and all(_is_harmless(part, bound) for part in parts)
+
+
+def _is_harmless(part: Any, largest: int) -> bool:
+    if isinstance(part, str):
+        return is_quick(part) and not part.startswith("/") and ".." not in part.split("/")
+    if isinstance(part, float):
+        return math.isfinite(part)
+    return (
+        part is None or isinstance(part, bool) or (isinstance(part, int) and -1 <= part <= largest)
+    )
+
+
+def _parts(value: Any) -> list[Any]:
+    """List the plain values of a setting, the keys of dictionaries among them."""
+    waiting, parts = [value], []
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict | list):
+            waiting += [*one, *one.values()] if isinstance(one, dict) else one
+        else:
+            parts.append(one)
+    return parts
