@@ -39,9 +39,8 @@ kinds = st.sampled_from(
 
 @st.composite
 def single(draw):
-    """Return two to four labels that differ, in the order of rows."""
-    labels = draw(kinds.flatmap(lambda kind: st.lists(kind, min_size=2, max_size=4)))
-    return list(labels)
+    """Return two to four labels that differ."""
+    return draw(st.lists(draw(kinds), min_size=2, max_size=4, unique_by=repr))
 
 
 @st.composite
