@@ -293,6 +293,20 @@ def _shown(value: Plain) -> str:
     return f"a number of {value.bit_length()} bits" if isinstance(value, int) else repr(value)
 
 
+def check_lengths(truth: IntArray, chosen: IntArray) -> None:
+    """Refuse codes of another number of rows.
+
+    Raises
+    ------
+    InputError
+        If lengths differ.
+    """
+    if len(truth) != len(chosen):
+        raise InputError(
+            f"Each text needs one label, got {len(chosen)} texts and {len(truth)} labels."
+        )
+
+
 def key_of(label: Any) -> Any:
     """Give the value under which a label is looked up: a plain one, so 1 and np.int64(1) meet."""
     return label.item() if isinstance(label, np.generic) else label

@@ -15,7 +15,7 @@ from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Features
 from nlptl.data.audit import AuditReport
-from nlptl.data.labels import LabelCodec
+from nlptl.data.labels import LabelCodec, check_lengths
 from nlptl.data.numbers import as_weights
 from nlptl.data.targets import Targets
 from nlptl.estimators.auto import Auto
@@ -26,7 +26,7 @@ from nlptl.estimators.fitting.transfers import as_transfers
 from nlptl.estimators.onnx.writing import OnnxExport
 from nlptl.estimators.storing.exporting import export_classifier
 from nlptl.estimators.text_model import TextModel
-from nlptl.evaluation.scores import ClassScore, check_lengths, class_scores, mean_rank_error
+from nlptl.evaluation.scores import ClassScore, class_scores, mean_rank_error
 from nlptl.heads.deciding.imbalance import Imbalance
 from nlptl.heads.linear import OrdinalHead
 from nlptl.training.config import TrainingConfig

@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.metrics import matthews_corrcoef, precision_recall_fscore_support
 
 from nlptl.base.arrays import FloatArray, IntArray
-from nlptl.base.errors import InputError
 
 _BINS = 15
 
@@ -17,20 +16,6 @@ def accuracy(truth: IntArray, chosen: IntArray) -> float:
     """Share of rows that are right; with several labels a row, of rows where all labels are."""
     same = truth == chosen
     return float((same.all(axis=1) if same.ndim == 2 else same).mean())
-
-
-def check_lengths(truth: IntArray, chosen: IntArray) -> None:
-    """Refuse codes of another number of rows.
-
-    Raises
-    ------
-    InputError
-        If lengths differ.
-    """
-    if len(truth) != len(chosen):
-        raise InputError(
-            f"Each text needs one label, got {len(chosen)} texts and {len(truth)} labels."
-        )
 
 
 def macro_f1(truth: IntArray, chosen: IntArray) -> float:

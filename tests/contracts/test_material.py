@@ -51,7 +51,5 @@ def test_published_vectors_are_read_known_words_counted_and_kept(
         > 0.35
     )
     sources._SHELF.clear()
-    monkeypatch.setattr(
-        sources, "read_word_vectors", None
-    )  # nothing is parsed again
+    monkeypatch.setattr(sources, "read_word_vectors", None)  # nothing is parsed again
     assert encoder.transform(texts[:1]).shape[0] == 1

@@ -12,7 +12,15 @@ import torch
 from scipy import sparse
 
 from nlptl.base.errors import InputError
-from nlptl.data.labels import LabelCodec, are_lists, as_values, distinct, joined_values, values_at
+from nlptl.data.labels import (
+    LabelCodec,
+    are_lists,
+    as_values,
+    check_lengths,
+    distinct,
+    joined_values,
+    values_at,
+)
 
 SINGLE = {
     "str": ["b", "a", "b"],
@@ -245,3 +253,8 @@ def test_lists_that_were_read_stay_lists_where_a_part_of_them_looks_like_columns
     assert LabelCodec.learn(joined_values(part, values)).form == "lists"
     with pytest.raises(InputError, match="of one form were expected, got a list such as"):
         joined_values(part, as_values(np.eye(2)))
+
+
+def test_codes_of_another_number_of_rows_are_refused():
+    with pytest.raises(InputError, match="got 2 texts and 1 labels"):
+        check_lengths(np.zeros(1, int), np.zeros(2, int))

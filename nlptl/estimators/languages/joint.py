@@ -18,14 +18,14 @@ from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.specs import NestedParams
 from nlptl.data.columns import as_list
-from nlptl.data.labels import are_lists, as_values, values_at
+from nlptl.data.labels import are_lists, as_values, check_lengths, values_at
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.splits import group_split, stratified_split
 from nlptl.estimators.storing.folder import refuse_foreign
 from nlptl.estimators.storing.publishing import Published
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.evaluation.intervals import Interval, bootstrap_interval
-from nlptl.evaluation.scores import accuracy, check_lengths
+from nlptl.evaluation.scores import accuracy
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.manifest import verify_manifest, write_manifest
 from nlptl.training.processes import from_main

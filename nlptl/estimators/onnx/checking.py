@@ -9,7 +9,7 @@ import numpy as np
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import StorageError
-from nlptl.evaluation.scores import check_lengths
+from nlptl.data.labels import check_lengths
 
 _BUILT_IN = "built-in sentences"
 

@@ -16,7 +16,7 @@ from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import InputError, IntegrityError, StorageError
 from nlptl.base.lazy import require
 from nlptl.data.batches import by_length
-from nlptl.data.labels import LabelCodec
+from nlptl.data.labels import LabelCodec, check_lengths
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.contextual.checked import foreign_errors
 from nlptl.encoders.contextual.folder import check_patterns
@@ -197,7 +197,7 @@ class OnnxClassifier:
 
     def class_scores(self, texts: Any, labels: Any) -> list[Any]:
         """Give precision, recall and F1 of each class on labelled texts."""
-        from nlptl.evaluation.scores import check_lengths, class_scores
+        from nlptl.evaluation.scores import class_scores
 
         truth, names = self.codec.encode(labels), [str(label) for label in self.classes_.tolist()]
         chosen = self.choose(self.predict_proba(texts))

@@ -1,6 +1,5 @@
 import json
 import shutil
-from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +11,7 @@ from nlptl.encoders.contextual.folder import (
     find_encoder,
     finding_once,
 )
+from tests.conftest import byte_encoder
 
 
 @pytest.fixture
