@@ -1,6 +1,5 @@
 import json
 import shutil
-from types import SimpleNamespace
 
 import pytest
 
@@ -8,10 +7,10 @@ from nlptl.base.errors import ConfigError, EncoderNotFoundError, IntegrityError
 from nlptl.encoders.contextual import folder as folders
 from nlptl.encoders.contextual.folder import (
     DEFAULT_ENCODER,
-    EncoderFolder,
     find_encoder,
     finding_once,
 )
+from tests.conftest import byte_encoder
 
 
 @pytest.fixture

@@ -109,12 +109,15 @@ def test_a_setting_that_would_change_vectors_is_refused_by_name(cased, file, set
 
 
 @pytest.mark.parametrize(
-    "kind", ["WordWeights", "CNN", "LSTM", "BoW", "Router", "Asym", "WeightedLayerPooling", "Pooling"]
+    "kind",
+    ["WordWeights", "CNN", "LSTM", "BoW", "Router", "Asym", "WeightedLayerPooling", "Pooling"],
 )
 def test_a_module_that_is_not_read_is_refused_by_name(cased, kind):
     folder = written(cased)
     modules = json.loads((folder / "modules.json").read_text())
-    modules.append({"idx": 2, "name": "2", "path": "2_More", "type": f"sentence_transformers.{kind}"})
+    modules.append(
+        {"idx": 2, "name": "2", "path": "2_More", "type": f"sentence_transformers.{kind}"}
+    )
     (folder / "modules.json").write_text(json.dumps(modules))
     with pytest.raises(EncoderNotFoundError, match=f"has '{kind}' at place 2"):
         vectors_of(folder)

@@ -1,6 +1,7 @@
 import copy
 import io
 import json
+import pickle
 import shutil
 import subprocess
 import sys
