@@ -93,8 +93,13 @@ def any_encoder(request, tmp_path) -> Path:
     return make_encoder(tmp_path / "encoder", family=request.param)
 
 
-def make_encoder(folder: Path, *, window: int = 32, seed: int = 0, family: str = "bert") -> Path:
-    """Write a tiny encoder with random weights and a word tokenizer into a folder."""
+def make_encoder(
+    folder: Path, *, window: int | None = 32, seed: int = 0, family: str = "bert", **sizes
+) -> Path:
+    """Write a tiny encoder with random weights and a word tokenizer into a folder.
+
+    Without a window the tokenizer states no maximum; ``sizes`` are settings of the family.
+    """
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
@@ -111,7 +116,7 @@ def make_encoder(folder: Path, *, window: int = 32, seed: int = 0, family: str =
     )
     PreTrainedTokenizerFast(
         tokenizer_object=made,
-        model_max_length=window,
+        **({} if window is None else {"model_max_length": window}),
         pad_token="[PAD]",
         unk_token="[UNK]",
         cls_token="[CLS]",
@@ -121,14 +126,25 @@ def make_encoder(folder: Path, *, window: int = 32, seed: int = 0, family: str =
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         special = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
-        config = AutoConfig.for_model(
-            family,
-            vocab_size=len(tokens),
-            max_position_embeddings=64,
-            **FAMILIES[family],
-            **special,
-        )
+        settings = {"vocab_size": len(tokens), "max_position_embeddings": 64, **special}
+        chosen = FAMILIES[family] if family in FAMILIES else {}
+        config = AutoConfig.for_model(family, **{**settings, **chosen, **sizes})
         AutoModel.from_config(config).save_pretrained(folder)
+    return folder
+
+
+def byte_encoder(folder: Path) -> Path:
+    """Write a tiny encoder over bytes, whose tokenizer is a slow one, into a folder."""
+    import torch
+    from transformers import ByT5Tokenizer, T5Config, T5Model
+
+    tokenizer = ByT5Tokenizer(extra_ids=0)
+    tokenizer.save_pretrained(folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        sizes = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2}
+        config = T5Config(vocab_size=len(tokenizer), decoder_start_token_id=0, **sizes)
+        T5Model(config).save_pretrained(folder)
     return folder
 
 

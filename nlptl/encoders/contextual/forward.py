@@ -112,6 +112,7 @@ def layer_vectors(
     """
     import torch
 
+    inputs = _long_enough(inputs, getattr(model.config, "downsampling_rate", 1))
     mask = inputs["attention_mask"]
     deepest = int(model.config.num_hidden_layers)
     only_last = all(layer in (-1, deepest) for layer in layers)
@@ -151,6 +152,16 @@ def _outputs(model: Any, given: dict[str, Any], *, states: bool) -> Any:
             f"tokens ({type(problem).__name__}: {reason}). Choose a smaller max_length if they are "
             "too long for it, add what its configuration lacks, or use another encoder."
         ) from problem
+
+
+def _long_enough(inputs: dict[str, Any], least: int) -> dict[str, Any]:
+    """Fill rows up to the shortest length that a model reads, which is 1 for most."""
+    from torch.nn.functional import pad
+
+    missing = least - inputs["input_ids"].shape[1]
+    if missing <= 0:
+        return inputs
+    return {name: pad(part, (0, missing)) for name, part in inputs.items()}
 
 
 def _check_sizes(model: Any, states: Sequence[Tensor], mask: Tensor) -> None:

@@ -24,14 +24,14 @@ def write_model(model: Any, folder: EncoderFolder, target: Path) -> None:
     target : Path
         An existing folder.
     """
-    if not folder.config.is_encoder_decoder:
-        model.save_pretrained(target)
-        return
     from transformers import AutoModel
 
     from nlptl.encoders.contextual.shelf import encoder_half, quiet_transformers
 
     with quiet_transformers():
+        if not folder.config.is_encoder_decoder:
+            model.save_pretrained(target)
+            return
         whole = AutoModel.from_pretrained(
             str(folder.path),
             dtype=next(model.parameters()).dtype,
@@ -39,5 +39,5 @@ def write_model(model: Any, folder: EncoderFolder, target: Path) -> None:
             local_files_only=True,
             trust_remote_code=False,
         )
-    encoder_half(whole).load_state_dict(model.state_dict())
-    whole.save_pretrained(target)
+        encoder_half(whole).load_state_dict(model.state_dict())
+        whole.save_pretrained(target)

@@ -23,6 +23,7 @@ from nlptl.data.rows import Rows
 from nlptl.data.splits import stratified_folds
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.encoder import TransformerEncoder
+from nlptl.encoders.contextual.rehearsal import check_saving
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.estimators.fitting.body import Body
 from nlptl.estimators.fitting.scoring import FittedScorer
@@ -77,6 +78,8 @@ def frozen_start(
     ------
     ConfigError
         If the encoder has no weights that could be tuned.
+    StorageError
+        If the encoder could not be saved after training.
     """
     named = type(transfers.main).__name__
     if not isinstance(encoder, TransformerEncoder):
@@ -88,6 +91,7 @@ def frozen_start(
             f"{encoder.folder.name!r} is reduced by a layer after pooling, which is not tuned. "
             "Choose TransformerEncoder(name, pooling=Pooling(...)) without a dimension."
         )
+    check_saving(encoder)
     empty = rows.take(np.arange(0))
     frozen = Frozen(transfers.main.features)
     return frozen.learn(encoder, rows, targets, further=empty, joint=joint)
