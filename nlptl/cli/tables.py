@@ -73,7 +73,8 @@ def read_labelled(
         If a label is blank and such rows are not left out.
     """
     table = _table(source, split, [*columns, label], drop_blank)
-    return texts_of(table, columns), labels_of(table, label, numeric=numeric)
+    labels = labels_of(table, label, numeric=numeric)
+    return texts_of(table, columns), labels
 
 
 def _table(

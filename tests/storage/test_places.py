@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from nlptl.storage.places import cache_root
+from nlptl.storage.places import cache_root, fixed_path
 
 
 def test_the_variable_decides(monkeypatch):
@@ -12,3 +12,12 @@ def test_without_it_the_cache_folder_of_the_user_is_taken(monkeypatch):
     monkeypatch.delenv("NLPTL_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
     assert cache_root() == Path("/x/nlptl")
+
+
+def test_a_relative_path_that_exists_becomes_absolute_and_keeps_its_type(monkeypatch, tmp_path):
+    (tmp_path / "encoder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert fixed_path("encoder") == str(tmp_path / "encoder")
+    assert fixed_path(Path("encoder")) == tmp_path / "encoder"
+    for other in ("a/hub-name", None, "", 3, ("encoder",)):
+        assert fixed_path(other) == other

@@ -161,7 +161,10 @@ def texts_of(table: pd.DataFrame, columns: Sequence[str]) -> Rows:
     try:
         return as_rows(sides[0] if len(sides) == 1 else list(zip(*sides, strict=True)))
     except InputError as problem:
-        raise InputError(f"{problem} The texts are{source_of(table)}.") from problem
+        if _SOURCE not in table.attrs:
+            raise
+        place = f"The texts are{source_of(table)}; index 0 is the first data row."
+        raise InputError(f"{problem} {place}") from problem
 
 
 def source_of(table: pd.DataFrame) -> str:

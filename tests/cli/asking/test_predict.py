@@ -1,8 +1,9 @@
 import pandas as pd
 import pytest
 
-from nlptl import TextClassifier, TextRegressor, read_table
+from nlptl import TextClassifier, TextRegressor, TfidfEncoder, read_table
 from nlptl.cli.main import main
+from nlptl.data.tables.writing import table_format
 
 
 @pytest.fixture
@@ -82,3 +83,50 @@ def test_numbers_are_predicted_beside_what_was_there(capsys, few, tiny_encoder, 
     assert main(["predict", str(tmp_path / "m"), "--text", "the parcel"]) == 0
     out = capsys.readouterr().out
     assert "number" in out and "probability" not in out
+
+
+@pytest.fixture
+def saved(few, tmp_path):
+    return str(TextClassifier(TfidfEncoder()).fit(*few).save(tmp_path / "counts"))
+
+
+def test_an_output_that_exists_is_replaced_only_if_asked_for(capsys, saved, tmp_path):
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("text,n\nthe parcel,1\n")
+    target.write_text("mine")
+    arguments = ["predict", saved, str(source), "--output"]
+    assert main([*arguments, str(target)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert target.read_text() == "mine"
+    assert main([*arguments, str(target), "--overwrite"]) == 0
+    assert read_table(target)["n"].tolist() == ["1"]
+    assert main([*arguments, str(source), "--overwrite"]) == 2
+    assert source.read_text() == "text,n\nthe parcel,1\n"
+
+
+CELLS = ["007", "NA", "", "1.0", "9007199254740993", "null", "2024-01-01", "a\rb", '"x', "c\nd"]
+
+
+def test_cells_of_csv_files_are_copied_as_they_are(saved, tmp_path):
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    table = pd.DataFrame({"": CELLS, "text": ["the parcel\r"] * len(CELLS), "n": CELLS[::-1]})
+    source.write_bytes(table_format(source).encode(table))
+    for name in ("out.csv", "out.tsv", "out.jsonl", "out.parquet"):
+        target = tmp_path / name
+        assert main(["predict", saved, str(source), "--output", str(target)]) == 0
+        copied = read_table(target).iloc[:, :3]
+        assert copied.to_numpy().tolist() == table.to_numpy().tolist()
+        assert copied.columns.tolist() == table.columns.tolist()
+
+
+def test_fields_of_jsonl_files_are_copied_to_the_digit(saved, tmp_path):
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    lines = [
+        '{"id": 9007199254740993, "text": "the parcel", "share": 0.12345678901234567890}',
+        '{"text": "help", "note": "half \\ud83d", "on": "2024-01-01", "big": 18446744073709551616}',
+        '{"text": "box", "deep": {"a": [1, null, 1.50]}, "yes": true, "id": null}',
+    ]
+    source.write_text("\n".join(lines))
+    assert main(["predict", saved, str(source), "--output", str(target)]) == 0
+    written = target.read_text().splitlines()
+    assert [line.partition(',"predicted"')[0] + "}" for line in written] == lines

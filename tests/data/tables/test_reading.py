@@ -1,3 +1,5 @@
+import datetime as dt
+import decimal
 import gzip
 
 import pandas as pd
@@ -7,7 +9,14 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from nlptl.base.errors import InputError
-from nlptl.data.tables.reading import column, read_chunks, read_table, texts_of
+from nlptl.data.tables.reading import (
+    column,
+    read_chunks,
+    read_sheet,
+    read_sheets,
+    read_table,
+    texts_of,
+)
 
 TABLE = pd.DataFrame({"text": ["NA", "a,b\nc"], "label": ["1", "null"]})
 
@@ -133,7 +142,6 @@ def test_a_whole_number_stays_whole_beside_a_missing_one(tmp_path, kind):
         ("t.csv", b"text,n\na,1\nb,2\nc,3,4\n", "more fields than the header|Expected 2 fields"),
         ("t.csv", b"text\na\nb\n\xff\n", "not UTF-8"),
         ("t.jsonl", b'{"a": 1}\n{"a": 2}\n[3]\n', "line 3 is no object"),
-        ("t.jsonl", b'{"a": 1}\n{"a": 2}\n{"b": 2}\n', "Row 2 .* field 'b'"),
         ("t.jsonl", b'{"a": 1}\n{"a": ', "Cannot read"),
         ("t.parquet", b"no parquet", "Cannot read"),
         ("t.xls", b"x", "'?.xls is not a kind of table"),
@@ -146,3 +154,83 @@ def test_a_piece_that_cannot_be_read_is_named(tmp_path, name, content, message):
         list(read_chunks(path, rows=2))
     with pytest.raises(InputError, match="no file"):
         next(read_chunks(tmp_path / "none.csv", rows=2))
+
+
+LINES = (
+    '\ufeff{"id": 9007199254740993, "text": "007", "on": "2024-01-01"}\n\n'
+    '{"text": "half \\ud83d of it", "share": 0.12345678901234567}\n'
+    '{"text": "NA", "id": null, "more": {"a": [1, null]}, "yes": true}\n'
+)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, None])
+def test_jsonl_is_read_as_json_whole_and_in_pieces(tmp_path, rows):
+    path = write(tmp_path / "t.jsonl", LINES.encode())
+    sheets = [read_sheet(path)] if rows is None else list(read_sheets(path, rows=rows))
+    table = pd.concat([sheet.frame for sheet in sheets])
+    assert table.columns.tolist() == ["id", "text", "on", "share", "more", "yes"]
+    assert table["id"].tolist() == [9007199254740993, None, None]
+    assert table["text"].tolist() == ["007", "half \ud83d of it", "NA"]
+    assert table["more"].tolist() == [None, None, {"a": [1, None]}]
+    assert [line for sheet in sheets for line in sheet.lines] == LINES[1:].split("\n")[:1] + [
+        line for line in LINES[1:].split("\n")[1:] if line
+    ]
+
+
+def test_half_a_character_in_a_text_is_refused_with_the_file(tmp_path):
+    path = write(tmp_path / "t.jsonl", LINES.encode())
+    with pytest.raises(InputError, match=r"index 1 .*half of a character.*t\.jsonl"):
+        texts_of(read_table(path), ["text"])
+
+
+@pytest.mark.parametrize("index", ["id", None])
+def test_an_index_of_pandas_is_a_column(tmp_path, index):
+    table = pd.DataFrame({"text": ["good", "bad"]}, index=pd.Index(["a", "b"], name=index))
+    table.to_parquet(tmp_path / "t.parquet")
+    for found in (
+        read_table(tmp_path / "t.parquet"),
+        next(read_chunks(tmp_path / "t.parquet", rows=2)),
+    ):
+        assert found[index or "__index_level_0__"].tolist() == ["a", "b"]
+    table.reset_index(drop=True).to_parquet(tmp_path / "plain.parquet")
+    assert read_table(tmp_path / "plain.parquet").columns.tolist() == ["text"]
+
+
+def test_parquet_cells_keep_their_values(tmp_path):
+    arrow = pa.table(
+        {
+            "big": pa.array([2**53 + 1, None]),
+            "price": pa.array([decimal.Decimal("1.10"), None]),
+            "day": pa.array([dt.date(2024, 1, 1), None]),
+            "yes": pa.array([True, None]),
+        }
+    )
+    pq.write_table(arrow, tmp_path / "t.parquet")
+    sheet = read_sheet(tmp_path / "t.parquet")
+    assert sheet.arrow.equals(arrow)
+    assert sheet.frame["big"].tolist() == [2**53 + 1, None]
+    pieces = [piece.arrow for piece in read_sheets(tmp_path / "t.parquet", rows=1)]
+    assert pa.concat_tables(pieces).equals(arrow)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", "text,label\n", "no rows in '.*t.csv'"),
+        ("t.jsonl", "", "no rows in '.*t.jsonl'"),
+        ("t.csv", "words;kind\na;b\n", "no column 'text' in '.*t.csv'.*read with ';'"),
+        ("t.csv", "text,text\na,b\n", "2 columns are called 'text' in '.*t.csv'"),
+        ("t.csv", "text\n \n", "are empty.*t.csv"),
+    ],
+)
+def test_the_file_is_named_where_its_texts_cannot_be_used(tmp_path, name, content, message):
+    path = write(tmp_path / name, content.encode())
+    with pytest.raises(InputError, match=message):
+        texts_of(read_table(path), ["text"])
+
+
+def test_names_of_columns_are_as_written(tmp_path):
+    path = write(tmp_path / "t.csv", b",text,n,n\n0,a\n")
+    table = read_table(path)
+    assert table.columns.tolist() == ["", "text", "n", "n"]
+    assert table.iloc[0].tolist() == ["0", "a", None, None]

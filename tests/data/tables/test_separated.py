@@ -42,9 +42,7 @@ def test_carriage_returns_within_cells_end_no_row(read):
     content = 'text,label\none\rmore,a\n"two\rand\r\nthree",b\nfour\u2028\x85\0,c\n'
     wanted = ["one\rmore", "two\rand\r\nthree", "four\u2028\x85\0"]
     assert [row[0] for row in read(content)[1:]] == wanted
-    assert [row[0] for row in read(content.replace('"', "").replace("\r\n", ""))[1:]][0] == wanted[
-        0
-    ]
+    assert read("text,label\none\rmore,a\n")[1] == ["one\rmore", "a"]
 
 
 @pytest.mark.parametrize(

@@ -142,3 +142,38 @@ def test_gensim_vectors_at_hand_keep_their_subwords_and_are_checked():
     broken.vectors[1] = np.nan
     with pytest.raises(InputError, match="these holds 1 vectors with NaN"):
         of_gensim(broken, "these")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path, name):
+    content = FILES[name]
+    marked = (
+        gzip.compress(b"\xef\xbb\xbf" + gzip.decompress(content), mtime=0)
+        if name.endswith(".gz")
+        else b"\xef\xbb\xbf" + content
+    )
+    assert read_word_vectors(damaged(tmp_path, name, marked)).words == WORDS
+
+
+def test_a_first_line_of_an_empty_word_is_no_header(tmp_path):
+    found = read_word_vectors(damaged(tmp_path, "glove.txt", b" 1 2\nthe 3 4\n"))
+    assert found.words == ["", "the"]
+
+
+def test_a_word_with_a_space_may_follow_the_header(tmp_path):
+    found = read_word_vectors(damaged(tmp_path, "v.vec", b"2 3\nnew york 1 2 3\nthe 4 5 6\n"))
+    assert found.words == ["new york", "the"]
+
+
+@pytest.mark.parametrize("content", [text(), binary(), gzip.compress(binary(), mtime=0)])
+def test_more_words_than_the_header_promises_are_refused(tmp_path, content):
+    zipped = content[:2] == b"\x1f\x8b"
+    plain = (gzip.decompress(content) if zipped else content).replace(b"4 6", b"3 6", 1)
+    path = damaged(tmp_path, "v", gzip.compress(plain, mtime=0) if zipped else plain)
+    with pytest.raises(InputError, match="promises 3 words and there are more"):
+        read_word_vectors(path)
+
+
+def test_utf_16_is_named(tmp_path):
+    with pytest.raises(InputError, match="is UTF-16.*iconv"):
+        read_word_vectors(damaged(tmp_path, "v.txt", text().decode().encode("utf-16")))

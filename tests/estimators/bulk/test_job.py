@@ -1,4 +1,8 @@
+import decimal
+
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from nlptl import TextClassifier, TfidfEncoder, read_table
@@ -103,3 +107,48 @@ def test_jobs_that_make_no_sense_are_refused(make):
         make(chunk_rows=0)
     with pytest.raises(ConfigError, match="processes is 3"):
         make(processes=3)
+
+
+def test_the_input_is_never_replaced(make):
+    data = make.folder / "in.csv"
+    before = data.read_bytes()
+    (make.folder / "link.csv").symlink_to(data)
+    for output in ("in.csv", "link.csv"):
+        for overwrite in (True, False):
+            with pytest.raises(StorageError, match="would replace"):
+                make(output, overwrite=overwrite)
+    assert data.read_bytes() == before
+
+
+TYPED = pa.table(
+    {
+        "text": [f"the parcel {i}\r\n" for i in range(9)],
+        "big": pa.array([2**53 + 1, *[None] * 8]),
+        "price": pa.array([decimal.Decimal("1.10")] * 9),
+        "kind": pa.array([*"aabbccdde"]).dictionary_encode(),
+        "small": pa.array([1, None] * 4 + [3], pa.uint8()),
+        "part": pa.array([{"x": [1.5]}] * 9),
+    }
+)
+
+
+def test_columns_of_parquet_keep_their_types(make, model):
+    folder = make.folder
+    pq.write_table(TYPED, folder / "typed.parquet")
+    make("bulk.parquet", data=str(folder / "typed.parquet"), chunk_rows=2)
+    arguments = ["predict", str(model), str(folder / "typed.parquet")]
+    assert main([*arguments, "--output", str(folder / "small.parquet")]) == 0
+    for name in ("bulk.parquet", "small.parquet"):
+        written = pq.read_table(folder / name)
+        assert written.drop(["predicted", "probability"]).equals(TYPED)
+
+
+def test_fields_that_appear_late_are_copied(make):
+    folder = make.folder
+    lines = ['{"text":"the parcel","n":1.50}', '{"text":"help"}', '{"text":"box","late":[1]}']
+    (folder / "in.jsonl").write_text("".join(line + "\n" for line in lines))
+    make("out.jsonl", data=str(folder / "in.jsonl"), chunk_rows=1)
+    written = (folder / "out.jsonl").read_text().splitlines()
+    assert [line.partition(',"predicted"')[0] for line in written] == [s[:-1] for s in lines]
+    make("late.csv", data=str(folder / "in.jsonl"), chunk_rows=1)
+    assert read_table(folder / "late.csv")["late"].tolist() == ["", "", "[1]"]

@@ -98,3 +98,10 @@ def test_two_runs_are_never_at_work_on_one_file(output):
     with output.alone():
         pass
     assert not list(output.path.parent.glob("*.lock"))
+
+
+def test_parts_of_another_number_of_rows_than_were_read_are_not_joined(output):
+    fill(output)
+    with pytest.raises(IntegrityError, match="4 rows were read and the parts .* have 3"):
+        output.join(2, SETTINGS, n_rows=4)
+    assert output.join(2, SETTINGS, n_rows=3)["rows"] == 3
