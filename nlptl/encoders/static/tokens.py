@@ -14,8 +14,8 @@ from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.words import (
     composed,
     lowered,
+    token_splitter,
     tokens_cut_at_marks,
-    tokens_of,
     without_joiners,
 )
 from nlptl.encoders.static.formats import Subwords
@@ -154,7 +154,7 @@ def piece_tokenizer(described: str) -> Any:
 
 
 def _words(store: VectorStore, texts: Sequence[str], marks: bool) -> TokenBatch:
-    split = tokens_of if marks else tokens_cut_at_marks
+    split = token_splitter(texts) if marks else tokens_cut_at_marks
     row_of = store.row_of_spelling if marks else store.row_of
     found: dict[str, list[tuple[str, int]]] = {}
     order: dict[str, int] = {}
