@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 _JOINERS = "\u200c\u200d"
@@ -55,7 +55,8 @@ def words_of(text: str) -> list[str]:
     >>> words_of("I can't: हिन्दी")
     ['I', 'can', 't', 'हिन्दी']
     """
-    return _split(text, _WORD, 0)
+    text = composed(text)
+    return _finder(text, 0)(text)
 
 
 def tokens_of(text: str) -> list[str]:
@@ -66,7 +67,14 @@ def tokens_of(text: str) -> list[str]:
     >>> tokens_of("I can't, sorry!")
     ['I', "can't", ',', 'sorry', '!']
     """
-    return _split(text, _TOKEN, 1)
+    text = composed(text)
+    return _finder(text, 1)(text)
+
+
+def token_splitter(texts: Sequence[str]) -> Callable[[str], list[str]]:
+    """Return a function that does what ``tokens_of`` does, faster where all texts allow it."""
+    whole = "".join(texts)
+    return _finder(whole, 1) if unicodedata.is_normalized("NFC", whole) else tokens_of
 
 
 def tokens_cut_at_marks(text: str) -> list[str]:
@@ -86,17 +94,17 @@ def rows_by_spelling(words: Iterable[str]) -> dict[str, int]:
     return rows
 
 
-def _split(text: str, plain: re.Pattern[str], place: int) -> list[str]:
-    """Find all matches of a pattern, or of its like for letters with marks in other texts."""
+def _finder(text: str, place: int) -> Callable[[str], list[str]]:
+    """Return what finds all words (0) or tokens (1) of composed text."""
     if text.isascii():
-        return plain.findall(text)
-    text = unicodedata.normalize("NFC", text)
-    return _patterns()[place + 2 if _FAR.search(text) else place].findall(text)
+        return (_WORD, _TOKEN)[place].findall
+    has_far_marks = any(unicodedata.category(c)[0] == "M" for c in set(_FAR.findall(text)))
+    return _patterns()[place + 2 * has_far_marks].findall
 
 
 @lru_cache(maxsize=1)
 def _patterns() -> list[re.Pattern[str]]:
-    """Compile what matches words and tokens: first of texts up to U+FFFF, then of any.
+    """Compile what matches words and tokens: first with marks up to U+FFFF, then with any.
 
     The set of marks beyond U+FFFF is searched range by range, so most texts are spared it.
     """

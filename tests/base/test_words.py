@@ -6,6 +6,7 @@ from nlptl.base.words import (
     composed,
     lowered,
     rows_by_spelling,
+    token_splitter,
     tokens_cut_at_marks,
     tokens_of,
     without_joiners,
@@ -39,6 +40,13 @@ def test_letters_with_their_marks_are_one_word(text, form):
     expected = [unicodedata.normalize("NFC", word) for word in text.split()]
     spelt = unicodedata.normalize(form, text)
     assert tokens_of(spelt) == words_of(spelt) == expected
+
+
+@pytest.mark.parametrize("extra", ["", "e\u0301", "\u0301", "😀", SCRIPTS["Chakma, beyond U+FFFF"]])
+def test_many_texts_are_split_like_each_of_them(extra):
+    texts = ["it's", "thé 😀", extra, *SCRIPTS.values()]
+    assert [token_splitter(texts)(text) for text in texts] == [tokens_of(text) for text in texts]
+    assert token_splitter([extra])(extra) == tokens_of(extra)
 
 
 def test_a_syllable_mark_of_tibetan_is_punctuation():

@@ -1,6 +1,8 @@
 import dataclasses
 import hashlib
 import math
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 import torch
@@ -319,3 +321,28 @@ def test_a_bar_shows_the_loss(monkeypatch):
     _, history = run(lambda module: 0.25)
     assert shown[-1] == {"loss": f"{history.steps[-1]:.3f}", "score": "0.250"}
     assert all(math.isfinite(loss) for loss in history.steps)
+
+
+def test_two_trainings_at_once_end_as_each_does_alone():
+    """Both begin every step together, so that without turns their dropout would mix."""
+    together = Barrier(2)
+
+    class Waiting(Feed):
+        def passes(self, epoch, step):
+            together.wait()
+            return super().passes(epoch, step)
+
+    def dropping(seed, feed):
+        module = objective(0.5)
+        config = LoopConfig(epochs=5, learning_rate=0.1, quiet=True)
+        accelerator = make_accelerator("cpu", config)
+        learner = Learner(module, [(Stage(), feed)])
+        train(learner, config=config, accelerator=accelerator, chance=Chance(seed))
+        return digest(module.network)
+
+    before = torch.get_rng_state()
+    alone = [dropping(seed, Feed()) for seed in (0, 1)]
+    with ThreadPoolExecutor(2) as pool:
+        at_once = list(pool.map(dropping, (0, 1), (Waiting(), Waiting())))
+    assert at_once == alone and alone[0] != alone[1]
+    assert torch.equal(torch.get_rng_state(), before)

@@ -15,8 +15,8 @@ from nlptl.base.errors import IntegrityError
 from nlptl.base.words import (
     composed,
     lowered,
+    token_splitter,
     tokens_cut_at_marks,
-    tokens_of,
     without_joiners,
 )
 from nlptl.encoders.contextual.checked import foreign_errors
@@ -179,7 +179,7 @@ def check_pieces(store: VectorStore) -> None:
 
 
 def _words(store: VectorStore, texts: Sequence[str], marks: bool) -> TokenBatch:
-    split = tokens_of if marks else tokens_cut_at_marks
+    split = token_splitter(texts) if marks else tokens_cut_at_marks
     row_of = store.row_of_spelling if marks else store.row_of
     found: dict[str, list[tuple[str, int]]] = {}
     order: dict[str, int] = {}
