@@ -127,6 +127,19 @@ def make_encoder(folder: Path, *, window: int = 32, seed: int = 0, family: str =
 
 
 @pytest.fixture(scope="session")
+def reseal():
+    """Record every file of a changed model folder, as its author could."""
+    from nlptl.storage.manifest import read_manifest, write_manifest
+
+    def seal(folder: Path) -> None:
+        record = read_manifest(folder)
+        (folder / "manifest.json").unlink()
+        write_manifest(folder, kind=record["kind"], version=record["nlptl"])
+
+    return seal
+
+
+@pytest.fixture(scope="session")
 def support():
     """The shipped support requests: texts, labels."""
     from nlptl.data.samples import support_requests

@@ -16,11 +16,13 @@ from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.checked import foreign_errors
 from nlptl.encoders.contextual.folder import EncoderFolder
 from nlptl.encoders.contextual.weights import (
+    MAX_PARTS,
+    MAX_PARTS_PER_WEIGHT,
     MAX_TIMES_THE_WEIGHTS,
     MAX_UNTRAINED,
     at_most,
     check_linear,
-    count_numbers,
+    count_weights,
     refuse_untrained,
 )
 
@@ -180,7 +182,7 @@ def read_encoder(
     whole = model
     if model.config.is_encoder_decoder:
         model = model.get_encoder()
-    refuse_untrained(whole, model.base_model, told, folder.name)
+    refuse_untrained(whole, getattr(model, "base_model", model), told, folder.name)
     if stock:
         model = _without_classifier(model, told["missing_keys"])
     if adapted and folder.adapter is not None:
@@ -215,11 +217,19 @@ def read_weights(kind: Any, folder: EncoderFolder, device: str, **options: Any) 
     IntegrityError
         If the weights are cut off, or far fewer than the settings ask for.
     """
-    numbers = count_numbers(folder.path, folder.name)
     subject = f"Encoder {folder.name!r}"
+    # The message of transformers would import every family.
+    if type(folder.config) not in kind._model_mapping:
+        family = folder.config.model_type
+        raise EncoderNotFoundError(
+            f"{subject} is of the family {family!r}, of which transformers has no {kind.__name__}. "
+            "Choose another encoder."
+        )
+    weights, numbers = count_weights(folder.path, folder.name)
     limit = MAX_TIMES_THE_WEIGHTS * numbers + MAX_UNTRAINED
+    parts = MAX_PARTS_PER_WEIGHT * weights + MAX_PARTS
     errors = foreign_errors(f"Cannot load encoder {folder.name!r}")
-    with _quiet(), torch_seed(0), errors, at_most(limit, subject):
+    with _quiet(), torch_seed(0), errors, at_most(limit, subject, parts=parts):
         model, report = kind.from_pretrained(
             str(folder.path),
             use_safetensors=True,
