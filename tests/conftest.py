@@ -149,6 +149,19 @@ def byte_encoder(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def reseal():
+    """Record every file of a changed model folder, as its author could."""
+    from nlptl.storage.manifest import read_manifest, write_manifest
+
+    def seal(folder: Path) -> None:
+        record = read_manifest(folder)
+        (folder / "manifest.json").unlink()
+        write_manifest(folder, kind=record["kind"], version=record["nlptl"])
+
+    return seal
+
+
+@pytest.fixture(scope="session")
 def support():
     """The shipped support requests: texts, labels."""
     from nlptl.data.samples import support_requests

@@ -61,11 +61,17 @@ def read_json(path: Path) -> Any:
             f"{size:,}. Restore a copy."
         )
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_constant)
     except (ValueError, RecursionError) as problem:
         raise IntegrityError(
             f"{str(path)!r} cannot be read as JSON ({one_line(problem)}). Restore a copy."
         ) from problem
+
+
+def _constant(name: str) -> float:
+    if name == "NaN":
+        raise ValueError("NaN is no number")
+    return float(name)
 
 
 @contextmanager

@@ -17,10 +17,12 @@ from nlptl.encoders.contextual.checked import foreign_errors
 from nlptl.encoders.contextual.folder import EncoderFolder
 from nlptl.encoders.contextual.padding import padding_id
 from nlptl.encoders.contextual.weights import (
+    MAX_PARTS,
+    MAX_PARTS_PER_WEIGHT,
     MAX_TIMES_THE_WEIGHTS,
     MAX_UNTRAINED,
     at_most,
-    count_numbers,
+    count_weights,
     refuse_untrained,
 )
 
@@ -228,11 +230,19 @@ def read_weights(kind: Any, folder: EncoderFolder, device: str, **options: Any) 
     IntegrityError
         If the weights are cut off, or far fewer than the settings ask for.
     """
-    numbers = count_numbers(folder.path, folder.name)
     subject = f"Encoder {folder.name!r}"
+    # The message of transformers would import every family.
+    if type(folder.config) not in kind._model_mapping:
+        family = folder.config.model_type
+        raise EncoderNotFoundError(
+            f"{subject} is of the family {family!r}, of which transformers has no {kind.__name__}. "
+            "Choose another encoder."
+        )
+    weights, numbers = count_weights(folder.path, folder.name)
     limit = MAX_TIMES_THE_WEIGHTS * numbers + MAX_UNTRAINED
+    parts = MAX_PARTS_PER_WEIGHT * weights + MAX_PARTS
     errors = foreign_errors(f"Cannot load encoder {folder.name!r}")
-    with torch_seed(0), quiet_transformers(), errors, at_most(limit, subject):
+    with torch_seed(0), quiet_transformers(), errors, at_most(limit, subject, parts=parts):
         model, report = kind.from_pretrained(
             str(folder.path),
             use_safetensors=True,

@@ -10,21 +10,28 @@ from threading import get_ident
 from typing import Any
 
 from nlptl.base.errors import EncoderNotFoundError, IntegrityError
-from nlptl.encoders.contextual.checked import one_line, weight_files
+from nlptl.encoders.contextual.checked import MAX_LAYERS, one_line, weight_files
 
 MAX_UNTRAINED = 50_000_000
 """Numbers that a model may have beyond its weight file: a pooler, a head."""
 MAX_TIMES_THE_WEIGHTS = 6
 """A decoder may be missing, and each weight is registered before and after it is read."""
-MAX_PARTS = 50_000
+MAX_PARTS = 500
+MAX_PARTS_PER_WEIGHT = 10
+"""Modules that a model may have: the parts of a layer have about one weight each."""
 
 _FLOATS = {"F64", "F32", "F16", "BF16"}
 MAX_WHOLE_NUMBERS = 1_000_000
 """Of buffers such as positions; weights in such types are quantized."""
 
 
-def count_numbers(path: Path, name: str) -> int:
-    """Count the numbers in the weight files of a folder; only their headers are read.
+def count_weights(path: Path, name: str) -> tuple[int, int]:
+    """Count weights and their numbers in the files of a folder; only headers are read.
+
+    Returns
+    -------
+    tuple of (int, int)
+        The number of weights, and of the numbers in all of them.
 
     Raises
     ------
@@ -41,7 +48,7 @@ def count_numbers(path: Path, name: str) -> int:
             f"Encoder {name!r} has no model.safetensors. Only safetensors weights are read; "
             "convert others once with model.save_pretrained(FOLDER)."
         )
-    total = 0
+    count = total = 0
     for file in files:
         try:
             with safe_open(file, framework="numpy") as weights:
@@ -58,12 +65,13 @@ def count_numbers(path: Path, name: str) -> int:
                 f"Encoder {name!r} must have weights of floating point numbers, got "
                 f"{strange[0][0]}. Convert it once with model.save_pretrained(FOLDER)."
             )
+        count += len(sizes)
         total += sum(size for _, size in sizes)
-    return total
+    return count, total
 
 
 @contextmanager
-def at_most(numbers: int, subject: str) -> Iterator[None]:
+def at_most(numbers: int, subject: str, *, parts: int = MAX_LAYERS**2) -> Iterator[None]:
     """Stop building a model with more numbers than its weight files can fill.
 
     Parameters
@@ -72,6 +80,8 @@ def at_most(numbers: int, subject: str) -> Iterator[None]:
         Of all parameters and buffers that are made in the block, in this thread.
     subject : str
         What is built, for messages.
+    parts : int
+        Of all modules that are made in the block.
 
     Raises
     ------
@@ -80,14 +90,14 @@ def at_most(numbers: int, subject: str) -> Iterator[None]:
     """
     from torch.nn.modules import module as registry
 
-    thread, left = get_ident(), {"numbers": numbers, "parts": MAX_PARTS}
+    thread, left = get_ident(), {"numbers": numbers, "parts": parts}
 
     def count(unit: str, size: int) -> None:
         left[unit] -= size
         if left[unit] < 0:
             raise IntegrityError(
-                f"{subject} asks for more than {numbers:,} numbers, or {MAX_PARTS:,} parts, which "
-                "its weight file does not hold. Restore a copy."
+                f"{subject} asks for more than {numbers:,} numbers, or {parts:,} parts, which its "
+                "weight file does not hold. Restore a copy."
             )
 
     def count_tensor(_module: Any, _name: str, tensor: Any) -> None:
