@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,14 @@ from typing_extensions import Self
 from nlptl.base.arrays import Groups
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.specs import Spec, pipeline_step
-from nlptl.storage.tensors import load_arrays, save_arrays
+from nlptl.storage.described import checked, make
+from nlptl.storage.reading import MAX_JSON_VALUES, read_json
+from nlptl.storage.tensors import check_array, load_arrays, save_arrays
 
 _WORDS = "words.json"
 _IDF = "idf.safetensors"
+_VALUES_PER_TERM = 3
+"""How much a vocabulary larger than other JSON may take."""
 
 
 @pipeline_step
@@ -97,11 +101,17 @@ class TfidfEncoder(Spec):
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
         """Read what ``save`` wrote."""
-        empty = cls(**described)
-        terms = json.loads((folder / _WORDS).read_text(encoding="utf-8"))
-        vectorizer = empty._vectorizer(vocabulary={term: i for i, term in enumerate(terms)})
-        vectorizer.idf_ = load_arrays(folder / _IDF)["idf"]
-        return cls(**described, fitted=vectorizer)
+        empty = make(cls, described)
+        idf = load_arrays(folder / _IDF)["idf"]
+        check_array("idf", idf, (idf.size,))
+        limit = max(MAX_JSON_VALUES, _VALUES_PER_TERM * len(idf))
+        terms = checked(read_json(folder / _WORDS, max_values=limit), list[str], _WORDS)
+        vocabulary = {term: place for place, term in enumerate(terms)}
+        if not len(vocabulary) == len(terms) == len(idf):
+            raise ValueError(f"{len(vocabulary)} different terms with {len(idf)} weights")
+        vectorizer = empty._vectorizer(vocabulary=vocabulary)
+        vectorizer.idf_ = idf
+        return replace(empty, fitted=vectorizer)
 
     def _vectorizer(self, vocabulary: dict[str, int] | None = None) -> Any:
         from sklearn.feature_extraction.text import TfidfVectorizer

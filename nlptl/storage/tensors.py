@@ -27,6 +27,7 @@ _DTYPES = {
     "U8": "<u1",
     "BOOL": "?",
 }
+_BLOCK = 1_000_000
 
 
 def save_arrays(path: Path, arrays: Mapping[str, AnyArray]) -> None:
@@ -61,6 +62,35 @@ def load_arrays(path: Path) -> dict[str, AnyArray]:
             name: _read_one(file, place) if place.size else np.empty(place.shape, place.dtype)
             for name, place in _places(file).items()
         }
+
+
+def check_array(name: str, array: AnyArray, shape: tuple[int, ...]) -> None:
+    """Check that an array holds finite floating-point numbers in a certain shape.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
+    check_shape(name, array, shape)
+    flat = array.reshape(-1)
+    parts = (flat[start : start + _BLOCK] for start in range(0, flat.size, _BLOCK))
+    if not all(np.isfinite(part).all() for part in parts):
+        raise ValueError(f"{name} holds a number that is not finite")
+
+
+def check_shape(name: str, array: AnyArray, shape: tuple[int, ...]) -> None:
+    """Check that an array holds floating-point numbers in a certain shape, and read none.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
+    if array.dtype.kind != "f" or array.shape != shape:
+        raise ValueError(
+            f"{name} of {array.dtype} in shape {array.shape}, expected floats in shape {shape}"
+        )
 
 
 def map_arrays(path: Path) -> dict[str, AnyArray]:

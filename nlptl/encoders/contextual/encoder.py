@@ -27,7 +27,8 @@ from nlptl.encoders.contextual.pooling import (
     join_windows,
     strongest_directions,
 )
-from nlptl.storage.tensors import load_arrays, save_arrays
+from nlptl.storage.described import entry, make
+from nlptl.storage.tensors import check_array, load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from nlptl.encoders.contextual.shelf import LoadedEncoder
@@ -235,18 +236,20 @@ class TransformerEncoder(Spec):
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
         """Describe what ``save`` wrote; weights are loaded when they are first needed."""
-        pooling = Pooling(
-            **{**described["pooling"], "layers": tuple(described["pooling"]["layers"])}
-        )
-        projection = folder / _PROJECTION
+        pooling, path = make(Pooling, entry(described, "pooling", Any)), folder / _PROJECTION
+        projection = load_arrays(path)["projection"] if path.is_file() else None
+        if projection is not None:
+            check_array("projection", projection, (len(projection), pooling.dimension or 0))
+        elif pooling.dimension is not None:
+            raise ValueError(f"pooling to {pooling.dimension} numbers without {_PROJECTION}")
         return cls(
             folder / _WEIGHTS,
             pooling=pooling,
-            max_length=described["max_length"],
-            long_texts=described["long_texts"],
-            dtype=described["dtype"],
-            cache="auto" if described["keeps_vectors"] else None,
-            projection=load_arrays(projection)["projection"] if projection.is_file() else None,
+            max_length=entry(described, "max_length", int | None),
+            long_texts=entry(described, "long_texts", str),
+            dtype=entry(described, "dtype", str),
+            cache="auto" if entry(described, "keeps_vectors", bool) else None,
+            projection=projection,
         )
 
     def windows(self, texts: Sequence[Text]) -> Windows:

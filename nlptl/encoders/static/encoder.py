@@ -26,7 +26,8 @@ from nlptl.encoders.static.sources import open_vectors
 from nlptl.encoders.static.store import VectorStore
 from nlptl.encoders.static.tokens import Coverage, TokenBatch, coverage_of, tokenize
 from nlptl.encoders.static.training import OwnVectors
-from nlptl.storage.tensors import load_arrays, save_arrays
+from nlptl.storage.described import entry
+from nlptl.storage.tensors import check_array, load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from nlptl.encoders.bilingual.alignment import WordAlignment
@@ -188,7 +189,15 @@ class StaticEncoder(Spec):
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
         """Map what ``save`` wrote."""
         idf = load_arrays(folder / _IDF)["idf"] if (folder / _IDF).is_file() else None
-        return cls(VectorStore.load(folder), tuple(described["pooling"]), None, idf)
+        store, pooling = VectorStore.load(folder), entry(described, "pooling", tuple[str, ...])
+        if not pooling or ("idf" in pooling) != (idf is not None):
+            raise ValueError(f"pooling {pooling} {'without' if idf is None else 'with'} {_IDF}")
+        if idf is not None:
+            check_array("idf", idf, (len(store.tokens),))
+        check_array("vectors", store.vectors, store.vectors.shape)
+        if store.subwords is not None:
+            check_array("subwords", store.subwords.vectors, store.subwords.vectors.shape)
+        return cls(store, pooling, None, idf)
 
     @property
     def _poolings(self) -> tuple[str, ...]:
