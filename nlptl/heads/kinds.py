@@ -161,7 +161,7 @@ def _filled(head: Any, arrays: dict[str, AnyArray]) -> Any:
         "prototypes_": (n_outputs, n_features),
         "intercept_": (n_outputs,),
         "centre_": (n_features,),
-        "scale_": (),
+        "scale_": (1,),
     }
     for name in learnt:
         check_array(name, arrays[name], shapes[name])

@@ -127,25 +127,27 @@ def finite(described: Any, name: str, *, size: int | None = None) -> FloatArray:
 
 def _matched(value: Any, hint: Any) -> tuple[bool, Any]:
     """Return True and the value as the annotation wants it, or False."""
-    origin, inner = get_origin(hint), get_args(hint)
     if hint is Any or isinstance(hint, TypeVar):
         return True, value
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is None:
+        return _matched_plain(value, hint)
     if origin in (Union, UnionType):
         tried = (_matched(value, part) for part in inner)
         return next((result for result in tried if result[0]), (False, value))
-    if hint in (None, NoneType):
-        return value is None, value
+    if issubclass(origin, Mapping):
+        return _matched_mapping(value, inner)
+    if issubclass(origin, Sequence | set | frozenset):
+        return _matched_items(value, origin, inner)
+    return isinstance(value, origin), value
+
+
+def _matched_plain(value: Any, hint: Any) -> tuple[bool, Any]:
     if hint in (int, float):
         return _is_number(value, hint), value
-    if origin is None:
-        if hint in (tuple, list):
-            return isinstance(value, list | tuple), hint(value) if value else hint()
-        return isinstance(value, hint) if isinstance(hint, type) else True, value
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return _matched_mapping(value, inner)
-    if isinstance(origin, type) and issubclass(origin, Sequence | set | frozenset):
-        return _matched_items(value, origin, inner)
-    return isinstance(value, origin) if isinstance(origin, type) else True, value
+    if hint in (tuple, list):
+        return isinstance(value, list | tuple), value
+    return isinstance(value, NoneType if hint is None else hint), value
 
 
 def _matched_mapping(value: Any, inner: tuple[Any, ...]) -> tuple[bool, Any]:

@@ -25,7 +25,6 @@ _STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 """How each byte outside of strings changes the depth."""
 
 
-
 @contextmanager
 def open_regular(path: Path) -> Iterator[BinaryIO]:
     """Open a file for reading; a pipe, a device or a folder is refused and never waited for.
@@ -85,7 +84,7 @@ def parse_json(content: bytes, *, max_values: int = MAX_JSON_VALUES) -> Any:
     if len(content) > max_values * _BYTES_PER_VALUE:
         raise ValueError(f"more than {max_values * _BYTES_PER_VALUE:,} bytes")
     # Escaped backslashes first: what remains of a quotation mark then begins or ends a string.
-    marks = np.frombuffer(content.replace(rb"\\", b"").replace(rb'\"', b""), dtype=np.uint8)
+    marks = np.frombuffer(content.replace(rb"\\", b"").replace(rb"\"", b""), dtype=np.uint8)
     outside = np.bitwise_xor.accumulate(marks == ord('"')) == 0
     steps = _STEPS[marks] * outside
     n_values = np.count_nonzero(steps) + np.count_nonzero(outside & (marks == ord(",")))

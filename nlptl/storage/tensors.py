@@ -87,7 +87,7 @@ def check_shape(name: str, array: AnyArray, shape: tuple[int, ...]) -> None:
     ValueError
         If it does not.
     """
-    if array.dtype.kind != "f" or array.shape != shape:
+    if array.dtype.kind != "f" or (array.shape or (1,)) != shape:
         raise ValueError(
             f"{name} of {array.dtype} in shape {array.shape}, expected floats in shape {shape}"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +11,24 @@ import numpy as np
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
-from nlptl.base.errors import ConfigError, InputError, IntegrityError
+from nlptl.base.errors import InputError, IntegrityError
 from nlptl.base.lazy import require
 from nlptl.data.batches import by_length
 from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.estimators.onnx.checking import OnnxCheck
+from nlptl.estimators.storing.checks import check_labels, read_notes
+from nlptl.storage.described import entry, finite, make
 from nlptl.storage.manifest import verify_manifest
-from nlptl.storage.tensors import load_arrays
+from nlptl.storage.reading import interpreting, read_json
+from nlptl.storage.tensors import check_array, load_arrays
 
 KIND = "onnx-classifier"
 GRAPH, TOLD, HEAD = "model.onnx", "nlptl_onnx.json", "head.safetensors"
 
+_MAX_ID = 2**31
+_TOKEN_POOLINGS = ("mean", "cls", "max", "stock")
 _TOKENS = 512
 """Padded tokens of a batch, a thread."""
 
@@ -80,17 +84,22 @@ class OnnxClassifier:
     """
 
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
-        told = json.loads((folder / TOLD).read_text(encoding="utf-8"))
+        told = read_json(folder / TOLD)
+        check_labels(told["codec"])
         self.codec = LabelCodec.from_json(told["codec"])
-        self.thresholds = None if told["thresholds"] is None else np.array(told["thresholds"])
-        self.reading = Reading(**told["reading"])
         self.classes_: AnyArray = self.codec.classes
-        self.check_ = OnnxCheck(**told["check"]) if "check" in told else None
-        self.notes_: dict[str, Any] = told["notes"]
+        self.thresholds = None
+        if self.codec.form != "single":
+            self.thresholds = finite(told, "thresholds", size=len(self.classes_))
+        self.reading = make(Reading, told["reading"])
+        _check_pooling(self.reading.pooling)
+        self.check_ = make(OnnxCheck, told["check"]) if "check" in told else None
+        self.notes_: dict[str, Any] = read_notes(told)
         self._head = load_arrays(folder / HEAD)
         self._threads = threads or threads_here()
         self._tokenizer = self._read_tokenizer(folder)
         self._session = _session(folder / GRAPH, self._threads)
+        self._check()
 
     @classmethod
     def load(cls, folder: str | Path, *, threads: int | None = None) -> Self:
@@ -112,15 +121,8 @@ class OnnxClassifier:
             If a file is missing or was changed; it is named.
         """
         verify_manifest(Path(folder), kind=KIND)
-        try:
+        with interpreting(Path(folder), remedy="Export the model again."):
             return cls(Path(folder), threads=threads)
-        except (KeyError, TypeError, ValueError) as problem:
-            if isinstance(problem, ConfigError):
-                raise
-            raise IntegrityError(
-                f"{str(folder)!r} cannot be understood ({type(problem).__name__}: {problem}). "
-                "Export the model again."
-            ) from problem
 
     @classmethod
     def from_pretrained(
@@ -201,10 +203,30 @@ class OnnxClassifier:
     def _read_tokenizer(self, folder: Path) -> Any:
         from tokenizers import Tokenizer
 
+        if not 0 < self.reading.window <= _MAX_ID:
+            raise ValueError(f"a window of {self.reading.window} tokens")
         found = Tokenizer.from_file(str(folder / "tokenizer.json"))
         found.no_padding()
         found.enable_truncation(self.reading.window, stride=self.reading.overlap or 0)
         return found
+
+    def _check(self) -> None:
+        """Run the graph on the largest token and on a short text, and compare shapes."""
+        ids = self._tokenizer.get_vocab().values()
+        if not ids or not 0 <= self.reading.padding <= _MAX_ID:
+            raise ValueError(f"{len(ids)} tokens, padding with {self.reading.padding}")
+        kinds = [[0, 0]] if self.reading.kinds else None
+        row = [self.reading.padding, max(ids)]
+        windows = Windows([row], np.zeros(1, np.int64), np.array([2]), kinds)
+        logits, vectors = (self._run(windows, output) for output in ("logits", "vectors"))
+        _, n_layers, width = vectors.shape
+        n_classes, joins = len(self.classes_), {"concat": n_layers * width, "mean": width}
+        check_array("logits", logits, (1, n_classes))
+        check_array(
+            "weight", self._head["weight"], (n_classes, joins[self.reading.pooling["join"]])
+        )
+        check_array("bias", self._head["bias"], (n_classes,))
+        self.logits([("a", "b")] if self.reading.pairs else ["a"])
 
     def _windows(self, rows: Rows) -> Windows:
         prompt = self.reading.prompt
@@ -265,6 +287,21 @@ def threads_here() -> int:
         return int(told)
     allowed = getattr(os, "sched_getaffinity", None)
     return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def _check_pooling(described: dict[str, Any]) -> None:
+    """Check the options of ``Pooling``, which is imported only where a text has several windows."""
+    types = {
+        "tokens": str,
+        "layers": list[int],
+        "join": str,
+        "dimension": int | None,
+        "normalize": bool,
+    }
+    for name, kind in types.items():
+        entry(described, name, kind)
+    if set(described) != set(types) or described["tokens"] not in _TOKEN_POOLINGS:
+        raise ValueError(f"pooling {str(described)[:80]}")
 
 
 def _session(path: Path, threads: int) -> Any:
