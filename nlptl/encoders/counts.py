@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,14 @@ from nlptl.base.arrays import Groups
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.base.words import lowered, words_of
-from nlptl.storage.tensors import load_arrays, save_arrays
+from nlptl.storage.described import checked, make
+from nlptl.storage.reading import MAX_JSON_VALUES, read_json
+from nlptl.storage.tensors import check_array, load_arrays, save_arrays
 
 _WORDS = "words.json"
 _IDF = "idf.safetensors"
+_VALUES_PER_TERM = 3
+"""How much a vocabulary larger than other JSON may take."""
 
 
 @pipeline_step
@@ -100,13 +104,19 @@ class TfidfEncoder(Spec):
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
         """Read what ``save`` wrote."""
         options = dict(described)
-        keeps_marks = options.pop("keeps_marks", False)  # the words of earlier versions were cut
-        empty = cls(**options)
-        terms = json.loads((folder / _WORDS).read_text(encoding="utf-8"))
+        # Earlier versions cut words at their marks, and wrote no such entry.
+        keeps_marks = checked(options.pop("keeps_marks", False), bool, "keeps_marks")
+        empty = make(cls, options)
+        idf = load_arrays(folder / _IDF)["idf"]
+        check_array("idf", idf, (idf.size,))
+        limit = max(MAX_JSON_VALUES, _VALUES_PER_TERM * len(idf))
+        terms = checked(read_json(folder / _WORDS, max_values=limit), list[str], _WORDS)
         vocabulary = {term: place for place, term in enumerate(terms)}
+        if not len(vocabulary) == len(terms) == len(idf):
+            raise ValueError(f"{len(vocabulary)} different terms with {len(idf)} weights")
         vectorizer = empty._vectorizer(vocabulary, keeps_marks=keeps_marks)
-        vectorizer.idf_ = load_arrays(folder / _IDF)["idf"]
-        return cls(**options, fitted=vectorizer)
+        vectorizer.idf_ = idf
+        return replace(empty, fitted=vectorizer)
 
     def _vectorizer(
         self, vocabulary: dict[str, int] | None = None, *, keeps_marks: bool = True

@@ -15,6 +15,7 @@ from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.kinds import load_encoder_part, save_encoder_part
+from nlptl.storage.described import entry, make
 
 _MAX_DEVIATIONS = 1e15
 """Maximum distance from the mean in standard deviations: its square is finite as float32."""
@@ -145,16 +146,16 @@ class FusedEncoder(Spec):
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
         """Read what ``save`` wrote."""
-        fusion = described["fusion"]
+        fusion, columns = described["fusion"], entry(described, "numeric_columns", tuple[str, ...])
         return cls(
             tuple(
                 load_encoder_part(part, folder / str(place))
-                for place, part in enumerate(described["encoders"])
+                for place, part in enumerate(entry(described, "encoders", list[Any]))
             ),
-            tuple(described["numeric_columns"]),
-            tuple(described["text_columns"]),
-            Concatenation() if fusion is None else ResidualFusion(**fusion),
-            None if described["scale"] is None else np.array(described["scale"]),
+            columns,
+            entry(described, "text_columns", tuple[str, ...]),
+            Concatenation() if fusion is None else make(ResidualFusion, fusion),
+            _read_scale(entry(described, "scale", list[list[float]] | None), len(columns)),
         )
 
     def _numbers(self, rows: Rows) -> FloatArray:
@@ -181,6 +182,16 @@ def _centre_and_scale(numbers: FloatArray | None) -> FloatArray | None:
         return None
     spread = np.nanstd(numbers, axis=0)
     return np.stack([np.nanmean(numbers, axis=0), np.where(spread > 0, spread, 1.0)])
+
+
+def _read_scale(scale: list[list[float]] | None, n_columns: int) -> FloatArray | None:
+    """Check centre and scale of numeric columns; the centre of an empty column is not a number."""
+    if scale is None and not n_columns:
+        return None
+    read = np.array(scale, dtype=np.float64)
+    if read.shape != (2, n_columns) or np.isinf(read).any() or not (read[1] > 0).all():
+        raise ValueError(f"scale of {n_columns} numeric columns is {str(scale)[:60]}")
+    return read
 
 
 def _dense(vectors: Any) -> FloatArray:

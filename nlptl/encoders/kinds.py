@@ -9,6 +9,7 @@ from typing import Any
 
 from nlptl.base.errors import StorageError
 from nlptl.base.names import suggest
+from nlptl.storage.described import entry
 
 ENCODER_KINDS = MappingProxyType(
     {
@@ -48,8 +49,9 @@ def load_encoder_part(described: dict[str, Any], folder: Path) -> Any:
     StorageError
         If the kind is unknown to this release.
     """
-    kind = described["kind"]
+    kind = entry(described, "kind", str)
     if kind not in ENCODER_KINDS:
-        raise StorageError(f"No encoder is called {kind!r}. {suggest(kind, ENCODER_KINDS)}")
+        known = suggest(kind[:80], ENCODER_KINDS)
+        raise StorageError(f"No encoder is called {kind[:80]!r}. {known}")
     rest = {name: value for name, value in described.items() if name != "kind"}
     return getattr(import_module(ENCODER_KINDS[kind]), kind).load(folder, rest)

@@ -25,6 +25,7 @@ from nlptl.estimators.fitting.tuning import TUNING
 from nlptl.evaluation.experience import EXPERIENCE
 from nlptl.evaluation.gate import Splits, Verdict, judge
 from nlptl.evaluation.in_time import SplitsInTime
+from nlptl.storage.described import entry, make
 from nlptl.training.config import LoopConfig
 from nlptl.training.processes import from_main
 from nlptl.transfer import (
@@ -158,10 +159,10 @@ class Choice:
     def from_json(cls, described: dict[str, Any], transfer: Any) -> Self:
         """Read what ``to_json`` gave."""
         trials = [
-            Trial(**{**told, "verdict": told["verdict"] and Verdict.from_json(told["verdict"])})
+            make(Trial, {**told, "verdict": told["verdict"] and Verdict.from_json(told["verdict"])})
             for told in described["trials"]
         ]
-        return cls(transfer, described["name"], trials)
+        return cls(transfer, entry(described, "name", str), trials)
 
     def __str__(self) -> str:
         lines = [

@@ -18,6 +18,7 @@ from nlptl.data.rows import Rows, as_rows
 from nlptl.data.splits import stratified_folds
 from nlptl.evaluation.experience import Experience
 from nlptl.evaluation.intervals import Interval, resampled_interval
+from nlptl.storage.described import entry
 
 HELPS, HURTS, UNCLEAR = "helps", "hurts", "no clear difference"
 
@@ -84,10 +85,12 @@ class Verdict:
     @classmethod
     def from_json(cls, described: dict[str, Any]) -> Self:
         """Read what ``to_json`` gave."""
-        gain, scores = Interval(*described["gain"]), np.array(described["scores"])
-        told = described.get("experience")
-        known = None if told is None else Experience(*told)
-        return cls(described["name"], described["against"], scores, gain, known)
+        gain = Interval(*entry(described, "gain", tuple[float, float, float]))
+        known = None
+        if described.get("experience") is not None:
+            known = Experience(*entry(described, "experience", tuple[float, float]))
+        name, against = (entry(described, part, str) for part in ("name", "against"))
+        return cls(name, against, np.array(entry(described, "scores", list[Any])), gain, known)
 
     def __str__(self) -> str:
         n = len(self.scores)

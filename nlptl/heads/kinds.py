@@ -12,6 +12,8 @@ from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import StorageError
 from nlptl.base.names import suggest
 from nlptl.heads.fitting import OneVsRest
+from nlptl.storage.described import entry, make
+from nlptl.storage.tensors import check_array
 
 HEAD_KINDS = MappingProxyType(
     {
@@ -58,13 +60,23 @@ def describe_head(head: Any) -> dict[str, Any]:
     return {"kind": kind, "params": params}
 
 
-def make_head(described: dict[str, Any]) -> Any:
-    """Make the head that ``describe_head`` described."""
-    kind = described["kind"]
+def make_head(described: Any) -> Any:
+    """Make the head that ``describe_head`` described.
+
+    Raises
+    ------
+    StorageError
+        If no head is called so.
+    TypeError
+        If a parameter is unknown, missing or of another type.
+    """
+    kind, given = entry(described, "kind", str), entry(described, "params", dict[str, Any])
     if kind not in HEAD_KINDS:
-        raise StorageError(f"No head is called {kind!r}. {suggest(kind, HEAD_KINDS)}")
-    params = {name: _tuples(value) for name, value in described["params"].items()}
-    return getattr(import_module(HEAD_KINDS[kind]), kind)(**params)
+        raise StorageError(f"No head is called {kind[:80]!r}. {suggest(kind[:80], HEAD_KINDS)}")
+    params = {name: _tuples(value) for name, value in given.items()}
+    if params.get("seed", 0) is None:
+        del params["seed"]
+    return make(getattr(import_module(HEAD_KINDS[kind]), kind), params)
 
 
 def _plain(value: Any) -> Any:
@@ -94,25 +106,69 @@ def solver_arrays(scorer: Any) -> dict[str, AnyArray]:
 
 
 def restore_solver(head: Any, arrays: dict[str, AnyArray], *, several: bool) -> Any:
-    """Put learnt arrays back into a head made by ``make_head``."""
+    """Put learnt arrays back into a head made by ``make_head``.
+
+    Raises
+    ------
+    ValueError
+        If the arrays are not those of such a head, do not fit together or are not finite.
+    """
+    if not several:
+        return _filled(head, arrays)
+    own: dict[int, dict[str, AnyArray]] = {}
+    for name, array in arrays.items():
+        label, _, inner = name.partition(".")
+        own.setdefault(int(label), {})[inner] = array
+    if sorted(own) != list(range(len(own))) or not own:
+        raise ValueError(f"arrays of {len(own)} labels, which are not numbered from 0")
+    wrapped = OneVsRest(head)
+    wrapped.heads_ = [_label_head(head, own[label]) for label in range(len(own))]
+    widths = {one.n_features_in_ for one in wrapped.heads_ if not isinstance(one, float)}
+    if len(widths) > 1:
+        raise ValueError(f"labels with different numbers of features: {sorted(widths)}")
+    return wrapped
+
+
+def sizes_of(solver: Any) -> tuple[int | None, int]:
+    """Return the numbers of features and outputs of a fitted solver head; None fits any number."""
+    if not isinstance(solver, OneVsRest):
+        first = getattr(solver, _LEARNT[type(solver).__name__][0])
+        return first.shape[1], first.shape[0]
+    widths = [head.n_features_in_ for head in solver.heads_ if not isinstance(head, float)]
+    return (widths[0] if widths else None), len(solver.heads_)
+
+
+def _label_head(head: Any, arrays: dict[str, AnyArray]) -> Any:
+    """Return the head of one label of several, or the number that it always answers."""
     from sklearn.base import clone
 
-    if not several:
-        for name, array in arrays.items():
-            setattr(head, name, array)
-        head.n_features_in_ = arrays[_LEARNT[type(head).__name__][0]].shape[1]
-        return head
-    wrapped = OneVsRest(head)
-    for label in range(1 + max(int(name.partition(".")[0]) for name in arrays)):
-        own = {
-            name.partition(".")[2]: array
-            for name, array in arrays.items()
-            if name.startswith(f"{label}.")
-        }
-        constant = own.get("always")
-        wrapped.heads_.append(
-            float(constant[0])
-            if constant is not None
-            else restore_solver(clone(head), own, several=False)
-        )
-    return wrapped
+    if set(arrays) == {"always"}:
+        check_array("always", arrays["always"], (1,))
+        return float(arrays["always"][0])
+    filled = _filled(clone(head), arrays)
+    if sizes_of(filled)[1] != 2:
+        raise ValueError(f"a label with {sizes_of(filled)[1]} outputs, expected 2")
+    return filled
+
+
+def _filled(head: Any, arrays: dict[str, AnyArray]) -> Any:
+    learnt = _LEARNT.get(type(head).__name__)
+    if learnt is None or set(arrays) - {"classes_"} != set(learnt):
+        raise ValueError(f"{type(head).__name__} with the arrays {sorted(arrays)[:8]}")
+    n_outputs, n_features = arrays[learnt[0]].shape
+    shapes = {
+        "coef_": (n_outputs, n_features),
+        "prototypes_": (n_outputs, n_features),
+        "intercept_": (n_outputs,),
+        "centre_": (n_features,),
+        "scale_": (1,),
+    }
+    for name in learnt:
+        check_array(name, arrays[name], shapes[name])
+    codes = arrays.get("classes_")
+    if codes is not None and (codes.shape != (n_outputs,) or codes.dtype.kind not in "iu"):
+        raise ValueError(f"classes_ of shape {codes.shape}, expected {n_outputs} whole numbers")
+    for name, array in arrays.items():
+        setattr(head, name, array)
+    head.n_features_in_ = n_features
+    return head

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ from nlptl.base.errors import ConfigError, StorageError
 from nlptl.hub.client import check_name, client, explained, is_safe
 from nlptl.reports.card import CONFUSION, CURVE
 from nlptl.storage.hashing import sha256_of
-from nlptl.storage.manifest import MANIFEST, read_manifest
+from nlptl.storage.manifest import MANIFEST, files_of, read_manifest, verify_manifest
+
+_CARD = {"README.md", CONFUSION, CURVE}
+"""Written for the Hub, after the manifest."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ def publish_folder(
         If ``repo`` is no name of a repository.
     StorageError
         If the folder holds no model.
+    IntegrityError
+        If a file of the model is not as it was saved, or is a link.
     HubError
         If the Hub cannot be reached or refuses.
     """
@@ -136,12 +142,14 @@ def publish_folder(
 
 
 def listed(folder: Path) -> tuple[PublishedFile, ...]:
-    """List the files of a model that are published.
+    """List the files of a model that are published: those of its manifest, and its card.
 
     Raises
     ------
     StorageError
         If the folder holds no model.
+    IntegrityError
+        If a file is not as it was saved, or is a link.
     ConfigError
         If the model has a file of a kind that others are right not to fetch.
     """
@@ -152,11 +160,21 @@ def listed(folder: Path) -> tuple[PublishedFile, ...]:
             f"{str(folder)!r} holds {unsafe[0]!r}, and files of that kind are not published: "
             "loading them may run what is in them."
         )
-    beside = {path.name for path in folder.glob("*") if path.is_file() and is_safe(path.name)}
-    names = sorted({*record["files"], MANIFEST, *beside})
+    verify_manifest(folder, kind=record["kind"])
+    present = files_of(folder)
+    card = _CARD & present
+    left_out = sorted(present - {*record["files"], MANIFEST, *card})
+    if left_out:
+        warnings.warn(
+            f"{str(folder)!r} holds {len(left_out)} files that are not part of the model and are "
+            f"not published, such as {left_out[0]!r}.",
+            stacklevel=3,
+        )
+    hashes = {name: entry["sha256"] for name, entry in record["files"].items()}
+    hashes |= {name: sha256_of(folder / name) for name in (MANIFEST, *card)}
     return tuple(
-        PublishedFile(name, (folder / name).stat().st_size, sha256_of(folder / name))
-        for name in names
+        PublishedFile(name, (folder / name).stat().st_size, digest)
+        for name, digest in sorted(hashes.items())
     )
 
 

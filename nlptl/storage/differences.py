@@ -60,13 +60,27 @@ def restored(base: Mapping[str, AnyArray], found: Mapping[str, AnyArray]) -> dic
     own = dict(base)
     for key, array in found.items():
         how, _, name = key.partition(":")
+        before = base.get(name)
         if how == _WHOLE:
             own[name] = array
-        elif how == _VALUES:
-            rows = found[f"{_ROWS}:{name}"]
-            if name not in base or base[name].shape[1:] != array.shape[1:]:
-                raise IntegrityError(f"A difference is told to {name!r}, which is not there.")
-            changed = np.array(base[name])
-            changed[rows] = array
+        elif how == _VALUES and before is not None and before.shape[1:] == array.shape[1:]:
+            changed = np.array(before)
+            changed[_rows(found, name, n_rows=len(before), n_values=len(array))] = array
             own[name] = changed
+        elif how != _ROWS:
+            raise IntegrityError(
+                f"The difference of {name[:80]!r} has shape {array.shape}, which does not fit. "
+                "Save the model again."
+            )
     return own
+
+
+def _rows(found: Mapping[str, AnyArray], name: str, *, n_rows: int, n_values: int) -> AnyArray:
+    """Return the numbers of the rows that differ, after they were checked."""
+    rows = found.get(f"{_ROWS}:{name}", np.empty(0))
+    inside = rows.dtype.kind == "i" and ((rows >= 0) & (rows < n_rows)).all()
+    if rows.shape != (n_values,) or not inside:
+        raise IntegrityError(
+            f"The difference of {name[:80]!r} names rows that are not there. Save the model again."
+        )
+    return rows

@@ -8,11 +8,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from nlptl.storage.reading import open_regular
+
 
 def sha256_of(path: Path) -> str:
-    """Give the sha256 of a file's bytes, in hexadecimal."""
+    """Return the sha256 of a file's bytes, in hexadecimal; a pipe or a device is refused."""
     total = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while block := file.read(1 << 20):
             total.update(block)
     return total.hexdigest()

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nlptl.base.errors import IntegrityError, StorageError
 from nlptl.storage.hashing import sha256_of
+from nlptl.storage.reading import read_json
 
 MANIFEST = "manifest.json"
-_READ = {".bin", ".json", ".model", ".onnx", ".py", ".safetensors", ".txt"}
+_READ = {".bin", ".h5", ".jinja", ".json", ".model", ".msgpack", ".onnx", ".pt", ".py"}
+_READ |= {".safetensors", ".tiktoken", ".txt", ".vocab"}
 """Kinds of file that some reader may pick up unasked. A README or a picture is no harm."""
 
 _OUT = {"\\", ":", "\0"}
+_MAX_NAME, _MAX_PATH = 255, 1_000
 
 SCHEMA = 1
 """Raised by one when a folder written now could no longer be read by an earlier release."""
@@ -41,15 +49,15 @@ def write_manifest(folder: Path, *, kind: str, version: str) -> None:
 
 
 def verify_manifest(folder: Path, *, kind: str) -> dict[str, Any]:
-    """Check every listed file of ``folder`` and give the manifest.
+    """Check every file of ``folder`` and return the manifest.
 
     Raises
     ------
     StorageError
         If there is no such folder, it is of another kind, or a newer release wrote it.
     IntegrityError
-        If a file is missing, its bytes were changed, or one is there that is not listed; the
-        file is named.
+        If a file is missing, its bytes were changed, or one is there that is not listed; or if
+        anything is neither a file nor a folder, or a link out of the folder. It is named.
     """
     record = read_manifest(folder)
     if record["schema"] > SCHEMA:
@@ -59,14 +67,13 @@ def verify_manifest(folder: Path, *, kind: str) -> dict[str, Any]:
         )
     if record["kind"] != kind:
         raise StorageError(f"{str(folder)!r} holds a {record['kind']}, not a {kind}.")
+    present = files_of(folder)
     for name, expected in record["files"].items():
+        if name not in present:
+            raise IntegrityError(f"File {name!r} of {str(folder)!r} is missing. Restore a copy.")
         _verify_file(folder, name, expected)
-    present = {
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and path.suffix in _READ
-    }
-    foreign = sorted(present - set(record["files"]) - {MANIFEST})
+    readable = {name for name in present if PurePosixPath(name.lower()).suffix in _READ}
+    foreign = sorted(readable - set(record["files"]) - {MANIFEST})
     if foreign:
         raise IntegrityError(
             f"File {foreign[0]!r} of {str(folder)!r} is not part of the model that was saved "
@@ -91,35 +98,96 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{str(folder)!r} has no {MANIFEST}: it was not saved by nlptl, or not completely."
         )
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
         kinds = {"schema": int, "kind": str, "nlptl": str, "files": dict}
-        wrong = [name for name, kind in kinds.items() if not isinstance(record[name], kind)]
-        wrong += [name for name, entry in record["files"].items() if len(entry["sha256"]) != 64]
-        outside = [name for name in record["files"] if not is_inside(name)]
-        if outside:
-            raise IntegrityError(
-                f"The manifest of {str(folder)!r} names {outside[0]!r}, which lies outside of it."
-            )
+        wrong = [name for name, kind in kinds.items() if type(record[name]) is not kind]
+        wrong += [name for name, entry in record["files"].items() if not _is_entry(entry)]
         if wrong:
-            raise TypeError(f"{wrong[0]} of the wrong kind")
+            raise TypeError(f"{wrong[0][:80]!r} is of the wrong kind")
+        _check_names(folder, record["files"])
         return dict(record)
-    except (ValueError, KeyError, TypeError) as problem:
+    except IntegrityError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise IntegrityError(
             f"{str(path)!r} is damaged ({problem}). Save the model again or restore a copy."
         ) from problem
 
 
+def files_of(folder: Path) -> set[str]:
+    """Return the names of all files in a folder and the folders in it.
+
+    Links are refused. The Hub's cache is the exception: it keeps files in one place, under the
+    names of their hashes, and links to them.
+
+    Raises
+    ------
+    IntegrityError
+        If there is a link, or anything that is neither a file nor a folder; it is named.
+    """
+    names = set()
+    for place, folders, files in os.walk(folder):
+        for path in (Path(place, name) for name in (*folders, *files)):
+            mode = path.lstat().st_mode
+            name = path.relative_to(folder).as_posix()
+            if stat.S_ISLNK(mode) and not _is_of_the_hub(folder, path):
+                raise IntegrityError(
+                    f"{name!r} of {str(folder)!r} is a link, which may lead out of the folder. "
+                    "Put a copy in its place, or remove it."
+                )
+            if not (stat.S_ISLNK(mode) or stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+                raise IntegrityError(
+                    f"{name!r} of {str(folder)!r} is neither a file nor a folder. Remove it."
+                )
+            if not stat.S_ISDIR(mode):
+                names.add(name)
+    return names
+
+
 def is_inside(name: str) -> bool:
-    """Tell whether a name within a folder stays within it, on every system."""
+    """Return True if a name within a folder stays within it and can exist on every system."""
     parts = PurePosixPath(name).parts
-    return bool(parts) and parts[0] != "/" and not {"..", "~"} & set(parts) and not set(name) & _OUT
+    if not parts or parts[0] == "/" or {"..", "~"} & set(parts) or set(name) & _OUT:
+        return False
+    if "/".join(parts) != name or any(0xD800 <= ord(letter) < 0xE000 for letter in name):
+        return False
+    return len(name) <= _MAX_PATH and all(len(p.encode()) <= _MAX_NAME for p in parts)
+
+
+def _is_of_the_hub(folder: Path, path: Path) -> bool:
+    """Return True if a link leads from a snapshot in the Hub's cache to a file of that cache."""
+    target = Path(os.path.realpath(path))
+    return target.is_file() and any(
+        place.name == "snapshots" and target.parent == place.with_name("blobs")
+        for place in Path(os.path.realpath(folder)).parents
+    )
+
+
+def _is_entry(entry: Any) -> bool:
+    digest = entry.get("sha256") if isinstance(entry, dict) else None
+    return isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest) is not None
+
+
+def _check_names(folder: Path, names: Iterable[str]) -> None:
+    """Refuse names that lie outside, and two names that are one on other systems."""
+    seen: set[str] = set()
+    for name in names:
+        if not is_inside(name):
+            raise IntegrityError(
+                f"The manifest of {str(folder)!r} names {name[:80]!r}, which lies outside of it "
+                "or cannot exist on every system. Restore a copy."
+            )
+        folded = unicodedata.normalize("NFC", name).casefold()
+        if folded in seen:
+            raise IntegrityError(
+                f"The manifest of {str(folder)!r} names {name!r} twice, apart from upper and "
+                "lower case. Restore a copy."
+            )
+        seen.add(folded)
 
 
 def _verify_file(folder: Path, name: str, expected: dict[str, Any]) -> None:
-    path = folder / name
-    if not path.is_file():
-        raise IntegrityError(f"File {name!r} of {str(folder)!r} is missing. Restore a copy.")
-    if sha256_of(path) != expected["sha256"]:
+    if sha256_of(folder / name) != expected["sha256"]:
         raise IntegrityError(
             f"File {name!r} of {str(folder)!r} was changed or damaged: its sha256 is not "
             f"{expected['sha256'][:12]}… as recorded. Restore a copy."

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import IntegrityError, StorageError
+from nlptl.storage.reading import open_regular, parse_json
 
 _DTYPES = {
     "F64": "<f8",
@@ -23,7 +27,7 @@ _DTYPES = {
     "U8": "<u1",
     "BOOL": "?",
 }
-_LONGEST_HEADER = 100_000_000
+_BLOCK = 1_000_000
 
 
 def save_arrays(path: Path, arrays: Mapping[str, AnyArray]) -> None:
@@ -46,8 +50,47 @@ def save_arrays(path: Path, arrays: Mapping[str, AnyArray]) -> None:
 
 
 def load_arrays(path: Path) -> dict[str, AnyArray]:
-    """Read every array of a safetensors file into memory."""
-    return {name: np.array(array) for name, array in map_arrays(path).items()}
+    """Read every array of a safetensors file into memory.
+
+    Raises
+    ------
+    IntegrityError
+        If the header does not describe the file.
+    """
+    with _explained(path), open_regular(path) as file:
+        return {
+            name: _read_one(file, place) if place.size else np.empty(place.shape, place.dtype)
+            for name, place in _places(file).items()
+        }
+
+
+def check_array(name: str, array: AnyArray, shape: tuple[int, ...]) -> None:
+    """Check that an array holds finite floating-point numbers in a certain shape.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
+    check_shape(name, array, shape)
+    flat = array.reshape(-1)
+    parts = (flat[start : start + _BLOCK] for start in range(0, flat.size, _BLOCK))
+    if not all(np.isfinite(part).all() for part in parts):
+        raise ValueError(f"{name} holds a number that is not finite")
+
+
+def check_shape(name: str, array: AnyArray, shape: tuple[int, ...]) -> None:
+    """Check that an array holds floating-point numbers in a certain shape, and read none.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
+    if array.dtype.kind != "f" or (array.shape or (1,)) != shape:
+        raise ValueError(
+            f"{name} of {array.dtype} in shape {array.shape}, expected floats in shape {shape}"
+        )
 
 
 def map_arrays(path: Path) -> dict[str, AnyArray]:
@@ -61,34 +104,71 @@ def map_arrays(path: Path) -> dict[str, AnyArray]:
     IntegrityError
         If the header does not describe the file.
     """
-    try:
-        header, start = _read_header(path)
-        end = path.stat().st_size - start
+    with _explained(path):
+        with open_regular(path) as file:
+            places = _places(file)
+        whole = np.memmap(path, dtype=np.uint8, mode="r")
         return {
-            name: _map_one(path, entry, start, end)
-            for name, entry in header.items()
-            if name != "__metadata__"
+            name: whole[place.start : place.start + place.size]
+            .view(place.dtype)
+            .reshape(place.shape)
+            if place.size
+            else np.empty(place.shape, place.dtype)
+            for name, place in places.items()
         }
-    except (ValueError, KeyError, TypeError) as problem:
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an array lies in its file, in bytes."""
+
+    start: int
+    size: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise IntegrityError(
             f"{str(path)!r} is not a whole safetensors file ({problem}). Make it again."
         ) from problem
 
 
-def _read_header(path: Path) -> tuple[dict[str, Any], int]:
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        if not 2 <= size <= min(_LONGEST_HEADER, path.stat().st_size - 8):
-            raise ValueError(f"header of {size} bytes")
-        return json.loads(file.read(size)), 8 + size
+def _places(file: BinaryIO) -> dict[str, _Place]:
+    """Read the header; arrays fill the rest of the file, without gaps and without overlaps."""
+    total = os.fstat(file.fileno()).st_size
+    size = int.from_bytes(file.read(8), "little")
+    if not 2 <= size <= total - 8:
+        raise ValueError(f"header of {size} bytes")
+    header = parse_json(file.read(size))
+    places = {
+        name: _place(entry, 8 + size) for name, entry in header.items() if name != "__metadata__"
+    }
+    end = 8 + size
+    for name, place in sorted(places.items(), key=lambda item: (item[1].start, item[1].size)):
+        if place.start != end:
+            raise ValueError(f"array {name!r} at byte {place.start}, expected at {end}")
+        end += place.size
+    if end != total:
+        raise ValueError(f"{total} bytes, expected {end}")
+    return places
 
 
-def _map_one(path: Path, entry: dict[str, Any], start: int, end: int) -> AnyArray:
+def _place(entry: dict[str, Any], start: int) -> _Place:
     dtype = np.dtype(_DTYPES[entry["dtype"]])
-    shape = tuple(int(n) for n in entry["shape"])
-    first, last = entry["data_offsets"]
-    if not 0 <= first <= last <= end or last - first != dtype.itemsize * int(np.prod(shape)):
-        raise ValueError(f"array of shape {shape} at bytes {first} to {last} of {end}")
-    if first == last:
-        return np.empty(shape, dtype)
-    return np.memmap(path, dtype=dtype, mode="r", offset=start + first, shape=shape)
+    shape, (first, last) = tuple(entry["shape"]), entry["data_offsets"]
+    if any(type(number) is not int or number < 0 for number in (*shape, first, last)):
+        raise ValueError(f"array of shape {shape} at bytes {first} to {last}")
+    if last - first != dtype.itemsize * math.prod(shape):
+        raise ValueError(f"array of shape {shape} in {last - first} bytes")
+    return _Place(start + first, last - first, dtype, shape)
+
+
+def _read_one(file: BinaryIO, place: _Place) -> AnyArray:
+    file.seek(place.start)
+    array = np.fromfile(file, place.dtype, place.size // place.dtype.itemsize)
+    return array.reshape(place.shape)

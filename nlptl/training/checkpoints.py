@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,10 @@ import numpy as np
 from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import ConfigError, NlptlError, StorageError
 from nlptl.storage.atomic import new_folder
+from nlptl.storage.described import checked, entry
+from nlptl.storage.hashing import sha256_of
 from nlptl.storage.manifest import MANIFEST, verify_manifest, write_manifest
+from nlptl.storage.reading import interpreting, open_regular, read_json
 from nlptl.storage.tensors import load_arrays, save_arrays
 from nlptl.training.weights.sharding import whole
 
@@ -27,6 +29,7 @@ _KIND = "checkpoint"
 _STATE = "state.safetensors"
 _POSITION = "position.json"
 _SEAL = "manifest.sha256"
+_SEAL_BYTES = 100
 _PREFIX = "step-"
 _CHANCE = "chance"
 _OFTEN, _SELDOM = 50, 500
@@ -91,7 +94,7 @@ class Keeper:
                 told = json.dumps({**position, "settings": self.settings}, indent=1)
                 (draft / _POSITION).write_text(told, encoding="utf-8")
                 write_manifest(draft, kind=_KIND, version=version("nlptl"))
-                (draft / _SEAL).write_text(_digest(draft / MANIFEST), encoding="ascii")
+                (draft / _SEAL).write_text(sha256_of(draft / MANIFEST), encoding="ascii")
         except (StorageError, OSError) as problem:
             logger.warning("No checkpoint at step %d: %s Training goes on.", step, problem)
             return False
@@ -111,24 +114,27 @@ class Keeper:
         refused: list[str] = []
         for path in self._folders():
             try:
-                position, arrays = self._read(path)
-            except ConfigError:
-                raise
-            except (NlptlError, OSError, ValueError, KeyError) as problem:
+                with interpreting(path, remedy="Remove it."):
+                    saved, settings = self._read(path)
+            except (NlptlError, OSError) as problem:
                 refused.append(f"{path.name}: {problem}")
                 logger.warning("Checkpoint %s is refused: %s", path.name, problem)
                 continue
-            return Saved(position, arrays, tuple(refused))
+            self._refuse_other_run(path, settings)
+            del saved.position["settings"]
+            return replace(saved, refused=tuple(refused))
         return None
 
-    def _read(self, path: Path) -> tuple[dict[str, Any], dict[str, AnyArray]]:
-        seal = (path / _SEAL).read_text(encoding="ascii")
-        if seal != _digest(path / MANIFEST):
+    def _read(self, path: Path) -> tuple[Saved, dict[str, Any]]:
+        """Return a checkpoint and the settings of its run."""
+        with open_regular(path / _SEAL) as file:
+            seal = file.read(_SEAL_BYTES)
+        if seal != sha256_of(path / MANIFEST).encode():
             raise StorageError(f"{str(path / MANIFEST)!r} was changed: its seal says {seal!r}.")
         verify_manifest(path, kind=_KIND)
-        position = json.loads((path / _POSITION).read_text(encoding="utf-8"))
-        self._refuse_other_run(path, position.pop("settings"))
-        return position, load_arrays(path / _STATE)
+        position: dict[str, Any] = checked(read_json(path / _POSITION), dict[str, Any], _POSITION)
+        settings = entry(position, "settings", dict[str, Any])
+        return Saved(position, load_arrays(path / _STATE)), settings
 
     def _refuse_other_run(self, path: Path, settings: Mapping[str, Any]) -> None:
         own = json.loads(json.dumps(self.settings))
@@ -147,10 +153,6 @@ class Keeper:
         """Remove what a run that was killed while saving left half-written."""
         for draft in self.folder.glob(f".{_PREFIX}*"):
             shutil.rmtree(draft, ignore_errors=True)
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def to_arrays(tensors: Mapping[str, Any], prefix: str) -> dict[str, AnyArray]:

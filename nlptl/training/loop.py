@@ -12,6 +12,8 @@ from nlptl.base.errors import InputError
 from nlptl.base.progress import progress_bar
 from nlptl.base.protocols import Stage
 from nlptl.encoders.contextual.precision import has_bfloat16
+from nlptl.storage.described import entry, make
+from nlptl.storage.reading import interpreting
 from nlptl.training.checkpoints import (
     Keeper,
     Saved,
@@ -150,7 +152,10 @@ def train(
     if any(not len(feed) for _, feed in learner.stages):
         raise InputError("There are no batches to train on: 0 rows were given.")
     run = _Run(learner, config, accelerator, chance, score, keeper)
-    run.resume(None if keeper is None else keeper.newest())
+    saved = None if keeper is None else keeper.newest()
+    if keeper is not None and saved is not None:
+        with interpreting(keeper.folder, remedy="Remove the newest checkpoint."):
+            run.resume(saved)
     check_same(run.taken)
     with tracker(accelerator, config) as log:
         return run.go(log)
@@ -232,8 +237,9 @@ class _Run:
         if is_sharded(module):
             spread = module.state_dict()
             self.weights = {name: spread[name] for name in self.weights}
-        if self.saved is not None:
-            self._restore(self.saved)
+        if self.saved is not None and self.keeper is not None:
+            with interpreting(self.keeper.folder, remedy="Remove the newest checkpoint."):
+                self._restore(self.saved)
             self.saved = None
 
     def _one_step(self, bar: Any, log: Callable[[dict[str, float], int], None]) -> None:
@@ -382,16 +388,20 @@ class _Run:
             self.keeper.save(self.taken, position, arrays)
         self.accelerator.wait_for_everyone()
 
-    def resume(self, saved: Saved | None) -> None:
-        """Stand where a checkpoint stood."""
-        if saved is None:
-            return
+    def resume(self, saved: Saved) -> None:
+        """Continue from where a checkpoint was written."""
         told = saved.position
-        self.history = History(**told["history"])
-        self.stage, self.step, self.over = told["stage"], told["step"], told["over"]
+        self.history = make(History, told["history"])
+        self.stage, self.step = entry(told, "stage", int), entry(told, "step", int)
+        self.over = entry(told, "over", bool)
+        if not 0 <= self.stage <= len(self.lengths) or self.step < 0:
+            raise ValueError(f"stage {self.stage}, step {self.step}")
         self.history.resumed_from = self.taken
         self.history.refused += saved.refused
-        put(self.weights, from_arrays(saved.arrays, "weights"))
+        values = from_arrays(saved.arrays, "weights")
+        if {n: v.shape for n, v in values.items()} != {n: w.shape for n, w in self.weights.items()}:
+            raise ValueError("weights of other shapes than those of the network")
+        put(self.weights, values)
         device = next(iter(self.learner.module.parameters())).device
         self.best = {n: t.to(device) for n, t in from_arrays(saved.arrays, "best").items()}
         if self.average is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import EncoderNotFoundError, IntegrityError, NlptlError
+from nlptl.storage import reading as storage
 from nlptl.storage.manifest import is_inside
 
-MAX_JSON_BYTES = 10_000_000
 MAX_LAYERS = 1_000
 """Also of heads, groups and experts: whatever a model is built of in a loop."""
 MAX_LABELS = 1_000_000
@@ -50,28 +49,9 @@ def read_json(path: Path) -> Any:
     Raises
     ------
     IntegrityError
-        If it is too large, or is no JSON.
+        If it is too large, nested too deeply, or is no JSON.
     """
-    if not path.is_file():
-        return {}
-    size = path.stat().st_size
-    if size > MAX_JSON_BYTES:
-        raise IntegrityError(
-            f"{str(path)!r} should hold at most {MAX_JSON_BYTES:,} bytes of settings, it has "
-            f"{size:,}. Restore a copy."
-        )
-    try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_constant)
-    except (ValueError, RecursionError) as problem:
-        raise IntegrityError(
-            f"{str(path)!r} cannot be read as JSON ({one_line(problem)}). Restore a copy."
-        ) from problem
-
-
-def _constant(name: str) -> float:
-    if name == "NaN":
-        raise ValueError("NaN is no number")
-    return float(name)
+    return storage.read_json(path) if path.is_file() else {}
 
 
 @contextmanager

@@ -29,8 +29,9 @@ from nlptl.encoders.contextual.pooling import (
     strongest_directions,
 )
 from nlptl.encoders.contextual.writing import write_model
+from nlptl.storage.described import entry, make
 from nlptl.storage.places import fixed_path
-from nlptl.storage.tensors import load_arrays, save_arrays
+from nlptl.storage.tensors import check_array, load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from nlptl.encoders.contextual.shelf import LoadedEncoder
@@ -249,18 +250,20 @@ class TransformerEncoder(Spec):
 
         if not (folder / _WEIGHTS).is_dir():
             raise IntegrityError(f"Folder {str(folder / _WEIGHTS)!r} is missing. Restore a copy.")
-        pooling = Pooling(
-            **{**described["pooling"], "layers": tuple(described["pooling"]["layers"])}
-        )
-        projection = folder / _PROJECTION
+        pooling, path = make(Pooling, entry(described, "pooling", Any)), folder / _PROJECTION
+        projection = load_arrays(path)["projection"] if path.is_file() else None
+        if projection is not None:
+            check_array("projection", projection, (len(projection), pooling.dimension or 0))
+        elif pooling.dimension is not None:
+            raise ValueError(f"pooling to {pooling.dimension} numbers without {_PROJECTION}")
         encoder = cls(
             folder / _WEIGHTS,
             pooling=pooling,
-            max_length=described["max_length"],
-            long_texts=described["long_texts"],
-            dtype=described["dtype"],
-            cache="auto" if described["keeps_vectors"] else None,
-            projection=load_arrays(projection)["projection"] if projection.is_file() else None,
+            max_length=entry(described, "max_length", int | None),
+            long_texts=entry(described, "long_texts", str),
+            dtype=entry(described, "dtype", str),
+            cache="auto" if entry(described, "keeps_vectors", bool) else None,
+            projection=projection,
         )
         prove_encoder(encoder)
         return encoder

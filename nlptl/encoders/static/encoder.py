@@ -32,8 +32,9 @@ from nlptl.encoders.static.tokens import (
     tokenize,
 )
 from nlptl.encoders.static.training import OwnVectors
+from nlptl.storage.described import checked, entry
 from nlptl.storage.places import fixed_path
-from nlptl.storage.tensors import load_arrays, save_arrays
+from nlptl.storage.tensors import check_array, load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from nlptl.encoders.bilingual.alignment import WordAlignment
@@ -197,8 +198,15 @@ class StaticEncoder(Spec):
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
         """Map what ``save`` wrote."""
         idf = load_arrays(folder / _IDF)["idf"] if (folder / _IDF).is_file() else None
-        pooling, keeps_marks = tuple(described["pooling"]), described.get("keeps_marks", False)
-        store = VectorStore.load(folder)
+        store, pooling = VectorStore.load(folder), entry(described, "pooling", tuple[str, ...])
+        keeps_marks = checked(described.get("keeps_marks", False), bool, "keeps_marks")
+        if not pooling or ("idf" in pooling) != (idf is not None):
+            raise ValueError(f"pooling {pooling} {'without' if idf is None else 'with'} {_IDF}")
+        if idf is not None:
+            check_array("idf", idf, (len(store.tokens),))
+        check_array("vectors", store.vectors, store.vectors.shape)
+        if store.subwords is not None:
+            check_array("subwords", store.subwords.vectors, store.subwords.vectors.shape)
         check_pieces(store)
         return cls(store, pooling, None, idf, keeps_marks)
 

@@ -11,14 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from nlptl.base.arrays import FloatArray, Groups
+from nlptl.base.arrays import AnyArray, FloatArray, Groups
 from nlptl.base.words import rows_by_spelling
 from nlptl.encoders.static.formats import Subwords, WordVectors
-from nlptl.storage.tensors import map_arrays, save_arrays
+from nlptl.storage.described import entry
+from nlptl.storage.reading import read_json
+from nlptl.storage.tensors import check_shape, map_arrays, save_arrays
 
 _ARRAYS = "vectors.safetensors"
 _DESCRIPTION = "store.json"
 _TOKENIZER = "tokenizer.json"
+_MAX_SUBWORD = 100
+"""Letters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,16 +103,39 @@ class VectorStore:
     def load(cls, folder: Path) -> VectorStore:
         """Map what ``save`` wrote; only the vocabulary is read into memory."""
         arrays = map_arrays(folder / _ARRAYS)
-        described = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+        described = read_json(folder / _DESCRIPTION)
+        vectors, tokens = arrays["vectors"], arrays["tokens"]
+        n_tokens = np.count_nonzero(tokens == ord("\n")) + 1
+        check_shape("vectors", vectors, (n_tokens, vectors.shape[-1]))
+        groups = entry(described, "groups", tuple[tuple[str, int], ...])
+        if sum(width for _, width in groups) != vectors.shape[1] or any(w < 1 for _, w in groups):
+            raise ValueError(f"groups {groups} of vectors with {vectors.shape[1]} numbers")
         tokenizer = folder / _TOKENIZER
-        subwords = None
-        if "subwords" in arrays:
-            subwords = Subwords(arrays["subwords"], *described["lengths"])
         return cls(
-            tokens=arrays["tokens"].tobytes().decode().split("\n"),
-            vectors=arrays["vectors"],
-            groups=tuple((name, int(width)) for name, width in described["groups"]),
-            subwords=subwords,
-            tokenizer=tokenizer.read_text(encoding="utf-8") if tokenizer.is_file() else None,
-            name=described["name"],
+            tokens=tokens.tobytes().decode().split("\n"),
+            vectors=vectors,
+            groups=groups,
+            subwords=_subwords(arrays, described) if "subwords" in arrays else None,
+            tokenizer=_tokenizer(tokenizer, n_tokens) if tokenizer.is_file() else None,
+            name=entry(described, "name", str),
         )
+
+
+def _subwords(arrays: dict[str, AnyArray], described: Any) -> Subwords:
+    vectors, dim = arrays["subwords"], arrays["vectors"].shape[1]
+    check_shape("subwords", vectors, (len(vectors), dim))
+    shortest, longest = entry(described, "lengths", tuple[int, int])
+    if not 1 <= shortest <= longest <= _MAX_SUBWORD or not len(vectors):
+        raise ValueError(f"{len(vectors)} parts of words with {shortest} to {longest} letters")
+    return Subwords(vectors, shortest, longest)
+
+
+def _tokenizer(path: Path, n_tokens: int) -> str:
+    """Return the JSON of a tokenizer, after its ids were compared with the rows of vectors."""
+    from tokenizers import Tokenizer
+
+    described = path.read_text(encoding="utf-8")
+    largest = max(Tokenizer.from_str(described).get_vocab().values(), default=0)
+    if largest >= n_tokens:
+        raise ValueError(f"a tokenizer with the id {largest} for {n_tokens} vectors")
+    return described

@@ -18,6 +18,7 @@ from nlptl.base.errors import IntegrityError, StorageError
 from nlptl.data.tables.writing import table_format
 from nlptl.storage.atomic import new_file, unwritable, write_file
 from nlptl.storage.hashing import sha256_of
+from nlptl.storage.reading import read_json
 
 _SETTINGS = "settings.json"
 _NAME = re.compile(r"(\d{7,})-(\d+)-([0-9a-f]{64})\.part")
@@ -208,8 +209,8 @@ def _made_otherwise(
 
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_json(path)
+    except OSError:
         return None
     return found if isinstance(found, dict) else None
 

@@ -13,7 +13,14 @@ from nlptl.encoders.fused import ResidualFusion
 from nlptl.heads.deciding.decision import Decision
 from nlptl.heads.deciding.imbalance import Imbalance
 from nlptl.heads.fitting import fit_solver, learn_decision, logits_of, undecided, weigh_rows
-from nlptl.heads.kinds import describe_head, make_head, restore_solver, solver_arrays
+from nlptl.heads.kinds import (
+    describe_head,
+    make_head,
+    restore_solver,
+    sizes_of,
+    solver_arrays,
+)
+from nlptl.storage.described import entry, make
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
 from nlptl.training.networks.features import NetworkRecipe, fit_network
@@ -113,15 +120,31 @@ class FittedScorer:
         return solver_arrays(self.fitted)
 
     @classmethod
-    def restore(cls, described: dict[str, Any], arrays: dict[str, AnyArray]) -> FittedScorer:
-        """Make the scorer that ``describe`` and ``arrays`` gave."""
+    def restore(cls, described: Any, arrays: dict[str, AnyArray], *, codec: Any) -> FittedScorer:
+        """Build the scorer that ``describe`` and ``arrays`` described.
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not fit the description, or the outputs are not those of ``codec``.
+        """
         head, decision = make_head(described["head"]), Decision.from_json(described["decision"])
+        _check_decision(decision, codec)
         if described["network"] is None:
             empty = make_head(described["head"])
             fitted = restore_solver(empty, arrays, several=decision.thresholds is not None)
+            if sizes_of(fitted)[1] != codec.n_outputs:
+                raise ValueError(f"{sizes_of(fitted)[1]} outputs, expected {codec.n_outputs}")
             return cls(head, fitted, decision)
-        recipe = _make_recipe(head, described["network"])
+        recipe = _make_recipe(head, described["network"], n_outputs=codec.n_outputs)
         return cls(head, recipe.restore(arrays), decision, recipe)
+
+    @property
+    def n_features(self) -> int | None:
+        """Features that it takes; None where it takes any number."""
+        if self.recipe is not None:
+            return sum(width for _, width in self.recipe.groups)
+        return sizes_of(self.fitted)[0]
 
 
 def fit_solver_scorer(head: Any, X: Features, targets: Targets, plan: FitPlan) -> FittedScorer:
@@ -147,6 +170,16 @@ def fit_network_scorer(
     return FittedScorer(recipe.head, done.network, decision, recipe, done.history)
 
 
+def _check_decision(decision: Decision, codec: Any) -> None:
+    """Compare a decision with the answers that it is to choose among."""
+    several = getattr(codec, "form", "single") != "single"
+    if several != (decision.thresholds is not None):
+        raise ValueError(f"thresholds {decision.thresholds} for {codec}")
+    for part in (decision.offsets, decision.thresholds):
+        if part is not None and len(part) != codec.n_outputs:
+            raise ValueError(f"{len(part)} offsets or thresholds for {codec.n_outputs} classes")
+
+
 def _describe_recipe(recipe: NetworkRecipe) -> dict[str, Any]:
     fusion = recipe.fusion
     return {
@@ -156,8 +189,12 @@ def _describe_recipe(recipe: NetworkRecipe) -> dict[str, Any]:
     }
 
 
-def _make_recipe(head: Any, described: dict[str, Any]) -> NetworkRecipe:
+def _make_recipe(head: Any, described: Any, *, n_outputs: int) -> NetworkRecipe:
     fusion = described["fusion"]
-    groups = tuple((name, int(width)) for name, width in described["groups"])
-    made = None if fusion is None else ResidualFusion(**fusion)
-    return NetworkRecipe(head, made, groups, described["n_outputs"])
+    groups = entry(described, "groups", tuple[tuple[str, int], ...])
+    made = None if fusion is None else make(ResidualFusion, fusion)
+    if not hasattr(head, "build") or entry(described, "n_outputs", int) != n_outputs:
+        raise ValueError(
+            f"{type(head).__name__} with {described['n_outputs']} outputs, expected {n_outputs}"
+        )
+    return NetworkRecipe(head, made, groups, n_outputs)

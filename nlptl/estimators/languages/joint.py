@@ -27,7 +27,9 @@ from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.evaluation.intervals import Interval, bootstrap_interval
 from nlptl.evaluation.scores import accuracy
 from nlptl.storage.atomic import new_folder
-from nlptl.storage.manifest import verify_manifest, write_manifest
+from nlptl.storage.described import entry, make
+from nlptl.storage.manifest import is_inside, verify_manifest, write_manifest
+from nlptl.storage.reading import interpreting, read_json
 from nlptl.training.processes import from_main
 
 JOINT, ALONE = "joint", "alone"
@@ -241,15 +243,28 @@ class LanguageClassifier(Published, NestedParams):
         """
         place = Path(folder)
         verify_manifest(place, kind=cls.kind)
-        told = json.loads((place / _LISTED).read_text(encoding="utf-8"))
-        made = cls(**told["options"])
-        made.joint_ = TextClassifier.load(place / JOINT)
+        with interpreting(place / _LISTED):
+            return cls._read(place, read_json(place / _LISTED))
+
+    @classmethod
+    def _read(cls, folder: Path, described: Any) -> Self:
+        made = make(cls, described["options"])
+        made.joint_ = TextClassifier.load(folder / JOINT)
         made.model = clone(made.joint_)
         made.standings_ = {
-            name: LanguageStanding(**{**one, "gain": one["gain"] and Interval(**one["gain"])})
-            for name, one in told["standings"].items()
+            name: make(
+                LanguageStanding, {**one, "gain": one["gain"] and make(Interval, one["gain"])}
+            )
+            for name, one in entry(described, "standings", dict[str, Any]).items()
         }
-        own = {name: TextClassifier.load(place / at) for name, at in told["places"].items()}
+        places = entry(described, "places", dict[str, str])
+        outside = [at for at in places.values() if not is_inside(at)]
+        if outside or not set(places) <= set(made.standings_):
+            raise ValueError(f"classifiers of single languages in {str(places)[:80]}")
+        own = {name: TextClassifier.load(folder / at) for name, at in places.items()}
+        for model in own.values():
+            if not set(model.classes_.tolist()) <= set(made.joint_.classes_.tolist()):
+                raise ValueError("a language has classes that the joint classifier lacks")
         made.models_ = {name: own.get(name, made.joint_) for name in made.standings_}
         return made
 
@@ -331,6 +346,11 @@ class LanguageClassifier(Published, NestedParams):
         }
         models = {id(model): model for model in (self.joint_, *self.models_.values())}
         return [(p, models[key], rows.take(p)) for key, p in places.items() if len(p)]
+
+
+def _standing(described: dict[str, Any]) -> LanguageStanding:
+    gain = described["gain"]
+    return make(LanguageStanding, {**described, "gain": gain and make(Interval, gain)})
 
 
 @dataclass(frozen=True, eq=False)

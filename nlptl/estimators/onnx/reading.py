@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,19 +17,23 @@ from nlptl.base.lazy import require
 from nlptl.data.batches import by_length
 from nlptl.data.labels import LabelCodec, check_lengths
 from nlptl.data.rows import Rows, as_rows
-from nlptl.encoders.contextual.checked import foreign_errors
 from nlptl.encoders.contextual.folder import check_patterns
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.estimators.onnx.checking import OnnxCheck
+from nlptl.estimators.storing.checks import check_labels, read_notes
+from nlptl.storage.described import entry, finite, make
 from nlptl.storage.hashing import sha256_once
 from nlptl.storage.manifest import verify_manifest
-from nlptl.storage.tensors import load_arrays
+from nlptl.storage.reading import interpreting, read_json
+from nlptl.storage.tensors import check_array, load_arrays
 
 KIND = "onnx-classifier"
 GRAPH, TOLD, HEAD = "model.onnx", "nlptl_onnx.json", "head.safetensors"
 
 _PROBE = "The order arrived late."
 
+_MAX_ID = 2**31
+_TOKEN_POOLINGS = ("mean", "cls", "max", "stock")
 _TOKENS = 512
 """Padded tokens of a batch, a thread."""
 
@@ -86,18 +89,23 @@ class OnnxClassifier:
     """
 
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
-        told = json.loads((folder / TOLD).read_text(encoding="utf-8"))
+        told = read_json(folder / TOLD)
+        check_labels(told["codec"])
         self.codec = LabelCodec.from_json(told["codec"])
-        self.thresholds = None if told["thresholds"] is None else np.array(told["thresholds"])
-        self.reading = Reading(**told["reading"])
         self.classes_: AnyArray = self.codec.classes
-        self.check_ = OnnxCheck(**told["check"]) if "check" in told else None
-        self.notes_: dict[str, Any] = told["notes"]
+        self.thresholds = None
+        if self.codec.form != "single":
+            self.thresholds = finite(told, "thresholds", size=len(self.classes_))
+        self.reading = make(Reading, told["reading"])
+        _check_pooling(self.reading.pooling)
+        self.check_ = make(OnnxCheck, told["check"]) if "check" in told else None
+        self.notes_: dict[str, Any] = read_notes(told)
         self._head = load_arrays(folder / HEAD)
         self._threads = threads or threads_here()
         self._tokenizer = self._read_tokenizer(folder)
         self._graph = _Graph.of(folder / GRAPH)
         self._session = _session(str(folder / GRAPH), self._threads, self._graph.path)
+        self._check()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all but the running graph, with the bytes of its file."""
@@ -132,7 +140,7 @@ class OnnxClassifier:
             If a file is missing or was changed; it is named.
         """
         verify_manifest(Path(folder), kind=KIND)
-        with foreign_errors(f"{str(folder)!r} cannot be understood", IntegrityError):
+        with interpreting(Path(folder), remedy="Export the model again."):
             loaded = cls(Path(folder), threads=threads)
             loaded.logits([(_PROBE, _PROBE) if loaded.reading.pairs else _PROBE])
             return loaded
@@ -217,11 +225,31 @@ class OnnxClassifier:
     def _read_tokenizer(self, folder: Path) -> Any:
         from tokenizers import Tokenizer
 
+        if not 0 < self.reading.window <= _MAX_ID:
+            raise ValueError(f"a window of {self.reading.window} tokens")
         found = Tokenizer.from_file(str(folder / "tokenizer.json"))
         check_patterns(found, str(folder))
         found.no_padding()
         found.enable_truncation(self.reading.window, stride=self.reading.overlap or 0)
         return found
+
+    def _check(self) -> None:
+        """Run the graph on the largest token and on a short text, and compare shapes."""
+        ids = self._tokenizer.get_vocab().values()
+        if not ids or not 0 <= self.reading.padding <= _MAX_ID:
+            raise ValueError(f"{len(ids)} tokens, padding with {self.reading.padding}")
+        kinds = [[0, 0]] if self.reading.kinds else None
+        row = [self.reading.padding, max(ids)]
+        windows = Windows([row], np.zeros(1, np.int64), np.array([2]), kinds)
+        logits, vectors = (self._run(windows, output) for output in ("logits", "vectors"))
+        _, n_layers, width = vectors.shape
+        n_classes, joins = len(self.classes_), {"concat": n_layers * width, "mean": width}
+        check_array("logits", logits, (1, n_classes))
+        check_array(
+            "weight", self._head["weight"], (n_classes, joins[self.reading.pooling["join"]])
+        )
+        check_array("bias", self._head["bias"], (n_classes,))
+        self.logits([("a", "b")] if self.reading.pairs else ["a"])
 
     def _windows(self, rows: Rows) -> Windows:
         prompt = self.reading.prompt
@@ -323,6 +351,21 @@ class _Graph:
                 "changed after the model was loaded. Load the model again, then copy it."
             )
         return replace(self, content=content)
+
+
+def _check_pooling(described: dict[str, Any]) -> None:
+    """Check the options of ``Pooling``, which is imported only where a text has several windows."""
+    types = {
+        "tokens": str,
+        "layers": list[int],
+        "join": str,
+        "dimension": int | None,
+        "normalize": bool,
+    }
+    for name, kind in types.items():
+        entry(described, name, kind)
+    if set(described) != set(types) or described["tokens"] not in _TOKEN_POOLINGS:
+        raise ValueError(f"pooling {str(described)[:80]}")
 
 
 def _session(graph: str | bytes, threads: int, path: Path) -> Any:

@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from nlptl.base.errors import IntegrityError, StorageError
+from nlptl.base.errors import StorageError
 from nlptl.data.audit import AuditReport
+from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import Rows
 from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.shelf import empty_shelf
 from nlptl.estimators.auto import Choice
 from nlptl.estimators.fitting.scoring import Fitted, FittedScorer
+from nlptl.estimators.storing.checks import check_labels, read_notes
 from nlptl.storage.atomic import new_folder
+from nlptl.storage.described import entry, make
 from nlptl.storage.manifest import MANIFEST, read_manifest, verify_manifest, write_manifest
+from nlptl.storage.reading import interpreting, read_json
 from nlptl.storage.tensors import load_arrays, save_arrays
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import Cost
@@ -89,14 +93,8 @@ def read_described(folder: Path, kind: str, restore: Callable[[Any, Path], Model
         If a file was changed, or the description cannot be understood.
     """
     verify_manifest(folder, kind=kind)
-    try:
-        described = json.loads((folder / _MODEL).read_text(encoding="utf-8"))
-        return restore(described, folder)
-    except (KeyError, TypeError, ValueError) as problem:
-        raise IntegrityError(
-            f"{str(folder / _MODEL)!r} cannot be understood ({type(problem).__name__}: {problem}). "
-            "Save the model again."
-        ) from problem
+    with interpreting(folder / _MODEL):
+        return restore(read_json(folder / _MODEL), folder)
 
 
 def _describe(model: TextModel, draft: Path) -> dict[str, Any]:
@@ -116,23 +114,46 @@ def _describe(model: TextModel, draft: Path) -> dict[str, Any]:
 
 
 def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
+    codec = read_codec(kind, described["codec"])
     features = FrozenFeatures.load(folder / _ENCODER, described["features"])
-    scorer = FittedScorer.restore(described["scorer"], load_arrays(folder / _ARRAYS))
-    model = kind(
-        features.encoder,
-        transfer=read_spec(described["transfer"]),
-        head=scorer.head,
-        training=read_training(described["training"]),
-        **described["options"],
-    )
-    codec = kind.codec_kind.from_json(described["codec"])
-    probe = sentences(described["pairs"], features.encoder)
-    audited = AuditReport(**described["audit"])
+    with interpreting(folder / _ARRAYS):
+        arrays = load_arrays(folder / _ARRAYS)
+        scorer = FittedScorer.restore(described["scorer"], arrays, codec=codec)
+    options = entry(described, "options", dict[str, Any])
+    foreign = set(options) - set(kind.kept_options)
+    if foreign:
+        raise ValueError(f"an option {min(foreign)!r} that is not saved")
+    parts = {"encoder": features.encoder, "head": scorer.head}
+    parts["transfer"] = read_spec(described["transfer"])
+    parts["training"] = read_training(described["training"])
+    model = make(kind, {**options, **parts})
+    fitted = fitted_of(codec, features, scorer, pairs=entry(described, "pairs", bool))
     verdict, model.transfer_ = described["verdict"], model.transfer
     model.transfer_verdict_ = verdict and Choice.from_json(verdict, model.transfer)
-    model._keep(Fitted(codec, features, scorer, probe), audited, read_history(described))
-    model.notes_, model.cost_ = described["notes"], read_cost(described)
+    model._keep(fitted, make(AuditReport, described["audit"]), read_history(described))
+    model.notes_, model.cost_ = read_notes(described), read_cost(described)
     return model
+
+
+def read_codec(kind: type[TextModel], described: Any) -> Any:
+    """Read the classes, or the scale of the numbers, that a kind of model answers."""
+    if kind.codec_kind is LabelCodec:
+        check_labels(described)
+    codec = kind.codec_kind.from_json(described)
+    if codec.n_outputs < 1:
+        raise ValueError("no classes")
+    return codec
+
+
+def fitted_of(codec: Any, features: FrozenFeatures, scorer: FittedScorer, *, pairs: bool) -> Fitted:
+    """Join what was read of a model, after the features were compared with what the head takes."""
+    probe = sentences(pairs, features.encoder)
+    n_features = sum(width for _, width in features.groups(probe))
+    if not n_features or scorer.n_features not in (None, n_features):
+        raise ValueError(
+            f"the encoder gives {n_features} features, and the head takes {scorer.n_features}"
+        )
+    return Fitted(codec, features, scorer, probe)
 
 
 def cost_of(model: Any) -> dict[str, Any] | None:
@@ -143,7 +164,7 @@ def cost_of(model: Any) -> dict[str, Any] | None:
 def read_cost(described: dict[str, Any]) -> Cost | None:
     """Read what ``cost_of`` gave."""
     told = described.get("cost")
-    return None if told is None else Cost(**told)
+    return None if told is None else make(Cost, told)
 
 
 def history_of(history: History | None) -> dict[str, Any] | None:
@@ -156,7 +177,7 @@ def history_of(history: History | None) -> dict[str, Any] | None:
 def read_history(described: dict[str, Any]) -> History | None:
     """Read what ``history_of`` gave; older folders do not tell."""
     told = described.get("history")
-    return None if told is None else History(**told)
+    return None if told is None else make(History, told)
 
 
 def training_of(config: TrainingConfig | None) -> dict[str, Any] | None:
@@ -169,7 +190,7 @@ def training_of(config: TrainingConfig | None) -> dict[str, Any] | None:
 
 def read_training(told: dict[str, Any] | None) -> TrainingConfig | None:
     """Read what ``training_of`` gave."""
-    return None if told is None else TrainingConfig(**told)
+    return None if told is None else make(TrainingConfig, told)
 
 
 def spec_of(transfer: Any) -> Any:
@@ -189,7 +210,7 @@ def read_spec(described: Any) -> Any:
         return None
     kinds = {method.__name__: method for method in METHODS}
     rest = {name: value for name, value in described.items() if name != "kind"}
-    return kinds[described["kind"]](**rest)
+    return make(kinds[entry(described, "kind", str)], rest)
 
 
 def _prove(model: TextModel, draft: Path) -> None:

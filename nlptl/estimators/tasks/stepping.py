@@ -21,6 +21,7 @@ from nlptl.estimators.tasks.joining import Together
 from nlptl.estimators.tasks.parts import Part
 from nlptl.evaluation.gate import HELPS, HURTS, UNCLEAR
 from nlptl.evaluation.intervals import Figure, Interval, bootstrap_interval
+from nlptl.storage.described import make
 from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig
 from nlptl.training.processes import from_main
@@ -75,7 +76,8 @@ class Standing:
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> Self:
         """Read what ``to_json`` gave."""
-        return cls(**{**told, "gains": {n: Interval(**g) for n, g in told["gains"].items()}})
+        gains = {name: make(Interval, gain) for name, gain in told["gains"].items()}
+        return make(cls, {**told, "gains": gains})
 
 
 def variants_of(

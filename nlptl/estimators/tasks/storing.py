@@ -15,30 +15,35 @@ from nlptl.data.audit import AuditReport
 from nlptl.data.mixing import Mixing
 from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.adapters import Adapter
+from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.contextual.shelf import LoadedEncoder, default_device, empty_shelf, read_encoder
 from nlptl.encoders.kinds import load_encoder_part, save_encoder_part
-from nlptl.estimators.fitting.scoring import Fitted, FittedScorer
+from nlptl.estimators.fitting.scoring import FittedScorer
+from nlptl.estimators.storing.checks import read_notes
 from nlptl.estimators.storing.folder import (
     CLOSE,
     cost_of,
+    fitted_of,
     history_of,
+    read_codec,
     read_cost,
     read_described,
     read_history,
     read_spec,
     read_training,
     refuse_foreign,
-    sentences,
     spec_of,
     training_of,
     write_described,
 )
 from nlptl.estimators.tasks.stepping import Standing
-from nlptl.estimators.tasks.task import Task
+from nlptl.estimators.tasks.task import Task, as_tasks
 from nlptl.evaluation.affinity import Affinity
 from nlptl.heads.kinds import describe_head, make_head
 from nlptl.storage.atomic import new_folder
+from nlptl.storage.described import entry, finite, make
 from nlptl.storage.differences import difference, restored
+from nlptl.storage.reading import interpreting
 from nlptl.storage.tensors import load_arrays, save_arrays
 from nlptl.transfer.features.frozen import FrozenFeatures
 
@@ -138,46 +143,62 @@ def _save_own(folder: Path, shared: Any, encoder: Any, stored: int | None) -> An
 
 
 def _restore(kind: type[MultiTaskModel], described: dict[str, Any], folder: Path) -> MultiTaskModel:
+    listed = entry(described, "tasks", list[dict[str, Any]])
+    tasks = {entry(one, "name", str): _task(one["task"]) for one in listed}
+    if len(tasks) != len(listed):
+        raise ValueError("two tasks of the same name")
     shared = load_encoder_part(described["encoder"], folder / _SHARED)
+    if not isinstance(shared, TransformerEncoder):
+        raise TypeError(f"tasks share a transformer, got {type(shared).__name__}")
     loaded = read_encoder(shared.folder, "float32", default_device(), stock=_stock(shared))
     shared = shared.with_weights(loaded)
-    options = dict(described["options"])
-    mixing = options.pop("mixing")
-    model = kind(
-        {one["name"]: _task(one["task"]) for one in described["tasks"]},
-        encoder=shared,
-        transfer=read_spec(options.pop("transfer")),
-        mixing=None if mixing is None else Mixing(**mixing),
-        training=read_training(options.pop("training")),
-        **options,
-    )
+    model = _make_model(kind, described, as_tasks(tasks), shared)
     model.models_, model.known_, model.standings_ = {}, {}, {}
-    for place, one in enumerate(described["tasks"]):
-        name, task = one["name"], _task(one["task"])
+    for place, (one, (name, task)) in enumerate(zip(listed, tasks.items(), strict=True)):
         encoder = _read_own(one["encoder"], model, folder / _TASKS / str(place))
         own = _own_model(one, task, encoder, folder / _TASKS / str(place), model)
         model.models_[name], model.known_[name] = own, task
         if one["standing"] is not None:
             model.standings_[name] = Standing.from_json(one["standing"])
-    model.shared_, model.variants_, model.steps_ = shared, {}, described["steps"]
+    model.shared_, model.variants_ = shared, {}
+    model.steps_ = entry(described, "steps", dict[str, int])
     model.changes_ = {}
     model.affinity_ = Affinity.from_json(described["affinity"])
-    model.notes_, model.cost_ = described["notes"], read_cost(described)
+    model.notes_, model.cost_ = read_notes(described), read_cost(described)
     model.history_ = read_history(described)
     return model
+
+
+def _make_model(
+    kind: type[MultiTaskModel], described: Any, tasks: dict[str, Task], shared: Any
+) -> MultiTaskModel:
+    options = dict(entry(described, "options", dict[str, Any]))
+    mixing = options.pop("mixing")
+    entry(options, "balance", str)
+    if "device" in options:
+        raise ValueError("an option 'device' that is not saved")
+    given = {
+        "tasks": tasks,
+        "encoder": shared,
+        "transfer": read_spec(options.pop("transfer")),
+        "mixing": None if mixing is None else make(Mixing, mixing),
+        "training": read_training(options.pop("training")),
+    }
+    return make(kind, {**options, **given})
 
 
 def _own_model(
     told: dict[str, Any], task: Task, encoder: Any, folder: Path, whole: MultiTaskModel
 ) -> TextModel:
-    features = FrozenFeatures(encoder, np.array(told["weights"]), told["joint"])
-    scorer = FittedScorer.restore(told["scorer"], load_arrays(folder / _HEAD))
     options = {**whole._options(), "encoder": encoder, "transfer": read_spec(told["transfer"])}
     own = task.model(options)
-    codec = own.codec_kind.from_json(told["codec"])
-    probe = sentences(told["pairs"], encoder)
+    codec = read_codec(type(own), told["codec"])
+    features = FrozenFeatures(encoder, finite(told, "weights"), entry(told, "joint", bool))
+    with interpreting(folder / _HEAD):
+        scorer = FittedScorer.restore(told["scorer"], load_arrays(folder / _HEAD), codec=codec)
+    fitted = fitted_of(codec, features, scorer, pairs=entry(told, "pairs", bool))
     own.transfer_, own.transfer_verdict_ = own.transfer, None
-    own._keep(Fitted(codec, features, scorer, probe), AuditReport(**told["audit"]), None)
+    own._keep(fitted, make(AuditReport, told["audit"]), None)
     return own
 
 
@@ -187,9 +208,14 @@ def _read_own(how: Any, whole: MultiTaskModel, folder: Path) -> Any:
     if how == "shared":
         return shared
     if isinstance(how, dict) and "task" in how:
-        return list(whole.models_.values())[how["task"]].fitted_.features.encoder
+        place, earlier = entry(how, "task", int), list(whole.models_.values())
+        if not 0 <= place < len(earlier):
+            raise ValueError(f"an encoder of task {place}, which is not read yet")
+        return earlier[place].fitted_.features.encoder
     if isinstance(how, dict):
         return load_encoder_part(how["whole"], folder / _SHARED)
+    if how not in ("adapter", "difference"):
+        raise ValueError(f"an encoder stored as {str(how)[:40]!r}")
     base = shared.weights
     model = copy.deepcopy(base.model)
     if how == "adapter":
@@ -212,7 +238,7 @@ def _read_own(how: Any, whole: MultiTaskModel, folder: Path) -> Any:
 
 def _task(told: dict[str, Any]) -> Task:
     head = told["head"]
-    return Task(**{**told, "head": None if head is None else make_head(head)})
+    return make(Task, {**told, "head": None if head is None else make_head(head)})
 
 
 def _arrays(model: Any) -> dict[str, AnyArray]:

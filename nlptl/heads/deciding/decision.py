@@ -11,6 +11,7 @@ from scipy.special import expit, log_expit, logsumexp, softmax
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.storage.described import entry, finite
 
 _FEWEST_POSITIVES = 5
 
@@ -63,12 +64,14 @@ class Decision:
     @classmethod
     def from_json(cls, described: dict[str, Any]) -> Self:
         """Read what ``to_json`` wrote."""
-        offsets, thresholds = described["offsets"], described["thresholds"]
-        return cls(
-            described["temperature"],
-            None if offsets is None else np.array(offsets),
-            None if thresholds is None else np.array(thresholds),
+        offsets, thresholds = (
+            None if described[name] is None else finite(described, name)
+            for name in ("offsets", "thresholds")
         )
+        temperature = entry(described, "temperature", float)
+        if not 0 < temperature < np.inf:
+            raise ValueError(f"temperature is {temperature}, expected a number above 0")
+        return cls(temperature, offsets, thresholds)
 
 
 def best_temperature(logits: FloatArray, targets: IntArray) -> float:

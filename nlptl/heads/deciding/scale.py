@@ -11,6 +11,7 @@ from typing_extensions import Self
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import InputError
 from nlptl.data.numbers import as_numbers
+from nlptl.storage.described import entry
 
 
 @dataclass(frozen=True)
@@ -72,4 +73,7 @@ class NumberScale:
     @classmethod
     def from_json(cls, described: dict[str, Any]) -> Self:
         """Read what ``to_json`` wrote."""
-        return cls(float(described["mean"]), float(described["scale"]))
+        mean, scale = (float(entry(described, name, float)) for name in ("mean", "scale"))
+        if not np.isfinite(mean) or not 0 < scale < np.inf:
+            raise ValueError(f"mean is {mean} and scale is {scale}, expected finite and above 0")
+        return cls(mean, scale)

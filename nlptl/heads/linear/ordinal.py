@@ -73,7 +73,7 @@ class OrdinalHead(LinearScores):
 
     def __init__(
         self,
-        order: tuple[str | int | float, ...] | None = None,
+        order: tuple[Any, ...] | None = None,
         *,
         C: float | str = "cv",
         strengths: tuple[float, ...] = STRENGTHS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.arrays import AnyArray, FloatArray, Groups, IntArray
-from nlptl.base.chance import Chance, sheltered
+from nlptl.base.chance import Chance
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import ModuleFusion, ModuleHead, Stage
 from nlptl.data.batches import shuffled
 from nlptl.data.splits import stratified_folds
 from nlptl.data.targets import Targets
+from nlptl.storage.tensors import check_array
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History, Learner, train
 from nlptl.training.losses import as_truth, row_losses, weighted_mean
@@ -95,11 +96,29 @@ class NetworkRecipe:
         """Make the network with the weights that ``FeatureNetwork.arrays`` gave."""
         import torch
 
-        with sheltered():
+        if self._n_layers > len(arrays):
+            raise ValueError(f"{self._n_layers} layers with {len(arrays)} arrays")
+        for name, array in arrays.items():
+            if array.dtype.kind == "f":
+                check_array(name, array, array.shape or (1,))
+        with torch.device("meta"):  # no memory is spent before the sizes are compared
             module = self.build()
         weights = {name: torch.from_numpy(a) for name, a in arrays.items() if name != "scale"}
-        module.load_state_dict(weights)
+        if _layout(weights) != _layout(module.state_dict()):
+            raise ValueError("the arrays do not fit the layers that are described")
+        module.load_state_dict(weights, assign=True)
         return FeatureNetwork(module.eval(), float(arrays["scale"][0]))
+
+    @property
+    def _n_layers(self) -> int:
+        """Layers that each have an array, at least."""
+        fused = 0 if self.fusion is None else len(self.groups)
+        return len(getattr(self.head, "hidden", ())) + fused
+
+
+def _layout(weights: Mapping[str, Any]) -> dict[str, Any]:
+    """Return shapes and types; a number is stored as one in a row."""
+    return {name: (tuple(w.shape) or (1,), w.dtype) for name, w in weights.items()}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.kinds import load_encoder_part, save_encoder_part
 from nlptl.encoders.pairs import pair_features
+from nlptl.storage.described import entry, finite
 from nlptl.transfer.features.mixing import choose_weights, weigh
 
 _LOWER = {"top": (0.0,), "weighted": (0.5,), "all": (1.0,), "auto": (0.0, 0.5, 1.0)}
@@ -154,7 +155,7 @@ class FrozenFeatures:
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
         """Read what ``save`` wrote."""
         encoder = load_encoder_part(described["encoder"], folder)
-        return cls(encoder, np.array(described["weights"]), described["joint"])
+        return cls(encoder, finite(described, "weights"), entry(described, "joint", bool))
 
     @property
     def _kept(self) -> Groups:

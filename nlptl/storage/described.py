@@ -1,0 +1,182 @@
+"""Objects from what a JSON file says of them, after names and types were checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, signature
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from nlptl.base.arrays import FloatArray
+
+Made = TypeVar("Made")
+
+_SMALLEST_INT, _LARGEST_INT = -(2**63), 2**64
+
+
+def make(kind: Callable[..., Made], described: Any) -> Made:
+    """Call a class with the options that JSON gives it.
+
+    Parameters
+    ----------
+    kind : class
+        Its ``__init__`` is annotated.
+    described : dict
+        Options by name. Lists stand for tuples.
+
+    Raises
+    ------
+    TypeError
+        If an option is missing, unknown or of another type than annotated.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> make(Fraction, [1, 2])
+    Traceback (most recent call last):
+    TypeError: Fraction needs options by name, got [1, 2]
+    """
+    name = getattr(kind, "__name__", str(kind))
+    if not isinstance(described, dict):
+        raise TypeError(f"{name} needs options by name, got {_short(described)}")
+    hints = get_type_hints(kind.__init__ if isinstance(kind, type) else kind)
+    options = {}
+    for option, parameter in signature(kind).parameters.items():
+        if option in described:
+            options[option] = checked(described[option], hints.get(option, Any), option)
+        elif parameter.default is Parameter.empty:
+            raise TypeError(f"{name} lacks {option!r}")
+    unknown = sorted(set(described) - set(options))
+    if unknown:
+        raise TypeError(f"{name} has no option {unknown[0]!r}")
+    return kind(**options)
+
+
+def entry(described: Any, name: str, kind: Any) -> Any:
+    """Return one entry of a JSON object, after its type was checked.
+
+    Parameters
+    ----------
+    described : dict
+    name : str
+    kind : type
+        As an annotation: ``bool``, ``list[str]``, ``dict[str, int] | None``.
+
+    Raises
+    ------
+    TypeError
+        If it is of another type, or ``described`` is not an object.
+    KeyError
+        If there is no such entry.
+
+    Examples
+    --------
+    >>> entry({"width": 3}, "width", int)
+    3
+    >>> entry({"width": "3"}, "width", int)
+    Traceback (most recent call last):
+    TypeError: 'width' is '3', expected int
+    """
+    if not isinstance(described, dict):
+        raise TypeError(f"expected an object with {name!r}, got {_short(described)}")
+    return checked(described[name], kind, name)
+
+
+def checked(value: Any, kind: Any, name: str) -> Any:
+    """Return a value from JSON, after its type was checked.
+
+    Parameters
+    ----------
+    value : object
+    kind : type
+        As an annotation. Where it is a tuple, a list becomes one.
+    name : str
+        For the message.
+
+    Raises
+    ------
+    TypeError
+        If it is of another type.
+    """
+    matched, fitted = _matched(value, kind)
+    if not matched:
+        expected = kind.__name__ if get_origin(kind) is None and isinstance(kind, type) else kind
+        raise TypeError(f"{name!r} is {_short(value)}, expected {expected}")
+    return fitted
+
+
+def finite(described: Any, name: str, *, size: int | None = None) -> FloatArray:
+    """Return a list of numbers as an array (n,), after each was found finite.
+
+    Raises
+    ------
+    TypeError
+        If it is not a list of numbers.
+    ValueError
+        If one is not finite, or there are not ``size``.
+    """
+    numbers = np.array(entry(described, name, list[float]), dtype=np.float64)
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{name!r} holds a number that is not finite")
+    if size is not None and len(numbers) != size:
+        raise ValueError(f"{name!r} holds {len(numbers)} numbers, expected {size}")
+    return numbers
+
+
+def _matched(value: Any, hint: Any) -> tuple[bool, Any]:
+    """Return True and the value as the annotation wants it, or False."""
+    if hint is Any or isinstance(hint, TypeVar):
+        return True, value
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is None:
+        return _matched_plain(value, hint)
+    if origin in (Union, UnionType):
+        tried = (_matched(value, part) for part in inner)
+        return next((result for result in tried if result[0]), (False, value))
+    if issubclass(origin, Mapping):
+        return _matched_mapping(value, inner)
+    if issubclass(origin, Sequence | set | frozenset):
+        return _matched_items(value, origin, inner)
+    return isinstance(value, origin), value
+
+
+def _matched_plain(value: Any, hint: Any) -> tuple[bool, Any]:
+    if hint in (int, float):
+        return _is_number(value, hint), value
+    if hint in (tuple, list):
+        return isinstance(value, list | tuple), value
+    return isinstance(value, NoneType if hint is None else hint), value
+
+
+def _matched_mapping(value: Any, inner: tuple[Any, ...]) -> tuple[bool, Any]:
+    if not isinstance(value, dict):
+        return False, value
+    results = [(_matched(key, inner[0]), _matched(part, inner[1])) for key, part in value.items()]
+    return all(key[0] and part[0] for key, part in results), {k[1]: p[1] for k, p in results}
+
+
+def _matched_items(value: Any, origin: Any, inner: tuple[Any, ...]) -> tuple[bool, Any]:
+    if not isinstance(value, list | tuple):
+        return False, value
+    several = len(inner) == 1 or inner[-1] is Ellipsis
+    hints = [inner[0]] * len(value) if several else list(inner)
+    if len(hints) != len(value):
+        return False, value
+    results = [_matched(part, hint) for part, hint in zip(value, hints, strict=True)]
+    container = origin if origin in (tuple, list, set, frozenset) else list
+    return all(one for one, _ in results), container(part for _, part in results)
+
+
+def _is_number(value: Any, hint: type) -> bool:
+    if not isinstance(value, int | float):
+        return False
+    if isinstance(value, int):
+        return _SMALLEST_INT <= value < _LARGEST_INT
+    return hint is float or value.is_integer()
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"

@@ -1,0 +1,134 @@
+"""Reading files that others may have written: regular files only, JSON within limits."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from nlptl.base.errors import EncoderNotFoundError, IntegrityError, StorageError
+
+MAX_JSON_VALUES = 1_000_000
+MAX_JSON_DEPTH = 64
+_BYTES_PER_VALUE = 20
+"""A file of JSON may have this many bytes for each value that it may hold."""
+
+_STEPS = np.zeros(256, dtype=np.int8)
+_STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
+"""How each byte outside of strings changes the depth."""
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading; a pipe, a device or a folder is refused and never waited for.
+
+    Raises
+    ------
+    IntegrityError
+        If the path is not a regular file.
+    FileNotFoundError
+        If there is no such file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if path.is_dir():
+        raise IntegrityError(f"{str(path)!r} is a folder, and a file was expected. Remove it.")
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise IntegrityError(
+                f"{str(path)!r} is a pipe or a device, and a regular file was expected. Remove it."
+            )
+        yield file
+
+
+def read_json(path: Path, *, max_values: int = MAX_JSON_VALUES) -> Any:
+    """Read a JSON file of limited size and depth in which no name occurs twice.
+
+    Parameters
+    ----------
+    path : Path
+    max_values : int
+        Limit on the values in the file. It also limits the size of the file.
+
+    Raises
+    ------
+    IntegrityError
+        If the file is not JSON in UTF-8, or exceeds a limit.
+    FileNotFoundError
+        If there is no such file.
+    """
+    with open_regular(path) as file:
+        content = file.read(max_values * _BYTES_PER_VALUE + 1)
+    try:
+        return parse_json(content, max_values=max_values)
+    except ValueError as problem:
+        raise IntegrityError(
+            f"{str(path)!r} is damaged: it cannot be read as JSON ({problem}). Restore a copy."
+        ) from problem
+
+
+def parse_json(content: bytes, *, max_values: int = MAX_JSON_VALUES) -> Any:
+    """Parse JSON in UTF-8, after its size, its depth and the number of its values were checked.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, exceeds a limit, or has an object with the same name twice.
+    """
+    if len(content) > max_values * _BYTES_PER_VALUE:
+        raise ValueError(f"more than {max_values * _BYTES_PER_VALUE:,} bytes")
+    # Escaped backslashes first: what remains of a quotation mark then begins or ends a string.
+    marks = np.frombuffer(content.replace(rb"\\", b"").replace(rb"\"", b""), dtype=np.uint8)
+    outside = np.bitwise_xor.accumulate(marks == ord('"')) == 0
+    steps = _STEPS[marks] * outside
+    n_values = np.count_nonzero(steps) + np.count_nonzero(outside & (marks == ord(",")))
+    if n_values > max_values:
+        raise ValueError(f"more than {max_values:,} values")
+    depth = int(np.cumsum(steps[steps != 0], dtype=np.int32).max(initial=0))
+    if depth > MAX_JSON_DEPTH:
+        raise ValueError(f"nested {depth:,} deep, and at most {MAX_JSON_DEPTH} is read")
+    return json.loads(content.decode("utf-8"), object_pairs_hook=_distinct)
+
+
+@contextmanager
+def interpreting(path: Path, *, remedy: str = "Save the model again.") -> Iterator[None]:
+    """Raise an IntegrityError that names ``path``, whatever its content makes the block raise.
+
+    Errors that already explain themselves pass: those of storage, a missing encoder and a package
+    that is not installed. So does a lack of memory.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder that the block interprets.
+    remedy : str
+        The last sentence of the message.
+    """
+    try:
+        yield
+    except (StorageError, EncoderNotFoundError, ImportError, MemoryError):
+        raise
+    except BaseException as problem:
+        in_rust = type(problem).__name__ == "PanicException"
+        if not (isinstance(problem, Exception) or in_rust):
+            raise
+        if isinstance(problem.__cause__, ImportError):
+            raise
+        reason = str(problem).strip().split("\n", 1)[0][:200]
+        raise IntegrityError(
+            f"{str(path)!r} cannot be understood ({type(problem).__name__}: {reason}). {remedy}"
+        ) from problem
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    named = dict(pairs)
+    if len(named) != len(pairs):
+        name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the name {name[:40]!r} occurs twice")
+    return named
