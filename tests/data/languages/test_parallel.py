@@ -63,3 +63,14 @@ def test_all_translations_of_a_sentence_come_to_one_side():
     assert again.rows() == held.rows() and text.held_out(50, seed=2)[1].rows() != held.rows()
     few = ParallelText.read(PAIRS).held_out(50, seed=0)
     assert len(few[0]) == 3 and len(few[1]) == 0
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.tsv", "p.jsonl"])
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path, name):
+    contents = {
+        "p.csv": "target,source\nhund,dog\n",
+        "p.tsv": "target\tsource\nhund\tdog\n",
+        "p.jsonl": '{"target": "hund", "source": "dog"}\n',
+    }
+    (tmp_path / name).write_text("\ufeff" + contents[name], encoding="utf-8")
+    assert ParallelText.read(tmp_path / name).rows() == [("dog", "hund", "")]

@@ -53,3 +53,12 @@ def test_words_that_are_spelt_alike_are_pairs():
     assert pairs.identical == 1
     mixed = WordPairs.among([("taxi", "taxi"), ("dog", "hund")], ["taxi", "dog"], ["hund", "taxi"])
     assert mixed.identical == 0.5
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path):
+    for name, content in (("d.txt", "dog hund\n"), ("d.csv", "source,target\ndog,hund\n")):
+        (tmp_path / name).write_text("\ufeff" + content, encoding="utf-8")
+        assert word_pairs(tmp_path / name) == [("dog", "hund")]
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9 coffee\n")
+    with pytest.raises(InputError, match="is not UTF-8"):
+        word_pairs(tmp_path / "latin.txt")

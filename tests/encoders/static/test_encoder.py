@@ -56,3 +56,10 @@ def test_bad_input_is_named(vectors_file):
         StaticEncoder(vectors_file, "men")
     with pytest.raises(InputError, match="got one string 'a text'"):
         StaticEncoder(vectors_file).transform("a text")
+
+
+def test_a_relative_file_is_found_after_a_change_of_folder(vectors_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(vectors_file.parent)
+    encoder = StaticEncoder(vectors_file.name, cache=None)
+    monkeypatch.chdir(tmp_path)
+    assert encoder.transform(["the parcel"]).any()
