@@ -101,3 +101,15 @@ def test_the_task_decides_what_is_made():
 def test_an_order_is_read_from_flags():
     run = read_run(None, {"data": "x.csv", "head": "ordinal", "head.order": "[low, high]"})
     assert run.model().head.order == ("low", "high")
+
+
+def test_rows_that_are_left_out_are_a_setting_that_older_models_do_not_have(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("\ufeff" + YAML, encoding="utf-8")
+    plain = read_run(str(path), {"drop_blank": None})
+    assert plain.data == "train.csv" and not plain.drop_blank
+    assert "drop_blank" not in plain.to_json()
+    assert read_run(str(path), {"drop_blank": True}).to_json()["drop_blank"] is True
+    path.write_text(YAML + "drop_blank: 1\n")
+    with pytest.raises(ConfigError, match="drop_blank must be true or false, got 1"):
+        read_run(str(path), {})

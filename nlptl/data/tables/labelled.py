@@ -45,7 +45,7 @@ def _row_number(table: pd.DataFrame, row: int) -> int:
 
 def _number(table: pd.DataFrame, name: str, row: int, value: Any) -> float:
     place = (
-        f"Column {name!r}{source_of(table)} holds {value!r} at data row {_row_number(table, row)}"
+        f"Column {name!r} holds {value!r} at data row {_row_number(table, row)}{source_of(table)}"
     )
     try:
         number = float(value)

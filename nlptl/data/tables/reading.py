@@ -122,7 +122,7 @@ def column(table: pd.DataFrame, name: str) -> list[Any]:
     Raises
     ------
     InputError
-        If there is no such column; the nearest name is suggested.
+        If there is no such column, the nearest name is suggested; or there are no rows.
     """
     names = [str(known) for known in table.columns]
     if name not in names:
@@ -137,6 +137,8 @@ def column(table: pd.DataFrame, name: str) -> list[Any]:
         raise InputError(
             f"{names.count(name)} columns are called {name!r}{source_of(table)}. Rename them."
         )
+    if not len(table):
+        raise _no_rows(table)
     return list(table.iloc[:, names.index(name)].tolist())
 
 
@@ -156,8 +158,6 @@ def texts_of(table: pd.DataFrame, columns: Sequence[str]) -> Rows:
         If a column is missing, there are no rows, or a text is missing or blank.
     """
     sides = [column(table, name) for name in columns]
-    if not len(table):
-        raise _no_rows(table)
     try:
         return as_rows(sides[0] if len(sides) == 1 else list(zip(*sides, strict=True)))
     except InputError as problem:
@@ -255,7 +255,8 @@ def _frame(rows: list[Any], names: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     columns: Any = pd.Index(list(names), dtype="object")
-    return pd.DataFrame(rows, columns=columns, dtype=object)
+    frame: pd.DataFrame = pd.DataFrame(rows, columns=columns, dtype=object)
+    return frame
 
 
 def _read_jsonl(path: Path, rows: int | None) -> Iterator[Sheet]:

@@ -97,8 +97,15 @@ def _separated(ending: str, separator: str) -> TableFormat:
 
 
 def _cells(frame: pd.DataFrame) -> Iterator[tuple[str, ...]]:
-    columns = [frame.iloc[:, place].tolist() for place in range(frame.shape[1])]
+    columns = (_values(frame.iloc[:, place]) for place in range(frame.shape[1]))
     return zip(*([cell_text(cell) for cell in cells] for cells in columns), strict=True)
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    """Return the cells of a column; short floats with the digits that they have as such."""
+    if column.dtype in ("float16", "float32"):
+        return [float(str(cell)) for cell in column.to_numpy()]
+    return list(column.tolist())
 
 
 def _separated_lines(rows: Sequence[Sequence[str]], separator: str) -> Iterator[str]:
@@ -127,7 +134,7 @@ def _write_lines(sheet: Sheet, _header: bool) -> bytes:
     if sheet.lines is not None:
         return "".join(f"{line}\n" for line in sheet.lines).encode()
     names = _distinct_names(sheet.frame, ".jsonl")
-    columns = [sheet.frame.iloc[:, place].tolist() for place in range(len(names))]
+    columns = [_values(sheet.frame.iloc[:, place]) for place in range(len(names))]
     rows = zip(*columns, strict=True) if columns else iter([()] * len(sheet))
     text = "".join(json_line(dict(zip(names, row, strict=True))) + "\n" for row in rows)
     return _encoded(text, sheet.frame)

@@ -69,3 +69,14 @@ def test_marks_of_letters_are_compared_and_spellings_are_not():
     assert plain("कि") != plain("का")
     assert plain("İzmir, the\u0301!") == plain("izmir thé") == "izmirthé"
     assert plain("می\u200cخواهم") == plain("میخواهم")
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.tsv", "p.jsonl"])
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path, name):
+    contents = {
+        "p.csv": "target,source\nhund,dog\n",
+        "p.tsv": "target\tsource\nhund\tdog\n",
+        "p.jsonl": '{"target": "hund", "source": "dog"}\n',
+    }
+    (tmp_path / name).write_text("\ufeff" + contents[name], encoding="utf-8")
+    assert ParallelText.read(tmp_path / name).rows() == [("dog", "hund", "")]

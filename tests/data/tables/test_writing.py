@@ -89,3 +89,9 @@ def test_pieces_whose_types_do_not_go_together_are_refused(tmp_path):
         pytest.raises(InputError, match="cannot hold"),
     ):
         kind.join([tmp_path / "0", tmp_path / "1"], file)
+
+
+def test_short_floats_keep_their_digits():
+    table = pd.DataFrame({"n": [0.1, None]}, dtype="float32")
+    assert table_format("t.csv").encode(table) == b'n\n0.1\n""\n'
+    assert table_format("t.jsonl").encode(table) == b'{"n":0.1}\n{"n":null}\n'

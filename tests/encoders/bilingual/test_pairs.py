@@ -60,3 +60,12 @@ def test_words_are_looked_up_in_every_spelling():
     found = WordPairs.among(words, ["the\u0301", "izmir"], ["x", "हिन्दी"])
     assert found.source.tolist() == [0, 1] and found.target.tolist() == [1, 0]
     assert len(WordPairs.alike(["the\u0301"], ["thé"])) == 1
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path):
+    for name, content in (("d.txt", "dog hund\n"), ("d.csv", "source,target\ndog,hund\n")):
+        (tmp_path / name).write_text("\ufeff" + content, encoding="utf-8")
+        assert word_pairs(tmp_path / name) == [("dog", "hund")]
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9 coffee\n")
+    with pytest.raises(InputError, match="is not UTF-8"):
+        word_pairs(tmp_path / "latin.txt")

@@ -4,7 +4,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from nlptl import TransformerEncoder
+from nlptl import TextClassifier, TransformerEncoder
 from nlptl.base.errors import ConfigError, EncoderNotFoundError, InputError
 from nlptl.encoders import Pooling
 
@@ -169,3 +169,17 @@ def test_a_series_in_any_order_gives_the_same(tiny_encoder, tmp_path):
     plain = TransformerEncoder(tiny_encoder, cache=None, dtype="float32").transform(TEXTS)
     np.testing.assert_allclose(encoder.transform(shuffled), plain, atol=1e-6)
     np.testing.assert_allclose(encoder.transform(TEXTS), plain, atol=1e-6)
+
+
+@pytest.mark.parametrize("named", [str, TransformerEncoder])
+def test_a_relative_folder_is_found_after_a_change_of_folder(
+    tiny_encoder, few, tmp_path, monkeypatch, named
+):
+    monkeypatch.chdir(tiny_encoder.parent)
+    model = TextClassifier(named(tiny_encoder.name)).fit(*few)
+    expected = model.predict(few[0]).tolist()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / tiny_encoder.name).mkdir()  # of the same name, and no encoder
+    assert model.predict(few[0]).tolist() == expected
+    model.save(tmp_path / "model")
+    assert TextClassifier.load(tmp_path / "model").predict(few[0]).tolist() == expected

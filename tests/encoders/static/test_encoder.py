@@ -68,3 +68,10 @@ def test_a_saved_encoder_of_an_earlier_version_cuts_words_as_it_was_trained(tmp_
     assert StaticEncoder.load(tmp_path / "saved", described).transform(["हिन"]).tolist() == [[1, 0]]
     del described["keeps_marks"]
     assert StaticEncoder.load(tmp_path / "saved", described).transform(["हिन"]).tolist() == [[0, 1]]
+
+
+def test_a_relative_file_is_found_after_a_change_of_folder(vectors_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(vectors_file.parent)
+    encoder = StaticEncoder(vectors_file.name, cache=None)
+    monkeypatch.chdir(tmp_path)
+    assert encoder.transform(["the parcel"]).any()
