@@ -119,18 +119,18 @@ def _run(
     numbers = np.unique(folds)
     answers = [np.full((len(codes), int(codes.max()) + 1), UNSEEN) for _ in strengths]
 
-    def one(number: int) -> list[FloatArray]:
+    def one(number: int) -> None:
         seen, hidden = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
         present, inside = np.unique(codes[seen], return_inverse=True)
         if len(present) < 2:
-            return [np.zeros((len(hidden), 1))] * len(strengths)
-        fold = Fold(X[seen], inside, None if weights is None else weights[seen], X[hidden])
-        return path(fold, strengths)
-
-    for number, found in zip(numbers, map_in_threads(one, numbers), strict=True):
-        present = np.unique(codes[folds != number])
+            found = [np.zeros((len(hidden), 1))] * len(strengths)
+        else:
+            fold = Fold(X[seen], inside, None if weights is None else weights[seen], X[hidden])
+            found = path(fold, strengths)
         for answer, logits in zip(answers, found, strict=True):
-            answer[np.ix_(folds == number, present)] = logits
+            answer[np.ix_(hidden, present)] = logits  # each fold has its own rows
+
+    map_in_threads(one, numbers)
     return answers
 
 

@@ -10,9 +10,11 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, logsumexp, softmax
 from typing_extensions import Self
 
-from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.storage.described import entry, finite
 
+_NUMBERS_AT_ONCE = 4_000_000
+"""Limit of the logits that are looked at together, whatever the number of classes."""
 _FEWEST_POSITIVES = 5
 
 
@@ -96,16 +98,28 @@ def best_temperature(logits: FloatArray, targets: IntArray) -> float:
     .. [1] Platt, "Probabilistic outputs for support vector machines", Advances in Large Margin
        Classifiers, 1999: held-out labels softened by a prior.
     """
-    marked = np.eye(logits.shape[1])[targets] if targets.ndim == 1 else targets
-    n_rows = len(targets)
-    soft = (marked + marked.mean(axis=0) / n_rows) * (n_rows / (n_rows + 1))
+    n_rows, n_classes = logits.shape
+    counts = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=n_classes)
+    size = max(_NUMBERS_AT_ONCE // n_classes, 1)
+    blocks = [slice(start, start + size) for start in range(0, n_rows, size)]
+
+    def losses(rows: slice, log_temperature: float) -> FloatArray:
+        scaled = logits[rows] / np.exp(log_temperature)
+        marked: AnyArray = targets[rows]
+        if targets.ndim == 1:
+            marked = np.zeros(scaled.shape)
+            marked[np.arange(len(marked)), targets[rows]] = 1.0
+        soft = (marked + counts / n_rows / n_rows) * (n_rows / (n_rows + 1))
+        found: FloatArray
+        if targets.ndim == 2:
+            found = -(soft * log_expit(scaled) + (1 - soft) * log_expit(-scaled))
+        else:
+            found = logsumexp(scaled, axis=1) - (soft * scaled).sum(axis=1)
+        return found
 
     def loss(log_temperature: float) -> float:
-        scaled = logits / np.exp(log_temperature)
-        if targets.ndim == 2:
-            return float(-(soft * log_expit(scaled) + (1 - soft) * log_expit(-scaled)).mean())
-        sure = (soft * scaled).sum(axis=1)
-        return float((logsumexp(scaled, axis=1) - sure).mean())
+        parts = [losses(rows, log_temperature) for rows in blocks]
+        return float(np.concatenate(parts).mean())
 
     found = minimize_scalar(loss, bounds=(np.log(0.01), np.log(1000.0)), method="bounded")
     return float(np.exp(found.x))

@@ -18,6 +18,8 @@ from nlptl.heads.scores import LinearScores
 
 SHRINKAGES = (0.3, 0.6, 0.8, 0.9, 0.95, 0.99)
 MIDDLE = 0.95
+_CLASSES_AT_ONCE = 256
+"""Limit of the classes whose rows are marked in one dense matrix."""
 _LEAST = 0.05
 """The ball is at least this share of how far class means lie apart."""
 
@@ -115,15 +117,13 @@ class _Clouds:
     @classmethod
     def of(cls, X: FloatArray, codes: IntArray, weights: FloatArray | None) -> _Clouds:
         given = np.ones(len(X)) if weights is None else np.maximum(weights, 1e-12)
-        share = np.zeros((int(codes.max()) + 1, len(X)))
-        share[codes, np.arange(len(X))] = given
-        means = (share @ X) / share.sum(axis=1, keepdims=True)
+        counts, means = _class_means(X, codes, given)
         inside = (X - means[codes]).astype(np.float64) * np.sqrt(given / given.mean())[:, None]
         n, d = inside.shape
         axes = row_space(np.concatenate([inside, means])) if d > n + len(means) else np.eye(d)
         turned = inside @ axes
         variances, turn = np.linalg.eigh(turned.T @ turned / n)
-        priors = share.sum(axis=1) / share.sum()
+        priors = counts / counts.sum()
         between = means - means.mean(axis=0)
         # One row a class says nothing of how far rows lie from their mean.
         ball = max(float((inside**2).sum()) / (n * d), _LEAST * float((between**2).mean()))
@@ -133,6 +133,20 @@ class _Clouds:
         shrunk = (1 - shrinkage) * self.variances + shrinkage * self.ball + 1e-12
         coef = ((self.means @ self.axes) / shrunk) @ self.axes.T
         return coef, self.log_priors - 0.5 * np.einsum("kd,kd->k", coef, self.means)
+
+
+def _class_means(
+    X: FloatArray, codes: IntArray, weights: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the weight (n_classes,) and the mean (n_classes, n_features) of each class."""
+    counts, means = [], []
+    for first in range(0, int(codes.max()) + 1, _CLASSES_AT_ONCE):
+        own = np.flatnonzero((codes >= first) & (codes < first + _CLASSES_AT_ONCE))
+        share = np.zeros((int(codes[own].max()) - first + 1, len(own)))
+        share[codes[own] - first, np.arange(len(own))] = weights[own]
+        counts.append(share.sum(axis=1))
+        means.append((share @ X[own]) / counts[-1][:, None])
+    return np.concatenate(counts), np.concatenate(means)
 
 
 def _path(fold: Fold, strengths: Sequence[float]) -> list[FloatArray]:

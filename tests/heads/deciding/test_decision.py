@@ -1,10 +1,12 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 from scipy.special import expit, softmax
 from sklearn.metrics import f1_score
 
+from nlptl.heads.deciding import decision
 from nlptl.heads.deciding.decision import Decision, best_temperature, best_thresholds
 
 
@@ -84,3 +86,19 @@ def test_a_decision_survives_json():
     np.testing.assert_array_equal(again.offsets, decision.offsets)
     np.testing.assert_array_equal(again.thresholds, decision.thresholds)
     assert Decision.from_json(Decision().to_json()) == Decision()
+
+
+def test_the_temperature_of_many_classes_needs_no_table_of_rows_by_classes(monkeypatch):
+    rng = np.random.default_rng(0)
+    n_classes = 1_000
+    targets = np.repeat(np.arange(n_classes), 2)
+    logits = rng.normal(size=(len(targets), n_classes))
+    logits[np.arange(len(targets)), targets] += 5
+    at_once = best_temperature(logits, targets)
+    monkeypatch.setattr(decision, "_NUMBERS_AT_ONCE", 50 * n_classes)
+    tracemalloc.start()
+    found = best_temperature(logits, targets)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == at_once
+    assert peak < logits.nbytes / 4

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.covariance import ShrunkCovariance
@@ -5,6 +7,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from nlptl import DiscriminantHead
 from nlptl.base.errors import ConfigError
+from nlptl.heads.linear.discriminant import _class_means
 
 
 def folds_differ(head):
@@ -65,3 +68,16 @@ def test_one_row_a_class_is_not_believed_beyond_measure():
     head = DiscriminantHead().fit(X, np.arange(4))
     assert head.predict(X).tolist() == [0, 1, 2, 3]
     assert np.abs(head.logits(X)).max() < 1e4
+
+
+def test_means_of_many_classes_need_no_table_of_classes_by_rows():
+    n_classes = 3_000
+    codes = np.repeat(np.arange(n_classes), 2)
+    X = np.random.default_rng(0).normal(size=(len(codes), 4))
+    tracemalloc.start()
+    counts, means = _class_means(X, codes, np.ones(len(codes)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert counts.tolist() == [2.0] * n_classes
+    np.testing.assert_allclose(means, X.reshape(n_classes, 2, 4).mean(axis=1))
+    assert peak < n_classes * len(codes)  # bytes: an eighth of that table
