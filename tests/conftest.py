@@ -127,7 +127,7 @@ def make_encoder(
         torch.manual_seed(seed)
         special = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
         settings = {"vocab_size": len(tokens), "max_position_embeddings": 64, **special}
-        chosen = FAMILIES[family] if family in FAMILIES else {}
+        chosen = FAMILIES.get(family, {})
         config = AutoConfig.for_model(family, **{**settings, **chosen, **sizes})
         AutoModel.from_config(config).save_pretrained(folder)
     return folder

@@ -21,7 +21,7 @@ def check_saving(encoder: TransformerEncoder) -> None:
     """Check that an encoder with weights in memory can be saved and read again.
 
     Its weights are written into a temporary folder and read from there, once per architecture in
-    a process. Large weights, disks without room, and adapters, which are stored apart, are left out.
+    a process. Large weights, disks without room, and adapters that are stored apart are left out.
 
     Parameters
     ----------

@@ -131,13 +131,14 @@ def token_pooling(modules: list[Module], name: str, choices: tuple[str, ...], pr
     ConfigError
         If it asks for another than the choices, for several, or leaves the prompt out of it.
     """
-    stated = next((read_json(m.folder / "config.json") for m in modules if m.kind == "Pooling"), {})
-    asked = stated.get("pooling_mode") or [
+    folders = [module.folder for module in modules if module.kind == "Pooling"]
+    stated = read_json(folders[0] / "config.json") if folders else {}
+    modes = stated.get("pooling_mode") or [
         mode.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
         for mode, wanted in stated.items()
         if mode.startswith("pooling_mode_") and wanted is True
     ]
-    asked = [asked] if isinstance(asked, str) else [str(mode) for mode in asked or ["mean"]]
+    asked = [modes] if isinstance(modes, str) else [str(mode) for mode in modes or ["mean"]]
     reason = ""
     if len(asked) > 1 or asked[0] not in choices:
         reason = f"the pooling {' with '.join(asked)}"

@@ -7,6 +7,7 @@ from nlptl.base.errors import ConfigError, EncoderNotFoundError, IntegrityError
 from nlptl.encoders.contextual import folder as folders
 from nlptl.encoders.contextual.folder import (
     DEFAULT_ENCODER,
+    EncoderFolder,
     find_encoder,
     finding_once,
 )
