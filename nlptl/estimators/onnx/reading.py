@@ -118,7 +118,8 @@ class OnnxClassifier:
         verify_manifest(Path(folder), kind=KIND)
         with foreign_errors(f"{str(folder)!r} cannot be understood", IntegrityError):
             loaded = cls(Path(folder), threads=threads)
-            loaded.logits([(_PROBE, _PROBE) if loaded.reading.pairs else _PROBE])
+            probe = Rows([(_PROBE, _PROBE) if loaded.reading.pairs else _PROBE])
+            loaded._logits_of(loaded._windows(probe))
             return loaded
 
     @classmethod
@@ -162,7 +163,9 @@ class OnnxClassifier:
         InputError
             If the texts cannot be used, or are pairs where the model knows single texts.
         """
-        windows = self._windows(self._rows(texts))
+        return self._logits_of(self._windows(self._rows(texts)))
+
+    def _logits_of(self, windows: Windows) -> FloatArray:
         owner = windows.text_of_window
         alone = np.bincount(owner)[owner] == 1
         found = np.empty((int(owner[-1]) + 1, len(self.classes_)), dtype=np.float32)

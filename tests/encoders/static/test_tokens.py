@@ -1,9 +1,13 @@
+import json
+
 import numpy as np
+import pytest
 
 from nlptl import StaticEncoder
+from nlptl.base.errors import EncoderNotFoundError, IntegrityError
 from nlptl.encoders.static.formats import Subwords, WordVectors
 from nlptl.encoders.static.store import VectorStore
-from nlptl.encoders.static.tokens import tokenize, words_of
+from nlptl.encoders.static.tokens import check_pieces, tokenize, words_of
 
 
 def store(words, subwords=None):
@@ -73,3 +77,34 @@ def test_shares_and_the_most_frequent_unknown_words(vectors_file):
 
 def test_no_words_at_all_are_no_error(vectors_file):
     assert StaticEncoder(vectors_file).coverage([" "]).tokens == 0.0
+
+
+def pieces(vocabulary, **parts):
+    """Return a store of two vectors whose tokenizer knows some words."""
+    model = {"type": "WordLevel", "vocab": vocabulary, "unk_token": "[UNK]"}
+    described = {"version": "1.0", "added_tokens": [], "model": model, **parts}
+    vectors = np.eye(2, 8, dtype=np.float32)
+    names = ["[UNK]", "late"]
+    return VectorStore(names, vectors, (("x", 8),), tokenizer=json.dumps(described))
+
+
+ENDLESS = {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}
+
+
+def test_a_tokenizer_whose_tokens_all_have_vectors_is_accepted():
+    check_pieces(pieces({"[UNK]": 0, "late": 1}))
+    check_pieces(store(["late"]))
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (pieces({"[UNK]": 0, "late": 2}), "token 2, but there are only 2 vectors"),
+        (pieces({"late": 1}), "malformed"),
+        (pieces({"[UNK]": 0, "late": 1}, normalizer={"type": "none"}), "malformed"),
+        (pieces({"[UNK]": 0, "late": 1}, normalizer=ENDLESS), "may take for ever"),
+    ],
+)
+def test_a_tokenizer_that_does_not_fit_the_vectors_is_refused(made, reason):
+    with pytest.raises((IntegrityError, EncoderNotFoundError), match=reason):
+        check_pieces(made)
