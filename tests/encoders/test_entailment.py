@@ -1,8 +1,10 @@
+import shutil
+
 import numpy as np
 import pytest
 
 from nlptl import LabelMeaning, LoRA, TextClassifier, TransformerEncoder
-from nlptl.base.errors import ConfigError, EncoderNotFoundError, InputError
+from nlptl.base.errors import ConfigError, EncoderNotFoundError, InputError, IntegrityError
 from nlptl.encoders import EntailmentEncoder
 from nlptl.encoders.kinds import load_encoder_part, save_encoder_part
 
@@ -104,3 +106,28 @@ def test_what_cannot_entail_is_refused(judge, tiny_encoder, tmp_path, few):
     with pytest.raises(ConfigError, match="frozen encoder only"):
         transfer = [LoRA(), LabelMeaning(entailment=judge)]
         TextClassifier(tiny_encoder, transfer=transfer).fit(*few)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("config.json", "[" * 100_000),
+        ("config.json", '{"model_type": "own", "auto_map": {"AutoConfig": "own.Own"}}'),
+        ("tokenizer.json", "{}"),
+        ("model.safetensors", ""),
+    ],
+)
+def test_a_stored_model_that_is_malformed_is_refused_at_load(judge, tmp_path, file, text):
+    encoder = EntailmentEncoder(judge, ("this is about money",))
+    described = save_encoder_part(encoder, tmp_path / "part")
+    (tmp_path / "part" / "weights" / file).write_text(text)
+    with pytest.raises((IntegrityError, EncoderNotFoundError)):
+        load_encoder_part(described, tmp_path / "part")
+    shutil.rmtree(tmp_path / "part" / "weights")
+    with pytest.raises(IntegrityError, match="is missing"):
+        load_encoder_part(described, tmp_path / "part")
+
+
+def test_a_classifier_without_trained_weights_is_refused(tiny_encoder):
+    with pytest.raises(EncoderNotFoundError, match=r"2 weights.*classifier\.bias"):
+        EntailmentEncoder(tiny_encoder, ("x",))._log_odds(["a"])

@@ -100,8 +100,8 @@ def checked_settings(settings: Any, arrays: Mapping[str, AnyArray], name: str) -
         If the adapter is of another kind than nlptl writes, or a setting is not known, malformed
         or far larger than the weights.
     """
-    if not isinstance(settings, dict) or settings.get("peft_type") not in ADAPTER_KINDS:
-        kind = settings.get("peft_type") if isinstance(settings, dict) else settings
+    kind = settings.get("peft_type") if isinstance(settings, dict) else settings
+    if not isinstance(kind, str) or kind not in ADAPTER_KINDS or not isinstance(settings, dict):
         raise IntegrityError(
             f"{name!r} must describe an adapter of layers, such as LORA, got {str(kind)[:100]!r}. "
             "Save the model again, or restore a copy."

@@ -63,7 +63,9 @@ class Adapter:
             If a file is missing, or the settings are not those of an adapter that nlptl writes.
         """
         if not (folder / _WEIGHTS).is_file():
-            raise IntegrityError(f"The adapter in {str(folder)!r} has no {_WEIGHTS}.")
+            raise IntegrityError(
+                f"The adapter in {str(folder)!r} has no {_WEIGHTS}. Restore a copy."
+            )
         arrays = load_arrays(folder / _WEIGHTS)
         return cls(checked_settings(read_json(folder / _CONFIG), arrays, str(folder)), arrays)
 
@@ -135,7 +137,7 @@ class Adapter:
         with (
             sheltered(),
             quiet(),
-            foreign_errors(_MISFIT),
+            foreign_errors(_MISFIT, IntegrityError),
             at_most(MAX_TIMES_THE_NUMBERS * numbers + MAX_SHARED, "The adapter"),
         ):
             adapted = get_peft_model(model, config, adapter_name=name)

@@ -69,12 +69,11 @@ def foreign_errors(subject: str, kind: type[NlptlError] = EncoderNotFoundError) 
         yield
     except NlptlError:
         raise
-    except Exception as problem:
-        raise kind(f"{subject}: {one_line(problem)}") from problem
     except BaseException as problem:
-        if type(problem).__name__ != "PanicException":  # of tokenizers
+        name = type(problem).__name__
+        if not isinstance(problem, Exception) and name != "PanicException":  # of tokenizers
             raise
-        raise kind(f"{subject}: {one_line(problem)}") from problem
+        raise kind(f"{subject} ({name}: {one_line(problem)}).") from problem
 
 
 def one_line(problem: object) -> str:

@@ -142,7 +142,8 @@ class OnnxClassifier:
         verify_manifest(Path(folder), kind=KIND)
         with interpreting(Path(folder), remedy="Export the model again."):
             loaded = cls(Path(folder), threads=threads)
-            loaded.logits([(_PROBE, _PROBE) if loaded.reading.pairs else _PROBE])
+            probe = Rows([(_PROBE, _PROBE) if loaded.reading.pairs else _PROBE])
+            loaded._logits_of(loaded._windows(probe))
             return loaded
 
     @classmethod
@@ -186,7 +187,9 @@ class OnnxClassifier:
         InputError
             If the texts cannot be used, or are pairs where the model knows single texts.
         """
-        windows = self._windows(self._rows(texts))
+        return self._logits_of(self._windows(self._rows(texts)))
+
+    def _logits_of(self, windows: Windows) -> FloatArray:
         owner = windows.text_of_window
         alone = np.bincount(owner)[owner] == 1
         found = np.empty((int(owner[-1]) + 1, len(self.classes_)), dtype=np.float32)

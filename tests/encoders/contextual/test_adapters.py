@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nlptl.base.errors import ConfigError, IntegrityError
+from nlptl.encoders.contextual import adapters
 from nlptl.encoders.contextual.adapters import (
     Adapter,
     adapted,
@@ -118,3 +119,44 @@ def test_adapters_that_do_not_add_up_have_no_middle(options, tiny_encoder):
     other = {"peft_type": "IA3", "target_modules": ["query"], "feedforward_modules": []}
     ia3 = taken_out(adapted(model_of(tiny_encoder), peft_config(other)))
     assert ia3.middle(ia3) is None
+
+
+def test_an_adapter_without_weights_or_with_too_few_is_refused(adapter, tiny_encoder, tmp_path):
+    adapter.save(tmp_path / "a")
+    (tmp_path / "a" / "adapter_model.safetensors").unlink()
+    with pytest.raises(IntegrityError, match=r"has no adapter_model\.safetensors"):
+        Adapter.load(tmp_path / "a")
+    some = dict(list(adapter.arrays.items())[:-1])
+    with pytest.raises(IntegrityError, match="has no weights"):
+        Adapter(adapter.config, some).put_into(model_of(tiny_encoder))
+
+
+def test_an_adapter_larger_than_its_weights_is_never_made(adapter, tiny_encoder, monkeypatch):
+    monkeypatch.setattr(adapters, "MAX_SHARED", 0)
+    larger = Adapter({**adapter.config, "r": 100_000}, adapter.arrays)
+    with pytest.raises(IntegrityError, match="The adapter asks for more than"):
+        larger.put_into(model_of(tiny_encoder))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"peft_type": "IA3", "feedforward_modules": []},
+        {"peft_type": "LOHA", "r": 2},
+        {"peft_type": "VERA", "r": 8},
+        {"peft_type": "OFT", "oft_block_size": 4},
+        {"peft_type": "LORA", "r": 2, "use_dora": True},
+        {"peft_type": "LORA", "r": 2, "init_lora_weights": "olora"},
+    ],
+)
+def test_every_adapter_of_layers_comes_back_from_its_folder(settings, tiny_encoder, tmp_path):
+    config = peft_config({**settings, "target_modules": ["query", "value"]})
+    fresh = taken_out(adapted(model_of(tiny_encoder), config))
+    fresh.save(tmp_path / "a")
+    again = Adapter.load(tmp_path / "a")
+    assert again.config == fresh.config
+    np.testing.assert_allclose(
+        states(again.merged_into(model_of(tiny_encoder))),
+        states(fresh.merged_into(model_of(tiny_encoder))),
+        atol=1e-6,
+    )

@@ -180,10 +180,12 @@ def test_the_folder_itself_is_contained(tmp_path):
 
 
 def test_errors_of_libraries_become_one_line():
-    with pytest.raises(EncoderNotFoundError, match="^It fails: first second$"):
+    with pytest.raises(
+        EncoderNotFoundError, match=r"^It fails \(RecursionError: first second\)\.$"
+    ):
         with foreign_errors("It fails"):
             raise RecursionError("first\n  second")
-    with pytest.raises(IntegrityError, match="^It fails: MemoryError$"):
+    with pytest.raises(IntegrityError, match="It fails .MemoryError"):
         with foreign_errors("It fails", IntegrityError):
             raise MemoryError
     with pytest.raises(ConfigError, match="own"), foreign_errors("It fails"):
@@ -191,5 +193,5 @@ def test_errors_of_libraries_become_one_line():
     with pytest.raises(KeyboardInterrupt), foreign_errors("It fails"):
         raise KeyboardInterrupt
     panic = type("PanicException", (BaseException,), {})
-    with pytest.raises(EncoderNotFoundError, match="It fails: lost"), foreign_errors("It fails"):
+    with pytest.raises(EncoderNotFoundError, match="lost"), foreign_errors("It fails"):
         raise panic("lost")

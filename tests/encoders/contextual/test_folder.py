@@ -141,3 +141,24 @@ def test_an_encoder_may_be_looked_for_once_only(copy):
     assert find_encoder(copy) is not found
     with finding_once(held):
         assert find_encoder(copy) is found
+
+
+@pytest.mark.parametrize("part", ["normalizer", "pre_tokenizer"])
+def test_a_tokenizer_that_may_take_for_ever_is_refused(copy, part):
+    made = {"pattern": {"Regex": "(a+)+$"}}
+    made |= {"type": "Replace", "content": ""} if part == "normalizer" else {"type": "Split"}
+    made |= {} if part == "normalizer" else {"behavior": "Isolated", "invert": False}
+    path = copy / "tokenizer.json"
+    whole = json.loads(path.read_text())
+    inner = "normalizers" if part == "normalizer" else "pretokenizers"
+    whole[part] = {"type": "Sequence", inner: [made]}
+    path.write_text(json.dumps(whole))
+    with pytest.raises(EncoderNotFoundError, match="regular expression .*may take for ever"):
+        _ = find_encoder(copy).tokenizer
+
+
+def test_a_malformed_tokenizer_is_one_error(copy):
+    for text in ("[" * 100_000, "{}", "1", '{"model": 5}'):
+        (copy / "tokenizer.json").write_text(text)
+        with pytest.raises(EncoderNotFoundError, match="has no usable tokenizer"):
+            _ = find_encoder(copy).tokenizer

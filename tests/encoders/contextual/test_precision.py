@@ -52,9 +52,12 @@ def test_the_verdict_is_remembered_and_a_damaged_one_made_again(
     assert len(calls) == 1
     (kept,) = own_verdicts.rglob("*.json")
     assert list(json.loads(kept.read_text()).values()) == ["bfloat16"]
+    for damaged in ("[" * 100_000, "[1]", json.dumps({precision._here("cpu"): "int8"})):
+        kept.write_text(damaged)
+        assert choose_dtype(folder, "cpu") == "bfloat16"
     kept.write_text("{")
     choose_dtype(folder, "cpu")
-    assert len(calls) == 2
+    assert len(calls) == 5
 
 
 def test_an_unwritable_cache_does_not_stop_anything(tiny_encoder, monkeypatch, own_verdicts):

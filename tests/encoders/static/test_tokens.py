@@ -1,12 +1,14 @@
+import json
 import unicodedata
 
 import numpy as np
 import pytest
 
 from nlptl import StaticEncoder
+from nlptl.base.errors import EncoderNotFoundError, IntegrityError
 from nlptl.encoders.static.formats import Subwords, WordVectors
 from nlptl.encoders.static.store import VectorStore
-from nlptl.encoders.static.tokens import tokenize
+from nlptl.encoders.static.tokens import check_pieces, tokenize
 
 
 def store(words, subwords=None):
@@ -107,3 +109,34 @@ def test_pieces_are_those_of_the_composed_text():
     made = Tokenizer(models.WordLevel({"[UNK]": 0, "café": 1}, unk_token="[UNK]"))
     pieces = VectorStore(["[UNK]", "café"], np.eye(2), (("words", 2),), tokenizer=made.to_str())
     assert tokenize(pieces, ["cafe\u0301"]).ranks.tolist() == [1]
+
+
+def pieces(vocabulary, **parts):
+    """Return a store of two vectors whose tokenizer knows some words."""
+    model = {"type": "WordLevel", "vocab": vocabulary, "unk_token": "[UNK]"}
+    described = {"version": "1.0", "added_tokens": [], "model": model, **parts}
+    vectors = np.eye(2, 8, dtype=np.float32)
+    names = ["[UNK]", "late"]
+    return VectorStore(names, vectors, (("x", 8),), tokenizer=json.dumps(described))
+
+
+ENDLESS = {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}
+
+
+def test_a_tokenizer_whose_tokens_all_have_vectors_is_accepted():
+    check_pieces(pieces({"[UNK]": 0, "late": 1}))
+    check_pieces(store(["late"]))
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (pieces({"[UNK]": 0, "late": 2}), "token 2, but there are only 2 vectors"),
+        (pieces({"late": 1}), "malformed"),
+        (pieces({"[UNK]": 0, "late": 1}, normalizer={"type": "none"}), "malformed"),
+        (pieces({"[UNK]": 0, "late": 1}, normalizer=ENDLESS), "may take for ever"),
+    ],
+)
+def test_a_tokenizer_that_does_not_fit_the_vectors_is_refused(made, reason):
+    with pytest.raises((IntegrityError, EncoderNotFoundError), match=reason):
+        check_pieces(made)

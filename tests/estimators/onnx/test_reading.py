@@ -12,7 +12,13 @@ import pandas as pd
 import pytest
 
 from nlptl import LogisticHead, OnnxClassifier, TextClassifier, TransformerEncoder
-from nlptl.base.errors import ConfigError, InputError, IntegrityError, StorageError
+from nlptl.base.errors import (
+    ConfigError,
+    EncoderNotFoundError,
+    InputError,
+    IntegrityError,
+    StorageError,
+)
 from nlptl.estimators.onnx import reading
 
 WORDS = "help late money card phone".split()
@@ -99,6 +105,55 @@ def test_what_is_no_graph_is_refused_in_a_sentence(model, folder, tmp_path):
     (place / "manifest.json").unlink()
     write_manifest(place, kind=reading.KIND, version="0")
     with pytest.raises(IntegrityError, match=r"cannot be understood \(KeyError"):
+        OnnxClassifier.load(place)
+
+
+def moved(settings, tmp_path):
+    """Keep the weights of a graph in a file outside of its folder."""
+    import onnx
+
+    graph = onnx.load(settings / "model.onnx")
+    (tmp_path / "outside").mkdir()
+    onnx.save(
+        graph,
+        tmp_path / "outside" / "model.onnx",
+        save_as_external_data=True,
+        location="weights.bin",
+        size_threshold=0,
+    )
+    for tensor in graph.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = "../outside/weights.bin"
+    content = graph.SerializeToString()
+    assert b"../outside/weights.bin" in content
+    (settings / "model.onnx").write_bytes(content)
+
+
+def unread(settings, _tmp_path):
+    path = settings / "tokenizer.json"
+    regex = {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "normalizer": regex}))
+
+
+def beyond(settings, _tmp_path):
+    path = settings / "tokenizer.json"
+    described = json.loads(path.read_text())
+    for word in described["model"]["vocab"]:
+        described["model"]["vocab"][word] += 1_000
+    path.write_text(json.dumps(described))
+
+
+def deep(settings, _tmp_path):
+    (settings / "nlptl_onnx.json").write_text("[" * 100_000)
+
+
+@pytest.mark.parametrize("change", [moved, unread, beyond, deep])
+def test_an_export_that_makes_no_sense_is_refused_at_load(folder, tmp_path, reseal, change):
+    place = shutil.copytree(folder, tmp_path / "g")
+    change(place, tmp_path)
+    reseal(place)
+    with pytest.raises((IntegrityError, EncoderNotFoundError)):
         OnnxClassifier.load(place)
 
 
