@@ -112,7 +112,7 @@ def interpreting(path: Path, *, remedy: str = "Save the model again.") -> Iterat
     """
     try:
         yield
-    except (StorageError, EncoderNotFoundError, ImportError, MemoryError):
+    except (StorageError, EncoderNotFoundError, MemoryError):
         raise
     except BaseException as problem:
         in_rust = type(problem).__name__ == "PanicException"

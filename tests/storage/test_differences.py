@@ -39,3 +39,14 @@ def test_a_difference_to_something_else_is_refused():
     base, own = {"a": np.zeros((9, 2))}, {"a": np.eye(9, 2)}
     with pytest.raises(IntegrityError, match="'a'"):
         restored({"a": np.zeros((9, 3))}, difference(base, own))
+
+
+@pytest.mark.parametrize(
+    "rows", [np.array([9]), np.array([-1]), np.array([0.0]), np.array([0, 1]), np.array([[0]])]
+)
+def test_rows_that_are_not_there_are_refused(rows):
+    base = {"a": np.zeros((9, 2))}
+    with pytest.raises(IntegrityError, match="'a'.*rows that are not there"):
+        restored(base, {"rows:a": rows, "values:a": np.ones((1, 2))})
+    with pytest.raises(IntegrityError, match="rows that are not there"):
+        restored(base, {"values:a": np.ones((1, 2))})

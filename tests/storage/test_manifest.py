@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 from contextlib import suppress
 
 import pytest
@@ -98,3 +100,109 @@ def test_no_bit_flipped_in_the_manifest_itself_is_a_traceback(folder):
         (folder / "manifest.json").write_bytes(flipped)
         with suppress(StorageError):
             verify_manifest(folder, kind="model")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../other",
+        "part/../../other",
+        "/etc/passwd",
+        "..\\other",
+        "C:/other",
+        "~/other",
+        "a\0b",
+        "./b",
+        "part//a",
+        "",
+        "\ud800",
+        "a" * 300,
+        "/".join(["a" * 200] * 30),
+    ],
+)
+def test_a_name_that_cannot_be_one_of_the_folder_is_refused(folder, name):
+    change(folder, files={name: {"sha256": "0" * 64}})
+    with pytest.raises(IntegrityError, match="outside"):
+        verify_manifest(folder, kind="model")
+
+
+def test_two_names_that_are_one_on_other_systems_are_refused(folder):
+    entries = {name: {"sha256": "0" * 64} for name in ("b", "B")}
+    change(folder, files=entries)
+    with pytest.raises(IntegrityError, match="'B' twice"):
+        read_manifest(folder)
+
+
+@pytest.mark.parametrize("entry", ["0" * 64, None, [], {}, {"sha256": 1}, {"sha256": "x" * 64}])
+def test_an_entry_without_a_hash_is_refused(folder, entry):
+    change(folder, files={"b": entry})
+    with pytest.raises(IntegrityError, match=r"manifest\.json' is damaged"):
+        read_manifest(folder)
+
+
+def test_a_million_names_are_refused_before_they_are_looked_at(folder):
+    change(folder, files={str(place): {"sha256": "0" * 64} for place in range(1_000_000)})
+    with pytest.raises(IntegrityError, match=r"manifest\.json' is damaged.*more than"):
+        read_manifest(folder)
+
+
+@pytest.mark.parametrize("target", ["part", ".", "b", "nowhere", "more", "/etc"])
+def test_a_link_is_refused_wherever_it_leads(folder, target):
+    (folder / "more").symlink_to(target)
+    with pytest.raises(IntegrityError, match="'more'.*is a link"):
+        verify_manifest(folder, kind="model")
+
+
+def test_a_link_in_place_of_a_listed_file_is_refused_even_to_the_same_bytes(
+    folder, tmp_path_factory
+):
+    other = tmp_path_factory.mktemp("other") / "b"
+    (folder / "b").rename(other)
+    (folder / "b").symlink_to(other)
+    with pytest.raises(IntegrityError, match="'b'.*is a link"):
+        verify_manifest(folder, kind="model")
+
+
+def test_files_that_the_cache_of_the_hub_links_to_are_read(folder, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")
+    snapshot = cache / "snapshots" / "abc"
+    shutil.copytree(folder, snapshot)
+    (cache / "blobs").mkdir()
+    for name in ("part/a", "b", MANIFEST):
+        blob = cache / "blobs" / name.replace("/", "-")
+        (snapshot / name).rename(blob)
+        (snapshot / name).symlink_to(os.path.relpath(blob, (snapshot / name).parent))
+    verify_manifest(snapshot, kind="model")
+    verify_manifest(cache / "snapshots" / ".." / "snapshots" / "abc", kind="model")
+    (snapshot / "more").symlink_to(cache / "snapshots")
+    with pytest.raises(IntegrityError, match="'more'.*is a link"):
+        verify_manifest(snapshot, kind="model")
+
+
+def test_a_folder_that_is_linked_to_as_a_whole_is_read(folder, tmp_path_factory):
+    link = tmp_path_factory.mktemp("other") / "latest"
+    link.symlink_to(folder)
+    verify_manifest(link, kind="model")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+@pytest.mark.parametrize("name", ["more", "b", "part/a"])
+def test_a_pipe_in_the_folder_is_refused_and_never_waited_for(folder, name):
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    with pytest.raises(IntegrityError, match=f"'{name}'.*is neither a file nor a folder"):
+        verify_manifest(folder, kind="model")
+
+
+def test_a_folder_in_place_of_a_file_is_refused(folder):
+    (folder / "b").unlink()
+    (folder / "b").mkdir()
+    with pytest.raises(IntegrityError, match="'b'.*is missing"):
+        verify_manifest(folder, kind="model")
+
+
+@pytest.mark.parametrize("name", [".token.json", "part/more.JSON", "chat_template.jinja"])
+def test_hidden_files_and_other_spellings_of_a_kind_are_refused_too(folder, name):
+    (folder / name).write_text("{}")
+    with pytest.raises(IntegrityError, match="is not part of the model"):
+        verify_manifest(folder, kind="model")

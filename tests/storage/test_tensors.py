@@ -1,8 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 
 from nlptl.base.errors import IntegrityError
-from nlptl.storage.tensors import load_arrays, map_arrays, save_arrays
+from nlptl.storage.tensors import check_array, load_arrays, map_arrays, save_arrays
 
 ARRAYS = {
     "fortran": np.asfortranarray(np.arange(12.0).reshape(3, 4)),
@@ -60,3 +62,62 @@ def test_a_damaged_header_or_a_short_file_is_refused(tmp_path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(IntegrityError, match=r"a\.safetensors' is not a whole"):
         map_arrays(path)
+
+
+def written(path, header, data=b""):
+    content = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(len(content).to_bytes(8, "little") + content + data)
+    return path
+
+
+TWO = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+
+
+@pytest.mark.parametrize(
+    ("header", "n_bytes"),
+    [
+        ([], 0),
+        (b"[" * 100_000 + b"]" * 100_000, 0),
+        ({f"a{i}": TWO for i in range(100)}, 8),
+        ({"a": TWO, "b": {**TWO, "data_offsets": [4, 12]}}, 12),
+        ({"a": {**TWO, "data_offsets": [8, 16]}}, 16),
+        ({"a": {**TWO, "data_offsets": [8, 16]}}, 8),
+        ({"a": {**TWO, "data_offsets": [-8, 0]}}, 8),
+        ({"a": {**TWO, "data_offsets": [0.0, 8.0]}}, 8),
+        ({"a": TWO}, 9),
+        ({"a": {**TWO, "shape": ["2"]}}, 8),
+        ({"a": {**TWO, "shape": [-2, -1]}}, 8),
+        ({"a": {**TWO, "shape": [True, 2]}}, 8),
+        ({"a": {**TWO, "shape": [2**32, 2**32], "data_offsets": [0, 0]}}, 0),
+        ({"a": {**TWO, "shape": [0, 2**62], "data_offsets": [0, 0]}}, 0),
+        ({"a": {**TWO, "dtype": "F8_E4M3"}}, 8),
+        ({"a": {**TWO, "dtype": ["F32"]}}, 8),
+        ({"a": "F32"}, 8),
+        ({"a": {"dtype": "F32"}}, 8),
+        (b'{"a": ' + json.dumps(TWO).encode() + b', "a": ' + json.dumps(TWO).encode() + b"}", 8),
+    ],
+)
+def test_a_header_that_does_not_describe_its_file_exactly_is_refused(tmp_path, header, n_bytes):
+    path = written(tmp_path / "a.safetensors", header, bytes(n_bytes))
+    for read in (load_arrays, map_arrays):
+        with pytest.raises(IntegrityError, match=r"a\.safetensors' is not a whole"):
+            read(path)
+
+
+def test_arrays_in_any_order_of_the_header_are_read(tmp_path):
+    header = {"b": {**TWO, "data_offsets": [8, 16]}, "a": TWO, "__metadata__": {"x": "y"}}
+    path = written(tmp_path / "a", header, np.arange(4, dtype=np.float32).tobytes())
+    assert {name: array.tolist() for name, array in load_arrays(path).items()} == {
+        "a": [0, 1],
+        "b": [2, 3],
+    }
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros(3, np.uint8), np.zeros((2, 2)), np.array([0, np.nan, 0]), np.array([0, 0, np.inf])],
+)
+def test_learnt_numbers_are_finite_floats_in_their_shape(array):
+    with pytest.raises(ValueError, match="coef"):
+        check_array("coef", array, (3,))
+    check_array("coef", np.zeros(3), (3,))
