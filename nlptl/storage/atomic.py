@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nlptl.base.errors import NlptlError, StorageError
+from nlptl.base.paths import user_path
 from nlptl.storage.drafts import draft_of, sweep_drafts, take_place
 
 _ERROR_OF_RUST = re.compile(r"\(os error (\d+)\)")
@@ -41,6 +42,13 @@ def new_folder(target: Path) -> Iterator[Path]:
             _finish_files(draft)
         take_place(draft, target)
         _flush(target.parent)
+
+
+def saved_folder(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a folder to read, once what killed saves left beside it is removed."""
+    folder = user_path(path)
+    sweep_drafts(folder.parent, folder.name)
+    return folder
 
 
 def write_file(target: Path, content: bytes) -> None:

@@ -10,9 +10,9 @@ the same command runs again.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from nlptl.base.errors import ConfigError, StorageError
+from nlptl.base.paths import user_path
 from nlptl.cli.console import console
 from nlptl.config.languages import read_languages
 from nlptl.reports.tables import retrieval_table
@@ -58,7 +58,7 @@ def run(given: Namespace) -> int:
     config = read_languages(given.config, flags)
     if config.output is None:
         raise ConfigError("Say where the encoder goes: --output FOLDER.")
-    place = Path(config.output)
+    place = user_path(config.output)
     if place.exists() and any(place.iterdir()) and not given.overwrite:
         raise StorageError(
             f"{config.output!r} is not empty. Choose another --output or --overwrite."

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nlptl.base.errors import StorageError
+from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console, labels_of
 from nlptl.config.names import build_encoder
 from nlptl.data.corpus import Corpus
@@ -50,7 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(given: Namespace) -> int:
     """Teach, compare, save."""
-    place = Path(given.output)
+    place = user_path(given.output)
     if place.exists() and any(place.iterdir()) and not given.overwrite:
         raise StorageError(
             f"{given.output!r} is not empty. Choose another --output or --overwrite."

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlptl.base.errors import InputError
 from nlptl.base.names import suggest
+from nlptl.base.paths import user_path
 from nlptl.data.rows import Rows, as_rows
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def read_table(source: str | Path, *, split: str | None = None) -> pd.DataFrame:
         If there is no such file, its kind is unknown, or it cannot be read; the line or the byte
         is named where the format tells.
     """
-    path = Path(source)
+    path = user_path(source)
     if path.is_dir():
         return _from_datasets(lambda: _load_folder(path), str(source), split)
     if path.is_file():
@@ -97,7 +98,7 @@ def read_chunks(source: str | Path, *, rows: int) -> Iterator[pd.DataFrame]:
     InputError
         As ``read_table``.
     """
-    path = Path(source)
+    path = user_path(source)
     if not path.is_file():
         raise InputError(
             f"There is no file {str(source)!r} to read piece by piece. Check the path."

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import ConfigError, EncoderNotFoundError, IntegrityError
+from nlptl.base.paths import user_path
 from nlptl.storage.hashing import fingerprint, sha256_once
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -90,7 +91,7 @@ class EncoderFolder:
         told = _read_json(self.path / ORIGIN).get("name")
         if told:
             return str(told)
-        return None if Path(self.name).expanduser().is_dir() else self.name
+        return None if user_path(self.name).is_dir() else self.name
 
     @cached_property
     def config(self) -> Any:
@@ -274,8 +275,9 @@ def finding_once(held: Held) -> Iterator[None]:
 
 
 def _locate(wanted: str, revision: str | None) -> EncoderFolder:
-    if Path(wanted).expanduser().is_dir():
-        return _with_config(EncoderFolder(wanted, Path(wanted).expanduser()))
+    folder = user_path(wanted)
+    if folder.is_dir():
+        return _with_config(EncoderFolder(wanted, folder))
     if Path(wanted).is_absolute() or wanted.startswith((".", "~")):
         raise EncoderNotFoundError(f"There is no folder {wanted!r} with an encoder.")
     cached = _from_hub(wanted, revision, only_cached=True)

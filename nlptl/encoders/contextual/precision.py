@@ -12,6 +12,7 @@ from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import StorageError
 from nlptl.encoders.contextual.folder import EncoderFolder
 from nlptl.storage.atomic import write_file
+from nlptl.storage.drafts import sweep_drafts
 from nlptl.storage.places import cache_root
 
 LEAST_MEAN_COSINE = 0.9999
@@ -40,19 +41,27 @@ def choose_dtype(folder: EncoderFolder, device: str) -> str:
     """
     if not has_bfloat16(device):
         return "float32"
-    verdicts = cache_root() / "precision" / f"{folder.fingerprint}.json"
+    try:
+        verdicts = cache_root() / "precision" / f"{folder.fingerprint}.json"
+    except StorageError:
+        return _verdict(folder, device)
     here = _here(device)
     known = _read(verdicts)
-    if here in known:
+    if known.get(here) in ("bfloat16", "float32"):
         return str(known[here])
-    agreement = _agreement(folder, device)
-    agrees = agreement.mean() >= LEAST_MEAN_COSINE and agreement.min() >= LEAST_COSINE
-    verdict = "bfloat16" if agrees else "float32"
+    verdict = _verdict(folder, device)
     try:
+        sweep_drafts(verdicts.parent, verdicts.name)
         write_file(verdicts, json.dumps({**known, here: verdict}).encode())
     except StorageError:
         return verdict  # an unwritable cache only means that the check is made again
     return verdict
+
+
+def _verdict(folder: EncoderFolder, device: str) -> str:
+    agreement = _agreement(folder, device)
+    agrees = agreement.mean() >= LEAST_MEAN_COSINE and agreement.min() >= LEAST_COSINE
+    return "bfloat16" if agrees else "float32"
 
 
 @lru_cache

@@ -12,6 +12,7 @@ import numpy as np
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import InputError
 from nlptl.base.lazy import require
+from nlptl.base.paths import user_path
 from nlptl.data.labels import LabelCodec, as_values, values_at
 from nlptl.data.rows import as_rows
 from nlptl.encoders.bilingual.reading import Reading, reading_of
@@ -108,8 +109,9 @@ class LanguageScores:
                 axes.hlines(own, place - 0.4, place + 0.4, colors="black", linestyles="dotted")
         axes.set_ylabel("accuracy")
         axes.set_ylim(0, 1)
-        figure.savefig(Path(path))
-        return Path(path)
+        place = user_path(path)
+        figure.savefig(place)
+        return place
 
 
 def score_languages(

@@ -19,6 +19,7 @@ from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.estimators.onnx.checking import OnnxCheck
+from nlptl.storage.atomic import saved_folder
 from nlptl.storage.manifest import verify_manifest
 from nlptl.storage.tensors import load_arrays
 
@@ -111,9 +112,10 @@ class OnnxClassifier:
         IntegrityError
             If a file is missing or was changed; it is named.
         """
-        verify_manifest(Path(folder), kind=KIND)
+        place = saved_folder(folder)
+        verify_manifest(place, kind=KIND)
         try:
-            return cls(Path(folder), threads=threads)
+            return cls(place, threads=threads)
         except (KeyError, TypeError, ValueError) as problem:
             if isinstance(problem, ConfigError):
                 raise
