@@ -19,7 +19,7 @@ def user_path(path: str | os.PathLike[str]) -> Path:
         If the path begins with "~" and the process has no home folder.
     """
     expanded = Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser refuses "~notes.csv"
-    if expanded.parts[:1] == ("~",):
+    if str(path).startswith("~") and expanded.parts[0] == "~":
         raise StorageError(
             f"{str(path)!r} lies in the home folder, and this process has none. "
             "Set HOME, or write the whole path."

@@ -1,5 +1,9 @@
+import pwd
 from pathlib import Path
 
+import pytest
+
+from nlptl.base.errors import StorageError
 from nlptl.storage.places import cache_root
 
 
@@ -12,3 +16,17 @@ def test_without_it_the_cache_folder_of_the_user_is_taken(monkeypatch):
     monkeypatch.delenv("NLPTL_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
     assert cache_root() == Path("/x/nlptl")
+
+
+def test_without_a_home_folder_there_is_no_folder_for_caches(monkeypatch):
+    for name in ("NLPTL_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(StorageError, match="no folder for caches.*set NLPTL_CACHE to a folder"):
+        cache_root()
+    monkeypatch.setenv("NLPTL_CACHE", "/tmp/c")
+    assert cache_root() == Path("/tmp/c")
