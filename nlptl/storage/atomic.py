@@ -59,9 +59,8 @@ def write_file(target: Path, content: bytes) -> None:
     StorageError
         If the file cannot be written.
     """
-    with new_file(target) as file, needing(len(content), target):
+    with _one_error(target), needing(len(content), target), _renamed_at_the_end(target) as file:
         file.write(content)
-        file.flush()
 
 
 @contextmanager
@@ -76,12 +75,8 @@ def new_file(target: Path) -> Iterator[BinaryIO]:
     StorageError
         If the file cannot be written.
     """
-    with _one_error(target), draft_of(target, Path.touch) as draft:
-        with draft.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
+    with _one_error(target), _renamed_at_the_end(target) as file:
+        yield file
 
 
 @contextmanager
@@ -134,6 +129,16 @@ def unwritable(target: Path, problem: OSError) -> StorageError:
         f"Cannot write {str(target)!r}: {problem.strerror or problem}.{needed} "
         "What was there before is unchanged. Choose another place or make room."
     )
+
+
+@contextmanager
+def _renamed_at_the_end(target: Path) -> Iterator[BinaryIO]:
+    with draft_of(target, Path.touch) as draft:
+        with draft.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
 
 
 @contextmanager

@@ -121,13 +121,13 @@ def test_no_room_is_one_error_that_names_the_folder_and_the_size(tmp_path, in_sm
         "def foreign(path): save_file({'a': np.zeros(600_000)}, path)\n"
         "def text(path): path.write_text('x' * 4_800_000)\n"
         "with new_folder(place / 'm') as draft: (draft / 'x').write_text('old')\n"
-        "limit(200_000)\n"
+        "limit(4_000)\n"
         "for write in (own, foreign, text):\n"
         "    try:\n"
         "        with new_folder(place / 'm') as draft:\n"
-        "            (draft / 'first').write_bytes(b'1' * 150_000); write(draft / 'big')\n"
+        "            (draft / 'first').write_bytes(b'1' * 3_000); write(draft / 'big')\n"
         "    except StorageError as problem: print(problem)\n"
-        "try: write_file(place / 'f', b'x' * 300_000)\n"
+        "try: write_file(place / 'f', b'x' * 5_000)\n"
         "except StorageError as problem: print(problem)\n"
     )
     done = in_small_files(code, tmp_path)
@@ -136,8 +136,8 @@ def test_no_room_is_one_error_that_names_the_folder_and_the_size(tmp_path, in_sm
     for line in (own, foreign, text):
         assert line.startswith(f"Cannot write '{tmp_path}/m': File too large. At least ")
         assert "What was there before is unchanged." in line
-    assert "At least 5.0 MB are needed" in own
-    assert f"'{tmp_path}/f': File too large. At least 0.3 MB are needed" in file
+    assert "At least 4.9 MB are needed" in own
+    assert f"'{tmp_path}/f': File too large. At least 0.1 MB are needed" in file
     assert names(tmp_path) == ["m"]
     assert (tmp_path / "m" / "x").read_text() == "old"
 
