@@ -297,9 +297,10 @@ def _locate(wanted: str, revision: str | None) -> EncoderFolder:
 
 
 def _from_hub(name: str, revision: str | None, *, only_cached: bool) -> Path | Exception:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
 
     try:
+        user_path(constants.HF_HUB_CACHE)  # which would be a folder "~" here without a home folder
         path = Path(
             snapshot_download(
                 name,
