@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -22,6 +23,7 @@ except ImportError:  # Windows has no such locks: drafts are judged by their age
 _NEW, _OLD = "draft", "old"
 _NAME = re.compile(r"\.(?P<target>.+)\.(?P<host>[0-9a-f]{8})[0-9a-f]{8}\.(?P<kind>draft|old)")
 _MAX_SECONDS_WITHOUT_LOCK = 24 * 3600
+_MAX_TRIES = 5
 
 
 @contextmanager
@@ -41,16 +43,23 @@ def draft_of(target: Path, create: Callable[[Path], None]) -> Iterator[Path]:
         The draft. What is still there at the end of the block is removed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle = None
-    while handle is None:  # another process may sweep the draft away before it is locked
-        draft = _beside(target, _NEW)
-        create(draft)
-        handle = _open_locked(draft)
+    draft, handle = _locked_draft(target, create)
     try:
         yield draft
     finally:
         _remove(draft)
         os.close(handle)
+
+
+def _locked_draft(target: Path, create: Callable[[Path], None]) -> tuple[Path, int]:
+    for _ in range(_MAX_TRIES):  # another process may sweep a draft away before it is locked
+        draft = _beside(target, _NEW)
+        create(draft)
+        handle = _open_locked(draft)
+        if handle is not None:
+            return draft, handle
+        _remove(draft)
+    raise PermissionError(errno.EACCES, "what is created there cannot be opened", str(draft))
 
 
 def take_place(draft: Path, target: Path) -> None:

@@ -136,12 +136,10 @@ class RowStore:
                 return nothing
             rows = np.asarray(arrays["rows"][place[hit]])
             is_whole = arrays["checks"][place[hit]] == row_checksums(keys[hit], rows)
-        except FileNotFoundError:
-            return nothing
-        except KeyError:  # a file of an earlier version, without checksums
-            return nothing
-        except (OSError, IndexError, ValueError):
+        except (IntegrityError, IndexError, ValueError):
             self._rewrite(path)
+            return nothing
+        except (OSError, KeyError):  # gone, unreadable, or of a version without checksums
             return nothing
         if is_whole.all():
             return hit, rows
@@ -223,7 +221,8 @@ def row_checksums(keys: AnyArray, rows: AnyArray) -> AnyArray:
 
 @lru_cache(maxsize=8)
 def _factors(n: int) -> AnyArray:
-    return np.random.PCG64(0).random_raw(n) | np.uint64(1)
+    factors: AnyArray = np.random.PCG64(0).random_raw(n) | np.uint64(1)
+    return factors
 
 
 def _readable(path: Path) -> dict[str, AnyArray] | None:

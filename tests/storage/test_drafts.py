@@ -99,3 +99,20 @@ def test_drafts_that_cannot_be_judged_by_a_lock_go_after_a_day(tmp_path, monkeyp
 def test_a_folder_that_does_not_exist_has_no_drafts(tmp_path):
     sweep_drafts(tmp_path / "nothing")
     assert names(tmp_path) == []
+
+
+def test_a_draft_that_is_swept_before_it_is_locked_is_made_again(tmp_path):
+    made = []
+
+    def create(path):
+        made.append(path)
+        if len(made) > 1:
+            path.mkdir()
+
+    with draft_of(tmp_path / "m", create) as draft:
+        assert draft == made[1]
+
+
+def test_a_draft_that_can_never_be_opened_is_an_error(tmp_path):
+    with pytest.raises(PermissionError), draft_of(tmp_path / "m", lambda path: None):
+        pass
