@@ -109,9 +109,9 @@ class LanguageScores:
                 axes.hlines(own, place - 0.4, place + 0.4, colors="black", linestyles="dotted")
         axes.set_ylabel("accuracy")
         axes.set_ylim(0, 1)
-        place = user_path(path)
-        figure.savefig(place)
-        return place
+        target = user_path(path)
+        figure.savefig(target)
+        return target
 
 
 def score_languages(
