@@ -268,6 +268,22 @@ runpy.run_path({script!r}, run_name="__main__")
 """
 
 
+@pytest.fixture(scope="session")
+def in_small_files():
+    """Run code where no file can grow beyond some bytes, which is how a full disk shows."""
+    prologue = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "def limit(n): resource.setrlimit(resource.RLIMIT_FSIZE, (n, resource.RLIM_INFINITY))\n"
+    )
+
+    def run(code, *arguments):
+        command = [sys.executable, "-c", prologue + code, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    return run
+
+
 LOOPHUB = Path(__file__).with_name("hub") / "loophub.py"
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from nlptl.base.paths import user_path
 from nlptl.cli.tables import read_labelled
 from nlptl.data.rows import Rows
 from nlptl.storage.atomic import write_file
+from nlptl.storage.drafts import sweep_drafts
 
 _NARROW = 100
 
@@ -35,6 +36,9 @@ def console(*, quiet: bool = False) -> Console:
 def hand_over(content: bytes, output: str | None, told: str) -> None:
     """Write a table to a file and say so, or without a file to standard output.
 
+    A file or a program that standard output is sent to gets the bytes, which are UTF-8 whatever
+    the encoding of the console.
+
     Parameters
     ----------
     content : bytes
@@ -45,9 +49,15 @@ def hand_over(content: bytes, output: str | None, told: str) -> None:
         What was written.
     """
     if output is None:
-        sys.stdout.write(content.decode())
+        sys.stdout.flush()
+        if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
+            sys.stdout.write(content.decode())
+        else:
+            sys.stdout.buffer.write(content)
         return
-    write_file(Path(output), content)
+    path = user_path(output)
+    sweep_drafts(path.parent, path.name)
+    write_file(path, content)
     console().print(f"{told} written to {output}")
 
 

@@ -8,7 +8,6 @@ when the transformer is tuned on all of that?
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,7 +71,7 @@ def run(given: Namespace) -> int:
     out.print(comparison_table(f"Accuracy on {len(test)} requests not seen", rungs))
     best = fitted[int(np.argmax([rung.accuracy.value for rung in rungs]))]
     _predict(best, out)
-    folder = best.save(Path(given.output))
+    folder = best.save(given.output)
     out.print(
         f"\nThe best model was saved in {folder} and read back. Next:\n"
         f'  nlptl predict {folder} --text "How do I share a list with my sister?"',

@@ -1,18 +1,24 @@
-"""Finding the command, running it, and turning errors into one line."""
+"""Finding the command, running it, and turning errors into one line.
+
+Nothing heavy is imported here: an interruption while a command is imported is one line, too.
+"""
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
+import threading
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NoReturn
 
 from nlptl import __version__
 from nlptl.base.errors import ElsewhereError, NlptlError
 from nlptl.base.names import suggest
-from nlptl.training.processes import ended, leave_together
 
 COMMANDS = {
     "demo": "show the whole story on shipped data, offline, in under two minutes",
@@ -36,6 +42,11 @@ _LEARNING = ("train", "multitask", "compare", "adapt-language", "distill")
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130
+_TERMINATED = 143
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM came; it ends a command as Ctrl-C does."""
 
 
 class OneLineParser(ArgumentParser):
@@ -65,8 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when all went well, 2 for bad input, 130 when interrupted.
+        0 when all went well, 2 for bad input, 130 when interrupted, 143 after SIGTERM.
     """
+    _show_every_text()
     given = list(sys.argv[1:] if arguments is None else arguments)
     name = given[0] if given else "--help"
     if name in ("-h", "--help"):
@@ -85,8 +97,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(name: str, rest: list[str]) -> int:
     room = "" if name in _TOP else "learning." if name in _LEARNING else "asking."
-    command = import_module(f"nlptl.cli.{room}{name.replace('-', '_')}")
-    return run_command(f"nlptl {name}", command, rest)
+    try:
+        with _ending_on_sigterm():
+            command = import_module(f"nlptl.cli.{room}{name.replace('-', '_')}")
+            return run_command(f"nlptl {name}", command, rest)
+    except KeyboardInterrupt as stop:
+        return _interrupted(f"nlptl {name}", stop, "nothing was started")
 
 
 def run_command(prog: str, command: Any, rest: Sequence[str]) -> int:
@@ -114,9 +130,13 @@ def run_command(prog: str, command: Any, rest: Sequence[str]) -> int:
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    from nlptl.training.processes import ended, leave_together
+
+    _show_every_text()
     command.add_arguments(parser)
     try:
-        code = int(command.run(parser.parse_args(rest)))
+        with _ending_on_sigterm():
+            code = int(command.run(parser.parse_args(rest)))
         leave_together()
         sys.stdout.flush()
         return ended(code)
@@ -127,14 +147,50 @@ def run_command(prog: str, command: Any, rest: Sequence[str]) -> int:
     except NlptlError as problem:
         sys.stderr.write(f"{prog}: error: {' '.join(str(problem).split())}\n")
         return _BAD_INPUT
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         left = getattr(command, "INTERRUPTED", "nothing half-written was left")
-        sys.stderr.write(f"\n{prog}: interrupted; {left}.\n")
-        return _INTERRUPTED
+        return _interrupted(prog, stop, left)
     except BrokenPipeError:
         # The reader of our output went away (nlptl ... | head): no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _show_every_text() -> None:
+    """Let the console show characters outside its encoding as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Raise an exception on SIGTERM inside the block, so that what was begun is cleaned up.
+
+    Processes that a launcher started are left to it: it ends all of them at once.
+    """
+
+    def end(_number: int, _frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # cleaning up is not interrupted again
+        raise TerminatedError
+
+    launched = int(os.environ.get("WORLD_SIZE") or 1) > 1
+    if launched or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupted(prog: str, stop: KeyboardInterrupt, left: str) -> int:
+    word, code = "interrupted", _INTERRUPTED
+    if isinstance(stop, TerminatedError):
+        word, code = "terminated", _TERMINATED
+    sys.stderr.write(f"\n{prog}: {word}; {left}.\n")
+    return code
 
 
 def _overview() -> str:

@@ -12,6 +12,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from nlptl.base.errors import ConfigError
+from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console, labelled_rows
 from nlptl.cli.tables import add_drop_blank
 from nlptl.estimators.kinds import load_every
@@ -52,7 +53,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(given: Namespace) -> int:
     """Load, measure, publish, show."""
-    model = _loaded(Path(given.model))
+    model = _loaded(user_path(given.model))
     test = _test(model, given)
     about: dict[str, Any] = {"license": given.license, "languages": given.language}
     about["base_license"] = given.base_license

@@ -8,8 +8,8 @@ answered together. SIGTERM or Ctrl+C ends it, once what was asked is answered.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
+from nlptl.base.paths import user_path
 from nlptl.cli.console import console
 from nlptl.estimators.kinds import load_every
 from nlptl.serving import Limits, check_installed, make_app
@@ -69,7 +69,7 @@ def run(given: Namespace) -> int:
     from nlptl.serving.server import listen, run_server, url_of
 
     with listen(given.host, given.port) as listening:  # a taken port is told before the loading
-        name = Path(given.model).resolve().name
+        name = user_path(given.model).resolve().name
         model = load_every(given.model)
         app = make_app(model, name=name, limits=limits, hosts=_hosts(given))
         told = f"Serving {given.model} on {url_of(listening)} (Ctrl+C ends it)"

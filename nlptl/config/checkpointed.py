@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nlptl.base.paths import user_path
 from nlptl.training.config import TrainingConfig
 from nlptl.training.processes import is_main
 
@@ -30,7 +31,7 @@ class Checkpointed:
         """The folder of checkpoints beside the output; None where the user names one."""
         if not (self.tunes and self.output) or "checkpoints" in self.training.options:
             return None
-        return Path(f"{Path(self.output)}.checkpoints")
+        return user_path(f"{Path(self.output)}.checkpoints")
 
     def forget_checkpoints(self) -> None:
         """Remove the checkpoints beside the output, in the main process, once it is there."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.names import suggest
+from nlptl.base.paths import user_path
 from nlptl.config.checkpointed import Checkpointed
 from nlptl.config.names import TABLES, build, build_encoder, build_joined
 from nlptl.data.labels import are_lists, distinct
@@ -273,7 +273,7 @@ def read_yaml(path: str) -> dict[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+        content = yaml.safe_load(user_path(path).read_text(encoding="utf-8-sig"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as problem:
         reason = " ".join(str(problem).split())
         raise ConfigError(f"Cannot read configuration {path!r}: {reason}") from problem

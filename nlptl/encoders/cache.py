@@ -15,6 +15,7 @@ import numpy as np
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError, StorageError
+from nlptl.base.paths import user_path
 from nlptl.base.specs import Spec
 from nlptl.data.rows import Text
 from nlptl.storage.hashing import fingerprint
@@ -51,8 +52,14 @@ class FeatureCache(Spec):
             )
 
     def store(self, settings: dict[str, Any]) -> RowStore:
-        """Open the rows that belong to one way of encoding."""
-        root = Path(self.folder).expanduser() if self.folder else cache_root()
+        """Open the rows that belong to one way of encoding.
+
+        Raises
+        ------
+        StorageError
+            If the folder lies in the home folder, and the process has none.
+        """
+        root = user_path(self.folder) if self.folder else cache_root()
         limit = int(self.limit_gigabytes * 1e9)
         return RowStore(root / "features", fingerprint(settings), limit_bytes=limit)
 
@@ -109,7 +116,7 @@ def encode_through(
     texts = list(texts)  # a Series would be asked by label, not by place
     keys = _keys(texts)
     _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    store = cache.store(settings()) if cache is not None else None
+    store = None if cache is None else _store(cache, settings())
     found, rows = store.look_up(keys[first]) if store else (np.zeros(len(first), bool), None)
     missing = np.flatnonzero(~found)
     # Blocks of texts of like length: short and long ones are never padded together.
@@ -142,6 +149,14 @@ def _bytes(text: Text) -> bytes:
         return text.encode()
     first, second = (side.encode() for side in text)
     return b"\xff" + len(first).to_bytes(8, "big") + first + second  # \xff begins no UTF-8
+
+
+def _store(cache: FeatureCache, settings: dict[str, Any]) -> RowStore | None:
+    try:
+        return cache.store(settings)
+    except StorageError as problem:
+        warnings.warn(f"Vectors are not kept: {problem}", stacklevel=4)
+        return None
 
 
 def _keep(store: RowStore, keys: AnyArray, vectors: FloatArray) -> bool:

@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError
+from nlptl.base.paths import user_path
 from nlptl.base.progress import progress_bar
 from nlptl.base.specs import NestedParams
 from nlptl.data.mixing import Mixing
@@ -31,6 +32,7 @@ from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.affinity import groups_of
 from nlptl.evaluation.gate import HURTS
+from nlptl.storage.atomic import saved_folder
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import measured
 from nlptl.training.loop import History
@@ -322,7 +324,7 @@ class MultiTaskModel(Published, NestedParams):
             If the folder holds something else, cannot be written, or the model cannot be saved.
         """
         check_is_fitted(self)
-        return save_tasks(self, Path(folder), notes=notes)
+        return save_tasks(self, user_path(folder), notes=notes)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -335,7 +337,7 @@ class MultiTaskModel(Published, NestedParams):
         IntegrityError
             If a file is missing or was changed; it is named.
         """
-        return load_tasks(cls, Path(folder))
+        return load_tasks(cls, saved_folder(folder))
 
     def export(self, task: str, folder: str | Path, *, format: str = "transformers") -> Path:  # noqa: A002
         """Write one task for those who do not have nlptl, as ``TextClassifier.export`` does.

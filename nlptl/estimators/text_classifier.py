@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError
+from nlptl.base.paths import user_path
 from nlptl.base.protocols import Features
 from nlptl.data.audit import AuditReport
 from nlptl.data.labels import LabelCodec, check_lengths
@@ -381,7 +382,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         """
         check_is_fitted(self)
         graph = OnnxExport(precision, probe, tolerance)
-        return export_classifier(self, Path(folder), format=format, graph=graph)
+        return export_classifier(self, user_path(folder), format=format, graph=graph)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

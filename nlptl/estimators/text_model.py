@@ -12,6 +12,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.paths import user_path
 from nlptl.base.protocols import Features
 from nlptl.base.specs import NestedParams
 from nlptl.data.audit import AuditReport, audit
@@ -63,6 +64,7 @@ from nlptl.estimators.students import teach
 from nlptl.heads.deciding.imbalance import Imbalance
 from nlptl.heads.deciding.scale import NumberScale
 from nlptl.heads.linear.logistic import MIDDLE, LogisticHead
+from nlptl.storage.atomic import saved_folder
 from nlptl.training.config import LoopConfig, TrainingConfig
 from nlptl.training.cost import measured
 from nlptl.training.loop import History
@@ -176,7 +178,7 @@ class TextModel(Published, NestedParams):
             If the folder holds something else, cannot be written, or the model cannot be saved.
         """
         check_is_fitted(self)
-        return save_model(self, Path(folder), notes=notes)
+        return save_model(self, user_path(folder), notes=notes)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -189,7 +191,7 @@ class TextModel(Published, NestedParams):
         IntegrityError
             If a file is missing or was changed; it is named.
         """
-        return load_model(cls, Path(folder))
+        return load_model(cls, saved_folder(folder))
 
     def distill(self, texts: Any, *, student: Self | None = None, labelled: Any = None) -> Self:
         """Teach a small, fast model what this one says of texts without labels [1]_.

@@ -6,6 +6,7 @@ from glob import escape
 from pathlib import Path
 
 from nlptl.base.errors import HubError, IntegrityError
+from nlptl.base.paths import user_path
 from nlptl.hub.client import check_name, client, explained, is_safe
 from nlptl.storage.hashing import sha256_of
 from nlptl.storage.manifest import MANIFEST, read_manifest, verify_manifest
@@ -75,6 +76,9 @@ def fetch_folder(repo: str, *, revision: str | None = None, offline: bool = Fals
 
 def _snapshot(repo: str, names: list[str], revision: str | None, *, offline: bool) -> Path:
     """Fetch some files of one commit; the folder is called after it."""
+    from huggingface_hub import constants
+
+    user_path(constants.HF_HUB_CACHE)  # which would be a folder "~" here without a home folder
     asked = {"allow_patterns": [escape(name) for name in names], "local_files_only": offline}
     return Path(client().snapshot_download(repo, revision=revision, **asked))
 

@@ -10,6 +10,7 @@ from typing import Any
 from typing_extensions import Self
 
 from nlptl.base.errors import ConfigError, StorageError
+from nlptl.base.paths import user_path
 from nlptl.hub.client import check_name, client, explained, is_safe
 from nlptl.reports.card import CONFUSION, CURVE
 from nlptl.storage.hashing import sha256_of
@@ -116,7 +117,8 @@ def publish_folder(
         If the Hub cannot be reached or refuses.
     """
     check_name(repo)
-    files = listed(Path(folder))
+    place = user_path(folder)
+    files = listed(place)
     if dry_run:
         return Publication(repo, files)
     hub = client()
@@ -132,7 +134,7 @@ def publish_folder(
             )
         done = hub.create_commit(
             repo,
-            _operations(Path(folder), files, _published(hub, repo, before)),
+            _operations(place, files, _published(hub, repo, before)),
             commit_message=message or "Publish a model",
             parent_commit=before.sha,
             revision=revision,

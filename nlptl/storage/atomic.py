@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import math
 import os
-import shutil
-import tempfile
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from nlptl.base.errors import NlptlError, StorageError
+from nlptl.base.paths import user_path
+from nlptl.storage.drafts import draft_of, sweep_drafts, take_place
+
+_ERROR_OF_RUST = re.compile(r"\(os error (\d+)\)")
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -20,6 +26,8 @@ def new_folder(target: Path) -> Iterator[Path]:
     The temporary folder lies beside the target. When the block fails it is removed and a target
     that was there before stays as it was. When it ends well every file is flushed to the disk,
     an older target is moved aside, the new one takes its name, and the older one is removed.
+    All files have the permissions that the umask leaves. What killed processes left half-written
+    beside the target is removed first.
 
     Raises
     ------
@@ -27,22 +35,20 @@ def new_folder(target: Path) -> Iterator[Path]:
         If the folder cannot be written.
     """
     target = Path(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        draft.chmod(0o755)
-    except OSError as problem:
-        raise unwritable(target, problem) from problem
-    try:
-        yield draft
-        _flush_tree(draft)
-        _take_place(draft, target)
-    except NlptlError:
-        raise
-    except OSError as problem:
-        raise unwritable(target, problem) from problem
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    sweep_drafts(target.parent, target.name)
+    with _one_error(target), draft_of(target, Path.mkdir) as draft:
+        with _errors_of_draft(draft, target):
+            yield draft
+            _finish_files(draft)
+        take_place(draft, target)
+        _flush(target.parent)
+
+
+def saved_folder(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a folder to read, once what killed saves left beside it is removed."""
+    folder = user_path(path)
+    sweep_drafts(folder.parent, folder.name)
+    return folder
 
 
 def write_file(target: Path, content: bytes) -> None:
@@ -53,7 +59,7 @@ def write_file(target: Path, content: bytes) -> None:
     StorageError
         If the file cannot be written.
     """
-    with new_file(target) as file:
+    with _one_error(target), needing(len(content), target), _renamed_at_the_end(target) as file:
         file.write(content)
 
 
@@ -69,51 +75,111 @@ def new_file(target: Path) -> Iterator[BinaryIO]:
     StorageError
         If the file cannot be written.
     """
+    with _one_error(target), _renamed_at_the_end(target) as file:
+        yield file
+
+
+@contextmanager
+def needing(size: int, path: Path) -> Iterator[None]:
+    """Turn errors of the system in a block that writes ``size`` bytes to ``path`` into OSError.
+
+    Raises
+    ------
+    NoRoomError
+        If the disk, a quota or a limit on files has no room for them.
+    OSError
+        For every other error of the system.
+    """
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            Path(draft).chmod(0o644)
-            Path(draft).replace(target)
-        finally:
-            Path(draft).unlink(missing_ok=True)
-    except NlptlError:
-        raise
-    except OSError as problem:
-        raise unwritable(target, problem) from problem
+        yield
+    except Exception as problem:
+        cause = system_error(problem)
+        if cause is None:
+            raise
+        if cause.errno in _NO_ROOM:
+            cause = NoRoomError(cause, size, path)
+        raise cause from problem
+
+
+class NoRoomError(OSError):
+    """A file was not written because there is no room for its ``size`` bytes."""
+
+    def __init__(self, cause: OSError, size: int, path: Path) -> None:
+        super().__init__(cause.errno, cause.strerror)
+        self.size, self.path = size, path
+
+
+def system_error(problem: BaseException) -> OSError | None:
+    """Return the error of the system behind that of a library; None if there is none.
+
+    safetensors and tokenizers, which are written in Rust, name it in their message only.
+    """
+    if isinstance(problem, OSError):
+        return problem
+    match = _ERROR_OF_RUST.search(str(problem))
+    return match and OSError(int(match[1]), os.strerror(int(match[1])))
 
 
 def unwritable(target: Path, problem: OSError) -> StorageError:
-    """Say that ``target`` cannot be written, and why."""
-    reason = problem.strerror or str(problem)
+    """Return the error for a file or folder that cannot be written: its name and the reason."""
+    needed = ""
+    if isinstance(problem, NoRoomError):
+        needed = f" At least {math.ceil(problem.size / 1e5) / 10} MB are needed there."
     return StorageError(
-        f"Cannot write {str(target)!r}: {reason}. "
-        "Nothing was left there; choose another place or make room."
+        f"Cannot write {str(target)!r}: {problem.strerror or problem}.{needed} "
+        "What was there before is unchanged. Choose another place or make room."
     )
 
 
-def _take_place(draft: Path, target: Path) -> None:
-    if target.exists():
-        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-        target.replace(aside / target.name)
-        try:
-            draft.replace(target)
-        except OSError:
-            (aside / target.name).replace(target)
-            raise
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-    else:
+@contextmanager
+def _renamed_at_the_end(target: Path) -> Iterator[BinaryIO]:
+    with draft_of(target, Path.touch) as draft:
+        with draft.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         draft.replace(target)
-    _flush(target.parent)
 
 
-def _flush_tree(folder: Path) -> None:
+@contextmanager
+def _one_error(target: Path) -> Iterator[None]:
+    """Turn errors of the system, also those of libraries, into one that names ``target``."""
+    try:
+        yield
+    except NlptlError:
+        raise
+    except Exception as problem:
+        cause = system_error(problem)
+        if cause is None:
+            raise
+        raise unwritable(target, cause) from problem
+
+
+@contextmanager
+def _errors_of_draft(draft: Path, target: Path) -> Iterator[None]:
+    """Complete errors inside a draft: the name of the target, and the size of all files so far."""
+    try:
+        yield
+    except NlptlError as problem:
+        if str(draft) not in str(problem):
+            raise
+        raise type(problem)(str(problem).replace(str(draft), str(target))) from problem
+    except Exception as problem:
+        cause = system_error(problem)
+        if cause is None or cause.errno not in _NO_ROOM:
+            raise
+        size, last = (cause.size, cause.path) if isinstance(cause, NoRoomError) else (0, draft)
+        others = [path for path in draft.rglob("*") if path.is_file() and path != last]
+        size += sum(path.stat().st_size for path in others)
+        raise NoRoomError(cause, size, last) from problem
+
+
+def _finish_files(folder: Path) -> None:
+    """Flush a folder to the disk; its files get the permissions that the umask left to it."""
+    mode = folder.stat().st_mode & 0o666
     for path in (*folder.rglob("*"), folder):
+        if path.is_file():
+            path.chmod(mode)
         _flush(path)
 
 

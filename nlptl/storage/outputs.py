@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import StorageError
+from nlptl.base.paths import user_path
 
 
 def check_output_file(output: str | Path, *, inputs: Iterable[Any] = (), overwrite: bool) -> None:
@@ -26,7 +27,7 @@ def check_output_file(output: str | Path, *, inputs: Iterable[Any] = (), overwri
     StorageError
         If the file exists, is a folder, or is an input, by any name or link.
     """
-    path = Path(output)
+    path = user_path(output)
     _refuse_inputs(path, inputs)
     if path.is_dir():
         raise StorageError(f"{str(output)!r} is a folder. Choose the name of a file.")
@@ -54,7 +55,7 @@ def check_output_folder(output: str | Path, *, inputs: Iterable[Any] = (), overw
     StorageError
         If the folder is not empty, is a file, or holds an input.
     """
-    folder = Path(output)
+    folder = user_path(output)
     _refuse_inputs(folder, inputs)
     if folder.exists() and not folder.is_dir():
         raise StorageError(f"{str(output)!r} is a file. Choose the name of a folder.")
@@ -68,7 +69,7 @@ def _refuse_inputs(target: Path, inputs: Iterable[Any]) -> None:
     if not target.exists():
         return
     for source in inputs:
-        if isinstance(source, str | Path) and source and _holds(target, Path(source)):
+        if isinstance(source, str | Path) and source and _holds(target, user_path(source)):
             raise StorageError(
                 f"The output {str(target)!r} would replace {str(source)!r}, which is read. "
                 "Choose another output."

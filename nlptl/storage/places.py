@@ -6,18 +6,31 @@ import os
 from pathlib import Path
 from typing import TypeVar
 
+from nlptl.base.errors import StorageError
+from nlptl.base.paths import user_path
+
 _Name = TypeVar("_Name")
 
 CACHE_VARIABLE = "NLPTL_CACHE"
 
 
 def cache_root() -> Path:
-    """Give the folder for caches: ``$NLPTL_CACHE``, else ``nlptl`` in the user's cache folder."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "nlptl"
+    """Return the folder for caches: ``$NLPTL_CACHE``, else ``nlptl`` in the user's cache folder.
+
+    Raises
+    ------
+    StorageError
+        If it lies in the home folder, and the process has none.
+    """
+    try:
+        chosen = os.environ.get(CACHE_VARIABLE)
+        if chosen:
+            return user_path(chosen)
+        return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "nlptl"
+    except StorageError as problem:
+        raise StorageError(
+            f"There is no folder for caches: {problem} Or set {CACHE_VARIABLE} to a folder."
+        ) from problem
 
 
 def fixed_path(name: _Name) -> _Name:

@@ -3,14 +3,17 @@
 A store is a folder of immutable files, each with some keys and their rows. A file appears by
 rename, so a reader sees it whole or not at all; nothing is ever changed in place, so any number
 of processes may read and add at once. What removes files (the bound, merging) holds a lock, and
-a reader whose file was taken away simply does not find those rows.
+a reader whose file was taken away simply does not find those rows. Each row has a checksum, so
+that a row that changed on the disk is not returned.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
 import uuid
+import warnings
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +21,14 @@ from filelock import FileLock
 
 from nlptl.base.arrays import AnyArray, FloatArray
 from nlptl.base.errors import IntegrityError, StorageError
-from nlptl.storage.atomic import unwritable
+from nlptl.storage.atomic import system_error, unwritable
 from nlptl.storage.tensors import map_arrays, save_arrays
 
 _SUFFIX = ".rows"
 _DRAFT = ".draft-"
 _MOST_FILES = 48
 _HEADER = 256
+_WORD = 8
 
 
 class RowStore:
@@ -45,7 +49,7 @@ class RowStore:
         self.root = Path(root)
         self.folder = self.root / name
         self.limit_bytes = limit_bytes
-        self._open: dict[str, tuple[AnyArray, AnyArray, AnyArray]] = {}
+        self._open: dict[str, tuple[dict[str, AnyArray], AnyArray]] = {}
 
     def look_up(self, keys: AnyArray) -> tuple[AnyArray, FloatArray | None]:
         """Find rows.
@@ -60,7 +64,8 @@ class RowStore:
         found : ndarray of shape (n,), bool
             Which of the keys are there.
         rows : ndarray of shape (n, width) or None
-            The rows found, zeros elsewhere; None when nothing was found.
+            The rows found, zeros elsewhere; None when nothing was found. Rows that changed on the
+            disk are not found; a warning names their file, and it is written without them.
         """
         found = np.zeros(len(keys), dtype=bool)
         rows: FloatArray | None = None
@@ -71,12 +76,12 @@ class RowStore:
             missing = np.flatnonzero(~found)
             if not len(missing):
                 break
-            hit, place, stored = self._search(path, keys[missing])
+            hit, stored = self._search(path, keys[missing])
             if not len(hit):
                 continue
             if rows is None:
                 rows = np.zeros((len(keys), stored.shape[1]), dtype=stored.dtype)
-            rows[missing[hit]] = stored[place]
+            rows[missing[hit]] = stored
             found[missing[hit]] = True
             _touch(path)
         return found, rows
@@ -89,7 +94,7 @@ class RowStore:
         StorageError
             If the rows alone exceed the bound, or the folder cannot be written.
         """
-        size = rows.nbytes + keys.nbytes + _HEADER
+        size = rows.nbytes + keys.nbytes + _WORD * len(keys) + _HEADER
         if size > self.limit_bytes:
             raise StorageError(
                 f"The cache {str(self.root)!r} is full: {size / 1e6:.1f} MB do not fit its limit "
@@ -97,42 +102,72 @@ class RowStore:
             )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(str(self.root / ".lock")):
+            with self._lock():
                 self._make_room(size)
                 self._write(keys, rows)
                 if len(self._files()) > _MOST_FILES:
                     self._merge()
-        except OSError as problem:
-            if isinstance(problem, StorageError):
-                raise
-            raise unwritable(self.root, problem) from problem
+        except StorageError:
+            raise
+        except (OSError, NotImplementedError) as problem:  # filelock: a disk without locks
+            cause = system_error(problem) or OSError(str(problem))
+            raise unwritable(self.root, cause) from problem
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob(f"*{_SUFFIX}"), reverse=True)
 
-    def _search(self, path: Path, keys: AnyArray) -> tuple[AnyArray, AnyArray, AnyArray]:
-        nothing = np.empty(0, dtype=np.intp)
+    def _lock(self) -> FileLock:
+        return FileLock(str(self.root / ".lock"))
+
+    def _search(self, path: Path, keys: AnyArray) -> tuple[AnyArray, AnyArray]:
+        """Return which of ``keys`` a file has, and their rows."""
+        nothing = np.empty(0, dtype=np.intp), np.empty((0, 0), dtype=np.float32)
         try:
             if path.name not in self._open:
                 arrays = map_arrays(path)
-                known = np.array(arrays["keys"])
-                self._open[path.name] = known, np.argsort(known[:, 0]), arrays["rows"]
-        except (FileNotFoundError, IntegrityError, KeyError):
-            return nothing, nothing, np.empty((0, 0), dtype=np.float32)
-        known, order, rows = self._open[path.name]
-        place = np.searchsorted(known[:, 0], keys[:, 0], sorter=order)
-        place = order[np.minimum(place, len(order) - 1)]
-        hit = np.flatnonzero((known[place] == keys).all(axis=1))
-        return hit, place[hit], rows
+                arrays["keys"] = np.array(arrays["keys"])
+                self._open[path.name] = arrays, np.argsort(arrays["keys"][:, 0])
+            arrays, order = self._open[path.name]
+            known = arrays["keys"]
+            place = np.searchsorted(known[:, 0], keys[:, 0], sorter=order)
+            place = order[np.minimum(place, len(order) - 1)]
+            hit = np.flatnonzero((known[place] == keys).all(axis=1))
+            if not len(hit):
+                return nothing
+            rows = np.asarray(arrays["rows"][place[hit]])
+            is_whole = arrays["checks"][place[hit]] == row_checksums(keys[hit], rows)
+        except (IntegrityError, IndexError, ValueError):
+            self._rewrite(path)
+            return nothing
+        except (OSError, KeyError):  # gone, unreadable, or of a version without checksums
+            return nothing
+        if is_whole.all():
+            return hit, rows
+        self._rewrite(path)
+        return hit[is_whole], rows[is_whole]
+
+    def _rewrite(self, path: Path) -> None:
+        """Warn of a damaged file and replace it by one with the rows that are whole."""
+        warnings.warn(
+            f"{str(path)!r} is damaged: vectors in it changed on the disk. They are computed "
+            "again. Check the disk.",
+            stacklevel=5,
+        )
+        self._open.pop(path.name, None)
+        with suppress(OSError, NotImplementedError), self._lock():  # else it warns next time, too
+            part = _readable(path)
+            if part is not None:
+                self._write(part["keys"], part["rows"])
+            path.unlink(missing_ok=True)
 
     def _write(self, keys: AnyArray, rows: FloatArray) -> None:
-        handle, draft = tempfile.mkstemp(prefix=_DRAFT, dir=self.folder)
-        os.close(handle)
+        draft = self.folder / f"{_DRAFT}{uuid.uuid4().hex}"
         try:
-            save_arrays(Path(draft), {"keys": keys, "rows": rows})
-            Path(draft).replace(self.folder / f"{uuid.uuid4().hex}{_SUFFIX}")
+            checks = row_checksums(keys, rows)
+            save_arrays(draft, {"keys": keys, "rows": rows, "checks": checks})
+            draft.replace(self.folder / f"{uuid.uuid4().hex}{_SUFFIX}")
         finally:
-            Path(draft).unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
 
     def _make_room(self, size: int) -> None:
         # Under the lock nobody else is writing: a draft is what a killed process left.
@@ -159,10 +194,44 @@ class RowStore:
             path.unlink(missing_ok=True)
 
 
+def row_checksums(keys: AnyArray, rows: AnyArray) -> AnyArray:
+    """Compute one checksum per row and its key.
+
+    It is the sum of the words of 64 bits, each multiplied by a random odd number. Every single
+    flipped bit changes it, and other damage almost surely does. A cyclic checksum of each row
+    takes eight times as long.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (n, 2), uint64
+    rows : ndarray of shape (n, width)
+
+    Returns
+    -------
+    ndarray of shape (n,), uint64
+    """
+    content = np.ascontiguousarray(rows).view(np.uint8)
+    if content.shape[1] % _WORD:
+        content = np.pad(content, ((0, 0), (0, -content.shape[1] % _WORD)))
+    words = content.view(np.uint64)
+    factors = _factors(2 + words.shape[1])
+    sums: AnyArray = keys @ factors[:2] + np.einsum("ij,j->i", words, factors[2:])
+    return sums
+
+
+@lru_cache(maxsize=8)
+def _factors(n: int) -> AnyArray:
+    factors: AnyArray = np.random.PCG64(0).random_raw(n) | np.uint64(1)
+    return factors
+
+
 def _readable(path: Path) -> dict[str, AnyArray] | None:
+    """Return the keys and rows of a file that are whole; None where it cannot be read."""
     try:
-        return map_arrays(path)
-    except IntegrityError:
+        part = map_arrays(path)
+        whole = part["checks"] == row_checksums(part["keys"], part["rows"])
+        return {name: part[name][whole] for name in ("keys", "rows")}
+    except (IntegrityError, KeyError, IndexError, ValueError):
         return None
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import IntegrityError, StorageError
+from nlptl.storage.atomic import needing
 from nlptl.storage.reading import open_regular, parse_json
 
 _DTYPES = {
@@ -37,12 +38,18 @@ def save_arrays(path: Path, arrays: Mapping[str, AnyArray]) -> None:
     ------
     StorageError
         If what was written differs from what was given.
+    OSError
+        If the file cannot be written, for example on a full disk.
     """
     from safetensors.numpy import save_file
 
     # safetensors 0.8 scrambles arrays that are not C-contiguous, and says nothing.
     tidy = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    save_file(tidy, path)
+    path.touch()
+    mode = path.stat().st_mode  # as the umask has it; safetensors lets nobody else read its files
+    with needing(sum(array.nbytes for array in tidy.values()), path):
+        save_file(tidy, path)
+    path.chmod(mode)
     written = map_arrays(path)
     for name, array in tidy.items():
         if not np.array_equal(written[name], array, equal_nan=array.dtype.kind == "f"):

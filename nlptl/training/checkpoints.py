@@ -17,6 +17,7 @@ from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import ConfigError, NlptlError, StorageError
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.described import checked, entry
+from nlptl.storage.drafts import sweep_drafts
 from nlptl.storage.hashing import sha256_of
 from nlptl.storage.manifest import MANIFEST, verify_manifest, write_manifest
 from nlptl.storage.reading import interpreting, open_regular, read_json
@@ -110,7 +111,7 @@ class Keeper:
         ConfigError
             If the checkpoints are of a run with other settings.
         """
-        self._sweep()
+        sweep_drafts(self.folder)
         refused: list[str] = []
         for path in self._folders():
             try:
@@ -148,11 +149,6 @@ class Keeper:
     def _folders(self) -> list[Path]:
         """Newest first."""
         return sorted(self.folder.glob(f"{_PREFIX}*"), reverse=True)
-
-    def _sweep(self) -> None:
-        """Remove what a run that was killed while saving left half-written."""
-        for draft in self.folder.glob(f".{_PREFIX}*"):
-            shutil.rmtree(draft, ignore_errors=True)
 
 
 def to_arrays(tensors: Mapping[str, Any], prefix: str) -> dict[str, AnyArray]:

@@ -33,6 +33,7 @@ from nlptl.training.optimizers import (
     set_rate,
 )
 from nlptl.training.processes import check_same, spreads_weights, tracker
+from nlptl.training.stopping import Stop, between_steps
 from nlptl.training.weights.averaging import Average, put
 from nlptl.training.weights.sharding import as_spread, gathered, is_sharded
 from nlptl.training.weights.twins import Twin
@@ -201,12 +202,13 @@ class _Run:
         """Take all steps that are left."""
         shown = None if not self.config.quiet and self.accelerator.is_main_process else False
         bar = progress_bar(total=sum(self.lengths), unit="step", description="Training", show=shown)
-        with bar:
+        alone = self.keeper is not None and self.accelerator.num_processes == 1
+        with bar, between_steps(wait=alone) as stop:
             bar.update(self.taken)
             while not self.over and self.stage < len(self.lengths):
                 self._enter()
                 while not self.over and self.step < self.lengths[self.stage]:
-                    self._one_step(bar, log)
+                    self._one_step(bar, log, stop)
                 if not self.over:
                     self.stage, self.step = self.stage + 1, 0
         self._finish()
@@ -242,7 +244,7 @@ class _Run:
                 self._restore(self.saved)
             self.saved = None
 
-    def _one_step(self, bar: Any, log: Callable[[dict[str, float], int], None]) -> None:
+    def _one_step(self, bar: Any, log: Callable[[dict[str, float], int], None], stop: Stop) -> None:
         _, feed = self.learner.stages[self.stage]
         epoch, place_in_epoch = divmod(self.step, len(feed))
         set_rate(self.optimizer, self._rate_share())
@@ -255,6 +257,7 @@ class _Run:
         bar.update(1)
         over = place_in_epoch + 1 == len(feed) or self.step == self.lengths[self.stage]
         due = self.keeper is not None and self.keeper.due(self.taken, sum(self.lengths))
+        due = due or stop.signal is not None
         if over or due or len(self.pending) == _SELDOM:
             self._write_down(log)
             bar.set_postfix(self._shown(), refresh=False)
@@ -262,6 +265,7 @@ class _Run:
             self._end_epoch(place_in_epoch + 1, log)
         if due or (self.keeper is not None and self._is_done):
             self._save()
+        stop.take_effect()
 
     def _write_down(self, log: Callable[[dict[str, float], int], None]) -> None:
         """Fetch the losses of the last steps: seldom, for the device is waited for."""

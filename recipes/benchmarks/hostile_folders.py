@@ -434,10 +434,9 @@ def loaded(model: Model, folder: Path) -> dict[str, Any]:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and os.waitpid(child, os.WNOHANG) == (0, 0):
         time.sleep(0.01)
-    else:
-        if time.monotonic() >= deadline:
-            os.kill(child, 9)
-            os.waitpid(child, 0)
+    if time.monotonic() >= deadline:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
     with os.fdopen(reading) as pipe:
         told = pipe.read()
     return (

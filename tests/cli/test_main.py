@@ -1,10 +1,12 @@
+import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from nlptl import __version__
-from nlptl.cli.main import COMMANDS, main
+from nlptl.cli.main import COMMANDS, _ending_on_sigterm, main
 
 
 def run(capsys, *arguments):
@@ -67,6 +69,79 @@ def test_an_interruption_is_no_traceback(capsys, monkeypatch):
     code, _, err = run(capsys, "audit", "x.csv")
     assert code == 130
     assert "interrupted" in err
+
+
+STOPPED = """
+import os, signal, sys
+from nlptl.cli import main
+from nlptl.cli.asking import audit
+def run(given):
+    try:
+        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+        signal.pause()
+    finally:
+        print("cleaned up", flush=True)
+audit.run = run
+sys.exit(main.main(["audit", "x.csv"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "terminated")]
+)
+def test_sigterm_ends_a_command_as_ctrl_c_does(number, code, word):
+    command = [sys.executable, "-c", STOPPED, number]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stdout == "cleaned up\n"
+    assert done.stderr == f"\nnlptl audit: {word}; nothing half-written was left.\n"
+
+
+def test_an_interruption_while_a_command_is_imported_is_one_line(capsys, monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nlptl.cli.main.import_module", interrupted)
+    code, _, err = run(capsys, "train", "x.csv")
+    assert code == 130
+    assert err == "\nnlptl train: interrupted; nothing was started.\n"
+
+
+def test_nothing_heavy_is_imported_before_interruptions_are_caught():
+    code = (
+        "import sys; import nlptl.cli.main\n"
+        "print([n for n in ('numpy', 'torch', 'pandas', 'sklearn', 'rich') if n in sys.modules])"
+    )
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_sigterm_is_left_to_the_launcher_of_several_processes(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    before = signal.getsignal(signal.SIGTERM)
+    with _ending_on_sigterm():
+        assert signal.getsignal(signal.SIGTERM) is before
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with _ending_on_sigterm():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_a_console_of_any_encoding_shows_every_text(tmp_path, encoding):
+    (tmp_path / "data.csv").write_text("text,label\nEssen → gut,日本\nÄrger,☂\n" * 2, "utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    for arguments in (("audit", tmp_path / "data.csv"), ("audit", tmp_path / "☂.csv")):
+        done = subprocess.run(
+            [sys.executable, "-m", "nlptl", *map(str, arguments)],
+            capture_output=True,
+            env=environment,
+            check=False,
+        )
+        assert b"Traceback" not in done.stderr
+        done.stdout.decode(encoding)
+        done.stderr.decode(encoding)
+        assert done.returncode == (2 if "☂" in str(arguments) else 0)
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nlptl.base.errors import ConfigError
+from nlptl.base.errors import ConfigError, StorageError
 from nlptl.encoders.cache import FeatureCache, as_cache, encode_through, without_cache
 
 
@@ -63,6 +63,45 @@ def test_an_unwritable_folder_warns_and_goes_on(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.warns(UserWarning, match="Vectors are not kept: Cannot write"):
         assert encode(FeatureCache(tmp_path / "file"), ["a"], Counter())[0, 0] == 1
+
+
+def test_no_room_on_the_disk_warns_once_and_the_vectors_are_right(tmp_path, in_small_files):
+    code = (
+        "import warnings; import numpy as np; warnings.simplefilter('always')\n"
+        "from nlptl.encoders import cache\n"
+        "cache._BLOCK = 4; limit(300)\n"
+        "def encode(texts, total): return np.array([[len(t)] * 90 for t in texts], np.float32)\n"
+        "found = cache.encode_through(cache.FeatureCache(sys.argv[1]),\n"
+        "    ['x' * n for n in range(1, 13)], settings=lambda: {}, encode=encode)\n"
+        "print(found[:, 0].astype(int).tolist())\n"
+    )
+    done = in_small_files(code, tmp_path)
+    assert done.stdout.strip() == str([*range(1, 13)])
+    assert done.stderr.count("Vectors are not kept: Cannot write") == 1
+
+
+def test_a_flipped_bit_in_a_kept_vector_is_encoded_again_with_a_warning(tmp_path):
+    cache, encoder = FeatureCache(tmp_path), Counter()
+    encode(cache, ["a", "bb"], encoder)
+    (path,) = tmp_path.rglob("*.rows")
+    content = bytearray(path.read_bytes())
+    content[content.index(np.float32(2).tobytes(), 200) + 2] ^= 1
+    path.write_bytes(content)
+    with pytest.warns(UserWarning, match="vectors in it changed on the disk"):
+        found = encode(cache, ["a", "bb"], encoder)
+    assert found[:, 0].tolist() == [1, 2]
+    assert len(encoder.asked[1]) == 1
+    encode(cache, ["a", "bb"], encoder)
+    assert len(encoder.asked) == 2
+
+
+def test_without_a_home_folder_vectors_are_not_kept(monkeypatch):
+    def nowhere():
+        raise StorageError("There is no folder for caches.")
+
+    monkeypatch.setattr("nlptl.encoders.cache.cache_root", nowhere)
+    with pytest.warns(UserWarning, match="Vectors are not kept: There is no folder"):
+        assert encode(FeatureCache(), ["a"], Counter())[0, 0] == 1
 
 
 def test_what_was_encoded_before_an_interruption_is_kept(tmp_path, monkeypatch):

@@ -1,7 +1,13 @@
 import hashlib
 import os
 
-from nlptl.storage.hashing import fingerprint, sha256_of, sha256_once
+from nlptl.storage.hashing import (
+    fingerprint,
+    has_checksums,
+    sha256_of,
+    sha256_once,
+    write_checksums,
+)
 
 
 def test_the_hash_is_that_of_the_bytes(tmp_path):
@@ -22,3 +28,20 @@ def test_a_changed_file_is_hashed_again(tmp_path):
 def test_equal_settings_have_one_name_whatever_their_order():
     assert fingerprint({"a": 1, "b": [2]}) == fingerprint({"b": [2], "a": 1})
     assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+
+
+def test_a_folder_with_checksums_shows_every_change(tmp_path):
+    (tmp_path / "inner").mkdir()
+    path = tmp_path / "inner" / "a"
+    path.write_bytes(b"one")
+    assert not has_checksums(tmp_path)
+    write_checksums(tmp_path)
+    assert has_checksums(tmp_path)
+    path.write_bytes(b"onf")
+    assert not has_checksums(tmp_path)
+    path.write_bytes(b"one")
+    (tmp_path / "further").write_bytes(b"")
+    assert not has_checksums(tmp_path)
+    (tmp_path / "further").unlink()
+    (tmp_path / "checksums.json").write_text("{")
+    assert not has_checksums(tmp_path)

@@ -1,5 +1,9 @@
+import pwd
 from pathlib import Path
 
+import pytest
+
+from nlptl.base.errors import StorageError
 from nlptl.storage.places import cache_root, fixed_path
 
 
@@ -21,3 +25,17 @@ def test_a_relative_path_that_exists_becomes_absolute_and_keeps_its_type(monkeyp
     assert fixed_path(Path("encoder")) == tmp_path / "encoder"
     for other in ("a/hub-name", None, "", 3, ("encoder",)):
         assert fixed_path(other) == other
+
+
+def test_without_a_home_folder_there_is_no_folder_for_caches(monkeypatch):
+    for name in ("NLPTL_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(StorageError, match="no folder for caches.*set NLPTL_CACHE to a folder"):
+        cache_root()
+    monkeypatch.setenv("NLPTL_CACHE", "/tmp/c")
+    assert cache_root() == Path("/tmp/c")

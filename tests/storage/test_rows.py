@@ -1,11 +1,14 @@
+import random
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
 
 from nlptl.base.errors import StorageError
-from nlptl.storage.rows import RowStore
+from nlptl.storage.rows import RowStore, row_checksums
+from nlptl.storage.tensors import save_arrays
 
 
 def keys_of(numbers):
@@ -73,8 +76,11 @@ def test_a_damaged_or_vanished_file_only_means_not_found(tmp_path):
     store_at(tmp_path).add(keys_of([1]), rows_of([1]))
     (path,) = tmp_path.rglob("*.rows")
     path.write_bytes(b"rubbish")
-    found, _ = store_at(tmp_path).look_up(keys_of([1]))
+    with pytest.warns(UserWarning, match=f"{path.name}' is damaged"):
+        found, _ = store_at(tmp_path).look_up(keys_of([1]))
     assert not found.any()
+    assert not path.exists()
+    assert not store_at(tmp_path).look_up(keys_of([1]))[0].any()
 
 
 def test_two_processes_write_at_once_and_both_are_found(tmp_path):
@@ -115,3 +121,65 @@ def test_what_a_killed_process_left_is_swept_up(tmp_path):
     (tmp_path / "s" / ".draft-old").write_bytes(b"x" * 1000)
     store.add(keys_of([2]), rows_of([2]))
     assert not list(tmp_path.rglob(".draft-*"))
+
+
+@pytest.mark.parametrize(("width", "dtype"), [(4, np.float16), (3, np.float32), (8, np.float64)])
+def test_no_flipped_bit_gives_a_wrong_row_and_the_others_are_kept(tmp_path, width, dtype):
+    numbers = range(1, 21)
+    rows = rows_of(numbers, width).astype(dtype)
+    store_at(tmp_path).add(keys_of(numbers), rows)
+    (path,) = tmp_path.rglob("*.rows")
+    content = path.read_bytes()
+    chance = random.Random(0)
+    for _ in range(60):
+        for other in tmp_path.rglob("*.rows"):
+            other.unlink()
+        damaged = bytearray(content)
+        damaged[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        path.write_bytes(damaged)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found, values = store_at(tmp_path).look_up(keys_of(numbers))
+            if values is not None:
+                np.testing.assert_array_equal(values[found], rows[found])
+            n_warnings = len(caught)
+            again, _ = store_at(tmp_path).look_up(keys_of(numbers))
+        assert again.tolist() == found.tolist()
+        assert len(caught) == n_warnings <= 1
+
+
+def test_a_file_without_checksums_is_not_read(tmp_path):
+    (tmp_path / "s").mkdir()
+    save_arrays(tmp_path / "s" / "old.rows", {"keys": keys_of([1]), "rows": rows_of([1])})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found, _ = store_at(tmp_path).look_up(keys_of([1]))
+    assert not found.any()
+
+
+def test_a_checksum_depends_on_every_bit_of_the_key_and_the_row():
+    rng = np.random.default_rng(0)
+    keys = rng.integers(0, 2**63, size=(1, 2)).astype(np.uint64)
+    rows = rng.normal(size=(1, 3)).astype(np.float32)
+    whole = row_checksums(keys, rows)
+    for array in (keys, rows):
+        for place in range(array.nbytes * 8):
+            changed = array.copy()
+            changed.view(np.uint8).reshape(-1)[place // 8] ^= 1 << place % 8
+            both = (changed, rows) if array is keys else (keys, changed)
+            assert row_checksums(*both) != whole
+
+
+def test_no_room_for_rows_is_one_error(tmp_path, in_small_files):
+    code = (
+        "import numpy as np; from nlptl.storage.rows import RowStore\n"
+        "from nlptl.base.errors import StorageError\n"
+        "limit(900)\n"
+        "try: RowStore(Path(sys.argv[1]), 's', limit_bytes=10**9).add(\n"
+        "    np.zeros((500, 2), np.uint64), np.zeros((500, 4), np.float16))\n"
+        "except StorageError as problem: print(problem)\n"
+    )
+    done = in_small_files(code, tmp_path)
+    assert done.stderr == ""
+    assert "File too large. At least 0.1 MB are needed there." in done.stdout
+    assert not list((tmp_path / "s").iterdir())

@@ -1,6 +1,8 @@
 import json
 import random
 import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -80,9 +82,16 @@ def test_a_run_with_other_settings_is_refused(tmp_path):
 def test_what_a_killed_run_left_half_written_is_swept_away(tmp_path):
     own = keeper(tmp_path)
     own.save(2, {"step": 2}, ARRAYS)
-    half = tmp_path / "kept" / ".step-00000004-abc"
-    half.mkdir()
-    (half / "state.safetensors").write_bytes(b"half")
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from nlptl.storage.atomic import new_folder\n"
+        "with new_folder(Path(sys.argv[1])) as draft:\n"
+        "    (draft / 'state.safetensors').write_bytes(b'half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    target = tmp_path / "kept" / "step-00000004"
+    subprocess.run([sys.executable, "-c", code, str(target)], check=False)
+    assert len(names(tmp_path)) == 2
     assert own.newest().position == {"step": 2}
     assert names(tmp_path) == ["step-00000002"]
 
@@ -100,6 +109,26 @@ def test_a_full_disk_leaves_the_last_good_one_and_training_goes_on(tmp_path, mon
     assert "No space left on device" in caplog.text
     assert names(tmp_path) == ["step-00000002"]
     assert own.newest().position == {"step": 2}
+
+
+def test_no_room_for_a_checkpoint_is_a_warning_and_the_last_good_one_stays(
+    tmp_path, in_small_files
+):
+    code = (
+        "import logging; import numpy as np; logging.basicConfig(format='%(message)s')\n"
+        "from nlptl.training.checkpoints import Keeper\n"
+        "keeper = Keeper(Path(sys.argv[1]), 2, {})\n"
+        "print(keeper.save(2, {'step': 2}, {'a': np.zeros(3)}))\n"
+        "limit(2000)\n"
+        "print(keeper.save(4, {'step': 4}, {'a': np.zeros(500)}))\n"
+        "print(keeper.newest().position)\n"
+    )
+    done = in_small_files(code, tmp_path / "kept")
+    assert done.stdout.splitlines() == ["True", "False", "{'step': 2}"]
+    assert done.stderr.count("\n") == 1
+    assert "No checkpoint at step 4" in done.stderr and "File too large" in done.stderr
+    assert "Training goes on." in done.stderr
+    assert names(tmp_path) == ["step-00000002"]
 
 
 def test_interrupting_a_save_leaves_the_last_good_one(tmp_path, monkeypatch):

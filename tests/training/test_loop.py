@@ -1,6 +1,7 @@
 import dataclasses
 import hashlib
 import math
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -269,6 +270,36 @@ def test_a_run_that_was_killed_ends_as_if_it_was_not(tmp_path, at, scored, avera
     assert resumed.steps == history.steps
     assert resumed.scores == history.scores
     assert resumed.resumed_from == {0: 0, 5: 4, 9: 8, 15: 14, 19: 0}[at]
+
+
+class Interrupted(Feed):
+    """Ctrl-C comes while a step is computed."""
+
+    def passes(self, epoch, step):
+        if step == 2 and epoch == 1:
+            signal.raise_signal(signal.SIGINT)
+        return super().passes(epoch, step)
+
+
+@pytest.mark.parametrize("average", [None, "ema"])
+def test_an_interruption_leaves_a_checkpoint_and_the_run_goes_on_bit_equal(tmp_path, average):
+    options = {"max_steps": 16, "average": average}
+    whole, history = run(module=objective(0.3), **options)
+    keeper = Keeper(tmp_path / "kept", 1000, {})
+    stages = [(Stage(), Interrupted())]
+    with pytest.raises(KeyboardInterrupt):
+        run(module=objective(0.3), stages=stages, keeper=keeper, **options)
+    again, resumed = run(module=objective(0.3), keeper=keeper, **options)
+    assert resumed.resumed_from == 7
+    assert digest(again) == digest(whole)
+    assert resumed.steps == history.steps
+
+
+def test_without_checkpoints_an_interruption_ends_the_run_at_once():
+    feed = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        run(module=objective(0.3), stages=[(Stage(), feed)], max_steps=16)
+    assert len(feed.asked) == 6
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):

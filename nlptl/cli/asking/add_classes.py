@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import ConfigError, InputError
@@ -41,7 +40,7 @@ def run(given: Namespace) -> int:
     if not isinstance(model, TextClassifier):
         raise ConfigError(f"{given.model!r} holds a {model.kind}; classifiers have classes.")
     model.add_classes(names)
-    folder = model.save(Path(given.output), notes=model.notes_)
+    folder = model.save(given.output, notes=model.notes_)
     known = ", ".join(str(label) for label in model.classes_)
     out = console()
     out.print(f"Written: {folder}", soft_wrap=True)

@@ -7,9 +7,9 @@ written where accuracy falls by more than --tolerance. `nlptl predict` and `nlpt
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from nlptl.base.errors import ConfigError
+from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console, labelled_rows
 from nlptl.cli.tables import add_drop_blank
 from nlptl.estimators.kinds import load_any
@@ -47,7 +47,7 @@ def run(given: Namespace) -> int:
     if not isinstance(model, TextClassifier):
         raise ConfigError(f"{given.model!r} holds a {model.kind}; classifiers are exported.")
     folder = model.export(
-        Path(given.folder),
+        user_path(given.folder),
         format=given.format,
         precision=given.precision,
         probe=None if given.probe is None else labelled_rows(model, given.probe, given),

@@ -10,9 +10,9 @@ the same command runs again.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from nlptl.base.errors import ConfigError
+from nlptl.base.paths import user_path
 from nlptl.cli.console import console
 from nlptl.config.languages import read_languages
 from nlptl.reports.tables import retrieval_table
@@ -59,7 +59,7 @@ def run(given: Namespace) -> int:
     config = read_languages(given.config, flags)
     if config.output is None:
         raise ConfigError("Say where the encoder goes: --output FOLDER.")
-    place = Path(config.output)
+    place = user_path(config.output)
     tables = [path for paths in config.pairs.values() for path in paths]
     inputs = (*tables, *config.without, given.config, config.encoder.name)
     check_output_folder(place, inputs=inputs, overwrite=given.overwrite)

@@ -7,12 +7,12 @@ student that is saved learnt from all of them.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nlptl.base import clock
+from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console
 from nlptl.cli.tables import add_drop_blank, read_labelled, read_texts
 from nlptl.config.names import build_encoder
@@ -51,7 +51,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(given: Namespace) -> int:
     """Teach, compare, save."""
-    place = Path(given.output)
+    place = user_path(given.output)
     inputs = (given.model, given.data, given.labelled)
     check_output_folder(place, inputs=inputs, overwrite=given.overwrite)
     teacher = load_any(given.model)

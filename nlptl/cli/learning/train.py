@@ -18,6 +18,7 @@ import numpy as np
 
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import StorageError
+from nlptl.base.paths import user_path
 from nlptl.cli import tables
 from nlptl.cli.console import add_columns, console, show_warnings
 from nlptl.config.names import TABLES, find_class, options_of
@@ -239,8 +240,8 @@ def _read_by(run_config: RunConfig) -> list[Any]:
 
 def contents_of(named: Iterable[Any]) -> dict[str, str]:
     """Give a name for what each of some files or folders holds, as far as they are there."""
-    paths = [Path(n) for n in named if isinstance(n, str) and n and Path(n).exists()]
-    return {str(path): _content(path) for path in paths}
+    paths = [user_path(n) for n in named if isinstance(n, str) and n]
+    return {str(path): _content(path) for path in paths if path.exists()}
 
 
 def _content(path: Path) -> str:
@@ -257,7 +258,7 @@ def already_done(output: str | None, settings: dict[str, Any], *, overwrite: boo
     StorageError
         If it holds a model of other settings, or something else.
     """
-    folder = Path(output) if output else None
+    folder = user_path(output) if output else None
     if folder is None or overwrite or not folder.is_dir() or not any(folder.iterdir()):
         return False
     kept = load_every(folder).notes_.get("run")

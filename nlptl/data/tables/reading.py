@@ -15,6 +15,7 @@ import numpy as np
 
 from nlptl.base.errors import InputError
 from nlptl.base.names import suggest
+from nlptl.base.paths import user_path
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.tables.cells import arrow_cells, is_blank
 from nlptl.data.tables.separated import dialect_of, open_text, rows_of
@@ -73,7 +74,7 @@ def read_table(
 
 def read_sheet(source: str | Path, *, split: str | None = None) -> Sheet:
     """Read a table as ``read_table`` does, together with its rows as the file holds them."""
-    path = Path(source)
+    path = user_path(source)
     if path.is_dir():
         return _from_datasets(lambda: _load_folder(path), str(source), split)
     if path.is_file():
@@ -103,7 +104,7 @@ def read_sheets(source: str | Path, *, rows: int) -> Iterator[Sheet]:
     InputError
         As ``read_table``.
     """
-    path = Path(source)
+    path = user_path(source)
     if not path.is_file():
         raise InputError(
             f"There is no file {str(source)!r} to read piece by piece. Check the path."

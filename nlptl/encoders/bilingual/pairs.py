@@ -11,6 +11,7 @@ import numpy as np
 
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import InputError
+from nlptl.base.paths import user_path
 from nlptl.base.words import composed, lowered, rows_by_spelling
 from nlptl.data.tables.reading import read_table
 from nlptl.data.tables.separated import open_text
@@ -76,7 +77,7 @@ def word_pairs(given: Any) -> list[tuple[str, str]]:
         If no pairs of words can be read from it.
     """
     if isinstance(given, str | Path):
-        given = _lines(Path(given)) if Path(given).suffix == ".txt" else read_table(given)
+        given = _lines(user_path(given)) if Path(given).suffix == ".txt" else read_table(given)
     if hasattr(given, "columns"):
         names = [str(name) for name in given.columns]
         chosen = _COLUMNS if set(_COLUMNS) <= set(names) else names[:2]

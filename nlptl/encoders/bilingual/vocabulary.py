@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError
+from nlptl.base.paths import user_path
 from nlptl.base.specs import Spec
 from nlptl.data.languages.parallel import ParallelText
 from nlptl.encoders.bilingual.lexicon import mean_vectors, translations
@@ -95,9 +96,10 @@ class NewVocabulary(Spec):
         own = reader.extended(pairs, self.size)
         means, known = mean_vectors(self._counts(reader, own, pairs, seed), reader.vectors)
         further = np.where(known[:, None], means, reader.as_cut(own.names[len(reader.names) :]))
-        with new_folder(Path(folder)) as draft:
+        place = user_path(folder)
+        with new_folder(place) as draft:
             reader.write(own, _as_long_as(further, reader.vectors), draft)
-        return replace(encoder, name_or_path=Path(folder), revision=None, weights=None)
+        return replace(encoder, name_or_path=place, revision=None, weights=None)
 
     def _counts(self, reader: Pieces, own: Pieces, pairs: ParallelText, seed: int) -> csr_matrix:
         """Give what further pieces translate: (n_further, n_pieces_before)."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import ConfigError, EncoderNotFoundError, IntegrityError
+from nlptl.base.paths import user_path
 from nlptl.encoders.contextual.checked import check_files, foreign_errors, one_line, read_json
 from nlptl.encoders.contextual.patterns import is_quick
 from nlptl.encoders.contextual.sentence_settings import (
@@ -105,7 +106,7 @@ class EncoderFolder:
         told = read_json(self.path / ORIGIN).get("name")
         if told:
             return str(told)
-        return None if Path(self.name).expanduser().is_dir() else self.name
+        return None if user_path(self.name).is_dir() else self.name
 
     @cached_property
     def config(self) -> Any:
@@ -340,8 +341,9 @@ def check_patterns(tokenizer: Any, name: str) -> None:
 
 
 def _locate(wanted: str, revision: str | None) -> EncoderFolder:
-    if Path(wanted).expanduser().is_dir():
-        return _with_config(EncoderFolder(wanted, Path(wanted).expanduser()))
+    folder = user_path(wanted)
+    if folder.is_dir():
+        return _with_config(EncoderFolder(wanted, folder))
     if Path(wanted).is_absolute() or wanted.startswith((".", "~")):
         raise EncoderNotFoundError(f"There is no folder {wanted!r} with an encoder.")
     cached = _from_hub(wanted, revision, only_cached=True)
@@ -361,9 +363,10 @@ def _locate(wanted: str, revision: str | None) -> EncoderFolder:
 
 
 def _from_hub(name: str, revision: str | None, *, only_cached: bool) -> Path | Exception:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
 
     try:
+        user_path(constants.HF_HUB_CACHE)  # which would be a folder "~" here without a home folder
         path = Path(
             snapshot_download(
                 name,

@@ -13,6 +13,7 @@ from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import StorageError
 from nlptl.encoders.contextual.folder import EncoderFolder
 from nlptl.storage.atomic import write_file
+from nlptl.storage.drafts import sweep_drafts
 from nlptl.storage.places import cache_root
 
 LEAST_MEAN_COSINE = 0.9999
@@ -47,6 +48,7 @@ def choose_dtype(folder: EncoderFolder, device: str) -> str:
     verdict = "bfloat16" if agrees else "float32"
     try:
         path = _verdicts(folder)
+        sweep_drafts(path.parent, path.name)
         write_file(path, json.dumps({**_read(path), _here(device): verdict}).encode())
     except StorageError:
         return verdict  # an unwritable cache only means that the check is made again
@@ -57,7 +59,10 @@ def stored_dtype(folder: EncoderFolder, device: str) -> str | None:
     """Return what ``choose_dtype`` returns where no encoding is needed for it, else None."""
     if not has_bfloat16(device):
         return "float32"
-    verdict = _read(_verdicts(folder)).get(_here(device))
+    try:
+        verdict = _read(_verdicts(folder)).get(_here(device))
+    except StorageError:  # there is no folder for caches
+        return None
     return str(verdict) if verdict in ("bfloat16", "float32") else None
 
 

@@ -10,14 +10,16 @@ from typing import Any
 from filelock import FileLock
 
 from nlptl.base.errors import ConfigError, StorageError
+from nlptl.base.paths import user_path
 from nlptl.encoders.static.distillation import Distilled
 from nlptl.encoders.static.formats import of_gensim, read_word_vectors
 from nlptl.encoders.static.store import VectorStore
 from nlptl.storage.atomic import new_folder
-from nlptl.storage.hashing import fingerprint
+from nlptl.storage.drafts import sweep_drafts
+from nlptl.storage.hashing import fingerprint, has_checksums, write_checksums
 from nlptl.storage.places import cache_root
 
-_LAYOUT = 1
+_LAYOUT = 2
 """Raised when stores written now could no longer be read; older ones are then made again."""
 
 _SHELF: OrderedDict[str, VectorStore] = OrderedDict()
@@ -46,7 +48,7 @@ def open_vectors(source: Any, *, cache: str | Path | None) -> VectorStore:
     if isinstance(source, Distilled):
         return _kept(source.identity(), cache, source.make)
     if isinstance(source, str | Path):
-        path = Path(source).expanduser()
+        path = user_path(source)
         return _kept(_identity(path), cache, lambda: _convert(path))
     if hasattr(source, "index_to_key") and hasattr(source, "vectors"):
         return VectorStore.of_words(of_gensim(source, "these vectors"), name="KeyedVectors")
@@ -78,18 +80,36 @@ def _kept(identity: dict[str, Any], cache: str | Path | None, make: Any) -> Vect
 
 
 def _on_disk(name: str, cache: str | Path, make: Any) -> VectorStore:
-    root = cache_root() if cache == "auto" else Path(cache)
-    folder = root / "vectors" / name
-    if folder.is_dir():
+    try:
+        folder = (cache_root() if cache == "auto" else user_path(cache)) / "vectors" / name
+    except StorageError as problem:
+        return _not_kept(problem, make())
+    if _is_whole(folder):
         return VectorStore.load(folder)
     store: VectorStore = make()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(str(folder.parent / f".{name}.lock")):
-            if not folder.is_dir():  # another process may have made it meanwhile
+            if not has_checksums(folder):  # another process may have made it meanwhile
                 with new_folder(folder) as draft:
                     store.save(draft)
-    except (StorageError, OSError) as problem:
-        warnings.warn(f"Word vectors are not kept: {problem}", stacklevel=2)
-        return store
+                    write_checksums(draft)
+    except (OSError, NotImplementedError) as problem:  # filelock: a disk without locks
+        return _not_kept(problem, store)
     return VectorStore.load(folder)
+
+
+def _not_kept(problem: Exception, store: VectorStore) -> VectorStore:
+    warnings.warn(f"Word vectors are not kept: {problem}", stacklevel=2)
+    return store
+
+
+def _is_whole(folder: Path) -> bool:
+    """Return True if a store is there and unchanged; warn where it changed on the disk."""
+    if not folder.is_dir():
+        return False
+    sweep_drafts(folder.parent, folder.name)
+    if has_checksums(folder):
+        return True
+    warnings.warn(f"{str(folder)!r} is damaged: the vectors are converted again.", stacklevel=2)
+    return False

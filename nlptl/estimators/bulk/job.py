@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.paths import user_path
 from nlptl.base.progress import progress_bar
 from nlptl.data.tables.reading import column, read_sheets
 from nlptl.data.tables.sheet import Sheet
@@ -65,11 +65,12 @@ class BulkJob:
 
     def settings(self) -> dict[str, Any]:
         """Give what the bytes of the output depend on, with the content of model and data."""
-        if not Path(self.data).is_file():
+        data = user_path(self.data)
+        if not data.is_file():
             raise InputError(f"There is no file {self.data!r}. Check the path.")
         return {
             "model": fingerprint(read_manifest(place_of(self.model))["files"]),
-            "data": sha256_of(Path(self.data)),
+            "data": sha256_of(data),
             "text_column": list(self.text_column),
             "chunk_rows": self.chunk_rows,
             "format": table_format(self.output).ending,
@@ -104,7 +105,7 @@ def score_table(job: BulkJob, *, say: Callable[[str], None]) -> dict[str, Any]:
         If the output or its parts were made with other settings, or the output is an input.
     """
     world = check_world(job.processes)
-    output = Output(Path(job.output))
+    output = Output(user_path(job.output))
     with ExitStack() as held:
         plan = from_main(lambda: _prepare(job, output, say, held))
         if "record" in plan:

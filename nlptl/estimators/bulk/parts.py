@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from nlptl.base.errors import IntegrityError, StorageError
 from nlptl.data.tables.writing import table_format
 from nlptl.storage.atomic import new_file, unwritable, write_file
+from nlptl.storage.drafts import sweep_drafts
 from nlptl.storage.hashing import sha256_of
 from nlptl.storage.reading import read_json
 
@@ -60,6 +61,8 @@ class Output:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
+            for written in (self.path, self.record):
+                sweep_drafts(written.parent, written.name)
         except Timeout as problem:
             raise StorageError(
                 f"Another run is writing {str(self.path)!r} at this moment. Wait until it is done."

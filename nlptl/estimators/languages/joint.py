@@ -16,6 +16,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.paths import user_path
 from nlptl.base.specs import NestedParams
 from nlptl.data.columns import as_list
 from nlptl.data.labels import are_lists, as_values, check_lengths, values_at
@@ -26,7 +27,7 @@ from nlptl.estimators.storing.publishing import Published
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.evaluation.intervals import Interval, bootstrap_interval
 from nlptl.evaluation.scores import accuracy
-from nlptl.storage.atomic import new_folder
+from nlptl.storage.atomic import new_folder, saved_folder
 from nlptl.storage.described import entry, make
 from nlptl.storage.manifest import is_inside, verify_manifest, write_manifest
 from nlptl.storage.reading import interpreting, read_json
@@ -216,19 +217,20 @@ class LanguageClassifier(Published, NestedParams):
             If the folder holds something else, cannot be written, or a model cannot be saved.
         """
         check_is_fitted(self)
-        refuse_foreign(Path(folder))
+        place = user_path(folder)
+        refuse_foreign(place)
         own = {n: m for n, m in self.models_.items() if m is not self.joint_}
         told = {"options": self._options(), "places": {}, "standings": {}}
-        told["places"] = {name: f"alone-{place}" for place, name in enumerate(own)}
+        told["places"] = {name: f"alone-{number}" for number, name in enumerate(own)}
         told["standings"] = {name: asdict(one) for name, one in self.standings_.items()}
-        with new_folder(Path(folder)) as draft:
+        with new_folder(place) as draft:
             self.joint_.save(draft / JOINT)
-            for name, place in told["places"].items():
-                own[name].save(draft / place)
+            for name, at in told["places"].items():
+                own[name].save(draft / at)
             text = json.dumps(told, indent=1, ensure_ascii=False)
             (draft / _LISTED).write_text(text, encoding="utf-8")
             write_manifest(draft, kind=self.kind, version=version("nlptl"))
-        return Path(folder)
+        return place
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -241,7 +243,7 @@ class LanguageClassifier(Published, NestedParams):
         IntegrityError
             If a file was changed.
         """
-        place = Path(folder)
+        place = saved_folder(folder)
         verify_manifest(place, kind=cls.kind)
         with interpreting(place / _LISTED):
             return cls._read(place, read_json(place / _LISTED))

@@ -12,6 +12,7 @@ import numpy as np
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import InputError
 from nlptl.base.lazy import require
+from nlptl.base.paths import user_path
 from nlptl.data.columns import as_list
 from nlptl.data.labels import LabelCodec, are_lists, as_values, distinct, values_at
 from nlptl.data.rows import as_rows
@@ -109,8 +110,9 @@ class LanguageScores:
                 axes.hlines(own, place - 0.4, place + 0.4, colors="black", linestyles="dotted")
         axes.set_ylabel("accuracy")
         axes.set_ylim(0, 1)
-        figure.savefig(Path(path))
-        return Path(path)
+        target = user_path(path)
+        figure.savefig(target)
+        return target
 
 
 def score_languages(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
+import warnings
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +18,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import ConfigError, InputError, StorageError
+from nlptl.base.paths import user_path
 from nlptl.base.specs import NestedParams
 from nlptl.data.languages.parallel import ParallelText
 from nlptl.data.targets import Targets
@@ -26,7 +31,8 @@ from nlptl.estimators.fitting.scoring import FitPlan
 from nlptl.estimators.fitting.transfers import Transfers, as_transfers
 from nlptl.estimators.storing.folder import CLOSE
 from nlptl.storage.atomic import new_folder
-from nlptl.storage.hashing import fingerprint
+from nlptl.storage.drafts import sweep_drafts
+from nlptl.storage.hashing import fingerprint, has_checksums, write_checksums
 from nlptl.storage.places import cache_root
 from nlptl.training.config import LoopConfig, TrainingConfig
 from nlptl.training.processes import from_main
@@ -178,10 +184,11 @@ class LanguageStudent(NestedParams):
             If the folder holds something else, cannot be written, or gives other vectors.
         """
         check_is_fitted(self)
-        with new_folder(Path(folder)) as draft:
+        place = user_path(folder)
+        with new_folder(place) as draft:
             self.encoder_.write(draft)
             self._prove(draft)
-        return Path(folder)
+        return place
 
     def _prove(self, draft: Path) -> None:
         """Read the student from the draft and compare what it gives."""
@@ -219,12 +226,22 @@ class LanguageStudent(NestedParams):
         given = self.vocabulary
         vocabulary = NewVocabulary(given) if isinstance(given, int) else given
         told = [MADE, teacher.fingerprint, repr(vocabulary), seen.rows(), self.seed]
-        folder = cache_root() / "vocabularies" / fingerprint(told)
+        name = fingerprint(told)
+
+        def extend(root: Path) -> str:
+            folder = root / "vocabularies" / name
+            sweep_drafts(folder.parent, name)
+            if not has_checksums(folder):
+                vocabulary.extend(teacher, seen, folder, seed=self.seed)
+                write_checksums(folder)
+            return str(folder)
 
         def made() -> str:
-            if not folder.is_dir():
-                vocabulary.extend(teacher, seen, folder, seed=self.seed)
-            return str(folder)
+            try:
+                return extend(cache_root())
+            except StorageError as problem:
+                warnings.warn(f"The vocabulary is not kept: {problem}", stacklevel=2)
+            return extend(_folder_of_this_process())
 
         return replace(teacher, name_or_path=from_main(made), revision=None, weights=None)
 
@@ -255,6 +272,13 @@ class LanguageStudent(NestedParams):
         texts = [*seen.target, *(sentences[i] for i in kept)]
         of_row: AnyArray = np.append([place[sentence] for sentence in seen.source], kept)
         return texts, Targets(vectors[of_row.astype(np.int64)], vectors.shape[1])
+
+
+def _folder_of_this_process() -> Path:
+    """Make a temporary folder that is removed when the process ends."""
+    folder = tempfile.mkdtemp(prefix="nlptl-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def retrieval(encoder: Any, pairs: ParallelText) -> dict[str, Retrieval]:

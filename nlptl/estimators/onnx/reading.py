@@ -21,6 +21,7 @@ from nlptl.encoders.contextual.folder import check_patterns
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.estimators.onnx.checking import OnnxCheck
 from nlptl.estimators.storing.checks import check_labels, read_notes
+from nlptl.storage.atomic import saved_folder
 from nlptl.storage.described import entry, finite, make
 from nlptl.storage.hashing import sha256_once
 from nlptl.storage.manifest import verify_manifest
@@ -139,9 +140,10 @@ class OnnxClassifier:
         IntegrityError
             If a file is missing or was changed; it is named.
         """
-        verify_manifest(Path(folder), kind=KIND)
-        with interpreting(Path(folder), remedy="Export the model again."):
-            loaded = cls(Path(folder), threads=threads)
+        place = saved_folder(folder)
+        verify_manifest(place, kind=KIND)
+        with interpreting(place, remedy="Export the model again."):
+            loaded = cls(place, threads=threads)
             probe = Rows([(_PROBE, _PROBE) if loaded.reading.pairs else _PROBE])
             loaded._logits_of(loaded._windows(probe))
             return loaded

@@ -12,12 +12,14 @@ from typing_extensions import Self
 
 from nlptl.base.errors import ConfigError, HubError
 from nlptl.base.names import suggest
+from nlptl.base.paths import user_path
 from nlptl.estimators.storing.describing import facts_of
 from nlptl.estimators.storing.exporting import FORMATS
 from nlptl.hub.client import check_name, is_name
 from nlptl.hub.fetching import fetch_folder
 from nlptl.hub.publishing import Publication, publish_folder
 from nlptl.reports.card import model_card
+from nlptl.storage.atomic import saved_folder
 from nlptl.storage.manifest import write_manifest
 from nlptl.training.cost import Cost
 from nlptl.training.processes import from_main
@@ -117,7 +119,7 @@ class Published:
 
 def place_of(name_or_path: str | Path, *, revision: str | None = None) -> Path:
     """Give the folder of a model: the one named, or that of a model on the Hub."""
-    path = Path(name_or_path).expanduser()
+    path = saved_folder(name_or_path)
     if path.is_dir() or isinstance(name_or_path, Path) or not is_name(name_or_path):
         return path
     try:
@@ -153,7 +155,7 @@ def _check_entailment(model: Any) -> None:
     given = getattr(model, "transfer_", None)
     for one in given if isinstance(given, list | tuple) else [given]:
         place = getattr(one, "entailment", None)
-        if place is not None and (not is_name(str(place)) or Path(str(place)).is_dir()):
+        if place is not None and (not is_name(str(place)) or user_path(str(place)).is_dir()):
             raise ConfigError(
                 f"The model reads an entailment model from the folder {str(place)!r}, which nobody "
                 "else has. Publish that first, and give its name."

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 
 from nlptl.base.chance import Chance, torch_seed
 from nlptl.base.errors import ConfigError
+from nlptl.base.paths import user_path
 from nlptl.base.protocols import BoundTransfer, Stage
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.precision import has_bfloat16
@@ -280,7 +280,7 @@ def keeper_of(how: Tuning, attempt: int, n_ranks: int) -> Keeper | None:
     if how.config.checkpoints is None:
         return None
     settings = {**(how.settings or {}), "processes": n_ranks}
-    folder = Path(how.config.checkpoints) / f"attempt-{attempt}"
+    folder = user_path(how.config.checkpoints) / f"attempt-{attempt}"
     return Keeper(folder, how.config.save_steps, settings)
 
 

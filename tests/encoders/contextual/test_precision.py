@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from nlptl.base.errors import StorageError
 from nlptl.encoders.contextual import precision
 from nlptl.encoders.contextual.folder import find_encoder
 from nlptl.encoders.contextual.precision import choose_dtype
@@ -52,16 +53,25 @@ def test_the_verdict_is_remembered_and_a_damaged_one_made_again(
     assert len(calls) == 1
     (kept,) = own_verdicts.rglob("*.json")
     assert list(json.loads(kept.read_text()).values()) == ["bfloat16"]
-    for damaged in ("[" * 100_000, "[1]", json.dumps({precision._here("cpu"): "int8"})):
+    wrong = json.dumps({precision._here("cpu"): "int8"})
+    for damaged in ("[" * 100_000, "[1]", "{", wrong):
         kept.write_text(damaged)
         assert choose_dtype(folder, "cpu") == "bfloat16"
-    kept.write_text("{")
-    choose_dtype(folder, "cpu")
     assert len(calls) == 5
 
 
 def test_an_unwritable_cache_does_not_stop_anything(tiny_encoder, monkeypatch, own_verdicts):
     (own_verdicts / "precision").write_text("in the way")
+    monkeypatch.setattr(precision, "has_bfloat16", lambda device: True)
+    monkeypatch.setattr(precision, "_agreement", lambda folder, device: np.ones(1))
+    assert choose_dtype(find_encoder(tiny_encoder), "cpu") == "bfloat16"
+
+
+def test_without_a_home_folder_the_check_is_made_each_time(tiny_encoder, monkeypatch):
+    def nowhere():
+        raise StorageError("There is no folder for caches.")
+
+    monkeypatch.setattr(precision, "cache_root", nowhere)
     monkeypatch.setattr(precision, "has_bfloat16", lambda device: True)
     monkeypatch.setattr(precision, "_agreement", lambda folder, device: np.ones(1))
     assert choose_dtype(find_encoder(tiny_encoder), "cpu") == "bfloat16"

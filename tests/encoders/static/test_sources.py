@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.errors import ConfigError, InputError, StorageError
 from nlptl.encoders.static import sources
 from nlptl.encoders.static.sources import open_vectors
 
@@ -17,6 +17,37 @@ def test_a_file_is_converted_once(vectors_file, tmp_path, monkeypatch):
     again = open_vectors(vectors_file, cache=tmp_path)
     np.testing.assert_array_equal(first.vectors, again.vectors)
     assert open_vectors(vectors_file, cache=tmp_path) is again
+
+
+def test_a_store_that_changed_on_the_disk_is_converted_again_with_a_warning(
+    vectors_file, tmp_path, recwarn
+):
+    sources._SHELF.clear()
+    expected = np.array(open_vectors(vectors_file, cache=tmp_path).vectors)
+    for name in ("vectors.safetensors", "store.json", "checksums.json"):
+        (path,) = tmp_path.rglob(name)
+        content = bytearray(path.read_bytes())
+        content[-5] ^= 4
+        path.write_bytes(content)
+        sources._SHELF.clear()
+        with pytest.warns(UserWarning, match="damaged: the vectors are converted again"):
+            found = open_vectors(vectors_file, cache=tmp_path).vectors
+        np.testing.assert_array_equal(found, expected)
+    sources._SHELF.clear()
+    recwarn.clear()
+    open_vectors(vectors_file, cache=tmp_path)
+    assert not recwarn
+
+
+def test_without_a_home_folder_vectors_are_opened_and_not_kept(vectors_file, monkeypatch):
+    def nowhere():
+        raise StorageError("There is no folder for caches.")
+
+    sources._SHELF.clear()
+    monkeypatch.setattr(sources, "cache_root", nowhere)
+    with pytest.warns(UserWarning, match="Word vectors are not kept: There is no folder"):
+        assert len(open_vectors(vectors_file, cache="auto").tokens) > 10
+    sources._SHELF.clear()
 
 
 def test_a_changed_file_is_converted_again(vectors_file, tmp_path):

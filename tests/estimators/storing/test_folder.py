@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -206,3 +207,50 @@ def test_the_proof_runs_the_weights_that_were_written(tiny_encoder, few, tmp_pat
     )
     model.save(tmp_path / "m")
     assert any(str(place).endswith("encoder") for place in asked)
+
+
+def test_a_folder_below_the_home_folder_lies_there(few, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    model = TextClassifier(TfidfEncoder()).fit(*few)
+    assert model.save("~/models/one") == tmp_path / "home" / "models" / "one"
+    assert model.save(Path("~/two")) == tmp_path / "home" / "two"
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    for place in ("~/models/one", Path("~/two")):
+        assert TextClassifier.load(place).classes_.tolist() == model.classes_.tolist()
+
+
+def test_without_room_the_older_model_stays_and_the_error_names_folder_and_size(
+    tmp_path, in_small_files
+):
+    code = (
+        "from nlptl import NlptlError, TextClassifier, TfidfEncoder\n"
+        "texts, folder = ['good day', 'bad day'] * 4, sys.argv[1]\n"
+        "TextClassifier(TfidfEncoder()).fit(texts, ['a', 'b'] * 4).save(folder)\n"
+        "model = TextClassifier(TfidfEncoder()).fit(texts, ['c', 'd'] * 4)\n"
+        "limit(300)\n"
+        "try: model.save(folder)\n"
+        "except NlptlError as problem: print(type(problem).__name__, problem)\n"
+        "print(TextClassifier.load(folder).classes_.tolist())\n"
+        "limit(10**9); model.save(folder)\n"
+        "print(TextClassifier.load(folder).classes_.tolist())\n"
+    )
+    done = in_small_files(code, tmp_path / "m")
+    error, old, new = done.stdout.splitlines()
+    assert error.startswith(f"StorageError Cannot write '{tmp_path}/m': File too large. At least")
+    assert (old, new) == ("['a', 'b']", "['c', 'd']")
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_loading_sweeps_what_a_killed_save_left(few, tmp_path):
+    model = TextClassifier(TfidfEncoder()).fit(*few)
+    model.save(tmp_path / "m")
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from nlptl.storage.atomic import new_folder\n"
+        "with new_folder(Path(sys.argv[1])) as draft: os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "m")], check=False)
+    assert len(list(tmp_path.iterdir())) == 2
+    TextClassifier.load(tmp_path / "m")
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]

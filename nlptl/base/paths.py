@@ -1,0 +1,27 @@
+"""Paths as users write them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nlptl.base.errors import StorageError
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path with "~" at its start replaced by the home folder of the user.
+
+    "~name" is the home folder of another user; where there is no such user the path stays as it is.
+
+    Raises
+    ------
+    StorageError
+        If the path begins with "~" and the process has no home folder.
+    """
+    expanded = Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser refuses "~notes.csv"
+    if str(path).startswith("~") and expanded.parts[0] == "~":
+        raise StorageError(
+            f"{str(path)!r} lies in the home folder, and this process has none. "
+            "Set HOME, or write the whole path."
+        )
+    return expanded
