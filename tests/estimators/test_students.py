@@ -90,7 +90,7 @@ def test_several_labels_and_numbers_are_taught_as_answers(few):
     teacher = TextClassifier(TfidfEncoder()).fit(texts, marks)
     student = teacher.distill(texts, student=COUNTS, labelled=Corpus(texts, marks))
     assert student.predict(texts).shape == (40, 3)
-    with pytest.raises(InputError, match="of one form"):
+    with pytest.raises(InputError, match="zeros and ones of shape"):
         teacher.distill(texts, student=COUNTS, labelled=Corpus(texts[:2], ["a", "b"]))
     numbers = TextRegressor(TfidfEncoder()).fit(texts, np.arange(40.0))
     known, blank = Corpus(texts[:2], [0.0, 1.0]), TextRegressor(TfidfEncoder())
