@@ -77,11 +77,8 @@ def foreign_errors(subject: str, kind: type[NlptlError] = EncoderNotFoundError) 
 
 
 def one_line(problem: object) -> str:
-    """Return a message on one line, with the kind of an error whose message is none by itself."""
-    message, kind = " ".join(str(problem).split())[:200], type(problem).__name__
-    if isinstance(problem, LookupError | TypeError | AttributeError):
-        return f"{kind}: {message}"
-    return message or kind
+    """Return a message on one line, or the kind of an error that has none."""
+    return " ".join(str(problem).split())[:200] or type(problem).__name__
 
 
 def check_files(path: Path, name: str) -> None:
