@@ -122,6 +122,7 @@ def _run(
     def one(number: int) -> None:
         seen, hidden = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
         present, inside = np.unique(codes[seen], return_inverse=True)
+        found: list[FloatArray]
         if len(present) < 2:
             found = [np.zeros((len(hidden), 1))] * len(strengths)
         else:
