@@ -289,7 +289,7 @@ class TransformerEncoder(Spec):
         from nlptl.encoders.contextual.windows import cut_pairs
 
         folder = self.folder
-        pairs = [(folder.prompt + first, second) for first, second in texts]
+        pairs = [(folder.prompt + pair[0], pair[1]) for pair in texts]
         if folder.lowers_by_hand:
             pairs = [(first.lower(), second.lower()) for first, second in pairs]
         cut = cut_pairs(folder.tokenizer, pairs, window=self.window)
