@@ -1,4 +1,4 @@
-"""Show the whole story on shipped data: no network, no arguments, under two minutes.
+"""Show the whole story on shipped data: no network, no arguments, a few minutes.
 
 Eight kinds of support request, twelve labelled examples of each: what does a classifier learn
 from them alone, with word vectors, with a pretrained transformer, with the names of the kinds, and

@@ -21,7 +21,7 @@ from nlptl.base.errors import ElsewhereError, NlptlError
 from nlptl.base.names import suggest
 
 COMMANDS = {
-    "demo": "show the whole story on shipped data, offline, in under two minutes",
+    "demo": "show the whole story on shipped data, offline",
     "train": "train a text classifier or regressor and save it",
     "evaluate": "measure a saved model on labelled data",
     "predict": "label texts with a saved model, or give their numbers",
