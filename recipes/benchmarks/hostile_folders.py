@@ -138,9 +138,7 @@ def models(room: Path) -> dict[str, Model]:
     fitted: dict[str, Any] = {
         "counts": TextClassifier(TfidfEncoder()).fit(TEXTS, LABELS),
         "several": TextClassifier(TfidfEncoder()).fit(TEXTS, [*several[:7], []]),
-        "network": TextClassifier(static, head=MLPHead((8,)), training=SHORT).fit(
-            TEXTS, LABELS
-        ),
+        "network": TextClassifier(static, head=MLPHead((8,)), training=SHORT).fit(TEXTS, LABELS),
         "numbers": TextRegressor(TfidfEncoder()).fit(TEXTS, [1.0, 2, 3, 4, 5, 6, 7, 8]),
         "static": TextClassifier(static).fit(TEXTS, LABELS),
         "fused": TextClassifier(fused, training=SHORT).fit(table, LABELS),
