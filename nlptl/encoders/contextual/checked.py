@@ -36,6 +36,9 @@ _ELSEWHERE = (
 
 _ATTENTION = re.compile(r"_?(attn|experts)_implementation(_internal)?")
 _OWN_ATTENTION = ("", "eager", "sdpa", "flex_attention", "grouped_mm", "batched_mm")
+_MARGIN = re.compile(r"(^|_)eps(ilon)?($|_)")
+"""What a normalisation adds before it divides."""
+
 _LOOPS = re.compile(
     r"(n|num)_.*(layer|block|group|expert|head)s?|.*(layers|depths?|repeats|block_sizes|group_num)"
 )
@@ -107,7 +110,7 @@ def check_files(path: Path, name: str) -> None:
             )
     _check_settings(path / "config.json", name, code_may_stay=_transformers_knows)
     _check_tokenizer_settings(path / "tokenizer_config.json", name)
-    for file in ("sentence_bert_config.json", "config_sentence_transformers.json"):
+    for file in ("sentence_bert_config.json", "config_sentence_transformers.json", "origin.json"):
         _expect(path / file, dict)
     weight_files(path)
     for _, module in sentence_modules(path):
@@ -207,6 +210,8 @@ def _check_setting(path: Path, name: str, key: str, value: Any) -> None:
         reason = "asks for an implementation that is no part of transformers"
     elif key in ("num_labels", "_num_labels") and _largest(value) > MAX_LABELS:
         reason = f"has more than {MAX_LABELS:,} labels"
+    elif _MARGIN.search(key) and isinstance(value, int | float) and not 0 <= value < 1:
+        reason = "has a margin that makes vectors of no numbers"
     elif _LOOPS.fullmatch(key) and _largest(value) > MAX_LAYERS:
         reason = f"asks for more than {MAX_LAYERS:,} of one part"
     else:

@@ -19,6 +19,9 @@ _PLACES = {
 }
 """Modules that are read, and their order."""
 
+MAX_PROMPT = 10_000
+"""Characters; the prompt is read with every text."""
+
 _TRANSFORMER_FILES = "sentence_*_config.json"
 _READ = {
     "document_length",
@@ -164,7 +167,10 @@ def default_prompt(folder: Path, name: str) -> str:
     prompts, chosen = stated.get("prompts") or {}, stated.get("default_prompt_name")
     if chosen is not None and chosen not in prompts:
         _refuse(name, "default_prompt_name", chosen, f"one of its prompts {sorted(prompts)}")
-    return str(prompts.get(chosen) or "")
+    prompt = str(prompts.get(chosen) or "")
+    if len(prompt) > MAX_PROMPT:
+        _refuse(name, "its prompt", f"{len(prompt):,} characters", f"at most {MAX_PROMPT:,}")
+    return prompt
 
 
 def set_lower_case(tokenizer: Any) -> None:

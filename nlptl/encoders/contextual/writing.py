@@ -26,18 +26,11 @@ def write_model(model: Any, folder: EncoderFolder, target: Path) -> None:
     """
     from transformers import AutoModel
 
-    from nlptl.encoders.contextual.shelf import encoder_half, quiet_transformers
+    from nlptl.encoders.contextual.shelf import encoder_half, quiet_transformers, read_weights
 
-    with quiet_transformers():
-        if not folder.config.is_encoder_decoder:
-            model.save_pretrained(target)
-            return
-        whole = AutoModel.from_pretrained(
-            str(folder.path),
-            dtype=next(model.parameters()).dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-        )
+    whole = model
+    if folder.config.is_encoder_decoder:
+        whole, _ = read_weights(AutoModel, folder, "cpu", dtype=next(model.parameters()).dtype)
         encoder_half(whole).load_state_dict(model.state_dict())
+    with quiet_transformers():
         whole.save_pretrained(target)

@@ -163,7 +163,11 @@ class _Parts:
         model = self._classifier()
         model.save_pretrained(folder)
         with sheltered():
-            again = type(model).from_pretrained(folder, local_files_only=True).eval()
+            again = (
+                type(model)
+                .from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+                .eval()
+            )
         self._compare(model.eval(), again)
 
     def write_peft(self, folder: Path) -> None:

@@ -72,6 +72,8 @@ def test_a_family_that_transformers_has_itself_needs_no_code(copy):
         ({"num_hidden_layers": 10**9}, "more than 1,000 of one part"),
         ({"block_sizes": [1, 10**9]}, "more than 1,000 of one part"),
         ({"num_labels": 10**9}, "more than 1,000,000 labels"),
+        ({"layer_norm_eps": -1.0}, "vectors of no numbers"),
+        ({"text_config": {"rms_norm_eps": float("nan")}}, "vectors of no numbers"),
     ],
 )
 def test_settings_that_lead_out_of_the_folder_or_are_too_large_are_refused(copy, entries, reason):

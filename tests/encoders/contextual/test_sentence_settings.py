@@ -95,6 +95,11 @@ def change(folder, file, **settings):
         ),
         ("config_sentence_transformers.json", {"truncate_dim": 8}, "truncate_dim"),
         ("config_sentence_transformers.json", {"default_prompt_name": "x"}, "default_prompt_name"),
+        (
+            "config_sentence_transformers.json",
+            {"prompts": {"q": "a" * 10_001}, "default_prompt_name": "q"},
+            "at most 10,000 for its prompt",
+        ),
         ("2_Dense/config.json", {"use_residual": True}, "use_residual"),
         ("2_Dense/config.json", {"module_input_name": "token_embeddings"}, "module_input_name"),
         ("2_Dense/config.json", {"activation_function": "os.system"}, "os.system"),
