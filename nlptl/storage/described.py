@@ -41,7 +41,7 @@ def make(kind: Callable[..., Made], described: Any) -> Made:
     name = getattr(kind, "__name__", str(kind))
     if not isinstance(described, dict):
         raise TypeError(f"{name} needs options by name, got {_short(described)}")
-    hints = get_type_hints(kind.__init__ if isinstance(kind, type) else kind)
+    hints = get_type_hints(kind.__init__ if isinstance(kind, type) else kind)  # type: ignore[misc]
     options = {}
     for option, parameter in signature(kind).parameters.items():
         if option in described:

@@ -1,10 +1,12 @@
 import json
 import logging
+import shutil
+import warnings
 
 import pytest
 
 from nlptl import TextClassifier, TfidfEncoder
-from nlptl.base.errors import ConfigError, HubError, StorageError
+from nlptl.base.errors import ConfigError, HubError, IntegrityError, StorageError
 from nlptl.hub.publishing import listed, publish_folder
 
 REPO = "user/requests"
@@ -157,3 +159,44 @@ def test_only_models_are_published_and_nothing_that_runs(folder, tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps(record))
     with pytest.raises(ConfigError, match=r"weights\.pkl"):
         listed(tmp_path)
+
+
+@pytest.fixture
+def copied(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def test_only_files_of_the_model_and_its_card_are_published(copied):
+    for name in ("README.md", "notes.md", "own.png", ".gitattributes"):
+        (copied / name).write_text("mine")
+    with pytest.warns(
+        UserWarning, match="3 files that are not part of the model.*'.gitattributes'"
+    ):
+        names = {one.path for one in listed(copied)}
+    assert names == {one.path for one in listed_quietly(copied)} and "README.md" in names
+    assert not {"notes.md", "own.png", ".gitattributes"} & names
+
+
+def listed_quietly(folder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return listed(folder)
+
+
+@pytest.mark.parametrize("name", [".token.json", "more.txt", "encoder/more.safetensors"])
+def test_what_a_reader_could_pick_up_is_not_published_unlisted(copied, name):
+    (copied / name).write_text("secret")
+    with pytest.raises(IntegrityError, match="is not part of the model"):
+        listed(copied)
+
+
+def test_neither_a_link_nor_a_changed_file_is_published(copied, tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    (copied / "README.md").symlink_to(tmp_path / "secret")
+    with pytest.raises(IntegrityError, match="README.md.*is a link"):
+        listed(copied)
+    (copied / "README.md").unlink()
+    (copied / "model.json").write_text("{}")
+    with pytest.raises(IntegrityError, match="'model.json'.*changed or damaged"):
+        listed(copied)

@@ -1,4 +1,5 @@
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ import torch
 
 from nlptl.base.chance import torch_seed
 from nlptl.base.errors import ConfigError
+from nlptl.storage.hashing import sha256_of
+from nlptl.storage.manifest import write_manifest
 from nlptl.training import checkpoints
 from nlptl.training.checkpoints import (
     Keeper,
@@ -177,3 +180,28 @@ def test_checkpoints_are_due_ten_times_a_training_but_not_too_often(tmp_path):
     assert sum(keeper.due(step, 2_000) for step in range(1, 2_001)) == 10
     assert [step for step in range(1, 20_001) if keeper.due(step, 20_000)][:2] == [500, 1_000]
     assert Keeper(tmp_path, 3).due(6, 2_000) and not Keeper(tmp_path, 3).due(50, 2_000)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+@pytest.mark.parametrize("name", ["manifest.sha256", "manifest.json", "position.json"])
+def test_a_pipe_in_a_checkpoint_is_refused_and_never_waited_for(tmp_path, name):
+    own = keeper(tmp_path)
+    own.save(2, {"step": 2}, ARRAYS)
+    own.save(4, {"step": 4}, ARRAYS)
+    path = tmp_path / "kept" / "step-00000004" / name
+    path.unlink()
+    os.mkfifo(path)
+    found = own.newest()
+    assert found.position == {"step": 2} and "step-00000004" in found.refused[0]
+
+
+def test_a_position_that_is_nested_without_end_is_refused(tmp_path):
+    own = keeper(tmp_path)
+    own.save(2, {"step": 2}, ARRAYS)
+    folder = tmp_path / "kept" / "step-00000002"
+    (folder / "position.json").write_text("[" * 100_000 + "]" * 100_000)
+    (folder / "manifest.json").unlink()
+    (folder / "manifest.sha256").unlink()
+    write_manifest(folder, kind="checkpoint", version="1.0")
+    (folder / "manifest.sha256").write_text(sha256_of(folder / "manifest.json"))
+    assert own.newest() is None

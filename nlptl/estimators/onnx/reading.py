@@ -97,6 +97,8 @@ class OnnxClassifier:
         self.thresholds = None
         if self.codec.form != "single":
             self.thresholds = finite(told, "thresholds", size=len(self.classes_))
+        elif told["thresholds"] is not None:
+            raise ValueError("thresholds, though a text has one label")
         self.reading = make(Reading, told["reading"])
         _check_pooling(self.reading.pooling)
         self.check_ = make(OnnxCheck, told["check"]) if "check" in told else None

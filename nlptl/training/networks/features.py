@@ -98,6 +98,7 @@ class NetworkRecipe:
 
         if self._n_layers > len(arrays):
             raise ValueError(f"{self._n_layers} layers with {len(arrays)} arrays")
+        check_array("scale", arrays["scale"], (1,))
         for name, array in arrays.items():
             if array.dtype.kind == "f":
                 check_array(name, array, array.shape or (1,))

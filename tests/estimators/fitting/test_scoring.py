@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from nlptl import LogisticHead, MLPHead
+from nlptl.data.labels import LabelCodec
 from nlptl.data.targets import Targets
 from nlptl.encoders import ResidualFusion
 from nlptl.estimators.fitting.scoring import (
@@ -44,7 +45,8 @@ def test_a_scorer_of_any_kind_comes_back_from_json_and_arrays(recipe, imbalance,
     else:
         scorer = fit_network_scorer(recipe, X, targets, plan(imbalance))
     described = json.loads(json.dumps(scorer.describe()))
-    again = FittedScorer.restore(described, scorer.arrays())
+    codec = LabelCodec(np.arange(3), "indicator" if several else "single")
+    again = FittedScorer.restore(described, scorer.arrays(), codec=codec)
     np.testing.assert_allclose(again.probabilities(X), scorer.probabilities(X), atol=1e-6)
     assert (again.decision.thresholds is not None) == several
 
@@ -65,3 +67,16 @@ def test_a_network_holds_out_no_row_that_its_features_know(clouds):
     assert trained.decision.temperature == 1.0
     other = fit_network_scorer(network(MLPHead((6,))), X, Targets(y, 3), plan())
     assert other.history.scores
+
+
+@pytest.mark.parametrize(
+    "codec", [LabelCodec(np.arange(4), "single"), LabelCodec(np.arange(3), "lists")]
+)
+@pytest.mark.parametrize("recipe", [None, network(MLPHead((6,)))], ids=["solver", "mlp"])
+def test_a_scorer_of_other_classes_is_refused(recipe, codec, clouds):
+    X, y = clouds
+    scorer = fit_solver_scorer(LogisticHead(), X, Targets(y, 3), plan())
+    if recipe is not None:
+        scorer = fit_network_scorer(recipe, X, Targets(y, 3), plan())
+    with pytest.raises(ValueError, match="outputs|thresholds"):
+        FittedScorer.restore(scorer.describe(), scorer.arrays(), codec=codec)

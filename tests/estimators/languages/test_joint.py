@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -5,6 +7,7 @@ from sklearn.base import clone
 from nlptl import LanguageClassifier, TextClassifier, TfidfEncoder, TransformerEncoder
 from nlptl.base.errors import ConfigError, InputError, IntegrityError, StorageError
 from nlptl.estimators.languages.joint import balanced
+from nlptl.storage.manifest import write_manifest
 
 WORDS = [f"word{i}" for i in range(12)]
 
@@ -154,3 +157,15 @@ def test_labels_keep_their_type_and_are_compared_by_it(rows):
     for wrong in (list(map(str, numbers)), [None] * len(texts)):
         with pytest.raises(InputError, match=r"another type|is missing"):
             model.score(texts, wrong, languages)
+
+
+@pytest.mark.parametrize("place", ["../m", "/etc", "joint/../../m", "nowhere"])
+def test_a_classifier_of_a_language_lies_within_the_folder(model, place, tmp_path):
+    folder = model.save(tmp_path / "m")
+    told = json.loads((folder / "languages.json").read_text())
+    told["places"] = dict.fromkeys(told["places"], place)
+    (folder / "languages.json").write_text(json.dumps(told))
+    (folder / "manifest.json").unlink()
+    write_manifest(folder, kind=model.kind, version="1.0")
+    with pytest.raises(StorageError):
+        LanguageClassifier.load(folder)

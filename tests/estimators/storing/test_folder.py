@@ -22,6 +22,8 @@ from nlptl import (
 from nlptl.base.errors import IntegrityError, StorageError
 from nlptl.encoders import Pooling, ResidualFusion
 from nlptl.estimators.storing import folder as folders
+from nlptl.storage.manifest import write_manifest
+from nlptl.storage.tensors import load_arrays, save_arrays
 
 QUICK = TrainingConfig(epochs=3)
 
@@ -254,3 +256,114 @@ def test_loading_sweeps_what_a_killed_save_left(few, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
     TextClassifier.load(tmp_path / "m")
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def seal(folder):
+    """Record the sha256 of every file, as somebody who hands out a folder can."""
+    manifest = folder / "manifest.json"
+    manifest.unlink(missing_ok=True)
+    write_manifest(folder, kind="text-classifier", version="1.0")
+
+
+@pytest.fixture(scope="module")
+def counts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("counts") / "m"
+    texts = ["good day", "great day", "bad day", "broken day"]
+    return TextClassifier(TfidfEncoder()).fit(texts, [1, 1, 0, 0]).save(folder)
+
+
+def spoilt(counts, tmp_path, name, change):
+    """Copy a model with something else in its JSON, every hash being right."""
+    shutil.copytree(counts, tmp_path / "m")
+    described = json.loads((counts / name).read_text())
+    (tmp_path / "m" / name).write_text(json.dumps(change(described)))
+    seal(tmp_path / "m")
+    return tmp_path / "m"
+
+
+def within(*names, value):
+    def change(described):
+        part = described
+        for name in names[:-1]:
+            part = part[name]
+        part[names[-1]] = value
+        return described
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda told: [told],
+        lambda told: {},
+        within("codec", "classes", value=["a"]),
+        within("codec", "classes", value=["a", "a"]),
+        within("codec", "form", value="lists"),
+        within("codec", "dtype", value="<U900000000"),
+        within("features", "encoder", "kind", value="SomeEncoder"),
+        within("features", "encoder", "longest", value="2"),
+        within("features", "encoder", "longest", value=1.5),
+        within("features", "weights", value=[1.0, 1.0]),
+        within("features", "weights", value=[float("nan")]),
+        within("features", "joint", value="no"),
+        within("scorer", "head", "kind", value="SomeHead"),
+        within("scorer", "head", "params", value={"other": 1}),
+        within("scorer", "decision", "temperature", value=0),
+        within("scorer", "decision", "temperature", value="hot"),
+        within("scorer", "decision", "offsets", value=[1.0]),
+        within("scorer", "decision", "thresholds", value=[0.5, 0.5]),
+        within("transfer", value={"kind": "SomeTransfer"}),
+        within("training", value={"epochs": "many"}),
+        within("options", "seed", value="x"),
+        within("options", "encoder", value="x"),
+        within("pairs", value="no"),
+        within("audit", "n_rows", value=[]),
+        within("cost", value={"seconds": "x"}),
+        within("notes", value=[]),
+    ],
+)
+def test_a_description_that_fits_no_model_is_refused_at_load(counts, tmp_path, change):
+    folder = spoilt(counts, tmp_path, "model.json", change)
+    with pytest.raises(StorageError):
+        TextClassifier.load(folder)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda words: words[:-1], lambda words: [*words[:-1], words[0]], lambda words: "x"]
+)
+def test_a_vocabulary_that_does_not_fit_its_weights_is_refused_at_load(counts, tmp_path, change):
+    folder = spoilt(counts, tmp_path, "encoder/words.json", change)
+    with pytest.raises(IntegrityError):
+        TextClassifier.load(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda a: {**a, "coef_": a["coef_"][:-1]},
+        lambda a: {**a, "coef_": a["coef_"][:, :-1]},
+        lambda a: {**a, "coef_": a["coef_"].astype(np.int64)},
+        lambda a: {**a, "coef_": a["coef_"] * np.nan},
+        lambda a: {**a, "intercept_": a["intercept_"][:-1]},
+        lambda a: {**a, "more": a["coef_"]},
+        lambda a: {"coef_": a["coef_"]},
+        lambda a: {},
+    ],
+)
+def test_arrays_that_do_not_fit_the_head_are_refused_at_load(counts, tmp_path, change):
+    shutil.copytree(counts, tmp_path / "m")
+    save_arrays(tmp_path / "m/head.safetensors", change(load_arrays(counts / "head.safetensors")))
+    seal(tmp_path / "m")
+    with pytest.raises(IntegrityError, match="cannot be understood"):
+        TextClassifier.load(tmp_path / "m")
+
+
+def test_layers_larger_than_their_arrays_take_no_memory(vectors_file, few, tmp_path):
+    model = TextClassifier(StaticEncoder(vectors_file), head=MLPHead((4,)), training=QUICK)
+    folder = model.fit(*few).save(tmp_path / "network")
+    for hidden in ([2**40], [1] * 500_000, [4, 4]):
+        change = within("scorer", "head", "params", "hidden", value=hidden)
+        broken = spoilt(folder, tmp_path / str(len(hidden)), "model.json", change)
+        with pytest.raises(IntegrityError, match=r"head\.safetensors' cannot be understood"):
+            TextClassifier.load(broken)
