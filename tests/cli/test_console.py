@@ -19,7 +19,6 @@ def test_a_pipe_is_wide_enough_for_the_tables():
     assert console().width >= 80
 
 
-
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_a_table_on_a_pipe_is_utf_8_whatever_the_encoding_of_the_console(encoding):
     code = (
