@@ -129,7 +129,7 @@ def test_a_problem_above_the_limit_of_weights_gets_the_same_answers(kind, clouds
     X, y = clouds
     X = np.column_stack([X, np.eye(len(y))[:, :5]]).astype(np.float32)
     y = np.append(y[:-1], 9)
-    options = {"strengths": (0.3, 1.0), "criterion": "log_loss"}
+    options = {"strengths": (0.1, 0.3), "criterion": "log_loss"}
     small = LogisticHead(**options).fit(kind(X), y)
     monkeypatch.setattr(logistic, "MAX_WEIGHTS_FOR_LBFGS", 1)
     large = LogisticHead(**options).fit(kind(X), y)
