@@ -53,7 +53,11 @@ class Targets:
     @property
     def counts(self) -> IntArray:
         """Rows of each class: (n_outputs,)."""
-        counted: IntArray = self.one_hot.sum(axis=0).astype(np.int64)
+        counted: IntArray
+        if self.numeric or self.several:
+            counted = self.one_hot.sum(axis=0).astype(np.int64)
+        else:
+            counted = np.bincount(self.codes, minlength=self.n_outputs)
         return counted
 
     def take(self, rows: IntArray) -> Self:

@@ -94,10 +94,11 @@ def measure(truth: IntArray, probabilities: FloatArray, chosen: IntArray) -> dic
             f"{len(truth)}, {len(chosen)} and {len(probabilities)}."
         )
     by_code = combined(list(_BY_CODE)).compute(predictions=chosen, references=truth)
-    by_probability = combined(list(_BY_PROBABILITY)).compute(
-        predictions=probabilities, references=truth
-    )
-    return {name: float(value) for name, value in {**by_code, **by_probability}.items()}
+    figures = {name: float(value) for name, value in by_code.items()}
+    # ``evaluate`` would copy every probability into lists of Python numbers.
+    for name in _BY_PROBABILITY:
+        figures |= compute_one(name, probabilities, truth)
+    return figures
 
 
 def measure_numbers(truth: FloatArray, found: FloatArray) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import matthews_corrcoef, precision_recall_fscore_support
+from sklearn.metrics import precision_recall_fscore_support
 
 from nlptl.base.arrays import FloatArray, IntArray
 
@@ -45,7 +45,13 @@ def matthews(truth: IntArray, chosen: IntArray) -> float:
     .. [1] Gorodkin, "Comparing two K-category assignments by a K-category correlation
        coefficient", 2004.
     """
-    return float(matthews_corrcoef(truth.ravel(), chosen.ravel()))
+    # Counts of the classes suffice: a table of all pairs of classes grows with their square.
+    codes = np.unique(np.append(truth, chosen), return_inverse=True)[1].reshape(2, -1)
+    true, taken = (np.bincount(side, minlength=codes.max() + 1).astype(float) for side in codes)
+    n_rows, n_right = float(truth.size), float((codes[0] == codes[1]).sum())
+    together = n_right * n_rows - true @ taken
+    apart = (n_rows**2 - taken @ taken) * (n_rows**2 - true @ true)
+    return float(together / np.sqrt(apart)) if apart else 0.0
 
 
 def mean_rank_error(truth: IntArray, chosen: IntArray) -> float:
@@ -55,10 +61,12 @@ def mean_rank_error(truth: IntArray, chosen: IntArray) -> float:
 
 def log_loss(truth: IntArray, probabilities: FloatArray) -> float:
     """Mean of minus the log of the probability given to the truth; over labels, where several."""
+    if truth.ndim == 1:
+        probabilities = probabilities[np.arange(len(truth)), truth]
     safe = np.clip(probabilities, 1e-12, 1.0 - 1e-12)
     if truth.ndim == 2:
         return float(-np.where(truth > 0, np.log(safe), np.log(1 - safe)).mean())
-    return float(-np.log(safe[np.arange(len(truth)), truth]).mean())
+    return float(-np.log(safe).mean())
 
 
 def calibration_error(truth: IntArray, probabilities: FloatArray) -> float:

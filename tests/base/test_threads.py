@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
@@ -24,3 +26,8 @@ def test_each_item_has_one_linear_algebra_thread_and_the_setting_is_given_back()
 def test_the_first_exception_is_passed_on():
     with pytest.raises(ZeroDivisionError):
         map_in_threads(lambda x: 1 / x, [1, 0])
+
+
+def test_no_more_items_are_worked_on_at_once_than_asked_for():
+    threads = set(map_in_threads(lambda _: threading.get_ident(), range(20), at_once=1))
+    assert len(threads) == 1

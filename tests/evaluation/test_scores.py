@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, matthews_corrcoef
 
 from nlptl.evaluation import scores
 
@@ -64,3 +64,13 @@ def test_each_class_has_its_row_in_order():
 
 def test_how_many_ranks_a_choice_is_off():
     assert scores.mean_rank_error(np.array([0, 1, 4]), np.array([0, 3, 3])) == 1.0
+
+
+@pytest.mark.parametrize("n_classes", [2, 7])
+def test_the_correlation_is_that_of_scikit_learn_without_a_table_of_all_classes(n_classes):
+    rng = np.random.default_rng(0)
+    truth, other = rng.integers(-1, n_classes, (2, 50))
+    chosen = np.where(rng.random(50) < 0.6, truth, other)
+    assert scores.matthews(truth, chosen) == pytest.approx(matthews_corrcoef(truth, chosen))
+    far = 10**12 * chosen
+    assert scores.matthews(far, far) == 1.0

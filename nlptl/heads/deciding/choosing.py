@@ -71,11 +71,14 @@ class Chooser:
     n_folds : int
     seed : int
         Deals the rows into folds.
+    at_once : int or None
+        Folds that are fitted at the same time; None is one for each processor.
     """
 
     criterion: str
     n_folds: int
     seed: int
+    at_once: int | None = None
 
     def choose(
         self,
@@ -103,7 +106,7 @@ class Chooser:
         n_folds = int(min(self.n_folds, max(2, np.bincount(codes[rows]).max())))
         folds = stratified_folds(codes[rows], n_folds, seed=self.seed)
         some = X[rows], codes[rows], None if weights is None else weights[rows]
-        logits = _run(some, folds, strengths, path)
+        logits = _run(some, folds, strengths, path, at_once=self.at_once)
         score = CRITERIA[self.criterion]
         best = max(range(len(strengths)), key=lambda i: score(logits[i], codes[rows]))
         return strengths[best], HeldOut(rows, logits[best])
@@ -114,6 +117,8 @@ def _run(
     folds: IntArray,
     strengths: Sequence[float],
     path: Path,
+    *,
+    at_once: int | None,
 ) -> list[FloatArray]:
     X, codes, weights = some
     numbers = np.unique(folds)
@@ -131,7 +136,7 @@ def _run(
         for answer, logits in zip(answers, found, strict=True):
             answer[np.ix_(hidden, present)] = logits  # each fold has its own rows
 
-    map_in_threads(one, numbers)
+    map_in_threads(one, numbers, at_once=at_once)
     return answers
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -26,6 +28,8 @@ from nlptl.heads.scores import LinearScores
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 MIDDLE = 10.0
 """Used where there are too few rows to choose: as good as choosing with 4 to 8 rows a class."""
+MAX_WEIGHTS_FOR_LBFGS = 4_000_000
+"""Limit of the weights that are fitted at the same time: each takes lbfgs 205 to 245 bytes."""
 
 
 class LogisticHead(LinearScores):
@@ -98,9 +102,13 @@ class LogisticHead(LinearScores):
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
         frame = Frame.of(X, weights)
         Z = frame.into(X)
+        n_weights = len(self.classes_) * Z.shape[1]
+        if n_weights > MAX_WEIGHTS_FOR_LBFGS:  # a sparse matrix divided by a number is float64
+            Z = Z.astype(X.dtype, copy=False)
         self.C_, self.held_out_ = (MIDDLE if self.C == "cv" else float(self.C)), None
         if self.C == "cv":
-            chooser = Chooser(self.criterion, self.folds, self.seed)
+            at_once = max(1, MAX_WEIGHTS_FOR_LBFGS // n_weights)
+            chooser = Chooser(self.criterion, self.folds, self.seed, at_once)
             with _quiet_solver():
                 chosen = chooser.choose(Z, codes, weights, self.strengths, _path)
             self.C_, self.held_out_ = chosen or (MIDDLE, None)
@@ -141,7 +149,11 @@ class LogisticHead(LinearScores):
 
 def _path(fold: Fold, strengths: Sequence[float]) -> list[FloatArray]:
     """Fit from strong to weak penalty, each solution starting from the one before."""
-    model = LogisticRegression(max_iter=200, warm_start=True)
+    n_classes = int(fold.codes.max()) + 1
+    if sparse.issparse(fold.X) and _solver_for(n_classes, fold.X) != "lbfgs":
+        fold = _without_empty_columns(fold)
+    solver = _solver_for(n_classes, fold.X)
+    model = LogisticRegression(max_iter=200, warm_start=True, solver=solver)
     found: dict[float, FloatArray] = {}
     for strength in sorted(strengths):
         model.C = strength
@@ -154,7 +166,8 @@ def _path(fold: Fold, strengths: Sequence[float]) -> list[FloatArray]:
 def _solve(
     Z: Features, codes: IntArray, weights: FloatArray | None, strength: float, *, iterations: int
 ) -> LogisticRegression:
-    model = LogisticRegression(C=strength, max_iter=iterations)
+    solver = _solver_for(int(codes.max()) + 1, Z)
+    model = LogisticRegression(C=strength, max_iter=iterations, solver=solver)
     with _quiet_solver():
         solved: list[LogisticRegression] = map_in_threads(
             lambda one: one.fit(Z, codes, sample_weight=weights), [model]
@@ -162,11 +175,31 @@ def _solve(
     return solved[0]
 
 
+def _solver_for(n_classes: int, X: Features) -> str:
+    """Choose the solver by the size of the problem.
+
+    newton-cg keeps fewer numbers for each weight than lbfgs, and in float32 where the features
+    are: 75 bytes.
+    """
+    return "lbfgs" if n_classes * X.shape[1] <= MAX_WEIGHTS_FOR_LBFGS else "newton-cg"
+
+
+def _without_empty_columns(fold: Fold) -> Fold:
+    """Return a sparse fold without the columns that are 0 in all rows to learn from.
+
+    The penalty keeps their weights at 0. Few rows hold few of the words.
+    """
+    filled = np.unique(fold.X.indices)
+    return replace(fold, X=fold.X[:, filled], asked=fold.asked[:, filled])
+
+
 @contextmanager
 def _quiet_solver() -> Iterator[None]:
     """Accept a solution that is close: the last digits of a weight classify no text."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # In float32 a step may become too small to be judged, which ends newton-cg as well.
+        warnings.filterwarnings("ignore", message="(?i).*line search")
         yield
 
 

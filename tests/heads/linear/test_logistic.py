@@ -6,6 +6,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from nlptl import LogisticHead
 from nlptl.base.errors import ConfigError
+from nlptl.heads.deciding import choosing
+from nlptl.heads.linear import logistic
 from nlptl.heads.linear.logistic import MIDDLE
 
 
@@ -119,3 +121,37 @@ def test_the_same_seed_chooses_alike(clouds):
 def test_nonsense_is_refused(options, said, clouds):
     with pytest.raises(ConfigError, match=said):
         LogisticHead(**options).fit(*clouds)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+def test_a_problem_above_the_limit_of_weights_gets_the_same_answers(kind, clouds, monkeypatch):
+    """Also where a fold does not see a column, or a class."""
+    X, y = clouds
+    X = np.column_stack([X, np.eye(len(y))[:, :5]]).astype(np.float32)
+    y = np.append(y[:-1], 9)
+    options = {"strengths": (0.1, 0.3), "criterion": "log_loss"}
+    small = LogisticHead(**options).fit(kind(X), y)
+    monkeypatch.setattr(logistic, "MAX_WEIGHTS_FOR_LBFGS", 1)
+    large = LogisticHead(**options).fit(kind(X), y)
+    assert large.coef_.dtype == np.float32
+    assert np.abs(small.coef_ - large.coef_).max() > 0  # another solver
+    assert small.C_ == large.C_
+    np.testing.assert_array_equal(small.predict(kind(X)), large.predict(kind(X)))
+    np.testing.assert_allclose(
+        small.predict_proba(kind(X)), large.predict_proba(kind(X)), atol=1e-3
+    )
+
+
+def test_folds_together_stay_below_the_limit_of_weights(clouds, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        choosing,
+        "map_in_threads",
+        lambda function, items, *, at_once: asked.append(at_once) or [*map(function, items)],
+    )
+    X, y = clouds
+    n_weights = len(np.unique(y)) * X.shape[1]
+    for limit in (2 * n_weights, 1):
+        monkeypatch.setattr(logistic, "MAX_WEIGHTS_FOR_LBFGS", limit)
+        LogisticHead().fit(X, y)
+    assert asked == [2, 1]
