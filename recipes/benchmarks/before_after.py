@@ -4,7 +4,7 @@
     python recipes/benchmarks/before_after.py OLD [--quick]
 
 One process per checkout does the same work on the shipped support requests, one after the other
-in turn, nine times (--quick: three). Compared is the median of the nine ratios. Threads are those of
+in turn, nine times (--quick: three), and the median of the ratios counts. Threads are those of
 OMP_NUM_THREADS; one gives the steadiest figures.
 """
 

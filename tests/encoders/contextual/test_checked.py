@@ -4,7 +4,6 @@ import shutil
 import pytest
 
 from nlptl.base.errors import ConfigError, EncoderNotFoundError, IntegrityError
-from nlptl.encoders.contextual import checked
 from nlptl.encoders.contextual.checked import (
     check_files,
     contained,
