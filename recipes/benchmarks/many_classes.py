@@ -3,7 +3,7 @@
     python recipes/benchmarks/many_classes.py [--quick]
 
 A process of its own fits and evaluates ``TextClassifier(TfidfEncoder(longest=1))`` for each
-number of classes. The rows and the 2,000 words stay the same: only the classes grow. Compared is
+number of classes. The rows and the 1,000 words stay the same: only the classes grow. Compared is
 the peak of the memory of ``fit`` beyond that of two classes. With twice the classes it may be at
 most 2.2 times as much. The peak with ``evaluate`` is printed: its libraries take more than a small
 model does. --quick takes fewer classes and rows.
@@ -17,8 +17,8 @@ import sys
 import numpy as np
 from material import Report, arguments
 
-WORDS = 2_000
-WORDS_IN_TEXT = 6
+WORDS = 1_000
+WORDS_IN_TEXT = 4
 MAX_GROWTH = 2.2
 """Limit of the growth of memory with twice the classes."""
 
