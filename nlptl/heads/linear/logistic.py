@@ -29,7 +29,7 @@ STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 MIDDLE = 10.0
 """Used where there are too few rows to choose: as good as choosing with 4 to 8 rows a class."""
 MAX_WEIGHTS_FOR_LBFGS = 4_000_000
-"""Limit of the weights that are fitted at the same time: each takes lbfgs 205 to 245 bytes."""
+"""Limit of the weights of one fit: each takes lbfgs 205 to 245 bytes. Two folds fit together."""
 
 
 class LogisticHead(LinearScores):
@@ -107,7 +107,7 @@ class LogisticHead(LinearScores):
             Z = Z.astype(X.dtype, copy=False)
         self.C_, self.held_out_ = (MIDDLE if self.C == "cv" else float(self.C)), None
         if self.C == "cv":
-            at_once = max(1, MAX_WEIGHTS_FOR_LBFGS // n_weights)
+            at_once = max(1, 2 * MAX_WEIGHTS_FOR_LBFGS // n_weights)
             chooser = Chooser(self.criterion, self.folds, self.seed, at_once)
             with _quiet_solver():
                 chosen = chooser.choose(Z, codes, weights, self.strengths, _path)
@@ -189,7 +189,7 @@ def _without_empty_columns(fold: Fold) -> Fold:
 
     The penalty keeps their weights at 0. Few rows hold few of the words.
     """
-    filled = np.unique(fold.X.indices)
+    filled = np.unique(fold.X.nonzero()[1])
     return replace(fold, X=fold.X[:, filled], asked=fold.asked[:, filled])
 
 
