@@ -142,7 +142,7 @@ def test_a_problem_above_the_limit_of_weights_gets_the_same_answers(kind, clouds
     )
 
 
-def test_folds_together_stay_below_the_limit_of_weights(clouds, monkeypatch):
+def test_folds_together_stay_below_twice_the_limit_of_weights(clouds, monkeypatch):
     asked = []
     monkeypatch.setattr(
         choosing,
@@ -154,4 +154,4 @@ def test_folds_together_stay_below_the_limit_of_weights(clouds, monkeypatch):
     for limit in (2 * n_weights, 1):
         monkeypatch.setattr(logistic, "MAX_WEIGHTS_FOR_LBFGS", limit)
         LogisticHead().fit(X, y)
-    assert asked == [2, 1]
+    assert asked == [4, 1]
