@@ -9,10 +9,10 @@ from nlptl.base.paths import user_path
 
 
 def test_the_home_folder_is_put_in_where_a_path_asks_for_it(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert user_path("~/models/one") == Path("/home/somebody/models/one")
-    assert user_path(Path("~/x")) == Path("/home/somebody/x")
-    assert user_path("~") == Path("/home/somebody")
+    monkeypatch.setenv("HOME", "/users/somebody")
+    assert user_path("~/models/one") == Path("/users/somebody/models/one")
+    assert user_path(Path("~/x")) == Path("/users/somebody/x")
+    assert user_path("~") == Path("/users/somebody")
     assert user_path("./~/x") == Path("~/x")
     assert user_path("plain/x~") == Path("plain/x~")
 

@@ -207,7 +207,7 @@ CASES = {
     nan_labels: "row 2 is missing (nan)",
     one_class_only: "all 4 are '+'",
     mixed_labels: "mix int and str",
-    unknown_column: "'txt'. Did you mean 'text'",
+    unknown_column: "a.csv'. Did you mean 'text'",
     wrong_kind_of_file: ".xlsx",
     broken_csv: "a.csv",
     broken_utf8: "byte 0xe9",

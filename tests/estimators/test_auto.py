@@ -50,6 +50,12 @@ def now(monkeypatch):
 
 
 @pytest.fixture
+def slow_encoder(monkeypatch):
+    """An encoder that is expected to be slow: there is no time for tuning."""
+    monkeypatch.setattr(module, "_forward_seconds", lambda *_: 0.1)
+
+
+@pytest.fixture
 def some(support):
     """Four texts of each of four kinds."""
     texts, labels = support
@@ -186,7 +192,7 @@ def test_without_rows_texts_without_labels_are_used(tiny_encoder, few):
     assert [trial.used for trial in model.transfer_verdict_.trials] == [True, False]
 
 
-def test_the_command_line_tells_the_choice(tiny_encoder, support, tmp_path, capsys):
+def test_the_command_line_tells_the_choice(tiny_encoder, support, tmp_path, capsys, slow_encoder):
     texts, labels = support
     rows = [json.dumps({"text": t, "label": k}) for t, k in zip(texts, labels, strict=True)]
     (tmp_path / "rows.jsonl").write_text("\n".join(rows), encoding="utf-8")
@@ -242,7 +248,7 @@ def test_without_rows_the_names_decide(tiny_encoder):
         TextClassifier(tiny_encoder, transfer="auto").fit([], [])
 
 
-def test_classes_without_rows_are_not_forgotten(tiny_encoder, some):
+def test_classes_without_rows_are_not_forgotten(tiny_encoder, some, slow_encoder):
     kinds = sorted(set(some[1]))
     told = {**{kind: kind.replace("_", " ") for kind in kinds}, "weather": "rain and sun"}
     model = TextClassifier(tiny_encoder, transfer=Auto(2.0, told), training=QUICK).fit(*some)
@@ -339,7 +345,7 @@ def test_names_that_do_not_suit_the_rows_are_not_used_untried(tiny_encoder):
     assert "single texts" in model.transfer_verdict_.trials[0].note
 
 
-def test_a_class_of_one_row_does_not_end_all_trials(tiny_encoder, some):
+def test_a_class_of_one_row_does_not_end_all_trials(tiny_encoder, some, slow_encoder):
     texts, labels = some[0][:12], ["often"] * 11 + ["seldom"]
     model = TextClassifier(tiny_encoder, transfer=Auto(20.0), training=QUICK).fit(texts, labels)
     assert model.transfer_verdict_.trials[0].verdict.scores.shape[0] >= 2

@@ -281,8 +281,18 @@ class Interrupted(Feed):
         return super().passes(epoch, step)
 
 
+@pytest.fixture
+def interrupts():
+    """Ctrl-C is an error, also where the tests run in the background and would ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("average", [None, "ema"])
-def test_an_interruption_leaves_a_checkpoint_and_the_run_goes_on_bit_equal(tmp_path, average):
+def test_an_interruption_leaves_a_checkpoint_and_the_run_goes_on_bit_equal(
+    tmp_path, average, interrupts
+):
     options = {"max_steps": 16, "average": average}
     whole, history = run(module=objective(0.3), **options)
     keeper = Keeper(tmp_path / "kept", 1000, {})
@@ -295,7 +305,7 @@ def test_an_interruption_leaves_a_checkpoint_and_the_run_goes_on_bit_equal(tmp_p
     assert resumed.steps == history.steps
 
 
-def test_without_checkpoints_an_interruption_ends_the_run_at_once():
+def test_without_checkpoints_an_interruption_ends_the_run_at_once(interrupts):
     feed = Interrupted()
     with pytest.raises(KeyboardInterrupt):
         run(module=objective(0.3), stages=[(Stage(), feed)], max_steps=16)

@@ -5,6 +5,14 @@ import pytest
 from nlptl.training.stopping import between_steps
 
 
+@pytest.fixture(autouse=True)
+def interrupts():
+    """Ctrl-C is an error, also where the tests run in the background and would ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def terminated():
     """SIGTERM raises an error outside of the blocks under test."""

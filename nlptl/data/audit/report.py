@@ -203,6 +203,8 @@ def _judged(
     values = as_values(labels)
     blank = {row for row, label in enumerate(values) if is_blank(label)}
     filled = np.array([row for row in range(len(values)) if row not in blank], np.int64)
+    if not len(filled):
+        return {}, [], len(blank)
     some = values_at(values, filled)
     codec = LabelCodec.learn(some, least=0)
     codes = codec.encode(some)

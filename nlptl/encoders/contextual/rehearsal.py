@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from nlptl.base.errors import NlptlError, StorageError
+from nlptl.base.errors import EncoderNotFoundError, IntegrityError, StorageError
 from nlptl.encoders.contextual.encoder import TransformerEncoder
 from nlptl.encoders.contextual.folder import EncoderFolder
 from nlptl.storage.hashing import fingerprint
@@ -45,9 +45,10 @@ def check_saving(encoder: TransformerEncoder) -> None:
         try:
             encoder.with_weights(loaded).write(Path(place))
             reason = _difference(encoder, Path(place))
-        except OSError:
-            return
-        except (NlptlError, ValueError, RuntimeError, TypeError) as problem:
+        except Exception as problem:  # libraries raise many kinds
+            from_reading = isinstance(problem, EncoderNotFoundError | IntegrityError)
+            if not from_reading and (isinstance(problem, OSError) or "os error" in str(problem)):
+                return  # there is no room to try it
             reason = f"{type(problem).__name__}: {str(problem).strip()[:200]}"
     if reason:
         raise StorageError(
