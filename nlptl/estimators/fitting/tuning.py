@@ -43,6 +43,7 @@ from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
 from nlptl.training.losses import LabelLosses, focal_losses, row_losses
 from nlptl.training.networks.features import FeatureNetwork, NetworkRecipe
+from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import Frozen, FrozenFeatures
 
 TUNING = LoopConfig(
@@ -91,7 +92,7 @@ def frozen_start(
             f"{encoder.folder.name!r} is reduced by a layer after pooling, which is not tuned. "
             "Choose TransformerEncoder(name, pooling=Pooling(...)) without a dimension."
         )
-    check_saving(encoder)
+    from_main(lambda: check_saving(encoder))
     empty = rows.take(np.arange(0))
     frozen = Frozen(transfers.main.features)
     return frozen.learn(encoder, rows, targets, further=empty, joint=joint)
