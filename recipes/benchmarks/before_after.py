@@ -1,7 +1,7 @@
 """Claim: encoding and prediction take at most 1.05 times as long as in an older checkout.
 
     git worktree add OLD COMMIT
-    python recipes/benchmarks/before_after.py OLD [--quick]
+    python recipes/benchmarks/before_after.py OLD [--quick] [--only WORK ...]
 
 One process per checkout does the same work on the shipped support requests, one after the other
 in turn, nine times (--quick: three), and the median of the ratios counts. Threads are those of
@@ -27,7 +27,7 @@ import json, sys, time
 from nlptl import StaticEncoder, TextClassifier, TfidfEncoder, TransformerEncoder, support_requests
 
 texts, labels = support_requests()
-many = texts * 40
+many = texts * 160
 transformer = TransformerEncoder(cache=None, dtype="float32")
 static = StaticEncoder()
 
@@ -76,13 +76,14 @@ def seconds(process: subprocess.Popen, work: str) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="three turns")
+    parser.add_argument("--only", nargs="*", default=WORK, choices=WORK, help="this work alone")
     parser.add_argument("old", type=Path, help="folder of the older checkout")
     given = parser.parse_args()
     report = Report("before_after")
     with tempfile.TemporaryDirectory() as cache:
         here = Path(__file__).parents[2]
         sides = [start(given.old, f"{cache}/old"), start(here, f"{cache}/new")]
-        for work in WORK:
+        for work in given.only:
             taken = []
             for turn in range(3 if given.quick else 9):
                 order = sides if turn % 2 else sides[::-1]
