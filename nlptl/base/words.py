@@ -17,7 +17,7 @@ _WITHOUT_JOINERS = str.maketrans("", "", _JOINERS)
 _MARKS_OF_EMOJI = "\u20e3\ufe0e\ufe0f"
 _PAGES_WITH_MARKS = range(0x300, 0x20000)
 _DOTTED_I = "i\u0307"
-"""What ``str.lower`` makes of the Turkish capital I with a dot."""
+"""The result of ``str.lower`` for the Turkish capital I with a dot."""
 
 _WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")

@@ -308,7 +308,7 @@ def check_lengths(truth: IntArray, chosen: IntArray) -> None:
 
 
 def key_of(label: Any) -> Any:
-    """Give the value under which a label is looked up: a plain one, so 1 and np.int64(1) meet."""
+    """Return the value under which a label is looked up: a plain one, so 1 and np.int64(1) meet."""
     return label.item() if isinstance(label, np.generic) else label
 
 
@@ -342,7 +342,7 @@ def as_values(labels: Any, *, form: str | None = None) -> LabelValues:
 
 
 def _read_rows(values: list[Any], form: str | None) -> LabelValues:
-    """Tell apart labels, lists of labels and rows of zeros and ones."""
+    """Return labels, lists of labels or an indicator, by what the rows are."""
     kinds = set(map(type, values))
     rows_of_arrays = any(is_column(kind) for kind in kinds)
     lists = rows_of_arrays or any(issubclass(kind, list | set | frozenset) for kind in kinds)

@@ -37,5 +37,5 @@ def test_without_a_home_folder_there_is_no_folder_for_caches(monkeypatch):
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     with pytest.raises(StorageError, match="no folder for caches.*set NLPTL_CACHE to a folder"):
         cache_root()
-    monkeypatch.setenv("NLPTL_CACHE", "/tmp/c")
-    assert cache_root() == Path("/tmp/c")
+    monkeypatch.setenv("NLPTL_CACHE", "/caches/c")
+    assert cache_root() == Path("/caches/c")

@@ -37,7 +37,7 @@ _ELSEWHERE = (
 _ATTENTION = re.compile(r"_?(attn|experts)_implementation(_internal)?")
 _OWN_ATTENTION = ("", "eager", "sdpa", "flex_attention", "grouped_mm", "batched_mm")
 _MARGIN = re.compile(r"(^|_)eps(ilon)?($|_)")
-"""What a normalisation adds before it divides."""
+"""Names of the constant that a normalisation adds before it divides."""
 
 _LOOPS = re.compile(
     r"(n|num)_.*(layer|block|group|expert|head)s?|.*(layers|depths?|repeats|block_sizes|group_num)"

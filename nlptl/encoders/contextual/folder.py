@@ -103,9 +103,9 @@ class EncoderFolder:
     @cached_property
     def origin(self) -> str | None:
         """The Hub name of what it is, or was made from; None where it came from a folder."""
-        told = read_json(self.path / ORIGIN).get("name")
-        if told:
-            return str(told)
+        stated = read_json(self.path / ORIGIN).get("name")
+        if stated:
+            return str(stated)
         return None if user_path(self.name).is_dir() else self.name
 
     @cached_property
