@@ -23,7 +23,7 @@ from nlptl.storage.tensors import check_array, load_arrays, save_arrays
 _WORDS = "words.json"
 _IDF = "idf.safetensors"
 _VALUES_PER_TERM = 3
-"""How much a vocabulary larger than other JSON may take."""
+"""Limit for the JSON values of a vocabulary, per term."""
 
 
 @pipeline_step

@@ -22,7 +22,7 @@ _BYTES_PER_VALUE = 20
 
 _STEPS = np.zeros(256, dtype=np.int8)
 _STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
-"""How each byte outside of strings changes the depth."""
+"""Change of the depth by each byte outside of strings."""
 
 
 @contextmanager

@@ -182,17 +182,17 @@ class EncoderFolder:
 
     @cached_property
     def lower_case(self) -> bool:
-        """Whether the folder asks for texts in lower case."""
+        """True if the folder asks for texts in lower case."""
         return bool(transformer_settings(self.path).get("do_lower_case"))
 
     @property
     def lowers_by_hand(self) -> bool:
-        """Whether texts are set in lower case before the tokenizer, which cannot do it."""
+        """True if texts are set in lower case before the tokenizer, which cannot do it."""
         return self.lower_case and not self.tokenizer.is_fast
 
     @cached_property
     def prompt(self) -> str:
-        """What the folder wants before each text; empty for most encoders."""
+        """Text that the folder wants before each text; empty for most encoders."""
         return default_prompt(self.path, self.name)
 
     @property
@@ -231,7 +231,7 @@ class EncoderFolder:
 
     @property
     def shortens_texts(self) -> bool:
-        """Whether some layers have fewer vectors than a text has tokens."""
+        """True if some layers have fewer vectors than a text has tokens."""
         return any(hasattr(self.config, name) for name in _SHORTENING)
 
     @cached_property

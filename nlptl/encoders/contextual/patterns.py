@@ -16,7 +16,7 @@ _GROUP_OPTION = re.compile(r"\?(?:<[=!]|<\w+>|P<\w+>|[=!>:]|[a-z-]+[:)])")
 
 
 class _Alternatives:
-    """How the alternatives of one group repeat."""
+    """Repetitions in the alternatives of one group."""
 
     def __init__(self) -> None:
         self.several = False
