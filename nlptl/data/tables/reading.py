@@ -112,11 +112,6 @@ def read_sheets(source: str | Path, *, rows: int) -> Iterator[Sheet]:
     yield from _sheets_of(path, rows)
 
 
-def read_chunks(source: str | Path, *, rows: int) -> Iterator[pd.DataFrame]:
-    """Read a file piece by piece, as ``read_sheets``, as plain tables."""
-    return (sheet.frame for sheet in read_sheets(source, rows=rows))
-
-
 def column(table: pd.DataFrame, name: str) -> list[Any]:
     """Return one column of a table as a list.
 

@@ -11,7 +11,6 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from nlptl.base.errors import InputError
 from nlptl.data.tables.reading import (
     column,
-    read_chunks,
     read_sheet,
     read_sheets,
     read_table,
@@ -117,7 +116,7 @@ def test_pieces_have_the_rows_asked_for_and_join_to_the_whole(tmp_path, kind, ro
         "parquet": lambda: table.to_parquet(path, row_group_size=3),
     }
     writers[kind.split(".")[0]]()
-    pieces = list(read_chunks(path, rows=rows))
+    pieces = [sheet.frame for sheet in read_sheets(path, rows=rows)]
     assert {len(piece) for piece in pieces[:-1]} <= {rows}
     whole = pd.concat(pieces)
     assert whole["text"].tolist() == table["text"].tolist()
@@ -131,7 +130,7 @@ def test_a_whole_number_stays_whole_beside_a_missing_one(tmp_path, kind):
         pq.write_table(pa.table({"n": [1, None, 3, 4]}), path)
     else:
         path.write_text('{"n": 1}\n{"n": null}\n\n{"n": 3}\n{"n": 4}\n')
-    first, second = read_chunks(path, rows=2)
+    first, second = (sheet.frame for sheet in read_sheets(path, rows=2))
     assert first["n"].tolist() == [1, None] and isinstance(first["n"][0], int)
     assert second["n"].tolist() == [3, 4]
 
@@ -151,9 +150,9 @@ def test_a_piece_that_cannot_be_read_is_named(tmp_path, name, content, message):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):
-        list(read_chunks(path, rows=2))
+        list(read_sheets(path, rows=2))
     with pytest.raises(InputError, match="no file"):
-        next(read_chunks(tmp_path / "none.csv", rows=2))
+        next(read_sheets(tmp_path / "none.csv", rows=2))
 
 
 LINES = (
@@ -189,7 +188,7 @@ def test_an_index_of_pandas_is_a_column(tmp_path, index):
     table.to_parquet(tmp_path / "t.parquet")
     for found in (
         read_table(tmp_path / "t.parquet"),
-        next(read_chunks(tmp_path / "t.parquet", rows=2)),
+        next(read_sheets(tmp_path / "t.parquet", rows=2)).frame,
     ):
         assert found[index or "__index_level_0__"].tolist() == ["a", "b"]
     table.reset_index(drop=True).to_parquet(tmp_path / "plain.parquet")
