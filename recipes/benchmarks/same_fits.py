@@ -66,6 +66,10 @@ def answers_of(package: Path, task: list[str]) -> dict[str, Any]:
 
 def child(task: list[str]) -> None:
     """Ask golden folders or make fits, and print the answers as one line of JSON."""
+    import nlptl
+
+    if Path(nlptl.__file__).parents[1] != Path(os.environ["PYTHONPATH"]):
+        sys.exit(f"The package is that of {nlptl.__file__}, and not of {os.environ['PYTHONPATH']}.")
     answers = asked_folders() if task == ["golden"] else made_fits(task)
     sys.stdout.write("\n" + json.dumps(answers) + "\n")
 
@@ -166,10 +170,10 @@ def difference(old: Any, new: Any) -> float:
     if old == new:
         return 0.0
     try:
-        apart = np.abs(np.asarray(old, np.float64) - np.asarray(new, np.float64))
+        left, right = (np.asarray(answers, np.float64) for answers in (old, new))
     except (TypeError, ValueError):
         return float("inf")
-    return float(apart.max())
+    return float(np.abs(left - right).max()) if left.shape == right.shape else float("inf")
 
 
 def main() -> int:
