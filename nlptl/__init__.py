@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from nlptl.data.mixing import Mixing
     from nlptl.data.samples import support_requests
     from nlptl.data.splits import k_shot
-    from nlptl.data.tables.reading import read_table
+    from nlptl.data.tables.table_reading import read_table
     from nlptl.encoders import FusedEncoder, StaticEncoder, TfidfEncoder, TransformerEncoder
     from nlptl.estimators.adapter_stack import AdapterStack
     from nlptl.estimators.auto import Auto
-    from nlptl.estimators.languages.joint import LanguageClassifier
-    from nlptl.estimators.languages.scores import score_languages
-    from nlptl.estimators.languages.student import LanguageStudent
+    from nlptl.estimators.languages.language_classifier import LanguageClassifier
+    from nlptl.estimators.languages.language_scores import score_languages
+    from nlptl.estimators.languages.language_student import LanguageStudent
     from nlptl.estimators.multi_task import MultiTaskModel
-    from nlptl.estimators.onnx.reading import OnnxClassifier
     from nlptl.estimators.tasks.task import Task
     from nlptl.estimators.text_classifier import TextClassifier
     from nlptl.estimators.text_regressor import TextRegressor
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
         PrototypeHead,
         RidgeHead,
     )
+    from nlptl.saving.onnx.onnx_classifier import OnnxClassifier
     from nlptl.training.config import TrainingConfig
     from nlptl.transfer.features import Contrastive, Frozen
     from nlptl.transfer.instances import SelfTraining, SourceRows, WordEdits
@@ -57,15 +57,15 @@ _HOMES = {
     "FusedEncoder": "nlptl.encoders",
     "L2SP": "nlptl.transfer.parameters",
     "LabelMeaning": "nlptl.transfer.relations",
-    "LanguageClassifier": "nlptl.estimators.languages.joint",
-    "LanguageStudent": "nlptl.estimators.languages.student",
+    "LanguageClassifier": "nlptl.estimators.languages.language_classifier",
+    "LanguageStudent": "nlptl.estimators.languages.language_student",
     "LoRA": "nlptl.transfer.parameters",
     "LogisticHead": "nlptl.heads",
     "MLPHead": "nlptl.heads",
     "Mixing": "nlptl.data.mixing",
     "MultiTaskModel": "nlptl.estimators.multi_task",
     "NlptlError": "nlptl.base.errors",
-    "OnnxClassifier": "nlptl.estimators.onnx.reading",
+    "OnnxClassifier": "nlptl.saving.onnx.onnx_classifier",
     "OrdinalHead": "nlptl.heads",
     "PrivateLayers": "nlptl.transfer.parameters",
     "PrototypeHead": "nlptl.heads",
@@ -83,8 +83,8 @@ _HOMES = {
     "WordEdits": "nlptl.transfer.instances",
     "audit": "nlptl.data.audit",
     "k_shot": "nlptl.data.splits",
-    "read_table": "nlptl.data.tables.reading",
-    "score_languages": "nlptl.estimators.languages.scores",
+    "read_table": "nlptl.data.tables.table_reading",
+    "score_languages": "nlptl.estimators.languages.language_scores",
     "support_requests": "nlptl.data.samples",
 }
 

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, clone
 from typing_extensions import Self
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.names import suggest
+from nlptl.base.suggestions import suggest
 
 _Class = TypeVar("_Class")
 

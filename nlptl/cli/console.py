@@ -83,7 +83,7 @@ def add_columns(parser: ArgumentParser, *, label: bool) -> None:
 
 def labelled_rows(model: Any, file: str, given: Namespace) -> tuple[Rows, list[Any]]:
     """Read texts and labels for a saved model, by the columns given or those it was trained on."""
-    from nlptl.estimators.bulk.labelled import text_columns
+    from nlptl.estimators.bulk.answered_rows import text_columns
 
     name = given.label_column or model.notes_.get("run", {}).get("label_column") or "label"
     return read_labelled(

@@ -16,11 +16,16 @@ from nlptl.base import clock
 from nlptl.cli.console import console
 from nlptl.data.samples import support_requests
 from nlptl.data.splits import k_shot
-from nlptl.encoders.counts import TfidfEncoder
-from nlptl.encoders.static.encoder import StaticEncoder
+from nlptl.encoders.static.static_encoder import StaticEncoder
+from nlptl.encoders.tfidf import TfidfEncoder
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.evaluation.intervals import share_interval
-from nlptl.reports.tables import Rung, audit_table, comparison_table, predictions_table
+from nlptl.reports.terminal_tables import (
+    MethodResult,
+    audit_table,
+    comparison_table,
+    predictions_table,
+)
 from nlptl.transfer import Contrastive, LabelMeaning
 
 EXAMPLES = """examples:
@@ -55,7 +60,7 @@ def run(given: Namespace) -> int:
         f"{len(set(labels))} kinds) to learn from, {len(test)} to be tested on.\n"
     )
     shown = None
-    rungs: list[Rung] = []
+    rungs: list[MethodResult] = []
     fitted: list[TextClassifier] = []
     for name, carries, classifier in _ladder():
         started = clock.seconds()
@@ -63,7 +68,7 @@ def run(given: Namespace) -> int:
         seconds = clock.seconds() - started
         right = classifier.predict([texts[i] for i in test]) == np.array(labels)[test]
         interval = share_interval(int(right.sum()), len(right))
-        rungs.append(Rung(name, carries, interval, seconds))
+        rungs.append(MethodResult(name, carries, interval, seconds))
         fitted.append(classifier)
         shown = classifier.audit_
     if shown is not None:

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from nlptl import __version__
 from nlptl.base.errors import ElsewhereError, NlptlError
-from nlptl.base.names import suggest
+from nlptl.base.suggestions import suggest
 
 COMMANDS = {
     "demo": "show the whole story on shipped data, offline",

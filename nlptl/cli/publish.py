@@ -15,13 +15,13 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console, labelled_rows
 from nlptl.cli.tables import add_drop_blank
-from nlptl.estimators.kinds import load_every
-from nlptl.estimators.languages.joint import LanguageClassifier
+from nlptl.estimators.languages.language_classifier import LanguageClassifier
+from nlptl.estimators.loading import load_every
 from nlptl.estimators.multi_task import MultiTaskModel
-from nlptl.estimators.onnx.reading import OnnxClassifier
-from nlptl.estimators.storing.describing import facts_of
 from nlptl.reports.card import model_card
-from nlptl.reports.tables import files_table
+from nlptl.reports.terminal_tables import files_table
+from nlptl.saving.card_facts import facts_of
+from nlptl.saving.onnx.onnx_classifier import OnnxClassifier
 from nlptl.storage.manifest import read_manifest
 
 EXAMPLES = """examples:

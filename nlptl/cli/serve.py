@@ -11,7 +11,7 @@ from argparse import ArgumentParser, Namespace
 
 from nlptl.base.paths import user_path
 from nlptl.cli.console import console
-from nlptl.estimators.kinds import load_every
+from nlptl.estimators.loading import load_every
 from nlptl.serving import Limits, check_installed, make_app
 
 EXAMPLES = """examples:

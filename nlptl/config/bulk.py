@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.names import suggest
+from nlptl.base.suggestions import suggest
 from nlptl.config.run import read_yaml
 from nlptl.estimators.bulk.job import BulkJob
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.names import suggest
+from nlptl.base.suggestions import suggest
 from nlptl.config.checkpointed import Checkpointed
-from nlptl.config.names import build, build_encoder
+from nlptl.config.components import build, build_encoder
 from nlptl.config.run import Part, number_of, part_of, read_yaml
 from nlptl.data.languages.parallel import ParallelText
-from nlptl.data.tables.reading import read_table
-from nlptl.encoders.contextual.encoder import TransformerEncoder
-from nlptl.estimators.languages.student import LanguageStudent
+from nlptl.data.tables.table_reading import read_table
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.estimators.languages.language_student import LanguageStudent
 
 _NONE = Part(None, {})
 _PARTS = ("encoder", "training")

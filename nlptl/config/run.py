@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.names import suggest
 from nlptl.base.paths import user_path
+from nlptl.base.suggestions import suggest
 from nlptl.config.checkpointed import Checkpointed
-from nlptl.config.names import TABLES, build, build_encoder, build_joined
+from nlptl.config.components import TABLES, build, build_encoder, build_joined
 from nlptl.data.labels import are_lists, distinct
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_regressor import TextRegressor
 from nlptl.training.config import TrainingConfig
-from nlptl.transfer.relations.meaning import own_name
+from nlptl.transfer.relations.label_meaning import own_name
 
 PARTS = tuple(TABLES)
 _TUNED = ("contrastive", "full", "l2sp", "lora")

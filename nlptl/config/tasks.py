@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.names import suggest
+from nlptl.base.suggestions import suggest
 from nlptl.config.checkpointed import Checkpointed
-from nlptl.config.names import build, build_encoder, build_joined
+from nlptl.config.components import build, build_encoder, build_joined
 from nlptl.config.run import Part, check_switch, number_of, part_of, read_yaml
 from nlptl.data.mixing import Mixing
 from nlptl.estimators.multi_task import MultiTaskModel

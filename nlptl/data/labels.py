@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, IntArray
 from nlptl.base.errors import InputError
-from nlptl.base.names import suggest
+from nlptl.base.suggestions import suggest
 from nlptl.data.columns import as_array, as_list, column_names, is_column, read_once
 from nlptl.data.indicators import Indicator, read_rows
 from nlptl.data.rows import is_missing

@@ -10,8 +10,8 @@ import numpy as np
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError
-from nlptl.base.names import suggest
 from nlptl.base.specs import Spec
+from nlptl.base.suggestions import suggest
 
 WAYS = ("temperature", "proportional", "uniform", "round_robin", "annealed")
 _LEAST_POWER = 0.2

@@ -11,7 +11,7 @@ import numpy as np
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import InputError
-from nlptl.base.names import suggest
+from nlptl.base.suggestions import suggest
 from nlptl.data.columns import as_list, column_names
 
 Text: TypeAlias = str | tuple[str, str]

@@ -9,14 +9,14 @@ from nlptl.base.lazy import lazy_names
 if TYPE_CHECKING:
     from nlptl.encoders.bilingual.alignment import WordAlignment
     from nlptl.encoders.bilingual.vocabulary import NewVocabulary
-    from nlptl.encoders.contextual.encoder import TransformerEncoder
     from nlptl.encoders.contextual.pooling import Pooling
-    from nlptl.encoders.counts import TfidfEncoder
+    from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
     from nlptl.encoders.entailment import EntailmentEncoder
     from nlptl.encoders.fused import Concatenation, FusedEncoder, ResidualFusion
     from nlptl.encoders.static.distillation import Distilled
-    from nlptl.encoders.static.encoder import StaticEncoder
-    from nlptl.encoders.static.training import OwnVectors
+    from nlptl.encoders.static.static_encoder import StaticEncoder
+    from nlptl.encoders.static.trained_vectors import OwnVectors
+    from nlptl.encoders.tfidf import TfidfEncoder
 
 _HOMES = {
     "Concatenation": "nlptl.encoders.fused",
@@ -24,12 +24,12 @@ _HOMES = {
     "EntailmentEncoder": "nlptl.encoders.entailment",
     "FusedEncoder": "nlptl.encoders.fused",
     "NewVocabulary": "nlptl.encoders.bilingual.vocabulary",
-    "OwnVectors": "nlptl.encoders.static.training",
+    "OwnVectors": "nlptl.encoders.static.trained_vectors",
     "Pooling": "nlptl.encoders.contextual.pooling",
     "ResidualFusion": "nlptl.encoders.fused",
-    "StaticEncoder": "nlptl.encoders.static.encoder",
-    "TfidfEncoder": "nlptl.encoders.counts",
-    "TransformerEncoder": "nlptl.encoders.contextual.encoder",
+    "StaticEncoder": "nlptl.encoders.static.static_encoder",
+    "TfidfEncoder": "nlptl.encoders.tfidf",
+    "TransformerEncoder": "nlptl.encoders.contextual.transformer_encoder",
     "WordAlignment": "nlptl.encoders.bilingual.alignment",
 }
 

@@ -20,7 +20,7 @@ from nlptl.base.specs import Spec
 from nlptl.data.rows import Text
 from nlptl.storage.hashing import fingerprint
 from nlptl.storage.places import cache_root
-from nlptl.storage.rows import RowStore
+from nlptl.storage.row_cache import RowStore
 
 _BLOCK = 4096
 

@@ -16,10 +16,10 @@ from nlptl.base.arrays import FloatArray, Groups
 from nlptl.base.errors import ConfigError, EncoderNotFoundError, InputError, IntegrityError
 from nlptl.base.progress import progress_bar
 from nlptl.base.specs import Spec, pipeline_step
-from nlptl.encoders.contextual.checked import foreign_errors
-from nlptl.encoders.contextual.folder import EncoderFolder, find_encoder
-from nlptl.encoders.contextual.shelf import default_device, read_weights
-from nlptl.encoders.contextual.weights import refuse_untrained
+from nlptl.encoders.contextual.encoder_checks import foreign_errors
+from nlptl.encoders.contextual.encoder_folder import EncoderFolder, find_encoder
+from nlptl.encoders.contextual.loaded import default_device, read_weights
+from nlptl.encoders.contextual.weight_checks import refuse_untrained
 from nlptl.storage.places import fixed_path
 
 _SCALE = 10.0

@@ -11,11 +11,11 @@ import numpy as np
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, Groups
+from nlptl.base.described import entry, make
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.data.rows import Rows, as_rows
-from nlptl.encoders.kinds import load_encoder_part, save_encoder_part
-from nlptl.storage.described import entry, make
+from nlptl.encoders.registry import load_encoder_part, save_encoder_part
 
 _MAX_DEVIATIONS = 1e15
 """Maximum distance from the mean in standard deviations: its square is finite as float32."""

@@ -13,12 +13,12 @@ from typing_extensions import Self
 from nlptl.base.arrays import FloatArray
 from nlptl.base.chance import sheltered
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.names import suggest
+from nlptl.base.suggestions import suggest
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.contextual.adapters import Adapter, peft_config, quiet
-from nlptl.encoders.contextual.encoder import TransformerEncoder
-from nlptl.encoders.contextual.shelf import LoadedEncoder, default_device, read_encoder
-from nlptl.estimators.fitting.scoring import Fitted
+from nlptl.encoders.contextual.loaded import LoadedEncoder, default_device, read_encoder
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.fitting.fitted import FittedModel
 
 if TYPE_CHECKING:
     from nlptl.estimators.text_classifier import TextClassifier
@@ -124,7 +124,7 @@ class AdapterStack:
         return self._fitted[adapter]
 
 
-def _on(inner: LoadedEncoder, fitted: Fitted) -> Fitted:
+def _on(inner: LoadedEncoder, fitted: FittedModel) -> FittedModel:
     """Let what was fitted read with the shared encoder."""
     encoder = replace(fitted.features.encoder, weights=inner, dtype="float32", device=inner.device)
     return replace(fitted, features=replace(fitted.features, encoder=encoder))

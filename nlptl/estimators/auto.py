@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import clone, is_regressor
-from typing_extensions import Self
 
 from nlptl.base import clock
 from nlptl.base.errors import ConfigError, NlptlError
@@ -18,14 +17,14 @@ from nlptl.data.corpus import as_corpora
 from nlptl.data.labels import LabelValues, are_lists, as_values, distinct, key_of
 from nlptl.data.rows import Rows
 from nlptl.encoders.cache import without_cache
-from nlptl.encoders.contextual.encoder import TransformerEncoder
-from nlptl.estimators.fitting.contrasting import contrast_config
-from nlptl.estimators.fitting.transfers import as_transfers
-from nlptl.estimators.fitting.tuning import TUNING
-from nlptl.evaluation.experience import EXPERIENCE
-from nlptl.evaluation.gate import Splits, Verdict, judge
-from nlptl.evaluation.in_time import SplitsInTime
-from nlptl.storage.described import entry, make
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.evaluation.choice import Choice, Trial
+from nlptl.evaluation.judge import Splits, judge
+from nlptl.evaluation.prior_gains import PRIOR_GAINS
+from nlptl.evaluation.timed_splits import TimedSplits
+from nlptl.fitting.contrastive_stage import contrast_config
+from nlptl.fitting.finetuning import TUNING
+from nlptl.fitting.transfers import as_transfers
 from nlptl.training.config import LoopConfig
 from nlptl.training.processes import from_main
 from nlptl.transfer import (
@@ -98,81 +97,6 @@ class Auto(Spec):
         object.__setattr__(self, "names", LabelMeaning(self.names).names)
 
 
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """One thing that was weighed.
-
-    Attributes
-    ----------
-    name : str
-    verdict : Verdict or None
-        None where it was not tried.
-    used : bool
-    seconds : float
-        What the trial took.
-    note : str
-        Why it was not tried, or used untried.
-    """
-
-    name: str
-    verdict: Verdict | None
-    used: bool
-    seconds: float
-    note: str = ""
-
-
-@dataclass(eq=False)
-class Choice:
-    """What was chosen, and what was tried on the way.
-
-    Attributes
-    ----------
-    transfer : transfer or list of transfers
-    name : str
-    trials : list of Trial
-    """
-
-    transfer: Any = field(default_factory=Frozen)
-    name: str = "frozen"
-    trials: list[Trial] = field(default_factory=list)
-
-    @property
-    def verdicts(self) -> dict[str, str]:
-        """What the gate said of each thing: helps, hurts, no clear difference, or not tried."""
-        return {t.name: t.verdict.says if t.verdict else "not tried" for t in self.trials}
-
-    def to_json(self) -> dict[str, Any]:
-        """Describe what was tried with plain JSON values; the transfer is the model's."""
-        told = [
-            {
-                "name": trial.name,
-                "verdict": trial.verdict and trial.verdict.to_json(),
-                "used": trial.used,
-                "seconds": trial.seconds,
-                "note": trial.note,
-            }
-            for trial in self.trials
-        ]
-        return {"name": self.name, "trials": told}
-
-    @classmethod
-    def from_json(cls, described: dict[str, Any], transfer: Any) -> Self:
-        """Read what ``to_json`` gave."""
-        trials = [
-            make(Trial, {**told, "verdict": told["verdict"] and Verdict.from_json(told["verdict"])})
-            for told in described["trials"]
-        ]
-        return cls(transfer, entry(described, "name", str), trials)
-
-    def __str__(self) -> str:
-        lines = [
-            f"{trial.name}: {trial.verdict or 'not tried'}"
-            f"{f' ({trial.note})' if trial.note else ''}"
-            for trial in self.trials
-        ]
-        return "\n".join([*lines, f"chosen: {self.name}"])
-
-
 def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> Choice:
     """Try what may help, cheap things first, and keep what the rows do not speak against.
 
@@ -232,7 +156,7 @@ class _Search:
     rows: Rows
     answers: LabelValues
     budget: float
-    choice: Choice = field(default_factory=Choice)
+    choice: Choice = field(default_factory=lambda: Choice(Frozen()))
     forward: float = 0.0
     cost: _Cost = _nothing
     given: Mapping[str, Any] = field(default_factory=dict)
@@ -322,7 +246,7 @@ class _Search:
                     pair, self.rows, self.answers, splits=splits, given=further, score=score
                 )
                 if score is None:  # experience is of accuracy
-                    verdict = verdict.with_experience(EXPERIENCE.get(label))
+                    verdict = verdict.with_prior(PRIOR_GAINS.get(label))
                 used = from_main(lambda: verdict.opens)
             except NlptlError as problem:
                 note = _first(problem)
@@ -349,7 +273,7 @@ class _Search:
         kept = None if training is None else replace(training, checkpoints=None)
         return clone(self.model).set_params(transfer=transfer, training=kept)
 
-    def _splits(self, cost: _Cost, later: float = 0.0) -> SplitsInTime | None:
+    def _splits(self, cost: _Cost, later: float = 0.0) -> TimedSplits | None:
         """Deal the rows as often as there is time for, beside a last fit and what comes later."""
         n, left = len(self.rows), self.left
         last = max(cost(n), self.cost(n))
@@ -357,7 +281,7 @@ class _Search:
             goes_on = self._goes_on(max(later, left - self.budget / _PARTS))
             rounds = _ROUNDS if n < _FEW else 1
             read = self.forward * n
-            return SplitsInTime(max(min(5, n), 2), rounds, goes_on=goes_on) if read < left else None
+            return TimedSplits(max(min(5, n), 2), rounds, goes_on=goes_on) if read < left else None
         left -= last
         for tried in (5, 4, 3, 2):
             seen = n * (tried - 1) // tried
@@ -365,7 +289,7 @@ class _Search:
             if tried <= n and a_round <= left:
                 # What there is time for beyond a round is left to later trials, by half.
                 rounds = min(max(int(left / 2 / a_round), 1), _ROUNDS)
-                return SplitsInTime(tried, rounds, goes_on=self._goes_on(last))
+                return TimedSplits(tried, rounds, goes_on=self._goes_on(last))
         return None
 
     def _goes_on(self, reserved: float) -> Callable[[], bool]:

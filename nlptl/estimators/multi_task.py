@@ -18,20 +18,20 @@ from nlptl.base.progress import progress_bar
 from nlptl.base.specs import NestedParams
 from nlptl.data.mixing import Mixing
 from nlptl.data.rows import as_rows
-from nlptl.estimators.fitting.scoring import Fitted
-from nlptl.estimators.storing.publishing import Published
 from nlptl.estimators.tasks.adding import Change, add_task
-from nlptl.estimators.tasks.answering import asked, check_known, costs_of, outputs_of, passes_of
-from nlptl.estimators.tasks.joining import Joiner, Together, check_balance
-from nlptl.estimators.tasks.parts import Part, read_parts, transfers_of
+from nlptl.estimators.tasks.joint import JointResult, JointTraining, check_balance
+from nlptl.estimators.tasks.prediction import asked, check_known, costs_of, outputs_of, passes_of
+from nlptl.estimators.tasks.prepared import PreparedTask, read_parts, transfers_of
 from nlptl.estimators.tasks.refitting import on_all_rows
-from nlptl.estimators.tasks.stepping import JOINT, VARIANTS, Standing, agreed, variants_of
-from nlptl.estimators.tasks.storing import load_tasks, save_tasks
 from nlptl.estimators.tasks.task import Task, TaskData, as_tasks, gated
+from nlptl.estimators.tasks.task_folder import load_tasks, save_tasks
+from nlptl.estimators.tasks.variants import JOINT, VARIANTS, TaskComparison, agreed, variants_of
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_model import TextModel
-from nlptl.evaluation.affinity import groups_of
-from nlptl.evaluation.gate import HURTS
+from nlptl.evaluation.judge import HURTS
+from nlptl.evaluation.task_affinity import groups_of
+from nlptl.fitting.fitted import FittedModel
+from nlptl.saving.published import Published
 from nlptl.storage.atomic import saved_folder
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import measured
@@ -79,7 +79,7 @@ class MultiTaskModel(Published, NestedParams):
     ----------
     models_ : dict of str to TextClassifier or TextRegressor
         What answers for each task.
-    standings_ : dict of str to Standing
+    standings_ : dict of str to TaskComparison
         How the variants of each task compared, and which was kept.
     affinity_ : Affinity
         Cosines of the gradients of each two tasks, epoch after epoch.
@@ -87,7 +87,7 @@ class MultiTaskModel(Published, NestedParams):
         Optimiser steps that learnt from each task.
     shared_ : TransformerEncoder
         The encoder that was tuned on all tasks.
-    variants_ : dict of str to dict of str to Fitted
+    variants_ : dict of str to dict of str to FittedModel
         What was trained of each task on the rows that were not held out; not saved.
     changes_ : dict of str to Change
         What the last ``add_task(how="encoder")`` did to the tasks before it; not saved.
@@ -163,7 +163,7 @@ class MultiTaskModel(Published, NestedParams):
         check_balance(self.balance)
         judged = gated(tasks, self.gate)
         parts, readings = read_parts(tasks, data, self._options())
-        joiner = Joiner(parts, readings, self._mixing(), self.balance)
+        joiner = JointTraining(parts, readings, self._mixing(), self.balance)
         together = joiner.fit()
         variants, standings = {}, {}
         with progress_bar(total=len(judged), unit="task", description="Judging") as bar:
@@ -379,10 +379,10 @@ class MultiTaskModel(Published, NestedParams):
 
     def _keep(
         self,
-        parts: Mapping[str, Part],
-        chosen: Mapping[str, Fitted],
-        together: Together,
-        standings: dict[str, Standing],
+        parts: Mapping[str, PreparedTask],
+        chosen: Mapping[str, FittedModel],
+        together: JointResult,
+        standings: dict[str, TaskComparison],
     ) -> Self:
         """Take over what was learnt."""
         models: dict[str, TextModel] = {}

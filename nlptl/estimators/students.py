@@ -14,15 +14,15 @@ from nlptl.data.corpus import Corpus
 from nlptl.data.labels import LabelCodec, as_values, distinct, joined_values, key_of
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
-from nlptl.encoders.static.encoder import StaticEncoder
+from nlptl.encoders.static.static_encoder import StaticEncoder
 from nlptl.estimators.auto import Auto
-from nlptl.estimators.fitting.choosing import fusion_of, reads_jointly
-from nlptl.estimators.fitting.learning import Learning
-from nlptl.estimators.fitting.scoring import Fitted, FittedScorer
-from nlptl.estimators.fitting.transfers import Transfers, as_transfers
-from nlptl.heads.deciding.decision import Decision
+from nlptl.fitting.fitted import FittedHead, FittedModel
+from nlptl.fitting.plan import fusion_of, reads_jointly
+from nlptl.fitting.training_data import TrainingData
+from nlptl.fitting.transfers import Transfers, as_transfers
+from nlptl.heads.calibration.decision import Decision
+from nlptl.heads.label_shares import fit_shares
 from nlptl.heads.linear.logistic import LogisticHead
-from nlptl.heads.soft import fit_shares
 from nlptl.transfer import Frozen
 
 logger = logging.getLogger("nlptl")
@@ -128,10 +128,10 @@ def _taught_shares(teacher: Any, student: Any, rows: Rows, known: Corpus | None)
     targets = Targets(shares.argmax(axis=1), shares.shape[1])
     features = transfers.main.learn(encoder, rows, targets, further=Rows([]), joint=joint)
     head = student.head or LogisticHead(seed=student.seed)
-    scorer = FittedScorer(head, fit_shares(head, features.transform(rows), shares), Decision())
-    probe = Learning(rows, targets, codec, transfers).probe
+    scorer = FittedHead(head, fit_shares(head, features.transform(rows), shares), Decision())
+    probe = TrainingData(rows, targets, codec, transfers).probe
     student.transfer_, student.transfer_verdict_ = student.transfer, None
-    return student._keep(Fitted(codec, features, scorer, probe), student.audit(rows), None)
+    return student._keep(FittedModel(codec, features, scorer, probe), student.audit(rows), None)
 
 
 def sharpened(probabilities: FloatArray) -> FloatArray:

@@ -20,20 +20,20 @@ from nlptl.data.labels import LabelCodec, check_lengths
 from nlptl.data.numbers import as_weights
 from nlptl.data.targets import Targets
 from nlptl.estimators.auto import Auto
-from nlptl.estimators.fitting.choosing import imbalance_for
-from nlptl.estimators.fitting.learning import with_classes
-from nlptl.estimators.fitting.scoring import Fitted
-from nlptl.estimators.fitting.transfers import as_transfers
-from nlptl.estimators.onnx.writing import OnnxExport
-from nlptl.estimators.storing.exporting import export_classifier
 from nlptl.estimators.text_model import TextModel
-from nlptl.evaluation.scores import ClassScore, class_scores, mean_rank_error
-from nlptl.heads.deciding.imbalance import Imbalance
+from nlptl.evaluation.class_metrics import ClassScore, class_scores, mean_rank_error
+from nlptl.fitting.fitted import FittedModel
+from nlptl.fitting.plan import imbalance_for
+from nlptl.fitting.training_data import with_classes
+from nlptl.fitting.transfers import as_transfers
+from nlptl.heads.calibration.imbalance import Imbalance
 from nlptl.heads.linear import OrdinalHead
+from nlptl.saving.exporting import export_classifier
+from nlptl.saving.onnx.onnx_writing import OnnxExport
 from nlptl.training.config import TrainingConfig
 from nlptl.training.loop import History
 from nlptl.transfer.instances.selection import choose_rows
-from nlptl.transfer.relations.meaning import LabelMeaning
+from nlptl.transfer.relations.label_meaning import LabelMeaning
 
 
 class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
@@ -389,7 +389,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _keep(self, fitted: Fitted, report: AuditReport, history: History | None) -> Self:
+    def _keep(self, fitted: FittedModel, report: AuditReport, history: History | None) -> Self:
         self.classes_ = fitted.codec.classes
         return super()._keep(fitted, report, history)
 

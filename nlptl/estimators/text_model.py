@@ -18,16 +18,28 @@ from nlptl.base.specs import NestedParams
 from nlptl.data.audit import AuditReport, audit
 from nlptl.data.columns import read_once
 from nlptl.data.corpus import as_corpora
+from nlptl.data.number_scale import NumberScale
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.targets import Targets
-from nlptl.encoders.contextual.encoder import TransformerEncoder
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.fused import FusedEncoder
-from nlptl.encoders.static.encoder import StaticEncoder
+from nlptl.encoders.static.static_encoder import StaticEncoder
 from nlptl.encoders.static.tokens import Coverage
-from nlptl.estimators.auto import Auto, Choice, choose_transfer
+from nlptl.estimators.auto import Auto, choose_transfer
 from nlptl.estimators.bulk.sharded import features_sharded
-from nlptl.estimators.fitting.body import Body
-from nlptl.estimators.fitting.choosing import (
+from nlptl.estimators.students import teach
+from nlptl.evaluation.choice import Choice
+from nlptl.fitting.contrastive_stage import contrast, contrast_config
+from nlptl.fitting.extra_rows import check_further, self_trained, with_edits, with_source
+from nlptl.fitting.finetuning import TUNING, FineTuner, frozen_start
+from nlptl.fitting.fitted import (
+    FittedHead,
+    FittedModel,
+    TrainingPlan,
+    fit_network_scorer,
+    fit_solver_scorer,
+)
+from nlptl.fitting.plan import (
     check_head,
     default_head,
     dense,
@@ -40,36 +52,25 @@ from nlptl.estimators.fitting.choosing import (
     token_lengths,
     with_options,
 )
-from nlptl.estimators.fitting.contrasting import contrast, contrast_config
-from nlptl.estimators.fitting.further import check_further, self_trained, with_edits, with_source
-from nlptl.estimators.fitting.learning import (
-    Learning,
+from nlptl.fitting.training_data import (
+    TrainingData,
     is_empty,
     learn_from,
     with_entailment,
     with_meaning,
 )
-from nlptl.estimators.fitting.scoring import (
-    FitPlan,
-    Fitted,
-    FittedScorer,
-    fit_network_scorer,
-    fit_solver_scorer,
-)
-from nlptl.estimators.fitting.transfers import Transfers, as_transfers
-from nlptl.estimators.fitting.tuning import TUNING, Tuner, frozen_start
-from nlptl.estimators.storing.folder import load_model, save_model
-from nlptl.estimators.storing.publishing import Published
-from nlptl.estimators.students import teach
-from nlptl.heads.deciding.imbalance import Imbalance
-from nlptl.heads.deciding.scale import NumberScale
+from nlptl.fitting.transfers import Transfers, as_transfers
+from nlptl.fitting.tuned_encoder import TunedEncoder
+from nlptl.heads.calibration.imbalance import Imbalance
 from nlptl.heads.linear.logistic import MIDDLE, LogisticHead
+from nlptl.saving.model_folder import load_model, save_model
+from nlptl.saving.published import Published
 from nlptl.storage.atomic import saved_folder
 from nlptl.training.config import LoopConfig, TrainingConfig
 from nlptl.training.cost import measured
 from nlptl.training.loop import History
-from nlptl.training.networks.features import NetworkRecipe
-from nlptl.transfer.features.frozen import FrozenFeatures
+from nlptl.training.networks.feature_network import NetworkRecipe
+from nlptl.transfer.features.frozen import TextFeatures
 
 
 class TextModel(Published, NestedParams):
@@ -110,7 +111,7 @@ class TextModel(Published, NestedParams):
     pair_encoding: str
     device: str | None
 
-    fitted_: Fitted
+    fitted_: FittedModel
     audit_: AuditReport
     history_: History | None
     transfer_: Any
@@ -272,27 +273,31 @@ class TextModel(Published, NestedParams):
         stops = transfers.tunes and not transfers.refits_head
         self._refuse_unused(transfers, validation=None if stops else validation)
         given = texts, answers, sample_weight
-        learning = learn_from(self.codec_kind, self._rows, given, transfers)
-        learning = with_edits(with_source(learning, source), seed=self.seed)
-        rows, codec = learning.rows, learning.codec
+        data = learn_from(self.codec_kind, self._rows, given, transfers)
+        data = with_edits(with_source(data, source), seed=self.seed)
+        rows, codec = data.rows, data.codec
         check_head(self.head, codec)
-        encoder = with_entailment(encoder, learning, device=self.device)
-        check_further(further, learning, encoder if choice is None else None)
+        encoder = with_entailment(encoder, data, device=self.device)
+        check_further(further, data, encoder if choice is None else None)
         report = self.audit(rows, answers)
         if not transfers.tunes:
             joint = reads_jointly(self.pair_encoding, encoder, tunes=False)
             features = transfers.main.learn(
-                encoder, rows, learning.targets, further=learning.read(further), joint=joint
+                encoder,
+                rows,
+                data.targets,
+                further=data.read(further),
+                joint=joint,
             )
-            scorer, history = self._fit_scorer(encoder, features, learning), None
+            scorer, history = self._fit_scorer(encoder, features, data), None
         else:
             unseen = labelled_rows(validation, codec)
-            features, scorer, history = self._tune(encoder, learning, unseen)
+            features, scorer, history = self._tune(encoder, data, unseen)
         if transfers.selftraining is not None:
             refit = partial(self._fit_scorer, encoder, features)
-            scorer = self_trained(learning, features, scorer, further, refit)
+            scorer = self_trained(data, features, scorer, further, refit)
         # Nothing of this object changes before all of it is there.
-        fitted = Fitted(codec, features, scorer, learning.probe)
+        fitted = FittedModel(codec, features, scorer, data.probe)
         self.transfer_, self.transfer_verdict_ = chosen, choice
         return self._keep(fitted, report, scorer.history or history)
 
@@ -310,50 +315,65 @@ class TextModel(Published, NestedParams):
         return choice.transfer, choice
 
     def _tune(
-        self, encoder: Any, learning: Learning, unseen: tuple[Rows, Targets] | None
-    ) -> tuple[FrozenFeatures, FittedScorer, History | None]:
+        self, encoder: Any, data: TrainingData, unseen: tuple[Rows, Targets] | None
+    ) -> tuple[TextFeatures, FittedHead, History | None]:
         """Let the encoder learn, together with the head or before it."""
-        rows, targets, transfers = learning.rows, learning.targets, learning.transfers
+        rows, targets, transfers = (
+            data.rows,
+            data.targets,
+            data.transfers,
+        )
         joint = reads_jointly(self.pair_encoding, encoder, tunes=True)
         start = frozen_start(transfers, encoder, rows, targets, joint=joint)
         if not len(rows):  # only names are known: nothing could be tuned
-            return start, self._fit_scorer(encoder, start, learning), None
+            return start, self._fit_scorer(encoder, start, data), None
         if transfers.refits_head:
             self._imbalance(targets, solver=True, tunes=False)  # refused before, not after
             chosen = contrast_config(transfers, len(rows), targets.n_outputs)
             config = self._training(chosen)
-            body = Body(transfers, start, FitPlan(config, None, self.seed, self.device))
-            features, history = contrast(body, *learning.with_names)
+            body = TunedEncoder(
+                transfers, start, TrainingPlan(config, None, self.seed, self.device)
+            )
+            features, history = contrast(body, *data.with_names)
             unmoved = features is start
-            return features, self._fit_scorer(encoder, features, learning, unseen=unmoved), history
-        scorer = self._fit_scorer(encoder, start, learning)
+            return (
+                features,
+                self._fit_scorer(encoder, features, data, unseen=unmoved),
+                history,
+            )
+        scorer = self._fit_scorer(encoder, start, data)
         imbalance = self._imbalance(targets, solver=scorer.recipe is None, tunes=True)
-        plan = FitPlan(self._training(TUNING), imbalance, self.seed, self.device)
-        tuner = Tuner(Body(transfers, start, plan))
+        plan = TrainingPlan(self._training(TUNING), imbalance, self.seed, self.device)
+        tuner = FineTuner(TunedEncoder(transfers, start, plan))
         return (*tuner.fit(scorer, rows, targets, validation=unseen), None)
 
-    def _keep(self, fitted: Fitted, report: AuditReport, history: History | None) -> Self:
+    def _keep(self, fitted: FittedModel, report: AuditReport, history: History | None) -> Self:
         """Take over what was learnt, or read from a folder."""
         self.fitted_, self.audit_, self.history_ = fitted, report, history
         self.notes_ = {}
         return self
 
     def _fit_scorer(
-        self, encoder: Any, features: FrozenFeatures, learning: Learning, *, unseen: bool = True
-    ) -> FittedScorer:
+        self,
+        encoder: Any,
+        features: TextFeatures,
+        data: TrainingData,
+        *,
+        unseen: bool = True,
+    ) -> FittedHead:
         """Fit the head; ``unseen`` says that the features do not come from the labels."""
-        (rows, targets), transfers = learning.all_rows, learning.transfers
-        unseen = unseen and learning.beside is None
+        (rows, targets), transfers = data.all_rows, data.transfers
+        unseen = unseen and data.extra is None
         tunes = transfers.tunes
         # Where an encoder is tuned, every process of a launch is here.
         found = features_sharded(features, rows) if tunes else features.transform(rows)
-        head = self._head(encoder, found, learning, unseen=unseen)
+        head = self._head(encoder, found, data, unseen=unseen)
         solver = is_solver(head, encoder)
         learns = tunes and not transfers.refits_head
         imbalance = self._imbalance(targets, solver=solver, tunes=learns)
-        plan = FitPlan(self._training(LoopConfig()), imbalance, self.seed, self.device, unseen)
+        plan = TrainingPlan(self._training(LoopConfig()), imbalance, self.seed, self.device, unseen)
         if solver:
-            ready = learning.knowing(in_codes(suited(head, found), learning.codec), features)
+            ready = data.knowing(in_codes(suited(head, found), data.codec), features)
             return replace(fit_solver_scorer(ready, found, targets, plan), head=head)
         recipe = NetworkRecipe(head, fusion_of(encoder), features.groups(rows), targets.n_outputs)
         return fit_network_scorer(recipe, dense(found), targets, plan)
@@ -362,14 +382,14 @@ class TextModel(Published, NestedParams):
         """Give what the head says of features: (n, n_outputs)."""
         raise NotImplementedError
 
-    def _head(self, encoder: Any, features: Features, learning: Learning, *, unseen: bool) -> Any:
+    def _head(self, encoder: Any, features: Features, data: TrainingData, *, unseen: bool) -> Any:
         """Give the head asked for, or the one that suits the data."""
-        meaning, base = learning.transfers.meaning, self.head
-        if base is None and not unseen and not learning.targets.numeric:
+        meaning, base = data.transfers.meaning, self.head
+        if base is None and not unseen and not data.targets.numeric:
             base = LogisticHead(C=MIDDLE)  # no row is left that could choose a strength
         if meaning is not None:
             return with_meaning(base, meaning, unseen=unseen)
-        return default_head(base, encoder, features, learning.targets, seed=self.seed)
+        return default_head(base, encoder, features, data.targets, seed=self.seed)
 
     def _imbalance(self, targets: Targets, *, solver: bool, tunes: bool) -> Imbalance | None:
         """Give the treatment of rare classes."""

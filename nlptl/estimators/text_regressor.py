@@ -11,9 +11,9 @@ from typing_extensions import Self
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import InputError
 from nlptl.base.protocols import Features
+from nlptl.data.number_scale import NumberScale
 from nlptl.data.numbers import as_numbers, as_weights
 from nlptl.estimators.text_model import TextModel
-from nlptl.heads.deciding.scale import NumberScale
 from nlptl.training.config import TrainingConfig
 
 

@@ -10,25 +10,28 @@ import numpy as np
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.names import suggest
-from nlptl.evaluation import numbers, scores
+from nlptl.base.suggestions import suggest
+from nlptl.evaluation import class_metrics, number_metrics
 
 _BY_CODE = {
-    "accuracy": (scores.accuracy, "Share of rows that are right."),
-    "macro_f1": (scores.macro_f1, "Mean F1 over classes."),
-    "micro_f1": (scores.micro_f1, "F1 over all decisions."),
-    "matthews": (scores.matthews, "Matthews correlation, from -1 to 1."),
+    "accuracy": (class_metrics.accuracy, "Share of rows that are right."),
+    "macro_f1": (class_metrics.macro_f1, "Mean F1 over classes."),
+    "micro_f1": (class_metrics.micro_f1, "F1 over all decisions."),
+    "matthews": (class_metrics.matthews, "Matthews correlation, from -1 to 1."),
 }
 _BY_PROBABILITY = {
-    "log_loss": (scores.log_loss, "Mean of minus the log probability of the truth."),
-    "calibration_error": (scores.calibration_error, "Expected calibration error over 15 bins."),
+    "log_loss": (class_metrics.log_loss, "Mean of minus the log probability of the truth."),
+    "calibration_error": (
+        class_metrics.calibration_error,
+        "Expected calibration error over 15 bins.",
+    ),
 }
 _BY_NUMBER = {
-    "pearson": (numbers.pearson, "Linear correlation, from -1 to 1."),
-    "spearman": (numbers.spearman, "Correlation of ranks, from -1 to 1."),
-    "rmse": (numbers.rmse, "Root of the mean squared error."),
-    "mae": (numbers.mae, "Mean absolute error."),
-    "r2": (numbers.r2, "Share of the variance that is explained."),
+    "pearson": (number_metrics.pearson, "Linear correlation, from -1 to 1."),
+    "spearman": (number_metrics.spearman, "Correlation of ranks, from -1 to 1."),
+    "rmse": (number_metrics.rmse, "Root of the mean squared error."),
+    "mae": (number_metrics.mae, "Mean absolute error."),
+    "r2": (number_metrics.r2, "Share of the variance that is explained."),
 }
 METRICS = (*_BY_CODE, *_BY_PROBABILITY, *_BY_NUMBER, "per_class")
 """Every metric by name."""
@@ -130,7 +133,7 @@ def compute_one(name: str, predictions: Any, references: Any) -> dict[str, Any]:
     if name in _BY_CODE:
         return {name: _BY_CODE[name][0](truth, chosen)}
     n_classes = truth.shape[1] if truth.ndim == 2 else int(max(truth.max(), chosen.max())) + 1
-    rows = scores.class_scores(truth, chosen, [str(i) for i in range(n_classes)])
+    rows = class_metrics.class_scores(truth, chosen, [str(i) for i in range(n_classes)])
     return {
         "per_class": {
             row.name: {

@@ -4,7 +4,7 @@ A head is a solver (it fits itself) or a module (it is trained).
 """
 
 from nlptl.heads.linear import BlendHead, DiscriminantHead, LogisticHead, OrdinalHead, RidgeHead
-from nlptl.heads.meaning import MeaningHead
+from nlptl.heads.meaning_head import MeaningHead
 from nlptl.heads.mlp import MLPHead
 from nlptl.heads.prototypes import PrototypeHead
 

@@ -9,7 +9,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray
 from nlptl.base.errors import ConfigError
-from nlptl.heads.scores import ScoringHead
+from nlptl.heads.score_heads import ScoringHead
 
 
 class PrototypeHead(ScoringHead):

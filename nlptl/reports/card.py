@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nlptl.evaluation.class_metrics import ClassScore
 from nlptl.evaluation.intervals import Interval
-from nlptl.evaluation.scores import ClassScore
 
 _METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "matthews": "matthews_correlation"}
 """Figures that the Hub knows, by the names that it knows them by."""

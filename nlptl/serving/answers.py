@@ -12,7 +12,7 @@ from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import ConfigError
 from nlptl.data.rows import Text
 from nlptl.encoders.cache import without_cache
-from nlptl.encoders.contextual.folder import Held, finding_once
+from nlptl.encoders.contextual.encoder_folder import Held, finding_once
 
 Answer = dict[str, Any]
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, FailFast, Field, model_validator
 
 from nlptl.base.errors import InputError
 from nlptl.data.rows import Rows, as_rows
-from nlptl.encoders.contextual.folder import Held
+from nlptl.encoders.contextual.encoder_folder import Held
 from nlptl.serving.answers import answers, check_classes, classes_of, shapes_of
 from nlptl.serving.batching import Batcher, BusyError
 from nlptl.serving.guard import Guard, log_failure

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from nlptl.storage.reading import open_regular
+from nlptl.storage.untrusted import open_regular
 
 _CHECKSUMS = "checksums.json"
 

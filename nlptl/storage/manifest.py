@@ -13,7 +13,7 @@ from typing import Any
 
 from nlptl.base.errors import IntegrityError, StorageError
 from nlptl.storage.hashing import sha256_of
-from nlptl.storage.reading import read_json
+from nlptl.storage.untrusted import read_json
 
 MANIFEST = "manifest.json"
 _READ = {".bin", ".h5", ".jinja", ".json", ".model", ".msgpack", ".onnx", ".pt", ".py"}

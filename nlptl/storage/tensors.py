@@ -15,7 +15,7 @@ import numpy as np
 from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import IntegrityError, StorageError
 from nlptl.storage.atomic import needing
-from nlptl.storage.reading import open_regular, parse_json
+from nlptl.storage.untrusted import open_regular, parse_json
 
 _DTYPES = {
     "F64": "<f8",

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.arrays import AnyArray
+from nlptl.base.described import checked, entry
 from nlptl.base.errors import ConfigError, NlptlError, StorageError
 from nlptl.storage.atomic import new_folder
-from nlptl.storage.described import checked, entry
 from nlptl.storage.drafts import sweep_drafts
 from nlptl.storage.hashing import sha256_of
 from nlptl.storage.manifest import MANIFEST, verify_manifest, write_manifest
-from nlptl.storage.reading import interpreting, open_regular, read_json
 from nlptl.storage.tensors import load_arrays, save_arrays
+from nlptl.storage.untrusted import interpreting, open_regular, read_json
 from nlptl.training.weights.sharding import whole
 
 logger = logging.getLogger("nlptl")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.names import suggest
 from nlptl.base.specs import Spec
+from nlptl.base.suggestions import suggest
 
 SCHEDULES = ("linear", "cosine", "constant", "slanted")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from nlptl.base.chance import Chance
+from nlptl.base.described import entry, make
 from nlptl.base.errors import InputError
 from nlptl.base.progress import progress_bar
 from nlptl.base.protocols import Stage
 from nlptl.encoders.contextual.precision import has_bfloat16
-from nlptl.storage.described import entry, make
-from nlptl.storage.reading import interpreting
+from nlptl.storage.untrusted import interpreting
 from nlptl.training.checkpoints import (
     Keeper,
     Saved,
@@ -35,8 +35,8 @@ from nlptl.training.optimizers import (
 from nlptl.training.processes import check_same, spreads_weights, tracker
 from nlptl.training.stopping import Stop, between_steps
 from nlptl.training.weights.averaging import Average, put
+from nlptl.training.weights.bf16_copy import Bf16Copy
 from nlptl.training.weights.sharding import as_spread, gathered, is_sharded
-from nlptl.training.weights.twins import Twin
 
 _SELDOM = 10
 """Steps after which losses are fetched from the device and shown."""
@@ -100,7 +100,7 @@ class Learner:
         Takes the name of a weight; gives the factor on its learning rate.
     half : bool
         With ``precision="auto"``, compute in bfloat16 where the device has it.
-    twin : Twin or None
+    twin : Bf16Copy or None
         What computes in its place, where there is something.
     shards : bool
         Where processes spread weights over them, spread these too.
@@ -110,7 +110,7 @@ class Learner:
     stages: Sequence[tuple[Stage, Feed]]
     rate_of: Callable[[str], float] = lambda _: 1.0
     half: bool = False
-    twin: Twin | None = None
+    twin: Bf16Copy | None = None
     shards: bool = True
 
 

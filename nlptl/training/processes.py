@@ -19,7 +19,7 @@ import numpy as np
 from nlptl.base.arrays import AnyArray
 from nlptl.base.chance import sheltered
 from nlptl.base.errors import ConfigError, ElsewhereError, InputError, NlptlError
-from nlptl.encoders.contextual.shelf import default_device
+from nlptl.encoders.contextual.loaded import default_device
 from nlptl.training.config import LoopConfig
 
 Answer = TypeVar("Answer")

@@ -2,13 +2,13 @@
 
 from nlptl.transfer.features.contrastive import Contrastive
 from nlptl.transfer.features.frozen import Frozen
-from nlptl.transfer.features.mirroring import LanguageDistillation
+from nlptl.transfer.features.language_distillation import LanguageDistillation
 from nlptl.transfer.instances import SelfTraining, SourceRows, WordEdits
 from nlptl.transfer.parameters.anchoring import L2SP
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
 from nlptl.transfer.parameters.sharing import PrivateLayers, TaskAdapters
-from nlptl.transfer.relations.meaning import LabelMeaning
+from nlptl.transfer.relations.label_meaning import LabelMeaning
 
 METHODS = (
     Frozen,

@@ -59,9 +59,9 @@ from nlptl import (
 from nlptl.data.languages.parallel import ParallelText, plain
 from nlptl.encoders.bilingual.alignment import WordAlignment
 from nlptl.encoders.bilingual.mapping import Centring
-from nlptl.encoders.static.store import VectorStore
-from nlptl.encoders.static.training import OwnVectors
-from nlptl.estimators.languages.student import retrieval
+from nlptl.encoders.static.trained_vectors import OwnVectors
+from nlptl.encoders.static.vector_store import VectorStore
+from nlptl.estimators.languages.language_student import retrieval
 from nlptl.evaluation.intervals import paired_interval
 from nlptl.storage.places import cache_root
 

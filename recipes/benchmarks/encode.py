@@ -13,7 +13,7 @@ from material import Report, alternate, arguments, median_ratio, read
 from sentence_transformers import SentenceTransformer
 
 from nlptl import TransformerEncoder
-from nlptl.encoders.contextual.folder import find_encoder
+from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.encoders.contextual.precision import has_bfloat16
 
 SHORT = {"float32": "fp32", "bfloat16": "bf16", "auto": "default"}

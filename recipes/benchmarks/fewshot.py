@@ -40,7 +40,7 @@ from material import Kept, Report, arguments, read, test_rows
 from sklearn.linear_model import LogisticRegression
 
 from nlptl import Auto, Contrastive, TextClassifier, TransformerEncoder, k_shot
-from nlptl.encoders.contextual.folder import find_encoder
+from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.evaluation.intervals import paired_interval
 from nlptl.storage.places import cache_root
 

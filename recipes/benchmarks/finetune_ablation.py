@@ -23,7 +23,7 @@ from variants import compare_variants
 
 from nlptl import FullFineTune, LoRA, TextClassifier, TransformerEncoder
 from nlptl.encoders import Pooling
-from nlptl.estimators.fitting.tuning import TUNING
+from nlptl.fitting.finetuning import TUNING
 from nlptl.transfer import L2SP
 
 LABELS, JUDGED = 500, 800

@@ -97,7 +97,7 @@ def read_elsewhere(report: Report) -> dict[str, float]:
         pipeline,
     )
 
-    from nlptl.encoders.contextual.folder import find_encoder
+    from nlptl.encoders.contextual.encoder_folder import find_encoder
 
     rows = rows_of("trec", "train").iloc[:LABELS]
     model = TextClassifier(TransformerEncoder(pooling=STOCK), transfer=LoRA(merge=False))

@@ -26,9 +26,9 @@ from transformers import (
 )
 
 from nlptl import Frozen, FullFineTune, LoRA, TextClassifier
-from nlptl.encoders.contextual.folder import find_encoder
-from nlptl.estimators.fitting.tuning import TUNING
+from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.evaluation.intervals import paired_interval
+from nlptl.fitting.finetuning import TUNING
 
 LABELS, TESTED = 500, 1000
 SETS = ("sst2", "trec", "tweet_emotion", "books", "mrpc")

@@ -35,9 +35,9 @@ from transformers import (
 
 from nlptl import FullFineTune, TextClassifier, TransformerEncoder
 from nlptl.base.arrays import FloatArray
-from nlptl.encoders.contextual.folder import find_encoder
-from nlptl.estimators.fitting.tuning import TUNING
+from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.evaluation.intervals import paired_interval
+from nlptl.fitting.finetuning import TUNING
 
 SETS = {"ag_news": 2, "banking77": 4, "newsgroups20": 1}
 """With the epochs after which accuracies are compared."""
@@ -118,10 +118,10 @@ def judged(name: str, seed: int, who: str) -> float:
 
 def ours(rows: pd.DataFrame, epochs: int, seed: int) -> tuple[TextClassifier, float]:
     """Tune with nlptl; give the seconds of the steps alone."""
-    from nlptl.training.networks import tuning
+    from nlptl.training.networks import text_training
 
     taken: list[float] = []
-    real = tuning.train
+    real = text_training.train
 
     def timed(*args: Any, **options: Any) -> Any:
         started = time.perf_counter()
@@ -130,7 +130,7 @@ def ours(rows: pd.DataFrame, epochs: int, seed: int) -> tuple[TextClassifier, fl
         finally:
             taken.append(time.perf_counter() - started)
 
-    tuning.train = timed
+    text_training.train = timed
     try:
         model = TextClassifier(
             TransformerEncoder(max_length=TOKENS),
@@ -140,7 +140,7 @@ def ours(rows: pd.DataFrame, epochs: int, seed: int) -> tuple[TextClassifier, fl
             seed=seed,
         ).fit(rows["text"].tolist(), rows["label_text"].tolist())
     finally:
-        tuning.train = real
+        text_training.train = real
     return model, taken[0]
 
 

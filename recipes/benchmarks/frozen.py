@@ -27,7 +27,7 @@ from nlptl import (
     TextClassifier,
 )
 from nlptl.data.rows import as_rows
-from nlptl.encoders.contextual.folder import find_encoder
+from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.evaluation.intervals import paired_interval
 
 LABELS = 1000

@@ -30,9 +30,9 @@ from fewshot import NAMES
 from material import Kept, Report, arguments, few_and_others, test_rows
 
 from nlptl import Contrastive, Corpus, LabelMeaning, SelfTraining, TextClassifier, WordEdits
-from nlptl.evaluation.experience import EXPERIENCE, Experience
-from nlptl.evaluation.gate import Splits, Verdict, judge
 from nlptl.evaluation.intervals import Interval
+from nlptl.evaluation.judge import Splits, Verdict, judge
+from nlptl.evaluation.prior_gains import PRIOR_GAINS, PriorGain
 
 SHOTS, UNLABELLED, JUDGED, MANY = 8, 500, 800, 200
 SETS = ("sst2", "ag_news", "trec", "tweet_emotion", "banking77", "amazon_domains")
@@ -68,7 +68,7 @@ def tell_experience(
             means[name] = float(np.mean(each))
         gains[trick] = means
         mean, spread = np.mean(list(means.values())), np.std(list(means.values()), ddof=1)
-        known = EXPERIENCE[trick]
+        known = PRIOR_GAINS[trick]
         rows.append({"trick": trick, **means, "mean": float(mean), "spread": float(spread)})
         rows[-1] |= {"held": f"{known.gain:+.3f}, {known.spread:.3f}"}
         report.record(**rows[-1])
@@ -90,17 +90,17 @@ def tell_decisions(
         rows = []
         for name in given.sets or SETS:
             elsewhere = [gain for other, gain in gains.get(trick, {}).items() if other != name]
-            known = EXPERIENCE[trick]
+            known = PRIOR_GAINS[trick]
             apart = known
             if len(elsewhere) > 1:
-                apart = Experience(float(np.mean(elsewhere)), float(np.std(elsewhere, ddof=1)))
+                apart = PriorGain(float(np.mean(elsewhere)), float(np.std(elsewhere, ddof=1)))
             for seed in seeds:
                 measure = partial(measured, name, seed, trick)
                 found = kept.several(measure, set=name, seed=seed, of=trick)
                 seen = Interval(found["gain"], found["low"], found["high"])
                 verdict = Verdict("with", "without", np.zeros((0, 2)), seen)
-                opens = verdict.with_experience(known).opens
-                elsewhere_opens = verdict.with_experience(apart).opens
+                opens = verdict.with_prior(known).opens
+                elsewhere_opens = verdict.with_prior(apart).opens
                 rows.append({"set": name, **found, "opens": opens, "apart": elsewhere_opens})
         judge_trick(trick, rows, report)
 

@@ -50,7 +50,7 @@ from nlptl import (
 )
 from nlptl.base.errors import EncoderNotFoundError, StorageError
 from nlptl.encoders.fused import ResidualFusion
-from nlptl.estimators.languages.joint import LanguageClassifier
+from nlptl.estimators.languages.language_classifier import LanguageClassifier
 
 TEXTS = [
     "red apple",

@@ -27,7 +27,7 @@ from model2vec.distill import distill
 
 from nlptl import BlendHead, LogisticHead, StaticEncoder, TfidfEncoder
 from nlptl.encoders import Distilled
-from nlptl.encoders.contextual.folder import find_encoder
+from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.evaluation.intervals import paired_interval
 
 LABELS = 1000

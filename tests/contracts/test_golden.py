@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nlptl.encoders.kinds import ENCODER_KINDS
-from nlptl.heads.kinds import HEAD_KINDS
+from nlptl.encoders.registry import ENCODER_KINDS
+from nlptl.heads.registry import HEAD_KINDS
 from nlptl.transfer import METHODS
 
 GOLDEN = Path(__file__).parent / "golden"

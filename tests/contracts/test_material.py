@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from nlptl import StaticEncoder, TextClassifier, TfidfEncoder
-from nlptl.encoders.static import sources
+from nlptl.encoders.static import vector_sources
 
 MISSING = [name for name in ("NLPTL_DATA", "NLPTL_MODELS") if not os.environ.get(name)]
 
@@ -50,6 +50,6 @@ def test_published_vectors_are_read_known_words_counted_and_kept(
         TextClassifier(encoder).fit(texts[:1200], labels[:1200]).score(texts[1200:], labels[1200:])
         > 0.35
     )
-    sources._SHELF.clear()
-    monkeypatch.setattr(sources, "read_word_vectors", None)  # nothing is parsed again
+    vector_sources._SHELF.clear()
+    monkeypatch.setattr(vector_sources, "read_word_vectors", None)  # nothing is parsed again
     assert encoder.transform(texts[:1]).shape[0] == 1

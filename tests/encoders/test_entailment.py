@@ -6,7 +6,7 @@ import pytest
 from nlptl import LabelMeaning, LoRA, TextClassifier, TransformerEncoder
 from nlptl.base.errors import ConfigError, EncoderNotFoundError, InputError, IntegrityError
 from nlptl.encoders import EntailmentEncoder
-from nlptl.encoders.kinds import load_encoder_part, save_encoder_part
+from nlptl.encoders.registry import load_encoder_part, save_encoder_part
 
 NAMES = {"post": "the parcel and the box", "money": "my card was charged"}
 TEXTS = ["my card was charged twice", "the box", "where is my parcel ? it came late and broken"]

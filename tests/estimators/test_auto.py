@@ -26,9 +26,9 @@ from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.main import main
 from nlptl.data.rows import Rows
 from nlptl.estimators import auto as module
-from nlptl.estimators.fitting.contrasting import CONTRAST
-from nlptl.estimators.fitting.transfers import as_transfers
 from nlptl.estimators.text_classifier import TextClassifier as Real
+from nlptl.fitting.contrastive_stage import CONTRAST
+from nlptl.fitting.transfers import as_transfers
 
 QUICK = TrainingConfig(max_steps=3)
 

@@ -15,7 +15,7 @@ from nlptl import (
 )
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.encoders import Pooling, TransformerEncoder
-from nlptl.evaluation.gate import HELPS, HURTS, UNCLEAR
+from nlptl.evaluation.judge import HELPS, HURTS, UNCLEAR
 
 QUICK = TrainingConfig(epochs=2, quiet=True)
 PAIRS = [(f"the parcel {i}", f"came late {i % 3}") for i in range(24)]

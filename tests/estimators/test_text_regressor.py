@@ -192,12 +192,12 @@ def test_the_encoder_is_tuned_with_the_head(tiny_encoder, prices, tmp_path, head
 def test_tuning_starts_where_the_frozen_rung_ended_and_learns_from_every_row(
     tiny_encoder, prices, monkeypatch
 ):
-    from nlptl.training.networks import tuning
+    from nlptl.training.networks import text_training
 
     rows = []
-    real = tuning.tune
+    real = text_training.tune
     monkeypatch.setattr(
-        tuning, "tune", lambda *given, **more: rows.append(given[1]) or real(*given, **more)
+        text_training, "tune", lambda *given, **more: rows.append(given[1]) or real(*given, **more)
     )
     texts = prices[0]
     still = TrainingConfig(epochs=1, learning_rate=1e-12)

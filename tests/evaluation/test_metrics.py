@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.evaluation import numbers, scores
+from nlptl.evaluation import class_metrics, number_metrics
 from nlptl.evaluation.metrics import (
     METRICS,
     combined,
@@ -31,7 +31,7 @@ def test_all_figures_for_numbers_at_once():
     figures = measure_numbers(truth, found)
     assert list(figures) == ["pearson", "spearman", "rmse", "mae", "r2"]
     assert figures["mae"] == pytest.approx(0.5)
-    assert figures["r2"] == pytest.approx(numbers.r2(truth, found))
+    assert figures["r2"] == pytest.approx(number_metrics.r2(truth, found))
     with pytest.raises(InputError, match="got 3 and 2"):
         measure_numbers(truth, found[:2])
     with pytest.raises(InputError, match="got 0 and 0"):
@@ -43,7 +43,7 @@ def test_batches_add_up_to_the_whole():
     for p, t in zip(CHOSEN, TRUTH, strict=True):
         metric.add(prediction=p, reference=t)
     assert metric.compute()["macro_f1"] == pytest.approx(
-        scores.macro_f1(np.array(TRUTH), np.array(CHOSEN))
+        class_metrics.macro_f1(np.array(TRUTH), np.array(CHOSEN))
     )
 
 
@@ -56,7 +56,7 @@ def test_metrics_are_combined():
 def test_all_figures_at_once_agree_with_the_plain_functions():
     truth, shares = np.array(TRUTH), np.array(SHARES)
     found = measure(truth, shares, shares.argmax(axis=1))
-    assert found["log_loss"] == pytest.approx(scores.log_loss(truth, shares))
+    assert found["log_loss"] == pytest.approx(class_metrics.log_loss(truth, shares))
     assert found["accuracy"] == 0.75
 
 

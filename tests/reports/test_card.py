@@ -1,7 +1,7 @@
 from huggingface_hub import ModelCard
 
+from nlptl.evaluation.class_metrics import ClassScore
 from nlptl.evaluation.intervals import Interval
-from nlptl.evaluation.scores import ClassScore
 from nlptl.reports.card import CardFacts, Evaluation, model_card
 
 FOUND = Evaluation(

@@ -92,7 +92,7 @@ def test_all_files_follow_the_umask_whichever_library_writes_them(tmp_path, umas
         "import os, sys; from pathlib import Path; import numpy as np\n"
         "from safetensors.numpy import save_file\n"
         "from nlptl.storage.atomic import new_folder, write_file\n"
-        "from nlptl.storage.rows import RowStore\n"
+        "from nlptl.storage.row_cache import RowStore\n"
         "from nlptl.storage.tensors import save_arrays\n"
         "os.umask(int(sys.argv[2])); place = Path(sys.argv[1]); a = np.zeros((1, 2), np.uint64)\n"
         "with new_folder(place / 'm') as draft:\n"

@@ -13,7 +13,7 @@ from typing import Any
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.console import console
 from nlptl.config.run import read_yaml
-from nlptl.estimators.kinds import load_any
+from nlptl.estimators.loading import load_any
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.storage.outputs import check_output_folder
 

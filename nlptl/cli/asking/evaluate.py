@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from nlptl.cli.console import add_columns, console, labelled_rows
 from nlptl.cli.tables import add_drop_blank
-from nlptl.estimators.kinds import load_any, load_graph
-from nlptl.estimators.onnx.reading import OnnxClassifier
+from nlptl.estimators.loading import load_any, load_graph
 from nlptl.estimators.text_classifier import TextClassifier
+from nlptl.saving.onnx.onnx_classifier import OnnxClassifier
 
 if TYPE_CHECKING:
     from nlptl.evaluation.intervals import Interval
@@ -50,7 +50,7 @@ def _show(
     classifier: TextClassifier | OnnxClassifier, rows: Any, labels: list[Any], *, as_json: bool
 ) -> int:
     from nlptl.evaluation.intervals import share_interval
-    from nlptl.reports.tables import classes_table
+    from nlptl.reports.terminal_tables import classes_table
 
     figures = classifier.evaluate(rows, labels)
     interval = share_interval(round(figures["accuracy"] * len(rows)), len(rows))
@@ -63,7 +63,7 @@ def _show(
 def _show_figures(
     figures: dict[str, float], n_rows: int, *, interval: Interval | None = None, as_json: bool
 ) -> int:
-    from nlptl.reports.tables import metrics_table
+    from nlptl.reports.terminal_tables import metrics_table
 
     if not as_json:
         console().print(metrics_table(figures, interval=interval))

@@ -12,10 +12,10 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console, labelled_rows
 from nlptl.cli.tables import add_drop_blank
-from nlptl.estimators.kinds import load_any
-from nlptl.estimators.onnx.reading import OnnxClassifier
-from nlptl.estimators.storing.exporting import FORMATS
+from nlptl.estimators.loading import load_any
 from nlptl.estimators.text_classifier import TextClassifier
+from nlptl.saving.exporting import FORMATS
+from nlptl.saving.onnx.onnx_classifier import OnnxClassifier
 from nlptl.storage.outputs import check_output_folder
 
 EXAMPLES = """examples:

@@ -6,14 +6,14 @@ from argparse import ArgumentParser, Namespace
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.console import add_columns, console, hand_over
-from nlptl.data.tables.reading import read_sheet, texts_of
 from nlptl.data.tables.sheet import Sheet
-from nlptl.data.tables.writing import table_format
-from nlptl.estimators.bulk.labelled import answers, answers_of_tasks, labelled, text_columns
-from nlptl.estimators.kinds import load_every
+from nlptl.data.tables.table_reading import read_sheet, texts_of
+from nlptl.data.tables.table_writing import table_format
+from nlptl.estimators.bulk.answered_rows import answers, answers_of_tasks, labelled, text_columns
+from nlptl.estimators.loading import load_every
 from nlptl.estimators.multi_task import MultiTaskModel
-from nlptl.estimators.onnx.reading import OnnxClassifier
 from nlptl.estimators.text_model import TextModel
+from nlptl.saving.onnx.onnx_classifier import OnnxClassifier
 from nlptl.storage.outputs import check_output_file
 
 EXAMPLES = """examples:
@@ -75,7 +75,7 @@ def _every_task(model: MultiTaskModel, given: Namespace, sheet: Sheet | None) ->
 
 
 def _show(model: TextModel | OnnxClassifier, texts: list[str]) -> int:
-    from nlptl.reports.tables import predictions_table
+    from nlptl.reports.terminal_tables import predictions_table
 
     found = answers(model, texts)
     console().print(predictions_table(texts, found["predicted"], found.get("probability")))

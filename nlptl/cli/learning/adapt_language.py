@@ -15,7 +15,7 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
 from nlptl.cli.console import console
 from nlptl.config.languages import read_languages
-from nlptl.reports.tables import retrieval_table
+from nlptl.reports.terminal_tables import retrieval_table
 from nlptl.storage.outputs import check_output_folder
 from nlptl.training.processes import check_world, from_main
 

@@ -17,10 +17,10 @@ from typing import Any
 from nlptl.base.errors import ConfigError
 from nlptl.cli.console import console
 from nlptl.cli.learning import train
-from nlptl.config.names import options_among
+from nlptl.config.components import options_among
 from nlptl.config.run import Part, RunConfig, read_run
-from nlptl.evaluation.gate import Splits, judge
-from nlptl.reports.tables import verdict_table
+from nlptl.evaluation.judge import Splits, judge
+from nlptl.reports.terminal_tables import verdict_table
 
 EXAMPLES = """examples:
   nlptl compare reviews.csv --transfer meaning

@@ -15,12 +15,12 @@ from nlptl.base import clock
 from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console
 from nlptl.cli.tables import add_drop_blank, read_labelled, read_texts
-from nlptl.config.names import build_encoder
+from nlptl.config.components import build_encoder
 from nlptl.data.corpus import Corpus
 from nlptl.data.rows import Rows
 from nlptl.encoders.cache import without_cache
-from nlptl.estimators.bulk.labelled import text_columns
-from nlptl.estimators.kinds import load_any
+from nlptl.estimators.bulk.answered_rows import text_columns
+from nlptl.estimators.loading import load_any
 from nlptl.estimators.text_model import TextModel
 from nlptl.storage.outputs import check_output_folder
 

@@ -16,7 +16,7 @@ from nlptl.cli.learning.train import already_done, contents_of
 from nlptl.cli.tables import add_drop_blank, read_labelled, read_texts
 from nlptl.config.tasks import TasksConfig, TaskTable, read_tasks
 from nlptl.data.splits import number_split, stratified_split
-from nlptl.reports.tables import affinity_table, costs_table, standings_table
+from nlptl.reports.terminal_tables import affinity_table, costs_table, standings_table
 from nlptl.storage.outputs import check_output_folder
 from nlptl.training.processes import check_world, from_main
 

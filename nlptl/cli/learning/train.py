@@ -21,16 +21,16 @@ from nlptl.base.errors import StorageError
 from nlptl.base.paths import user_path
 from nlptl.cli import tables
 from nlptl.cli.console import add_columns, console, show_warnings
-from nlptl.config.names import TABLES, find_class, options_of
+from nlptl.config.components import TABLES, find_class, options_of
 from nlptl.config.run import TASKS, RunConfig, read_run
 from nlptl.data.corpus import Corpus
 from nlptl.data.rows import Rows
 from nlptl.data.splits import k_shot, number_split, stratified_split
 from nlptl.estimators.bulk.sharded import evaluate_sharded
-from nlptl.estimators.kinds import load_every
+from nlptl.estimators.loading import load_every
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_regressor import TextRegressor
-from nlptl.reports.tables import audit_table
+from nlptl.reports.terminal_tables import audit_table
 from nlptl.storage.hashing import fingerprint, sha256_of
 from nlptl.storage.outputs import check_output_folder
 from nlptl.training.processes import check_world, from_main
@@ -147,7 +147,7 @@ def _audit(model: TextClassifier | TextRegressor, training: Any, testing: Any, o
 
 def _report(model: TextClassifier | TextRegressor, training: Any, testing: Any, out: Any) -> None:
     from nlptl.evaluation.intervals import share_interval
-    from nlptl.reports.tables import choice_table, metrics_table
+    from nlptl.reports.terminal_tables import choice_table, metrics_table
 
     if model.transfer_verdict_ is not None:
         out.print(choice_table(model.transfer_verdict_))

@@ -11,11 +11,11 @@ import numpy as np
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.specs import Spec
+from nlptl.encoders.bilingual.dictionaries import WordPairs, row_of, word_pairs
 from nlptl.encoders.bilingual.mapping import Centring, WordMap, rotation_between
-from nlptl.encoders.bilingual.pairs import WordPairs, row_of, word_pairs
 from nlptl.encoders.bilingual.retrieval import crowding, mutual, nearest
-from nlptl.encoders.static.formats import Subwords
-from nlptl.encoders.static.store import VectorStore
+from nlptl.encoders.static.vector_formats import Subwords
+from nlptl.encoders.static.vector_store import VectorStore
 
 _FEWEST = 10
 

@@ -18,8 +18,8 @@ from nlptl.base.paths import user_path
 from nlptl.base.specs import Spec
 from nlptl.data.languages.parallel import ParallelText
 from nlptl.encoders.bilingual.lexicon import mean_vectors, translations
-from nlptl.encoders.contextual.encoder import TransformerEncoder
-from nlptl.encoders.contextual.shelf import LoadedEncoder, read_encoder
+from nlptl.encoders.contextual.loaded import LoadedEncoder, read_encoder
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.storage.atomic import new_folder
 
 _TOKENIZER = "tokenizer.json"

@@ -10,7 +10,7 @@ from typing import Any
 
 from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import IntegrityError
-from nlptl.encoders.contextual.patterns import is_quick
+from nlptl.encoders.contextual.regex_checks import is_quick
 
 ADAPTER_KINDS = frozenset(
     """

@@ -10,9 +10,9 @@ import numpy as np
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError, EncoderNotFoundError
 from nlptl.data.batches import by_length
+from nlptl.encoders.contextual.loaded import LoadedEncoder
 from nlptl.encoders.contextual.padding import padding_id
 from nlptl.encoders.contextual.pooling import mean_over_tokens, stock_vector
-from nlptl.encoders.contextual.shelf import LoadedEncoder
 from nlptl.encoders.contextual.windows import Windows, check_tokens
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nlptl.base.errors import EncoderNotFoundError
 
 if TYPE_CHECKING:
-    from nlptl.encoders.contextual.folder import EncoderFolder
+    from nlptl.encoders.contextual.encoder_folder import EncoderFolder
 
 
 def padding_id(folder: EncoderFolder, *, stock: bool) -> int:

@@ -11,8 +11,8 @@ import numpy as np
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError
-from nlptl.base.names import suggest
 from nlptl.base.specs import Spec
+from nlptl.base.suggestions import suggest
 
 if TYPE_CHECKING:
     from torch import Tensor

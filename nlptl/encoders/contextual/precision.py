@@ -11,7 +11,7 @@ import numpy as np
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import StorageError
-from nlptl.encoders.contextual.folder import EncoderFolder
+from nlptl.encoders.contextual.encoder_folder import EncoderFolder
 from nlptl.storage.atomic import write_file
 from nlptl.storage.drafts import sweep_drafts
 from nlptl.storage.places import cache_root
@@ -85,7 +85,7 @@ def has_bfloat16(device: str) -> bool:
 
 
 def _agreement(folder: EncoderFolder, device: str) -> FloatArray:
-    from nlptl.encoders.contextual.shelf import read_encoder
+    from nlptl.encoders.contextual.loaded import read_encoder
 
     both = [_probe(read_encoder(folder, dtype, device)) for dtype in ("float32", "bfloat16")]
     lengths = np.linalg.norm(both[0], axis=1) * np.linalg.norm(both[1], axis=1)

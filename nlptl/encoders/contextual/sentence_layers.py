@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.nn.modules import activation
 
 from nlptl.base.errors import EncoderNotFoundError
-from nlptl.encoders.contextual.checked import read_json
+from nlptl.encoders.contextual.encoder_checks import read_json
 from nlptl.encoders.contextual.sentence_settings import Module
 
 _ACTIVATIONS = (

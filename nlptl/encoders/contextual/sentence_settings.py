@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nlptl.base.errors import ConfigError, EncoderNotFoundError
-from nlptl.encoders.contextual.checked import read_json, sentence_modules
+from nlptl.encoders.contextual.encoder_checks import read_json, sentence_modules
 
 _ANY_NUMBER = 2
 _PLACES = {

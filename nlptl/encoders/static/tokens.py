@@ -19,10 +19,10 @@ from nlptl.base.words import (
     tokens_cut_at_marks,
     without_joiners,
 )
-from nlptl.encoders.contextual.checked import foreign_errors
-from nlptl.encoders.contextual.folder import check_patterns
-from nlptl.encoders.static.formats import Subwords
-from nlptl.encoders.static.store import VectorStore
+from nlptl.encoders.contextual.encoder_checks import foreign_errors
+from nlptl.encoders.contextual.encoder_folder import check_patterns
+from nlptl.encoders.static.vector_formats import Subwords
+from nlptl.encoders.static.vector_store import VectorStore
 
 _CONTRACTION = re.compile(r"(?i)(n['’]t|['’](?:s|re|ve|ll|d|m))$")
 _DIGIT = re.compile(r"\d")

@@ -10,15 +10,15 @@ from typing import Any
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.paths import user_path
 from nlptl.base.progress import progress_bar
-from nlptl.data.tables.reading import column, read_sheets
 from nlptl.data.tables.sheet import Sheet
-from nlptl.data.tables.writing import table_format
+from nlptl.data.tables.table_reading import column, read_sheets
+from nlptl.data.tables.table_writing import table_format
 from nlptl.encoders.cache import without_cache
-from nlptl.estimators.bulk.labelled import check_columns, label_piece, text_columns
-from nlptl.estimators.bulk.parts import Output
-from nlptl.estimators.kinds import load_any
-from nlptl.estimators.storing.publishing import place_of
+from nlptl.estimators.bulk.answered_rows import check_columns, label_piece, text_columns
+from nlptl.estimators.bulk.scored_parts import Output
+from nlptl.estimators.loading import load_any
 from nlptl.estimators.text_model import TextModel
+from nlptl.saving.published import place_of
 from nlptl.storage.hashing import fingerprint, sha256_of
 from nlptl.storage.manifest import read_manifest
 from nlptl.storage.outputs import check_output_file

@@ -12,7 +12,7 @@ from nlptl.training.processes import gather_rows, own_rows
 if TYPE_CHECKING:
     from nlptl.data.rows import Rows
     from nlptl.estimators.text_model import TextModel
-    from nlptl.transfer.features.frozen import FrozenFeatures
+    from nlptl.transfer.features.frozen import TextFeatures
 
 
 def evaluate_sharded(model: TextModel, texts: Any, labels: Any) -> dict[str, float]:
@@ -45,7 +45,7 @@ def outputs_sharded(model: TextModel, texts: Any) -> FloatArray:
     return gather_rows(np.asarray(found, dtype=np.float64), len(rows))
 
 
-def features_sharded(features: FrozenFeatures, rows: Rows) -> FloatArray:
+def features_sharded(features: TextFeatures, rows: Rows) -> FloatArray:
     """Give the features (n, n_features) of all rows, each computed by one process."""
     own = own_rows(len(rows))
     if len(own) == len(rows):

@@ -10,28 +10,28 @@ import numpy as np
 from typing_extensions import Self
 
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.names import suggest
-from nlptl.estimators.fitting.body import Body
-from nlptl.estimators.fitting.choosing import targets_of
-from nlptl.estimators.fitting.learning import Learning
-from nlptl.estimators.fitting.scoring import FitPlan, Fitted
-from nlptl.estimators.fitting.transfers import as_transfers
-from nlptl.estimators.fitting.tuning import TUNING, begin, hold_out
-from nlptl.estimators.tasks.joining import Joiner, Together
-from nlptl.estimators.tasks.parts import Part, held_share, read_part
+from nlptl.base.suggestions import suggest
+from nlptl.estimators.tasks.joint import JointResult, JointTraining
+from nlptl.estimators.tasks.prepared import PreparedTask, held_share, read_part
 from nlptl.estimators.tasks.refitting import on_all_rows
-from nlptl.estimators.tasks.stepping import (
+from nlptl.estimators.tasks.task import Task, TaskData, as_tasks
+from nlptl.estimators.tasks.variants import (
     ALONE,
     JOINT,
     POLISHED,
-    Standing,
+    TaskComparison,
     agreed,
     figure_of,
     gain_between,
     variants_of,
 )
-from nlptl.estimators.tasks.task import Task, TaskData, as_tasks
 from nlptl.evaluation.intervals import Interval
+from nlptl.fitting.finetuning import TUNING, hold_out, warm_head
+from nlptl.fitting.fitted import FittedModel, TrainingPlan
+from nlptl.fitting.plan import targets_of
+from nlptl.fitting.training_data import TrainingData
+from nlptl.fitting.transfers import as_transfers
+from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.parameters.lora import LoRA
@@ -187,21 +187,21 @@ class Replay:
 
     Attributes
     ----------
-    together : Together
-    fitted : dict of str to Fitted
+    together : JointResult
+    fitted : dict of str to FittedModel
         Of every task that took part.
-    part : Part
+    part : PreparedTask
         The new task.
-    standing : Standing
+    standing : TaskComparison
         How the variants of the new task compare.
     changes : dict of str to Change
         Of each earlier one.
     """
 
-    together: Together
-    fitted: dict[str, Fitted]
-    part: Part
-    standing: Standing
+    together: JointResult
+    fitted: dict[str, FittedModel]
+    part: PreparedTask
+    standing: TaskComparison
     changes: dict[str, Change]
 
 
@@ -220,7 +220,7 @@ def replayed(model: MultiTaskModel, further: Addition, replay: Mapping[str, Any]
     options = {**model._options(), "encoder": model.shared_}
     parts = {name: _again(model, name, replay[name], options) for name in _sharing(model)}
     parts[further.name] = new = read_part(further.name, further.task, further.data, options)
-    joiner = Joiner(parts, {}, model._mixing(), model.balance)
+    joiner = JointTraining(parts, {}, model._mixing(), model.balance)
     together = joiner.fit()
     # A head on the encoder as it was is how="head", and would have a second encoder kept.
     names = (JOINT, POLISHED, ALONE) if model.gate else (JOINT,)
@@ -259,7 +259,7 @@ def _sharing(model: MultiTaskModel) -> list[str]:
     return [name for name, own in found if own.fitted_.features.encoder.weights is shared]
 
 
-def _again(model: MultiTaskModel, name: str, data: Any, options: Mapping[str, Any]) -> Part:
+def _again(model: MultiTaskModel, name: str, data: Any, options: Mapping[str, Any]) -> PreparedTask:
     """Make a task that was learnt ready to be learnt on, from the head that it has."""
     task, fitted = model.known_[name], model.models_[name].fitted_
     own, given = task.model(options), TaskData.read(name, data, reads_only=False)
@@ -272,16 +272,16 @@ def _again(model: MultiTaskModel, name: str, data: Any, options: Mapping[str, An
         kind = "pairs of texts" if fitted.probe.are_pairs else "single texts"
         raise InputError(f"Replay of task {name!r}: it takes {kind}.")
     config, transfers = own._training(TUNING), as_transfers(own.transfer)
-    learning = Learning(rows, targets, fitted.codec, transfers)
+    training_data = TrainingData(rows, targets, fitted.codec, transfers)
     seen, held = hold_out(rows, targets, held_share(len(rows), config), model.seed)
     start = fitted.features
     imbalance = own._imbalance(seen[1], solver=False, tunes=True)
-    body = Body(transfers, start, FitPlan(config, imbalance, model.seed, model.device))
-    begun = begin(fitted.scorer, seen[1], start.groups(seen[0]))
-    return Part(name, task, own, learning, seen, held, body, begun, fitted)
+    body = TunedEncoder(transfers, start, TrainingPlan(config, imbalance, model.seed, model.device))
+    begun = warm_head(fitted.scorer, seen[1], start.groups(seen[0]))
+    return PreparedTask(name, task, own, training_data, seen, held, body, begun, fitted)
 
 
-def _change(part: Part, before: Fitted, together: Together, seed: int) -> Change:
+def _change(part: PreparedTask, before: FittedModel, together: JointResult, seed: int) -> Change:
     name = str(part.task.metric)
     if part.held is None:
         return Change(part.name, name, 0)

@@ -7,14 +7,17 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-from nlptl.estimators.fitting.scoring import Fitted
-from nlptl.estimators.tasks.joining import Joiner, Together
-from nlptl.estimators.tasks.stepping import JOINT, POLISHED, anew, is_small
+from nlptl.estimators.tasks.joint import JointResult, JointTraining
+from nlptl.estimators.tasks.variants import JOINT, POLISHED, anew, is_small
+from nlptl.fitting.fitted import FittedModel
 
 
 def on_all_rows(
-    joiner: Joiner, together: Together, chosen: Mapping[str, Fitted], kept: Mapping[str, str]
-) -> tuple[dict[str, Fitted], Together]:
+    joiner: JointTraining,
+    together: JointResult,
+    chosen: Mapping[str, FittedModel],
+    kept: Mapping[str, str],
+) -> tuple[dict[str, FittedModel], JointResult]:
     """Give the tasks as they are once the rows held out are learnt from too.
 
     Tasks are learnt together a second time, on all rows, if one of those that go on from the
@@ -25,10 +28,10 @@ def on_all_rows(
 
     Parameters
     ----------
-    joiner : Joiner
-    together : Together
+    joiner : JointTraining
+    together : JointResult
         What it gave.
-    chosen : mapping of str to Fitted
+    chosen : mapping of str to FittedModel
         The variant of each task that was kept.
     kept : mapping of str to {"joint", "frozen", "polished", "alone"}
         Which one that is.
@@ -54,7 +57,7 @@ def on_all_rows(
     return found, joined
 
 
-def _averaged(first: Together, second: Together) -> Together:
+def _averaged(first: JointResult, second: JointResult) -> JointResult:
     """Give the mean of two joint trainings; probabilities are read as the first one told."""
     from nlptl.training.weights.averaging import meet
 
@@ -72,6 +75,6 @@ def _averaged(first: Together, second: Together) -> Together:
     return replace(first, fitted=fitted, encoder=encoder)
 
 
-def _read_as(again: Fitted, before: Fitted) -> Fitted:
+def _read_as(again: FittedModel, before: FittedModel) -> FittedModel:
     scorer: Any = replace(again.scorer, decision=before.scorer.decision)
     return replace(again, scorer=scorer)

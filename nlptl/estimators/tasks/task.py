@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.names import suggest
 from nlptl.base.specs import Spec
+from nlptl.base.suggestions import suggest
 from nlptl.data.columns import read_once
 from nlptl.data.corpus import Corpus
 from nlptl.data.labels import are_lists, as_values

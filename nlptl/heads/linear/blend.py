@@ -8,11 +8,11 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError
-from nlptl.heads.deciding.choosing import HeldOut
-from nlptl.heads.deciding.decision import best_temperature
+from nlptl.heads.calibration.decision import best_temperature
+from nlptl.heads.calibration.strength import HeldOut
 from nlptl.heads.linear.discriminant import DiscriminantHead
 from nlptl.heads.linear.logistic import LogisticHead
-from nlptl.heads.scores import LinearScores
+from nlptl.heads.score_heads import LinearScores
 
 
 class BlendHead(LinearScores):

@@ -12,9 +12,9 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError
-from nlptl.heads.deciding.choosing import Chooser, Fold
+from nlptl.heads.calibration.strength import Chooser, Fold
 from nlptl.heads.linear.frame import row_space
-from nlptl.heads.scores import LinearScores
+from nlptl.heads.score_heads import LinearScores
 
 SHRINKAGES = (0.3, 0.6, 0.8, 0.9, 0.95, 0.99)
 MIDDLE = 0.95

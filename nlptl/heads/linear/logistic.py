@@ -21,9 +21,9 @@ from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Features
 from nlptl.base.threads import map_in_threads
-from nlptl.heads.deciding.choosing import CRITERIA, Chooser, Fold
+from nlptl.heads.calibration.strength import CRITERIA, Chooser, Fold
 from nlptl.heads.linear.frame import Frame
-from nlptl.heads.scores import LinearScores
+from nlptl.heads.score_heads import LinearScores
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 MIDDLE = 10.0

@@ -17,9 +17,9 @@ from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.protocols import Features
 from nlptl.data.labels import key_of
-from nlptl.heads.deciding.choosing import CRITERIA, Chooser, Fold
+from nlptl.heads.calibration.strength import CRITERIA, Chooser, Fold
 from nlptl.heads.linear.frame import Frame
-from nlptl.heads.scores import LinearScores
+from nlptl.heads.score_heads import LinearScores
 
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 MIDDLE = 3.0
@@ -279,8 +279,8 @@ def maximise_likelihood(
     shares = np.maximum(given @ marked / given.sum(), 1e-6)
     first = np.zeros(width) if start is None else start
     options = {"maxiter": 300, "gtol": 1e-5, "ftol": 1e-9}  # closer classifies no text otherwise
-    begin = np.concatenate([first, np.log(shares)])
-    found = minimize(loss, begin, jac=True, method="L-BFGS-B", options=options).x
+    start_values = np.concatenate([first, np.log(shares)])
+    found = minimize(loss, start_values, jac=True, method="L-BFGS-B", options=options).x
     offsets = found[width:]
     return np.outer(levels, found[:width]), offsets - offsets.mean()
 

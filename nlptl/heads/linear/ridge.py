@@ -17,7 +17,7 @@ from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Features
 from nlptl.data.splits import stratified_sample
-from nlptl.heads.deciding.choosing import CHOOSE_ON
+from nlptl.heads.calibration.strength import CHOOSE_ON
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-4, 3, 29))
 

@@ -11,18 +11,18 @@ from scipy.sparse import issparse
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, Groups
+from nlptl.base.described import entry, finite
 from nlptl.base.errors import ConfigError
-from nlptl.base.names import suggest
 from nlptl.base.protocols import Features
 from nlptl.base.specs import Spec
+from nlptl.base.suggestions import suggest
 from nlptl.data.rows import Rows
 from nlptl.data.splits import stratified_sample
 from nlptl.data.targets import Targets
-from nlptl.encoders.contextual.encoder import TransformerEncoder
-from nlptl.encoders.kinds import load_encoder_part, save_encoder_part
-from nlptl.encoders.pairs import pair_features
-from nlptl.storage.described import entry, finite
-from nlptl.transfer.features.mixing import choose_weights, weigh
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.encoders.pair_features import pair_features
+from nlptl.encoders.registry import load_encoder_part, save_encoder_part
+from nlptl.transfer.features.layer_weights import choose_weights, weigh
 
 _LOWER = {"top": (0.0,), "weighted": (0.5,), "all": (1.0,), "auto": (0.0, 0.5, 1.0)}
 """What the layers below the last may weigh, under each name."""
@@ -71,7 +71,7 @@ class Frozen(Spec):
 
     def learn(
         self, encoder: Any, rows: Rows, targets: Targets, *, further: Rows, joint: bool = False
-    ) -> FrozenFeatures:
+    ) -> TextFeatures:
         """Fit the encoder to text and choose the weights of its groups.
 
         Parameters
@@ -90,7 +90,7 @@ class Frozen(Spec):
         layered = self._layered(encoder)
         fitted = layered.fit(_all_texts(rows, further))
         n_groups = len(fitted.groups)
-        plain = FrozenFeatures(fitted, np.ones(n_groups), joint)
+        plain = TextFeatures(fitted, np.ones(n_groups), joint)
         if layered is encoder:
             return plain
         few = self.layers == "auto" and len(rows) < _ENOUGH
@@ -115,7 +115,7 @@ class Frozen(Spec):
 
 
 @dataclass(frozen=True)
-class FrozenFeatures:
+class TextFeatures:
     """A fitted encoder and the weights of its groups: from rows to features.
 
     Attributes
@@ -168,7 +168,7 @@ class FrozenFeatures:
 
 
 def _preferred(
-    plain: FrozenFeatures, candidates: list[FloatArray], rows: Rows, targets: Targets
+    plain: TextFeatures, candidates: list[FloatArray], rows: Rows, targets: Targets
 ) -> FloatArray:
     """Give the weights with which a ridge regression errs least on rows left out."""
     some = stratified_sample(targets.codes, _CHOOSE_ON, seed=0)

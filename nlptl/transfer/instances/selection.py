@@ -7,8 +7,8 @@ from scipy.sparse import csr_matrix
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError
-from nlptl.base.names import suggest
 from nlptl.base.protocols import Features
+from nlptl.base.suggestions import suggest
 
 _AMONG = 3
 """Rows of the smallest leads to choose among, for each that is chosen."""

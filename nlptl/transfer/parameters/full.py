@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.names import suggest
 from nlptl.base.protocols import BoundTransfer, Context, Stage
 from nlptl.base.specs import Spec
+from nlptl.base.suggestions import suggest
 
 FEATURES = ("top", "weighted", "all")
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|blocks?|h)\.(\d+)\.")

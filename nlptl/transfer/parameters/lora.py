@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.names import suggest
 from nlptl.base.protocols import BoundTransfer, Context
 from nlptl.base.specs import Spec
+from nlptl.base.suggestions import suggest
 from nlptl.encoders.contextual.adapters import adapted, merged, peft_config, plain, taken_out
 from nlptl.transfer.parameters.full import FEATURES
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.names import suggest
 from nlptl.base.protocols import BoundTransfer, Context
 from nlptl.base.specs import Spec
+from nlptl.base.suggestions import suggest
 from nlptl.encoders.contextual.adapters import adapted, peft_config, quiet, taken_out
 from nlptl.transfer.parameters.full import blocks_of
 from nlptl.transfer.parameters.lora import LoRA

@@ -1,5 +1,5 @@
 """Relations carried over: what labels mean, and what they have to do with texts."""
 
-from nlptl.transfer.relations.meaning import LabelMeaning
+from nlptl.transfer.relations.label_meaning import LabelMeaning
 
 __all__ = ["LabelMeaning"]

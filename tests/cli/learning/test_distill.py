@@ -3,7 +3,7 @@ import pytest
 
 from nlptl import TextClassifier, TextRegressor, TfidfEncoder
 from nlptl.cli.main import main
-from nlptl.estimators.kinds import load_any
+from nlptl.estimators.loading import load_any
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 from nlptl import StaticEncoder, TextClassifier
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.encoders.bilingual.alignment import WordAlignment
-from nlptl.encoders.static.formats import Subwords, WordVectors
-from nlptl.encoders.static.store import VectorStore
+from nlptl.encoders.static.vector_formats import Subwords, WordVectors
+from nlptl.encoders.static.vector_store import VectorStore
 
 N, DIM = 400, 24
 

@@ -13,8 +13,8 @@ from nlptl.encoders.contextual.adapters import (
     plain,
     taken_out,
 )
-from nlptl.encoders.contextual.folder import find_encoder
-from nlptl.encoders.contextual.shelf import read_encoder
+from nlptl.encoders.contextual.encoder_folder import find_encoder
+from nlptl.encoders.contextual.loaded import read_encoder
 
 LORA = {"peft_type": "LORA", "r": 2, "target_modules": ["query"]}
 

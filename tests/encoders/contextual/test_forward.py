@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from nlptl.encoders.contextual import forward
-from nlptl.encoders.contextual.folder import find_encoder
+from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.encoders.contextual.forward import hidden_means, pooled_states
+from nlptl.encoders.contextual.loaded import load_encoder
 from nlptl.encoders.contextual.pooling import mean_over_tokens
-from nlptl.encoders.contextual.shelf import load_encoder
 from nlptl.encoders.contextual.windows import Windows
 
 WINDOWS = [[2, 7, 3], [2, 8, 9, 10, 11, 3], [2, 12, 3], [2, 5, 6, 3]]

@@ -5,7 +5,7 @@ from transformers import AutoTokenizer
 from nlptl import FullFineTune, TextClassifier, TrainingConfig, TransformerEncoder
 from nlptl.base.errors import EncoderNotFoundError
 from nlptl.encoders import Pooling
-from nlptl.encoders.contextual.folder import EncoderFolder, find_encoder
+from nlptl.encoders.contextual.encoder_folder import EncoderFolder, find_encoder
 from nlptl.encoders.contextual.padding import padding_id
 from tests.conftest import make_encoder
 

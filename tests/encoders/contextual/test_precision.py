@@ -5,7 +5,7 @@ import pytest
 
 from nlptl.base.errors import StorageError
 from nlptl.encoders.contextual import precision
-from nlptl.encoders.contextual.folder import find_encoder
+from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.encoders.contextual.precision import choose_dtype
 
 

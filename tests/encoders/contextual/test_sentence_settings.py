@@ -10,7 +10,7 @@ from torch import nn, random
 
 from nlptl import TransformerEncoder
 from nlptl.base.errors import ConfigError, EncoderNotFoundError
-from nlptl.encoders.contextual.folder import find_encoder
+from nlptl.encoders.contextual.encoder_folder import find_encoder
 from tests.conftest import make_encoder
 
 TEXTS = ["The parcel came late!", "please reset my password", "Great great app"]

@@ -28,10 +28,10 @@ def test_the_vocabulary_of_a_transformer_becomes_word_vectors(tiny_encoder, tmp_
 
 
 def test_the_same_weights_are_distilled_once(tiny_encoder, tmp_path, monkeypatch):
-    from nlptl.encoders.static import distillation, sources
+    from nlptl.encoders.static import distillation, vector_sources
 
     StaticEncoder(Distilled(str(tiny_encoder), 4), cache=tmp_path).transform(["the"])
-    sources._SHELF.clear()
+    vector_sources._SHELF.clear()
     monkeypatch.setattr(distillation, "_token_vectors", None)
     StaticEncoder(Distilled(str(tiny_encoder), 4), cache=tmp_path).transform(["the"])
 

@@ -6,9 +6,9 @@ import pytest
 
 from nlptl import StaticEncoder
 from nlptl.base.errors import EncoderNotFoundError, IntegrityError
-from nlptl.encoders.static.formats import Subwords, WordVectors
-from nlptl.encoders.static.store import VectorStore
 from nlptl.encoders.static.tokens import check_pieces, tokenize
+from nlptl.encoders.static.vector_formats import Subwords, WordVectors
+from nlptl.encoders.static.vector_store import VectorStore
 
 
 def store(words, subwords=None):

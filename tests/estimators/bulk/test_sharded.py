@@ -6,7 +6,7 @@ from nlptl.base.errors import InputError
 from nlptl.data.rows import Rows
 from nlptl.estimators.bulk import sharded
 from nlptl.estimators.bulk.sharded import evaluate_sharded, features_sharded, outputs_sharded
-from nlptl.transfer.features.frozen import FrozenFeatures
+from nlptl.transfer.features.frozen import TextFeatures
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_a_process_scores_its_rows_only(model, few, monkeypatch):
 
 
 def test_a_process_encodes_its_rows_only(tiny_encoder, few, monkeypatch):
-    features = FrozenFeatures(TransformerEncoder(tiny_encoder, dtype="float32"), np.ones(1))
+    features = TextFeatures(TransformerEncoder(tiny_encoder, dtype="float32"), np.ones(1))
     rows = Rows(list(few[0]))
     whole = features_sharded(features, rows)
     np.testing.assert_allclose(whole, features.transform(rows), atol=1e-5)

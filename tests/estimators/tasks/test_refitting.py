@@ -13,10 +13,10 @@ from nlptl import (
     TrainingConfig,
     TransformerEncoder,
 )
-from nlptl.estimators.tasks.joining import Joiner
-from nlptl.estimators.tasks.parts import read_parts
+from nlptl.estimators.tasks.joint import JointTraining
+from nlptl.estimators.tasks.prepared import read_parts
 from nlptl.estimators.tasks.refitting import on_all_rows
-from nlptl.estimators.tasks.stepping import anew, variants_of
+from nlptl.estimators.tasks.variants import anew, variants_of
 
 
 @pytest.fixture(scope="module", params=[FullFineTune(), LoRA(rank=2)], ids=["full", "lora"])
@@ -30,7 +30,7 @@ def both(tiny_encoder, support, request):
     }
     tasks = {"kind": Task(), "length": Task("regression")}
     data = {"kind": (texts, labels), "length": (texts, [len(t) for t in texts])}
-    joiner = Joiner(*read_parts(tasks, data, options), Mixing(), "sum")
+    joiner = JointTraining(*read_parts(tasks, data, options), Mixing(), "sum")
     return joiner, joiner.fit()
 
 

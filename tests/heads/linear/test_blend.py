@@ -4,7 +4,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from nlptl import BlendHead, DiscriminantHead, LogisticHead
 from nlptl.base.errors import ConfigError
-from nlptl.heads.deciding.decision import best_temperature
+from nlptl.heads.calibration.decision import best_temperature
 
 
 def folds_differ(head):

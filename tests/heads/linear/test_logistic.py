@@ -6,7 +6,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from nlptl import LogisticHead
 from nlptl.base.errors import ConfigError
-from nlptl.heads.deciding import choosing
+from nlptl.heads.calibration import strength
 from nlptl.heads.linear import logistic
 from nlptl.heads.linear.logistic import MIDDLE
 
@@ -145,7 +145,7 @@ def test_a_problem_above_the_limit_of_weights_gets_the_same_answers(kind, clouds
 def test_folds_together_stay_below_twice_the_limit_of_weights(clouds, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        choosing,
+        strength,
         "map_in_threads",
         lambda function, items, *, at_once: asked.append(at_once) or [*map(function, items)],
     )

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from nlptl.encoders.contextual.folder import find_encoder
-from nlptl.encoders.contextual.shelf import read_encoder
+from nlptl.encoders.contextual.encoder_folder import find_encoder
+from nlptl.encoders.contextual.loaded import read_encoder
 from nlptl.training.networks import attention
 from nlptl.training.networks.attention import attending_by_products, products
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from nlptl.encoders.contextual.folder import find_encoder
-from nlptl.encoders.contextual.shelf import read_encoder
+from nlptl.encoders.contextual.encoder_folder import find_encoder
+from nlptl.encoders.contextual.loaded import read_encoder
 from nlptl.training.networks.embeddings import OccurringRows, keep_occurring, put_back
 
 IDS = [[2, 5, 7, 3], [2, 7, 9, 3]]

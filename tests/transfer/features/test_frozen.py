@@ -6,7 +6,7 @@ from nlptl.base.errors import ConfigError
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders import Pooling
-from nlptl.transfer.features.frozen import FrozenFeatures
+from nlptl.transfer.features.frozen import TextFeatures
 
 NOTHING = Rows([])
 TEXTS = ["the parcel came late", "help with password", "cancel my contract", "great app"] * 60
@@ -97,7 +97,7 @@ def test_an_encoder_that_learns_from_text_sees_the_unlabelled_ones(vectors_file)
 
 def test_what_is_saved_gives_the_same(encoder, tmp_path):
     features = learn("weighted", encoder)
-    again = FrozenFeatures.load(tmp_path / "e", features.save(tmp_path / "e"))
+    again = TextFeatures.load(tmp_path / "e", features.save(tmp_path / "e"))
     rows = Rows(TEXTS[:4])
     np.testing.assert_allclose(again.transform(rows), features.transform(rows), atol=1e-6)
 

@@ -4,8 +4,8 @@ import torch
 from nlptl import LoRA
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Context
-from nlptl.encoders.contextual.folder import find_encoder
-from nlptl.encoders.contextual.shelf import read_encoder
+from nlptl.encoders.contextual.encoder_folder import find_encoder
+from nlptl.encoders.contextual.loaded import read_encoder
 
 
 class Network(torch.nn.Module):

@@ -6,9 +6,9 @@ from nlptl import PrivateLayers, TaskAdapters
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import BoundTransfer, Context
 from nlptl.encoders import Pooling
-from nlptl.encoders.contextual.folder import find_encoder
-from nlptl.encoders.contextual.shelf import read_encoder
-from nlptl.training.tasks.network import TasksNetwork
+from nlptl.encoders.contextual.encoder_folder import find_encoder
+from nlptl.encoders.contextual.loaded import read_encoder
+from nlptl.training.tasks.task_network import TasksNetwork
 
 
 def bound(folder, transfer, n_tasks=2):

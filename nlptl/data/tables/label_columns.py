@@ -1,0 +1,56 @@
+"""Labels of a table."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlptl.base.errors import InputError
+from nlptl.data.tables.cells import is_blank
+from nlptl.data.tables.table_reading import column, source_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def labels_of(table: pd.DataFrame, name: str, *, numeric: bool) -> list[Any]:
+    """Read a column of labels, or of numbers as csv and other files write them.
+
+    Raises
+    ------
+    InputError
+        If a label is blank, or a number cannot be read; it is shown with its row.
+    """
+    cells = column(table, name)
+    labels = [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in cells]
+    blank = [row for row, label in enumerate(labels) if is_blank(label)]
+    if blank:
+        raise InputError(
+            f"{len(blank)} of {len(labels)} rows{source_of(table)} have no label in column "
+            f"{name!r}. The first is data row {_row_number(table, blank[0])} (counted from 1, "
+            f"without a header), which holds {labels[blank[0]]!r}. Fill them in, or leave such "
+            "rows out with --drop-blank."
+        )
+    if numeric:
+        return [_number(table, name, row, label) for row, label in enumerate(labels)]
+    return labels
+
+
+def _row_number(table: pd.DataFrame, row: int) -> int:
+    """Return the number of a row in its file, counted from 1; the index keeps it."""
+    return int(table.index[row]) + 1
+
+
+def _number(table: pd.DataFrame, name: str, row: int, value: Any) -> float:
+    place = (
+        f"Column {name!r} holds {value!r} at data row {_row_number(table, row)}{source_of(table)}"
+    )
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as problem:
+        raise InputError(f"{place}, which is no number.") from problem
+    if not math.isfinite(number):
+        raise InputError(f"{place}, which is not finite.")
+    return number

@@ -1,0 +1,266 @@
+"""Tables into files: whole, or piece by piece with the pieces joined."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from nlptl.base.errors import ConfigError, InputError, IntegrityError
+from nlptl.base.suggestions import suggest
+from nlptl.data.tables.cells import arrow_cells, cell_text, json_line
+from nlptl.data.tables.sheet import Sheet
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class TableFormat:
+    """Write one kind of file for tables.
+
+    Attributes
+    ----------
+    ending : str
+        Of the names of its files.
+    write : callable
+        Takes a sheet and True for a header; returns bytes.
+    count : callable
+        Takes bytes and True for a header; returns the number of rows that they hold.
+    join : callable
+        Takes the paths of the pieces in order and an open file; writes the whole.
+    """
+
+    ending: str
+    write: Callable[[Sheet, bool], bytes]
+    count: Callable[[bytes, bool], int]
+    join: Callable[[Sequence[Path], BinaryIO], None]
+
+    def encode(self, table: Sheet | pd.DataFrame) -> bytes:
+        """Return the bytes of a whole file.
+
+        Raises
+        ------
+        InputError
+            If this kind of file cannot hold a cell or the names of the columns.
+        IntegrityError
+            If the bytes hold another number of rows than the table.
+        """
+        return self._checked(table, header=True)
+
+    def encode_more(self, table: Sheet | pd.DataFrame) -> bytes:
+        """Return bytes that follow those of an earlier piece; raises as ``encode``."""
+        return self._checked(table, header=False)
+
+    def _checked(self, table: Sheet | pd.DataFrame, *, header: bool) -> bytes:
+        sheet = table if isinstance(table, Sheet) else Sheet(table)
+        content = self.write(sheet, header)
+        written = self.count(content, header)
+        if written != len(sheet):
+            raise IntegrityError(
+                f"{len(sheet)} rows became {written} rows of a {self.ending} file. Nothing was "
+                "written; choose another kind of file and report this."
+            )
+        return content
+
+
+def table_format(path: str | Path) -> TableFormat:
+    """Return the kind of file that the ending of a path asks for.
+
+    Raises
+    ------
+    ConfigError
+        If tables cannot be written as such.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in _FORMATS:
+        raise ConfigError(f"Cannot write {str(path)!r}: {suggest(ending, _FORMATS)}")
+    return _FORMATS[ending]
+
+
+def _separated(ending: str, separator: str) -> TableFormat:
+    def write(sheet: Sheet, header: bool) -> bytes:
+        names = [[str(name) for name in sheet.frame.columns]] if header else []
+        text = "".join(_separated_lines([*names, *_cells(sheet.frame)], separator))
+        return _encoded(text, sheet.frame)
+
+    def count(content: bytes, header: bool) -> int:
+        rows = csv.reader(StringIO(content.decode(), newline="\n"), delimiter=separator)
+        return sum(1 for row in rows if row) - header
+
+    return TableFormat(ending, write, count, _append)
+
+
+def _cells(frame: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    columns = (_values(frame.iloc[:, place]) for place in range(frame.shape[1]))
+    return zip(*([cell_text(cell) for cell in cells] for cells in columns), strict=True)
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    """Return the cells of a column; short floats with the digits that they have as such."""
+    if column.dtype in ("float16", "float32"):
+        return [float(str(cell)) for cell in column.to_numpy()]
+    return list(column.tolist())
+
+
+def _separated_lines(rows: Sequence[Sequence[str]], separator: str) -> Iterator[str]:
+    r"""Write rows whose line breaks cannot be taken for ends of rows.
+
+    Python's writer quotes only the line breaks that end its own rows, so these are ``"\r\n"`` and
+    are replaced afterwards. Where the lines of one cell could be rows of their own, every cell of
+    the row is quoted: readers of this package then know that it is one row.
+    """
+    lines: list[str] = []
+    options: dict[str, Any] = {"delimiter": separator, "lineterminator": "\r\n"}
+    plain = csv.writer(SimpleNamespace(write=lines.append), **options)
+    quoted = csv.writer(
+        SimpleNamespace(write=lines.append),
+        quoting=csv.QUOTE_ALL,
+        **options,
+    )
+    for row in rows:
+        several_lines = any("\n" in cell and separator in cell for cell in row)
+        every_line_is_a_row = separator == "\t" and len(row) == 1
+        (quoted if several_lines or every_line_is_a_row else plain).writerow(row)
+    return (line[:-2] + "\n" for line in lines)
+
+
+def _write_lines(sheet: Sheet, _header: bool) -> bytes:
+    if sheet.lines is not None:
+        return "".join(f"{line}\n" for line in sheet.lines).encode()
+    names = _distinct_names(sheet.frame, ".jsonl")
+    columns = [_values(sheet.frame.iloc[:, place]) for place in range(len(names))]
+    rows = zip(*columns, strict=True) if columns else iter([()] * len(sheet))
+    text = "".join(json_line(dict(zip(names, row, strict=True))) + "\n" for row in rows)
+    return _encoded(text, sheet.frame)
+
+
+def _count_lines(content: bytes, _header: bool) -> int:
+    return content.count(b"\n")
+
+
+def _write_parquet(sheet: Sheet, _header: bool) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrow = sheet.arrow
+    if arrow is None:
+        names = _distinct_names(sheet.frame, ".parquet")
+        columns = [sheet.frame.iloc[:, place] for place in range(len(names))]
+        try:
+            arrow = pa.table([_arrow_column(column) for column in columns], names=names)
+        except UnicodeEncodeError as problem:
+            raise _half_character(sheet.frame, problem) from problem
+    content = BytesIO()
+    pq.write_table(arrow, content)
+    return content.getvalue()
+
+
+def _arrow_column(column: pd.Series[Any]) -> Any:
+    import pyarrow as pa
+
+    return arrow_cells(column.tolist()) if column.dtype == object else pa.Array.from_pandas(column)
+
+
+def _count_parquet(content: bytes, _header: bool) -> int:
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(BytesIO(content)).num_rows)
+
+
+def _distinct_names(frame: pd.DataFrame, ending: str) -> list[str]:
+    names = [str(name) for name in frame.columns]
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise InputError(
+            f"{len(repeated)} columns are called {repeated[0]!r}, and a {ending} file has one "
+            "column of a name. Rename them, or write a .csv file."
+        )
+    return names
+
+
+def _encoded(text: str, frame: pd.DataFrame) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as problem:
+        raise _half_character(frame, problem) from problem
+
+
+def _half_character(frame: pd.DataFrame, problem: UnicodeEncodeError) -> InputError:
+    """Return an error that names the cell with half of a character."""
+    half = problem.object[problem.start]
+    for place, name in enumerate(frame.columns):
+        for row, cell in enumerate(frame.iloc[:, place].tolist(), start=1):
+            if half in cell_text(cell):
+                return InputError(
+                    f"Column {name!r} holds half of a character ({half!r}) in data row {row} of "
+                    f"{len(frame)}. Repair it, or write a .jsonl file from a .jsonl file: its "
+                    "cells are copied as they are."
+                )
+    return InputError(f"The name of a column holds half of a character ({half!r}). Rename it.")
+
+
+def _append(pieces: Sequence[Path], file: BinaryIO) -> None:
+    for piece in pieces:
+        with piece.open("rb") as source:
+            shutil.copyfileobj(source, file, 1 << 20)
+
+
+def _join_parquet(pieces: Sequence[Path], file: BinaryIO) -> None:
+    """Write one group of rows for each piece, in types that hold the values of all pieces."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schemas = [pq.read_schema(piece) for piece in pieces]
+    schema = schemas[0]
+    try:
+        if not all(other.equals(schema) for other in schemas):
+            schema = pa.unify_schemas([_plain(s) for s in schemas], promote_options="permissive")
+        with pq.ParquetWriter(file, schema) as writer:
+            for piece in pieces:
+                writer.write_table(_read_piece(piece).cast(schema))
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as problem:
+        reason = " ".join(str(problem).split())
+        raise InputError(
+            f"The cells of a column have types that one .parquet column cannot hold: {reason}. "
+            "Write a .jsonl or .csv file."
+        ) from problem
+
+
+def _read_piece(piece: Path) -> Any:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(piece) as file:
+        return file.read()
+
+
+def _plain(schema: Any) -> Any:
+    """Drop what pandas noted of one piece; categories, which differ by piece, become values."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field(field.name, field.type.value_type)
+            if pa.types.is_dictionary(field.type)
+            else pa.field(field.name, field.type)
+            for field in schema
+        ]
+    )
+
+
+_FORMATS = MappingProxyType(
+    {
+        kind.ending: kind
+        for kind in (
+            _separated(".csv", ","),
+            _separated(".tsv", "\t"),
+            TableFormat(".jsonl", _write_lines, _count_lines, _append),
+            TableFormat(".parquet", _write_parquet, _count_parquet, _join_parquet),
+        )
+    }
+)

@@ -1,0 +1,82 @@
+"""Proving that the folder of an encoder holds one that works, when a model is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from nlptl.base.errors import EncoderNotFoundError
+from nlptl.encoders.contextual.adapters import Adapter
+from nlptl.encoders.contextual.encoder_checks import foreign_errors
+from nlptl.encoders.contextual.loaded import LoadedEncoder, read_encoder
+
+if TYPE_CHECKING:
+    from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+
+_PROBE = "The order arrived late."
+_PROVEN: set[tuple[Any, ...]] = set()
+
+
+def prove_encoder(encoder: TransformerEncoder) -> None:
+    """Check that an encoder reads a text, without reading its weights where that is enough.
+
+    The encoder is built on torch's ``meta`` device, which knows shapes only. Where it cannot run
+    there, its weights are loaded; they then stay in memory for the first texts.
+
+    Raises
+    ------
+    EncoderNotFoundError
+        If settings, tokenizer, weights and adapter are not those of one encoder.
+    IntegrityError
+        If a file is malformed, or names something outside of the folder.
+    """
+    folder, stock = encoder.folder, encoder.chosen_pooling.tokens == "stock"
+    key = (folder.fingerprint, stock, encoder.max_length, encoder.long_texts)
+    if key in _PROVEN:
+        return
+    with foreign_errors(f"Encoder {folder.name!r} cannot be used"):
+        ids = [int(token) for token in encoder.windows([_PROBE]).ids[0]]
+        bare = read_encoder(folder, "float32", "meta", stock=stock, adapted=False)
+        _check_tokens(bare, ids)
+        try:
+            _run_shapes(bare, ids, stock=stock)
+        except Exception:  # not every operation of every family knows shapes alone
+            replace(encoder, cache=None).transform([_PROBE])
+    _PROVEN.add(key)
+
+
+def _check_tokens(loaded: LoadedEncoder, ids: list[int]) -> None:
+    """Refuse a tokenizer whose tokens have no vector."""
+    try:
+        table = loaded.model.get_input_embeddings()
+    except NotImplementedError:  # CANINE reads characters, and has no table of tokens
+        return
+    size = getattr(getattr(table, "weight", None), "shape", (max(ids, default=0) + 1,))[0]
+    special = (loaded.tokenizer.pad_token_id, loaded.tokenizer.unk_token_id)
+    beyond = [token for token in (*ids, *special) if token is not None and not 0 <= token < size]
+    if beyond or not ids:
+        raise EncoderNotFoundError(
+            f"The tokenizer of {loaded.folder.name!r} does not fit its weights: they have vectors "
+            f"of the tokens 0 to {size - 1}, got {beyond[:1] or ids}. Restore a copy."
+        )
+
+
+def _run_shapes(loaded: LoadedEncoder, ids: list[int], *, stock: bool) -> None:
+    """Run an encoder of shapes, with its adapter, over one text."""
+    import torch
+
+    adapter, model = loaded.folder.adapter, loaded.model
+    if adapter is not None:
+        model = Adapter.load(adapter).merged_into(model)
+    tokens = torch.tensor([ids], device="meta")
+    with torch.inference_mode():
+        if stock:
+            vectors = model(input_ids=tokens).logits
+        else:
+            outputs = model(input_ids=tokens, output_hidden_states=True)
+            vectors = outputs.last_hidden_state.mean(dim=1)
+            layers = len(outputs.hidden_states) - 1
+            if (vectors.shape[-1], layers) != (loaded.folder.hidden_size, loaded.folder.n_layers):
+                raise ValueError(f"{layers} layers of {vectors.shape[-1]} numbers")
+        if loaded.dense is not None:
+            loaded.dense(vectors)

@@ -1,0 +1,404 @@
+"""A transformer as an encoder of texts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from typing_extensions import Self
+
+from nlptl.base.arrays import FloatArray, Groups, IntArray
+from nlptl.base.described import entry, make
+from nlptl.base.errors import ConfigError, InputError, IntegrityError
+from nlptl.base.progress import progress_bar
+from nlptl.base.specs import Spec, pipeline_step
+from nlptl.base.suggestions import suggest
+from nlptl.data.rows import Text
+from nlptl.encoders.cache import as_cache, encode_through
+from nlptl.encoders.contextual.encoder_folder import ORIGIN, EncoderFolder, find_encoder
+from nlptl.encoders.contextual.padding import padding_id
+from nlptl.encoders.contextual.pooling import (
+    TOKEN_POOLINGS,
+    Pooling,
+    join_layers,
+    join_windows,
+    strongest_directions,
+)
+from nlptl.encoders.contextual.weight_writing import write_model
+from nlptl.storage.places import fixed_path
+from nlptl.storage.tensors import check_array, load_arrays, save_arrays
+
+if TYPE_CHECKING:
+    from nlptl.encoders.contextual.loaded import LoadedEncoder
+    from nlptl.encoders.contextual.windows import Windows
+
+_DTYPES = ("auto", "float32", "bfloat16")
+_LONG_TEXTS = ("windows", "cut")
+_PROJECTION = "projection.safetensors"
+_WEIGHTS = "encoder"
+_SAMPLE = 5_000
+_ARITHMETIC = 1
+"""Raised when the same settings give other vectors than before: it is part of the cache's key."""
+
+
+@pipeline_step
+@dataclass(frozen=True)
+class TransformerEncoder(Spec):
+    """Turn texts into vectors with a pretrained transformer whose weights stay as they are.
+
+    Parameters
+    ----------
+    name_or_path : str, Path or None
+        A Hub name or a local folder; None is ``sentence-transformers/all-MiniLM-L6-v2``.
+    pooling : Pooling or None
+        None does what the folder of the encoder asks for (its pooling and normalisation).
+    max_length : int or None
+        Tokens at once, special tokens included; None is what the folder states.
+    long_texts : {"windows", "cut"}
+        Read a longer text in windows that overlap by a quarter and pool them, or cut it.
+    dtype : {"auto", "float32", "bfloat16"}
+        Numbers to compute with. ``"auto"`` is bfloat16 where the processor has it and a check on
+        this encoder found that the vectors agree.
+    device : str or None
+        Torch device; None is the first accelerator, else the processor.
+    cache : str, Path, FeatureCache or None
+        Where vectors are kept between calls; ``"auto"`` is the user's cache folder.
+    revision : str or None
+        Commit, branch or tag on the Hub.
+
+    References
+    ----------
+    .. [1] Reimers and Gurevych, "Sentence-BERT", EMNLP 2019, arXiv:1908.10084.
+    .. [2] Peters, Ruder and Smith, "To Tune or Not to Tune?", RepL4NLP 2019, arXiv:1903.05987.
+    """
+
+    name_or_path: str | Path | None = None
+    pooling: Pooling | None = None
+    max_length: int | None = None
+    long_texts: str = "windows"
+    dtype: str = "auto"
+    device: str | None = None
+    cache: Any = "auto"
+    revision: str | None = None
+    projection: FloatArray | None = field(default=None, repr=False, compare=False)
+    weights: LoadedEncoder | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name_or_path", fixed_path(self.name_or_path))
+        if self.dtype not in _DTYPES:
+            raise ConfigError(f"dtype={self.dtype!r} is not known. {suggest(self.dtype, _DTYPES)}")
+        if self.long_texts not in _LONG_TEXTS:
+            raise ConfigError(
+                f"long_texts={self.long_texts!r} is not known. "
+                f"{suggest(self.long_texts, _LONG_TEXTS)}"
+            )
+        if self.max_length is not None and self.max_length < 8:
+            raise ConfigError(f"max_length must be at least 8 tokens, got {self.max_length}.")
+
+    def fit(self, texts: Sequence[str], y: Any = None) -> Self:
+        """Learn the reduction to ``pooling.dimension`` from texts, where one is asked for.
+
+        Returns
+        -------
+        TransformerEncoder
+            This one where nothing is to be learnt, else a copy that holds the reduction.
+        """
+        wanted = self.chosen_pooling.dimension
+        if wanted is None:
+            return self
+        width = replace(self, pooling=replace(self.chosen_pooling, dimension=None)).dim
+        if wanted > width:
+            raise ConfigError(
+                f"Pooling(dimension={wanted}) asks for more numbers than the {width} there are."
+            )
+        some = list(texts)[:_SAMPLE]
+        vectors = replace(self, projection=None)._unreduced(some)
+        return replace(self, projection=strongest_directions(vectors, wanted))
+
+    def transform(self, texts: Sequence[Text]) -> FloatArray:
+        """Encode texts.
+
+        Parameters
+        ----------
+        texts : sequence of str or of (str, str)
+            Any number of texts of any length. The two texts of a pair are read together, cut to
+            the window.
+
+        Returns
+        -------
+        ndarray of shape (n, dim), float32
+            In the order given.
+
+        Raises
+        ------
+        InputError
+            If ``texts`` is a single string, or a reduction was asked for and not learnt.
+        EncoderNotFoundError
+            If the encoder is neither here nor on the Hub.
+        """
+        if isinstance(texts, str):
+            raise InputError(f"Expected a list of texts, got one string {texts[:40]!r}.")
+        vectors = self._unreduced(texts)
+        if self.chosen_pooling.dimension is None:
+            return vectors
+        if self.projection is None:
+            raise InputError("pooling.dimension is learnt from text: call fit(texts) first.")
+        return vectors @ self.projection
+
+    def count_tokens(self, texts: Sequence[str]) -> IntArray:
+        """Count the tokens of each text as the encoder sees them, without any cut: (n,)."""
+        from nlptl.encoders.contextual.windows import count_tokens
+
+        return count_tokens(self.folder.tokenizer, texts)
+
+    @property
+    def learns_from_text(self) -> bool:
+        """Whether ``fit`` learns anything: only a reduction of the dimension is learnt."""
+        return self.pooling is not None and self.pooling.dimension is not None
+
+    @property
+    def folder(self) -> EncoderFolder:
+        """Where the encoder lies."""
+        return find_encoder(self.name_or_path, revision=self.revision)
+
+    @property
+    def fingerprint(self) -> str:
+        """A short name for its weights, those in memory if there are some."""
+        return self.folder.fingerprint if self.weights is None else self.weights.fingerprint
+
+    @property
+    def window(self) -> int:
+        """Tokens read at once, special tokens included."""
+        return min(self.max_length or self.folder.window, self.folder.window)
+
+    @property
+    def groups(self) -> Groups:
+        """Column ranges of the result, one for each layer that is kept apart."""
+        pooling, folder = self.chosen_pooling, self.folder
+        width = self._width(folder)
+        if pooling.dimension is not None:
+            return (("reduced", pooling.dimension),)
+        if pooling.join == "mean" or len(pooling.layers) == 1:
+            return (("sentence", width),)
+        return tuple((f"layer {layer % (folder.n_layers + 1)}", width) for layer in pooling.layers)
+
+    @property
+    def dim(self) -> int:
+        """Numbers a text."""
+        return sum(width for _, width in self.groups)
+
+    def with_layers(self, layers: tuple[int, ...]) -> Self:
+        """Give this encoder with the vectors of some layers side by side, each of length 1."""
+        chosen = self.chosen_pooling
+        pooling = Pooling(tokens=chosen.tokens, layers=layers, join="concat", normalize=True)
+        return replace(self, pooling=pooling)
+
+    def with_weights(self, weights: LoadedEncoder) -> Self:
+        """Give this encoder with weights in memory in place of those of its folder."""
+        return replace(self, weights=weights, dtype=weights.dtype, cache=None)
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Copy the encoder's own files into a folder; give the rest as plain JSON."""
+        self.write(folder / _WEIGHTS)
+        if self.projection is not None:
+            save_arrays(folder / _PROJECTION, {"projection": self.projection})
+        pooling = self.chosen_pooling
+        return {
+            "name": self.folder.origin or self.folder.path.name,
+            "pooling": pooling.get_params() | {"layers": list(pooling.layers)},
+            "max_length": self.max_length,
+            "long_texts": self.long_texts,
+            "dtype": self.dtype,
+            "keeps_vectors": self.cache is not None,
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write weights and tokenizer into a folder as the one that the encoder came from."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.folder.origin is not None:
+            told = json.dumps({"name": self.folder.origin})
+            (folder / ORIGIN).write_text(told, encoding="utf-8")
+        own = self.weights
+        beside = own is not None and own.adapter is not None and own.base is None
+        for path in self.folder.files:
+            replaced = path.suffix == ".safetensors" or path.parent == self.folder.adapter
+            if replaced and own is not None and not beside:
+                continue
+            target = folder / path.relative_to(self.folder.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        if own is not None and own.adapter is not None and beside:
+            own.adapter.save(folder / "adapter")
+        elif own is not None:
+            write_model(own.model, self.folder, folder)
+
+    @classmethod
+    def load(cls, folder: Path, described: dict[str, Any]) -> Self:
+        """Describe what ``save`` wrote; weights are loaded when they are first needed.
+
+        Raises
+        ------
+        EncoderNotFoundError, IntegrityError
+            If the folder holds no encoder that works.
+        """
+        from nlptl.encoders.contextual.encoder_proof import prove_encoder
+
+        if not (folder / _WEIGHTS).is_dir():
+            raise IntegrityError(f"Folder {str(folder / _WEIGHTS)!r} is missing. Restore a copy.")
+        pooling, path = make(Pooling, entry(described, "pooling", Any)), folder / _PROJECTION
+        projection = load_arrays(path)["projection"] if path.is_file() else None
+        if projection is not None:
+            check_array("projection", projection, (len(projection), pooling.dimension or 0))
+        elif pooling.dimension is not None:
+            raise ValueError(f"pooling to {pooling.dimension} numbers without {_PROJECTION}")
+        encoder = cls(
+            folder / _WEIGHTS,
+            pooling=pooling,
+            max_length=entry(described, "max_length", int | None),
+            long_texts=entry(described, "long_texts", str),
+            dtype=entry(described, "dtype", str),
+            cache="auto" if entry(described, "keeps_vectors", bool) else None,
+            projection=projection,
+        )
+        prove_encoder(encoder)
+        return encoder
+
+    def windows(self, texts: Sequence[Text]) -> Windows:
+        """Tokenize texts as they are read: in windows, cut, or pairs of them together.
+
+        Raises
+        ------
+        EncoderNotFoundError
+            If the tokenizer makes a token that the encoder has no vector for.
+        """
+        from nlptl.encoders.contextual.windows import check_tokens
+
+        folder = self.folder
+        paired = len(texts) > 0 and not isinstance(texts[0], str)
+        windows = self._pairs(texts) if paired else self._singles(texts)
+        if folder.n_embedded is not None:
+            check_tokens(windows.ids, folder.n_embedded, folder.name)
+        return windows
+
+    def _pairs(self, texts: Sequence[Text]) -> Windows:
+        from nlptl.encoders.contextual.windows import cut_pairs
+
+        folder = self.folder
+        pairs = [(folder.prompt + pair[0], pair[1]) for pair in texts]
+        if folder.lowers_by_hand:
+            pairs = [(first.lower(), second.lower()) for first, second in pairs]
+        cut = cut_pairs(folder.tokenizer, pairs, window=self.window)
+        # Many encoders have one kind of token only, whatever their tokenizer says.
+        several = getattr(folder.config, "type_vocab_size", 0) > 1
+        return cut if several else replace(cut, kinds=None)
+
+    def _singles(self, texts: Sequence[Text]) -> Windows:
+        from nlptl.encoders.contextual.windows import cut_windows
+
+        folder = self.folder
+        overlap = self.window // 4 if self.long_texts == "windows" else None
+        prompt = folder.prompt
+        single = [prompt + str(text) for text in texts]
+        if folder.lowers_by_hand:
+            single = [text.lower() for text in single]
+        return cut_windows(folder.tokenizer, single, window=self.window, overlap=overlap)
+
+    @property
+    def padding(self) -> int:
+        """Id of the token that fills the shorter rows of a batch."""
+        return padding_id(self.folder, stock=self.chosen_pooling.tokens == "stock")
+
+    def _unreduced(self, texts: Sequence[Text]) -> FloatArray:
+        folder, pooling = self.folder, self.chosen_pooling
+        bars: list[Any] = []
+
+        def encode(some: Sequence[Text], total: int) -> FloatArray:
+            if not bars:
+                bars.append(progress_bar(total=total, unit="text", description="Encoding"))
+            vectors = self._encode(folder, pooling, some)
+            bars[0].update(len(some))
+            return vectors
+
+        try:
+            rows = encode_through(
+                as_cache(self.cache if self.weights is None else None),
+                texts,
+                settings=lambda: self._settings(folder, pooling),
+                encode=encode,
+            )
+        finally:
+            for bar in bars:
+                bar.close()
+        return rows.astype(np.float32)
+
+    def _encode(self, folder: EncoderFolder, pooling: Pooling, texts: Sequence[Text]) -> FloatArray:
+        from nlptl.encoders.contextual.forward import pooled_states
+
+        loaded = self._loaded(folder, pooling)
+        windows = self.windows(texts)
+        states = pooled_states(
+            loaded, windows, layers=pooling.layers, pool=TOKEN_POOLINGS[pooling.tokens]
+        )
+        joined = join_windows(
+            states, windows.text_of_window, windows.sizes, largest=pooling.tokens == "max"
+        )
+        vectors = join_layers(joined, pooling)
+        # Half precision holds all that bfloat16 computed; what is kept and what is given agree.
+        return vectors.astype(np.float16 if loaded.dtype == "bfloat16" else np.float32)
+
+    def loaded(self) -> LoadedEncoder:
+        """Give the weights that texts are encoded with; those of a folder are read once."""
+        return self._loaded(self.folder, self.chosen_pooling)
+
+    def _loaded(self, folder: EncoderFolder, pooling: Pooling) -> LoadedEncoder:
+        from nlptl.encoders.contextual.loaded import load_encoder
+
+        stock = pooling.tokens == "stock"
+        return self.weights or load_encoder(
+            folder, dtype=self.dtype, device=self.device, stock=stock
+        )
+
+    def _settings(self, folder: EncoderFolder, pooling: Pooling) -> dict[str, Any]:
+        parts = pooling.get_params() | {"layers": list(pooling.layers), "dimension": None}
+        # Earlier releases ignored these settings, and kept vectors under the same key.
+        read = {"sentence settings": 2} if folder.lower_case or folder.layers_after_pooling else {}
+        return {
+            **read,
+            "arithmetic": _ARITHMETIC,
+            "weights": folder.fingerprint,
+            "pooling": parts,
+            "window": self.window,
+            "long_texts": self.long_texts,
+            "dtype": self._resolved_dtype(),
+        }
+
+    def _resolved_dtype(self) -> str:
+        from nlptl.encoders.contextual.loaded import default_device
+        from nlptl.encoders.contextual.precision import choose_dtype
+
+        if self.dtype != "auto":
+            return self.dtype
+        return choose_dtype(self.folder, self.device or default_device())
+
+    @property
+    def chosen_pooling(self) -> Pooling:
+        """The pooling asked for, or the one that the folder of the encoder states."""
+        folder = self.folder
+        if self.pooling is None:
+            return Pooling(tokens=folder.tokens, normalize=folder.normalize)
+        deepest = folder.n_layers
+        for layer in self.pooling.layers:
+            if not -deepest - 1 <= layer <= deepest:
+                raise ConfigError(
+                    f"There is no layer {layer}: {folder.name!r} has layers 0 to {deepest}, or "
+                    f"-{deepest + 1} to -1 counted from the last."
+                )
+        return self.pooling
+
+    def _width(self, folder: EncoderFolder) -> int:
+        return folder.width if self.chosen_pooling.layers == (-1,) else folder.hidden_size

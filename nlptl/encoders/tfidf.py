@@ -1,0 +1,136 @@
+"""Word counts: what can be learnt from the target texts alone, without any transfer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from typing_extensions import Self
+
+from nlptl.base.arrays import Groups
+from nlptl.base.described import checked, make
+from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.specs import Spec, pipeline_step
+from nlptl.base.words import lowered, words_of
+from nlptl.storage.tensors import check_array, load_arrays, save_arrays
+from nlptl.storage.untrusted import MAX_JSON_VALUES, read_json
+
+_WORDS = "words.json"
+_IDF = "idf.safetensors"
+_VALUES_PER_TERM = 3
+"""Limit for the JSON values of a vocabulary, per term."""
+
+
+@pipeline_step
+@dataclass(frozen=True)
+class TfidfEncoder(Spec):
+    """Weighted counts of words and word pairs: the baseline that carries nothing over.
+
+    Parameters
+    ----------
+    longest : int
+        Count runs of up to so many words.
+    most_terms : int
+        Keep the most frequent terms.
+    """
+
+    longest: int = 2
+    most_terms: int = 50_000
+    fitted: Any = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.longest < 1 or self.most_terms < 1:
+            raise ConfigError(
+                f"TfidfEncoder needs longest >= 1 and most_terms >= 1, got "
+                f"longest={self.longest}, most_terms={self.most_terms}."
+            )
+
+    def fit(self, texts: Sequence[str], y: Any = None) -> Self:
+        """Learn the vocabulary and its weights.
+
+        Raises
+        ------
+        InputError
+            If no text holds a word.
+        """
+        vectorizer = self._vectorizer()
+        try:
+            vectorizer.fit(list(texts))
+        except ValueError as problem:
+            said = f"None of the {len(texts)} texts holds a word to count."
+            if not len(texts):
+                said = "TfidfEncoder learns its words from texts, and there are none."
+            raise InputError(said) from problem
+        return type(self)(self.longest, self.most_terms, vectorizer)
+
+    def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
+        """Encode texts: (n, n_terms), sparse.
+
+        Raises
+        ------
+        InputError
+            If the vocabulary was not learnt yet.
+        """
+        if self.fitted is None:
+            raise InputError("TfidfEncoder learns from text: call fit(texts) first.")
+        if not len(texts):
+            return sparse.csr_matrix((0, len(self.fitted.vocabulary_)), dtype=np.float32)
+        return sparse.csr_matrix(self.fitted.transform(list(texts)), dtype=np.float32)
+
+    @property
+    def learns_from_text(self) -> bool:
+        """The vocabulary and its weights are learnt."""
+        return True
+
+    @property
+    def groups(self) -> Groups:
+        """One range over all terms."""
+        return (("terms", 0 if self.fitted is None else len(self.fitted.vocabulary_)),)
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Write vocabulary and weights into a folder."""
+        terms = sorted(self.fitted.vocabulary_, key=self.fitted.vocabulary_.__getitem__)
+        (folder / _WORDS).write_text(json.dumps(terms, ensure_ascii=False), encoding="utf-8")
+        save_arrays(folder / _IDF, {"idf": self.fitted.idf_})
+        options = {"longest": self.longest, "most_terms": self.most_terms}
+        return {**options, "keeps_marks": self.fitted.tokenizer is not None}
+
+    @classmethod
+    def load(cls, folder: Path, described: dict[str, Any]) -> Self:
+        """Read what ``save`` wrote."""
+        options = dict(described)
+        # Earlier versions cut words at their marks, and wrote no such entry.
+        keeps_marks = checked(options.pop("keeps_marks", False), bool, "keeps_marks")
+        empty = make(cls, options)
+        idf = load_arrays(folder / _IDF)["idf"]
+        check_array("idf", idf, (idf.size,))
+        limit = max(MAX_JSON_VALUES, _VALUES_PER_TERM * len(idf))
+        terms = checked(read_json(folder / _WORDS, max_values=limit), list[str], _WORDS)
+        vocabulary = {term: place for place, term in enumerate(terms)}
+        if not len(vocabulary) == len(terms) == len(idf):
+            raise ValueError(f"{len(vocabulary)} different terms with {len(idf)} weights")
+        vectorizer = empty._vectorizer(vocabulary, keeps_marks=keeps_marks)
+        vectorizer.idf_ = idf
+        return replace(empty, fitted=vectorizer)
+
+    def _vectorizer(
+        self, vocabulary: dict[str, int] | None = None, *, keeps_marks: bool = True
+    ) -> Any:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        splitting: dict[str, Any] = {"token_pattern": r"(?u)\b\w+\b"}
+        if keeps_marks:
+            splitting = {"preprocessor": lowered, "tokenizer": words_of, "token_pattern": None}
+
+        return TfidfVectorizer(
+            ngram_range=(1, self.longest),
+            max_features=self.most_terms,
+            sublinear_tf=True,
+            vocabulary=vocabulary,
+            **splitting,
+        )

@@ -1,0 +1,231 @@
+"""What the card of a model tells: gathered from the model, its rows and its author."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nlptl.base.errors import ConfigError
+from nlptl.base.suggestions import suggest
+from nlptl.encoders.contextual.encoder_folder import DEFAULT_ENCODER
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.evaluation.class_metrics import class_scores
+from nlptl.evaluation.intervals import share_interval
+from nlptl.hub.client import license_of
+from nlptl.reports.card import CONFUSION, CURVE, CardFacts, Evaluation, plain
+from nlptl.reports.licenses import inherited
+from nlptl.reports.pictures import confusion_picture, curve_picture, has_pictures
+from nlptl.saving.model_folder import training_of, versions
+from nlptl.training.config import TrainingConfig
+from nlptl.training.processes import from_main
+
+_TOLD = (
+    "base_license",
+    "dataset",
+    "encoder",
+    "format",
+    "languages",
+    "license",
+    "says",
+    "transfer",
+    "verdict",
+)
+"""What an author may tell of a model in the card."""
+
+_KNOWN = {DEFAULT_ENCODER: "apache-2.0"}
+"""Licenses that need no asking."""
+
+_EXAMPLE = "The order arrived late."
+
+
+def facts_of(
+    model: Any,
+    repo: str,
+    *,
+    test: tuple[Any, Any] | None,
+    about: Mapping[str, Any],
+    asks: bool = False,
+) -> CardFacts:
+    """Gather what the card tells of a model.
+
+    Parameters
+    ----------
+    model : fitted model
+    repo : str
+        ``"user/name"``.
+    test : (texts, labels) or None
+        Rows for figures.
+    about : mapping
+        What the author tells.
+    asks : bool
+        Ask the Hub for the license of the base model.
+
+    Raises
+    ------
+    ConfigError
+        If ``about`` has an entry that no card has, or the license does not go with that of the
+        base model.
+    """
+    unknown = [name for name in about if name not in _TOLD]
+    if unknown:
+        raise ConfigError(
+            f"The card has no entry {unknown[0]!r}. {suggest(str(unknown[0]), _TOLD)}"
+        )
+    told = dict(about)
+    dataset = str(told.pop("dataset", "rows held out by the author"))
+    evaluation, confusion = (None, {}) if test is None else _evaluated(model, test, dataset)
+    found = {
+        "loads_by": type(model).__name__,
+        "made_with": versions(),
+        "seed": model.seed,
+        "evaluation": evaluation,
+        **_own_facts(model),
+    }
+    stated, chosen = told.pop("base_license", None), told.pop("license", None)
+    bases = [stated] if stated else [_license(name, asks=asks) for name in _bases(model)]
+    for base in bases:
+        chosen = inherited(chosen, base)
+    own = {
+        "license": chosen,
+        "base_license": next(iter(bases), None),
+        "verdict": str(told.pop("verdict", found.get("verdict", ""))),
+        "pictures": {**confusion, **_curve(model)},
+    }
+    return CardFacts(repo=repo, **{**found, **told, **own})
+
+
+def _bases(model: Any) -> list[str]:
+    return _origins(getattr(model, "joint_", model))
+
+
+def _license(base: str, *, asks: bool) -> str | None:
+    """Give the license of what a model was made from, as far as that can be told."""
+    told = from_main(lambda: license_of(base)) if asks else None
+    return told or _KNOWN.get(base)
+
+
+def _own_facts(model: Any) -> dict[str, Any]:
+    """Tell what a model of one task is made of; of others what they have in common."""
+    fitted, named = getattr(model, "fitted_", None), sorted(getattr(model, "models_", {}))
+    if hasattr(model, "joint_"):
+        call = f'model.predict(["{_EXAMPLE}"], [{named[0]!r}])'
+        own = {"call": call, "command": False, "languages": named, "settings": "", "cost": ""}
+        return {**_own_facts(model.joint_), **own}
+    cost = "" if model.cost_ is None else str(model.cost_)
+    if fitted is None:
+        encoder = model.shared_
+        return {
+            "says": f"Answers several questions: {', '.join(map(plain, named))}.",
+            "encoder": _described(encoder),
+            "base_model": encoder.folder.origin,
+            "settings": _settings(model),
+            "cost": cost,
+        }
+    encoder, audit, verdict = fitted.features.encoder, model.audit_, model.transfer_verdict_
+    return {
+        **_answers(model),
+        "stock": isinstance(encoder, TransformerEncoder)
+        and encoder.chosen_pooling.tokens == "stock",
+        "encoder": _described(encoder),
+        "base_model": next(iter(_origins(model)), None),
+        "base_revision": getattr(encoder, "revision", None),
+        "transfer": "Frozen()" if model.transfer_ is None else repr(model.transfer_),
+        "settings": _settings(model),
+        "cost": cost,
+        "labels": dict(audit.class_counts),
+        "rows": audit.n_rows,
+        "repeated": audit.repeated,
+        "conflicts": audit.n_conflicts,
+        "verdict": "" if verdict is None else f"{verdict.name} was chosen on splits of the rows",
+    }
+
+
+def _answers(model: Any) -> dict[str, Any]:
+    """Tell what a model of one task says of what, and how it is asked."""
+    fitted, numeric = model.fitted_, not hasattr(model, "classes_")
+    classes = [str(label) for label in ([] if numeric else model.classes_.tolist())]
+    pairs = fitted.probe.are_pairs
+    call = f'model.predict([("{_EXAMPLE}", "{_EXAMPLE}")])' if pairs else None
+    columns = getattr(fitted.features.encoder, "numeric_columns", ())
+    if columns:
+        call = f"model.predict(table)  # a pandas table, with the columns {', '.join(columns)}"
+    return {
+        "task": None if numeric else "text-classification",
+        "call": call,
+        "command": call is None,
+        "several": not numeric and fitted.scorer.decision.thresholds is not None,
+        "pairs": pairs,
+        "says": "Gives a number for a text." if numeric else f"Sorts texts into: {_few(classes)}.",
+    }
+
+
+def _origins(model: Any) -> list[str]:
+    """Name what on the Hub a model holds, or was made from."""
+    encoder = model.fitted_.features.encoder if hasattr(model, "fitted_") else model.shared_
+    parts = getattr(encoder, "encoders", (encoder,))
+    found = [part.folder.origin for part in parts if isinstance(part, TransformerEncoder)]
+    given = getattr(model, "transfer_", None)
+    carried = given if isinstance(given, list | tuple) else [given]
+    found += [getattr(one, "entailment", None) for one in carried]
+    return [str(name) for name in found if name]
+
+
+def _evaluated(
+    model: Any, test: tuple[Any, Any], dataset: str
+) -> tuple[Evaluation, dict[str, bytes]]:
+    """Give figures of labelled rows, with a picture of what was taken for what."""
+    if not hasattr(model, "fitted_"):
+        raise ConfigError("test=(texts, labels) is for models of one task. Leave it out.")
+    texts, labels = test
+    outputs = model.outputs(texts)
+    figures = model.figures(outputs, labels)
+    if not hasattr(model, "classes_"):
+        return Evaluation(dataset, len(labels), figures), {}
+    interval = share_interval(round(figures["accuracy"] * len(labels)), len(labels))
+    truth, chosen = model._truth(labels), model._codes(outputs)
+    names = [str(label) for label in model.classes_.tolist()]
+    classes = class_scores(truth, chosen, names)
+    found = Evaluation(dataset, len(labels), figures, interval, classes)
+    if truth.ndim > 1 or not has_pictures():
+        return found, {}
+    return found, {CONFUSION: confusion_picture(truth, chosen, names)}
+
+
+def _curve(model: Any) -> dict[str, bytes]:
+    """Draw how training went, where a network was trained for more than an epoch."""
+    history = getattr(model, "history_", None)
+    if history is None or len(history.losses) < 2 or not has_pictures():
+        return {}
+    return {CURVE: curve_picture(history.losses, history.scores, history.best_epoch)}
+
+
+def _settings(model: Any) -> str:
+    """Tell with what a model was made, as far as it is not as it comes."""
+    plain_training = TrainingConfig().get_params()
+    training = {
+        name: value
+        for name, value in (training_of(model.training) or {}).items()
+        if value != plain_training[name]
+    }
+    fitted = getattr(model, "fitted_", None)
+    head = {} if fitted is None else {"head": fitted.scorer.head}
+    encoder = model.shared_ if fitted is None else fitted.features.encoder
+    pooling = getattr(encoder, "chosen_pooling", None)
+    options = {name: getattr(model, name) for name in ("seed", "long_texts", "pair_encoding")}
+    told = {**head, **({"pooling": pooling} if pooling else {}), **training, **options}
+    return ", ".join(f"{name}={value!r}" for name, value in told.items())
+
+
+def _described(encoder: Any) -> str:
+    """Name an encoder without any path of this machine."""
+    if isinstance(encoder, TransformerEncoder):
+        return f"TransformerEncoder({encoder.folder.origin or 'of its own'})"
+    parts = getattr(encoder, "encoders", None)
+    if parts is not None:
+        return f"{type(encoder).__name__}({', '.join(map(_described, parts))})"
+    return type(encoder).__name__
+
+
+def _few(names: list[str], most: int = 12) -> str:
+    told = ", ".join(map(plain, names[:most]))
+    return told if len(names) <= most else f"{told} and {len(names) - most} more"

@@ -1,0 +1,48 @@
+"""What saving asks of a fitted model: no class of an estimator is known here."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
+
+from nlptl.base.arrays import AnyArray, FloatArray
+from nlptl.data.audit import AuditReport
+from nlptl.evaluation.choice import Choice
+from nlptl.fitting.fitted import FittedModel
+from nlptl.training.config import TrainingConfig
+from nlptl.training.cost import Cost
+from nlptl.training.loop import History
+
+
+class SavedModel(Protocol):
+    """A fitted model of texts, as it is written into a folder and read from one."""
+
+    kind: ClassVar[str]
+    codec_kind: ClassVar[Any]
+    kept_options: ClassVar[tuple[str, ...]]
+    transfer: Any
+    training: TrainingConfig | None
+    fitted_: FittedModel
+    audit_: AuditReport
+    history_: History | None
+    transfer_: Any
+    transfer_verdict_: Choice | None
+    notes_: dict[str, Any]
+    cost_: Cost | None
+
+    def outputs(self, texts: Any) -> FloatArray:
+        """Return the figures of the head for each text: (n, n_outputs)."""
+        ...
+
+    def _keep(self, fitted: FittedModel, report: AuditReport, history: History | None) -> Any:
+        """Take over what was read from a folder."""
+        ...
+
+
+class SavedClassifier(SavedModel, Protocol):
+    """A fitted classifier, as it is exported."""
+
+    classes_: AnyArray
+
+    def predict_proba(self, texts: Any) -> FloatArray:
+        """Return the probability of each class: (n, n_classes)."""
+        ...

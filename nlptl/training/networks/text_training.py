@@ -1,0 +1,306 @@
+"""Training a network of texts: its batches, its collapse, its beginning again."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from nlptl.base.chance import Chance, torch_seed
+from nlptl.base.errors import ConfigError
+from nlptl.base.paths import user_path
+from nlptl.base.protocols import BoundTransfer, Stage
+from nlptl.data.targets import Targets
+from nlptl.encoders.contextual.precision import has_bfloat16
+from nlptl.training.checkpoints import Keeper, logger
+from nlptl.training.config import LoopConfig
+from nlptl.training.loop import History, Learner, train
+from nlptl.training.losses import LabelLosses, row_losses
+from nlptl.training.networks.attention import attending_by_products
+from nlptl.training.networks.dropout import with_lanes
+from nlptl.training.networks.embeddings import OccurringRows
+from nlptl.training.networks.text_feed import TASK, TextFeed
+from nlptl.training.networks.text_network import LabelledWindows, Objective, TextNetwork, logits_of
+from nlptl.training.processes import from_main, make_accelerator, place, spreads_weights
+from nlptl.training.weights.bf16_copy import Bf16Copy, with_exact_angles
+from nlptl.training.weights.sharding import as_whole, is_sharded
+
+_PLAIN = ("NO", "MULTI_CPU", "MULTI_GPU")
+"""Ways of distributing that leave the weights whole in every process."""
+_SAMPLE = 256
+_CLEARLY = 0.9
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How a network of texts is trained.
+
+    Attributes
+    ----------
+    config : LoopConfig
+    seed : int
+    device : str or None
+    loss : callable
+        Takes logits and truth; gives the loss of each row.
+    settings : mapping
+        Plain JSON that tells this fit from others, for its checkpoints.
+    collapsed : callable, optional
+        Takes the network, its rows and the history; says why training came to nothing, or None.
+        Without it the logits tell.
+    """
+
+    config: LoopConfig
+    seed: int
+    device: str | None = None
+    loss: Callable[[Any, Any], Any] = row_losses
+    settings: Mapping[str, Any] | None = None
+    collapsed: Callable[[Any, Any, Any], str | None] | None = None
+
+    @property
+    def watchdog(self) -> Callable[[Any, Any, Any], str | None]:
+        """What says whether training came to nothing."""
+        return self.collapsed or partial(collapse, loss=self.loss)
+
+
+def tune(
+    build: Callable[[int], tuple[TextNetwork, Sequence[BoundTransfer]]],
+    rows: LabelledWindows,
+    how: Tuning,
+    *,
+    score: Callable[[TextNetwork], float] | None = None,
+) -> tuple[TextNetwork, History]:
+    """Train a network; begin again with another seed where training collapsed.
+
+    Where it collapses with every seed, the network stays as it was, if that is better.
+
+    Parameters
+    ----------
+    build : callable
+        Takes a seed; gives a network ready to be trained, and the transfers bound to it.
+    rows : LabelledWindows
+        What to learn from.
+    how : Tuning
+    score : callable, optional
+        Takes the network; gives a number, the higher the better, for early stopping.
+    """
+    restarts: list[str] = []
+    for attempt in range(how.config.restarts + 1):
+        again = replace(how, seed=how.seed + 1000 * attempt)
+        network, history = _attempt(build, rows, again, score=score, attempt=attempt)
+        reason = from_main(partial(how.watchdog, network, rows, history))
+        if reason is None or attempt == how.config.restarts:
+            break
+        restarts.append(reason)
+        logger.warning("Training collapsed (%s); beginning again with another seed.", reason)
+    if reason is not None:
+        start = _start(build, rows, how, history)
+        kept = "the last" if start is None else "the network as it was before"
+        logger.warning("Training collapsed (%s) with every seed; %s is kept.", reason, kept)
+        network = network if start is None else start
+    history.restarts = restarts
+    return network, history
+
+
+def _start(
+    build: Callable[[int], tuple[TextNetwork, Sequence[BoundTransfer]]],
+    rows: LabelledWindows,
+    how: Tuning,
+    history: History,
+) -> TextNetwork | None:
+    """Give the network as it is before training, unless it is no better than after."""
+    accelerator = make_accelerator(how.device, how.config)
+    objective = _built(build, how).to(place(accelerator, how.device))
+    for transfer in objective.transfers:
+        transfer.finish()
+    network: TextNetwork = objective.network
+    worse = from_main(partial(how.watchdog, network, rows, history))
+    return None if worse else network
+
+
+def collapse(
+    network: TextNetwork,
+    rows: LabelledWindows,
+    history: History,
+    *,
+    loss: Callable[[Any, Any], Any] = row_losses,
+) -> str | None:
+    """Say why training came to nothing, or None where it did not.
+
+    It did where the loss is not below that of the class shares alone, or where one and the same
+    class is predicted for every row although no class is nearly all of them.
+    """
+    targets = rows.targets
+    if targets is None or not history.losses or targets.codes.dtype.kind == "f":
+        return None
+    prior = prior_loss(targets, loss)
+    if history.losses[-1] < _CLEARLY * prior:
+        return None
+    some = np.random.default_rng(0).permutation(len(targets))[:_SAMPLE]
+    logits, truth = logits_of(network, rows, some=some), targets.codes[some]
+    weights = None if targets.weights is None else targets.weights[some]
+    losses = loss(torch.from_numpy(logits), torch.from_numpy(truth)).numpy()
+    own = float(np.average(losses, weights=weights))
+    if not own < prior:
+        return f"its loss {own:.3f} is not below {prior:.3f}, that of the class shares"
+    largest = targets.counts.max() / len(targets)
+    if not targets.several and largest <= _CLEARLY and len(np.unique(logits.argmax(axis=1))) == 1:
+        return "it predicts one class for every row"
+    return None
+
+
+def prior_loss(targets: Targets, loss: Callable[[Any, Any], Any] = row_losses) -> float:
+    """Give the mean loss of predicting the share of each class, or label, for every row."""
+    weights = np.ones(len(targets)) if targets.weights is None else targets.weights
+    shares = np.average(targets.one_hot, axis=0, weights=weights)
+    if isinstance(loss, LabelLosses):
+        shares = loss.shares(shares)
+    shares = np.clip(shares, 1e-12, 1 - 1e-12)
+    constant = np.log(shares) - (np.log(1 - shares) if targets.several else 0.0)
+    logits = torch.from_numpy(np.tile(constant, (len(targets), 1)))
+    return float(np.average(loss(logits, torch.from_numpy(targets.codes)), weights=weights))
+
+
+def _attempt(
+    build: Callable[[int], tuple[TextNetwork, Sequence[BoundTransfer]]],
+    rows: LabelledWindows,
+    how: Tuning,
+    *,
+    score: Callable[[TextNetwork], float] | None,
+    attempt: int,
+) -> tuple[TextNetwork, History]:
+    accelerator = make_accelerator(how.device, how.config)
+    where, rank = place(accelerator, how.device), accelerator.process_index
+    objective = _built(build, how).to(where)
+    network, transfers = objective.network, objective.transfers
+    if how.config.checkpoint_activations:
+        network.encoder.gradient_checkpointing_enable({"use_reentrant": False})
+    learner = _learner(objective, rows, how, accelerator)
+    twin = learner.twin
+    computing = network if twin is None else twin.module.network
+    scored = None if score is None else lambda _: score(network)
+    with attending_by_products(computing.encoder, where.type):
+        history = train(
+            learner,
+            config=how.config,
+            accelerator=accelerator,
+            chance=Chance(how.seed + 7919 * rank),  # every process drops other values out
+            score=scored,
+            keeper=keeper_of(how, attempt, accelerator.num_processes),
+        )
+    if is_sharded(objective):
+        objective = as_whole(objective, lambda: _built(build, how)).to(where)
+        network, transfers = objective.network, objective.transfers
+    for transfer in transfers:
+        transfer.finish()
+    return network, history
+
+
+def _learner(objective: Objective, rows: LabelledWindows, how: Tuning, accelerator: Any) -> Learner:
+    """Say what is trained on which rows, in the stages and at the rates that transfers ask for."""
+    transfers, where = objective.transfers, next(objective.parameters()).device
+    streams = {TASK: rows, **{n: s for t in transfers for n, s in t.streams().items()}}
+    # What says which weights learn comes first in the list, and last in time.
+    stages = [stage for transfer in transfers[1:] for stage in transfer.stages()]
+    stages += [s for transfer in transfers[:1] for s in transfer.stages()] or [Stage()]
+    ranks = (accelerator.process_index, accelerator.num_processes)
+    compares = any(transfer.compares_rows for transfer in transfers)
+    if spreads_weights(accelerator):
+        check_spread(stages, transfers)
+
+    def feed(place_of_stage: int, stage: Stage) -> TextFeed:
+        seed = how.seed + 100 * place_of_stage
+        names = streams if stage.streams is None else stage.streams
+        chosen = {n: streams[n] for n in names}
+        parts = compares and not spreads_weights(accelerator)  # which wait for each other
+        return TextFeed(chosen, how.config, seed, *ranks, where, by_class=compares, in_parts=parts)
+
+    return Learner(
+        objective,
+        [(inside(stage, transfers), feed(i, stage)) for i, stage in enumerate(stages)],
+        rate_of=lambda name: rate_of(name, transfers),
+        half=True,
+        twin=twin_of(objective, how, accelerator),
+    )
+
+
+def _built(build: Callable[[int], tuple[TextNetwork, Sequence[BoundTransfer]]], how: Tuning) -> Any:
+    """Build a network and what judges it, from one seed."""
+    with torch_seed(how.seed):
+        network, transfers = build(how.seed)
+        return Objective(network, how.loss, transfers)
+
+
+def check_spread(stages: Sequence[Stage], transfers: Sequence[BoundTransfer]) -> None:
+    """Refuse what cannot go on with weights in parts.
+
+    Raises
+    ------
+    ConfigError
+        If it is asked for.
+    """
+    if len(stages) > 1:
+        raise ConfigError(
+            "FSDP keeps to the weights that learn in the beginning: gradual unfreezing and other "
+            "stages are not possible with it. Launch with --multi_gpu instead."
+        )
+    for transfer in transfers:
+        if transfer.reads_weights:
+            named = type(transfer).__module__.rpartition(".")[2]
+            raise ConfigError(
+                f"FSDP takes weights apart, and a transfer ({named}) looks at them. Launch with "
+                "--multi_gpu instead."
+            )
+
+
+def twin_of(objective: Any, how: Tuning, accelerator: Any) -> Bf16Copy | None:
+    """Copy the network to compute in bfloat16, where nothing speaks against it."""
+    where = next(objective.parameters()).device.type
+    wanted = how.config.precision in ("auto", "bfloat16") and accelerator.mixed_precision == "no"
+    plain = str(accelerator.distributed_type).rpartition(".")[2] in _PLAIN
+    if not (wanted and plain and has_bfloat16(where)) or len(objective.network.extras):
+        return None
+    network = objective.network
+    rows = [part for part in network.modules() if isinstance(part, OccurringRows)]
+    shared = {id(part.whole[0]): part.whole[0] for part in rows}
+    half = copy.deepcopy(network, shared).to(torch.bfloat16)
+    half.head.float()  # logits decide, and cost nothing
+    with_exact_angles(half, network)
+    if where == "cpu":
+        with_lanes(half.encoder)
+    return Bf16Copy(objective.on(half))
+
+
+def keeper_of(how: Tuning, attempt: int, n_ranks: int) -> Keeper | None:
+    """Give what writes the checkpoints of an attempt, where they are asked for."""
+    if how.config.checkpoints is None:
+        return None
+    settings = {**(how.settings or {}), "processes": n_ranks}
+    folder = user_path(how.config.checkpoints) / f"attempt-{attempt}"
+    return Keeper(folder, how.config.save_steps, settings)
+
+
+def inside(stage: Stage, transfers: Sequence[BoundTransfer]) -> Stage:
+    """Let a stage train what every transfer lets learn; names are those of the network."""
+
+    def trains(name: str) -> bool:
+        own = _own(name)
+        return stage.trains(own) and all(transfer.trains(own) for transfer in transfers)
+
+    return replace(stage, trains=trains)
+
+
+def rate_of(name: str, transfers: Sequence[BoundTransfer]) -> float:
+    """Give the factor on the learning rate of a weight, by the name it has in an objective."""
+    rate = 1.0
+    for transfer in transfers:
+        rate *= transfer.rate(_own(name))
+    return rate
+
+
+def _own(name: str) -> str:
+    return name.removeprefix("network.")

@@ -1,0 +1,170 @@
+"""Training one network on several tasks at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from nlptl.base.chance import Chance, torch_seed
+from nlptl.base.protocols import BoundTransfer, Stage
+from nlptl.data.mixing import Mixing
+from nlptl.training.loop import History, Learner, train
+from nlptl.training.networks.attention import attending_by_products
+from nlptl.training.networks.text_network import LabelledWindows, TextNetwork
+from nlptl.training.networks.text_training import (
+    Tuning,
+    check_spread,
+    inside,
+    keeper_of,
+    rate_of,
+    twin_of,
+)
+from nlptl.training.processes import from_main, make_accelerator, place, spreads_weights
+from nlptl.training.tasks.gradient_affinity import cosines, probes
+from nlptl.training.tasks.task_feed import TasksFeed
+from nlptl.training.tasks.task_network import TasksNetwork
+from nlptl.training.tasks.task_objective import TaskLoss, TasksObjective
+from nlptl.training.tasks.task_progress import Progress, ProgressKeeper
+from nlptl.training.weights.sharding import as_whole, is_sharded
+
+Build = Callable[[int], tuple[TasksNetwork, Sequence[BoundTransfer]]]
+Score = Callable[[TextNetwork], float]
+
+_BALANCE_RATE = 50.0
+"""Factor on the learning rate of weights of losses: they move by tenths, not by thousandths."""
+
+
+@dataclass(frozen=True)
+class Joint:
+    """What is learnt together, and how.
+
+    Attributes
+    ----------
+    rows : mapping of str to LabelledWindows
+        Of each task.
+    losses : mapping of str to TaskLoss
+    scores : mapping of str to callable
+        Takes the network of a task; gives how well it does on held-out rows.
+    mixing : Mixing
+    balance : {"sum", "uncertainty", "pcgrad"}
+    compares : bool
+        Compare the gradients of the tasks after each epoch.
+    """
+
+    rows: Mapping[str, LabelledWindows]
+    losses: Mapping[str, TaskLoss]
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    mixing: Mixing = field(default_factory=Mixing)
+    balance: str = "sum"
+    compares: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class TasksResult:
+    """What came of it.
+
+    Attributes
+    ----------
+    network : TasksNetwork
+    history : History
+    progress : Progress
+        Of each task.
+    steps : dict of str to int
+        Optimiser steps that learnt from each task.
+    """
+
+    network: TasksNetwork
+    history: History
+    progress: Progress
+    steps: dict[str, int]
+
+
+def tune_tasks(build: Build, joint: Joint, how: Tuning) -> TasksResult:
+    """Train a network on several tasks.
+
+    Parameters
+    ----------
+    build : callable
+        Takes a seed; gives a network ready to be trained, and the transfers bound to it.
+    joint : Joint
+    how : Tuning
+        Its ``loss`` is not used: each task has its own.
+    """
+    accelerator = make_accelerator(how.device, how.config)
+    where, rank = place(accelerator, how.device), accelerator.process_index
+    objective = _built(build, joint, how).to(where)
+    if how.config.checkpoint_activations:
+        objective.network.encoder.gradient_checkpointing_enable({"use_reentrant": False})
+    progress = Progress(how.config.patience)
+    learner, feed = _learner(objective, joint, how, accelerator, progress)
+    twin = learner.twin
+    computing = objective.network if twin is None else twin.module.network
+    keeper = keeper_of(how, 0, accelerator.num_processes)
+    with attending_by_products(computing.encoder, where.type):
+        history = train(
+            learner,
+            config=how.config,
+            accelerator=accelerator,
+            chance=Chance(how.seed + 7919 * rank),  # every process drops other values out
+            score=partial(_judge, learner, joint, feed, progress, how.config.keep == "best"),
+            keeper=None if keeper is None else ProgressKeeper.of(keeper, progress),
+        )
+    if is_sharded(objective):
+        objective = as_whole(objective, lambda: _built(build, joint, how)).to(where)
+    steps = feed.steps_of(len(history.steps))
+    for transfer in objective.transfers:
+        transfer.finish()
+    return TasksResult(objective.network, history, progress, steps)
+
+
+def _judge(
+    learner: Learner,
+    joint: Joint,
+    feed: TasksFeed,
+    progress: Progress,
+    best: bool,
+    _: Any,
+) -> float:
+    """Take down how each task does; give their mean, or a higher number with every epoch."""
+    objective: Any = learner.module
+    network = objective.network
+    compares = joint.compares and len(joint.rows) > 1 and not is_sharded(objective)
+    computing: Any = objective if learner.twin is None else learner.twin.module
+    alike = cosines(computing, probes(feed)).tolist() if compares else []
+    found = {name: score(network.of(name)) for name, score in joint.scores.items()}
+    agreed: dict[str, float] = from_main(lambda: found)
+    progress.take(agreed, from_main(lambda: alike))
+    if not best or not agreed:
+        return float(len(progress.cosines))
+    return float(sum(agreed.values()) / len(agreed))
+
+
+def _built(build: Build, joint: Joint, how: Tuning) -> TasksObjective:
+    with torch_seed(how.seed):
+        network, transfers = build(how.seed)
+        return TasksObjective(network, joint.losses, transfers, balance=joint.balance)
+
+
+def _learner(
+    objective: TasksObjective, joint: Joint, how: Tuning, accelerator: Any, progress: Progress
+) -> tuple[Learner, TasksFeed]:
+    """Say what is trained on which rows, and at what rates."""
+    transfers, where = objective.transfers, next(objective.parameters()).device
+    if spreads_weights(accelerator):
+        check_spread([Stage()], transfers)
+    ranks = (accelerator.process_index, accelerator.num_processes)
+    feed = TasksFeed(
+        joint.rows, how.config, joint.mixing, how.seed, *ranks, where, stopped=progress.stopped
+    )
+    learner = Learner(
+        objective,
+        [(inside(Stage(), transfers), feed)],
+        rate_of=lambda name: (
+            _BALANCE_RATE if ".extras.balance." in name else rate_of(name, transfers)
+        ),
+        half=True,
+        twin=twin_of(objective, how, accelerator),
+    )
+    return learner, feed

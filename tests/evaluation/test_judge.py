@@ -1,0 +1,190 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator
+
+from nlptl import Frozen, LogisticHead, TextClassifier, TfidfEncoder, TransformerEncoder
+from nlptl.base.errors import InputError
+from nlptl.evaluation.judge import HELPS, HURTS, UNCLEAR, Splits, Verdict, judge
+from nlptl.evaluation.prior_gains import PriorGain
+
+
+class Knower(BaseEstimator):
+    """Right on a share of the rows; which ones is a matter of the text."""
+
+    def __init__(self, share=0.5, salt=0):
+        self.share = share
+        self.salt = salt
+
+    def fit(self, rows, answers):
+        self.seen_ = set(rows)
+        return self
+
+    def score(self, rows, answers):
+        assert not self.seen_ & set(rows)
+        lucky = [np.random.default_rng([len(t), self.salt, int(t)]).random() for t in rows]
+        return float(np.mean(np.array(lucky) < self.share))
+
+
+SAME = {"one": Knower(), "other": Knower()}
+TEXTS, LABELS = [str(i) for i in range(200)], ["a", "b"] * 100
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.9, HELPS), (0.1, HURTS), (0.52, UNCLEAR)])
+def test_a_clear_difference_is_told_from_chance(share, said):
+    verdict = judge({"names": Knower(share, 1), "frozen": Knower(0.5, 2)}, TEXTS, LABELS)
+    assert verdict.says == said
+    assert verdict.opens is (verdict.gain.value >= 0)
+    assert verdict.scores.shape == (10, 2)
+    assert str(verdict).startswith(f"names {said} against frozen: ")
+    assert verdict.to_json()["says"] == said
+
+
+def test_an_estimator_against_itself_gains_nothing():
+    verdict = judge(SAME, TEXTS, LABELS)
+    assert (verdict.gain.value, verdict.says, verdict.opens) == (0.0, UNCLEAR, True)
+
+
+def test_chance_is_seldom_taken_for_a_gain():
+    # Both are right on half of the rows, whichever these are: 5 % of verdicts may be wrong.
+    wrong = [
+        judge({"one": Knower(0.5, salt), "other": Knower(0.5, salt + 1000)}, TEXTS, LABELS).says
+        != UNCLEAR
+        for salt in range(60)
+    ]
+    assert np.mean(wrong) < 0.12
+
+
+def test_splits_test_every_row_once_a_round_and_spread_classes():
+    splits = Splits(4, 3, seed=1).of(["a"] * 8 + ["b"] * 4)
+    assert len(splits) == 12
+    for place in range(3):
+        hidden = np.concatenate([tested for _, tested in splits[4 * place : 4 * place + 4]])
+        assert sorted(hidden.tolist()) == list(range(12))
+    for seen, tested in splits:
+        assert len(seen) == 9 and (tested < 8).sum() == 2
+    assert Splits(2, 1).of([0.5, 0.1, 0.9, 0.4])[0][1].shape == (2,)
+
+
+def test_real_estimators_are_judged(few, tiny_encoder):
+    texts, labels = few
+    counts = TextClassifier(TfidfEncoder(), head=LogisticHead(C=1.0))
+    frozen = TextClassifier(
+        TransformerEncoder(tiny_encoder), transfer=Frozen("top"), head=LogisticHead(C=1.0)
+    )
+    both = {"counts": counts, "frozen": frozen}
+    verdict = judge(both, texts, np.array(labels), splits=Splits(2, 2))
+    assert verdict.scores.shape == (4, 2) and (verdict.scores >= 0).all()
+
+    def surest(model, rows, answers):
+        return float(model.predict_proba(rows).max(axis=1).mean())
+
+    other = judge(both, texts, labels, splits=Splits(2, 1), score=surest)
+    assert (other.scores > 0.5).all()
+
+
+def test_too_little_is_refused():
+    with pytest.raises(InputError, match="5 folds need as many rows, got 3"):
+        judge(SAME, TEXTS[:3], LABELS[:3])
+    with pytest.raises(InputError, match="one answer, got 4 texts and 3"):
+        judge(SAME, TEXTS[:4], LABELS[:3])
+    with pytest.raises(InputError, match="Two estimators.*got 1"):
+        judge({"one": Knower()}, TEXTS, LABELS)
+    with pytest.raises(InputError, match="two folds"):
+        Splits(1)
+
+
+def test_each_estimator_gets_what_fit_is_given_for_it():
+    seen = []
+
+    class Listener(Knower):
+        def fit(self, rows, answers, **given):
+            seen.append((self.salt, given))
+            return super().fit(rows, answers)
+
+    pair = {"more": Listener(salt=1), "plain": Listener(salt=2)}
+    judge(pair, TEXTS, LABELS, splits=Splits(2, 1), given={"more": {"unlabeled": "texts"}})
+    assert seen == [(1, {"unlabeled": "texts"}), (2, {})] * 2
+
+
+class Fixed(BaseEstimator):
+    """Gives the scores it was told to, one after the other."""
+
+    left = {}  # noqa: RUF012 - shared by the clones on purpose
+
+    def __init__(self, name="one"):
+        self.name = name
+
+    def fit(self, rows, answers):
+        self.seen_ = answers
+        return self
+
+    def score(self, rows, answers):
+        return self.left[self.name].pop(0)
+
+
+def test_rounding_does_not_close_the_gate():
+    Fixed.left = {"one": [2 / 3, 2 / 3], "other": [1.0, 1 / 3]}
+    pair = {"one": Fixed("one"), "other": Fixed("other")}
+    verdict = judge(pair, TEXTS, LABELS, splits=Splits(2, 1))
+    assert verdict.gain.value < 0 and verdict.opens
+
+
+def test_zeros_and_ones_stay_an_array_and_tables_a_list(few):
+    texts, marks = few[0], np.array([[1, 0, 1], [0, 1, 0]] * 20)
+    model = TextClassifier(TfidfEncoder(), head=LogisticHead(C=1.0))
+    verdict = judge({"one": model, "same": model}, texts, marks, splits=Splits(2, 1))
+    assert verdict.gain.value == 0.0
+    fitted = []
+
+    class Spy(Fixed):
+        def fit(self, rows, answers):
+            fitted.append(answers)
+            return self
+
+        def score(self, rows, answers):
+            return 0.0
+
+    judge({"one": Spy("a"), "other": Spy("b")}, texts, marks, splits=Splits(2, 1))
+    assert all(answers.shape == (20, 3) for answers in fitted)
+    fitted.clear()
+    column = pd.DataFrame({"label": ["a", "b"] * 20})
+    judge({"one": Spy("a"), "other": Spy("b")}, texts, column, splits=Splits(2, 1))
+    assert all(sorted(set(answers)) == ["a", "b"] for answers in fitted)
+
+
+def test_numbers_of_a_classifier_are_classes_and_those_of_a_regressor_are_not():
+    answers = [1.0, 2.0] * 8
+    for seen, _ in Splits(4, 1).of(answers):
+        assert sorted(answers[i] for i in seen) == [1.0] * 6 + [2.0] * 6
+    hidden = Splits(4, 1).of(np.arange(16.0), numeric=True)[0][1]
+    assert hidden.min() < 8 <= hidden.max()
+
+
+def test_splits_that_end_early_are_judged_as_far_as_they_went():
+    class Short(Splits):
+        def of(self, answers, *, numeric=False):
+            return super().of(answers, numeric=numeric)[:3]
+
+    assert judge(SAME, TEXTS, LABELS, splits=Short(5, 4)).scores.shape == (3, 2)
+
+
+def test_experience_decides_where_splits_do_not_agree():
+    pair = {"names": Knower(0.45, 1), "frozen": Knower(0.5, 2)}
+    known = PriorGain(0.1, 0.05)
+    told = judge(pair, TEXTS[:20], LABELS[:20]).with_prior(known)
+    assert told.gain.value < 0 and told.says == UNCLEAR
+    assert told.opens and not judge(pair, TEXTS[:20], LABELS[:20]).opens
+    assert str(told).endswith(", but +0.100 on other data")
+    again = Verdict.from_json(told.to_json())
+    assert again.opens and again.experience == known
+    clear = judge({"names": Knower(0.05, 1), "frozen": Knower(0.9, 2)}, TEXTS, LABELS)
+    assert clear.says == HURTS
+    assert not clear.with_prior(known).opens
+
+
+def test_named_columns_of_labels_are_judged_by_name(few):
+    texts, labels = few
+    table = pd.get_dummies(pd.Series(labels))
+    pair = {"one": TextClassifier(TfidfEncoder()), "other": TextClassifier(TfidfEncoder(), seed=1)}
+    assert judge(pair, texts, table, splits=Splits(2, 1)).scores.shape == (2, 2)

@@ -1,0 +1,82 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nlptl import LogisticHead, MLPHead
+from nlptl.data.labels import LabelCodec
+from nlptl.data.targets import Targets
+from nlptl.encoders import ResidualFusion
+from nlptl.fitting.fitted import (
+    FittedHead,
+    TrainingPlan,
+    fit_network_scorer,
+    fit_solver_scorer,
+)
+from nlptl.heads.calibration.imbalance import ClassWeights, LogitAdjustment
+from nlptl.training.config import LoopConfig
+from nlptl.training.networks.feature_network import NetworkRecipe
+
+GROUPS = (("a", 5), ("b", 7))
+
+
+def plan(imbalance=None):
+    return TrainingPlan(LoopConfig(epochs=4), imbalance, 0, "cpu")
+
+
+def network(head, fusion=None, n_outputs=3):
+    return NetworkRecipe(head, fusion, GROUPS, n_outputs)
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("imbalance", [None, ClassWeights(), LogitAdjustment()], ids=repr)
+@pytest.mark.parametrize(
+    "recipe",
+    [None, network(MLPHead((6,))), network(LogisticHead(), ResidualFusion(8))],
+    ids=["solver", "mlp", "fusion"],
+)
+def test_a_scorer_of_any_kind_comes_back_from_json_and_arrays(recipe, imbalance, several, clouds):
+    X, y = clouds
+    codes = np.stack([y == 0, y < 2, y == 2], axis=1).astype(np.int64) if several else y
+    targets = Targets(codes, 3)
+    if recipe is None:
+        scorer = fit_solver_scorer(LogisticHead(), X, targets, plan(imbalance))
+    else:
+        scorer = fit_network_scorer(recipe, X, targets, plan(imbalance))
+    described = json.loads(json.dumps(scorer.describe()))
+    codec = LabelCodec(np.arange(3), "indicator" if several else "single")
+    again = FittedHead.restore(described, scorer.arrays(), codec=codec)
+    np.testing.assert_allclose(again.probabilities(X), scorer.probabilities(X), atol=1e-6)
+    assert (again.decision.thresholds is not None) == several
+
+
+def test_a_network_has_a_history_and_a_solver_has_none(clouds):
+    X, y = clouds
+    trained = fit_network_scorer(network(MLPHead((6,))), X, Targets(y, 3), plan())
+    solved = fit_solver_scorer(LogisticHead(), X, Targets(y, 3), plan())
+    assert len(trained.history.losses) > 0
+    assert solved.history is None
+
+
+def test_a_network_holds_out_no_row_that_its_features_know(clouds):
+    X, y = clouds
+    knowing = replace(plan(LogitAdjustment()), unseen=False)
+    trained = fit_network_scorer(network(MLPHead((6,))), X, Targets(y, 3), knowing)
+    assert trained.history.scores == [] and len(trained.history.losses) == 4
+    assert trained.decision.temperature == 1.0
+    other = fit_network_scorer(network(MLPHead((6,))), X, Targets(y, 3), plan())
+    assert other.history.scores
+
+
+@pytest.mark.parametrize(
+    "codec", [LabelCodec(np.arange(4), "single"), LabelCodec(np.arange(3), "lists")]
+)
+@pytest.mark.parametrize("recipe", [None, network(MLPHead((6,)))], ids=["solver", "mlp"])
+def test_a_scorer_of_other_classes_is_refused(recipe, codec, clouds):
+    X, y = clouds
+    scorer = fit_solver_scorer(LogisticHead(), X, Targets(y, 3), plan())
+    if recipe is not None:
+        scorer = fit_network_scorer(recipe, X, Targets(y, 3), plan())
+    with pytest.raises(ValueError, match="outputs|thresholds"):
+        FittedHead.restore(scorer.describe(), scorer.arrays(), codec=codec)

@@ -1,0 +1,47 @@
+import pytest
+
+from nlptl import Frozen, FullFineTune
+from nlptl.base.errors import ConfigError
+from nlptl.fitting.transfers import Transfers, as_transfers
+from nlptl.transfer import L2SP, LanguageDistillation
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (None, Transfers(Frozen())),
+        ([], Transfers(Frozen())),
+        (FullFineTune(layers=1), Transfers(FullFineTune(layers=1))),
+        ([Frozen("all")], Transfers(Frozen("all"))),
+        ([L2SP(0.1)], Transfers(FullFineTune(), (L2SP(0.1),))),
+        (L2SP(0.1), Transfers(FullFineTune(), (L2SP(0.1),))),
+        ((L2SP(0.1), FullFineTune(layers=1)), Transfers(FullFineTune(layers=1), (L2SP(0.1),))),
+    ],
+)
+def test_one_or_several_are_read(given, wanted):
+    assert as_transfers(given) == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("frozen", "such as Frozen"),
+        (FullFineTune, "such as Frozen"),
+        ([Frozen(), FullFineTune()], r"Frozen\(\) and FullFineTune\(\) contradict"),
+        ([Frozen(), L2SP()], r"Frozen\(\) trains none"),
+    ],
+)
+def test_contradictions_are_refused(given, said):
+    with pytest.raises(ConfigError, match=said):
+        as_transfers(given)
+
+
+def test_only_some_tune():
+    assert as_transfers(L2SP()).tunes
+    assert not as_transfers(None).tunes
+
+
+def test_what_learns_from_translations_is_refused_beside_labels():
+    with pytest.raises(ConfigError, match="LanguageStudent"):
+        as_transfers([LanguageDistillation(), FullFineTune()])
+    assert as_transfers(LanguageDistillation(), translations=True).beside

@@ -1,0 +1,96 @@
+import io
+
+import numpy as np
+from rich.console import Console
+
+from nlptl import audit
+from nlptl.estimators.languages.language_student import Retrieval
+from nlptl.evaluation.choice import Choice, Trial
+from nlptl.evaluation.class_metrics import class_scores
+from nlptl.evaluation.intervals import Interval, share_interval
+from nlptl.evaluation.judge import Verdict
+from nlptl.evaluation.prior_gains import PriorGain
+from nlptl.evaluation.task_affinity import Affinity
+from nlptl.reports.terminal_tables import (
+    MethodResult,
+    affinity_table,
+    audit_table,
+    choice_table,
+    classes_table,
+    comparison_table,
+    costs_table,
+    metrics_table,
+    predictions_table,
+    retrieval_table,
+)
+
+
+def shown(table):
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(table)
+    return console.export_text()
+
+
+def test_a_comparison_shows_accuracy_interval_and_time():
+    rungs = [MethodResult("counts", "nothing", share_interval(40, 100), 0.25)]
+    text = shown(comparison_table("Accuracy", rungs))
+    for part in ("Accuracy", "counts", "nothing", "0.400", "0.309 to 0.498", "0.2"):
+        assert part in text
+
+
+def test_figures_show_the_interval_of_the_accuracy_only():
+    text = shown(
+        metrics_table({"accuracy": 0.5, "macro_f1": 0.4}, interval=Interval(0.5, 0.4, 0.6))
+    )
+    assert text.count("0.400 to 0.600") == 1
+    assert "macro-F1" in text
+
+
+def test_every_class_has_a_row():
+    rows = class_scores(np.array([0, 1]), np.array([0, 0]), ["good", "bad"])
+    text = shown(classes_table(rows))
+    assert "good" in text and "bad" in text and "0.667" in text
+
+
+def test_an_audit_shows_what_was_counted_and_what_not():
+    report = audit(["a", "A", "b"], ["x", "x", "y"], others={"test": ["b"]})
+    text = shown(audit_table(report))
+    for part in ("rows that repeat another", "1 to 2", "rows of test also in training"):
+        assert part in text
+    assert "tokens" not in text
+    windowed = audit(["a"], None, token_counts=np.array([9]), window=4)
+    assert "1 (55.6% of tokens beyond)" in shown(audit_table(windowed))
+    assert "no labels" in shown(audit_table(windowed))
+
+
+def test_predictions_show_text_label_and_probability():
+    text = shown(predictions_table(["hello"], ["greeting"], [0.875]))
+    assert "hello" in text and "greeting" in text and "0.88" in text
+
+
+def test_a_choice_says_why_a_loss_was_used():
+    verdict = Verdict("names", "frozen", np.zeros((4, 2)), Interval(-0.03, -0.4, 0.34))
+    told = verdict.with_prior(PriorGain(0.05, 0.05))
+    text = shown(choice_table(Choice(trials=[Trial("names", told, told.opens, 1.0)])))
+    for part in ("no clear difference, but +0.050 on other data", "-0.030", "yes"):
+        assert part in text
+
+
+def test_tasks_are_shown_with_how_their_gradients_agree():
+    affinity = Affinity.of(["mood", "topic"], [[[1, 0.4], [0.4, 1]], [[1, -0.6], [-0.6, 1]]])
+    text = shown(affinity_table(affinity))
+    assert text.count("-0.10") == 2 and "1.00" not in text
+
+
+def test_costs_stand_side_by_side():
+    costs = {"together": {"passes": 1, "MiB": 86.6}, "separate": {"passes": 4, "MiB": 346.4}}
+    text = shown(costs_table(costs))
+    for part in ("together", "separate", "passes", "87", "346"):
+        assert part in text
+
+
+def test_languages_are_shown_before_and_after():
+    before, after = {"de": Retrieval(0.1, 0.2, 40)}, {"de": Retrieval(0.8, 0.9, 40)}
+    text = shown(retrieval_table(before, after))
+    for part in ("de", "40", "15.0%", "85.0%"):
+        assert part in text

@@ -1,0 +1,165 @@
+import json
+
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from nlptl import (
+    Frozen,
+    FullFineTune,
+    FusedEncoder,
+    LanguageClassifier,
+    TextClassifier,
+    TextRegressor,
+    TfidfEncoder,
+    TrainingConfig,
+    TransformerEncoder,
+    support_requests,
+)
+from nlptl.base.errors import ConfigError
+from nlptl.evaluation.judge import judge
+from nlptl.reports.card import model_card
+from nlptl.saving.card_facts import facts_of
+
+REPO = "user/requests"
+TEXTS, LABELS = (column[::12] for column in support_requests())
+
+
+@pytest.fixture(scope="module")
+def model():
+    return TextClassifier(TfidfEncoder()).fit(TEXTS, LABELS)
+
+
+def test_what_a_model_was_made_from_survives_saving(tmp_path):
+    clf = TextClassifier(transfer=Frozen("top")).fit(TEXTS, LABELS)
+    origin = "sentence-transformers/all-MiniLM-L6-v2"
+    assert facts_of(clf, REPO, test=None, about={}).base_model == origin
+    once = TextClassifier.load(clf.save(tmp_path / "once"))
+    twice = TextClassifier.load(once.save(tmp_path / "twice"))
+    assert facts_of(twice, REPO, test=None, about={}).base_model == origin
+    own, first = (one.fitted_.features.encoder.folder for one in (twice, clf))
+    assert own.fingerprint == first.fingerprint, "vectors in the cache go on to be found"
+    described = json.loads((tmp_path / "twice" / "model.json").read_text())
+    assert str(tmp_path) not in json.dumps(described)
+
+
+def test_the_card_is_of_the_kind_of_model(model):
+    facts = facts_of(model, REPO, test=None, about={"says": "Sorts mail."})
+    assert facts.says == "Sorts mail." and facts.rows == len(TEXTS)
+    numbers = TextRegressor(TfidfEncoder()).fit(["a", "b", "a b"], [1.0, 2.0, 3.0])
+    found = facts_of(numbers, REPO, test=(["a"] * 3, [1.0, 2.0, 1.5]), about={})
+    assert "number" in found.says and "mae" in found.evaluation.figures
+    many = TextClassifier(TfidfEncoder()).fit(
+        [f"w{i}" for i in range(30)], [f"c{i % 15}" for i in range(30)]
+    )
+    assert "and 3 more" in facts_of(many, REPO, test=None, about={}).says
+
+
+@pytest.fixture(scope="module")
+def tuned(tiny_encoder):
+    own = TransformerEncoder(tiny_encoder, cache=None)
+    short = TrainingConfig(epochs=2, quiet=True, refit=False)
+    made = TextClassifier(own, transfer=FullFineTune(), training=short, device="cpu", seed=3)
+    return made.fit(TEXTS, LABELS)
+
+
+def test_how_it_was_made_and_what_it_cost_is_told(tuned, tmp_path):
+    told = facts_of(tuned, REPO, test=None, about={})
+    assert "epochs=2, refit=False, seed=3, long_texts='windows'" in told.settings
+    assert told.settings.startswith("head=") and told.transfer.startswith("FullFineTune(")
+    assert told.cost == str(tuned.cost_) and "seconds on" in told.cost
+    again = TextClassifier.load(tuned.save(tmp_path / "model"))
+    after = facts_of(again, REPO, test=None, about={})
+    assert (after.cost, after.settings) == (told.cost, told.settings)
+    assert after.pictures == told.pictures and set(told.pictures) == {"curve.png"}
+    assert "![How training went](curve.png)" in model_card(after)
+
+
+def test_which_class_was_taken_for_which_is_drawn_of_test_rows(model, monkeypatch):
+    test = TEXTS, LABELS
+    told = facts_of(model, REPO, test=test, about={})
+    assert told.pictures["confusion.png"].startswith(b"\x89PNG")
+    assert "(confusion.png)" in model_card(told) and "15 bins" in model_card(told)
+    monkeypatch.setattr("nlptl.saving.card_facts.has_pictures", lambda: False)
+    without = facts_of(model, REPO, test=test, about={})
+    assert not without.pictures and "confusion" not in model_card(without)
+    assert without.evaluation == told.evaluation
+    expected = model.evaluate(*test)
+    assert told.evaluation.figures == pytest.approx(expected)
+    assert told.evaluation.classes == model.class_scores(*test)
+
+
+def test_several_labels_have_figures_and_no_picture():
+    labels = [[label] for label in LABELS]
+    several = TextClassifier(TfidfEncoder()).fit(TEXTS, labels)
+    told = facts_of(several, REPO, test=(TEXTS, labels), about={})
+    assert told.several and not told.pictures and "micro_f1" in told.evaluation.figures
+    apart = facts_of(several, REPO, test=None, about={"format": "transformers"})
+    assert "sigmoid()" in model_card(apart)
+
+
+def test_the_license_is_that_of_the_base_model_or_goes_with_it(model, monkeypatch):
+    module = "nlptl.saving.card_facts"
+    asked = []
+    monkeypatch.setattr(f"{module}.license_of", lambda name: asked.append(name) or "cc-by-nc-4.0")
+    clf = TextClassifier(transfer=Frozen("top")).fit(TEXTS, LABELS)
+    told = facts_of(clf, REPO, test=None, about={})
+    assert told.license == told.base_license == "apache-2.0" and not asked
+    assert facts_of(clf, REPO, test=None, about={}, asks=True).license == "cc-by-nc-4.0"
+    assert asked == ["sentence-transformers/all-MiniLM-L6-v2"]
+    with pytest.raises(ConfigError, match="'mit' does not go with"):
+        facts_of(clf, REPO, test=None, about={"license": "mit"}, asks=True)
+    known = {"license": "mit", "base_license": "mit"}
+    card = model_card(facts_of(clf, REPO, test=None, about=known, asks=True))
+    assert "license: mit" in card and "MiniLM-L6-v2, license mit" in card
+    assert facts_of(model, REPO, test=None, about={}, asks=True).license is None
+
+
+def test_a_verdict_on_the_transfer_is_told(model):
+    pair = {"pairs of words": clone(model), "words": TextClassifier(TfidfEncoder(longest=1))}
+    verdict = judge(pair, TEXTS, LABELS)
+    card = model_card(facts_of(model, REPO, test=None, about={"verdict": verdict}))
+    assert f"Was it worth it: {verdict}" in card
+
+
+def test_every_part_is_looked_at_for_its_license():
+    both = FusedEncoder((TfidfEncoder(), TransformerEncoder(cache=None)))
+    clf = TextClassifier(both).fit(TEXTS, LABELS)
+    told = facts_of(clf, REPO, test=None, about={})
+    assert told.base_license == told.license == "apache-2.0"
+    assert told.base_model == "sentence-transformers/all-MiniLM-L6-v2"
+    assert told.encoder.startswith("FusedEncoder(TfidfEncoder, TransformerEncoder(sentence-")
+    with pytest.raises(ConfigError, match="does not go"):
+        facts_of(clf, REPO, test=None, about={"license": "mit", "base_license": "gpl-3.0"})
+
+
+def test_names_of_labels_are_shown_as_they_are():
+    odd = ["a\n\n# Title <img src=x> ![t](u)", "no\\|x"]
+    clf = TextClassifier(TfidfEncoder()).fit(TEXTS, [odd[i % 2] for i in range(len(TEXTS))])
+    card = model_card(facts_of(clf, REPO, test=None, about={}))
+    body = card.partition("\n---\n")[2]
+    assert "\n# Title" not in body and "<img" not in body.replace("\\<img", "")
+    assert "a \\# Title \\<img src=x\\> \\!\\[t\\](u)" in body
+    assert "| no\\\\\\|x |" in body  # a backslash and a bar, each with one before it
+
+
+def test_calls_are_those_of_pairs_and_of_columns(tiny_encoder):
+    pairs = [(text, text) for text in TEXTS]
+    short = TrainingConfig(max_steps=1, quiet=True)
+    own = TransformerEncoder(tiny_encoder, cache=None)
+    clf = TextClassifier(own, transfer=FullFineTune(), training=short).fit(pairs, LABELS)
+    shown = model_card(facts_of(clf, REPO, test=None, about={"format": "transformers"}))
+    assert '"text_pair": "The order arrived late."' in shown
+    assert 'tokenizer("The order arrived late.", "The order arrived late.",' in shown
+    table = pd.DataFrame({"text": TEXTS, "age": range(len(TEXTS))})
+    fused = FusedEncoder((TfidfEncoder(),), numeric_columns=("age",))
+    columns = facts_of(TextClassifier(fused).fit(table, LABELS), REPO, test=None, about={})
+    assert "with the columns age" in columns.call and not columns.command
+
+
+def test_a_model_of_languages_does_not_tell_the_settings_of_a_part():
+    model = LanguageClassifier(TextClassifier(TfidfEncoder())).fit(
+        TEXTS, LABELS, ["en"] * len(TEXTS)
+    )
+    told = facts_of(model, REPO, test=None, about={})
+    assert told.settings == told.cost == "" and told.call.endswith("['en'])")
