@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from nlptl.data.tables.table_reading import read_table
     from nlptl.encoders import FusedEncoder, StaticEncoder, TfidfEncoder, TransformerEncoder
     from nlptl.estimators.adapter_stack import AdapterStack
-    from nlptl.estimators.auto import Auto
     from nlptl.estimators.languages.language_classifier import LanguageClassifier
     from nlptl.estimators.languages.language_scores import score_languages
     from nlptl.estimators.languages.language_student import LanguageStudent
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     )
     from nlptl.saving.onnx.onnx_classifier import OnnxClassifier
     from nlptl.training.config import TrainingConfig
+    from nlptl.transfer.automatic import Auto
     from nlptl.transfer.features import Contrastive, Frozen
     from nlptl.transfer.instances import SelfTraining, SourceRows, WordEdits
     from nlptl.transfer.parameters import L2SP, FullFineTune, LoRA, PrivateLayers, TaskAdapters
@@ -47,7 +47,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AdapterStack": "nlptl.estimators.adapter_stack",
-    "Auto": "nlptl.estimators.auto",
+    "Auto": "nlptl.transfer",
     "BlendHead": "nlptl.heads",
     "Contrastive": "nlptl.transfer.features",
     "Corpus": "nlptl.data.corpus",

@@ -3,49 +3,38 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from importlib import import_module
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
+from nlptl.encoders.registry import ENCODERS
+from nlptl.heads.registry import HEADS
+from nlptl.training.config import TrainingConfig
+from nlptl.transfer.registry import METHODS
 
-TABLES: MappingProxyType[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "encoder": {
-            "static": "nlptl.encoders.static.static_encoder:StaticEncoder",
-            "tfidf": "nlptl.encoders.tfidf:TfidfEncoder",
-            "transformer": "nlptl.encoders.contextual.transformer_encoder:TransformerEncoder",
-        },
-        "transfer": {
-            "adapters": "nlptl.transfer.parameters.sharing:TaskAdapters",
-            "auto": "nlptl.estimators.auto:Auto",
-            "contrastive": "nlptl.transfer.features.contrastive:Contrastive",
-            "edits": "nlptl.transfer.instances.edits:WordEdits",
-            "frozen": "nlptl.transfer.features.frozen:Frozen",
-            "full": "nlptl.transfer.parameters.full:FullFineTune",
-            "l2sp": "nlptl.transfer.parameters.anchoring:L2SP",
-            "meaning": "nlptl.transfer.relations.label_meaning:LabelMeaning",
-            "lora": "nlptl.transfer.parameters.lora:LoRA",
-            "private": "nlptl.transfer.parameters.sharing:PrivateLayers",
-            "selftraining": "nlptl.transfer.instances.selftraining:SelfTraining",
-            "source": "nlptl.transfer.instances.source:SourceRows",
-        },
-        "head": {
-            "blend": "nlptl.heads.linear.blend:BlendHead",
-            "discriminant": "nlptl.heads.linear.discriminant:DiscriminantHead",
-            "logistic": "nlptl.heads.linear.logistic:LogisticHead",
-            "meaning": "nlptl.heads.meaning_head:MeaningHead",
-            "mlp": "nlptl.heads.mlp:MLPHead",
-            "ordinal": "nlptl.heads.linear.ordinal:OrdinalHead",
-            "prototype": "nlptl.heads.prototypes:PrototypeHead",
-            "ridge": "nlptl.heads.linear.ridge:RidgeHead",
-        },
-        "training": {"training": "nlptl.training.config:TrainingConfig"},
-    }
-)
-"""For each kind of part, its names and where the class lives. No other class can be asked for."""
+PARTS = ("encoder", "transfer", "head", "training")
+"""What a run is made of."""
+
+
+def names_of(part: str) -> tuple[str, ...]:
+    """Return the short names of a part, as the registries list them."""
+    return tuple(_kinds(part))
+
+
+def _kinds(part: str) -> dict[str, Callable[[], Any]]:
+    """Return for each short name a function that imports the class."""
+    if part == "encoder":
+        records: Any = [record for record in ENCODERS if record.on_command_line]
+    elif part == "transfer":
+        records = [method for method in METHODS if method.on_command_line]
+    elif part == "head":
+        records = HEADS
+    else:
+        return {"training": lambda: TrainingConfig}
+    return {record.name: partial(getattr, record, "kind") for record in records}
+
 
 _LEARNT = {"fitted", "idf", "keeps_marks", "projection"}
 """Fields that hold what was learnt or how: no options."""
@@ -59,11 +48,10 @@ def find_class(part: str, name: str) -> Any:
     ConfigError
         If there is no such name; the nearest one is suggested.
     """
-    table = TABLES[part]
-    if name not in table:
-        raise ConfigError(f"No {part} is called {name!r}. {suggest(name, table)}")
-    module, _, attribute = table[name].partition(":")
-    return getattr(import_module(module), attribute)
+    kinds = _kinds(part)
+    if name not in kinds:
+        raise ConfigError(f"No {part} is called {name!r}. {suggest(name, sorted(kinds))}")
+    return kinds[name]()
 
 
 def build(part: str, name: str, options: Mapping[str, Any]) -> Any:
@@ -158,6 +146,6 @@ def options_of(kind: Any) -> dict[str, Any]:
 
 def build_encoder(name: str | None, options: Mapping[str, Any]) -> Any:
     """Make an encoder; a name outside the table is a Hub name or a folder."""
-    if name is None or name in TABLES["encoder"]:
+    if name is None or name in names_of("encoder"):
         return build("encoder", name or "transformer", options) if name or options else None
     return build("encoder", "transformer", {"name_or_path": name, **options})

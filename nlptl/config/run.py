@@ -10,15 +10,14 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
 from nlptl.base.suggestions import suggest
 from nlptl.config.checkpointed import Checkpointed
-from nlptl.config.components import TABLES, build, build_encoder, build_joined
+from nlptl.config.components import PARTS, build, build_encoder, build_joined
 from nlptl.data.labels import are_lists, distinct
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_regressor import TextRegressor
 from nlptl.training.config import TrainingConfig
+from nlptl.transfer.registry import methods_by_name
 from nlptl.transfer.relations.label_meaning import own_name
 
-PARTS = tuple(TABLES)
-_TUNED = ("contrastive", "full", "l2sp", "lora")
 """Transfers that train step by step, and so write checkpoints."""
 TASKS = ("classification", "regression")
 
@@ -139,7 +138,10 @@ class RunConfig(Checkpointed):
     def tunes(self) -> bool:
         """Whether an encoder is tuned."""
         named = (self.transfer.name or "").split("+")
-        return any(name.strip() in _TUNED for name in named)
+        methods = methods_by_name()
+        return any(
+            methods[name.strip()].trains_encoder for name in named if name.strip() in methods
+        )
 
     def _training(self) -> TrainingConfig | None:
         return self.checkpointing(_made("training", self.training, "training"))

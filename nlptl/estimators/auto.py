@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone, is_regressor
 
 from nlptl.base import clock
-from nlptl.base.errors import ConfigError, NlptlError
-from nlptl.base.specs import Spec
+from nlptl.base.errors import NlptlError
 from nlptl.data.corpus import as_corpora
 from nlptl.data.labels import LabelValues, are_lists, as_values, distinct, key_of
 from nlptl.data.rows import Rows
@@ -20,7 +19,7 @@ from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.evaluation.choice import Choice, Trial
 from nlptl.evaluation.judge import Splits, judge
-from nlptl.evaluation.prior_gains import PRIOR_GAINS
+from nlptl.evaluation.prior_gains import PriorGain
 from nlptl.evaluation.timed_splits import TimedSplits
 from nlptl.fitting.contrastive_stage import contrast_config
 from nlptl.fitting.finetuning import TUNING
@@ -28,6 +27,7 @@ from nlptl.fitting.transfers import as_transfers
 from nlptl.training.config import LoopConfig
 from nlptl.training.processes import from_main
 from nlptl.transfer import (
+    Auto,
     Contrastive,
     Frozen,
     FullFineTune,
@@ -35,6 +35,7 @@ from nlptl.transfer import (
     SelfTraining,
     WordEdits,
 )
+from nlptl.transfer.registry import methods_by_name
 
 _FEW, _MANY = 200, 300
 """Fewer rows are dealt more often; with this many a whole encoder is worth a trial."""
@@ -62,39 +63,9 @@ def _nothing(_: int) -> float:
     return 0.0
 
 
-@dataclass(frozen=True)
-class Auto(Spec):
-    """Whichever transfer the labelled rows at hand speak for, within a budget of time.
-
-    It begins with the encoder as it is, and adds one thing after the other: what the names of the
-    classes mean, texts of a class drawn together (up to 1,000 rows), edited copies of the texts,
-    texts without labels where ``fit`` is given some, all weights tuned (from 300 rows). Each has
-    to pass a gate: paired splits of the rows at hand (repeated, where there is time), weighed
-    against what it gained on other data, speak of no loss. What the budget has no time to try is
-    left out, or, where a single fit fits in, taken where experience speaks for it. Names of classes
-    without a row are always used, and, without any row, self-training where there are texts for
-    it. ``model.transfer_verdict_`` says what was tried. Weights of rows count in the last fit, not
-    in the trials. What fits into the budget depends on the machine: another run may choose
-    otherwise.
-
-    Parameters
-    ----------
-    budget_seconds : float
-        For all of it, the last fit included; above 0. It is kept to as far as times can be
-        foretold from a few forward passes; a trial that takes longer is judged by fewer splits.
-    names : mapping or sequence of (label, text), optional
-        What labels mean, as in ``LabelMeaning``.
-    """
-
-    budget_seconds: float = 60.0
-    names: Any = ()
-
-    carries: ClassVar[str] = "whatever helps"
-
-    def __post_init__(self) -> None:
-        if not self.budget_seconds > 0:
-            raise ConfigError(f"budget_seconds must be above 0, got {self.budget_seconds}.")
-        object.__setattr__(self, "names", LabelMeaning(self.names).names)
+def _prior(name: str) -> PriorGain | None:
+    gain = methods_by_name()[name].prior_gain
+    return None if gain is None else PriorGain(*gain)
 
 
 def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> Choice:
@@ -128,7 +99,7 @@ def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> C
     if search.kept and corpora and not n:
         name, both = search.beside("selftraining", SelfTraining())
         note = "no rows to try it on; it mostly helps"
-        search.use_untried("self-training", Choice(both, name), note, unlabeled)
+        search.use_untried("selftraining", Choice(both, name), note, unlabeled)
     if n < 2:
         return search.choice
     if contrasts:
@@ -137,14 +108,14 @@ def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> C
     if classed and not are_lists(answers):
         edits = WordEdits()
         cost = search.more(1 + edits.copies, lambda n: edits.copies * n)
-        search.weigh("word edits", *search.beside("edits", edits), cost=cost)
+        search.weigh("edits", *search.beside("edits", edits), cost=cost)
         if corpora:
             cost = search.more(1, lambda _: sum(one.size for one in corpora.values()))
             chosen = search.beside("selftraining", SelfTraining())
-            search.weigh("self-training", *chosen, cost=cost, given={"unlabeled": unlabeled})
+            search.weigh("selftraining", *chosen, cost=cost, given={"unlabeled": unlabeled})
     if learns and n >= _MANY:
         drawn, cost = [FullFineTune(), *search.kept], search.training(lambda _: TUNING, times=2)
-        search.weigh("all weights", search.named("full"), drawn, cost=cost)
+        search.weigh("full", search.named("full"), drawn, cost=cost)
     return search.choice
 
 
@@ -216,9 +187,9 @@ class _Search:
             elif len(known) > 1 and self._too_few(self._splits(_nothing)):
                 note = "too few rows to try it; it mostly helps"
         if not note:
-            self.weigh("names", "meaning", meaning, later=later)
+            self.weigh("meaning", "meaning", meaning, later=later)
             return
-        self.use_untried("names", Choice(meaning, "meaning"), note)
+        self.use_untried("meaning", Choice(meaning, "meaning"), note)
 
     def weigh(
         self,
@@ -246,7 +217,7 @@ class _Search:
                     pair, self.rows, self.answers, splits=splits, given=further, score=score
                 )
                 if score is None:  # experience is of accuracy
-                    verdict = verdict.with_prior(PRIOR_GAINS.get(label))
+                    verdict = verdict.with_prior(_prior(label))
                 used = from_main(lambda: verdict.opens)
             except NlptlError as problem:
                 note = _first(problem)

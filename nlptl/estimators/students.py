@@ -15,7 +15,6 @@ from nlptl.data.labels import LabelCodec, as_values, distinct, joined_values, ke
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.static.static_encoder import StaticEncoder
-from nlptl.estimators.auto import Auto
 from nlptl.fitting.fitted import FittedHead, FittedModel
 from nlptl.fitting.plan import fusion_of, reads_jointly
 from nlptl.fitting.training_data import TrainingData
@@ -24,6 +23,7 @@ from nlptl.heads.calibration.decision import Decision
 from nlptl.heads.label_shares import fit_shares
 from nlptl.heads.linear.logistic import LogisticHead
 from nlptl.transfer import Frozen
+from nlptl.transfer.automatic import Auto
 
 logger = logging.getLogger("nlptl")
 

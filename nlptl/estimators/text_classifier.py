@@ -19,7 +19,6 @@ from nlptl.data.audit import AuditReport
 from nlptl.data.labels import LabelCodec, check_lengths
 from nlptl.data.numbers import as_weights
 from nlptl.data.targets import Targets
-from nlptl.estimators.auto import Auto
 from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.class_metrics import ClassScore, class_scores, mean_rank_error
 from nlptl.fitting.fitted import FittedModel
@@ -32,6 +31,7 @@ from nlptl.saving.exporting import export_classifier
 from nlptl.saving.onnx.onnx_writing import OnnxExport
 from nlptl.training.config import TrainingConfig
 from nlptl.training.loop import History
+from nlptl.transfer.automatic import Auto
 from nlptl.transfer.instances.selection import choose_rows
 from nlptl.transfer.relations.label_meaning import LabelMeaning
 

@@ -25,7 +25,7 @@ from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.fused import FusedEncoder
 from nlptl.encoders.static.static_encoder import StaticEncoder
 from nlptl.encoders.static.tokens import Coverage
-from nlptl.estimators.auto import Auto, choose_transfer
+from nlptl.estimators.auto import choose_transfer
 from nlptl.estimators.bulk.sharded import features_sharded
 from nlptl.estimators.students import teach
 from nlptl.evaluation.choice import Choice
@@ -70,6 +70,7 @@ from nlptl.training.config import LoopConfig, TrainingConfig
 from nlptl.training.cost import measured
 from nlptl.training.loop import History
 from nlptl.training.networks.feature_network import NetworkRecipe
+from nlptl.transfer.automatic import Auto
 from nlptl.transfer.features.frozen import TextFeatures
 
 

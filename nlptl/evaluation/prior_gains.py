@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from scipy import stats
 
@@ -52,18 +50,3 @@ class PriorGain:
         error = (seen.high - seen.low) / 2 / float(stats.norm.ppf(0.975))
         here = self.spread**2 / (self.spread**2 + error**2)
         return here * seen.value + (1 - here) * self.gain
-
-
-PRIOR_GAINS: Mapping[str, PriorGain] = MappingProxyType(
-    {
-        "names": PriorGain(0.05, 0.06),
-        "contrastive": PriorGain(0.06, 0.06),
-        "word edits": PriorGain(-0.005, 0.01),
-        "self-training": PriorGain(0.01, 0.02),
-    }
-)
-"""Accuracy gained over the frozen encoder with 8 labels a class, on training rows.
-
-Over six data sets by ``recipes/benchmarks/gate.py --only experience``; the spread of
-``"contrastive"`` was set before by another measurement, and is 0.07 by this one.
-"""

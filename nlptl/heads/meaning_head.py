@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import logsumexp, softmax
@@ -18,7 +18,7 @@ from nlptl.heads.calibration.strength import HeldOut
 from nlptl.heads.linear.blend import BlendHead
 from nlptl.heads.linear.logistic import MIDDLE as STRENGTH
 from nlptl.heads.linear.logistic import LogisticHead
-from nlptl.heads.score_heads import LinearScores
+from nlptl.heads.score_heads import LINEAR_ARRAYS, LinearScores, SavedArrays
 from nlptl.heads.solver_fit import linear_map_of, logits_of
 
 WEIGHTS = (0.0, 1.0, 2.5, 5.0, 10.0, 20.0)
@@ -66,6 +66,12 @@ class MeaningHead(LinearScores):
     held_out_ : HeldOut or None
         Logits of rows by models that did not see them.
     """
+
+    saved_arrays: ClassVar[SavedArrays] = {
+        **LINEAR_ARRAYS,
+        "centre_": ("features",),
+        "scale_": (1,),
+    }
 
     def __init__(
         self, *, base: Any = None, weight: float | str = "cv", labels: FloatArray | None = None

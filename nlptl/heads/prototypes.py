@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -9,7 +11,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray
 from nlptl.base.errors import ConfigError
-from nlptl.heads.score_heads import ScoringHead
+from nlptl.heads.score_heads import SavedArrays, ScoringHead
 
 
 class PrototypeHead(ScoringHead):
@@ -28,6 +30,8 @@ class PrototypeHead(ScoringHead):
     ----------
     .. [1] Snell, Swersky and Zemel, "Prototypical Networks for Few-shot Learning", NeurIPS 2017.
     """
+
+    saved_arrays: ClassVar[SavedArrays] = {"prototypes_": ("outputs", "features")}
 
     def __init__(self, *, shrink: float = 0.0) -> None:
         self.shrink = shrink

@@ -1,9 +1,9 @@
-"""The closed list of heads that a model folder may hold, and their learnt numbers."""
+"""The list of all heads, and how a fitted one becomes JSON and arrays."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,31 +15,49 @@ from nlptl.base.suggestions import suggest
 from nlptl.heads.solver_fit import OneVsRest
 from nlptl.storage.tensors import check_array
 
-HEAD_KINDS = MappingProxyType(
-    {
-        "BlendHead": "nlptl.heads.linear.blend",
-        "DiscriminantHead": "nlptl.heads.linear.discriminant",
-        "LogisticHead": "nlptl.heads.linear.logistic",
-        "MLPHead": "nlptl.heads.mlp",
-        "MeaningHead": "nlptl.heads.meaning_head",
-        "OrdinalHead": "nlptl.heads.linear.ordinal",
-        "PrototypeHead": "nlptl.heads.prototypes",
-        "RidgeHead": "nlptl.heads.linear.ridge",
-    }
-)
-"""Class name to module."""
 
-_LEARNT = MappingProxyType(
-    {
-        "BlendHead": ("coef_", "intercept_"),
-        "DiscriminantHead": ("coef_", "intercept_"),
-        "LogisticHead": ("coef_", "intercept_"),
-        "MeaningHead": ("coef_", "intercept_", "centre_", "scale_"),
-        "OrdinalHead": ("coef_", "intercept_"),
-        "PrototypeHead": ("prototypes_",),
-        "RidgeHead": ("coef_", "intercept_"),
-    }
+@dataclass(frozen=True)
+class HeadRecord:
+    """One kind of head.
+
+    Attributes
+    ----------
+    name : str
+        Short name on the command line and in YAML files.
+    class_name, module : str
+        Where the class is. It is imported when it is needed.
+    """
+
+    name: str
+    class_name: str
+    module: str
+
+    @property
+    def kind(self) -> Any:
+        """The class."""
+        return getattr(import_module(self.module), self.class_name)
+
+
+HEADS = (
+    HeadRecord("blend", "BlendHead", "nlptl.heads.linear.blend"),
+    HeadRecord("discriminant", "DiscriminantHead", "nlptl.heads.linear.discriminant"),
+    HeadRecord("logistic", "LogisticHead", "nlptl.heads.linear.logistic"),
+    HeadRecord("meaning", "MeaningHead", "nlptl.heads.meaning_head"),
+    HeadRecord("mlp", "MLPHead", "nlptl.heads.mlp"),
+    HeadRecord("ordinal", "OrdinalHead", "nlptl.heads.linear.ordinal"),
+    HeadRecord("prototype", "PrototypeHead", "nlptl.heads.prototypes"),
+    HeadRecord("ridge", "RidgeHead", "nlptl.heads.linear.ridge"),
 )
+"""Every kind of head: the only list. Config, command line and saving read it.
+
+A class that fits itself says in ``saved_arrays`` which arrays it is saved as, with the sizes of
+each: ``"outputs"``, ``"features"`` or a number.
+"""
+
+
+def head_classes() -> dict[str, HeadRecord]:
+    """Return the records of all heads by the names of their classes."""
+    return {record.class_name: record for record in HEADS}
 
 
 def describe_head(head: Any) -> dict[str, Any]:
@@ -51,9 +69,9 @@ def describe_head(head: Any) -> dict[str, Any]:
         If it is not one of nlptl's own heads.
     """
     kind = type(head).__name__
-    if kind not in HEAD_KINDS:
+    if kind not in head_classes():
         raise StorageError(
-            f"A head of type {kind} cannot be saved: only {', '.join(HEAD_KINDS)} can, since "
+            f"A head of type {kind} cannot be saved: only {', '.join(head_classes())} can, since "
             "nothing is ever pickled."
         )
     params = {name: _plain(value) for name, value in head.get_params(deep=False).items()}
@@ -71,12 +89,13 @@ def make_head(described: Any) -> Any:
         If a parameter is unknown, missing or of another type.
     """
     kind, given = entry(described, "kind", str), entry(described, "params", dict[str, Any])
-    if kind not in HEAD_KINDS:
-        raise StorageError(f"No head is called {kind[:80]!r}. {suggest(kind[:80], HEAD_KINDS)}")
+    known = head_classes()
+    if kind not in known:
+        raise StorageError(f"No head is called {kind[:80]!r}. {suggest(kind[:80], known)}")
     params = {name: _tuples(value) for name, value in given.items()}
     if params.get("seed", 0) is None:
         del params["seed"]
-    return make(getattr(import_module(HEAD_KINDS[kind]), kind), params)
+    return make(known[kind].kind, params)
 
 
 def _plain(value: Any) -> Any:
@@ -100,9 +119,9 @@ def solver_arrays(scorer: Any) -> dict[str, AnyArray]:
             parts.update({f"{label}.{name}": array for name, array in inner.items()})
         return parts
     describe_head(scorer)
-    learnt = _LEARNT[type(scorer).__name__]
     classes = ("classes_",) if hasattr(scorer, "classes_") else ()
-    return {name: np.asarray(getattr(scorer, name)) for name in (*learnt, *classes)}
+    names = (*type(scorer).saved_arrays, *classes)
+    return {name: np.asarray(getattr(scorer, name)) for name in names}
 
 
 def restore_solver(head: Any, arrays: dict[str, AnyArray], *, several: bool) -> Any:
@@ -132,7 +151,7 @@ def restore_solver(head: Any, arrays: dict[str, AnyArray], *, several: bool) -> 
 def sizes_of(solver: Any) -> tuple[int | None, int]:
     """Return the numbers of features and outputs of a fitted solver head; None fits any number."""
     if not isinstance(solver, OneVsRest):
-        first = getattr(solver, _LEARNT[type(solver).__name__][0])
+        first = getattr(solver, next(iter(type(solver).saved_arrays)))
         return first.shape[1], first.shape[0]
     widths = [head.n_features_in_ for head in solver.heads_ if not isinstance(head, float)]
     return (widths[0] if widths else None), len(solver.heads_)
@@ -152,19 +171,13 @@ def _label_head(head: Any, arrays: dict[str, AnyArray]) -> Any:
 
 
 def _filled(head: Any, arrays: dict[str, AnyArray]) -> Any:
-    learnt = _LEARNT.get(type(head).__name__)
-    if learnt is None or set(arrays) - {"classes_"} != set(learnt):
+    saved = getattr(type(head), "saved_arrays", None)
+    if saved is None or set(arrays) - {"classes_"} != set(saved):
         raise ValueError(f"{type(head).__name__} with the arrays {sorted(arrays)[:8]}")
-    n_outputs, n_features = arrays[learnt[0]].shape
-    shapes = {
-        "coef_": (n_outputs, n_features),
-        "prototypes_": (n_outputs, n_features),
-        "intercept_": (n_outputs,),
-        "centre_": (n_features,),
-        "scale_": (1,),
-    }
-    for name in learnt:
-        check_array(name, arrays[name], shapes[name])
+    n_outputs, n_features = arrays[next(iter(saved))].shape
+    sizes = {"outputs": n_outputs, "features": n_features}
+    for name, shape in saved.items():
+        check_array(name, arrays[name], tuple(sizes.get(size, size) for size in shape))
     codes = arrays.get("classes_")
     if codes is not None and (codes.shape != (n_outputs,) or codes.dtype.kind not in "iu"):
         raise ValueError(f"classes_ of shape {codes.shape}, expected {n_outputs} whole numbers")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from scipy.special import softmax
@@ -11,6 +14,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nlptl.base.arrays import AnyArray, FloatArray
 from nlptl.base.protocols import Features
+
+SavedArrays: TypeAlias = Mapping[str, tuple[str | int, ...]]
+"""Arrays that a fitted head is saved as, with their sizes; the first is (outputs, features)."""
+
+LINEAR_ARRAYS: SavedArrays = MappingProxyType(
+    {"coef_": ("outputs", "features"), "intercept_": ("outputs",)}
+)
 
 
 class ScoringHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -48,6 +58,7 @@ class LinearScores(ScoringHead):
     intercept_ : ndarray of shape (n_classes,)
     """
 
+    saved_arrays: ClassVar[SavedArrays] = LINEAR_ARRAYS
     coef_: FloatArray
     intercept_: FloatArray
 

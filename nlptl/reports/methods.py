@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from nlptl.transfer import METHODS
+from nlptl.transfer.registry import METHODS
 
 _HEAD = """# Methods
 
@@ -19,12 +19,12 @@ Yang, "A Survey on Transfer Learning" (2010): instances, features, parameters or
 
 def methods_page() -> str:
     """Give the page of methods in Markdown, one row a method."""
-    return _HEAD + "".join(_row(method) for method in METHODS)
+    return _HEAD + "".join(_row(method.kind) for method in METHODS)
 
 
 def _row(method: Any) -> str:
     sentence = (inspect.getdoc(method) or "").split("\n", 1)[0].replace(" [1]_", "")
-    needs = "yes" if method.needs_target_labels else "no"
+    needs = "yes" if "labels" in method.needs else "no"
     cells = (
         f"`{method.__name__}`",
         method.carries,

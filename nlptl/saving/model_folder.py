@@ -30,8 +30,8 @@ from nlptl.storage.untrusted import interpreting, read_json
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import Cost
 from nlptl.training.loop import History
-from nlptl.transfer import METHODS
 from nlptl.transfer.features.frozen import TextFeatures
+from nlptl.transfer.registry import METHODS
 
 Kind = TypeVar("Kind", bound=SavedModel)
 Model = TypeVar("Model")
@@ -208,7 +208,7 @@ def read_spec(described: Any) -> Any:
         return [read_spec(one) for one in described]
     if described is None:
         return None
-    kinds = {method.__name__: method for method in METHODS}
+    kinds = {method.kind.__name__: method.kind for method in METHODS}
     rest = {name: value for name, value in described.items() if name != "kind"}
     return make(kinds[entry(described, "kind", str)], rest)
 

@@ -1,5 +1,6 @@
 """Floor 3: what is carried over. Knows nothing of the training loop."""
 
+from nlptl.transfer.automatic import Auto
 from nlptl.transfer.features.contrastive import Contrastive
 from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.features.language_distillation import LanguageDistillation
@@ -10,25 +11,9 @@ from nlptl.transfer.parameters.lora import LoRA
 from nlptl.transfer.parameters.sharing import PrivateLayers, TaskAdapters
 from nlptl.transfer.relations.label_meaning import LabelMeaning
 
-METHODS = (
-    Frozen,
-    LabelMeaning,
-    Contrastive,
-    LanguageDistillation,
-    WordEdits,
-    SelfTraining,
-    SourceRows,
-    FullFineTune,
-    LoRA,
-    L2SP,
-    PrivateLayers,
-    TaskAdapters,
-)
-"""Every way of carrying knowledge over; docs/methods.md is made from it."""
-
 __all__ = [
     "L2SP",
-    "METHODS",
+    "Auto",
     "Contrastive",
     "Frozen",
     "FullFineTune",

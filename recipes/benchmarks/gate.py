@@ -32,7 +32,8 @@ from material import Kept, Report, arguments, few_and_others, test_rows
 from nlptl import Contrastive, Corpus, LabelMeaning, SelfTraining, TextClassifier, WordEdits
 from nlptl.evaluation.intervals import Interval
 from nlptl.evaluation.judge import Splits, Verdict, judge
-from nlptl.evaluation.prior_gains import PRIOR_GAINS, PriorGain
+from nlptl.evaluation.prior_gains import PriorGain
+from nlptl.transfer.registry import methods_by_name
 
 SHOTS, UNLABELLED, JUDGED, MANY = 8, 500, 800, 200
 SETS = ("sst2", "ag_news", "trec", "tweet_emotion", "banking77", "amazon_domains")
@@ -49,6 +50,15 @@ def main() -> int:
     if given.only != "experience":
         tell_decisions(given, seeds, gains, (report, kept))
     return report.finish()
+
+
+METHOD = {"names": "meaning", "word edits": "edits", "self-training": "selftraining"}
+"""The method that a trick of the ledger is, where their names differ."""
+
+
+def prior_gain(trick: str) -> PriorGain:
+    """Return the gain that Auto expects before it has seen a row."""
+    return PriorGain(*methods_by_name()[METHOD.get(trick, trick)].prior_gain)
 
 
 def tell_experience(
@@ -68,7 +78,7 @@ def tell_experience(
             means[name] = float(np.mean(each))
         gains[trick] = means
         mean, spread = np.mean(list(means.values())), np.std(list(means.values()), ddof=1)
-        known = PRIOR_GAINS[trick]
+        known = prior_gain(trick)
         rows.append({"trick": trick, **means, "mean": float(mean), "spread": float(spread)})
         rows[-1] |= {"held": f"{known.gain:+.3f}, {known.spread:.3f}"}
         report.record(**rows[-1])
@@ -90,7 +100,7 @@ def tell_decisions(
         rows = []
         for name in given.sets or SETS:
             elsewhere = [gain for other, gain in gains.get(trick, {}).items() if other != name]
-            known = PRIOR_GAINS[trick]
+            known = prior_gain(trick)
             apart = known
             if len(elsewhere) > 1:
                 apart = PriorGain(float(np.mean(elsewhere)), float(np.std(elsewhere, ddof=1)))

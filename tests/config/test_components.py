@@ -12,11 +12,12 @@ from nlptl import (
 )
 from nlptl.base.errors import ConfigError
 from nlptl.config.components import (
-    TABLES,
+    PARTS,
     build,
     build_encoder,
     build_joined,
     find_class,
+    names_of,
     options_among,
     options_of,
 )
@@ -24,8 +25,9 @@ from nlptl.encoders import StaticEncoder
 
 
 def test_every_name_leads_to_a_class_with_options():
-    for part, names in TABLES.items():
-        for name in names:
+    for part in PARTS:
+        assert names_of(part)
+        for name in names_of(part):
             assert isinstance(options_of(find_class(part, name)), dict)
 
 

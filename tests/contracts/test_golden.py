@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nlptl.encoders.registry import ENCODER_KINDS
-from nlptl.heads.registry import HEAD_KINDS
-from nlptl.transfer import METHODS
+from nlptl.encoders.registry import encoder_classes
+from nlptl.heads.registry import head_classes
+from nlptl.transfer.registry import METHODS
 
 GOLDEN = Path(__file__).parent / "golden"
 FOLDERS = {path.parent.name: path.parent for path in sorted(GOLDEN.glob("*/*/answers.json"))}
@@ -72,5 +72,6 @@ def test_every_method_head_and_encoder_has_a_golden_folder_and_all_are_small():
     assert sum(path.stat().st_size for path in files) < 3e6
     described = (json.loads(path.read_text()) for path in GOLDEN.rglob("model.json"))
     saved = set().union(*map(kinds, described))
-    methods = {method.__name__ for method in METHODS} - {"LanguageDistillation"}  # a student
-    assert methods | set(HEAD_KINDS) | set(ENCODER_KINDS) <= saved
+    methods = {method.kind.__name__ for method in METHODS}
+    methods -= {"Auto", "LanguageDistillation"}  # saved as what was chosen, and as an encoder
+    assert methods | set(head_classes()) | set(encoder_classes()) <= saved

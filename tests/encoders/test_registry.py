@@ -1,16 +1,16 @@
-from importlib import import_module
-
 import numpy as np
 import pytest
 
 from nlptl import TfidfEncoder
 from nlptl.base.errors import StorageError
-from nlptl.encoders.registry import ENCODER_KINDS, load_encoder_part, save_encoder_part
+from nlptl.encoders.registry import ENCODERS, load_encoder_part, save_encoder_part
 
 
 def test_the_list_names_classes_that_exist():
-    for name, module in ENCODER_KINDS.items():
-        assert hasattr(import_module(module), name)
+    for record in ENCODERS:
+        assert record.kind.__name__ == record.class_name
+    for part in ("name", "class_name"):
+        assert len({getattr(record, part) for record in ENCODERS}) == len(ENCODERS)
 
 
 def test_a_part_comes_back_as_its_own_kind(tmp_path):

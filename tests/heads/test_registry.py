@@ -1,5 +1,5 @@
 import json
-from importlib import import_module
+import sys
 
 import numpy as np
 import pytest
@@ -13,16 +13,23 @@ from nlptl import (
     OrdinalHead,
     PrototypeHead,
     RidgeHead,
+    StaticEncoder,
+    TextClassifier,
 )
 from nlptl.base.errors import StorageError
+from nlptl.config.components import build
 from nlptl.data.targets import Targets
-from nlptl.heads.registry import HEAD_KINDS, describe_head, make_head, restore_solver, solver_arrays
+from nlptl.heads import registry
+from nlptl.heads.registry import HEADS, describe_head, make_head, restore_solver, solver_arrays
+from nlptl.heads.score_heads import ScoringHead
 from nlptl.heads.solver_fit import fit_solver, logits_of
 
 
 def test_the_list_names_classes_that_exist():
-    for name, module in HEAD_KINDS.items():
-        assert hasattr(import_module(module), name)
+    for record in HEADS:
+        assert record.kind.__name__ == record.class_name
+    for part in ("name", "class_name"):
+        assert len({getattr(record, part) for record in HEADS}) == len(HEADS)
 
 
 @pytest.mark.parametrize(
@@ -69,3 +76,28 @@ def test_a_foreign_head_cannot_be_saved_and_an_unknown_one_not_made():
         describe_head(LinearSVC())
     with pytest.raises(StorageError, match="Did you mean 'MLPHead'"):
         make_head({"kind": "MLPhead", "params": {}})
+
+
+class MedianHead(ScoringHead):
+    """A head of somebody else: the class whose median is nearest."""
+
+    saved_arrays = {"medians_": ("outputs", "features")}
+
+    def fit(self, X, y, sample_weight=None):
+        self.classes_, self.n_features_in_ = np.unique(y), X.shape[1]
+        self.medians_ = np.stack([np.median(X[y == code], axis=0) for code in self.classes_])
+        return self
+
+    def logits(self, X):
+        return -np.abs(X[:, None] - self.medians_).sum(axis=-1)
+
+
+def test_a_new_head_is_one_class_and_one_line(few, tmp_path, monkeypatch):
+    record = registry.HeadRecord("median", "MedianHead", "heads_of_this_test")
+    monkeypatch.setitem(sys.modules, "heads_of_this_test", sys.modules[__name__])
+    monkeypatch.setattr(registry, "HEADS", (*HEADS, record))
+    texts, labels = few
+    model = TextClassifier(StaticEncoder(), head=build("head", "median", {})).fit(texts, labels)
+    assert isinstance(model.fitted_.scorer.fitted, MedianHead)
+    again = TextClassifier.load(model.save(tmp_path / "model"))
+    np.testing.assert_array_equal(again.predict_proba(texts), model.predict_proba(texts))

@@ -21,6 +21,7 @@ from nlptl.config.components import options_among
 from nlptl.config.run import Part, RunConfig, read_run
 from nlptl.evaluation.judge import Splits, judge
 from nlptl.reports.terminal_tables import verdict_table
+from nlptl.transfer.registry import methods_by_name
 
 EXAMPLES = """examples:
   nlptl compare reviews.csv --transfer meaning
@@ -72,5 +73,7 @@ def run(given: Namespace) -> int:
 def _unlabeled(settings: RunConfig, names: tuple[str, str]) -> dict[str, dict[str, Any]]:
     """Hand texts without labels to the transfers that take them, or to both encoders."""
     corpus = train.read_unlabeled(settings)
-    taking = [name for name in names if "selftraining" in name or name == "auto"]
+    methods = methods_by_name()
+    reading = {n for n, m in methods.items() if "unlabeled" in m.kind.needs | m.accepts}
+    taking = [name for name in names if reading & {part.strip() for part in name.split("+")}]
     return {} if corpus is None else {name: {"unlabeled": corpus} for name in taking or names}

@@ -21,7 +21,7 @@ from nlptl.base.errors import StorageError
 from nlptl.base.paths import user_path
 from nlptl.cli import tables
 from nlptl.cli.console import add_columns, console, show_warnings
-from nlptl.config.components import TABLES, find_class, options_of
+from nlptl.config.components import PARTS, find_class, names_of, options_of
 from nlptl.config.run import TASKS, RunConfig, read_run
 from nlptl.data.corpus import Corpus
 from nlptl.data.rows import Rows
@@ -60,7 +60,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--overwrite", action="store_true", help="replace a model trained with other settings"
     )
     for part in ("encoder", "transfer", "head"):
-        names = ", ".join(TABLES[part])
+        names = ", ".join(names_of(part))
         more = ", or a Hub name or folder" if part == "encoder" else ""
         parser.add_argument(f"--{part}", metavar="NAME", help=f"{names}{more}")
     parser.add_argument("--task", metavar="NAME", help=f"{' (default) or '.join(TASKS)}")
@@ -274,9 +274,9 @@ def already_done(output: str | None, settings: dict[str, Any], *, overwrite: boo
 def _options_by_part() -> dict[str, dict[str, str]]:
     """Name every option of every class of each part, with the classes that have it."""
     found: dict[str, dict[str, str]] = {}
-    for part, names in TABLES.items():
+    for part in PARTS:
         owners: dict[str, list[str]] = {}
-        for name in names:
+        for name in names_of(part):
             for option, default in options_of(find_class(part, name)).items():
                 shown = f"{name} (default {default!r})".replace("%", "%%")
                 owners.setdefault(option, []).append(shown)

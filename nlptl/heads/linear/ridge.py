@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -18,6 +18,7 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Features
 from nlptl.data.splits import stratified_sample
 from nlptl.heads.calibration.strength import CHOOSE_ON
+from nlptl.heads.score_heads import LINEAR_ARRAYS, SavedArrays
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-4, 3, 29))
 
@@ -49,6 +50,8 @@ class RidgeHead(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     .. [1] Allen, "The Relationship Between Variable Selection and Data Augmentation and a Method
        for Prediction", Technometrics 1974.
     """
+
+    saved_arrays: ClassVar[SavedArrays] = LINEAR_ARRAYS
 
     def __init__(self, *, alpha: float | str = "loo", alphas: tuple[float, ...] = ALPHAS) -> None:
         self.alpha = alpha

@@ -49,7 +49,7 @@ class Contrastive(Spec):
 
     carries: ClassVar[str] = "features"
     setting: ClassVar[str] = "inductive"
-    needs_target_labels: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
     paper: ClassVar[str] = "Khosla et al. 2020, arXiv:2004.11362"
 
     refits_head: ClassVar[bool] = True

@@ -60,7 +60,7 @@ class Frozen(Spec):
 
     carries: ClassVar[str] = "features"
     setting: ClassVar[str] = "inductive"
-    needs_target_labels: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
     paper: ClassVar[str] = "Peters, Ruder and Smith 2019, arXiv:1903.05987"
 
     def __post_init__(self) -> None:

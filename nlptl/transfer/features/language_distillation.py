@@ -38,7 +38,7 @@ class LanguageDistillation(Spec):
 
     carries: ClassVar[str] = "features"
     setting: ClassVar[str] = "transductive"
-    needs_target_labels: ClassVar[bool] = False
+    needs: ClassVar[frozenset[str]] = frozenset()
     paper: ClassVar[str] = "Reimers and Gurevych 2020, arXiv:2004.09813"
 
     def __post_init__(self) -> None:

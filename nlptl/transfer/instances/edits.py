@@ -37,7 +37,7 @@ class WordEdits(Spec):
 
     carries: ClassVar[str] = "instances"
     setting: ClassVar[str] = "inductive"
-    needs_target_labels: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
     paper: ClassVar[str] = "Wei and Zou 2019, arXiv:1901.11196"
 
     def __post_init__(self) -> None:

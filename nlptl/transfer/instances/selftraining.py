@@ -43,7 +43,7 @@ class SelfTraining(Spec):
 
     carries: ClassVar[str] = "instances"
     setting: ClassVar[str] = "inductive"
-    needs_target_labels: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset({"labels", "unlabeled"})
     paper: ClassVar[str] = "Yarowsky 1995, ACL"
 
     def __post_init__(self) -> None:

@@ -34,7 +34,7 @@ class SourceRows(Spec):
 
     carries: ClassVar[str] = "instances"
     setting: ClassVar[str] = "inductive"
-    needs_target_labels: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset({"labels", "source"})
     paper: ClassVar[str] = "Daumé 2007, arXiv:0907.1815"
 
     def __post_init__(self) -> None:

@@ -34,7 +34,7 @@ class L2SP(Spec):
 
     carries: ClassVar[str] = "parameters"
     setting: ClassVar[str] = "inductive"
-    needs_target_labels: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
     paper: ClassVar[str] = "Li et al. 2018, arXiv:1802.01483"
 
     def __post_init__(self) -> None:

@@ -61,7 +61,7 @@ class FullFineTune(Spec):
     carries: ClassVar[str] = "parameters"
     only_occurring_words: ClassVar[bool] = True
     setting: ClassVar[str] = "inductive"
-    needs_target_labels: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
     paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
 
     def __post_init__(self) -> None:

@@ -71,7 +71,7 @@ class LoRA(Spec):
     carries: ClassVar[str] = "parameters"
     averages_weights: ClassVar[bool] = True
     setting: ClassVar[str] = "inductive"
-    needs_target_labels: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
     paper: ClassVar[str] = "Hu et al. 2022, arXiv:2106.09685"
 
     def __post_init__(self) -> None:

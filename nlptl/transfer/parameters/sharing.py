@@ -41,7 +41,7 @@ class PrivateLayers(Spec):
 
     carries: ClassVar[str] = "parameters"
     setting: ClassVar[str] = "inductive"
-    needs_target_labels: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
     paper: ClassVar[str] = "Ruder 2017, arXiv:1706.05098"
 
     def __post_init__(self) -> None:
@@ -121,7 +121,7 @@ class TaskAdapters(Spec):
 
     carries: ClassVar[str] = "parameters"
     setting: ClassVar[str] = "inductive"
-    needs_target_labels: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
     paper: ClassVar[str] = "Stickland and Murray 2019, arXiv:1902.02671"
 
     def __post_init__(self) -> None:

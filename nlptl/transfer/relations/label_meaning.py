@@ -52,7 +52,7 @@ class LabelMeaning(Spec):
 
     carries: ClassVar[str] = "relations"
     setting: ClassVar[str] = "inductive"
-    needs_target_labels: ClassVar[bool] = False
+    needs: ClassVar[frozenset[str]] = frozenset()
     paper: ClassVar[str] = "Chang et al. 2008, AAAI"
 
     def __post_init__(self) -> None:
