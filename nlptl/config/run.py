@@ -15,7 +15,7 @@ from nlptl.data.labels import are_lists, distinct
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_regressor import TextRegressor
 from nlptl.training.config import TrainingConfig
-from nlptl.transfer.registry import methods_by_name
+from nlptl.transfer.registry import METHODS
 from nlptl.transfer.relations.label_meaning import own_name
 
 """Transfers that train step by step, and so write checkpoints."""
@@ -137,11 +137,8 @@ class RunConfig(Checkpointed):
     @property
     def tunes(self) -> bool:
         """Whether an encoder is tuned."""
-        named = (self.transfer.name or "").split("+")
-        methods = methods_by_name()
-        return any(
-            methods[name.strip()].trains_encoder for name in named if name.strip() in methods
-        )
+        names = {name.strip() for name in (self.transfer.name or "").split("+")}
+        return any(method.trains_encoder for method in METHODS if method.name in names)
 
     def _training(self) -> TrainingConfig | None:
         return self.checkpointing(_made("training", self.training, "training"))

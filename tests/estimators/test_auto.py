@@ -72,7 +72,7 @@ def fitted(encoder, some, budget=60.0, **options):
 def test_each_thing_is_tried_and_the_choice_is_told(tiny_encoder, some, tmp_path):
     model = fitted(tiny_encoder, some)
     names, drawn, edits = model.transfer_verdict_.trials
-    assert (names.name, drawn.name, edits.name) == ("names", "contrastive", "word edits")
+    assert (names.name, drawn.name, edits.name) == ("meaning", "contrastive", "edits")
     assert names.verdict.scores.shape == (5, 2) and drawn.verdict.scores.shape[0] >= 2
     assert names.used is names.verdict.opens and drawn.used is drawn.verdict.opens
     wanted = [Contrastive()] * drawn.used + [LabelMeaning()] * names.used
@@ -104,7 +104,7 @@ def test_what_loses_on_the_rows_is_left_out(tiny_encoder, some, monkeypatch):
 
     monkeypatch.setattr(Real, "score", worse_with_names)
     model = fitted(tiny_encoder, some)
-    assert model.transfer_verdict_.verdicts["names"] == "hurts"
+    assert model.transfer_verdict_.verdicts["meaning"] == "hurts"
     assert "LabelMeaning" not in repr(model.transfer_)
 
 
@@ -130,10 +130,10 @@ def test_many_rows_let_all_weights_be_tried(tiny_encoder, support, monkeypatch):
     texts, labels = support
     model = fitted(tiny_encoder, (texts[::8], labels[::8]))
     assert [trial.name for trial in model.transfer_verdict_.trials] == [
-        "names",
+        "meaning",
         "contrastive",
-        "word edits",
-        "all weights",
+        "edits",
+        "full",
     ]
     if model.transfer_verdict_.trials[-1].used:
         assert any(isinstance(one, FullFineTune) for one in model.transfer_)
@@ -149,7 +149,7 @@ def test_labels_that_say_nothing_are_no_names(tiny_encoder, some):
 
 def test_other_encoders_and_numbers_have_fewer_choices(some, tiny_encoder):
     model = TextClassifier(TfidfEncoder(), transfer="auto").fit(*some)
-    assert [t.name for t in model.transfer_verdict_.trials] == ["names", "word edits"]
+    assert [t.name for t in model.transfer_verdict_.trials] == ["meaning", "edits"]
     assert not model.transfer_verdict_.trials[0].used
     assert "word counts" in model.transfer_verdict_.trials[0].note
     numbers = TextRegressor(tiny_encoder, transfer="auto").fit(some[0], list(range(16)))
@@ -184,7 +184,7 @@ def test_without_rows_texts_without_labels_are_used(tiny_encoder, few):
     auto = Auto(names={"a": "parcel", "b": "money"})
     model = TextClassifier(tiny_encoder, transfer=auto)
     model.fit([], [], unlabeled=Corpus(few[0]))
-    assert [trial.name for trial in model.transfer_verdict_.trials] == ["names", "self-training"]
+    assert [trial.name for trial in model.transfer_verdict_.trials] == ["meaning", "selftraining"]
     assert SelfTraining() in model.transfer_ and model.transfer_verdict_.trials[1].used
     assert not isinstance(model.fit([], []).transfer_, list)
     model.set_params(head=MLPHead((8,)))  # which knows no names, so that none can be labelled by
@@ -200,7 +200,7 @@ def test_the_command_line_tells_the_choice(tiny_encoder, support, tmp_path, caps
     flags = ["--transfer", "auto", "--transfer.budget_seconds", "6", "--training.max_steps", "2"]
     assert main([*given, *flags, "--output", str(tmp_path / "model")]) == 0
     out = capsys.readouterr().out
-    assert "names" in out and "Chosen: " in out
+    assert "meaning" in out and "Chosen: " in out
 
 
 @pytest.mark.slow
@@ -208,7 +208,7 @@ def test_texts_without_labels_are_tried_where_there_are_some(tiny_encoder, some,
     model = TextClassifier(tiny_encoder, transfer=Auto(600.0), training=QUICK)
     model.fit(*some, unlabeled=Corpus(support[0][:60]))
     last = model.transfer_verdict_.trials[-1]
-    assert last.name == "self-training" and last.verdict is not None
+    assert last.name == "selftraining" and last.verdict is not None
     assert last.used is (SelfTraining() in as_list(model.transfer_))
 
 
@@ -331,9 +331,9 @@ def test_static_encoders_are_offered_what_needs_no_training(some, vectors_file):
     model = TextClassifier(encoder, transfer="auto")
     model.fit(*some, unlabeled=Corpus(some[0] * 4))
     assert [t.name for t in model.transfer_verdict_.trials] == [
-        "names",
-        "word edits",
-        "self-training",
+        "meaning",
+        "edits",
+        "selftraining",
     ]
     assert all(t.verdict is not None for t in model.transfer_verdict_.trials)
 

@@ -1,5 +1,6 @@
 import json
 import sys
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def test_a_foreign_head_cannot_be_saved_and_an_unknown_one_not_made():
 class MedianHead(ScoringHead):
     """A head of somebody else: the class whose median is nearest."""
 
-    saved_arrays = {"medians_": ("outputs", "features")}
+    saved_arrays: ClassVar = {"medians_": ("outputs", "features")}
 
     def fit(self, X, y, sample_weight=None):
         self.classes_, self.n_features_in_ = np.unique(y), X.shape[1]
