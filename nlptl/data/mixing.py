@@ -14,7 +14,7 @@ from nlptl.base.specs import Spec
 from nlptl.base.suggestions import suggest
 
 WAYS = ("temperature", "proportional", "uniform", "round_robin", "annealed")
-_LEAST_POWER = 0.2
+_MIN_POWER = 0.2
 """To which power of its size a task is drawn at the end of an annealed training."""
 
 
@@ -75,7 +75,7 @@ class Mixing(Spec):
             "proportional": 1.0,
             "uniform": 0.0,
             "round_robin": 0.0,
-            "annealed": 1.0 - (1.0 - _LEAST_POWER) * progress,
+            "annealed": 1.0 - (1.0 - _MIN_POWER) * progress,
         }[self.way]
         weights = np.asarray(sizes, np.float64) ** power
         shares: FloatArray = weights / weights.sum()

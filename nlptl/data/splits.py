@@ -11,7 +11,7 @@ from nlptl.base.errors import InputError
 from nlptl.data.columns import as_list
 from nlptl.data.labels import distinct, key_of
 
-_STRETCH = 20
+_NUMBERS_PER_STRATUM = 20
 """Numbers that follow each other and are dealt like rows of one class."""
 
 
@@ -198,7 +198,7 @@ def _class_by_class(codes: AnyArray, *, seed: int) -> IntArray:
 def _strata(codes: AnyArray) -> AnyArray:
     """Give one number a row: its class, the rarest of its classes, or which stretch of numbers."""
     if codes.dtype.kind == "f":
-        return np.argsort(np.argsort(codes, kind="stable"), kind="stable") // _STRETCH
+        return np.argsort(np.argsort(codes, kind="stable"), kind="stable") // _NUMBERS_PER_STRATUM
     if codes.ndim == 1:
         return codes
     rarity = np.argsort(np.argsort(codes.sum(axis=0), kind="stable"), kind="stable")

@@ -37,23 +37,23 @@ from nlptl.transfer import (
 )
 from nlptl.transfer.registry import methods_by_name
 
-_FEW, _MANY = 200, 300
+MAX_ROWS_FOR_SEVERAL_ROUNDS, MIN_ROWS_TO_TUNE = 200, 300
 """Fewer rows are dealt more often; with this many a whole encoder is worth a trial."""
 
-_ROUNDS = 4
+_MAX_ROUNDS = 4
 
-_CONTRASTED = 1_000
+MAX_ROWS_TO_CONTRAST = 1_000
 """With more rows comparing texts is not tried: there are enough for all weights."""
 
-_WORTH = 4.0
+MIN_ROWS_PER_CLASS_TO_CONTRAST = 4.0
 """Rows a class, in the mean, from which comparing texts mostly helps."""
 
-_STEP = 3.0
+_FORWARD_PASSES_PER_STEP = 3.0
 """Seconds of a training step, in forward passes of its rows."""
 
-_TIMED = 16
+_TEXTS_TO_TIME = 16
 
-_PARTS = 5
+_QUICK_TRIALS_PER_BUDGET = 5
 """What takes next to no time is tried for such a part of the budget."""
 
 _Cost = Callable[[int], float]
@@ -89,7 +89,7 @@ def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> C
     learns = isinstance(encoder, TransformerEncoder)
     if learns and n > 1:
         search.forward = from_main(lambda: _forward_seconds(encoder, rows))
-    contrasts = learns and classed and 1 < n <= _CONTRASTED
+    contrasts = learns and classed and 1 < n <= MAX_ROWS_TO_CONTRAST
     n_classes = n if are_lists(answers) else len(distinct(answers))
     comparing = partial(contrast_config, as_transfers([Contrastive()]), n_classes=n_classes)
     if classed:
@@ -113,7 +113,7 @@ def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> C
             cost = search.more(1, lambda _: sum(one.size for one in corpora.values()))
             chosen = search.beside("selftraining", SelfTraining())
             search.weigh("selftraining", *chosen, cost=cost, given={"unlabeled": unlabeled})
-    if learns and n >= _MANY:
+    if learns and n >= MIN_ROWS_TO_TUNE:
         drawn, cost = [FullFineTune(), *search.kept], search.training(lambda _: TUNING, times=2)
         search.weigh("full", search.named("full"), drawn, cost=cost)
     return search.choice
@@ -164,7 +164,7 @@ class _Search:
             config = self.model._training(chosen(n))
             steps: int | None = config.max_steps
             seen = config.epochs * (n + named) if steps is None else steps * config.batch_size
-            return float(times * _STEP * self.forward * seen)
+            return float(times * _FORWARD_PASSES_PER_STEP * self.forward * seen)
 
         return seconds
 
@@ -206,7 +206,11 @@ class _Search:
         splits, stands, seconds = self._splits(cost, later), self.choice, cost(len(self.rows))
         if splits is None or self._too_few(splits):
             note = "no time for it" if splits is None else "too few rows to try it"
-            if label == "contrastive" and seconds <= self.left and self._per_class >= _WORTH:
+            if (
+                label == "contrastive"
+                and seconds <= self.left
+                and self._per_class >= MIN_ROWS_PER_CLASS_TO_CONTRAST
+            ):
                 used, note = True, f"{note.replace('for it', 'to try it')}; it mostly helps"
         else:
             pair = {label: self._trial(transfer), stands.name: self._trial(stands.transfer)}
@@ -249,8 +253,8 @@ class _Search:
         n, left = len(self.rows), self.left
         last = max(cost(n), self.cost(n))
         if not cost(n):  # what takes next to no time is tried for a part of the budget
-            goes_on = self._goes_on(max(later, left - self.budget / _PARTS))
-            rounds = _ROUNDS if n < _FEW else 1
+            goes_on = self._goes_on(max(later, left - self.budget / _QUICK_TRIALS_PER_BUDGET))
+            rounds = _MAX_ROUNDS if n < MAX_ROWS_FOR_SEVERAL_ROUNDS else 1
             read = self.forward * n
             return TimedSplits(max(min(5, n), 2), rounds, goes_on=goes_on) if read < left else None
         left -= last
@@ -259,7 +263,7 @@ class _Search:
             a_round = (cost(seen) + self.cost(seen)) * tried
             if tried <= n and a_round <= left:
                 # What there is time for beyond a round is left to later trials, by half.
-                rounds = min(max(int(left / 2 / a_round), 1), _ROUNDS)
+                rounds = min(max(int(left / 2 / a_round), 1), _MAX_ROUNDS)
                 return TimedSplits(tried, rounds, goes_on=self._goes_on(last))
         return None
 
@@ -286,7 +290,7 @@ def _first(problem: NlptlError) -> str:
 
 def _forward_seconds(encoder: TransformerEncoder, rows: Rows) -> float:
     """Time the encoding of one row, on a few that are spread over all."""
-    some = rows.take(np.unique(np.linspace(0, len(rows) - 1, _TIMED).astype(int)))
+    some = rows.take(np.unique(np.linspace(0, len(rows) - 1, _TEXTS_TO_TIME).astype(int)))
     texts = [text for row in some for text in ([row] if isinstance(row, str) else row)]
     with without_cache():
         encoder.transform(texts[:2])

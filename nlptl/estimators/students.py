@@ -27,7 +27,7 @@ from nlptl.transfer.automatic import Auto
 
 logger = logging.getLogger("nlptl")
 
-_SHARPER = 2.0
+_SHARPENING_POWER = 2.0
 """Power to which the teacher's probabilities are raised before they are learnt from."""
 
 
@@ -142,6 +142,6 @@ def sharpened(probabilities: FloatArray) -> FloatArray:
     >>> sharpened(np.array([[0.75, 0.25], [0.5, 0.5]])).tolist()
     [[0.9, 0.1], [0.5, 0.5]]
     """
-    powers = probabilities**_SHARPER
+    powers = probabilities**_SHARPENING_POWER
     shares: FloatArray = powers / powers.sum(axis=1, keepdims=True)
     return shares

@@ -62,7 +62,7 @@ from nlptl.fitting.training_data import (
 from nlptl.fitting.transfers import Transfers, as_transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.heads.calibration.imbalance import Imbalance
-from nlptl.heads.linear.logistic import MIDDLE, LogisticHead
+from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
 from nlptl.saving.model_folder import load_model, save_model
 from nlptl.saving.published import Published
 from nlptl.storage.atomic import saved_folder
@@ -387,7 +387,7 @@ class TextModel(Published, NestedParams):
         """Give the head asked for, or the one that suits the data."""
         meaning, base = data.transfers.meaning, self.head
         if base is None and not unseen and not data.targets.numeric:
-            base = LogisticHead(C=MIDDLE)  # no row is left that could choose a strength
+            base = LogisticHead(C=DEFAULT_C)  # no row is left that could choose a strength
         if meaning is not None:
             return with_meaning(base, meaning, unseen=unseen)
         return default_head(base, encoder, features, data.targets, seed=self.seed)

@@ -11,7 +11,7 @@ from nlptl.base.arrays import AnyArray, IntArray
 from nlptl.data.labels import LabelValues, are_lists
 from nlptl.evaluation.judge import Splits
 
-_LEAST = 2
+MIN_SPLITS = 2
 
 _Split = tuple[IntArray, IntArray]
 
@@ -48,7 +48,7 @@ class _Ending(list[_Split]):
 
     def __iter__(self) -> Iterator[_Split]:
         for place in range(len(self)):
-            if place >= _LEAST and not self.goes_on():
+            if place >= MIN_SPLITS and not self.goes_on():
                 return
             yield self[place]
 

@@ -26,18 +26,18 @@ CONTRAST = LoopConfig(
 )
 """What is taken where ``TrainingConfig`` leaves it open; epochs become fewer with more rows."""
 
-_SEEN = 4_000
+_ROWS_TO_SEE = 4_000
 """Rows that are seen in all, where that takes no more epochs than ``CONTRAST`` has."""
 
-_A_CLASS, _ANY = 5, 15
+_EPOCHS_PER_CLASS, _MIN_EPOCHS_OF_FEW_ROWS = 5, 15
 """Epochs by the classes, and the fewest of few rows: two classes are soon apart."""
 
-_FEWEST_EPOCHS = 3
+_MIN_EPOCHS = 3
 
-_SAME = 0.98
+_MAX_MEAN_COSINE = 0.98
 """Mean cosine from which texts of different classes count as one and the same."""
 
-_SAMPLE = 256
+_ROWS_TO_CHECK = 256
 
 
 def contrast_config(transfers: Transfers, n_rows: int, n_classes: int) -> LoopConfig:
@@ -46,8 +46,8 @@ def contrast_config(transfers: Transfers, n_rows: int, n_classes: int) -> LoopCo
     Time grows at most in proportion to the rows.
     """
     steps = _asked(transfers, "steps")
-    most = min(max(_A_CLASS * n_classes, _ANY), CONTRAST.epochs)
-    epochs = min(max(round(_SEEN / n_rows), _FEWEST_EPOCHS), most)
+    most = min(max(_EPOCHS_PER_CLASS * n_classes, _MIN_EPOCHS_OF_FEW_ROWS), CONTRAST.epochs)
+    epochs = min(max(round(_ROWS_TO_SEE / n_rows), _MIN_EPOCHS), most)
     return replace(CONTRAST, epochs=epochs if steps is None else 10_000, max_steps=steps)
 
 
@@ -118,11 +118,11 @@ def one_place(network: Any, rows: Any, _: History, *, targets: Targets) -> str |
     """Say that texts of all classes came to lie in one place, or None where they did not."""
     from nlptl.training.networks.text_network import features_of
 
-    some = np.random.default_rng(0).permutation(len(rows))[:_SAMPLE]
+    some = np.random.default_rng(0).permutation(len(rows))[:_ROWS_TO_CHECK]
     vectors = features_of(network, rows, some=some)
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     marked: FloatArray = targets.take(some).one_hot
     apart = (marked @ marked.T) == 0
-    if not apart.any() or float((unit @ unit.T)[apart].mean()) < _SAME:
+    if not apart.any() or float((unit @ unit.T)[apart].mean()) < _MAX_MEAN_COSINE:
         return None
     return "texts of all classes lie in one place"

@@ -52,10 +52,10 @@ TUNING = LoopConfig(
 """What is taken where ``TrainingConfig`` leaves it open."""
 
 LESS_IS_BETTER = ("log_loss", "calibration_error", "rmse", "mae")
-_FEW = 1_000
+MAX_ROWS_TO_TRAIN_AGAIN = 1_000
 """With fewer rows training is done anew on all of them, once probabilities are calibrated."""
 
-_FEWEST = 100
+MIN_ROWS_TO_HOLD_OUT = 100
 """With fewer rows none are held out, and probabilities are not calibrated."""
 
 
@@ -309,7 +309,7 @@ def _told(head: Any) -> str:
 
 def is_refitted(config: LoopConfig, n_rows: int) -> bool:
     """Tell whether training is done anew on all rows, once the held-out ones have told."""
-    return n_rows < _FEW if config.refit is None else config.refit
+    return n_rows < MAX_ROWS_TO_TRAIN_AGAIN if config.refit is None else config.refit
 
 
 def _once_more(config: LoopConfig, history: History) -> LoopConfig:
@@ -337,7 +337,7 @@ def hold_out(
     rows: Rows, targets: Targets, share: float, seed: int
 ) -> tuple[tuple[Rows, Targets], tuple[Rows, Targets] | None]:
     """Hold a share of the rows out, where there are enough."""
-    if not share or len(targets) < _FEWEST:
+    if not share or len(targets) < MIN_ROWS_TO_HOLD_OUT:
         return (rows, targets), None
     held = max(Fraction(share).limit_denominator(len(targets)), Fraction(1, len(targets)))
     n_folds = held.denominator

@@ -21,11 +21,11 @@ from nlptl.fitting.fitted import FittedModel
 from nlptl.fitting.plan import dense, targets_of
 from nlptl.fitting.transfers import Transfers
 from nlptl.heads.linear import OrdinalHead
-from nlptl.heads.meaning_head import MIDDLE, MeaningHead
+from nlptl.heads.meaning_head import DEFAULT_NAME_WEIGHT, MeaningHead
 from nlptl.transfer.features.frozen import TextFeatures
 from nlptl.transfer.relations.label_meaning import LabelMeaning
 
-_PROBE = 8
+_PROBE_ROWS = 8
 _ENTAILED = "This text is about {}."
 
 
@@ -82,7 +82,7 @@ class TrainingData:
     def probe(self) -> Rows:
         """A few rows, to check a saved model on."""
         shown = self.rows if len(self.rows) else Rows(self._flat)
-        return shown.take(np.arange(min(_PROBE, len(shown))))
+        return shown.take(np.arange(min(_PROBE_ROWS, len(shown))))
 
     @property
     def with_names(self) -> tuple[Rows, Targets]:
@@ -233,7 +233,7 @@ def with_meaning(head: Any, meaning: LabelMeaning, *, unseen: bool) -> MeaningHe
             "OrdinalHead has one direction for all classes, and no room for what each is called. "
             "Leave it out beside LabelMeaning()."
         )
-    weight = MIDDLE if meaning.weight == "cv" and not unseen else meaning.weight
+    weight = DEFAULT_NAME_WEIGHT if meaning.weight == "cv" and not unseen else meaning.weight
     return MeaningHead(base=head, weight=weight)
 
 

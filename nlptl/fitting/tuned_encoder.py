@@ -19,10 +19,10 @@ from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig
 from nlptl.transfer.features.frozen import TextFeatures
 
-_MOST_WINDOWS = 8
+_MAX_TRAINING_WINDOWS = 8
 """Of a longer text so many windows are learnt from; all of them are read to predict."""
 
-_ELSEWHERE = ("checkpoints", "save_steps", "log_with", "quiet")
+_SETTINGS_WITHOUT_EFFECT = ("checkpoints", "save_steps", "log_with", "quiet")
 """Settings of training that do not change what is learnt."""
 
 
@@ -79,7 +79,7 @@ class TunedEncoder:
         return self.network(partial(TextNetwork, head=head, scale=1.0), ids, seed)
 
     def windows(
-        self, texts: Sequence[Any], targets: Targets | None, *, most: int = _MOST_WINDOWS
+        self, texts: Sequence[Any], targets: Targets | None, *, most: int = _MAX_TRAINING_WINDOWS
     ) -> Any:
         """Tokenize texts, or pairs of them, up to so many windows each: ``LabelledWindows``."""
         from nlptl.training.networks.text_network import LabelledWindows
@@ -92,7 +92,11 @@ class TunedEncoder:
 
     def settings(self, seen: Any, config: LoopConfig) -> dict[str, Any]:
         """Tell this fit from others: its data, its encoder and all that decides the result."""
-        told = {n: value for n, value in config.get_params().items() if n not in _ELSEWHERE}
+        told = {
+            n: value
+            for n, value in config.get_params().items()
+            if n not in _SETTINGS_WITHOUT_EFFECT
+        }
         weights = seen.targets.weights
         return {
             "training": told,

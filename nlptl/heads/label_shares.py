@@ -7,9 +7,9 @@ from sklearn.base import clone
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.protocols import Features
-from nlptl.heads.linear.logistic import MIDDLE, LogisticHead
+from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
 
-_LEAST = 0.01
+_MIN_SHARE = 0.01
 """Smaller shares are left out: they cost a row each, and say next to nothing."""
 
 
@@ -48,9 +48,9 @@ def fit_shares(head: LogisticHead, X: Features, shares: FloatArray) -> LogisticH
     strength = head.C
     if strength == "cv":
         several = len(np.unique(likeliest)) > 1
-        strength = clone(head).fit(X, likeliest).C_ if several else MIDDLE
+        strength = clone(head).fit(X, likeliest).C_ if several else DEFAULT_C
     # No class is lost, however small its shares are.
-    counted = (shares > _LEAST) | (shares == shares.max(axis=0))
+    counted = (shares > _MIN_SHARE) | (shares == shares.max(axis=0))
     rows, classes = np.nonzero(counted & (shares > 0))
     fresh: LogisticHead = clone(head).set_params(C=strength)
     return fresh.fit(X[rows], classes, shares[rows, classes])

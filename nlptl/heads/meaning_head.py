@@ -16,23 +16,22 @@ from nlptl.data.splits import stratified_folds
 from nlptl.heads.calibration.decision import best_temperature
 from nlptl.heads.calibration.strength import HeldOut
 from nlptl.heads.linear.blend import BlendHead
-from nlptl.heads.linear.logistic import MIDDLE as STRENGTH
-from nlptl.heads.linear.logistic import LogisticHead
+from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
 from nlptl.heads.score_heads import LINEAR_ARRAYS, LinearScores, SavedArrays
 from nlptl.heads.solver_fit import linear_map_of, logits_of
 
-WEIGHTS = (0.0, 1.0, 2.5, 5.0, 10.0, 20.0)
-MIDDLE = 5.0
+NAME_WEIGHTS = (0.0, 1.0, 2.5, 5.0, 10.0, 20.0)
+DEFAULT_NAME_WEIGHT = 5.0
 """Used where no held-out rows can tell, though there are at least eight rows."""
-ALONE = 10.0
+NAME_WEIGHT_OF_VERY_FEW_ROWS = 10.0
 """Used with fewer rows than that; without any it decides how sure the answers are, and no more."""
 
-_FEW = 16
+_FEW_ROWS_PER_CLASS = 16
 _FOLDS = 5
-_FEWEST = 8
-_LITTLE = 0.5
+MIN_ROWS_TO_CROSS_VALIDATE_NAMES = 8
+_SHARE_OF_VERY_FEW_ROWS = 0.5
 """What fewer rows than these count beside the names: as if names weighed twice, yet not surer."""
-_NAMED = 8
+_ROWS_PER_NAME_CENTRE = 8
 """Rows that the mean of the names counts as, where the middle of all texts is told."""
 
 
@@ -106,7 +105,10 @@ class MeaningHead(LinearScores):
             return self._by_names_alone(names)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         weights = _check_sample_weight(sample_weight, X)
-        middle, share = np.average(X, axis=0, weights=weights), len(X) / (len(X) + _NAMED)
+        middle, share = (
+            np.average(X, axis=0, weights=weights),
+            len(X) / (len(X) + _ROWS_PER_NAME_CENTRE),
+        )
         self.centre_ = share * middle + (1 - share) * names.mean(axis=0)
         self.scale_ = float(np.linalg.norm(X, axis=1).mean()) or 1.0
         base = self._learnt(X, y, weights, away)
@@ -133,15 +135,15 @@ class MeaningHead(LinearScores):
         if self.base is not None:
             self._check(self.base, hasattr(self.base, "fit"))
             return clone(self.base)
-        few = self.labels is not None and n_rows < _FEW * len(self.labels)
-        return LogisticHead(C=STRENGTH) if few else BlendHead()
+        few = self.labels is not None and n_rows < _FEW_ROWS_PER_CLASS * len(self.labels)
+        return LogisticHead(C=DEFAULT_C) if few else BlendHead()
 
     def _held_out(
         self, X: FloatArray, y: IntArray, weights: FloatArray, away: FloatArray
     ) -> HeldOut | None:
         """Ask models that saw all names for rows that they did not see."""
         n_folds = min(_FOLDS, int(np.bincount(y).max()))
-        if n_folds < 2 or len(X) < _FEWEST:
+        if n_folds < 2 or len(X) < MIN_ROWS_TO_CROSS_VALIDATE_NAMES:
             return None
         folds, logits = stratified_folds(y, n_folds, seed=0), np.zeros((len(X), len(away)))
         for fold in np.unique(folds):
@@ -184,7 +186,7 @@ class MeaningHead(LinearScores):
 
     def _by_names_alone(self, names: FloatArray) -> Self:
         self.centre_, self.scale_ = names.mean(axis=0), float(np.linalg.norm(names, axis=1).mean())
-        self.weight_ = ALONE if self.weight == "cv" else float(self.weight)
+        self.weight_ = NAME_WEIGHT_OF_VERY_FEW_ROWS if self.weight == "cv" else float(self.weight)
         self.coef_ = self.weight_ * self.direction_ / self.scale_
         self.intercept_ = -self.coef_ @ self.centre_
         self.held_out_: HeldOut | None = None
@@ -197,7 +199,11 @@ class MeaningHead(LinearScores):
         if weight == "cv" and held is not None:
             weight = _likely(held.logits, said[held.rows], y[held.rows])
         elif weight == "cv":
-            weight, share = (MIDDLE, 1.0) if len(X) >= _FEWEST else (ALONE, _LITTLE)
+            weight, share = (
+                (DEFAULT_NAME_WEIGHT, 1.0)
+                if len(X) >= MIN_ROWS_TO_CROSS_VALIDATE_NAMES
+                else (NAME_WEIGHT_OF_VERY_FEW_ROWS, _SHARE_OF_VERY_FEW_ROWS)
+            )
         if held is not None:
             held = HeldOut(held.rows, held.logits + float(weight) * said[held.rows])
         return self._keep(base, float(weight), held, share=share)
@@ -231,9 +237,9 @@ def _unit(vectors: FloatArray) -> FloatArray:
 def _likely(logits: FloatArray, said: FloatArray, truth: IntArray) -> float:
     """Average the weights by the likelihood of held-out rows, each at its best temperature."""
     sums = []
-    for weight in WEIGHTS:
+    for weight in NAME_WEIGHTS:
         mixed = logits + weight * said
         mixed = mixed / best_temperature(mixed, truth)
         chosen = mixed[np.arange(len(truth)), truth]
         sums.append(float((chosen - logsumexp(mixed, axis=1)).sum()))
-    return float(softmax(sums) @ WEIGHTS)
+    return float(softmax(sums) @ NAME_WEIGHTS)

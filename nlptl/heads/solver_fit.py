@@ -17,11 +17,11 @@ from nlptl.data.splits import stratified_folds, stratified_sample
 from nlptl.data.targets import Targets
 from nlptl.heads.calibration.decision import Decision, best_temperature, best_thresholds
 from nlptl.heads.calibration.imbalance import Imbalance
-from nlptl.heads.calibration.strength import CHOOSE_ON, UNSEEN, HeldOut
-from nlptl.heads.linear.logistic import MIDDLE, LogisticHead
+from nlptl.heads.calibration.strength import LOGIT_OF_ABSENT_CLASS, MAX_ROWS_TO_CHOOSE_ON, HeldOut
+from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
 
 _FOLDS = 5
-_FEWEST = 10
+MIN_ROWS_TO_CALIBRATE = 10
 
 
 class OneVsRest:
@@ -53,7 +53,7 @@ class OneVsRest:
 
     def fit(self, X: Features, targets: Targets) -> Self:
         """Fit a copy of the head to each label."""
-        rows = stratified_sample(targets.codes, CHOOSE_ON, seed=0)
+        rows = stratified_sample(targets.codes, MAX_ROWS_TO_CHOOSE_ON, seed=0)
         labels = [targets.label(place) for place in range(targets.n_outputs)]
         fitted = [self._fit_label(X, label, rows) for label in labels]
         self.heads_ = [head for head, _ in fitted]
@@ -78,14 +78,14 @@ class OneVsRest:
     ) -> tuple[Any, FloatArray | None]:
         """Give the head of one label, and its log odds of ``rows`` where it left them."""
         if not label.counts.all():
-            certain = -UNSEEN if label.counts[1] else UNSEEN
+            certain = -LOGIT_OF_ABSENT_CLASS if label.counts[1] else LOGIT_OF_ABSENT_CLASS
             return certain, np.full(len(rows), certain)
         head, weighed = clone(self.head), weigh_rows(label, self.imbalance)
         if not isinstance(head, LogisticHead) or head.C != "cv":
             return fit_one(head, X, weighed), None
         some = weighed.take(rows)
         if not some.counts.all():
-            return fit_one(head.set_params(C=MIDDLE), X, weighed), None
+            return fit_one(head.set_params(C=DEFAULT_C), X, weighed), None
         # Every label chooses its strength on the same rows, so that their log odds line up.
         head = fit_one(head, X[rows], some)
         held = head.held_out_
@@ -233,13 +233,13 @@ def _hold_out(
     head: Any, X: Features, targets: Targets, imbalance: Imbalance | None, seed: int
 ) -> HeldOut | None:
     """Refit a head on folds and ask each for the rows it did not see."""
-    if len(targets) < _FEWEST or targets.counts.max() < 2:
+    if len(targets) < MIN_ROWS_TO_CALIBRATE or targets.counts.max() < 2:
         return None
     folds = stratified_folds(targets.codes, _FOLDS, seed=seed)
 
     def one_fold(fold: int) -> FloatArray:
         seen, hidden = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        logits = np.full((len(hidden), targets.n_outputs), UNSEEN)
+        logits = np.full((len(hidden), targets.n_outputs), LOGIT_OF_ABSENT_CLASS)
         some = targets.take(seen)
         # Of several labels every column is answered; of classes only those that were seen.
         known = np.arange(some.n_outputs) if some.several else np.flatnonzero(some.counts)

@@ -13,7 +13,7 @@ from nlptl.base.arrays import IntArray
 
 _MOST_NUMBERED = 20
 _MOST_NAMED = 40
-_LONGEST = 30
+_MAX_LABEL = 30
 """Characters of a name."""
 
 
@@ -44,7 +44,7 @@ def confusion_picture(truth: IntArray, chosen: IntArray, names: Sequence[str]) -
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     if n <= _MOST_NAMED:
-        short = [shorten(name, _LONGEST) for name in names]
+        short = [shorten(name, _MAX_LABEL) for name in names]
         axes.set_xticks(range(n), short, rotation=90, fontsize=8, parse_math=False)
         axes.set_yticks(range(n), short, fontsize=8, parse_math=False)
     if n <= _MOST_NUMBERED:

@@ -19,7 +19,7 @@ from nlptl.saving.model_folder import training_of, versions
 from nlptl.training.config import TrainingConfig
 from nlptl.training.processes import from_main
 
-_TOLD = (
+_ENTRIES = (
     "base_license",
     "dataset",
     "encoder",
@@ -66,10 +66,10 @@ def facts_of(
         If ``about`` has an entry that no card has, or the license does not go with that of the
         base model.
     """
-    unknown = [name for name in about if name not in _TOLD]
+    unknown = [name for name in about if name not in _ENTRIES]
     if unknown:
         raise ConfigError(
-            f"The card has no entry {unknown[0]!r}. {suggest(str(unknown[0]), _TOLD)}"
+            f"The card has no entry {unknown[0]!r}. {suggest(str(unknown[0]), _ENTRIES)}"
         )
     told = dict(about)
     dataset = str(told.pop("dataset", "rows held out by the author"))

@@ -27,7 +27,7 @@ from nlptl.serving.guard import Guard, log_failure
 from nlptl.serving.limits import Limits
 
 _SHAPES = {False: "texts", True: "pairs of texts"}
-_MOST = 300
+_MAX_MESSAGE = 300
 """Characters of a reason; some of ours hold the text that they are about."""
 
 _WATCHED = ("nlptl", "torch", "transformers", "scikit-learn")
@@ -168,7 +168,7 @@ class Service:
 
 def _unfit(reason: str) -> HTTPException:
     line = " ".join(reason.split())
-    return HTTPException(422, line if len(line) <= _MOST else line[:_MOST] + " ...")
+    return HTTPException(422, line if len(line) <= _MAX_MESSAGE else line[:_MAX_MESSAGE] + " ...")
 
 
 async def _malformed(_: Request, problem: Any) -> JSONResponse:

@@ -10,7 +10,7 @@ from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import IntegrityError
 
 _WHOLE, _ROWS, _VALUES = "whole", "rows", "values"
-_FEW = 0.5
+_MAX_SHARE_OF_ROWS = 0.5
 
 
 def difference(base: Mapping[str, AnyArray], own: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
@@ -41,7 +41,7 @@ def difference(base: Mapping[str, AnyArray], own: Mapping[str, AnyArray]) -> dic
         if array.ndim > 1:
             other = before != array
             rows = np.flatnonzero(other.reshape(len(array), -1).any(axis=1))
-            if len(rows) < _FEW * len(array):
+            if len(rows) < _MAX_SHARE_OF_ROWS * len(array):
                 found[f"{_ROWS}:{name}"] = rows
                 found[f"{_VALUES}:{name}"] = array[rows]
                 continue

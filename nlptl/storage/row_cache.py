@@ -26,7 +26,7 @@ from nlptl.storage.tensors import map_arrays, save_arrays
 
 _SUFFIX = ".rows"
 _DRAFT = ".draft-"
-_MOST_FILES = 48
+_MAX_FILES = 48
 _HEADER = 256
 _WORD = 8
 
@@ -105,7 +105,7 @@ class RowStore:
             with self._lock():
                 self._make_room(size)
                 self._write(keys, rows)
-                if len(self._files()) > _MOST_FILES:
+                if len(self._files()) > _MAX_FILES:
                     self._merge()
         except StorageError:
             raise
@@ -182,7 +182,7 @@ class RowStore:
             total -= stat.st_size
 
     def _merge(self) -> None:
-        smallest = sorted(self._files(), key=lambda path: path.stat().st_size)[: _MOST_FILES // 2]
+        smallest = sorted(self._files(), key=lambda path: path.stat().st_size)[: _MAX_FILES // 2]
         parts = [part for path in smallest if (part := _readable(path)) is not None]
         if parts:
             self._write(

@@ -33,8 +33,8 @@ _SEAL = "manifest.sha256"
 _SEAL_BYTES = 100
 _PREFIX = "step-"
 _CHANCE = "chance"
-_OFTEN, _SELDOM = 50, 500
-_SCALE, _SCALED = "scale", ("scale", "_growth_tracker")
+_MIN_SAVE_STEPS, _MAX_SAVE_STEPS = 50, 500
+_SCALER_ENTRY, _SCALER_VALUES = "scale", ("scale", "_growth_tracker")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Keeper:
 
     def due(self, step: int, total: int) -> bool:
         """Say whether a checkpoint follows this step of so many."""
-        every = self.every or min(max(total // 10, _OFTEN), _SELDOM)
+        every = self.every or min(max(total // 10, _MIN_SAVE_STEPS), _MAX_SAVE_STEPS)
         return step % every == 0
 
     def save(self, step: int, position: dict[str, Any], arrays: Mapping[str, AnyArray]) -> bool:
@@ -189,7 +189,7 @@ def random_states(accelerator: Any) -> dict[str, AnyArray]:
     }
     if accelerator.scaler is not None:
         told = accelerator.scaler.state_dict()
-        found[_SCALE] = np.array([float(told[name]) for name in _SCALED])
+        found[_SCALER_ENTRY] = np.array([float(told[name]) for name in _SCALER_VALUES])
     return found
 
 
@@ -202,7 +202,7 @@ def restore_random_state(arrays: Mapping[str, AnyArray], accelerator: Any) -> No
             torch.set_rng_state(state)
         else:
             torch.cuda.set_rng_state(state)
-    if accelerator.scaler is not None and _SCALE in arrays:
-        scale, steps = arrays[_SCALE].tolist()
+    if accelerator.scaler is not None and _SCALER_ENTRY in arrays:
+        scale, steps = arrays[_SCALER_ENTRY].tolist()
         own = accelerator.scaler.state_dict()
         accelerator.scaler.load_state_dict({**own, "scale": scale, "_growth_tracker": int(steps)})

@@ -38,7 +38,7 @@ from nlptl.training.weights.averaging import Average, put
 from nlptl.training.weights.bf16_copy import Bf16Copy
 from nlptl.training.weights.sharding import as_spread, gathered, is_sharded
 
-_SELDOM = 10
+_STEPS_BETWEEN_LOSS_READS = 10
 """Steps after which losses are fetched from the device and shown."""
 
 
@@ -258,7 +258,7 @@ class _Run:
         over = place_in_epoch + 1 == len(feed) or self.step == self.lengths[self.stage]
         due = self.keeper is not None and self.keeper.due(self.taken, sum(self.lengths))
         due = due or stop.signal is not None
-        if over or due or len(self.pending) == _SELDOM:
+        if over or due or len(self.pending) == _STEPS_BETWEEN_LOSS_READS:
             self._write_down(log)
             bar.set_postfix(self._shown(), refresh=False)
         if over:

@@ -36,8 +36,8 @@ QUICK = TrainingConfig(max_steps=3)
 @pytest.fixture(autouse=True)
 def one_round(monkeypatch):
     """Deal the rows once instead of four times: what is tested is the way, not the figures."""
-    monkeypatch.setattr(module, "_FEW", 0)
-    monkeypatch.setattr(module, "_ROUNDS", 1)
+    monkeypatch.setattr(module, "MAX_ROWS_FOR_SEVERAL_ROUNDS", 0)
+    monkeypatch.setattr(module, "_MAX_ROUNDS", 1)
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +117,7 @@ def test_without_time_only_cheap_things_are_tried(tiny_encoder, some, monkeypatc
 
 
 def test_with_time_for_one_fit_experience_decides(tiny_encoder, some, monkeypatch):
-    seen = module._STEP * QUICK.max_steps * CONTRAST.batch_size
+    seen = module._FORWARD_PASSES_PER_STEP * QUICK.max_steps * CONTRAST.batch_size
     monkeypatch.setattr(module, "_forward_seconds", lambda *_: 50.0 / seen)
     model = fitted(tiny_encoder, some, budget=60.0)
     assert model.transfer_verdict_.trials[1].note == "no time to try it; it mostly helps"
@@ -126,7 +126,7 @@ def test_with_time_for_one_fit_experience_decides(tiny_encoder, some, monkeypatc
 
 @pytest.mark.slow
 def test_many_rows_let_all_weights_be_tried(tiny_encoder, support, monkeypatch):
-    monkeypatch.setattr(module, "_MANY", 60)
+    monkeypatch.setattr(module, "MIN_ROWS_TO_TUNE", 60)
     texts, labels = support
     model = fitted(tiny_encoder, (texts[::8], labels[::8]))
     assert [trial.name for trial in model.transfer_verdict_.trials] == [
@@ -282,7 +282,7 @@ def test_what_no_trial_uses_is_refused_at_once(tiny_encoder, some, monkeypatch):
 
 
 def test_time_that_is_left_repeats_a_trial_and_time_that_is_not_ends_it(some, monkeypatch):
-    monkeypatch.setattr(module, "_ROUNDS", 4)
+    monkeypatch.setattr(module, "_MAX_ROUNDS", 4)
     search = module._Search(TextClassifier(), Rows(some[0]), some[1], 100.0)
 
     def dealt(seconds, later=0.0):
@@ -303,7 +303,11 @@ def test_names_and_limits_count_in_what_is_foretold(some):
     search.forward = 0.5
 
     def seconds(n, **options):
-        return search.training(lambda _: CONTRAST, **options)(n) / module._STEP / 0.5
+        return (
+            search.training(lambda _: CONTRAST, **options)(n)
+            / module._FORWARD_PASSES_PER_STEP
+            / 0.5
+        )
 
     assert seconds(16) == 2 * 16 and seconds(9, times=2) == 2 * 2 * 9
     search.choice.transfer = LabelMeaning()
@@ -319,7 +323,7 @@ def test_what_takes_no_time_leaves_time_to_what_comes_later(some, now):
     assert not search._splits(module._nothing, 100.0).goes_on()
     free = search._splits(module._nothing)
     assert free.goes_on()
-    now[0] += 100.0 / module._PARTS  # a part of the budget is over
+    now[0] += 100.0 / module._QUICK_TRIALS_PER_BUDGET  # a part of the budget is over
     assert not free.goes_on()
     assert search._splits(module._nothing).goes_on()  # the next has a part of its own
     search.forward = 1e9

@@ -478,7 +478,7 @@ def test_few_rows_are_learnt_from_again_all_together(tiny_encoder, orders, tmp_p
     seen.clear()
     short = replace(SHORT, refit=None)
     tuned(tiny_encoder, texts[:99], labels[:99], training=short)
-    monkeypatch.setattr(module_of_tuner, "_FEW", 200)
+    monkeypatch.setattr(module_of_tuner, "MAX_ROWS_TO_TRAIN_AGAIN", 200)
     tuned(tiny_encoder, texts, labels, training=short)
     assert [n for n, *_ in seen] == [99, 216]
 

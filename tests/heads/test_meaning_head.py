@@ -7,7 +7,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from nlptl import DiscriminantHead, LogisticHead, PrototypeHead
 from nlptl.base.errors import ConfigError
 from nlptl.heads import MeaningHead
-from nlptl.heads.meaning_head import ALONE, MIDDLE
+from nlptl.heads.meaning_head import DEFAULT_NAME_WEIGHT, NAME_WEIGHT_OF_VERY_FEW_ROWS
 
 
 @parametrize_with_checks([MeaningHead(base=DiscriminantHead(shrinkage=0.9))])
@@ -43,14 +43,14 @@ def test_names_help_one_row_a_class_and_step_back_later(named):
     alone = base.fit(noisy[few], y[few])
     hits = [(head.logits(X).argmax(axis=1) == y).mean() for head in (with_names, alone)]
     assert hits[0] > hits[1]
-    assert with_names.weight_ == ALONE and with_names.held_out_ is None
+    assert with_names.weight_ == NAME_WEIGHT_OF_VERY_FEW_ROWS and with_names.held_out_ is None
 
 
 def test_names_lead_until_there_are_eight_rows(named):
     X, y, names = named
     few = np.array([0, 30, 60, 1, 31, 61, 2])
     led = MeaningHead(labels=names).fit(X[few], y[few])
-    twice = MeaningHead(labels=names, weight=2 * ALONE).fit(X[few], y[few])
+    twice = MeaningHead(labels=names, weight=2 * NAME_WEIGHT_OF_VERY_FEW_ROWS).fit(X[few], y[few])
     np.testing.assert_allclose(2 * led.coef_, twice.coef_, rtol=1e-6)
     np.testing.assert_allclose(2 * led.intercept_, twice.intercept_, rtol=1e-5, atol=1e-8)
 
@@ -59,7 +59,7 @@ def test_eight_rows_count_in_full_though_none_can_be_held_out(named):
     X, _, names = named
     codes, wide = np.arange(8), np.random.default_rng(3).normal(size=(8, names.shape[1]))
     head = MeaningHead(labels=wide).fit(X[codes * 11], codes)
-    assert head.weight_ == MIDDLE and head.held_out_ is None
+    assert head.weight_ == DEFAULT_NAME_WEIGHT and head.held_out_ is None
 
 
 def test_a_name_is_one_more_row_of_a_prototype(named):

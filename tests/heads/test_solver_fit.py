@@ -100,7 +100,7 @@ def test_a_rare_class_is_found_more_often(imbalance):
 
 
 def test_many_rows_of_several_labels_choose_on_the_same_rows(labels, monkeypatch):
-    monkeypatch.setattr("nlptl.heads.solver_fit.CHOOSE_ON", 60)
+    monkeypatch.setattr("nlptl.heads.solver_fit.MAX_ROWS_TO_CHOOSE_ON", 60)
     X, targets = labels
     fitted = OneVsRest(LogisticHead()).fit(X, targets)
     assert fitted.held_out_.logits.shape == (60, 4)

@@ -29,8 +29,8 @@ EXAMPLES = """examples:
   nlptl distill model/ unlabelled.csv --labelled train.csv --output student/
 """
 
-_SHOWN = 0.1
-_FEWEST = 20
+_HELD_OUT_SHARE = 0.1
+_MIN_ROWS_TO_HOLD_OUT = 20
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -59,7 +59,7 @@ def run(given: Namespace) -> int:
     rows = read_texts(given.data, columns, split=given.split, drop_blank=given.drop_blank)
     known = _known(given, teacher)
     blank = type(teacher)(build_encoder(given.encoder, {}), seed=teacher.seed)
-    if len(rows) >= _FEWEST:
+    if len(rows) >= _MIN_ROWS_TO_HOLD_OUT:
         _compare(teacher, blank, rows, known)
     student = teacher.distill(rows, student=blank, labelled=known)
     kept = {
@@ -88,7 +88,7 @@ def _known(given: Namespace, teacher: TextModel) -> Corpus | None:
 def _compare(teacher: TextModel, blank: TextModel, rows: Rows, known: Corpus | None) -> None:
     """Say on rows that a first student did not see how it compares with its teacher."""
     order = np.random.default_rng(teacher.seed).permutation(len(rows))
-    n_shown = max(int(_SHOWN * len(rows)), 1)
+    n_shown = max(int(_HELD_OUT_SHARE * len(rows)), 1)
     shown, rest = rows.take(order[:n_shown]), rows.take(order[n_shown:])
     student = teacher.distill(rest, student=blank, labelled=known)
     wanted, slow = _timed(teacher, shown)

@@ -17,7 +17,7 @@ from nlptl.data.tables.cells import is_blank
 from nlptl.data.targets import Targets
 
 _NEAR_UP_TO = 20_000
-_SHOWN = 10
+_MAX_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -158,9 +158,9 @@ def audit(
         empty=len(blank),
         class_counts=counts,
         repeated=sum(len(group) - 1 for group in groups),
-        conflicts=conflicts[:_SHOWN],
+        conflicts=conflicts[:_MAX_SHOWN],
         n_conflicts=len(conflicts),
-        near=None if near is None else near[:_SHOWN],
+        near=None if near is None else near[:_MAX_SHOWN],
         n_near=len(near or ()),
         leaked={name: exact for name, (exact, _) in across.items()},
         nearly_leaked={name: near for name, (_, near) in across.items()},

@@ -18,8 +18,8 @@ from nlptl.data.splits import group_split
 from nlptl.data.tables.table_reading import read_table
 
 _COLUMNS = ("source", "target")
-_FEWEST = 100
-_MOST_HELD = 0.1
+MIN_PAIRS_TO_HOLD_OUT = 100
+_MAX_HELD_OUT_SHARE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +127,9 @@ class ParallelText:
         seen, held
         """
         sentences = [plain(sentence) for sentence in self.source]
-        if len(self) < _FEWEST or len(set(sentences)) < 2:
+        if len(self) < MIN_PAIRS_TO_HOLD_OUT or len(set(sentences)) < 2:
             return self, self.take(np.arange(0))
-        share = min(n * len(set(self.languages)) / len(self), _MOST_HELD)
+        share = min(n * len(set(self.languages)) / len(self), _MAX_HELD_OUT_SHARE)
         seen, held = group_split(sentences, test_share=share, seed=seed)
         return self.take(seen), self.take(held)
 

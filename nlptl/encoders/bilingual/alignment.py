@@ -17,7 +17,7 @@ from nlptl.encoders.bilingual.retrieval import crowding, mutual, nearest
 from nlptl.encoders.static.vector_formats import Subwords
 from nlptl.encoders.static.vector_store import VectorStore
 
-_FEWEST = 10
+MIN_PAIRS_TO_ALIGN = 10
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ class WordAlignment(Spec):
             if pairs is None
             else WordPairs.among(word_pairs(pairs), source.tokens, target.tokens)
         )
-        if len(found) < _FEWEST:
+        if len(found) < MIN_PAIRS_TO_ALIGN:
             raise InputError(
                 f"Only {len(found)} of {found.given} pairs have vectors in both languages, and "
-                f"{_FEWEST} are needed at least. Give a larger dictionary."
+                f"{MIN_PAIRS_TO_ALIGN} are needed at least. Give a larger dictionary."
             )
         return self._aligned(source, target, found)
 

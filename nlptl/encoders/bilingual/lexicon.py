@@ -10,8 +10,8 @@ from scipy.sparse import csr_matrix
 
 from nlptl.base.arrays import FloatArray, IntArray
 
-_LONGEST = 64
-_MOST_ENTRIES = 30_000_000
+_MAX_WORDS = 64
+_MAX_ENTRIES = 30_000_000
 """Pairs of words looked at, over all sentences: about three gigabytes."""
 
 
@@ -86,12 +86,12 @@ def _links(
     starts: list[IntArray] = []
     done = 0
     for sentence, other in zip(sentences, others, strict=True):
-        makers = np.append(np.unique(np.asarray(sentence[:_LONGEST], np.int64)), n_words)
-        made = np.unique(np.asarray(other[:_LONGEST], np.int64))
+        makers = np.append(np.unique(np.asarray(sentence[:_MAX_WORDS], np.int64)), n_words)
+        made = np.unique(np.asarray(other[:_MAX_WORDS], np.int64))
         entries.append((made[:, None] * (n_words + 1) + makers).ravel())
         starts.append(done + np.arange(len(made)) * len(makers))
         done += len(made) * len(makers)
-        if done > _MOST_ENTRIES:
+        if done > _MAX_ENTRIES:
             break
     if not done:
         nothing = np.zeros(0, np.int64)

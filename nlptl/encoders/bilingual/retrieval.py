@@ -9,7 +9,7 @@ import numpy as np
 from nlptl.base.arrays import FloatArray, IntArray
 
 _BLOCK = 1024
-_NEIGHBOURS = 10
+_N_NEIGHBOURS = 10
 
 
 def crowding(vectors: FloatArray, others: FloatArray) -> FloatArray:
@@ -22,7 +22,7 @@ def crowding(vectors: FloatArray, others: FloatArray) -> FloatArray:
     others : ndarray of shape (m, dim)
         Of length 1.
     """
-    k = min(_NEIGHBOURS, len(others))
+    k = min(_N_NEIGHBOURS, len(others))
     found = [
         np.partition(block @ others.T, len(others) - k, axis=1)[:, -k:].mean(axis=1)
         for block in _blocks(vectors)

@@ -63,7 +63,7 @@ ORIGIN = "origin.json"
 _SHORTENING = ("downsampling_rate", "block_sizes")
 """Settings of families that pool neighbouring tokens between layers."""
 
-_LONGEST = 100_000
+_MAX_STATED_LENGTH = 100_000
 """A stated maximum length above this means that none was stated."""
 
 
@@ -230,7 +230,7 @@ class EncoderFolder:
     def window(self) -> int:
         """Tokens the encoder reads at once, special tokens included."""
         lengths = (self.max_length, self.tokenizer.model_max_length)
-        stated = min((int(n) for n in lengths if n and 0 < n < _LONGEST), default=None)
+        stated = min((int(n) for n in lengths if n and 0 < n < _MAX_STATED_LENGTH), default=None)
         places = readable_positions(self.config, stated)
         return min((n for n in (stated, places) if n is not None), default=512)
 

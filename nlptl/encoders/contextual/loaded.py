@@ -28,7 +28,7 @@ from nlptl.encoders.contextual.weight_checks import (
 
 _SHELF: OrderedDict[tuple[str, str, str, bool], LoadedEncoder] = OrderedDict()
 _LOCK = RLock()
-_MOST = 4
+_MAX_LOADED = 4
 _DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 
@@ -115,7 +115,7 @@ def load_encoder(
         key = (folder.fingerprint, chosen or choose_dtype(folder, place), place, stock)
         if key not in _SHELF:
             _SHELF[key] = read_encoder(folder, key[1], place, stock=stock)
-            while len(_SHELF) > _MOST:
+            while len(_SHELF) > _MAX_LOADED:
                 _SHELF.popitem(last=False)
         _SHELF.move_to_end(key)
         return _SHELF[key]

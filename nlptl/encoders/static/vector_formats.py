@@ -19,7 +19,7 @@ from nlptl.base.errors import InputError
 
 _FASTTEXT_MAGIC = 793712314
 _MAX_WORD_BYTES = 10_000
-_HARMLESS = 64 * 1024 * 1024
+_MAX_UNCHECKED_BYTES = 64 * 1024 * 1024
 """A promise of less memory than this is not worth counting a compressed file for."""
 
 
@@ -250,9 +250,9 @@ def _numbers_of_first_line(path: Path, head: bytes) -> int:
 def _refuse_promise(path: Path, promise: str, smallest: int) -> None:
     """Refuse a header that promises more than the file can hold."""
     held = path.stat().st_size
-    if smallest > held and smallest > _HARMLESS:
+    if smallest > held and smallest > _MAX_UNCHECKED_BYTES:
         held = _size_unpacked(path, stop=smallest)
-    if smallest > max(held, _HARMLESS) or (smallest > held and not _is_zipped(path)):
+    if smallest > max(held, _MAX_UNCHECKED_BYTES) or (smallest > held and not _is_zipped(path)):
         raise InputError(
             f"The header of {str(path)!r} promises {promise}, at least {smallest} bytes, but the "
             f"file holds {held}. It is truncated or damaged; download it again."

@@ -23,7 +23,7 @@ _LAYOUT = 2
 """Raised when stores written now could no longer be read; older ones are then made again."""
 
 _SHELF: OrderedDict[str, VectorStore] = OrderedDict()
-_MOST_OPEN = 4
+_MAX_OPEN = 4
 
 
 def open_vectors(source: Any, *, cache: str | Path | None) -> VectorStore:
@@ -73,7 +73,7 @@ def _kept(identity: dict[str, Any], cache: str | Path | None, make: Any) -> Vect
     name = fingerprint({**identity, "layout": _LAYOUT})
     if name not in _SHELF:
         _SHELF[name] = make() if cache is None else _on_disk(name, cache, make)
-        while len(_SHELF) > _MOST_OPEN:
+        while len(_SHELF) > _MAX_OPEN:
             _SHELF.popitem(last=False)
     _SHELF.move_to_end(name)
     return _SHELF[name]

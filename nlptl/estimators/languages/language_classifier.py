@@ -35,7 +35,7 @@ from nlptl.training.processes import from_main
 
 JOINT, ALONE = "joint", "alone"
 _LISTED = "languages.json"
-_FEWEST = 20
+MIN_ROWS_TO_COMPARE = 20
 """Held-out rows of a language from which on it is judged."""
 
 
@@ -315,7 +315,7 @@ class LanguageClassifier(Published, NestedParams):
         self, language: str, joint: TextClassifier, seen: _Labelled, held: _Labelled
     ) -> LanguageComparison:
         """Hold the joint classifier against one of the language's own."""
-        if len(held.rows) < _FEWEST or len(set(map(str, seen.labels))) < 2:
+        if len(held.rows) < MIN_ROWS_TO_COMPARE or len(set(map(str, seen.labels))) < 2:
             return LanguageComparison(language, len(held.rows), None, None, None, JOINT)
         alone = self._fitted(seen, weigh=False)
         right = [held.right(model) for model in (joint, alone)]

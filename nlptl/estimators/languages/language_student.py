@@ -44,7 +44,7 @@ DISTILLING = LoopConfig(
 )
 """What is taken where ``TrainingConfig`` leaves it open."""
 
-_HELD = 1_000
+_MAX_HELD_OUT_PAIRS = 1_000
 _PROBE = ("The order arrived late.", "Die Bestellung kam zu spät.")
 
 
@@ -146,7 +146,9 @@ class LanguageStudent(NestedParams):
             If the teacher is no transformer, or options contradict each other.
         """
         teacher, transfers = self._teacher(), self._transfers()
-        seen, held = ParallelText.read(pairs).distinct().held_out(_HELD, seed=self.seed)
+        seen, held = (
+            ParallelText.read(pairs).distinct().held_out(_MAX_HELD_OUT_PAIRS, seed=self.seed)
+        )
         if not len(seen):
             raise InputError("No pair is left to learn from: both sides of each are the same.")
         start = self._start(teacher, seen)

@@ -23,10 +23,10 @@ from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.heads.solver_fit import weigh_rows
 from nlptl.training.config import LoopConfig
 
-_HELD = 100
+_ROWS_TO_HOLD_OUT = 100
 """So many rows are held out of a task at least, if that is no more than a quarter of them."""
 
-_MOST_HELD = 0.25
+_MAX_HELD_OUT_SHARE = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +200,9 @@ def held_share(n_rows: int, config: LoopConfig) -> float:
     """Give the share of the rows of a task that is held out."""
     if not config.validation_share:
         return 0.0
-    return float(np.clip(_HELD / max(n_rows, 1), config.validation_share, _MOST_HELD))
+    return float(
+        np.clip(_ROWS_TO_HOLD_OUT / max(n_rows, 1), config.validation_share, _MAX_HELD_OUT_SHARE)
+    )
 
 
 def _check_names(tasks: Mapping[str, Task], data: Any) -> None:

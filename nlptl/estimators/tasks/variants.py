@@ -29,10 +29,10 @@ from nlptl.transfer.features.frozen import Frozen
 
 JOINT, FROZEN, POLISHED, ALONE = VARIANTS = "joint", "frozen", "polished", "alone"
 """By what they cost: frozen tasks share the encoder as it came."""
-_POLISH = 1
+_POLISH_EPOCHS = 1
 _POLISH_RATE = 0.3
-_TIMES = 1_000
-_NEIGHBOURS = 10
+_RESAMPLES = 1_000
+_MIN_TIMES_THE_ROWS = 10
 """A task is small beside others that have so many times its rows."""
 
 
@@ -101,7 +101,7 @@ def is_outweighed(part: PreparedTask, parts: Mapping[str, PreparedTask]) -> bool
     """Tell whether a task is small, and the others have ten times its rows."""
     n_rows = len(part.training_data.rows)
     others = sum(len(one.training_data.rows) for one in parts.values()) - n_rows
-    return is_small(part) and others >= _NEIGHBOURS * n_rows
+    return is_small(part) and others >= _MIN_TIMES_THE_ROWS * n_rows
 
 
 def is_small(part: PreparedTask) -> bool:
@@ -192,7 +192,7 @@ def gain_between(part: PreparedTask, found: Figure, base: Figure, *, seed: int) 
     """Give by how much one figure of the held-out rows is better than another, resampled."""
     if part.held is None:
         raise ValueError(part.name)
-    gain = bootstrap_interval(found, base, len(part.held[0]), times=_TIMES, seed=seed)
+    gain = bootstrap_interval(found, base, len(part.held[0]), times=_RESAMPLES, seed=seed)
     if part.task.metric not in LESS_IS_BETTER:
         return gain
     return Interval(-gain.value, -gain.high, -gain.low)
@@ -228,7 +228,9 @@ def _tuned(part: PreparedTask, variant: str, together: JointResult) -> FittedMod
     keep = "last" if config.keep == "auto" or part.held is None else config.keep
     if variant == POLISHED:
         before, rate = together.fitted[part.name], _POLISH_RATE * config.learning_rate
-        config = replace(config, epochs=_POLISH, max_steps=None, learning_rate=rate, keep=keep)
+        config = replace(
+            config, epochs=_POLISH_EPOCHS, max_steps=None, learning_rate=rate, keep=keep
+        )
     else:
         before, steps = part.first, max(together.steps[part.name], 1)
         config = replace(config, epochs=10_000, max_steps=steps, keep=keep)

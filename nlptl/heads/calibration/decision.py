@@ -15,7 +15,7 @@ from nlptl.base.described import entry, finite
 
 _NUMBERS_AT_ONCE = 4_000_000
 """Limit of the logits that are looked at together, whatever the number of classes."""
-_FEWEST_POSITIVES = 5
+_MIN_POSITIVES = 5
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def best_thresholds(probabilities: FloatArray, targets: IntArray) -> FloatArray:
     return np.array(
         [
             _best_threshold(probabilities[:, label], targets[:, label])
-            if targets[:, label].sum() >= _FEWEST_POSITIVES
+            if targets[:, label].sum() >= _MIN_POSITIVES
             else common
             for label in range(targets.shape[1])
         ]

@@ -14,11 +14,11 @@ from nlptl.base.protocols import Features
 from nlptl.base.threads import map_in_threads
 from nlptl.data.splits import stratified_folds, stratified_sample
 
-CHOOSE_ON = 3_000
+MAX_ROWS_TO_CHOOSE_ON = 3_000
 """Rows that suffice to choose a strength."""
 
-_FEWEST = 20
-UNSEEN = -30.0
+MIN_ROWS_TO_CROSS_VALIDATE = 20
+LOGIT_OF_ABSENT_CLASS = -30.0
 """Logit of a class that a fold has not seen."""
 
 
@@ -100,9 +100,9 @@ class Chooser:
         path : callable
             Fits one fold at every strength.
         """
-        if len(codes) < _FEWEST or np.bincount(codes).max() < 2:
+        if len(codes) < MIN_ROWS_TO_CROSS_VALIDATE or np.bincount(codes).max() < 2:
             return None
-        rows = stratified_sample(codes, CHOOSE_ON, seed=self.seed)
+        rows = stratified_sample(codes, MAX_ROWS_TO_CHOOSE_ON, seed=self.seed)
         n_folds = int(min(self.n_folds, max(2, np.bincount(codes[rows]).max())))
         folds = stratified_folds(codes[rows], n_folds, seed=self.seed)
         some = X[rows], codes[rows], None if weights is None else weights[rows]
@@ -122,7 +122,9 @@ def _run(
 ) -> list[FloatArray]:
     X, codes, weights = some
     numbers = np.unique(folds)
-    answers = [np.full((len(codes), int(codes.max()) + 1), UNSEEN) for _ in strengths]
+    answers = [
+        np.full((len(codes), int(codes.max()) + 1), LOGIT_OF_ABSENT_CLASS) for _ in strengths
+    ]
 
     def one(number: int) -> None:
         seen, hidden = np.flatnonzero(folds != number), np.flatnonzero(folds == number)

@@ -17,10 +17,10 @@ from nlptl.heads.linear.frame import row_space
 from nlptl.heads.score_heads import LinearScores
 
 SHRINKAGES = (0.3, 0.6, 0.8, 0.9, 0.95, 0.99)
-MIDDLE = 0.95
+DEFAULT_SHRINKAGE = 0.95
 _CLASSES_AT_ONCE = 256
 """Limit of the classes whose rows are marked in one dense matrix."""
-_LEAST = 0.05
+_MIN_WITHIN_VARIANCE = 0.05
 """The ball is at least this share of how far class means lie apart."""
 
 
@@ -80,13 +80,13 @@ class DiscriminantHead(LinearScores):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"Expected at least 2 classes, got 1 class: {self.classes_[0]!r}.")
-        self.shrinkage_, self.held_out_ = MIDDLE, None
+        self.shrinkage_, self.held_out_ = DEFAULT_SHRINKAGE, None
         if self.shrinkage != "cv":
             self.shrinkage_ = float(self.shrinkage)
         else:
             chooser = Chooser("accuracy", 5, self.seed)
             chosen = chooser.choose(X, codes, weights, SHRINKAGES, _path)
-            self.shrinkage_, self.held_out_ = chosen or (MIDDLE, None)
+            self.shrinkage_, self.held_out_ = chosen or (DEFAULT_SHRINKAGE, None)
         clouds = _Clouds.of(X, codes, weights)
         self.coef_, self.intercept_ = clouds.weights_at(self.shrinkage_)
         return self
@@ -126,7 +126,9 @@ class _Clouds:
         priors = counts / counts.sum()
         between = means - means.mean(axis=0)
         # One row a class says nothing of how far rows lie from their mean.
-        ball = max(float((inside**2).sum()) / (n * d), _LEAST * float((between**2).mean()))
+        ball = max(
+            float((inside**2).sum()) / (n * d), _MIN_WITHIN_VARIANCE * float((between**2).mean())
+        )
         return cls(means, np.log(priors), axes @ turn, np.maximum(variances, 0.0), ball)
 
     def weights_at(self, shrinkage: float) -> tuple[FloatArray, FloatArray]:

@@ -26,7 +26,7 @@ from nlptl.heads.linear.frame import Frame
 from nlptl.heads.score_heads import LinearScores
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
-MIDDLE = 10.0
+DEFAULT_C = 10.0
 """Used where there are too few rows to choose: as good as choosing with 4 to 8 rows a class."""
 MAX_WEIGHTS_FOR_LBFGS = 4_000_000
 """Limit of the weights of one fit: each takes lbfgs 205 to 245 bytes. Two folds fit together."""
@@ -105,13 +105,13 @@ class LogisticHead(LinearScores):
         n_weights = len(self.classes_) * Z.shape[1]
         if n_weights > MAX_WEIGHTS_FOR_LBFGS:  # a sparse matrix divided by a number is float64
             Z = Z.astype(X.dtype, copy=False)
-        self.C_, self.held_out_ = (MIDDLE if self.C == "cv" else float(self.C)), None
+        self.C_, self.held_out_ = (DEFAULT_C if self.C == "cv" else float(self.C)), None
         if self.C == "cv":
             at_once = max(1, 2 * MAX_WEIGHTS_FOR_LBFGS // n_weights)
             chooser = Chooser(self.criterion, self.folds, self.seed, at_once)
             with _quiet_solver():
                 chosen = chooser.choose(Z, codes, weights, self.strengths, _path)
-            self.C_, self.held_out_ = chosen or (MIDDLE, None)
+            self.C_, self.held_out_ = chosen or (DEFAULT_C, None)
         solution = _solve(Z, codes, weights, self.C_, iterations=1000)
         self.coef_, self.intercept_ = frame.back(*_balanced_form(solution))
         return self

@@ -22,7 +22,7 @@ from nlptl.heads.linear.frame import Frame
 from nlptl.heads.score_heads import LinearScores
 
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-MIDDLE = 3.0
+DEFAULT_ORDINAL_C = 3.0
 """Used where there are too few rows to choose."""
 
 
@@ -115,7 +115,7 @@ class OrdinalHead(LinearScores):
         place = np.argsort(np.argsort(self.ranks(self.classes_)))
         frame = Frame.of(X, weights)
         Z, ranks = frame.into(X).astype(np.float64), place[codes]
-        self.C_, self.held_out_ = (MIDDLE if self.C == "cv" else float(self.C)), None
+        self.C_, self.held_out_ = (DEFAULT_ORDINAL_C if self.C == "cv" else float(self.C)), None
         if self.C == "cv":
             chooser = Chooser(self.criterion, self.folds, self.seed)
             chosen = chooser.choose(Z, ranks, weights, self.strengths, _path)

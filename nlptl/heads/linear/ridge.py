@@ -17,7 +17,7 @@ from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Features
 from nlptl.data.splits import stratified_sample
-from nlptl.heads.calibration.strength import CHOOSE_ON
+from nlptl.heads.calibration.strength import MAX_ROWS_TO_CHOOSE_ON
 from nlptl.heads.score_heads import LINEAR_ARRAYS, SavedArrays
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-4, 3, 29))
@@ -110,7 +110,7 @@ class RidgeHead(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     def _choose(self, X: Features, y: FloatArray, weights: FloatArray) -> float:
-        some = stratified_sample(y, CHOOSE_ON, seed=0)
+        some = stratified_sample(y, MAX_ROWS_TO_CHOOSE_ON, seed=0)
         if len(some) < 2:
             return 1.0
         errors = leave_one_out_errors(X[some], y[some], weights[some], self.alphas)

@@ -35,7 +35,7 @@ _PROBE = "The order arrived late."
 
 _MAX_ID = 2**31
 _TOKEN_POOLINGS = ("mean", "cls", "max", "stock")
-_TOKENS = 512
+_TOKENS_PER_THREAD = 512
 """Padded tokens of a batch, a thread."""
 
 
@@ -275,7 +275,7 @@ class OnnxClassifier:
     def _run(self, windows: Windows, output: str) -> FloatArray:
         """Run the graph over windows, in batches of like length; rows come as they were given."""
         parts: list[FloatArray] = []
-        batches = by_length(windows.sizes, tokens_per_batch=_TOKENS * self._threads)
+        batches = by_length(windows.sizes, tokens_per_batch=_TOKENS_PER_THREAD * self._threads)
         for rows in batches:
             shape = (len(rows), int(windows.sizes[rows].max()))
             given = {"input_ids": np.full(shape, self.reading.padding)}

@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("fp32", "int8")
 _SENTENCES = 48
-_SHOWN = 64
+_MAX_CALIBRATION_TEXTS = 64
 """So many rows show how large the numbers of an encoder are."""
 
-_TOKENS = 1024
+_TOKENS_PER_BATCH = 1024
 _MOST_BYTES = 2_000_000_000
 
 
@@ -197,8 +197,8 @@ def _shown(
     """Give a few batches of rows as tensors, on the processor."""
     from nlptl.encoders.contextual.forward import padded
 
-    windows = encoder.windows(rows.texts[:_SHOWN])
-    batches = by_length(windows.sizes, tokens_per_batch=_TOKENS)
+    windows = encoder.windows(rows.texts[:_MAX_CALIBRATION_TEXTS])
+    batches = by_length(windows.sizes, tokens_per_batch=_TOKENS_PER_BATCH)
     return [padded(windows, some, padding=read.padding) for some in batches]
 
 

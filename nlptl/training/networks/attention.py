@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-_NAME = "nlptl_products"
-_NUMBERS = 2_500_000
+_ATTENTION_NAME = "nlptl_products"
+_MAX_SCORES_AT_ONCE = 2_500_000
 """Attention weights computed at once: they should stay in the processor's cache."""
 
 
@@ -50,7 +50,7 @@ def products(
     if heads != key.shape[1]:  # several heads share the keys and values of one
         shared = heads // key.shape[1]
         key, value = (part.repeat_interleave(shared, dim=1) for part in (key, value))
-    several = max(_NUMBERS // (heads * tokens * key.shape[2]), 1)
+    several = max(_MAX_SCORES_AT_ONCE // (heads * tokens * key.shape[2]), 1)
     parts = []
     with torch.autocast(query.device.type, enabled=False):
         for start in range(0, len(query), several):
@@ -79,9 +79,9 @@ def attending_by_products(model: Any, device: str) -> Iterator[None]:
     if device != "cpu" or not able or usual not in ("sdpa", "eager"):
         yield
         return
-    AttentionInterface.register(_NAME, products)
-    AttentionMaskInterface.register(_NAME, eager_mask)
-    model.set_attn_implementation(_NAME)
+    AttentionInterface.register(_ATTENTION_NAME, products)
+    AttentionMaskInterface.register(_ATTENTION_NAME, eager_mask)
+    model.set_attn_implementation(_ATTENTION_NAME)
     try:
         yield
     finally:

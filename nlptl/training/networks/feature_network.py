@@ -23,7 +23,7 @@ from nlptl.training.losses import as_truth, row_losses, weighted_mean
 from nlptl.training.processes import make_accelerator, place
 
 _FOLDS = 5
-_FEWEST = 40
+MIN_ROWS_TO_HOLD_OUT = 40
 """With fewer rows none are held out, and training runs its full length."""
 
 
@@ -172,7 +172,7 @@ def fit_network(
     """
     work = _Work(recipe, X, targets, seed, device)
     everything = np.arange(len(targets))
-    if len(targets) < _FEWEST or not config.validation_share:
+    if len(targets) < MIN_ROWS_TO_HOLD_OUT or not config.validation_share:
         network, history = work.train(everything, config)
         return NetworkFit(network, history, None)
     folds = stratified_folds(targets.codes, _FOLDS, seed=seed)

@@ -18,7 +18,7 @@ from nlptl.training.networks.text_network import Batch, LabelledWindows
 
 TASK = "task"
 
-_PART_COST = 128
+_TOKENS_PER_PASS_OVERHEAD = 128
 """Tokens that take as long as one more call of the network."""
 
 
@@ -97,7 +97,7 @@ class TextFeed:
         stream = self.streams[name]
         parts = [some if len(some) else of_step[:1]]
         if self.in_parts:
-            found = alike(stream.sizes[parts[0]], part_cost=_PART_COST)
+            found = alike(stream.sizes[parts[0]], part_cost=_TOKENS_PER_PASS_OVERHEAD)
             parts = [parts[0][places] for places in found]
         shown, targets = np.concatenate(parts), stream.targets
         given = None if targets is None else targets.weights

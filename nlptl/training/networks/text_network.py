@@ -23,8 +23,8 @@ from nlptl.encoders.pair_features import pair_tensors
 from nlptl.training.losses import as_truth, row_losses
 from nlptl.training.networks.gather import from_all
 
-_TOKENS_UNSEEN = 8192
-ABOUT_ROWS = ("owners", "sides")
+_TOKENS_PER_EVALUATION_BATCH = 8192
+ROW_ENTRIES = ("owners", "sides")
 """Inputs that say which windows make a row; the encoder takes the others."""
 
 
@@ -85,7 +85,7 @@ class TextNetwork(nn.Module):
             From ``padded``; with ``owners`` where texts have several windows, and ``sides``
             where the two texts of a pair are read one by one.
         """
-        given = {name: part for name, part in inputs.items() if name not in ABOUT_ROWS}
+        given = {name: part for name, part in inputs.items() if name not in ROW_ENTRIES}
         pool = TOKEN_POOLINGS[self.pooling.tokens]
         vectors = layer_vectors(self.encoder, given, layers=self.pooling.layers, pool=pool)
         if "owners" in inputs:
@@ -302,7 +302,7 @@ def _of_each(
     network.eval()
     parts, order = [], []
     with torch.no_grad():  # what FSDP2 gathers in inference mode could not be trained any more
-        for places in by_length(rows.sizes[chosen], tokens_per_batch=_TOKENS_UNSEEN):
+        for places in by_length(rows.sizes[chosen], tokens_per_batch=_TOKENS_PER_EVALUATION_BATCH):
             inputs = rows.inputs(chosen[places], where)
             parts.append(answer(inputs).float().cpu().numpy())
             order.append(places)

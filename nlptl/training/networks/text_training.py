@@ -30,10 +30,10 @@ from nlptl.training.processes import from_main, make_accelerator, place, spreads
 from nlptl.training.weights.bf16_copy import Bf16Copy, with_exact_angles
 from nlptl.training.weights.sharding import as_whole, is_sharded
 
-_PLAIN = ("NO", "MULTI_CPU", "MULTI_GPU")
+_PLAIN_DISTRIBUTIONS = ("NO", "MULTI_CPU", "MULTI_GPU")
 """Ways of distributing that leave the weights whole in every process."""
-_SAMPLE = 256
-_CLEARLY = 0.9
+_ROWS_TO_CHECK = 256
+_MAX_SHARE_OF_PRIOR_LOSS = 0.9
 
 
 @dataclass(frozen=True)
@@ -138,9 +138,9 @@ def collapse(
     if targets is None or not history.losses or targets.codes.dtype.kind == "f":
         return None
     prior = prior_loss(targets, loss)
-    if history.losses[-1] < _CLEARLY * prior:
+    if history.losses[-1] < _MAX_SHARE_OF_PRIOR_LOSS * prior:
         return None
-    some = np.random.default_rng(0).permutation(len(targets))[:_SAMPLE]
+    some = np.random.default_rng(0).permutation(len(targets))[:_ROWS_TO_CHECK]
     logits, truth = logits_of(network, rows, some=some), targets.codes[some]
     weights = None if targets.weights is None else targets.weights[some]
     losses = loss(torch.from_numpy(logits), torch.from_numpy(truth)).numpy()
@@ -148,7 +148,11 @@ def collapse(
     if not own < prior:
         return f"its loss {own:.3f} is not below {prior:.3f}, that of the class shares"
     largest = targets.counts.max() / len(targets)
-    if not targets.several and largest <= _CLEARLY and len(np.unique(logits.argmax(axis=1))) == 1:
+    if (
+        not targets.several
+        and largest <= _MAX_SHARE_OF_PRIOR_LOSS
+        and len(np.unique(logits.argmax(axis=1))) == 1
+    ):
         return "it predicts one class for every row"
     return None
 
@@ -261,7 +265,7 @@ def twin_of(objective: Any, how: Tuning, accelerator: Any) -> Bf16Copy | None:
     """Copy the network to compute in bfloat16, where nothing speaks against it."""
     where = next(objective.parameters()).device.type
     wanted = how.config.precision in ("auto", "bfloat16") and accelerator.mixed_precision == "no"
-    plain = str(accelerator.distributed_type).rpartition(".")[2] in _PLAIN
+    plain = str(accelerator.distributed_type).rpartition(".")[2] in _PLAIN_DISTRIBUTIONS
     if not (wanted and plain and has_bfloat16(where)) or len(objective.network.extras):
         return None
     network = objective.network

@@ -15,14 +15,14 @@ from nlptl.training.networks.text_network import Batch
 from nlptl.training.tasks.task_feed import TasksFeed
 from nlptl.training.tasks.task_objective import TasksObjective
 
-_ROWS = 32
+_ROWS_PER_PROBE = 32
 
 
 def probes(feed: TasksFeed) -> dict[str, Batch]:
     """Give some rows of each task, always the same, as one batch."""
     found = {}
     for name, rows in feed.tasks.items():
-        some = np.sort(np.random.default_rng(feed.seed).permutation(len(rows))[:_ROWS])
+        some = np.sort(np.random.default_rng(feed.seed).permutation(len(rows))[:_ROWS_PER_PROBE])
         whole = TextFeed({name: rows}, feed.config, feed.seed, 0, 1, feed.where)
         found[name] = whole.batch(name, some)
     return found

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from nlptl.training.networks.text_network import ABOUT_ROWS, Batch, Outputs
+from nlptl.training.networks.text_network import ROW_ENTRIES, Batch, Outputs
 
-_HIDDEN, _MASKED, _ANY = 0.15, 0.8, 0.1
+_HIDDEN_SHARE, _MASKED_SHARE, _RANDOM_SHARE = 0.15, 0.8, 0.1
 
 
 class MaskedWords(nn.Module):
@@ -49,9 +49,9 @@ class MaskedWords(nn.Module):
         return Outputs(rows, rows, batch)
 
     def _of_part(self, encoder: Any, part: dict[str, Any]) -> torch.Tensor:
-        given = {name: value for name, value in part.items() if name not in ABOUT_ROWS}
+        given = {name: value for name, value in part.items() if name not in ROW_ENTRIES}
         ids = given["input_ids"]
-        hidden = torch.rand(ids.shape, device=ids.device) < _HIDDEN
+        hidden = torch.rand(ids.shape, device=ids.device) < _HIDDEN_SHARE
         hidden &= ~torch.isin(ids, self.special.to(ids.device)) & given["attention_mask"].bool()
         shown = self._covered(ids, hidden)
         states = encoder(**{**given, "input_ids": shown}).last_hidden_state
@@ -72,8 +72,8 @@ class MaskedWords(nn.Module):
     def _covered(self, ids: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
         lot = torch.rand(ids.shape, device=ids.device)
         others = ids.flatten()[torch.randint(ids.numel(), ids.shape, device=ids.device)]
-        covered = torch.where(hidden & (lot < _MASKED), torch.full_like(ids, self.mask), ids)
-        swapped = hidden & (lot >= _MASKED) & (lot < _MASKED + _ANY)
+        covered = torch.where(hidden & (lot < _MASKED_SHARE), torch.full_like(ids, self.mask), ids)
+        swapped = hidden & (lot >= _MASKED_SHARE) & (lot < _MASKED_SHARE + _RANDOM_SHARE)
         return torch.where(swapped, others, covered)
 
 

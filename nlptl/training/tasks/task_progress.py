@@ -8,7 +8,7 @@ from typing import Any
 
 from nlptl.training.checkpoints import Keeper, Saved
 
-_TOLD = "tasks"
+_POSITION_ENTRY = "tasks"
 
 
 @dataclass
@@ -72,7 +72,7 @@ class ProgressKeeper(Keeper):
 
     def save(self, step: int, position: dict[str, Any], arrays: Mapping[str, Any]) -> bool:
         """Write a checkpoint, as ``Keeper`` does."""
-        return super().save(step, {**position, _TOLD: asdict(self.progress)}, arrays)
+        return super().save(step, {**position, _POSITION_ENTRY: asdict(self.progress)}, arrays)
 
     def newest(self) -> Saved | None:
         """Give the newest checkpoint, and set the progress back to it."""
@@ -80,6 +80,6 @@ class ProgressKeeper(Keeper):
         if saved is None:
             return None
         position = dict(saved.position)
-        told = position.pop(_TOLD)
+        told = position.pop(_POSITION_ENTRY)
         self.progress.scores, self.progress.cosines = told["scores"], told["cosines"]
         return replace(saved, position=position)

@@ -9,7 +9,7 @@ from typing import Any
 
 from nlptl.training.weights.sharding import as_spread
 
-_MOST = 0.999
+_MAX_DECAY = 0.999
 TAIL = 1 / 3
 """Share of the steps, at the end, whose weights are averaged evenly."""
 
@@ -55,7 +55,7 @@ class Average:
 
     def _decay(self) -> float:
         # Short runs forget their beginning sooner.
-        return min(_MOST, (1 + self.count) / (10 + self.count))
+        return min(_MAX_DECAY, (1 + self.count) / (10 + self.count))
 
     @contextmanager
     def in_place_of(self, weights: Mapping[str, Any]) -> Iterator[None]:

@@ -27,11 +27,11 @@ from nlptl.transfer.features.layer_weights import choose_weights, weigh
 _LOWER = {"top": (0.0,), "weighted": (0.5,), "all": (1.0,), "auto": (0.0, 0.5, 1.0)}
 """What the layers below the last may weigh, under each name."""
 
-_SEVERAL = 5
-_ENOUGH = 200
+_MAX_LAYERS = 5
+MIN_ROWS_TO_WEIGH_LAYERS = 200
 """With fewer rows the weight of the lower layers is not chosen but taken as a half."""
 
-_CHOOSE_ON = 1_500
+_MAX_ROWS_TO_CHOOSE_ON = 1_500
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Frozen(Spec):
         plain = TextFeatures(fitted, np.ones(n_groups), joint)
         if layered is encoder:
             return plain
-        few = self.layers == "auto" and len(rows) < _ENOUGH
+        few = self.layers == "auto" and len(rows) < MIN_ROWS_TO_WEIGH_LAYERS
         lower = _LOWER["weighted" if few else self.layers]
         candidates = [_weights(n_groups, share) for share in lower]
         if len(candidates) == 1:
@@ -108,7 +108,7 @@ class Frozen(Spec):
         if encoder.pooling is not None or folder.layers_after_pooling or folder.shortens_texts:
             return encoder
         depth = folder.n_layers
-        layers = np.unique(np.linspace(max(depth // 3, 1), depth, _SEVERAL).round().astype(int))
+        layers = np.unique(np.linspace(max(depth // 3, 1), depth, _MAX_LAYERS).round().astype(int))
         if len(layers) < 2:
             return encoder
         return encoder.with_layers(tuple(int(layer) for layer in layers))
@@ -171,7 +171,7 @@ def _preferred(
     plain: TextFeatures, candidates: list[FloatArray], rows: Rows, targets: Targets
 ) -> FloatArray:
     """Give the weights with which a ridge regression errs least on rows left out."""
-    some = stratified_sample(targets.codes, _CHOOSE_ON, seed=0)
+    some = stratified_sample(targets.codes, _MAX_ROWS_TO_CHOOSE_ON, seed=0)
     found = np.asarray(plain.transform(rows.take(some)))
     chosen = choose_weights(
         found,

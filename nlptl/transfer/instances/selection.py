@@ -10,7 +10,7 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Features
 from nlptl.base.suggestions import suggest
 
-_AMONG = 3
+_CANDIDATES_PER_CHOICE = 3
 """Rows of the smallest leads to choose among, for each that is chosen."""
 
 STRATEGIES = ("both", "uncertain", "diverse")
@@ -71,7 +71,9 @@ def choose_rows(
     order: IntArray = np.argsort(_leads(probabilities, thresholds), kind="stable")
     if strategy == "uncertain":
         return order[:n]
-    among = order[: _AMONG * n] if strategy == "both" else np.arange(len(probabilities))
+    among = (
+        order[: _CANDIDATES_PER_CHOICE * n] if strategy == "both" else np.arange(len(probabilities))
+    )
     return among[_spread_out(vectors[among], n, np.random.default_rng(seed))]
 
 

@@ -45,7 +45,7 @@ def test_a_word_counts_once_a_sentence_and_late_ones_are_not_read():
 
 def test_memory_is_bounded_by_leaving_sentences_out(corpus, monkeypatch):
     whole = translations(*corpus, n_words=30, n_others=61).sum()
-    monkeypatch.setattr(lexicon, "_MOST_ENTRIES", 100)
+    monkeypatch.setattr(lexicon, "_MAX_ENTRIES", 100)
     assert 0 < translations(*corpus, n_words=30, n_others=61).sum() < 0.1 * whole
 
 

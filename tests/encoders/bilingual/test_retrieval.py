@@ -16,7 +16,7 @@ def test_the_nearest_come_in_order():
 def test_crowding_is_the_mean_cosine_to_the_nearest(monkeypatch):
     others = normalize(np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
     assert crowding(others, others) == pytest.approx((others @ others.T).mean(axis=1))
-    monkeypatch.setattr("nlptl.encoders.bilingual.retrieval._NEIGHBOURS", 2)
+    monkeypatch.setattr("nlptl.encoders.bilingual.retrieval._N_NEIGHBOURS", 2)
     found = crowding(np.array([[1.0, 0.0]]), others)
     assert found[0] == pytest.approx((1 + np.sqrt(0.5)) / 2)
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from nlptl.heads.calibration.strength import CRITERIA, UNSEEN, Chooser
+from nlptl.heads.calibration.strength import CRITERIA, LOGIT_OF_ABSENT_CLASS, Chooser
 
 
 def path(fold, strengths):
@@ -30,7 +30,7 @@ def test_a_class_that_a_fold_has_not_seen_gets_no_chance():
     codes = np.array([0] * 30 + [1])
     _, held = Chooser("accuracy", 5, 0).choose(np.zeros((31, 1)), codes, None, (1.0,), path)
     row = held.logits[held.rows == 30][0]
-    assert row[1] == UNSEEN
+    assert row[1] == LOGIT_OF_ABSENT_CLASS
 
 
 def test_too_few_rows_give_nothing():
@@ -41,7 +41,7 @@ def test_too_few_rows_give_nothing():
 
 
 def test_many_rows_are_sampled(monkeypatch):
-    monkeypatch.setattr("nlptl.heads.calibration.strength.CHOOSE_ON", 50)
+    monkeypatch.setattr("nlptl.heads.calibration.strength.MAX_ROWS_TO_CHOOSE_ON", 50)
     codes = np.repeat([0, 1], 200)
     _, held = Chooser("accuracy", 5, 0).choose(np.zeros((400, 1)), codes, None, (1.0,), path)
     assert len(held.rows) == 50

@@ -8,7 +8,7 @@ from nlptl import LogisticHead
 from nlptl.base.errors import ConfigError
 from nlptl.heads.calibration import strength
 from nlptl.heads.linear import logistic
-from nlptl.heads.linear.logistic import MIDDLE
+from nlptl.heads.linear.logistic import DEFAULT_C
 
 
 def folds_differ(head):
@@ -85,7 +85,7 @@ def test_held_out_logits_are_of_models_that_did_not_see_the_row():
 def test_too_few_rows_to_choose_take_the_middle():
     X = np.eye(4)
     head = LogisticHead().fit(X, [0, 0, 1, 1])
-    assert (head.C_, head.held_out_) == (MIDDLE, None)
+    assert (head.C_, head.held_out_) == (DEFAULT_C, None)
 
 
 def test_a_class_with_one_row_is_no_obstacle(clouds):

@@ -104,7 +104,7 @@ def test_with_many_rows_a_sample_chooses_and_all_are_learnt_from(monkeypatch):
     X, y, _ = made((200, 5), noise=3.0)
     asked = []
     real = ridge.leave_one_out_errors
-    monkeypatch.setattr(ridge, "CHOOSE_ON", 50)
+    monkeypatch.setattr(ridge, "MAX_ROWS_TO_CHOOSE_ON", 50)
     monkeypatch.setattr(
         ridge, "leave_one_out_errors", lambda *given: asked.append(len(given[1])) or real(*given)
     )

@@ -39,7 +39,7 @@ def folder(model, tmp_path_factory):
 
 
 def test_answers_come_in_the_order_of_the_texts_whatever_their_lengths(model, folder, monkeypatch):
-    monkeypatch.setattr(onnx_classifier, "_TOKENS", 64)  # many batches
+    monkeypatch.setattr(onnx_classifier, "_TOKENS_PER_THREAD", 64)  # many batches
     graph = OnnxClassifier.load(folder, threads=1)
     expected = model.predict_proba(MANY)
     assert np.unique(expected.round(4), axis=0).shape[0] > 10

@@ -27,7 +27,7 @@ def test_parts_of_a_batch_give_the_whole(monkeypatch):
     mask = torch.zeros(5, 1, 7, 7).masked_fill_(torch.rand(5, 1, 7, 7) < 0.2, -1e9)
     wanted = torch.nn.functional.scaled_dot_product_attention(query, key, value, mask)
     for numbers in (2 * 49, 4 * 49, 10**6):
-        monkeypatch.setattr(attention, "_NUMBERS", numbers)
+        monkeypatch.setattr(attention, "_MAX_SCORES_AT_ONCE", numbers)
         found, _ = products(torch.nn.Module(), query, key, value, mask)
         torch.testing.assert_close(found.transpose(1, 2), wanted)
 
