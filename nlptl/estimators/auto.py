@@ -222,7 +222,7 @@ class _Search:
                 )
                 if score is None:  # experience is of accuracy
                     verdict = verdict.with_prior(_prior(label))
-                used = from_main(lambda: verdict.opens)
+                used = from_main(lambda: verdict.accepted)
             except NlptlError as problem:
                 note = _first(problem)
         took = clock.seconds() - began

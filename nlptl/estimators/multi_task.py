@@ -15,6 +15,7 @@ from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
 from nlptl.base.progress import progress_bar
+from nlptl.base.renamed import RenamedAttribute
 from nlptl.base.specs import NestedParams
 from nlptl.data.mixing import Mixing
 from nlptl.data.rows import as_rows
@@ -79,7 +80,7 @@ class MultiTaskModel(Published, NestedParams):
     ----------
     models_ : dict of str to TextClassifier or TextRegressor
         What answers for each task.
-    standings_ : dict of str to TaskComparison
+    comparisons_ : dict of str to TaskComparison
         How the variants of each task compared, and which was kept.
     affinity_ : Affinity
         Cosines of the gradients of each two tasks, epoch after epoch.
@@ -115,6 +116,7 @@ class MultiTaskModel(Published, NestedParams):
     """
 
     kind = "multi-task-model"
+    standings_ = RenamedAttribute("comparisons_")
 
     def __init__(
         self,
@@ -265,7 +267,7 @@ class MultiTaskModel(Published, NestedParams):
         Tasks whose gradients mostly agree come together; one that was clearly hurt stands alone.
         """
         check_is_fitted(self)
-        hurt = {name for name, standing in self.standings_.items() if standing.says == HURTS}
+        hurt = {name for name, standing in self.comparisons_.items() if standing.outcome == HURTS}
         return groups_of(self.affinity_, hurt)
 
     def add_task(
@@ -390,7 +392,7 @@ class MultiTaskModel(Published, NestedParams):
             model, fitted = part.model, chosen[name]
             model.transfer_, model.transfer_verdict_ = model.transfer, None
             models[name] = model._keep(fitted, model.audit_, fitted.scorer.history)
-        self.models_, self.standings_ = models, standings
+        self.models_, self.comparisons_ = models, standings
         self.known_: dict[str, Task] = {name: part.task for name, part in parts.items()}
         self.shared_, self.affinity_ = together.encoder, together.affinity
         self.changes_: dict[str, Change] = {}

@@ -52,7 +52,7 @@ class Choice:
     @property
     def verdicts(self) -> dict[str, str]:
         """What the gate said of each thing: helps, hurts, no clear difference, or not tried."""
-        return {t.name: t.verdict.says if t.verdict else "not tried" for t in self.trials}
+        return {t.name: t.verdict.outcome if t.verdict else "not tried" for t in self.trials}
 
     def to_json(self) -> dict[str, Any]:
         """Describe what was tried with plain JSON values; the transfer is the model's."""

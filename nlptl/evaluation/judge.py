@@ -14,6 +14,7 @@ from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.described import entry
 from nlptl.base.errors import InputError
 from nlptl.base.progress import progress_bar
+from nlptl.base.renamed import RenamedAttribute
 from nlptl.data.labels import LabelValues, as_values, values_at
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.splits import stratified_folds
@@ -38,48 +39,52 @@ class Verdict:
         With it, and without it, on the same rows of each split.
     gain : Interval
         Of the difference; it allows for splits that share rows.
-    experience : PriorGain or None
-        What was seen on other data.
+    prior : PriorGain or None
+        Gains seen on other data.
     """
 
     name: str
     against: str
     scores: FloatArray
     gain: Interval
-    experience: PriorGain | None = None
+    prior: PriorGain | None = None
+
+    says = RenamedAttribute("outcome")
+    opens = RenamedAttribute("accepted")
+    besides = RenamedAttribute("prior_note")
+    experience = RenamedAttribute("prior")
 
     @property
-    def says(self) -> str:
+    def outcome(self) -> str:
         """``"helps"``, ``"hurts"`` or ``"no clear difference"``."""
         if self.gain.low > 0:
             return HELPS
         return HURTS if self.gain.high < 0 else UNCLEAR
 
     @property
-    def opens(self) -> bool:
-        """Whether it is to be used: what the splits say, and experience, is no loss in the mean."""
+    def accepted(self) -> bool:
+        """True if the expected gain is not negative, combining the splits with prior results."""
         seen = self.gain.value
-        if self.experience is not None:
-            seen = self.experience.weighed(self.gain)
+        if self.prior is not None:
+            seen = self.prior.weighed(self.gain)
         return seen >= -_ROUNDING
 
-    def with_prior(self, experience: PriorGain | None) -> Verdict:
-        """Give the same, weighed against what was seen on other data.
+    def with_prior(self, prior: PriorGain | None) -> Verdict:
+        """Return the same verdict combined with gains seen on other data.
 
-        That counts the more the less the splits agree. It changes what the verdict ``opens``, not
-        what it ``says``.
+        They count more where the splits agree less. This changes ``accepted``, not ``outcome``.
         """
-        return replace(self, experience=experience)
+        return replace(self, prior=prior)
 
     def to_json(self) -> dict[str, Any]:
         """Describe the verdict with plain JSON values."""
         return {
             "name": self.name,
             "against": self.against,
-            "says": self.says,
+            "says": self.outcome,
             "gain": [self.gain.value, self.gain.low, self.gain.high],
             "scores": self.scores.tolist(),
-            "experience": self.experience and [self.experience.gain, self.experience.spread],
+            "experience": self.prior and [self.prior.gain, self.prior.spread],
         }
 
     @classmethod
@@ -94,15 +99,15 @@ class Verdict:
 
     def __str__(self) -> str:
         n = len(self.scores)
-        said = f"{self.name} {self.says} against {self.against}: {self.gain} on {n} splits"
-        return f"{said}, {self.besides}" if self.besides else said
+        said = f"{self.name} {self.outcome} against {self.against}: {self.gain} on {n} splits"
+        return f"{said}, {self.prior_note}" if self.prior_note else said
 
     @property
-    def besides(self) -> str:
+    def prior_note(self) -> str:
         """What other data say, where it turned the decision; else empty."""
-        if self.experience is None or self.opens == (self.gain.value >= -_ROUNDING):
+        if self.prior is None or self.accepted == (self.gain.value >= -_ROUNDING):
             return ""
-        return f"but {self.experience.gain:+.3f} on other data"
+        return f"but {self.prior.gain:+.3f} on other data"
 
 
 def judge(

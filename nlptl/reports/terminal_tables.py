@@ -75,7 +75,7 @@ def comparison_table(title: str, rungs: Sequence[MethodResult]) -> Table:
 def verdict_table(verdict: Verdict, *, metric: str, n_rows: int) -> Table:
     """Show what paired splits say of something, held against leaving it out."""
     n_splits = len(verdict.scores)
-    table = _table(f"{n_rows} rows, {n_splits} splits: {verdict.name} {verdict.says}", "method")
+    table = _table(f"{n_rows} rows, {n_splits} splits: {verdict.name} {verdict.outcome}", "method")
     table.add_column(metric, justify="right")
     table.add_column("gain", justify="right")
     table.add_column("95 % interval", justify="right")
@@ -95,14 +95,14 @@ def choice_table(choice: Any) -> Table:
         verdict = trial.verdict
         gain = "" if verdict is None else f"{verdict.gain.value:+.3f}"
         span = "" if verdict is None else f"{verdict.gain.low:+.3f} to {verdict.gain.high:+.3f}"
-        says = () if verdict is None else (verdict.says, verdict.besides)
+        says = () if verdict is None else (verdict.outcome, verdict.prior_note)
         said = trial.note or ", ".join(filter(None, says))
         used = "yes" if trial.used else "no"
         table.add_row(trial.name, said, gain, span, used, f"{trial.seconds:.1f}")
     return table
 
 
-def standings_table(
+def comparisons_table(
     standings: Mapping[str, Any], tested: Mapping[str, Mapping[str, float]]
 ) -> Table:
     """Show what learning together did to each task, and what was kept.
@@ -127,7 +127,7 @@ def standings_table(
         figure = tested.get(name, {}).get(one.metric)
         found = "" if figure is None else f"{figure:.3f}"
         told = "" if gain is None else str(gain)
-        table.add_row(name, one.metric, *figures, told, one.says, one.kept, found)
+        table.add_row(name, one.metric, *figures, told, one.outcome, one.kept, found)
     return table
 
 

@@ -109,8 +109,8 @@ def tell_decisions(
                 found = kept.several(measure, set=name, seed=seed, of=trick)
                 seen = Interval(found["gain"], found["low"], found["high"])
                 verdict = Verdict("with", "without", np.zeros((0, 2)), seen)
-                opens = verdict.with_prior(known).opens
-                elsewhere_opens = verdict.with_prior(apart).opens
+                opens = verdict.with_prior(known).accepted
+                elsewhere_opens = verdict.with_prior(apart).accepted
                 rows.append({"set": name, **found, "opens": opens, "apart": elsewhere_opens})
         judge_trick(trick, rows, report)
 

@@ -69,7 +69,7 @@ def measured(encoder: TransformerEncoder, seed: int) -> dict:
         answers["gated"] = model.models_[name]
         for way, one in answers.items():
             figures[f"{name} {way}"] = one.evaluate(*asked)["macro_f1"]
-        figures[f"{name} kept"] = model.standings_[name].kept
+        figures[f"{name} kept"] = model.comparisons_[name].kept
     return figures
 
 

@@ -137,7 +137,7 @@ def measured(sizes: dict, seed: int) -> dict:
     figures: dict = {"seconds": time.perf_counter() - began}
     for name in judged:
         metric, (texts, answers) = METRICS[name], asked(name)
-        own, standing = model.models_[name], model.standings_[name]
+        own, standing = model.models_[name], model.comparisons_[name]
         figures[f"{name} kept"] = 100 * own.evaluate(texts, answers)[metric]
         chosen = own.fitted_
         for variant, state in model.variants_[name].items():
@@ -152,7 +152,7 @@ def measured(sizes: dict, seed: int) -> dict:
             alone.fit(*learnt(name, FEW, seed))
             figures[f"{name} alone"] = 100 * alone.evaluate(texts, answers)[metric]
         figures[f"{name} choice"] = standing.kept
-        figures[f"{name} says"] = standing.says
+        figures[f"{name} says"] = standing.outcome
         figures[f"{name} steps"] = model.steps_[name]
     figures |= {"passes": model.passes(), "passes of pairs": model.passes(pairs=True)}
     with tempfile.TemporaryDirectory() as folder:

@@ -74,7 +74,7 @@ def test_each_thing_is_tried_and_the_choice_is_told(tiny_encoder, some, tmp_path
     names, drawn, edits = model.transfer_verdict_.trials
     assert (names.name, drawn.name, edits.name) == ("meaning", "contrastive", "edits")
     assert names.verdict.scores.shape == (5, 2) and drawn.verdict.scores.shape[0] >= 2
-    assert names.used is names.verdict.opens and drawn.used is drawn.verdict.opens
+    assert names.used is names.verdict.accepted and drawn.used is drawn.verdict.accepted
     wanted = [Contrastive()] * drawn.used + [LabelMeaning()] * names.used
     if not wanted:
         wanted = [Frozen()]

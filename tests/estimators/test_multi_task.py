@@ -80,7 +80,7 @@ def test_a_small_task_beside_a_large_one_stays_what_a_model_of_its_own_would_be(
     data = {"kind": (texts[::4], labels[::4]), "length": (many, [float(len(t)) for t in many])}
     assert len(many) >= 10 * len(data["kind"][0])
     model.fit(data)
-    assert model.standings_["kind"].kept == "alone"  # nothing is clear after three steps
+    assert model.comparisons_["kind"].kept == "alone"  # nothing is clear after three steps
     own = TextClassifier(model.encoder, transfer=FullFineTune(), training=few, device="cpu")
     said = model.outputs(texts[:5])["kind"]
     np.testing.assert_array_equal(said, own.fit(*data["kind"]).predict_proba(texts[:5]))
@@ -113,15 +113,15 @@ def test_the_gate_keeps_the_best_variant_of_each_task(tiny_encoder, support):
     tasks = {"kind": Task(metric="macro_f1"), "length": Task("regression", metric="rmse")}
     training = TrainingConfig(max_steps=8, refit=False)
     model = model_of(tiny_encoder, tasks, gate=True, training=training).fit(data)
-    for name, standing in model.standings_.items():
+    for name, standing in model.comparisons_.items():
         assert set(standing.figures) == {"joint", "frozen", "polished", "alone"}
         best = (min if name == "length" else max)(standing.figures.values())
         assert standing.figures[standing.kept] == best
-        assert standing.says in (HELPS, HURTS, UNCLEAR) and standing.rows >= 60
+        assert standing.outcome in (HELPS, HURTS, UNCLEAR) and standing.rows >= 60
         kept = model.variants_[name][standing.kept]
         assert model.models_[name].fitted_ is kept
-    gain = model.standings_["length"].gains["joint"]
-    figures = model.standings_["length"].figures
+    gain = model.comparisons_["length"].gains["joint"]
+    figures = model.comparisons_["length"].figures
     assert gain.value == pytest.approx(figures["alone"] - figures["joint"])
 
 
@@ -130,7 +130,7 @@ def test_only_the_tasks_that_are_named_are_held_against_themselves_alone(tiny_en
     model = model_of(tiny_encoder, {n: TASKS[n] for n in some}, gate=["kind"]).fit(some)
     assert set(model.variants_["kind"]) == {"joint", "frozen", "polished", "alone"}
     assert set(model.variants_["length"]) == {"joint"}
-    assert model.standings_["length"].kept == "joint"
+    assert model.comparisons_["length"].kept == "joint"
     with pytest.raises(ConfigError, match="gate names 'kin'"):
         model_of(tiny_encoder, {n: TASKS[n] for n in some}, gate=["kin"]).fit(some)
 

@@ -33,8 +33,8 @@ TEXTS, LABELS = [str(i) for i in range(200)], ["a", "b"] * 100
 @pytest.mark.parametrize(("share", "said"), [(0.9, HELPS), (0.1, HURTS), (0.52, UNCLEAR)])
 def test_a_clear_difference_is_told_from_chance(share, said):
     verdict = judge({"names": Knower(share, 1), "frozen": Knower(0.5, 2)}, TEXTS, LABELS)
-    assert verdict.says == said
-    assert verdict.opens is (verdict.gain.value >= 0)
+    assert verdict.outcome == said
+    assert verdict.accepted is (verdict.gain.value >= 0)
     assert verdict.scores.shape == (10, 2)
     assert str(verdict).startswith(f"names {said} against frozen: ")
     assert verdict.to_json()["says"] == said
@@ -42,13 +42,13 @@ def test_a_clear_difference_is_told_from_chance(share, said):
 
 def test_an_estimator_against_itself_gains_nothing():
     verdict = judge(SAME, TEXTS, LABELS)
-    assert (verdict.gain.value, verdict.says, verdict.opens) == (0.0, UNCLEAR, True)
+    assert (verdict.gain.value, verdict.outcome, verdict.accepted) == (0.0, UNCLEAR, True)
 
 
 def test_chance_is_seldom_taken_for_a_gain():
     # Both are right on half of the rows, whichever these are: 5 % of verdicts may be wrong.
     wrong = [
-        judge({"one": Knower(0.5, salt), "other": Knower(0.5, salt + 1000)}, TEXTS, LABELS).says
+        judge({"one": Knower(0.5, salt), "other": Knower(0.5, salt + 1000)}, TEXTS, LABELS).outcome
         != UNCLEAR
         for salt in range(60)
     ]
@@ -127,7 +127,7 @@ def test_rounding_does_not_close_the_gate():
     Fixed.left = {"one": [2 / 3, 2 / 3], "other": [1.0, 1 / 3]}
     pair = {"one": Fixed("one"), "other": Fixed("other")}
     verdict = judge(pair, TEXTS, LABELS, splits=Splits(2, 1))
-    assert verdict.gain.value < 0 and verdict.opens
+    assert verdict.gain.value < 0 and verdict.accepted
 
 
 def test_zeros_and_ones_stay_an_array_and_tables_a_list(few):
@@ -173,14 +173,14 @@ def test_experience_decides_where_splits_do_not_agree():
     pair = {"names": Knower(0.45, 1), "frozen": Knower(0.5, 2)}
     known = PriorGain(0.1, 0.05)
     told = judge(pair, TEXTS[:20], LABELS[:20]).with_prior(known)
-    assert told.gain.value < 0 and told.says == UNCLEAR
-    assert told.opens and not judge(pair, TEXTS[:20], LABELS[:20]).opens
+    assert told.gain.value < 0 and told.outcome == UNCLEAR
+    assert told.accepted and not judge(pair, TEXTS[:20], LABELS[:20]).accepted
     assert str(told).endswith(", but +0.100 on other data")
     again = Verdict.from_json(told.to_json())
-    assert again.opens and again.experience == known
+    assert again.accepted and again.prior == known
     clear = judge({"names": Knower(0.05, 1), "frozen": Knower(0.9, 2)}, TEXTS, LABELS)
-    assert clear.says == HURTS
-    assert not clear.with_prior(known).opens
+    assert clear.outcome == HURTS
+    assert not clear.with_prior(known).accepted
 
 
 def test_named_columns_of_labels_are_judged_by_name(few):

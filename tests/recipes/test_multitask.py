@@ -116,7 +116,7 @@ def test_two_processes_agree_on_who_steps_aside(room, launch):
     done = launch(RECIPES / "multitask.py", *given)
     assert done.returncode == 0, done.err
     model = MultiTaskModel.load(room / "gated")
-    assert set(model.standings_) == {"kind", "length"}
+    assert set(model.comparisons_) == {"kind", "length"}
     assert done.out.count("Saved and read back") == 1
 
 

@@ -16,7 +16,7 @@ from nlptl.cli.learning.train import already_done, contents_of
 from nlptl.cli.tables import add_drop_blank, read_labelled, read_texts
 from nlptl.config.tasks import TasksConfig, TaskTable, read_tasks
 from nlptl.data.splits import number_split, stratified_split
-from nlptl.reports.terminal_tables import affinity_table, costs_table, standings_table
+from nlptl.reports.terminal_tables import affinity_table, comparisons_table, costs_table
 from nlptl.storage.outputs import check_output_folder
 from nlptl.training.processes import check_world, from_main
 
@@ -61,7 +61,7 @@ def run(given: Namespace) -> int:
     rows = {name: _tables(table, config) for name, table in config.tasks.items()}
     model = config.model().fit({name: training for name, (training, _) in rows.items()})
     asked = {name: test for name, (_, test) in rows.items() if test is not None}
-    out.print(standings_table(model.standings_, model.evaluate(asked)))
+    out.print(comparisons_table(model.comparisons_, model.evaluate(asked)))
     if len(model.affinity_.names) > 1:
         out.print(affinity_table(model.affinity_))
     out.print(costs_table(model.costs()))

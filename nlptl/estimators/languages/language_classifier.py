@@ -18,6 +18,7 @@ from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.described import entry, make
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.paths import user_path
+from nlptl.base.renamed import RenamedAttribute
 from nlptl.base.specs import NestedParams
 from nlptl.data.columns import as_list
 from nlptl.data.labels import are_lists, as_values, check_lengths, values_at
@@ -89,7 +90,7 @@ class LanguageClassifier(Published, NestedParams):
     joint_ : TextClassifier
     models_ : dict of str to TextClassifier
         What answers for each language.
-    standings_ : dict of str to LanguageComparison
+    comparisons_ : dict of str to LanguageComparison
 
     References
     ----------
@@ -105,11 +106,12 @@ class LanguageClassifier(Published, NestedParams):
     >>> german, _ = support_requests(language="de")
     >>> model = LanguageClassifier(TextClassifier(TfidfEncoder()))
     >>> model = model.fit([*texts, *german], [*labels, *labels], ["en"] * 480 + ["de"] * 480)
-    >>> sorted(model.standings_)
+    >>> sorted(model.comparisons_)
     ['de', 'en']
     """
 
     kind = "language-classifier"
+    standings_ = RenamedAttribute("comparisons_")
 
     def __init__(
         self,
@@ -168,7 +170,7 @@ class LanguageClassifier(Published, NestedParams):
             else self._fitted(rows.of(language, everything), weigh=False)
             for language, standing in standings.items()
         }
-        self.standings_ = standings
+        self.comparisons_ = standings
         return self
 
     def predict(self, texts: Any, languages: Sequence[str]) -> AnyArray:
@@ -222,7 +224,7 @@ class LanguageClassifier(Published, NestedParams):
         own = {n: m for n, m in self.models_.items() if m is not self.joint_}
         told = {"options": self._options(), "places": {}, "standings": {}}
         told["places"] = {name: f"alone-{number}" for number, name in enumerate(own)}
-        told["standings"] = {name: asdict(one) for name, one in self.standings_.items()}
+        told["standings"] = {name: asdict(one) for name, one in self.comparisons_.items()}
         with new_folder(place) as draft:
             self.joint_.save(draft / JOINT)
             for name, at in told["places"].items():
@@ -253,7 +255,7 @@ class LanguageClassifier(Published, NestedParams):
         made = make(cls, described["options"])
         made.joint_ = TextClassifier.load(folder / JOINT)
         made.model = clone(made.joint_)
-        made.standings_ = {
+        made.comparisons_ = {
             name: make(
                 LanguageComparison, {**one, "gain": one["gain"] and make(Interval, one["gain"])}
             )
@@ -261,13 +263,13 @@ class LanguageClassifier(Published, NestedParams):
         }
         places = entry(described, "places", dict[str, str])
         outside = [at for at in places.values() if not is_inside(at)]
-        if outside or not set(places) <= set(made.standings_):
+        if outside or not set(places) <= set(made.comparisons_):
             raise ValueError(f"classifiers of single languages in {str(places)[:80]}")
         own = {name: TextClassifier.load(folder / at) for name, at in places.items()}
         for model in own.values():
             if not set(model.classes_.tolist()) <= set(made.joint_.classes_.tolist()):
                 raise ValueError("a language has classes that the joint classifier lacks")
-        made.models_ = {name: own.get(name, made.joint_) for name in made.standings_}
+        made.models_ = {name: own.get(name, made.joint_) for name in made.comparisons_}
         return made
 
     def __sklearn_is_fitted__(self) -> bool:

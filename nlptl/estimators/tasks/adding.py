@@ -248,7 +248,7 @@ def take_over(model: MultiTaskModel, further: Addition, found: Replay) -> None:
     model.models_[further.name] = new._keep(fitted, new.audit_, fitted.scorer.history)
     model.shared_, model.changes_ = found.together.encoder, found.changes
     model.affinity_ = found.together.affinity
-    model.standings_[further.name] = found.standing
+    model.comparisons_[further.name] = found.standing
     model.steps_[further.name] = found.together.steps[further.name]
 
 

@@ -113,7 +113,7 @@ def _describe_all(folder: Path, model: MultiTaskModel) -> list[dict[str, Any]]:
 
 def _describe(folder: Path, name: str, model: MultiTaskModel) -> dict[str, Any]:
     """Write what one task has to itself beside its encoder."""
-    own, task, standing = model.models_[name], model.known_[name], model.standings_.get(name)
+    own, task, standing = model.models_[name], model.known_[name], model.comparisons_.get(name)
     features = own.fitted_.features
     save_arrays(folder / _HEAD, own.fitted_.scorer.arrays())
     return {
@@ -158,13 +158,13 @@ def _restore(kind: type[MultiTaskModel], described: dict[str, Any], folder: Path
     loaded = read_encoder(shared.folder, "float32", default_device(), stock=_stock(shared))
     shared = shared.with_weights(loaded)
     model = _make_model(kind, described, as_tasks(tasks), shared)
-    model.models_, model.known_, model.standings_ = {}, {}, {}
+    model.models_, model.known_, model.comparisons_ = {}, {}, {}
     for place, (one, (name, task)) in enumerate(zip(listed, tasks.items(), strict=True)):
         encoder = _read_own(one["encoder"], model, folder / _TASKS / str(place))
         own = _own_model(one, task, encoder, folder / _TASKS / str(place), model)
         model.models_[name], model.known_[name] = own, task
         if one["standing"] is not None:
-            model.standings_[name] = TaskComparison.from_json(one["standing"])
+            model.comparisons_[name] = TaskComparison.from_json(one["standing"])
     model.shared_, model.variants_ = shared, {}
     model.steps_ = entry(described, "steps", dict[str, int])
     model.changes_ = {}

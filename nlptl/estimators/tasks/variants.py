@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, IntArray
 from nlptl.base.described import make
+from nlptl.base.renamed import RenamedAttribute
 from nlptl.data.rows import Rows
 from nlptl.estimators.tasks.joint import JointResult
 from nlptl.estimators.tasks.prepared import PreparedTask
@@ -61,8 +62,10 @@ class TaskComparison:
     gains: dict[str, Interval]
     kept: str
 
+    says = RenamedAttribute("outcome")
+
     @property
-    def says(self) -> str:
+    def outcome(self) -> str:
         """What learning together did to the task: helps, hurts, or no clear difference."""
         gain = self.gains.get(JOINT)
         if gain is None:

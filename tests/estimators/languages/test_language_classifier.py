@@ -33,7 +33,7 @@ def model(rows):
 
 
 def test_a_language_that_is_hurt_gets_a_classifier_of_its_own(model, rows):
-    found = model.standings_
+    found = model.comparisons_
     assert {name: one.kept for name, one in found.items()} == {
         "de": "joint",
         "en": "joint",
@@ -59,7 +59,7 @@ def test_without_a_gate_one_classifier_answers_for_all(rows):
     model = LanguageClassifier(TextClassifier(TfidfEncoder()), gate=False).fit(*rows)
     assert set(map(id, model.models_.values())) == {id(model.joint_)}
     named = LanguageClassifier(TextClassifier(TfidfEncoder()), gate=["de"]).fit(*rows)
-    assert named.standings_["xx"].joint is None and named.standings_["de"].joint is not None
+    assert named.comparisons_["xx"].joint is None and named.comparisons_["de"].joint is not None
 
 
 def test_temperature_lets_small_languages_count_more(rows):
@@ -83,13 +83,13 @@ def test_translations_of_a_row_are_held_out_with_it():
     model = LanguageClassifier(TextClassifier(TfidfEncoder()), held_share=0.4)
     _, held = model._split(type("Rows", (), {"rows": texts})(), items)
     assert all(np.isin([2 * (i // 2), 2 * (i // 2) + 1], held).all() for i in held)
-    standings = model.fit(texts, labels, languages, items=items).standings_
+    standings = model.fit(texts, labels, languages, items=items).comparisons_
     assert standings["de"].rows == standings["en"].rows == 24
 
 
 def test_few_rows_are_not_judged_by(rows):
     some = [column[:320] for column in rows]
-    found = LanguageClassifier(TextClassifier(TfidfEncoder())).fit(*some).standings_["de"]
+    found = LanguageClassifier(TextClassifier(TfidfEncoder())).fit(*some).comparisons_["de"]
     assert found.gain is None and found.kept == "joint"
 
 
@@ -99,7 +99,7 @@ def test_a_saved_one_answers_the_same(model, rows, tmp_path):
     texts, _, languages = rows
     asked = texts[::7], languages[::7]
     np.testing.assert_allclose(again.predict_proba(*asked), model.predict_proba(*asked), atol=1e-6)
-    assert again.standings_ == model.standings_
+    assert again.comparisons_ == model.comparisons_
     assert again.get_params(deep=False)["temperature"] == 1.0
     assert sorted(p.name for p in folder.iterdir()) == [
         "alone-0",

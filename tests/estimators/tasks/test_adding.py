@@ -59,7 +59,7 @@ def test_the_encoder_learns_on_with_rows_of_the_earlier_tasks(model, support, tm
     after = model.outputs(texts[:6])
     assert list(after) == ["kind", "length", "asks"]
     assert np.abs(after["kind"] - before["kind"]).max() > 1e-4
-    assert model.steps_["asks"] > 0 and model.standings_["asks"].kept == "joint"
+    assert model.steps_["asks"] > 0 and model.comparisons_["asks"].kept == "joint"
     assert model.affinity_.names == ("kind", "length", "asks")
     again = MultiTaskModel.load(model.save(tmp_path / "model"))
     np.testing.assert_allclose(again.outputs(texts[:6])["asks"], after["asks"], atol=1e-5)

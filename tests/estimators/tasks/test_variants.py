@@ -114,11 +114,11 @@ def test_the_best_on_rows_held_out_is_kept_and_harm_is_called_by_its_name(both):
     part, good = parts["kind"], parts["kind"].first
     bad = spoiled(good)
     hurt = judged(part, {"joint": bad, "polished": bad, "alone": good}, seed=0)
-    assert hurt.kept == "alone" and hurt.says == HURTS and hurt.gains["joint"].high < 0
+    assert hurt.kept == "alone" and hurt.outcome == HURTS and hurt.gains["joint"].high < 0
     helped = judged(part, {"joint": good, "polished": bad, "alone": bad}, seed=0)
-    assert helped.kept == "joint" and helped.says == HELPS
+    assert helped.kept == "joint" and helped.outcome == HELPS
     same = judged(part, {"joint": good, "polished": good, "alone": good}, seed=0)
-    assert same.kept == "joint" and same.says == UNCLEAR
+    assert same.kept == "joint" and same.outcome == UNCLEAR
     assert same.rows == len(part.held[0])
 
 
@@ -136,7 +136,7 @@ def test_without_rows_held_out_the_joint_one_is_kept(both):
     parts, _together = both
     part = replace(parts["kind"], held=None)
     standing = judged(part, {"joint": part.first, "alone": part.first}, seed=0)
-    assert standing.kept == "joint" and standing.rows == 0 and standing.says == UNCLEAR
+    assert standing.kept == "joint" and standing.rows == 0 and standing.outcome == UNCLEAR
     with pytest.raises(ValueError, match="kind"):
         figure_of(part, part.first)
 
