@@ -9,10 +9,10 @@ from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
-from nlptl.encoders.registry import ENCODERS
-from nlptl.heads.registry import HEADS
+from nlptl.encoders import registry as encoders
+from nlptl.heads import registry as heads
 from nlptl.training.config import TrainingConfig
-from nlptl.transfer.registry import METHODS
+from nlptl.transfer import registry as transfers
 
 PARTS = ("encoder", "transfer", "head", "training")
 """What a run is made of."""
@@ -26,11 +26,11 @@ def names_of(part: str) -> tuple[str, ...]:
 def _kinds(part: str) -> dict[str, Callable[[], Any]]:
     """Return for each short name a function that imports the class."""
     if part == "encoder":
-        records: Any = [record for record in ENCODERS if record.on_command_line]
+        records: Any = [record for record in encoders.ENCODERS if record.on_command_line]
     elif part == "transfer":
-        records = [method for method in METHODS if method.on_command_line]
+        records = [method for method in transfers.METHODS if method.on_command_line]
     elif part == "head":
-        records = HEADS
+        records = heads.HEADS
     else:
         return {"training": lambda: TrainingConfig}
     return {record.name: partial(getattr, record, "kind") for record in records}

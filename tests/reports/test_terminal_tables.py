@@ -71,7 +71,7 @@ def test_predictions_show_text_label_and_probability():
 def test_a_choice_says_why_a_loss_was_used():
     verdict = Verdict("names", "frozen", np.zeros((4, 2)), Interval(-0.03, -0.4, 0.34))
     told = verdict.with_prior(PriorGain(0.05, 0.05))
-    text = shown(choice_table(Choice(trials=[Trial("names", told, told.accepted, 1.0)])))
+    text = shown(choice_table(Choice(None, trials=[Trial("names", told, told.accepted, 1.0)])))
     for part in ("no clear difference, but +0.050 on other data", "-0.030", "yes"):
         assert part in text
 

@@ -16,7 +16,7 @@ from nlptl.base.paths import user_path
 from nlptl.data.columns import as_list
 from nlptl.data.labels import LabelCodec, are_lists, as_values, distinct, values_at
 from nlptl.data.rows import as_rows
-from nlptl.encoders.bilingual.token_coverage import UnlabelledTask, reading_of
+from nlptl.encoders.bilingual.token_coverage import TokenCoverage, token_coverage
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.estimators.languages.language_classifier import LanguageClassifier
 from nlptl.evaluation.class_metrics import accuracy, macro_f1
@@ -42,7 +42,7 @@ class LanguageScore:
         By how much the accuracy is below that in the source language; None for that itself.
     behind : Interval or None
         By how much it is below a classifier that learnt the language, on the same rows.
-    reading : UnlabelledTask or None
+    reading : TokenCoverage or None
         What the tokenizer leaves of the texts; None where there is none.
     """
 
@@ -52,7 +52,7 @@ class LanguageScore:
     macro_f1: Interval
     gap: Interval | None = None
     behind: Interval | None = None
-    reading: UnlabelledTask | None = None
+    reading: TokenCoverage | None = None
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,9 @@ def _behind(part: _Part, other: Any, rows: Any) -> Interval | None:
     return bootstrap_interval(there.right, part.right, len(part.codes), seed=_SEED)
 
 
-def _reading(model: Any, texts: Sequence[Any]) -> UnlabelledTask | None:
+def _reading(model: Any, texts: Sequence[Any]) -> TokenCoverage | None:
     encoder = getattr(getattr(getattr(model, "fitted_", None), "features", None), "encoder", None)
     plain = all(isinstance(text, str) for text in texts)
-    return reading_of(encoder, texts) if isinstance(encoder, TransformerEncoder) and plain else None
+    if not plain or not isinstance(encoder, TransformerEncoder):
+        return None
+    return token_coverage(encoder, texts)
