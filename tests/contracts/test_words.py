@@ -1,0 +1,78 @@
+"""Plain words: a closed list in docstrings, messages and help texts, and names of variables."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "nlptl"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+NAMES = [str(path.relative_to(PACKAGE)) for path in MODULES]
+AVOIDED = re.compile(
+    r"\b(told|anew|once more|at hand|held against|rungs?|stands? beside|speaks? for|steps? aside|"
+    r"stepping aside|comes? to nothing|surest|drawn together|so many\b[^.]{0,60}\bas|"
+    r"(rows?|labels?|texts?) an? (class|text|second|label|row))\b",
+    re.IGNORECASE,
+)
+FIRST_WORDS = {"Give", "Say", "Tell", "What", "Whether", "How"}
+VAGUE_NAMES = {"found", "given", "told", "known", "own", "one"}
+"""Participles and pronouns: a variable is called after the thing that it holds."""
+
+
+def sentences(tree):
+    """Collect docstrings and all strings of several words, with the number of their line."""
+    return [
+        (node.lineno, node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
+    ]
+
+
+def docstrings(tree):
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(tree) if isinstance(node, kinds)]
+    return [(node, text) for node in nodes if (text := ast.get_docstring(node))]
+
+
+def variables(tree):
+    """Collect the names of arguments and of whatever is assigned, with their lines."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            yield node.lineno, node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.id
+
+
+def complaints(source):
+    tree = ast.parse(source)
+    words = [(line, match[0]) for line, text in sentences(tree) for match in AVOIDED.finditer(text)]
+    first = [
+        (getattr(node, "lineno", 1), text.split(None, 1)[0])
+        for node, text in docstrings(tree)
+        if text.split(None, 1)[0] in FIRST_WORDS
+    ]
+    names = [(line, name) for line, name in variables(tree) if name in VAGUE_NAMES]
+    return sorted([*words, *first, *names])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES)
+def test_words_and_names_are_plain(path):
+    assert complaints(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "n_complaints"),
+    [
+        ('"""Give the head."""', 1),
+        ('"""Return the head that was held against the other."""', 1),
+        ('def f(x):\n    """Return x."""\n    raise ValueError(f"No class was told of {x}.")', 1),
+        ('"""Encode 300 texts a second."""', 1),
+        ("def f(given, *, own):\n    found = given\n    return [one for one in own]", 4),
+        ('"""Return the fitted head."""\n\n\ndef f(head):\n    return {"told": head}', 0),
+    ],
+)
+def test_each_kind_of_complaint_is_noticed(source, n_complaints):
+    assert len(complaints(source)) == n_complaints
