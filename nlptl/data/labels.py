@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from typing_extensions import Self
@@ -48,6 +48,9 @@ class LabelCodec:
 
     classes: AnyArray
     form: str
+
+    numeric: ClassVar[bool] = False
+    """False: these answers are classes."""
 
     @property
     def n_outputs(self) -> int:

@@ -30,6 +30,8 @@ class NumberScale:
     scale: float
 
     n_outputs: ClassVar[int] = 1
+    numeric: ClassVar[bool] = True
+    """True: these answers are numbers."""
 
     @staticmethod
     def read(numbers: Any) -> FloatArray:

@@ -23,6 +23,7 @@ from nlptl.evaluation.prior_gains import PriorGain
 from nlptl.evaluation.timed_splits import TimedSplits
 from nlptl.fitting.contrastive_stage import contrast_config
 from nlptl.fitting.finetuning import TUNING
+from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.transfers import as_transfers
 from nlptl.training.config import LoopConfig
 from nlptl.training.processes import from_main
@@ -68,24 +69,26 @@ def _prior(name: str) -> PriorGain | None:
     return None if gain is None else PriorGain(*gain)
 
 
-def choose_transfer(model: Any, given: tuple[Any, Any, Any], *, auto: Auto) -> Choice:
+def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, auto: Auto) -> Choice:
     """Try what may help, cheap things first, and keep what the rows do not speak against.
 
     Parameters
     ----------
     model : TextModel
         Not fitted; trials are clones of it.
-    given : tuple
+    plan : FitPlan
+        What its parameters describe.
+    data : tuple
         Texts, answers and what ``fit`` was given as ``unlabeled``.
     auto : Auto
         How much time there is, and what labels mean. With names there may be no rows.
     """
-    texts, answers, unlabeled = given
+    texts, answers, unlabeled = data
     answers = as_values(answers)
-    rows = Rows([]) if auto.names and not len(answers) else model._rows(texts)
+    rows = Rows([]) if auto.names and not len(answers) else plan.rows(texts)
     classed, n = not is_regressor(model), len(rows)
-    search = _Search(model, rows, answers, auto.budget_seconds)
-    encoder = model._encoder()
+    search = _Search(model, plan, rows, answers, auto.budget_seconds)
+    encoder = plan.encoder
     learns = isinstance(encoder, TransformerEncoder)
     if learns and n > 1:
         search.forward = from_main(lambda: _forward_seconds(encoder, rows))
@@ -124,6 +127,7 @@ class _Search:
     """The time that is left, and what was kept so far."""
 
     model: Any
+    plan: FitPlan
     rows: Rows
     answers: LabelValues
     budget: float
@@ -161,7 +165,7 @@ class _Search:
         named = sum(len(own) for meaning in self.kept for own in meaning.texts(classes))
 
         def seconds(n: int) -> float:
-            config = self.model._training(chosen(n))
+            config = self.plan.config(chosen(n))
             steps: int | None = config.max_steps
             seen = config.epochs * (n + named) if steps is None else steps * config.batch_size
             return float(times * _FORWARD_PASSES_PER_STEP * self.forward * seen)

@@ -19,10 +19,11 @@ from nlptl.base.renamed import RenamedAttribute
 from nlptl.base.specs import NestedParams
 from nlptl.data.mixing import Mixing
 from nlptl.data.rows import as_rows
+from nlptl.estimators.plans import keep
 from nlptl.estimators.tasks.adding import Change, add_task
-from nlptl.estimators.tasks.joint import JointResult, JointTraining, check_balance
+from nlptl.estimators.tasks.joint import JointResult, JointTraining, check_balance, mixing_of
 from nlptl.estimators.tasks.prediction import asked, check_known, costs_of, outputs_of, passes_of
-from nlptl.estimators.tasks.prepared import PreparedTask, read_parts, transfers_of
+from nlptl.estimators.tasks.prepared import PreparedTask, options_of, read_parts
 from nlptl.estimators.tasks.refitting import on_all_rows
 from nlptl.estimators.tasks.task import Task, TaskData, as_tasks, gated
 from nlptl.estimators.tasks.task_folder import load_tasks, save_tasks
@@ -37,7 +38,6 @@ from nlptl.storage.atomic import saved_folder
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import measured
 from nlptl.training.loop import History
-from nlptl.transfer.parameters.full import FullFineTune
 
 
 class MultiTaskModel(Published, NestedParams):
@@ -164,8 +164,8 @@ class MultiTaskModel(Published, NestedParams):
         tasks = as_tasks(self.tasks)
         check_balance(self.balance)
         judged = gated(tasks, self.gate)
-        parts, readings = read_parts(tasks, data, self._options())
-        joiner = JointTraining(parts, readings, self._mixing(), self.balance)
+        parts, readings = read_parts(tasks, data, options_of(self))
+        joiner = JointTraining(parts, readings, mixing_of(self), self.balance)
         together = joiner.fit()
         variants, standings = {}, {}
         with progress_bar(total=len(judged), unit="task", description="Judging") as bar:
@@ -203,10 +203,7 @@ class MultiTaskModel(Published, NestedParams):
 
     def answer(self, task: str, outputs: FloatArray) -> Any:
         """Give the answers of a task that belong to its outputs (n, n_outputs)."""
-        model = self.models_[task]
-        if isinstance(model, TextClassifier):
-            return model.decode(outputs)
-        return model._read(outputs)
+        return self.models_[task].fitted_.decode(outputs)
 
     def outputs(self, texts: Any, *, tasks: Iterable[str] | None = None) -> dict[str, FloatArray]:
         """Give what each head says: probabilities (n, n_classes), or numbers on their scale (n, 1).
@@ -253,7 +250,7 @@ class MultiTaskModel(Published, NestedParams):
             check_known(self.models_, name)
             rows = TaskData.read(name, given, reads_only=False)
             said = self.outputs(rows.texts, tasks=[name])[name]
-            found[name] = self.models_[name].figures(said, rows.answers)
+            found[name] = self.models_[name].fitted_.figures(said, rows.answers)
         return found
 
     def score(self, data: Mapping[str, Any]) -> float:
@@ -303,9 +300,7 @@ class MultiTaskModel(Published, NestedParams):
             If the data cannot be used.
         """
         check_is_fitted(self)
-        known = add_task(self, name, task, data, how=how, replay=replay)
-        self.known_[name] = known
-        self.tasks = {**as_tasks(self.tasks), name: known}
+        self.known_[name] = add_task(self, name, task, data, how=how, replay=replay)
         return self
 
     def save(self, folder: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
@@ -361,24 +356,6 @@ class MultiTaskModel(Published, NestedParams):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "models_")
 
-    def _options(self) -> dict[str, Any]:
-        """Give what the model of each task is made with."""
-        transfer = FullFineTune() if self.transfer is None else self.transfer
-        transfers_of(transfer)
-        return {
-            "encoder": self.encoder,
-            "transfer": transfer,
-            "training": self.training,
-            "seed": self.seed,
-            "long_texts": self.long_texts,
-            "pair_encoding": self.pair_encoding,
-            "device": self.device,
-        }
-
-    def _mixing(self) -> Mixing:
-        mixing = self.mixing or Mixing()
-        return replace(mixing, mixed=True) if self.balance == "pcgrad" else mixing
-
     def _keep(
         self,
         parts: Mapping[str, PreparedTask],
@@ -391,7 +368,8 @@ class MultiTaskModel(Published, NestedParams):
         for name, part in parts.items():
             model, fitted = part.model, chosen[name]
             model.transfer_, model.transfer_verdict_ = model.transfer, None
-            models[name] = model._keep(fitted, model.audit_, fitted.scorer.history)
+            keep(model, replace(fitted, history=fitted.scorer.history), model.audit_)
+            models[name] = model
         self.models_, self.comparisons_ = models, standings
         self.known_: dict[str, Task] = {name: part.task for name, part in parts.items()}
         self.shared_, self.affinity_ = together.encoder, together.affinity

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
@@ -15,8 +16,10 @@ from nlptl.data.labels import LabelCodec, as_values, distinct, joined_values, ke
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.static.static_encoder import StaticEncoder
+from nlptl.estimators.plans import keep, plan_of
 from nlptl.fitting.fitted import FittedHead, FittedModel
-from nlptl.fitting.plan import fusion_of, reads_jointly
+from nlptl.fitting.frozen_stage import frozen_features
+from nlptl.fitting.head_choice import fusion_of
 from nlptl.fitting.training_data import TrainingData
 from nlptl.fitting.transfers import Transfers, as_transfers
 from nlptl.heads.calibration.decision import Decision
@@ -63,7 +66,8 @@ def teach(teacher: Any, unlabeled: Any, *, student: Any = None, labelled: Any = 
         raise ConfigError(
             f"A {kind.__name__} teaches a {kind.__name__}, got {type(chosen).__name__}."
         )
-    rows = teacher._checked_rows(unlabeled)
+    check_is_fitted(teacher)
+    rows = teacher.fitted_.rows(unlabeled)
     known = _known(labelled)
     if _learns_shares(teacher, chosen):
         return _taught_shares(teacher, chosen, rows, known)
@@ -123,15 +127,15 @@ def _taught_shares(teacher: Any, student: Any, rows: Rows, known: Corpus | None)
         certain = Targets(codec.encode(known.labels), shares.shape[1]).one_hot
         rows = rows.followed_by(known.rows)
         shares = np.concatenate([shares, certain])
-    encoder, transfers = student._encoder(), as_transfers(student.transfer)
-    joint = reads_jointly(student.pair_encoding, encoder, tunes=False)
+    plan = plan_of(student)
     targets = Targets(shares.argmax(axis=1), shares.shape[1])
-    features = transfers.main.learn(encoder, rows, targets, further=Rows([]), joint=joint)
+    data = TrainingData(rows, targets, codec)
+    features = frozen_features(plan, data)
     head = student.head or LogisticHead(seed=student.seed)
     scorer = FittedHead(head, fit_shares(head, features.transform(rows), shares), Decision())
-    probe = TrainingData(rows, targets, codec, transfers).probe
     student.transfer_, student.transfer_verdict_ = student.transfer, None
-    return student._keep(FittedModel(codec, features, scorer, probe), student.audit(rows), None)
+    keep(student, FittedModel(codec, features, scorer, data.probe), student.audit(rows))
+    return student
 
 
 def sharpened(probabilities: FloatArray) -> FloatArray:

@@ -14,24 +14,16 @@ from typing_extensions import Self
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
-from nlptl.base.protocols import Features
-from nlptl.data.audit import AuditReport
 from nlptl.data.labels import LabelCodec, check_lengths
 from nlptl.data.numbers import as_weights
-from nlptl.data.targets import Targets
+from nlptl.estimators.plans import keep
 from nlptl.estimators.text_model import TextModel
-from nlptl.evaluation.class_metrics import ClassScore, class_scores, mean_rank_error
-from nlptl.fitting.fitted import FittedModel
-from nlptl.fitting.plan import imbalance_for
-from nlptl.fitting.training_data import with_classes
+from nlptl.evaluation.class_metrics import ClassScore
+from nlptl.fitting.class_names import with_classes
 from nlptl.fitting.transfers import as_transfers
-from nlptl.heads.calibration.imbalance import Imbalance
-from nlptl.heads.linear import OrdinalHead
 from nlptl.saving.exporting import export_classifier
 from nlptl.saving.onnx.onnx_writing import OnnxExport
 from nlptl.training.config import TrainingConfig
-from nlptl.training.loop import History
-from nlptl.transfer.automatic import Auto
 from nlptl.transfer.instances.selection import choose_rows
 from nlptl.transfer.relations.label_meaning import LabelMeaning
 
@@ -161,7 +153,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         ConfigError
             If options contradict each other, or an argument is given that nothing uses.
         """
-        return self._learn(
+        return self._fit(
             texts,
             labels,
             source=source,
@@ -178,11 +170,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         ndarray of shape (n,), list of lists, or ndarray of shape (n, k)
             In the form of the training labels.
         """
-        return self.decode(self.predict_proba(texts))
-
-    def decode(self, probabilities: FloatArray) -> Any:
-        """Give the labels that belong to probabilities (n, n_classes) from ``predict_proba``."""
-        return self.fitted_.codec.decode(self._codes(probabilities))
+        return self.fitted_.decode(self.predict_proba(texts))
 
     def predict_proba(self, texts: Any) -> FloatArray:
         """Give the probability of each class.
@@ -192,7 +180,8 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         ndarray of shape (n, n_classes)
             Columns in the order of ``classes_``. Rows sum to 1 where a text has one label.
         """
-        return self.outputs(texts)
+        check_is_fitted(self)
+        return self.fitted_.outputs(texts)
 
     def predict_log_proba(self, texts: Any) -> FloatArray:
         """Give the log probability of each class: (n, n_classes)."""
@@ -211,7 +200,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         """
         check_is_fitted(self)
         truth = self.fitted_.codec.encode(labels, allow_unseen=True)
-        chosen = self._codes(self.predict_proba(texts))
+        chosen = self.fitted_.scorer.decision.choose(self.predict_proba(texts))
         check_lengths(truth, chosen)
         same = truth == chosen
         right = same.all(axis=1) if same.ndim == 2 else same
@@ -226,30 +215,18 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
             accuracy, macro_f1, micro_f1, matthews, log_loss, calibration_error; with
             ``OrdinalHead`` also mean_rank_error, by how many ranks predictions are off.
         """
-        return self.figures(self.predict_proba(texts), labels)
-
-    def figures(self, outputs: FloatArray, answers: Any) -> dict[str, float]:
-        """Give what ``evaluate`` gives, from ``predict_proba`` of the same texts."""
-        from nlptl.evaluation.metrics import measure
-
-        truth = self._truth(answers)
-        chosen, head = self._codes(outputs), self.fitted_.scorer.head
-        check_lengths(truth, chosen)
-        figures = measure(truth, outputs, chosen)
-        if isinstance(head, OrdinalHead):
-            ranks = head.ranks(self.classes_)
-            figures["mean_rank_error"] = mean_rank_error(ranks[truth], ranks[chosen])
-        return figures
+        check_is_fitted(self)
+        return self.fitted_.figures(self.predict_proba(texts), labels)
 
     def class_scores(self, texts: Any, labels: Any) -> list[ClassScore]:
         """Give precision, recall and F1 of each class on labelled texts."""
-        truth, names = self._truth(labels), [str(label) for label in self.classes_.tolist()]
-        chosen = self._codes(self.predict_proba(texts))
-        check_lengths(truth, chosen)
-        return class_scores(truth, chosen, names)
+        check_is_fitted(self)
+        return self.fitted_.class_scores(self.predict_proba(texts), labels)
 
     def add_classes(self, names: Any) -> Self:
-        """Let the model know further classes by their names alone, without training again.
+        """Add classes that are known by their names alone, without training again.
+
+        The parameters of the constructor do not change: another ``fit`` starts without them.
 
         Parameters
         ----------
@@ -273,18 +250,13 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         transfers = as_transfers(self.transfer_)
         if transfers.meaning is None:
             raise ConfigError("add_classes() needs a model fitted with LabelMeaning().")
-        further = LabelMeaning(names, transfers.meaning.templates)
-        if not further.names:
+        more = LabelMeaning(names, transfers.meaning.templates)
+        if not more.names:
             raise ConfigError("add_classes() was given no name. Pass {label: text}.")
-        fitted = with_classes(self.fitted_, transfers.meaning, further)
-        known = replace(transfers.meaning, names=(*transfers.meaning.names, *further.names))
-        given = self.transfer_ if isinstance(self.transfer_, list | tuple) else [self.transfer_]
-        renewed = [known if isinstance(one, LabelMeaning) else one for one in given]
-        notes, self.transfer_ = self.notes_, renewed if len(renewed) > 1 else known
-        auto = Auto() if self.transfer == "auto" else self.transfer
-        decides = isinstance(auto, Auto)
-        self.transfer = replace(auto, names=known.names) if decides else self.transfer_
-        self._keep(fitted, self.audit_, self.history_)
+        fitted, notes = with_classes(self.fitted_, transfers.meaning, more), self.notes_
+        meaning = replace(transfers.meaning, names=(*transfers.meaning.names, *more.names))
+        self.transfer_ = _with_meaning(self.transfer_, meaning)
+        keep(self, fitted, self.audit_)
         self.notes_ = notes
         return self
 
@@ -310,7 +282,8 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         other: Self = clone(self).set_params(encoder=encoder)
         other.transfer_, other.transfer_verdict_ = self.transfer_, self.transfer_verdict_
         fitted = replace(self.fitted_, features=replace(features, encoder=encoder))
-        return other._keep(fitted, self.audit_, self.history_)
+        keep(other, fitted, self.audit_)
+        return other
 
     def suggest(self, texts: Any, n: int, *, strategy: str = "both") -> IntArray:
         """Choose the texts whose labels would teach the model most.
@@ -339,11 +312,12 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         >>> clf.fit([], []).suggest(["Soup.", "Tea.", "Food for money."], 1).tolist()
         [2]
         """
-        rows = self._checked_rows(texts)
-        features = self.fitted_.features.transform(rows)
-        said, thresholds = self._answer(features), self.fitted_.scorer.decision.thresholds
+        check_is_fitted(self)
+        fitted = self.fitted_
+        features = fitted.features.transform(fitted.rows(texts))
+        probabilities, thresholds = fitted.outputs_of(features), fitted.scorer.decision.thresholds
         return choose_rows(
-            features, said, n, thresholds=thresholds, strategy=strategy, seed=self.seed
+            features, probabilities, n, thresholds=thresholds, strategy=strategy, seed=self.seed
         )
 
     def export(
@@ -389,22 +363,15 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _keep(self, fitted: FittedModel, report: AuditReport, history: History | None) -> Self:
-        self.classes_ = fitted.codec.classes
-        return super()._keep(fitted, report, history)
+    @property
+    def classes_(self) -> AnyArray:
+        """The labels, in the order of the columns of ``predict_proba``."""
+        classes: AnyArray = self.fitted_.codec.classes
+        return classes
 
-    def _answer(self, features: Features) -> FloatArray:
-        return self.fitted_.scorer.probabilities(features)
 
-    def _imbalance(self, targets: Targets, *, solver: bool, tunes: bool) -> Imbalance | None:
-        return imbalance_for(self.imbalance, targets, solver=solver, tunes=tunes)
-
-    def _truth(self, labels: Any) -> IntArray:
-        check_is_fitted(self)
-        codes: IntArray = self.fitted_.codec.encode(labels)
-        return codes
-
-    def _codes(self, probabilities: FloatArray) -> IntArray:
-        return self.fitted_.scorer.decision.choose(probabilities)
-
-    classes_: AnyArray
+def _with_meaning(transfer: Any, meaning: LabelMeaning) -> Any:
+    """Return a transfer, or a list of them, with other names of classes."""
+    if not isinstance(transfer, list | tuple):
+        return meaning
+    return [meaning if isinstance(part, LabelMeaning) else part for part in transfer]

@@ -6,11 +6,11 @@ from typing import Any
 
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import InputError
-from nlptl.base.protocols import Features
 from nlptl.data.number_scale import NumberScale
 from nlptl.data.numbers import as_numbers, as_weights
 from nlptl.estimators.text_model import TextModel
@@ -130,7 +130,7 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         ConfigError
             If options contradict each other, or an argument is given that nothing uses.
         """
-        return self._learn(
+        return self._fit(
             texts,
             numbers,
             source=source,
@@ -147,7 +147,9 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         ndarray of shape (n,), float64
             Not confined to the range of the training numbers.
         """
-        return self._read(self.outputs(texts))
+        check_is_fitted(self)
+        numbers: FloatArray = self.fitted_.decode(self.fitted_.outputs(texts))
+        return numbers
 
     def score(self, texts: Any, numbers: Any, sample_weight: Any = None) -> float:
         """Give R²: 1 is perfect, 0 no better than the mean of ``numbers``."""
@@ -166,17 +168,5 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         dict
             pearson, spearman, rmse, mae, r2.
         """
-        return self.figures(self.outputs(texts), numbers)
-
-    def figures(self, outputs: FloatArray, answers: Any) -> dict[str, float]:
-        """Give what ``evaluate`` gives, from ``outputs`` of the same texts."""
-        from nlptl.evaluation.metrics import measure_numbers
-
-        return measure_numbers(as_numbers(answers), self._read(outputs))
-
-    def _read(self, outputs: FloatArray) -> FloatArray:
-        numbers: FloatArray = self.fitted_.codec.decode(outputs[:, 0])
-        return numbers
-
-    def _answer(self, features: Features) -> FloatArray:
-        return self.fitted_.scorer.logits(features)
+        check_is_fitted(self)
+        return self.fitted_.figures(self.fitted_.outputs(texts), numbers)

@@ -10,39 +10,41 @@ import numpy as np
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.data.corpus import Corpus, as_corpora
+from nlptl.data.corpus import Corpus
 from nlptl.data.labels import LabelCodec, are_lists, distinct
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.fitting.fitted import FittedHead
+from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.training_data import TrainingData
+from nlptl.fitting.transfers import Transfers
 from nlptl.transfer.features.frozen import TextFeatures
 from nlptl.transfer.instances import SelfTraining, WordEdits
 
 
-def with_source(data: TrainingData, source: Any) -> TrainingData:
-    """Put the labelled rows of a source beside those of the target, where that was asked for.
+def with_source(data: TrainingData, transfers: Transfers) -> TrainingData:
+    """Add the labelled rows of the source to the data, if a transfer uses them.
 
-    Classes that the source alone has are classes too.
+    Classes that only the source has become classes of the model.
 
     Raises
     ------
     ConfigError
-        If there is a source and nothing learns from it, or it is missing.
+        If there is a source that no transfer uses, or one is missing.
     InputError
         If it cannot be used.
     """
-    corpora, spec = as_corpora(source, argument="source"), data.transfers.source
+    spec = transfers.source
     if spec is None:
-        if corpora:
+        if data.source:
             raise ConfigError(
                 "fit was given source=..., but no transfer uses it. Leave it out, or add "
                 "SourceRows()."
             )
         return data
-    if not corpora:
+    if not data.source:
         raise ConfigError("SourceRows() needs fit(..., source=Corpus(texts, labels)).")
-    for corpus in corpora.values():
+    for corpus in data.source.values():
         data = _with_corpus(data, corpus, spec.weight)
     return data
 
@@ -84,17 +86,17 @@ def _knowing(data: TrainingData, labels: Any) -> TrainingData:
     return replace(data, codec=wider, targets=told(data.targets), extra=extra)
 
 
-def with_edits(data: TrainingData, *, seed: int) -> TrainingData:
-    """Put edited copies of the labelled rows beside them, where that was asked for.
+def with_edits(data: TrainingData, plan: FitPlan) -> TrainingData:
+    """Add edited copies of the labelled rows to the data, if a transfer makes them.
 
-    The copies of a row count together as much as the row.
+    The copies of a row together count as much as the row.
 
     Raises
     ------
     ConfigError
         If texts have several labels.
     """
-    edits, rows, targets = data.transfers.edits, data.rows, data.targets
+    edits, rows, targets = plan.transfers.edits, data.rows, data.targets
     if edits is None or not len(rows):
         return data
     if targets.several:
@@ -103,38 +105,41 @@ def with_edits(data: TrainingData, *, seed: int) -> TrainingData:
         )
     again = targets.take(np.tile(np.arange(len(rows)), edits.copies))
     own = np.ones(len(again)) if again.weights is None else again.weights
-    return data.with_extra(_edited(edits, rows, seed), replace(again, weights=own / edits.copies))
+    return data.with_extra(
+        _edited(edits, rows, plan.seed), replace(again, weights=own / edits.copies)
+    )
 
 
 def self_trained(
+    plan: FitPlan,
     data: TrainingData,
     features: TextFeatures,
     scorer: FittedHead,
-    further: Rows,
     refit: Callable[[TrainingData], FittedHead],
 ) -> FittedHead:
-    """Fit the head again, with the rows without labels of which it is surest.
+    """Fit the head again with the unlabelled rows of which it is most confident.
 
     Parameters
     ----------
+    plan : FitPlan
     data : TrainingData
+        With at least one unlabelled row.
     features : TextFeatures
-        What the head sees.
+        Input of the head.
     scorer : FittedHead
-        The head as the labelled rows made it; how its logits are read stays.
-    further : Rows
-        Without labels; at least one.
+        The head fitted to the labelled rows. Its calibration stays.
     refit : callable
-        Fits the head to what is learnt from.
+        Fits the head to data.
     """
-    spec = data.transfers.selftraining or SelfTraining()
-    found, total = features.transform(further), _total(data.targets)
-    asked = found
-    if not len(data.rows):  # the names decide; where texts lie, these texts tell
-        asked = found + (scorer.fitted.centre_ - found.mean(axis=0))
+    spec = plan.transfers.selftraining or SelfTraining()
+    further = data.unlabeled
+    X, total = features.transform(further), _total(data.targets)
+    asked = X
+    if not len(data.rows):  # only names are known: shift them to the centre of the texts
+        asked = X + (scorer.fitted.centre_ - X.mean(axis=0))
     for _ in range(spec.rounds):
         rows, codes = spec.surest(scorer.probabilities(asked))
-        asked = found
+        asked = X
         share = total / len(rows) if len(data.rows) else 1.0
         weights: FloatArray = np.full(len(rows), spec.weight * share)
         added = Targets(codes, data.targets.n_outputs, weights)
@@ -143,29 +148,23 @@ def self_trained(
     return scorer
 
 
-def check_further(further: Rows, data: TrainingData, encoder: Any | None) -> None:
-    """Refuse texts without labels that nothing learns from, and self-training without them.
-
-    Parameters
-    ----------
-    further : Rows
-        The texts; may be empty.
-    data : TrainingData
-    encoder : Encoder or None
-        None where it was tried whether they help.
+def check_unlabeled(plan: FitPlan, data: TrainingData) -> None:
+    """Refuse unlabelled rows that nothing uses, and self-training without them.
 
     Raises
     ------
     ConfigError
-        If they do not go together.
+        If data and plan do not fit together.
     InputError
-        If some are pairs of texts and others are not.
+        If some rows are pairs of texts and others are not.
     """
-    if data.transfers.selftraining is None:
-        if len(further) and not getattr(encoder, "learns_from_text", True):
+    further = data.unlabeled
+    if plan.transfers.selftraining is None:
+        learns = getattr(plan.encoder, "learns_from_text", True) or plan.is_chosen
+        if len(further) and not learns:
             raise ConfigError(
-                f"fit was given unlabeled=..., but this {type(encoder).__name__} learns nothing "
-                "from text. Leave it out, or add SelfTraining()."
+                f"fit was given unlabeled=..., but this {type(plan.encoder).__name__} learns "
+                "nothing from text. Leave it out, or add SelfTraining()."
             )
         return
     targets, n = data.targets, len(data.rows)

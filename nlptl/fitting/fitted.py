@@ -7,12 +7,17 @@ from typing import Any
 
 from nlptl.base.arrays import AnyArray, FloatArray
 from nlptl.base.described import entry, make
+from nlptl.base.errors import InputError
 from nlptl.base.protocols import Features
+from nlptl.data.labels import check_lengths
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.fused import ResidualFusion
+from nlptl.evaluation.class_metrics import ClassScore, class_scores, mean_rank_error
+from nlptl.fitting.plan import rows_for
 from nlptl.heads.calibration.decision import Decision
 from nlptl.heads.calibration.imbalance import Imbalance
+from nlptl.heads.linear import OrdinalHead
 from nlptl.heads.registry import (
     describe_head,
     make_head,
@@ -48,28 +53,6 @@ class TrainingPlan:
     seed: int
     device: str | None
     unseen: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class FittedModel:
-    """Everything that a model learnt.
-
-    Attributes
-    ----------
-    codec : LabelCodec or NumberScale
-        From answers to codes and back.
-    features : TextFeatures
-        From rows to features.
-    scorer : FittedHead
-        From features to probabilities.
-    probe : Rows
-        A few rows, to check a saved model on.
-    """
-
-    codec: Any
-    features: TextFeatures
-    scorer: FittedHead
-    probe: Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +128,85 @@ class FittedHead:
         if self.recipe is not None:
             return sum(width for _, width in self.recipe.groups)
         return sizes_of(self.fitted)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """Everything that a fit learned: from texts to labels or numbers.
+
+    Attributes
+    ----------
+    codec : LabelCodec or NumberScale
+        Turns answers into codes and back.
+    features : TextFeatures
+        Turns rows into features.
+    scorer : FittedHead
+        Turns features into probabilities or numbers.
+    probe : Rows
+        A few rows to check a saved model on.
+    history : History or None
+        How a network was trained.
+    """
+
+    codec: Any
+    features: TextFeatures
+    scorer: FittedHead
+    probe: Rows
+    history: History | None = None
+
+    def rows(self, texts: Any) -> Rows:
+        """Read texts, and refuse pairs where the model was trained on single texts.
+
+        Raises
+        ------
+        InputError
+            If they cannot be used.
+        """
+        rows = rows_for(self.features.encoder, texts)
+        if rows.are_pairs != self.probe.are_pairs:
+            kinds = {True: "pairs of texts", False: "single texts"}
+            raise InputError(
+                f"This model was trained on {kinds[self.probe.are_pairs]}, got "
+                f"{kinds[rows.are_pairs]}, the first being {rows[0]!r}."
+            )
+        return rows
+
+    def outputs(self, texts: Any) -> FloatArray:
+        """Return probabilities (n, n_classes), or numbers on their scale (n, 1)."""
+        return self.outputs_of(self.features.transform(self.rows(texts)))
+
+    def outputs_of(self, features: Features) -> FloatArray:
+        """Return what ``outputs`` returns, from the features of the texts."""
+        if self.codec.numeric:
+            return self.scorer.logits(features)
+        return self.scorer.probabilities(features)
+
+    def decode(self, outputs: FloatArray) -> Any:
+        """Return the labels or numbers that belong to ``outputs``."""
+        if self.codec.numeric:
+            return self.codec.decode(outputs[:, 0])
+        return self.codec.decode(self.scorer.decision.choose(outputs))
+
+    def figures(self, outputs: FloatArray, answers: Any) -> dict[str, float]:
+        """Compute all metrics from ``outputs`` of texts and their answers."""
+        from nlptl.evaluation.metrics import measure, measure_numbers
+
+        if self.codec.numeric:
+            return measure_numbers(self.codec.read(answers), self.decode(outputs))
+        truth, chosen = self.codec.encode(answers), self.scorer.decision.choose(outputs)
+        check_lengths(truth, chosen)
+        figures = measure(truth, outputs, chosen)
+        head = self.scorer.head
+        if isinstance(head, OrdinalHead):
+            ranks = head.ranks(self.codec.classes)
+            figures["mean_rank_error"] = mean_rank_error(ranks[truth], ranks[chosen])
+        return figures
+
+    def class_scores(self, outputs: FloatArray, labels: Any) -> list[ClassScore]:
+        """Compute precision, recall and F1 of each class from ``outputs`` and the labels."""
+        truth, chosen = self.codec.encode(labels), self.scorer.decision.choose(outputs)
+        check_lengths(truth, chosen)
+        return class_scores(truth, chosen, [str(label) for label in self.codec.classes.tolist()])
 
 
 def fit_solver_scorer(head: Any, X: Features, targets: Targets, plan: TrainingPlan) -> FittedHead:

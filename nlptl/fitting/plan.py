@@ -1,92 +1,150 @@
-"""What a fit is made of, read off what the user gave and what the data are."""
+"""The plan of a fit: everything that it is made with, resolved and checked once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
-from sklearn.base import is_classifier, is_regressor
-from sklearn.utils import get_tags
 
-from nlptl.base.arrays import FloatArray
-from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.protocols import Features, ModuleFusion, ModuleHead, SolverHead
+from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
-from nlptl.data.corpus import as_corpora
 from nlptl.data.labels import LabelCodec
 from nlptl.data.number_scale import NumberScale
-from nlptl.data.numbers import as_weights
-from nlptl.data.rows import Rows
+from nlptl.data.rows import Rows, as_rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.fused import FusedEncoder
+from nlptl.fitting.transfers import Transfers, as_transfers
 from nlptl.heads.calibration.imbalance import (
     FocalLoss,
     Imbalance,
     LogitAdjustment,
     as_imbalance,
 )
-from nlptl.heads.linear import BlendHead, LogisticHead, OrdinalHead, RidgeHead
+from nlptl.training.config import LoopConfig, TrainingConfig
 
 _LONG_TEXTS = ("windows", "cut")
 _PAIR_ENCODINGS = ("auto", "separate", "joint")
 
 
-def check_head(head: Any, codec: LabelCodec | NumberScale | None = None) -> None:
-    """Refuse what can be no head, or none for these labels or numbers."""
-    numeric = isinstance(codec, NumberScale)
-    known = head is None or isinstance(head, SolverHead | ModuleHead) or hasattr(head, "fit")
-    if not known or isinstance(head, type):
-        suitable = "RidgeHead()" if numeric else "LogisticHead()"
-        raise ConfigError(f"head must be a head such as {suitable}, got {head!r}.")
-    if not hasattr(head, "__sklearn_tags__"):
-        return
-    if numeric and is_classifier(head):
-        raise ConfigError(
-            f"{type(head).__name__} tells classes apart and predicts no numbers. Use RidgeHead, "
-            "MLPHead or a scikit-learn regressor with TextRegressor."
+@dataclass(frozen=True)
+class FitPlan:
+    """Everything that a fit is made with, apart from its data.
+
+    Attributes
+    ----------
+    encoder : Encoder
+        The specification; it follows ``device`` and ``long_texts`` already.
+    transfers : Transfers
+    head : head or None
+        None takes the head that suits the data.
+    training : TrainingConfig or None
+        Settings of the user.
+    imbalance : str or None
+        Treatment of rare classes.
+    pair_encoding : {"auto", "separate", "joint"}
+    seed : int
+    device : str or None
+    numeric : bool
+        True if numbers are predicted instead of classes.
+    is_chosen : bool
+        True if ``Auto`` chose the transfers, which has tried whether unlabelled rows help.
+    """
+
+    encoder: Any
+    transfers: Transfers
+    head: Any = None
+    training: TrainingConfig | None = None
+    imbalance: str | None = None
+    pair_encoding: str = "auto"
+    seed: int = 0
+    device: str | None = None
+    numeric: bool = False
+    is_chosen: bool = False
+
+    @classmethod
+    def resolve(
+        cls, *, encoder: Any, transfer: Any, long_texts: str = "windows", **options: Any
+    ) -> FitPlan:
+        """Build a plan from the parameters of an estimator.
+
+        Parameters
+        ----------
+        encoder : str, Path, encoder or None
+        transfer : transfer, list of transfers or None
+        long_texts : {"windows", "cut"}
+        **options
+            The other fields.
+
+        Raises
+        ------
+        ConfigError
+            If a parameter cannot be used, or two contradict each other.
+        """
+        reader = with_options(
+            as_encoder(encoder), device=options.get("device"), long_texts=long_texts
         )
-    if not numeric and is_regressor(head):
-        raise ConfigError(
-            f"{type(head).__name__} predicts numbers and tells no classes apart. Use it with "
-            "TextRegressor, or take LogisticHead."
-        )
-    if isinstance(codec, LabelCodec):
-        in_codes(head, codec)
+        return cls(reader, as_transfers(transfer), **options)
+
+    @property
+    def codec_kind(self) -> type[LabelCodec] | type[NumberScale]:
+        """The class that turns answers into codes and back."""
+        return NumberScale if self.numeric else LabelCodec
+
+    @property
+    def reads_jointly(self) -> bool:
+        """True if the two texts of a pair are read as one text."""
+        return reads_jointly(self.pair_encoding, self.encoder, tunes=self.transfers.tunes)
+
+    def rows(self, texts: Any) -> Rows:
+        """Read texts in any container."""
+        return rows_for(self.encoder, texts)
+
+    def config(self, defaults: LoopConfig) -> LoopConfig:
+        """Return the settings of training: those of the user, completed by ``defaults``."""
+        return defaults if self.training is None else self.training.over(defaults)
+
+    def imbalance_of(
+        self, targets: Targets, *, solver: bool, trains_head: bool
+    ) -> Imbalance | None:
+        """Return the treatment of rare classes.
+
+        Parameters
+        ----------
+        targets : Targets
+        solver : bool
+            True if the head fits itself.
+        trains_head : bool
+            True if the head is trained together with the encoder.
+        """
+        if self.numeric:
+            return None
+        return imbalance_for(self.imbalance, targets, solver=solver, tunes=trains_head)
 
 
-def in_codes(head: Any, codec: LabelCodec) -> Any:
-    """Give the head as one for the codes of labels: an order of labels becomes one of codes.
+def as_encoder(encoder: Any) -> Any:
+    """Return the encoder for what a user passed.
 
     Raises
     ------
     ConfigError
-        If it orders labels of which a text may have several.
+        If it is neither a name, a folder nor an encoder.
     """
-    if not isinstance(head, OrdinalHead):
-        return head
-    if codec.form != "single":
+    by_name = encoder is None or isinstance(encoder, str | Path)
+    reader = TransformerEncoder(encoder) if by_name else encoder
+    if not hasattr(reader, "transform"):
         raise ConfigError(
-            f"{type(head).__name__} puts one label a text in order, and here a text may have "
-            f"several of {codec.n_outputs}. Use LogisticHead."
+            f"encoder must be a name, a folder or an encoder, got {type(encoder).__name__}."
         )
-    return head.in_codes(codec.classes)
+    return reader
 
 
-def default_head(
-    head: Any, encoder: Any, features: Features, targets: Targets, *, seed: int
-) -> Any:
-    """Give the head asked for, or the one that suits the data where none was."""
-    if head is not None:
-        return head
-    if targets.numeric:
-        return RidgeHead()
-    # A discriminant needs dense features, one label a text, and no fusion trained with it.
-    alone = targets.several or issparse(features) or fusion_of(encoder) is not None
-    return LogisticHead(seed=seed) if alone else BlendHead(seed=seed)
+def rows_for(encoder: Any, texts: Any) -> Rows:
+    """Read texts for an encoder; a fused one says which columns of a table are read."""
+    return encoder.rows(texts) if isinstance(encoder, FusedEncoder) else as_rows(texts)
 
 
 def reads_jointly(pair_encoding: str, encoder: Any, *, tunes: bool) -> bool:
@@ -199,40 +257,6 @@ def imbalance_for(
     return found
 
 
-def suited(head: Any, features: Features) -> Any:
-    """Give the head, unless it cannot read the features.
-
-    Raises
-    ------
-    ConfigError
-        If the features are word counts, and the head needs every number written out.
-    """
-    if issparse(features) and not get_tags(head).input_tags.sparse:
-        raise ConfigError(
-            f"{type(head).__name__} cannot be fitted to {features.shape[1]} word counts. "
-            "Use LogisticHead with TfidfEncoder."
-        )
-    return head
-
-
-def fusion_of(encoder: Any) -> ModuleFusion | None:
-    """Give the fusion that an encoder wants trained with the head, if there is one."""
-    fusion = getattr(encoder, "fusion", None)
-    return fusion if isinstance(fusion, ModuleFusion) else None
-
-
-def is_solver(head: Any, encoder: Any) -> bool:
-    """Decide between solving and training, and refuse what can do neither."""
-    if fusion_of(encoder) is None:
-        return hasattr(head, "fit")
-    if not isinstance(head, ModuleHead) or isinstance(head, OrdinalHead):
-        raise ConfigError(
-            f"{type(encoder.fusion).__name__} is trained together with the head, which "
-            f"{type(head).__name__} does not allow. Use LogisticHead or MLPHead."
-        )
-    return False
-
-
 def token_lengths(encoder: Any, rows: Rows) -> dict[str, Any]:
     """Count tokens where the encoder has a window."""
     inner = [encoder, *getattr(encoder, "encoders", ())]
@@ -243,42 +267,3 @@ def token_lengths(encoder: Any, rows: Rows) -> dict[str, Any]:
     sides: Sequence[Rows] = [rows.side(0), rows.side(1)] if rows.are_pairs else [rows]
     counts = [narrowest.count_tokens([str(text) for text in side.texts]) for side in sides]
     return {"token_counts": np.maximum.reduce(counts), "window": narrowest.window}
-
-
-def targets_of(
-    codec: LabelCodec | NumberScale, labels: Any, sample_weight: Any, rows: Rows
-) -> Targets:
-    """Join labels (or numbers) and weights, and check that there is one of each for every row."""
-    codes = codec.encode(labels)
-    if len(codes) != len(rows):
-        raise InputError(
-            f"Each text needs one label, got {len(rows)} texts and {len(codes)} labels."
-        )
-    return Targets(codes, codec.n_outputs, as_weights(sample_weight, len(rows)))
-
-
-def dense(features: Features) -> FloatArray:
-    """Give features that a network can be trained on."""
-    if issparse(features):
-        raise ConfigError(
-            f"A network cannot be trained on {features.shape[1]} word counts. "
-            "Use LogisticHead with TfidfEncoder."
-        )
-    return features
-
-
-def labelled_rows(validation: Any, codec: LabelCodec | NumberScale) -> tuple[Rows, Targets] | None:
-    """Read the one labelled corpus that decides how long to train.
-
-    Raises
-    ------
-    InputError
-        If it has no labels, or there are several.
-    """
-    corpora = list(as_corpora(validation, argument="validation").values())
-    if not corpora:
-        return None
-    if len(corpora) > 1 or corpora[0].labels is None:
-        raise InputError(f"validation must be one Corpus with labels, got {corpora}.")
-    targets = Targets(codec.encode(corpora[0].labels), codec.n_outputs)
-    return corpora[0].rows, targets

@@ -9,7 +9,6 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
 from nlptl.encoders.contextual.encoder_folder import DEFAULT_ENCODER
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
-from nlptl.evaluation.class_metrics import class_scores
 from nlptl.evaluation.intervals import share_interval
 from nlptl.hub.client import license_of
 from nlptl.reports.card import CONFUSION, CURVE, CardFacts, Evaluation, plain
@@ -177,14 +176,15 @@ def _evaluated(
     if not hasattr(model, "fitted_"):
         raise ConfigError("test=(texts, labels) is for models of one task. Leave it out.")
     texts, labels = test
-    outputs = model.outputs(texts)
-    figures = model.figures(outputs, labels)
-    if not hasattr(model, "classes_"):
+    fitted = model.fitted_
+    outputs = fitted.outputs(texts)
+    figures = fitted.figures(outputs, labels)
+    if fitted.codec.numeric:
         return Evaluation(dataset, len(labels), figures), {}
     interval = share_interval(round(figures["accuracy"] * len(labels)), len(labels))
-    truth, chosen = model._truth(labels), model._codes(outputs)
-    names = [str(label) for label in model.classes_.tolist()]
-    classes = class_scores(truth, chosen, names)
+    truth, chosen = fitted.codec.encode(labels), fitted.scorer.decision.choose(outputs)
+    names = [str(label) for label in fitted.codec.classes.tolist()]
+    classes = fitted.class_scores(outputs, labels)
     found = Evaluation(dataset, len(labels), figures, interval, classes)
     if truth.ndim > 1 or not has_pictures():
         return found, {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -126,9 +127,10 @@ def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
     parts["training"] = read_training(described["training"])
     model = make(kind, {**options, **parts})
     fitted = fitted_of(codec, features, scorer, pairs=entry(described, "pairs", bool))
+    model.fitted_ = replace(fitted, history=read_history(described))
+    model.audit_, model.history_ = make(AuditReport, described["audit"]), model.fitted_.history
     verdict, model.transfer_ = described["verdict"], model.transfer
     model.transfer_verdict_ = verdict and Choice.from_json(verdict, model.transfer)
-    model._keep(fitted, make(AuditReport, described["audit"]), read_history(described))
     model.notes_, model.cost_ = read_notes(described), read_cost(described)
     return model
 
@@ -217,10 +219,10 @@ def _prove(model: SavedModel, draft: Path) -> None:
     """Read the model from the draft and compare its answers."""
     # Nothing is shared: neither weights in memory nor vectors in the cache.
     with without_cache():
-        expected = model.outputs(model.fitted_.probe)
+        expected = model.fitted_.outputs(model.fitted_.probe)
     with without_cache(), empty_shelf():
         again = load_model(type(model), draft)
-        found = again.outputs(model.fitted_.probe)
+        found = again.fitted_.outputs(model.fitted_.probe)
     difference = float(np.abs(found - expected).max())
     same = again.fitted_.codec.to_json() == model.fitted_.codec.to_json()
     if not difference <= CLOSE or not same:

@@ -29,19 +29,14 @@ class SavedModel(Protocol):
     notes_: dict[str, Any]
     cost_: Cost | None
 
-    def outputs(self, texts: Any) -> FloatArray:
-        """Return the figures of the head for each text: (n, n_outputs)."""
-        ...
-
-    def _keep(self, fitted: FittedModel, report: AuditReport, history: History | None) -> Any:
-        """Take over what was read from a folder."""
-        ...
-
 
 class SavedClassifier(SavedModel, Protocol):
     """A fitted classifier, as it is exported."""
 
-    classes_: AnyArray
+    @property
+    def classes_(self) -> AnyArray:
+        """The labels, in the order of the columns of ``predict_proba``."""
+        ...
 
     def predict_proba(self, texts: Any) -> FloatArray:
         """Return the probability of each class: (n, n_classes)."""

@@ -44,13 +44,11 @@ def labelled(sheet: Sheet, model: Answering, rows: Rows) -> Sheet:
 
 def answers(model: Answering, texts: Any) -> dict[str, list[Any]]:
     """Give the new columns: labels and how sure they are, or numbers."""
-    from nlptl.estimators.text_classifier import TextClassifier
-    from nlptl.saving.onnx.onnx_classifier import OnnxClassifier
-
-    if not isinstance(model, TextClassifier | OnnxClassifier):
+    if not hasattr(model, "classes_"):
         return {"predicted": model.predict(texts).tolist()}
     probabilities = model.predict_proba(texts)
-    chosen = list(model.decode(probabilities))
+    decode = model.decode if hasattr(model, "decode") else model.fitted_.decode
+    chosen = list(decode(probabilities))
     labels = [json.dumps(label) if isinstance(label, list) else label for label in chosen]
     return {"predicted": labels, "probability": probabilities.max(axis=1).round(4).tolist()}
 

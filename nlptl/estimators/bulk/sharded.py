@@ -10,9 +10,7 @@ from nlptl.base.arrays import FloatArray
 from nlptl.training.processes import gather_rows, own_rows
 
 if TYPE_CHECKING:
-    from nlptl.data.rows import Rows
     from nlptl.estimators.text_model import TextModel
-    from nlptl.transfer.features.frozen import TextFeatures
 
 
 def evaluate_sharded(model: TextModel, texts: Any, labels: Any) -> dict[str, float]:
@@ -33,23 +31,14 @@ def evaluate_sharded(model: TextModel, texts: Any, labels: Any) -> dict[str, flo
     dict
         As ``model.evaluate``.
     """
-    return model.figures(outputs_sharded(model, texts), labels)
+    return model.fitted_.figures(outputs_sharded(model, texts), labels)
 
 
 def outputs_sharded(model: TextModel, texts: Any) -> FloatArray:
     """Give the outputs (n, n_outputs) of all texts, each computed by one process."""
-    rows = model._rows(texts)
-    own = own_rows(len(rows))
-    none = np.zeros((0, len(getattr(model, "classes_", [0]))))
-    found = model.outputs(rows.take(own)) if len(own) else none
-    return gather_rows(np.asarray(found, dtype=np.float64), len(rows))
-
-
-def features_sharded(features: TextFeatures, rows: Rows) -> FloatArray:
-    """Give the features (n, n_features) of all rows, each computed by one process."""
-    own = own_rows(len(rows))
-    if len(own) == len(rows):
-        return np.asarray(features.transform(rows))
-    none = np.zeros((0, sum(width for _, width in features.groups(rows))), dtype=np.float32)
-    found = features.transform(rows.take(own)) if len(own) else none
-    return gather_rows(np.asarray(found, dtype=np.float32), len(rows))
+    fitted = model.fitted_
+    rows = fitted.rows(texts)
+    shard = own_rows(len(rows))
+    empty = np.zeros((0, fitted.codec.n_outputs))
+    outputs = fitted.outputs(rows.take(shard)) if len(shard) else empty
+    return gather_rows(np.asarray(outputs, dtype=np.float64), len(rows))

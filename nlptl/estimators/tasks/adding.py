@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from typing_extensions import Self
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.suggestions import suggest
-from nlptl.estimators.tasks.joint import JointResult, JointTraining
-from nlptl.estimators.tasks.prepared import PreparedTask, held_share, read_part
+from nlptl.estimators.plans import keep, plan_of
+from nlptl.estimators.tasks.joint import JointResult, JointTraining, mixing_of
+from nlptl.estimators.tasks.prepared import PreparedTask, held_share, options_of, read_part
 from nlptl.estimators.tasks.refitting import on_all_rows
+from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.estimators.tasks.task import Task, TaskData, as_tasks
 from nlptl.estimators.tasks.variants import (
     ALONE,
@@ -25,20 +27,15 @@ from nlptl.estimators.tasks.variants import (
     gain_between,
     variants_of,
 )
+from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.intervals import Interval
 from nlptl.fitting.finetuning import TUNING, hold_out, warm_head
 from nlptl.fitting.fitted import FittedModel, TrainingPlan
-from nlptl.fitting.plan import targets_of
-from nlptl.fitting.training_data import TrainingData
-from nlptl.fitting.transfers import as_transfers
+from nlptl.fitting.training_data import TrainingData, targets_of
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.parameters.lora import LoRA
-
-if TYPE_CHECKING:
-    from nlptl.estimators.multi_task import MultiTaskModel
-    from nlptl.estimators.text_model import TextModel
 
 WAYS = ("adapter", "head", "encoder")
 
@@ -95,7 +92,7 @@ class Addition:
     data: TaskData
 
     @classmethod
-    def read(cls, model: MultiTaskModel, name: str, task: Any, data: Any) -> Addition:
+    def read(cls, model: SharedModel, name: str, task: Any, data: Any) -> Addition:
         """Read what a user gave.
 
         Raises
@@ -113,7 +110,7 @@ class Addition:
 
 
 def add_task(
-    model: MultiTaskModel,
+    model: SharedModel,
     name: str,
     task: Any,
     data: Any,
@@ -139,10 +136,10 @@ def add_task(
     return further.task
 
 
-def _beside(model: MultiTaskModel, further: Addition, how: str) -> TextModel:
+def _beside(model: SharedModel, further: Addition, how: str) -> TextModel:
     """Fit a further task on the shared encoder of a model, which is not changed."""
     transfer = LoRA(merge=False) if how == "adapter" else Frozen("top")
-    options = {**model._options(), "encoder": model.shared_, "transfer": transfer}
+    options = {**options_of(model), "encoder": model.shared_, "transfer": transfer}
     try:
         own: TextModel = further.task.model(options).fit(further.data.texts, further.data.answers)
     except (InputError, ConfigError) as problem:
@@ -150,7 +147,7 @@ def _beside(model: MultiTaskModel, further: Addition, how: str) -> TextModel:
     return own
 
 
-def check_way(model: MultiTaskModel, how: str, replay: Mapping[str, Any] | None) -> None:
+def check_way(model: SharedModel, how: str, replay: Mapping[str, Any] | None) -> None:
     """Refuse a way of adding that is not known, or that would let tasks be forgotten.
 
     Raises
@@ -205,22 +202,22 @@ class Replay:
     changes: dict[str, Change]
 
 
-def replayed(model: MultiTaskModel, further: Addition, replay: Mapping[str, Any]) -> Replay:
+def replayed(model: SharedModel, further: Addition, replay: Mapping[str, Any]) -> Replay:
     """Train the shared encoder on, on a further task and on rows of the earlier ones.
 
     The earlier tasks go on from the heads that they have. Nothing of the model is changed.
 
     Parameters
     ----------
-    model : MultiTaskModel
+    model : SharedModel
     further : Addition
     replay : mapping of str to (texts, answers) or Corpus
         Of each task that answers from the shared encoder.
     """
-    options = {**model._options(), "encoder": model.shared_}
+    options = {**options_of(model), "encoder": model.shared_}
     parts = {name: _again(model, name, replay[name], options) for name in _sharing(model)}
     parts[further.name] = new = read_part(further.name, further.task, further.data, options)
-    joiner = JointTraining(parts, {}, model._mixing(), model.balance)
+    joiner = JointTraining(parts, {}, mixing_of(model), model.balance)
     together = joiner.fit()
     # A head on the encoder as it was is how="head", and would have a second encoder kept.
     names = (JOINT, POLISHED, ALONE) if model.gate else (JOINT,)
@@ -237,48 +234,50 @@ def replayed(model: MultiTaskModel, further: Addition, replay: Mapping[str, Any]
     return Replay(whole, fitted, new, standing, changes)
 
 
-def take_over(model: MultiTaskModel, further: Addition, found: Replay) -> None:
+def take_over(model: SharedModel, further: Addition, found: Replay) -> None:
     """Let a model answer as it does after a replay; a task that was clearly hurt steps aside."""
     for name, change in found.changes.items():
         own = model.models_[name]
         if not change.steps_aside:
-            own._keep(found.fitted[name], own.audit_, found.together.history)
+            keep(own, replace(found.fitted[name], history=found.together.history), own.audit_)
     new, fitted = found.part.model, found.fitted[further.name]
     new.transfer_, new.transfer_verdict_ = new.transfer, None
-    model.models_[further.name] = new._keep(fitted, new.audit_, fitted.scorer.history)
+    keep(new, replace(fitted, history=fitted.scorer.history), new.audit_)
+    model.models_[further.name] = new
     model.shared_, model.changes_ = found.together.encoder, found.changes
     model.affinity_ = found.together.affinity
     model.comparisons_[further.name] = found.standing
     model.steps_[further.name] = found.together.steps[further.name]
 
 
-def _sharing(model: MultiTaskModel) -> list[str]:
+def _sharing(model: SharedModel) -> list[str]:
     """Name the tasks that answer from the shared encoder."""
     shared = model.shared_.weights
     found = model.models_.items()
     return [name for name, own in found if own.fitted_.features.encoder.weights is shared]
 
 
-def _again(model: MultiTaskModel, name: str, data: Any, options: Mapping[str, Any]) -> PreparedTask:
+def _again(model: SharedModel, name: str, data: Any, options: Mapping[str, Any]) -> PreparedTask:
     """Make a task that was learnt ready to be learnt on, from the head that it has."""
     task, fitted = model.known_[name], model.models_[name].fitted_
-    own, given = task.model(options), TaskData.read(name, data, reads_only=False)
+    new, rows_of_task = task.model(options), TaskData.read(name, data, reads_only=False)
+    plan = plan_of(new)
     try:
-        rows = own._rows(given.texts)
-        targets = targets_of(fitted.codec, given.answers, None, rows)
+        rows = plan.rows(rows_of_task.texts)
+        targets = targets_of(fitted.codec, rows_of_task.answers, None, rows)
     except InputError as problem:
         raise InputError(f"Replay of task {name!r}: {problem}") from problem
     if rows.are_pairs != fitted.probe.are_pairs:
         kind = "pairs of texts" if fitted.probe.are_pairs else "single texts"
         raise InputError(f"Replay of task {name!r}: it takes {kind}.")
-    config, transfers = own._training(TUNING), as_transfers(own.transfer)
-    training_data = TrainingData(rows, targets, fitted.codec, transfers)
+    config = plan.config(TUNING)
+    training_data = TrainingData(rows, targets, fitted.codec)
     seen, held = hold_out(rows, targets, held_share(len(rows), config), model.seed)
-    start = fitted.features
-    imbalance = own._imbalance(seen[1], solver=False, tunes=True)
-    body = TunedEncoder(transfers, start, TrainingPlan(config, imbalance, model.seed, model.device))
-    begun = warm_head(fitted.scorer, seen[1], start.groups(seen[0]))
-    return PreparedTask(name, task, own, training_data, seen, held, body, begun, fitted)
+    imbalance = plan.imbalance_of(seen[1], solver=False, trains_head=True)
+    training = TrainingPlan(config, imbalance, model.seed, model.device)
+    body = TunedEncoder(plan.transfers, fitted.features, training)
+    warm = warm_head(fitted.scorer, seen[1], fitted.features.groups(seen[0]))
+    return PreparedTask(name, task, new, plan, training_data, seen, held, body, warm, fitted)
 
 
 def _change(part: PreparedTask, before: FittedModel, together: JointResult, seed: int) -> Change:

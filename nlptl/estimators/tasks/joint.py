@@ -16,6 +16,7 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
 from nlptl.data.mixing import Mixing
 from nlptl.estimators.tasks.prepared import PreparedTask, UnlabelledTask
+from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.evaluation.task_affinity import Affinity
 from nlptl.fitting.finetuning import loss_of, score_by
 from nlptl.fitting.fitted import FittedModel
@@ -188,6 +189,12 @@ class JointTraining:
         for name in self.readings:
             each[name] = {"rows": fingerprint(rows[name].windows.ids)}
         return {"tasks": each, "mixing": repr(self.mixing), "balance": self.balance}
+
+
+def mixing_of(model: SharedModel) -> Mixing:
+    """Return how often each task of a model is trained on."""
+    mixing = model.mixing or Mixing()
+    return replace(mixing, mixed=True) if model.balance == "pcgrad" else mixing
 
 
 def check_balance(name: str) -> None:

@@ -71,7 +71,7 @@ def outputs_of(models: Models, rows: Rows, names: Iterable[str]) -> dict[str, Fl
         key = id(encoder.weights), features.joint, layers
         if key not in passed:
             passed[key] = features.transform(rows)
-        found[name] = model._answer(passed[key])
+        found[name] = model.fitted_.outputs_of(passed[key])
     return found
 
 

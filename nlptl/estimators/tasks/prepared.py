@@ -12,16 +12,21 @@ from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.suggestions import suggest
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.targets import Targets
+from nlptl.estimators.plans import audit_rows, plan_of
+from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.estimators.tasks.task import Task, TaskData
 from nlptl.estimators.text_model import TextModel
 from nlptl.fitting.finetuning import TUNING, WarmHead, frozen_start, hold_out, warm_head
 from nlptl.fitting.fitted import FittedModel, TrainingPlan
-from nlptl.fitting.plan import check_head, reads_jointly
-from nlptl.fitting.training_data import TrainingData, learn_from
+from nlptl.fitting.frozen_stage import fit_head
+from nlptl.fitting.head_choice import check_head
+from nlptl.fitting.plan import FitPlan
+from nlptl.fitting.training_data import TrainingData, read_labelled
 from nlptl.fitting.transfers import Transfers, as_transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.heads.solver_fit import weigh_rows
 from nlptl.training.config import LoopConfig
+from nlptl.transfer.parameters.full import FullFineTune
 
 _ROWS_TO_HOLD_OUT = 100
 """So many rows are held out of a task at least, if that is no more than a quarter of them."""
@@ -40,6 +45,8 @@ class PreparedTask:
         With its kind and figure known.
     model : TextModel
         That would learn the task alone; it becomes the one that answers for it.
+    plan : FitPlan
+        How it would be fitted alone.
     training_data : TrainingData
         All rows.
     seen : tuple of (Rows, Targets)
@@ -57,6 +64,7 @@ class PreparedTask:
     name: str
     task: Task
     model: TextModel
+    plan: FitPlan
     training_data: TrainingData
     seen: tuple[Rows, Targets]
     held: tuple[Rows, Targets] | None
@@ -154,6 +162,14 @@ def transfers_of(given: Any) -> Transfers:
     return transfers
 
 
+def options_of(model: SharedModel) -> dict[str, Any]:
+    """Return the parameters of the model of each task."""
+    transfer = FullFineTune() if model.transfer is None else model.transfer
+    transfers_of(transfer)
+    names = ("encoder", "training", "seed", "long_texts", "pair_encoding", "device")
+    return {**{name: getattr(model, name) for name in names}, "transfer": transfer}
+
+
 def _check_metric(task: Task) -> None:
     """Refuse a figure that could not be computed, before anything is trained."""
     from nlptl.evaluation.metrics import figures_of
@@ -170,30 +186,22 @@ def read_part(name: str, task: Task, data: TaskData, options: Mapping[str, Any])
     """Read the data of one task whose kind is known, and fit its first head."""
     _check_metric(task)
     model = task.model(options)
-    transfers = transfers_of(model.transfer)
-    encoder = model._encoder()
-    answers = model.codec_kind.read(data.answers)
-    given = data.texts, answers, None
-    training_data = learn_from(model.codec_kind, model._rows, given, transfers)
-    check_head(model.head, training_data.codec)
-    model.audit_ = model.audit(training_data.rows, answers)
-    config = model._training(TUNING)
-    seen, held = hold_out(
-        training_data.rows,
-        training_data.targets,
-        held_share(len(training_data.rows), config),
-        model.seed,
-    )
-    joint = reads_jointly(model.pair_encoding, encoder, tunes=True)
-    start = frozen_start(transfers, encoder, *seen, joint=joint)
-    scorer = model._fit_scorer(
-        encoder, start, replace(training_data, rows=seen[0], targets=seen[1])
-    )
-    imbalance = model._imbalance(seen[1], solver=scorer.recipe is None, tunes=True)
-    body = TunedEncoder(transfers, start, TrainingPlan(config, imbalance, model.seed, model.device))
-    begun = warm_head(scorer, seen[1], start.groups(seen[0]))
-    first = FittedModel(training_data.codec, start, scorer, training_data.probe)
-    return PreparedTask(name, task, model, training_data, seen, held, body, begun, first)
+    transfers_of(model.transfer)
+    plan = plan_of(model)
+    answers = plan.codec_kind.read(data.answers)
+    rows = read_labelled(plan, data.texts, answers, None)
+    check_head(plan.head, rows.codec)
+    model.audit_ = audit_rows(plan, rows.rows, answers)
+    config = plan.config(TUNING)
+    seen, held = hold_out(rows.rows, rows.targets, held_share(len(rows.rows), config), plan.seed)
+    start = frozen_start(plan.transfers, plan.encoder, *seen, joint=plan.reads_jointly)
+    scorer = fit_head(plan, replace(rows, rows=seen[0], targets=seen[1]), start)
+    imbalance = plan.imbalance_of(seen[1], solver=scorer.recipe is None, trains_head=True)
+    training = TrainingPlan(config, imbalance, plan.seed, plan.device)
+    body = TunedEncoder(plan.transfers, start, training)
+    warm = warm_head(scorer, seen[1], start.groups(seen[0]))
+    first = FittedModel(rows.codec, start, scorer, rows.probe)
+    return PreparedTask(name, task, model, plan, rows, seen, held, body, warm, first)
 
 
 def held_share(n_rows: int, config: LoopConfig) -> float:

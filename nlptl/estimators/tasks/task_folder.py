@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,8 +24,12 @@ from nlptl.encoders.contextual.loaded import (
 )
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.registry import load_encoder_part, save_encoder_part
+from nlptl.estimators.plans import keep
+from nlptl.estimators.tasks.prepared import options_of
+from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.estimators.tasks.task import Task, as_tasks
 from nlptl.estimators.tasks.variants import TaskComparison
+from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.task_affinity import Affinity
 from nlptl.fitting.fitted import FittedHead
 from nlptl.heads.registry import describe_head, make_head
@@ -52,16 +56,14 @@ from nlptl.storage.tensors import load_arrays, save_arrays
 from nlptl.storage.untrusted import interpreting
 from nlptl.transfer.features.frozen import TextFeatures
 
-if TYPE_CHECKING:
-    from nlptl.estimators.multi_task import MultiTaskModel
-    from nlptl.estimators.text_model import TextModel
+Kind = TypeVar("Kind", bound=SharedModel)
 
 _SHARED = "encoder"
 _TASKS = "tasks"
 _HEAD, _OWN, _ADAPTER = "head.safetensors", "encoder.safetensors", "adapter"
 
 
-def save_tasks(model: MultiTaskModel, folder: Path, *, notes: dict[str, Any] | None) -> Path:
+def save_tasks(model: SharedModel, folder: Path, *, notes: dict[str, Any] | None) -> Path:
     """Write a fitted model into a folder and prove that it reads back equal."""
     refuse_foreign(folder)
     with new_folder(folder) as draft:
@@ -81,12 +83,12 @@ def save_tasks(model: MultiTaskModel, folder: Path, *, notes: dict[str, Any] | N
     return folder
 
 
-def load_tasks(kind: type[MultiTaskModel], folder: Path) -> MultiTaskModel:
+def load_tasks(kind: type[Kind], folder: Path) -> Kind:
     """Read a model from a folder, after every file was checked."""
     return read_described(folder, kind.kind, partial(_restore, kind))
 
 
-def _options(model: MultiTaskModel) -> dict[str, Any]:
+def _options(model: SharedModel) -> dict[str, Any]:
     return {
         "transfer": spec_of(model.transfer),
         "mixing": None if model.mixing is None else model.mixing.get_params(),
@@ -96,7 +98,7 @@ def _options(model: MultiTaskModel) -> dict[str, Any]:
     }
 
 
-def _describe_all(folder: Path, model: MultiTaskModel) -> list[dict[str, Any]]:
+def _describe_all(folder: Path, model: SharedModel) -> list[dict[str, Any]]:
     """Write each task; an encoder that several have is stored with the first of them."""
     found: list[dict[str, Any]] = []
     stored: dict[tuple[int, str], int] = {}
@@ -111,7 +113,7 @@ def _describe_all(folder: Path, model: MultiTaskModel) -> list[dict[str, Any]]:
     return found
 
 
-def _describe(folder: Path, name: str, model: MultiTaskModel) -> dict[str, Any]:
+def _describe(folder: Path, name: str, model: SharedModel) -> dict[str, Any]:
     """Write what one task has to itself beside its encoder."""
     own, task, standing = model.models_[name], model.known_[name], model.comparisons_.get(name)
     features = own.fitted_.features
@@ -147,7 +149,7 @@ def _save_own(folder: Path, shared: Any, encoder: Any, stored: int | None) -> An
     return "difference"
 
 
-def _restore(kind: type[MultiTaskModel], described: dict[str, Any], folder: Path) -> MultiTaskModel:
+def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
     listed = entry(described, "tasks", list[dict[str, Any]])
     tasks = {entry(one, "name", str): _task(one["task"]) for one in listed}
     if len(tasks) != len(listed):
@@ -174,9 +176,7 @@ def _restore(kind: type[MultiTaskModel], described: dict[str, Any], folder: Path
     return model
 
 
-def _make_model(
-    kind: type[MultiTaskModel], described: Any, tasks: dict[str, Task], shared: Any
-) -> MultiTaskModel:
+def _make_model(kind: type[Kind], described: Any, tasks: dict[str, Task], shared: Any) -> Kind:
     options = dict(entry(described, "options", dict[str, Any]))
     mixing = options.pop("mixing")
     entry(options, "balance", str)
@@ -193,9 +193,9 @@ def _make_model(
 
 
 def _own_model(
-    told: dict[str, Any], task: Task, encoder: Any, folder: Path, whole: MultiTaskModel
+    told: dict[str, Any], task: Task, encoder: Any, folder: Path, whole: SharedModel
 ) -> TextModel:
-    options = {**whole._options(), "encoder": encoder, "transfer": read_spec(told["transfer"])}
+    options = {**options_of(whole), "encoder": encoder, "transfer": read_spec(told["transfer"])}
     own = task.model(options)
     codec = read_codec(type(own), told["codec"])
     features = TextFeatures(encoder, finite(told, "weights"), entry(told, "joint", bool))
@@ -203,11 +203,11 @@ def _own_model(
         scorer = FittedHead.restore(told["scorer"], load_arrays(folder / _HEAD), codec=codec)
     fitted = fitted_of(codec, features, scorer, pairs=entry(told, "pairs", bool))
     own.transfer_, own.transfer_verdict_ = own.transfer, None
-    own._keep(fitted, make(AuditReport, told["audit"]), None)
+    keep(own, fitted, make(AuditReport, told["audit"]))
     return own
 
 
-def _read_own(how: Any, whole: MultiTaskModel, folder: Path) -> Any:
+def _read_own(how: Any, whole: SharedModel, folder: Path) -> Any:
     """Give the encoder of a task."""
     shared = whole.encoder
     if how == "shared":
@@ -254,13 +254,13 @@ def _stock(encoder: Any) -> bool:
     return bool(encoder.chosen_pooling.tokens == "stock")
 
 
-def _prove(model: MultiTaskModel, draft: Path) -> None:
+def _prove(model: SharedModel, draft: Path) -> None:
     """Read the model from the draft and compare what it answers in every task."""
     with without_cache(), empty_shelf():
         again = load_tasks(type(model), draft)
         for name, own in model.models_.items():
             probe = own.fitted_.probe
-            expected, found = own.outputs(probe), again.models_[name].outputs(probe)
+            expected, found = own.fitted_.outputs(probe), again.models_[name].fitted_.outputs(probe)
             apart = float(np.abs(found - expected).max())
             if not apart <= CLOSE:
                 raise StorageError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,12 @@ from typing_extensions import Self
 from nlptl.base.arrays import AnyArray, IntArray
 from nlptl.base.described import make
 from nlptl.base.renamed import RenamedAttribute
-from nlptl.data.rows import Rows
 from nlptl.estimators.tasks.joint import JointResult
 from nlptl.estimators.tasks.prepared import PreparedTask
 from nlptl.evaluation.intervals import Figure, Interval, bootstrap_interval
 from nlptl.evaluation.judge import HELPS, HURTS, UNCLEAR
 from nlptl.fitting.finetuning import LESS_IS_BETTER, FineTuner, is_refitted
+from nlptl.fitting.fit import fit
 from nlptl.fitting.fitted import FittedModel
 from nlptl.fitting.transfers import as_transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
@@ -206,23 +205,27 @@ def _trained(part: PreparedTask, variant: str, together: JointResult) -> FittedM
 
 
 def _by_itself(part: PreparedTask) -> FittedModel:
-    """Train a task on all of its rows with the settings as they were given."""
-    model = copy(part.model)
-    if model.training is not None and model.training.checkpoints is not None:
-        own = _apart(part.body.plan.config, replace(part, held=None), ALONE).checkpoints
-        model.training = replace(model.training, checkpoints=own)
-    features, scorer, _ = model._tune(part.body.encoder, part.training_data, None)
-    return replace(part.first, features=features, scorer=scorer)
+    """Train a task on all of its rows with the settings of the user."""
+    training = part.plan.training
+    if training is not None and training.checkpoints is not None:
+        folder = _apart(part.body.plan.config, replace(part, held=None), ALONE).checkpoints
+        training = replace(training, checkpoints=folder)
+    plan = replace(part.plan, encoder=part.body.encoder, training=training)
+    fitted = fit(plan, part.training_data)
+    return replace(part.first, features=fitted.features, scorer=fitted.scorer)
 
 
 def _frozen(part: PreparedTask) -> FittedModel:
-    """Fit a head on the encoder as it came."""
-    frozen, training_data = Frozen("weighted"), part.training_data
+    """Fit a head on the encoder as it was loaded; texts of a pair are read one by one."""
+    plan = replace(
+        part.plan,
+        encoder=part.body.encoder,
+        transfers=as_transfers(Frozen("weighted")),
+        pair_encoding="separate",
+    )
     rows, targets = part.seen
-    apart = replace(training_data, rows=rows, targets=targets, transfers=as_transfers(frozen))
-    features = frozen.learn(part.body.encoder, rows, targets, further=Rows([]))
-    scorer = part.model._fit_scorer(features.encoder, features, apart)
-    return FittedModel(training_data.codec, features, scorer, training_data.probe)
+    fitted = fit(plan, replace(part.training_data, rows=rows, targets=targets))
+    return replace(fitted, probe=part.training_data.probe)
 
 
 def _tuned(part: PreparedTask, variant: str, together: JointResult) -> FittedModel:

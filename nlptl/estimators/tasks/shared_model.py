@@ -1,0 +1,35 @@
+"""What the parts of a multi-task model ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Protocol
+
+from nlptl.data.mixing import Mixing
+from nlptl.estimators.tasks.task import Task
+from nlptl.estimators.text_model import TextModel
+from nlptl.evaluation.task_affinity import Affinity
+from nlptl.training.config import TrainingConfig
+
+
+class SharedModel(Protocol):
+    """A model of several tasks on one encoder; attributes with an underscore exist once fitted."""
+
+    tasks: Any
+    encoder: Any
+    transfer: Any
+    mixing: Mixing | None
+    balance: str
+    gate: bool | Collection[str]
+    training: TrainingConfig | None
+    seed: int
+    long_texts: str
+    pair_encoding: str
+    device: str | None
+    models_: dict[str, TextModel]
+    known_: dict[str, Task]
+    comparisons_: dict[str, Any]
+    changes_: dict[str, Any]
+    steps_: dict[str, int]
+    shared_: Any
+    affinity_: Affinity

@@ -1,0 +1,121 @@
+"""One fit: a plan and data become a fitted model. There is no other way to train a model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from nlptl.base.errors import ConfigError
+from nlptl.data.corpus import as_corpora
+from nlptl.fitting.class_names import with_entailment
+from nlptl.fitting.contrastive_stage import contrast, contrast_config
+from nlptl.fitting.extra_rows import check_unlabeled, self_trained, with_edits, with_source
+from nlptl.fitting.finetuning import TUNING, FineTuner, frozen_start
+from nlptl.fitting.fitted import FittedHead, FittedModel, TrainingPlan
+from nlptl.fitting.frozen_stage import fit_head, frozen_features
+from nlptl.fitting.head_choice import check_head
+from nlptl.fitting.plan import FitPlan
+from nlptl.fitting.training_data import (
+    TrainingData,
+    labelled_rows,
+    read_labelled,
+    unlabeled_rows,
+)
+from nlptl.fitting.tuned_encoder import TunedEncoder
+from nlptl.training.loop import History
+from nlptl.transfer.features.frozen import TextFeatures
+
+
+def read_data(
+    plan: FitPlan,
+    texts: Any,
+    answers: Any,
+    *,
+    source: Any = None,
+    unlabeled: Any = None,
+    validation: Any = None,
+    sample_weight: Any = None,
+) -> TrainingData:
+    """Read and check the data of a fit.
+
+    Parameters
+    ----------
+    plan : FitPlan
+    texts, answers, source, unlabeled, validation, sample_weight
+        As for ``TextClassifier.fit``.
+
+    Raises
+    ------
+    InputError
+        If the data cannot be used.
+    ConfigError
+        If plan and data do not fit together, or nothing uses an argument.
+    """
+    rows = unlabeled_rows(unlabeled)
+    _check_validation(plan, validation)
+    data = read_labelled(plan, texts, answers, sample_weight)
+    data = replace(data, unlabeled=rows, source=as_corpora(source, argument="source"))
+    data = with_edits(with_source(data, plan.transfers), plan)
+    check_head(plan.head, data.codec)
+    check_unlabeled(plan, data)
+    return replace(data, validation=labelled_rows(validation, data.codec))
+
+
+def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
+    """Fit a model.
+
+    Parameters
+    ----------
+    plan : FitPlan
+        How.
+    data : TrainingData
+        To what.
+
+    Raises
+    ------
+    ConfigError
+        If plan and data do not fit together.
+    """
+    plan = with_entailment(plan, data)
+    if plan.transfers.tunes:
+        features, head, history = _tuned(plan, data)
+    else:
+        features, history = frozen_features(plan, data), None
+        head = fit_head(plan, data, features)
+    if plan.transfers.selftraining is not None:
+        head = self_trained(plan, data, features, head, partial(_refitted, plan, features))
+    return FittedModel(data.codec, features, head, data.probe, head.history or history)
+
+
+def _tuned(plan: FitPlan, data: TrainingData) -> tuple[TextFeatures, FittedHead, History | None]:
+    """Train the encoder, together with the head or before it."""
+    rows, targets, transfers = data.rows, data.targets, plan.transfers
+    start = frozen_start(transfers, plan.encoder, rows, targets, joint=plan.reads_jointly)
+    if not len(rows):  # only names of classes are known: there is nothing to train on
+        return start, fit_head(plan, data, start), None
+    if transfers.refits_head:
+        plan.imbalance_of(targets, solver=True, trains_head=False)  # refuse before training
+        config = plan.config(contrast_config(transfers, len(rows), targets.n_outputs))
+        tuned = TunedEncoder(transfers, start, TrainingPlan(config, None, plan.seed, plan.device))
+        features, history = contrast(tuned, *data.with_names)
+        return features, fit_head(plan, data, features, unseen=features is start), history
+    head = fit_head(plan, data, start)
+    imbalance = plan.imbalance_of(targets, solver=head.recipe is None, trains_head=True)
+    training = TrainingPlan(plan.config(TUNING), imbalance, plan.seed, plan.device)
+    tuner = FineTuner(TunedEncoder(transfers, start, training))
+    features, head = tuner.fit(head, rows, targets, validation=data.validation)
+    return features, head, None
+
+
+def _refitted(plan: FitPlan, features: TextFeatures, data: TrainingData) -> FittedHead:
+    return fit_head(plan, data, features)
+
+
+def _check_validation(plan: FitPlan, validation: Any) -> None:
+    """Refuse validation rows that no transfer uses."""
+    if validation is None or (plan.transfers.tunes and not plan.transfers.refits_head):
+        return
+    as_corpora(validation, argument="validation")
+    names = " with ".join(f"{type(transfer).__name__}()" for transfer in plan.transfers)
+    raise ConfigError(f"fit was given validation=..., but {names} does not use it. Leave it out.")

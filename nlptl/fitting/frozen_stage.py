@@ -1,0 +1,75 @@
+"""Fitting a head to the features of an encoder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from nlptl.base.protocols import Features
+from nlptl.fitting.class_names import with_meaning, with_vectors
+from nlptl.fitting.fitted import (
+    FittedHead,
+    TrainingPlan,
+    fit_network_scorer,
+    fit_solver_scorer,
+)
+from nlptl.fitting.head_choice import default_head, dense, fusion_of, in_codes, is_solver, suited
+from nlptl.fitting.plan import FitPlan
+from nlptl.fitting.sharded_features import features_sharded
+from nlptl.fitting.training_data import TrainingData
+from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
+from nlptl.training.config import LoopConfig
+from nlptl.training.networks.feature_network import NetworkRecipe
+from nlptl.transfer.features.frozen import TextFeatures
+
+
+def frozen_features(plan: FitPlan, data: TrainingData) -> TextFeatures:
+    """Fit the encoder to text, as far as it learns from text, and choose weights of its layers."""
+    texts = data.unlabeled
+    if plan.transfers.source is not None and data.extra is not None:
+        texts = texts.followed_by(data.extra[0])
+    features: TextFeatures = plan.transfers.main.learn(
+        plan.encoder, data.rows, data.targets, further=texts, joint=plan.reads_jointly
+    )
+    return features
+
+
+def fit_head(
+    plan: FitPlan, data: TrainingData, features: TextFeatures, *, unseen: bool = True
+) -> FittedHead:
+    """Fit the head to features.
+
+    Parameters
+    ----------
+    plan : FitPlan
+    data : TrainingData
+    features : TextFeatures
+    unseen : bool
+        True if the features do not depend on the labels.
+    """
+    rows, targets = data.all_rows
+    unseen = unseen and data.extra is None
+    tunes = plan.transfers.tunes
+    # Where an encoder is tuned, every process of a launch comes here.
+    X = features_sharded(features, rows) if tunes else features.transform(rows)
+    head = _head(plan, data, X, unseen=unseen)
+    solver = is_solver(head, plan.encoder)
+    trains_head = tunes and not plan.transfers.refits_head
+    imbalance = plan.imbalance_of(targets, solver=solver, trains_head=trains_head)
+    training = TrainingPlan(plan.config(LoopConfig()), imbalance, plan.seed, plan.device, unseen)
+    if solver:
+        coded = in_codes(suited(head, X), data.codec)
+        ready = with_vectors(coded, data, features)
+        return replace(fit_solver_scorer(ready, X, targets, training), head=head)
+    recipe = NetworkRecipe(head, fusion_of(plan.encoder), features.groups(rows), targets.n_outputs)
+    return fit_network_scorer(recipe, dense(X), targets, training)
+
+
+def _head(plan: FitPlan, data: TrainingData, X: Features, *, unseen: bool) -> Any:
+    """Return the head of the plan, or the one that suits the data."""
+    meaning, base = plan.transfers.meaning, plan.head
+    if base is None and not unseen and not data.targets.numeric:
+        base = LogisticHead(C=DEFAULT_C)  # no row is left that could choose a strength
+    if meaning is not None:
+        return with_meaning(base, meaning, unseen=unseen)
+    return default_head(base, plan.encoder, X, data.targets, seed=plan.seed)
