@@ -4,7 +4,6 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from nlptl import StaticEncoder, TextClassifier, TextRegressor, TfidfEncoder
-from nlptl.base.errors import InputError
 from nlptl.estimators.text_model import TextModel
 
 KINDS = [TextClassifier, TextRegressor]
@@ -12,7 +11,7 @@ KINDS = [TextClassifier, TextRegressor]
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_kinds_of_models_share_is_written_once(kind):
-    shared = {"coverage", "outputs", "save", "load", "_learn", "_encoder", "_training"}
+    shared = {"audit", "coverage", "distill", "save", "load", "_fit", "_choice"}
     assert issubclass(kind, TextModel)
     assert not shared & set(vars(kind))
     assert shared <= set(vars(TextModel))
@@ -25,14 +24,6 @@ def test_the_options_that_are_saved_are_options_of_the_constructor(kind):
 
 def test_a_manifest_tells_the_kinds_apart():
     assert len({kind.kind for kind in KINDS}) == len(KINDS)
-
-
-def test_what_the_head_says_has_a_row_a_text_and_pairs_are_told_from_texts(few):
-    texts, labels = few
-    model = TextClassifier(TfidfEncoder()).fit(texts, labels)
-    assert (model.outputs(texts[:3]) == model.predict_proba(texts[:3])).all()
-    with pytest.raises(InputError, match="trained on single texts, got pairs"):
-        model.outputs([("one", "two")])
 
 
 @pytest.mark.parametrize("kind", KINDS)

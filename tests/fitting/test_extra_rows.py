@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
@@ -17,18 +19,18 @@ from nlptl import (
     WordEdits,
 )
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.data.labels import LabelCodec
-from nlptl.data.rows import Rows, as_rows
+from nlptl.data.rows import Rows
+from nlptl.fitting import fit as fitting
 from nlptl.fitting.extra_rows import with_edits, with_source
-from nlptl.fitting.training_data import learn_from
-from nlptl.fitting.transfers import as_transfers
+from nlptl.fitting.plan import FitPlan
+from nlptl.fitting.training_data import read_labelled
 
 QUICK = TrainingConfig(max_steps=3)
 
 
-def learnt(given, *transfers):
-    data = learn_from(LabelCodec, as_rows, given, as_transfers(list(transfers)))
-    return with_edits(data, seed=0)
+def learnt(labelled, *transfers):
+    plan = FitPlan.resolve(encoder=TfidfEncoder(), transfer=list(transfers))
+    return with_edits(read_labelled(plan, *labelled), plan)
 
 
 def test_copies_stand_beside_the_rows_and_count_as_much_together():
@@ -87,13 +89,13 @@ def test_the_head_learns_from_texts_that_the_model_labelled(few, monkeypatch):
     plain = TextClassifier(TfidfEncoder()).fit(texts, labels)
     model = TextClassifier(TfidfEncoder(), transfer=SelfTraining(share=1.0))
     seen = []
-    fit = TextClassifier._fit_scorer
+    fit_head = fitting.fit_head
 
-    def watched(self, encoder, features, data, **options):
+    def watched(plan, data, features, **options):
         seen.append(data.all_rows)
-        return fit(self, encoder, features, data, **options)
+        return fit_head(plan, data, features, **options)
 
-    monkeypatch.setattr(TextClassifier, "_fit_scorer", watched)
+    monkeypatch.setattr(fitting, "fit_head", watched)
     model.fit(texts, labels, unlabeled=corpus)
     (first, _), (rows, targets) = seen
     assert len(first) == 4 and len(rows) == 4 + corpus.size
@@ -215,12 +217,13 @@ TARGET = (["my money", "a box"], ["money", "post"], None)
 
 
 def test_rows_of_a_source_count_less_and_bring_their_classes():
-    data = learn_from(LabelCodec, as_rows, TARGET, as_transfers(SourceRows(0.25)))
-    further = {
+    plan = FitPlan.resolve(encoder=TfidfEncoder(), transfer=SourceRows(0.25))
+    source = {
         "old": Corpus(["the bill", "a stamp", "late"], ["money", "post", "time"]),
         "new": Corpus(["a coin"], ["money"]),
     }
-    found = with_source(data, further)
+    data = replace(read_labelled(plan, *TARGET), source=source)
+    found = with_source(data, plan.transfers)
     rows, targets = found.all_rows
     assert found.codec.classes.tolist() == ["money", "post", "time"]
     assert rows.texts[2:] == ["the bill", "a stamp", "late", "a coin"]

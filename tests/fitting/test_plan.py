@@ -1,35 +1,19 @@
 import numpy as np
 import pytest
-from scipy import sparse
 
 from nlptl import (
-    BlendHead,
     FusedEncoder,
-    LogisticHead,
-    MLPHead,
-    OrdinalHead,
-    PrototypeHead,
-    RidgeHead,
     TfidfEncoder,
     TransformerEncoder,
 )
-from nlptl.base.errors import ConfigError, InputError, NlptlError
-from nlptl.data.labels import LabelCodec
-from nlptl.data.number_scale import NumberScale
+from nlptl.base.errors import ConfigError
 from nlptl.data.rows import as_rows
 from nlptl.data.targets import Targets
 from nlptl.encoders import Pooling
 from nlptl.encoders.fused import ResidualFusion
 from nlptl.fitting.plan import (
-    check_head,
-    default_head,
-    dense,
     imbalance_for,
-    in_codes,
-    is_solver,
     reads_jointly,
-    suited,
-    targets_of,
     token_lengths,
     with_options,
 )
@@ -40,88 +24,11 @@ ONE = Targets(np.array([0, 1, 0, 1]), 2)
 SEVERAL = Targets(np.eye(4, 2, dtype=np.int64), 2)
 
 
-def chosen(encoder=None, features=X, targets=ONE, head=None):
-    return default_head(head, encoder, features, targets, seed=3)
-
-
-def test_the_default_head_suits_the_data():
-    assert isinstance(chosen(), BlendHead)
-    assert chosen().seed == 3
-    for alone in (
-        chosen(targets=SEVERAL),
-        chosen(features=sparse.csr_matrix(X)),
-        chosen(encoder=FUSED),
-    ):
-        assert isinstance(alone, LogisticHead)
-    given = PrototypeHead()
-    assert chosen(head=given) is given
-
-
-def test_a_head_that_cannot_be_trained_with_a_fusion_is_refused():
-    with pytest.raises(ConfigError, match="which PrototypeHead does not allow"):
-        is_solver(PrototypeHead(), FUSED)
-    assert not is_solver(LogisticHead(), FUSED)
-    assert is_solver(LogisticHead(), None)
-
-
-@pytest.mark.parametrize("head", [3, "logistic", LogisticHead])
-def test_what_is_no_head_is_refused(head):
-    with pytest.raises(ConfigError, match="head must be a head such as"):
-        check_head(head)
-
-
-@pytest.mark.parametrize(
-    ("head", "answers", "said"),
-    [
-        (LogisticHead(), NumberScale(0.0, 1.0), "LogisticHead tells classes apart"),
-        ("ridge", NumberScale(0.0, 1.0), r"such as RidgeHead\(\), got 'ridge'"),
-        (RidgeHead(), LabelCodec.learn([0, 1]), "RidgeHead predicts numbers"),
-        (OrdinalHead(), LabelCodec.learn([{0}, {1}]), "several of 2"),
-        (OrdinalHead((0, 2)), LabelCodec.learn([0, 1]), "Label 1 does not stand"),
-    ],
-    ids=repr,
-)
-def test_a_head_must_suit_classes_or_numbers(head, answers, said):
-    with pytest.raises(NlptlError, match=said):
-        check_head(head, answers)
-
-
-def test_an_order_of_labels_becomes_one_of_codes():
-    codec = LabelCodec.learn(["good", "bad", "ok"])
-    assert in_codes(OrdinalHead(("bad", "ok", "good")), codec).order == (0, 2, 1)
-    other = LogisticHead()
-    assert in_codes(other, codec) is other
-
-
-def test_numbers_take_ridge_regression_and_what_fits_them_is_left_alone():
-    numbers = Targets(np.array([0.5, -1.0, 0.0, 0.5]), 1)
-    assert isinstance(chosen(targets=numbers), RidgeHead)
-    assert isinstance(chosen(targets=numbers, encoder=FUSED), RidgeHead)
-    for head in (None, RidgeHead(), MLPHead()):
-        check_head(head, NumberScale(0.0, 1.0))
-
-
-def test_labels_and_weights_must_fit_the_rows():
-    rows, codec = as_rows(["a", "b"]), LabelCodec.learn(["x", "y"])
-    assert targets_of(codec, ["x", "y"], [1, 2], rows).weights.tolist() == [1, 2]
-    with pytest.raises(InputError, match="got 2 texts and 3 labels"):
-        targets_of(codec, ["x", "y", "y"], None, rows)
-    for wrong in ([1], [1, -1], [1, np.nan]):
-        with pytest.raises(InputError, match="sample_weight"):
-            targets_of(codec, ["x", "y"], wrong, rows)
-
-
 def test_tokens_are_counted_where_there_is_a_window(tiny_encoder):
     pairs = as_rows([("parcel", "the parcel came late"), ("help", "x")])
     found = token_lengths(TransformerEncoder(tiny_encoder), pairs)
     assert found["token_counts"][0] > found["token_counts"][1] >= 3
     assert token_lengths(object(), pairs) == {}
-
-
-def test_word_counts_are_too_many_for_a_network():
-    assert dense(X) is X
-    with pytest.raises(ConfigError, match="cannot be trained on 4 word counts"):
-        dense(sparse.csr_matrix(X))
 
 
 def test_rare_classes_and_several_labels(clouds):
@@ -133,15 +40,6 @@ def test_rare_classes_and_several_labels(clouds):
     with pytest.raises(ConfigError, match="does nothing for several labels"):
         imbalance_for("logit_adjust", SEVERAL, solver=True, tunes=True)
     assert imbalance_for("logit_adjust", ONE, solver=False) is not None
-
-
-def test_heads_that_need_every_number_refuse_word_counts():
-    thin = sparse.csr_matrix(X)
-    assert suited(LogisticHead(), thin)
-    for head in (PrototypeHead(), BlendHead()):
-        assert suited(head, X) is head
-        with pytest.raises(ConfigError, match="cannot be fitted to 4 word counts"):
-            suited(head, thin)
 
 
 def test_options_are_handed_to_transformers_only(tiny_encoder):
