@@ -189,8 +189,8 @@ def gather_rows(rows: AnyArray, n_rows: int) -> AnyArray:
     launch, n_own = world(), len(own_rows(n_rows))
     if len(rows) != n_own:
         raise InputError(
-            f"Process {launch.rank} of {launch.size} has {n_own} of {n_rows} rows, got {len(rows)}. "
-            "Pass one result per row of own_rows(n_rows)."
+            f"Process {launch.rank} of {launch.size} has {n_own} of {n_rows} rows, got "
+            f"{len(rows)}. Pass one result per row of own_rows(n_rows)."
         )
     if launch.size == 1:
         return rows
