@@ -313,8 +313,8 @@ class _Run:
         if self.learner.twin is not None:
             return nullcontext()
         kind = next(self.learner.module.parameters()).device.type
-        wanted = self.config.precision
-        half = wanted == "bfloat16" or (wanted == "auto" and self.learner.half)
+        precision = self.config.precision
+        half = precision == "bfloat16" or (precision == "auto" and self.learner.half)
         if half and self.accelerator.mixed_precision == "no" and has_bfloat16(kind):
             return torch.autocast(kind, dtype=torch.bfloat16)
         context: AbstractContextManager[Any] = self.accelerator.autocast()

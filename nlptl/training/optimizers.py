@@ -70,16 +70,16 @@ def rate_share(step: int, steps: int, config: LoopConfig) -> float:
     warmup = max(1, round(config.warmup_share * steps))
     if step + 1 < warmup:
         return (step + 1) / warmup
-    left = min(1.0, max(0.0, (steps - step) / max(steps - warmup, 1)))
-    return _FALLING[config.schedule](left)
+    remaining = min(1.0, max(0.0, (steps - step) / max(steps - warmup, 1)))
+    return _FALLING[config.schedule](remaining)
 
 
 _FALLING: MappingProxyType[str, Callable[[float], float]] = MappingProxyType(
     {
-        "linear": lambda left: left,
-        "cosine": lambda left: 0.5 * (1.0 + math.cos(math.pi * (1.0 - left))),
+        "linear": lambda remaining: remaining,
+        "cosine": lambda remaining: 0.5 * (1.0 + math.cos(math.pi * (1.0 - remaining))),
         "constant": lambda _: 1.0,
-        "slanted": lambda left: _SMALLEST + (1.0 - _SMALLEST) * left,
+        "slanted": lambda remaining: _SMALLEST + (1.0 - _SMALLEST) * remaining,
     }
 )
 

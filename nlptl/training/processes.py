@@ -360,7 +360,7 @@ def _broadcast(content: bytes) -> bytes:
 
     device = _state().device
     size = int(broadcast(torch.tensor([len(content)], device=device)).item())
-    whole = torch.zeros(size, dtype=torch.uint8, device=device)
+    buffer = torch.zeros(size, dtype=torch.uint8, device=device)
     if content:
-        whole = torch.frombuffer(bytearray(content), dtype=torch.uint8).to(device)
-    return bytes(broadcast(whole).cpu().numpy().tobytes())
+        buffer = torch.frombuffer(bytearray(content), dtype=torch.uint8).to(device)
+    return bytes(broadcast(buffer).cpu().numpy().tobytes())

@@ -53,15 +53,17 @@ def products(
     parts = []
     with torch.autocast(query.device.type, enabled=False):
         for start in range(0, len(query), several):
-            some = slice(start, start + several)
-            scores = torch.matmul(query[some] * factor, key[some].transpose(-1, -2))
+            rows = slice(start, start + several)
+            scores = torch.matmul(query[rows] * factor, key[rows].transpose(-1, -2))
             if attention_mask is not None:
-                whole = len(attention_mask) == 1
-                scores = scores + attention_mask[slice(None) if whole else some].to(scores.dtype)
+                shared_mask = len(attention_mask) == 1
+                scores = scores + attention_mask[slice(None) if shared_mask else rows].to(
+                    scores.dtype
+                )
             weights = scores.softmax(dim=-1)
             if dropout:
                 weights = torch.nn.functional.dropout(weights, dropout, module.training)
-            parts.append(torch.matmul(weights, value[some]))
+            parts.append(torch.matmul(weights, value[rows]))
     attended = parts[0] if len(parts) == 1 else torch.cat(parts)
     return attended.transpose(1, 2).contiguous(), None
 
@@ -75,10 +77,10 @@ def attending_by_products(model: Any, device: str) -> Iterator[None]:
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import eager_mask
 
-    usual = getattr(model.config, "_attn_implementation", None)
+    original = getattr(model.config, "_attn_implementation", None)
     supported = getattr(type(model), "_supports_attention_backend", False)
     supported = supported and not getattr(model.config, "attn_logit_softcapping", None)
-    if device != "cpu" or not supported or usual not in ("sdpa", "eager"):
+    if device != "cpu" or not supported or original not in ("sdpa", "eager"):
         yield
         return
     AttentionInterface.register(_ATTENTION_NAME, products)
@@ -87,4 +89,4 @@ def attending_by_products(model: Any, device: str) -> Iterator[None]:
     try:
         yield
     finally:
-        model.set_attn_implementation(usual)
+        model.set_attn_implementation(original)

@@ -154,9 +154,9 @@ def collapse(
     prior = prior_loss(targets, loss)
     if history.losses[-1] < _MAX_SHARE_OF_PRIOR_LOSS * prior:
         return None
-    some = np.random.default_rng(0).permutation(len(targets))[:_ROWS_TO_CHECK]
-    logits, truth = logits_of(network, rows, some=some), targets.codes[some]
-    weights = None if targets.weights is None else targets.weights[some]
+    checked = np.random.default_rng(0).permutation(len(targets))[:_ROWS_TO_CHECK]
+    logits, truth = logits_of(network, rows, some=checked), targets.codes[checked]
+    weights = None if targets.weights is None else targets.weights[checked]
     losses = loss(torch.from_numpy(logits), torch.from_numpy(truth)).numpy()
     mean_loss = float(np.average(losses, weights=weights))
     if not mean_loss < prior:

@@ -22,9 +22,11 @@ def probes(feed: TasksFeed) -> dict[str, Batch]:
     """Return one batch of fixed rows per task; the rows depend only on the seed."""
     batches = {}
     for name, rows in feed.tasks.items():
-        some = np.sort(np.random.default_rng(feed.seed).permutation(len(rows))[:_ROWS_PER_PROBE])
-        whole = TextFeed({name: rows}, feed.config, feed.seed, 0, 1, feed.where)
-        batches[name] = whole.batch(name, some)
+        row_numbers = np.sort(
+            np.random.default_rng(feed.seed).permutation(len(rows))[:_ROWS_PER_PROBE]
+        )
+        unsplit = TextFeed({name: rows}, feed.config, feed.seed, 0, 1, feed.where)
+        batches[name] = unsplit.batch(name, row_numbers)
     return batches
 
 
