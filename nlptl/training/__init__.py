@@ -1,4 +1,4 @@
-"""Floor 3: one training loop on Accelerate."""
+"""Floor 3: the training loop, built on Accelerate."""
 
 from nlptl.training.config import TrainingConfig
 

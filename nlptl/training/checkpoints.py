@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, checked before they count, nothing pickled."""
+"""Checkpoints of training: written atomically, verified before use, without pickle."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ _SCALER_ENTRY, _SCALER_VALUES = "scale", ("scale", "_growth_tracker")
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint that verified.
+    """A checkpoint that passed verification.
 
     Attributes
     ----------
     position : dict
-        Plain JSON: where training stood.
+        Plain JSON: the state of training, such as its stage and step.
     arrays : dict of str to ndarray
-        Weights, moments, averages and the states of chance.
+        Weights, optimiser moments, weight averages and the states of the random generators.
     refused : tuple of str
-        Newer checkpoints that did not verify, with the reason.
+        Newer checkpoints that failed verification, with the reason.
     """
 
     position: dict[str, Any]
@@ -58,18 +58,18 @@ class Saved:
 
 @dataclass(frozen=True)
 class Keeper:
-    """Writes checkpoints of one run into a folder, and finds the newest that is whole.
+    """Writer and reader of the checkpoints of one run in one folder.
 
     Attributes
     ----------
     folder : Path
-        Each checkpoint is a folder in it.
+        Folder that contains the checkpoints, each in a folder of its own.
     every : int or None
-        Steps from one checkpoint to the next; None is a tenth of the training, from 50 to 500.
+        Steps between checkpoints. None means a tenth of the training, limited to 50 to 500 steps.
     settings : dict
-        Plain JSON that tells this run from others; a checkpoint of another run is refused.
+        Plain JSON that identifies the run. A checkpoint of another run is refused.
     most : int
-        So many checkpoints stay; older ones are removed after a newer one is whole.
+        Number of checkpoints to keep. Older ones are removed after a newer one is complete.
     """
 
     folder: Path
@@ -78,38 +78,40 @@ class Keeper:
     most: int = 2
 
     def due(self, step: int, total: int) -> bool:
-        """Say whether a checkpoint follows this step of so many."""
+        """Return True if a checkpoint is due after ``step`` of ``total`` steps."""
         every = self.every or min(max(total // 10, _MIN_SAVE_STEPS), _MAX_SAVE_STEPS)
         return step % every == 0
 
     def save(self, step: int, position: dict[str, Any], arrays: Mapping[str, AnyArray]) -> bool:
-        """Write a checkpoint; say on the log, and give False, where there is no room for it.
+        """Write a checkpoint; return False and log a warning if writing fails.
 
-        Every file reaches the disk before the folder takes its name. The last file is a seal on
-        the manifest, which in turn lists the sha256 of every other file.
+        Every file reaches the disk before the folder gets its final name. The manifest lists the
+        sha256 of every other file. The last file is a seal: the sha256 of the manifest.
         """
         target = self.folder / f"{_PREFIX}{step:08d}"
         try:
             with new_folder(target) as draft:
                 save_arrays(draft / _STATE, arrays)
-                told = json.dumps({**position, "settings": self.settings}, indent=1)
-                (draft / _POSITION).write_text(told, encoding="utf-8")
+                content = json.dumps({**position, "settings": self.settings}, indent=1)
+                (draft / _POSITION).write_text(content, encoding="utf-8")
                 write_manifest(draft, kind=_KIND, version=version("nlptl"))
                 (draft / _SEAL).write_text(sha256_of(draft / MANIFEST), encoding="ascii")
         except (StorageError, OSError) as problem:
-            logger.warning("No checkpoint at step %d: %s Training goes on.", step, problem)
+            logger.warning("No checkpoint at step %d: %s Training continues.", step, problem)
             return False
         for old in self._folders()[self.most :]:
             shutil.rmtree(old, ignore_errors=True)
         return True
 
     def newest(self) -> Saved | None:
-        """Give the newest checkpoint that verifies, and say which newer ones were refused.
+        """Return the newest checkpoint that passes verification, or None if there is none.
+
+        Newer checkpoints that fail verification are logged and listed in its ``refused``.
 
         Raises
         ------
         ConfigError
-            If the checkpoints are of a run with other settings.
+            If the checkpoint belongs to a run with other settings.
         """
         sweep_drafts(self.folder)
         refused: list[str] = []
@@ -131,35 +133,38 @@ class Keeper:
         with open_regular(path / _SEAL) as file:
             seal = file.read(_SEAL_BYTES)
         if seal != sha256_of(path / MANIFEST).encode():
-            raise StorageError(f"{str(path / MANIFEST)!r} was changed: its seal says {seal!r}.")
+            raise StorageError(
+                f"{str(path / MANIFEST)!r} was changed: its sha256 is not {seal!r}, the value in "
+                f"{_SEAL!r}."
+            )
         verify_manifest(path, kind=_KIND)
         position: dict[str, Any] = checked(read_json(path / _POSITION), dict[str, Any], _POSITION)
         settings = entry(position, "settings", dict[str, Any])
         return Saved(position, load_arrays(path / _STATE)), settings
 
     def _refuse_other_run(self, path: Path, settings: Mapping[str, Any]) -> None:
-        own = json.loads(json.dumps(self.settings))
-        names = sorted({n for n in {*settings, *own} if settings.get(n) != own.get(n)})
+        expected = json.loads(json.dumps(self.settings))
+        names = sorted(n for n in {*settings, *expected} if settings.get(n) != expected.get(n))
         if names:
             raise ConfigError(
                 f"{str(path)!r} is a checkpoint of a run with other settings (they differ in "
-                f"{', '.join(names)}). Give checkpoints=... another folder, or remove this one."
+                f"{', '.join(names)}). Set checkpoints=... to another folder, or remove this one."
             )
 
     def _folders(self) -> list[Path]:
-        """Newest first."""
+        """Return the folders of all checkpoints, newest first."""
         return sorted(self.folder.glob(f"{_PREFIX}*"), reverse=True)
 
 
 def to_arrays(tensors: Mapping[str, Any], prefix: str) -> dict[str, AnyArray]:
-    """Copy tensors into arrays named ``prefix/name``; all processes have to call this."""
+    """Copy tensors into arrays named ``prefix/name``; every process must call this function."""
     return {
         f"{prefix}/{name}": whole(part.detach()).cpu().numpy() for name, part in tensors.items()
     }
 
 
 def from_arrays(arrays: Mapping[str, AnyArray], prefix: str) -> dict[str, Any]:
-    """Give the tensors that ``to_arrays`` was given under a prefix."""
+    """Return the tensors that ``to_arrays`` stored with a prefix."""
     import torch
 
     start = f"{prefix}/"
@@ -171,30 +176,31 @@ def from_arrays(arrays: Mapping[str, AnyArray], prefix: str) -> dict[str, Any]:
 
 
 def random_states(accelerator: Any) -> dict[str, AnyArray]:
-    """Give what torch's generators stand at, in every process, and the scale of float16.
+    """Return the state of torch's random generators in every process, and the float16 scale.
 
-    Every process has to call this; all get the states of all.
+    Every process must call this function. Each one gets the states of all processes.
     """
     import torch
     from accelerate.utils import gather_object
 
-    own = {"cpu": torch.get_rng_state().numpy()}
+    local_states = {"cpu": torch.get_rng_state().numpy()}
     if torch.cuda.is_available():
-        own["cuda"] = torch.cuda.get_rng_state().numpy()
-    everyone = gather_object([own]) if accelerator.num_processes > 1 else [own]
-    found = {
+        local_states["cuda"] = torch.cuda.get_rng_state().numpy()
+    several = accelerator.num_processes > 1
+    by_rank = gather_object([local_states]) if several else [local_states]
+    arrays = {
         f"{_CHANCE}/{rank}/{device}": state
-        for rank, states in enumerate(everyone)
+        for rank, states in enumerate(by_rank)
         for device, state in states.items()
     }
     if accelerator.scaler is not None:
-        told = accelerator.scaler.state_dict()
-        found[_SCALER_ENTRY] = np.array([float(told[name]) for name in _SCALER_VALUES])
-    return found
+        scaler_state = accelerator.scaler.state_dict()
+        arrays[_SCALER_ENTRY] = np.array([float(scaler_state[name]) for name in _SCALER_VALUES])
+    return arrays
 
 
 def restore_random_state(arrays: Mapping[str, AnyArray], accelerator: Any) -> None:
-    """Let torch draw, and scale, on in this process from where ``random_states`` found it."""
+    """Restore what ``random_states`` returned: this process's generators, the float16 scale."""
     import torch
 
     for device, state in from_arrays(arrays, f"{_CHANCE}/{accelerator.process_index}").items():
@@ -204,5 +210,5 @@ def restore_random_state(arrays: Mapping[str, AnyArray], accelerator: Any) -> No
             torch.cuda.set_rng_state(state)
     if accelerator.scaler is not None and _SCALER_ENTRY in arrays:
         scale, steps = arrays[_SCALER_ENTRY].tolist()
-        own = accelerator.scaler.state_dict()
-        accelerator.scaler.load_state_dict({**own, "scale": scale, "_growth_tracker": int(steps)})
+        restored = {"scale": scale, "_growth_tracker": int(steps)}
+        accelerator.scaler.load_state_dict({**accelerator.scaler.state_dict(), **restored})

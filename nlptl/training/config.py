@@ -1,4 +1,4 @@
-"""How long and how fast to train."""
+"""Settings of the training loop: epochs, batches, learning rate, validation, checkpoints."""
 
 from __future__ import annotations
 
@@ -19,74 +19,79 @@ KEPT = ("auto", "best", "last")
 class TrainingConfig(Spec):
     """Settings of the training loop.
 
-    What is left at None is chosen by what is trained: 40 epochs of 32 rows at a rate of 2e-3 and
-    a decay of 0.05 for networks on frozen features (patience 8), 6 epochs of 16 rows at 1e-4 and
-    0.01 for encoders (6), and up to 25 epochs of 64 rows at the same rate for ``Contrastive``.
+    Values left at None get a default that depends on what is trained:
 
-    Networks on frozen features hold a fifth of the rows out, from 40 rows on and unless
-    ``validation_share`` is 0, choose the epoch by their log loss and train anew; ``metric``,
-    ``keep``, ``refit``, ``restarts``, ``accumulation``, ``tokens_per_pass`` and checkpoints are
-    for encoders.
+    - Networks on frozen features: 40 epochs, 32 rows per batch, learning rate 2e-3, weight decay
+      0.05, patience 8.
+    - Encoders: 6 epochs, 16 rows per batch, learning rate 1e-4, weight decay 0.01, patience 6.
+    - ``Contrastive``: up to 25 epochs, 64 rows per batch, the same learning rate as encoders.
+
+    Networks on frozen features hold out a fifth of the rows if there are at least 40 rows and
+    ``validation_share`` is not 0. They choose the best epoch by the log loss of these rows, and
+    then train again on all rows. Only encoders use ``metric``, ``keep``, ``refit``, ``restarts``,
+    ``accumulation``, ``tokens_per_pass`` and checkpoints.
 
     Parameters
     ----------
     epochs : int or None
-        The most passes over the training rows.
+        Maximum number of passes over the training rows.
     batch_size : int or None
-        Rows an optimiser step, on all processes together.
+        Rows per optimiser step, summed over all processes.
     learning_rate : float or None
-        Peak of the schedule.
+        Peak of the learning rate schedule.
     weight_decay : float or None
-        Of AdamW; biases and normalisation are left out.
+        Weight decay of AdamW. Biases and normalisation weights do not decay.
     warmup_share : float
-        Share of all steps in which the rate rises to its peak, from 0 to 1.
+        Share of all steps in which the learning rate rises to its peak, from 0 to 1.
     clip_norm : float
-        Gradients longer than this are shortened to it.
+        Maximum norm of the gradient. Longer gradients are scaled down to it.
     patience : int or None
-        Stop after so many epochs without a better score on held-out rows.
+        Stop after this number of epochs without a better score on held-out rows.
     schedule : {"linear", "cosine", "constant", "slanted"}
-        How the rate falls after the peak: to zero along a line or half a cosine, not at all, or
-        along a line to a 32nd of the peak [1]_.
+        Shape of the learning rate after the peak. ``"linear"`` and ``"cosine"`` fall to zero,
+        ``"constant"`` stays at the peak, ``"slanted"`` falls linearly to 1/32 of the peak [1]_.
     max_steps : int or None
-        Stop after so many optimiser steps, however many epochs that is.
+        Stop after this number of optimiser steps, regardless of ``epochs``.
     precision : {"auto", "float32", "bfloat16", "float16"}
-        Numbers of the forward pass; weights and sums stay float32. ``"auto"`` is bfloat16 where
-        the device has it and an encoder is trained. float16 needs a CUDA device.
+        Number format of the forward pass. Weights and sums stay float32. ``"auto"`` uses bfloat16
+        if an encoder is trained and the device supports it. float16 needs a CUDA device.
     accumulation : int
-        Forward passes a step: the rows of a step are dealt over them. Results stay the same,
-        but for a transfer that compares rows: it sees those of a pass.
+        Forward passes per step; the rows of a step are divided among them. Results stay the same,
+        except for a transfer that compares rows: it compares only the rows within a pass.
     tokens_per_pass : int
-        Cut a step into further passes where its padded tokens exceed this.
+        Split a step into more passes if it has more padded tokens than this.
     checkpoint_activations : bool
-        Compute activations twice instead of keeping them: less memory, slower.
+        True to compute activations twice instead of storing them: less memory, slower.
     attention_dropout : bool
-        Drop attention weights as the encoder was pretrained with. Without it attention runs
-        through faster kernels.
+        True to drop attention weights at the rate of the pretrained encoder. False allows faster
+        attention kernels.
     average : {"ema", "tail"} or None
-        Use averaged weights: exponentially [2]_, or evenly over the last third of the steps [3]_.
+        Use averaged weights: an exponential moving average [2]_, or the plain mean over the last
+        third of the steps [3]_.
     metric : str
-        What held-out rows are scored by: ``log_loss``, or a figure that ``evaluate`` gives,
-        but ``mean_rank_error``.
+        Metric of the score on held-out rows: ``log_loss`` or any metric that ``evaluate``
+        reports, except ``mean_rank_error``.
     keep : {"auto", "best", "last"}
-        ``"best"`` keeps the epoch with the best score on held-out rows; ``"auto"`` does so where
-        ``fit`` was given ``validation``.
+        Epoch whose weights are kept. ``"best"`` keeps the epoch with the best score on held-out
+        rows. ``"auto"`` means ``"best"`` if ``fit`` receives ``validation``.
     validation_share : float
-        Share of the rows held out where ``fit`` is not given ``validation``: to choose the best
-        epoch, or else only to calibrate probabilities. 0 holds none out.
+        Share of the rows that is held out if ``fit`` does not receive ``validation``. These rows
+        choose the best epoch, or otherwise only calibrate probabilities. 0 holds out no rows.
     refit : bool or None
-        Train anew on all rows once the held-out ones have told how long to train and how to
-        calibrate; None does so with fewer than 1,000 rows, where a tenth of them is missed most.
-        The weights of both trainings are then averaged, but where the head starts at random.
+        Train again on all rows after the held-out rows have set the number of epochs and the
+        calibration. None means True with fewer than 1,000 rows, where a tenth of the rows
+        matters most. The weights of both trainings are then averaged, unless the head starts at
+        random.
     restarts : int
-        Begin again with another seed, so often at most, where training collapsed.
+        Maximum number of restarts with a new seed after a collapsed run.
     checkpoints : str or None
-        Folder to write checkpoints into, from which an interrupted fit goes on.
+        Folder for checkpoints. An interrupted fit resumes from them.
     save_steps : int or None
-        Steps from one checkpoint to the next; None is a tenth of the training, but from 50 to 500.
+        Steps between checkpoints. None means a tenth of the training, limited to 50 to 500 steps.
     log_with : str or None
-        Tracker that Accelerate knows: tensorboard, trackio, wandb and others.
+        Experiment tracker that Accelerate supports: tensorboard, trackio, wandb and others.
     quiet : bool
-        Show no progress.
+        True to hide the progress bar.
 
     References
     ----------
@@ -138,31 +143,34 @@ class TrainingConfig(Spec):
         }
         broken = [
             f"{name} must be {rule}, got {getattr(self, name)!r}"
-            for name, (kept, rule) in rules.items()
-            if not kept
+            for name, (is_valid, rule) in rules.items()
+            if not is_valid
         ]
         if broken:
             raise ConfigError("; ".join(broken))
         self._check_names()
 
     def over(self, chosen: LoopConfig) -> LoopConfig:
-        """Give these settings, with what was left open taken from others."""
-        own = {name: value for name, value in self.get_params().items() if value is not None}
-        return replace(chosen, **own)
+        """Return these settings, with each None replaced by the value of ``chosen``."""
+        settings = {name: value for name, value in self.get_params().items() if value is not None}
+        return replace(chosen, **settings)
 
     def _check_names(self) -> None:
-        known = {"schedule": SCHEDULES, "precision": PRECISIONS, "keep": KEPT}
+        choices = {"schedule": SCHEDULES, "precision": PRECISIONS, "keep": KEPT}
         if self.average is not None:
-            known["average"] = AVERAGES
-        for name, names in known.items():
-            if getattr(self, name) not in names:
-                given = getattr(self, name)
-                raise ConfigError(f"{name}={given!r} is not known. {suggest(str(given), names)}")
+            choices["average"] = AVERAGES
+        for name, names in choices.items():
+            value = getattr(self, name)
+            if value not in names:
+                raise ConfigError(f"{name}={value!r} is not known. {suggest(str(value), names)}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoopConfig(TrainingConfig):
-    """Settings with nothing left open, as the loop takes them."""
+    """Settings without open values, as the training loop needs them.
+
+    The defaults are those of networks on frozen features.
+    """
 
     epochs: int = 40
     batch_size: int = 32

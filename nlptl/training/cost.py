@@ -1,4 +1,4 @@
-"""What a training cost: time, on what, and energy where codecarbon is there to measure it."""
+"""Cost of a training run: time, machine, and energy if codecarbon is installed."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _MINUTE = 60.0
 
 @dataclass(frozen=True)
 class Cost:
-    """What a training cost.
+    """Time, machine and energy of one training run.
 
     Attributes
     ----------
     seconds : float
-        By the clock; of a training that was interrupted, since it was last taken up.
+        Wall-clock time. For a training that was interrupted, the time since it last resumed.
     machine : str
-        What it ran on.
+        Hardware that the training ran on.
     kwh : float or None
-        Energy, as codecarbon estimated it; None where that is not installed.
+        Energy as estimated by codecarbon; None if codecarbon is not installed or fails.
     """
 
     seconds: float
@@ -36,24 +36,24 @@ class Cost:
     kwh: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Describe it with plain JSON values."""
+        """Return the cost as plain JSON values."""
         return asdict(self)
 
     def __str__(self) -> str:
         minutes = self.seconds / _MINUTE
         time_taken = f"{minutes:.0f} minutes" if minutes >= 10 else f"{self.seconds:.0f} seconds"
-        energy = "" if self.kwh is None else f", {self.kwh:.4f} kWh by the estimate of codecarbon"
+        energy = "" if self.kwh is None else f", {self.kwh:.4f} kWh as estimated by codecarbon"
         return f"{time_taken} on {self.machine}{energy}"
 
 
 def measured(fit: Fit) -> Fit:
-    """Let a method that fits a model and gives it leave its cost there, as ``cost_``."""
+    """Decorate a method that fits and returns a model: store its cost there as ``cost_``."""
 
     @wraps(fit)
-    def timed(*given: Any, **named: Any) -> Any:
+    def timed(*args: Any, **options: Any) -> Any:
         tracker, began = _tracker(), clock.seconds()
         try:
-            model = fit(*given, **named)
+            model = fit(*args, **options)
         finally:
             kwh = _energy(tracker)
         seconds = round(clock.seconds() - began, 1)
@@ -64,13 +64,13 @@ def measured(fit: Fit) -> Fit:
 
 
 def _machine(device: str | None) -> str:
-    """Name what this process computed on, and how many did so together."""
+    """Return the name of the hardware of this process, and the number of processes."""
     torch = sys.modules.get("torch")
-    several = int(os.environ.get("WORLD_SIZE", "1"))
-    times = f"{several} x " if several > 1 else ""
-    if torch is None:  # what did not need torch did not run on its devices
+    n_processes = int(os.environ.get("WORLD_SIZE", "1"))
+    times = f"{n_processes} x " if n_processes > 1 else ""
+    if torch is None:  # a fit that does not import torch cannot use a GPU
         return f"{times}a CPU"
-    # A graphics card that holds nothing of this process was not computed on.
+    # If this process has allocated no memory on the GPU, it did not compute there.
     if str(device or "cuda").startswith("cuda") and torch.cuda.is_available():
         if torch.cuda.max_memory_allocated():
             return f"{times}{torch.cuda.get_device_name()}"
@@ -80,12 +80,12 @@ def _machine(device: str | None) -> str:
 
 
 def _tracker() -> Any:
-    """Start to measure energy, where codecarbon is installed and works on this machine."""
+    """Start to measure energy; return None if codecarbon is missing or fails on this machine."""
     with suppress(Exception):
         from codecarbon import OfflineEmissionsTracker
 
         tracker = OfflineEmissionsTracker(
-            country_iso_code="USA",  # which matters to its carbon, not to the energy
+            country_iso_code="USA",  # affects the carbon estimate, not the energy
             save_to_file=False,
             log_level="critical",
             allow_multiple_runs=True,

@@ -1,4 +1,4 @@
-"""The one training loop. What is trained, on what and towards what comes from outside."""
+"""The training loop of all methods; the caller supplies the model, the batches and the loss."""
 
 from __future__ import annotations
 
@@ -39,41 +39,41 @@ from nlptl.training.weights.bf16_copy import Bf16Copy
 from nlptl.training.weights.sharding import as_spread, gathered, is_sharded
 
 _STEPS_BETWEEN_LOSS_READS = 10
-"""Steps after which losses are fetched from the device and shown."""
+"""Number of steps after which losses are copied from the device and shown."""
 
 
 class Feed(Protocol):
-    """Where the batches of a stage come from: the same in every process, for every step."""
+    """Source of the batches of a stage; every process agrees on the rows of each step."""
 
     def __len__(self) -> int:
-        """Give the number of steps in an epoch."""
+        """Return the number of steps per epoch."""
         ...
 
     def passes(self, epoch: int, step: int) -> Sequence[Any]:
-        """Give the batches of one step for this process, one a forward pass; at least one."""
+        """Return this process's batches for a step, one per forward pass; at least one."""
         ...
 
 
 @dataclass
 class History:
-    """What happened in training.
+    """Record of a training run.
 
     Attributes
     ----------
     losses : list of float
         Mean loss of each epoch.
     scores : list of float
-        Score on held-out rows after each epoch; empty where there were none.
+        Score on held-out rows after each epoch; empty without held-out rows.
     best_epoch : int
-        The epoch, counted from 1, whose weights were kept.
+        Epoch, counted from 1, whose weights were kept.
     steps : list of float
         Loss of each optimiser step.
     restarts : list of str
-        Why training began again with another seed.
+        Reason of each restart with another seed.
     resumed_from : int
-        The step of the checkpoint from which the fit went on; 0 where it began anew.
+        Step of the checkpoint from which the fit resumed; 0 if it started from the beginning.
     refused : list of str
-        Checkpoints that did not verify.
+        Checkpoints that failed verification, with the reason.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -87,23 +87,23 @@ class History:
 
 @dataclass(frozen=True)
 class Learner:
-    """What is trained, and how fast each part of it.
+    """Model to train, its training stages, and the learning rate of each weight.
 
     Attributes
     ----------
     module : torch.nn.Module
-        Takes a batch and the share of the training that is over; gives the loss as a scalar.
-        Weights that do not require gradients stay as they are.
+        Takes a batch and the share of the training that is complete; returns the loss as a
+        scalar. Weights that do not require gradients do not change.
     stages : sequence of (Stage, Feed)
-        One after the other.
+        Run one after the other.
     rate_of : callable
-        Takes the name of a weight; gives the factor on its learning rate.
+        Takes the name of a weight; returns the factor on its learning rate.
     half : bool
-        With ``precision="auto"``, compute in bfloat16 where the device has it.
+        True to compute in bfloat16 with ``precision="auto"`` if the device supports it.
     twin : Bf16Copy or None
-        What computes in its place, where there is something.
+        Copy of the module in bfloat16 that computes instead of it.
     shards : bool
-        Where processes spread weights over them, spread these too.
+        True to shard these weights when the launch shards weights over processes (FSDP).
     """
 
     module: Any
@@ -128,18 +128,18 @@ def train(
     Parameters
     ----------
     learner : Learner
-        Its module is left with its best weights where ``score`` is given, else with its last,
-        or their average where one is asked for.
+        With ``score``, its module ends with the best weights. Otherwise it ends with the averaged
+        weights if ``config.average`` is set, or with the last weights.
     config : LoopConfig
-        How long and how fast.
+        Settings of the training.
     accelerator : accelerate.Accelerator
-        Scales and sums gradients. The model is where it is to be trained already.
+        Scales and sums gradients. The model must already be on its device.
     chance : Chance
-        Every step draws from it, dropout included.
+        Random numbers of every step, including dropout.
     score : callable, optional
-        Takes the module; gives a number, the higher the better, for early stopping.
+        Takes the module; returns a score for early stopping, where higher is better.
     keeper : Keeper, optional
-        Writes checkpoints, and gives the one to go on from.
+        Writes checkpoints, and reads the one to resume from.
 
     Returns
     -------
@@ -151,7 +151,9 @@ def train(
         If there are no batches.
     """
     if any(not len(feed) for _, feed in learner.stages):
-        raise InputError("There are no batches to train on: 0 rows were given.")
+        raise InputError(
+            "Training needs at least one batch, got 0 rows. Pass at least one row to fit."
+        )
     run = _Run(learner, config, accelerator, chance, score, keeper)
     saved = None if keeper is None else keeper.newest()
     if keeper is not None and saved is not None:
@@ -164,7 +166,7 @@ def train(
 
 @dataclass
 class _Run:
-    """One training: where it stands, and how it goes on."""
+    """State of one training run, and its steps."""
 
     learner: Learner
     config: LoopConfig
@@ -190,7 +192,7 @@ class _Run:
         self.lengths = self._lengths()
 
     def _lengths(self) -> list[int]:
-        """Deal all steps over the stages by their shares."""
+        """Divide all steps among the stages by their shares."""
         stages = self.learner.stages
         longest = self.config.epochs * max(len(feed) for _, feed in stages)
         total = self.config.max_steps or longest
@@ -199,7 +201,7 @@ class _Run:
         return [max(end - start, 0) for start, end in zip([0, *ends], ends, strict=False)]
 
     def go(self, log: Callable[[dict[str, float], int], None]) -> History:
-        """Take all steps that are left."""
+        """Run all remaining steps."""
         shown = None if not self.config.quiet and self.accelerator.is_main_process else False
         bar = progress_bar(total=sum(self.lengths), unit="step", description="Training", show=shown)
         alone = self.keeper is not None and self.accelerator.num_processes == 1
@@ -216,11 +218,11 @@ class _Run:
 
     @property
     def taken(self) -> int:
-        """Optimiser steps since the beginning of the fit."""
+        """Number of optimiser steps since the start of the fit."""
         return sum(self.lengths[: self.stage]) + self.step
 
     def _enter(self) -> None:
-        """Make ready for a stage: what learns in it, and with what optimiser."""
+        """Prepare a stage: select its trainable weights and build its optimiser."""
         stage, _ = self.learner.stages[self.stage]
         module = self.learner.module
         for name, weight in module.named_parameters():
@@ -246,29 +248,29 @@ class _Run:
 
     def _one_step(self, bar: Any, log: Callable[[dict[str, float], int], None], stop: Stop) -> None:
         _, feed = self.learner.stages[self.stage]
-        epoch, place_in_epoch = divmod(self.step, len(feed))
+        epoch, step_in_epoch = divmod(self.step, len(feed))
         set_rate(self.optimizer, self._rate_share())
-        passes = feed.passes(epoch, place_in_epoch)
+        passes = feed.passes(epoch, step_in_epoch)
         with self.chance.drawing():
             self.pending.append(self._learn_from(passes))
         self.step += 1
         if self.average is not None:
             self.average.take_in(self.weights, self.taken / sum(self.lengths))
         bar.update(1)
-        over = place_in_epoch + 1 == len(feed) or self.step == self.lengths[self.stage]
+        ends_epoch = step_in_epoch + 1 == len(feed) or self.step == self.lengths[self.stage]
         due = self.keeper is not None and self.keeper.due(self.taken, sum(self.lengths))
         due = due or stop.signal is not None
-        if over or due or len(self.pending) == _STEPS_BETWEEN_LOSS_READS:
-            self._write_down(log)
+        if ends_epoch or due or len(self.pending) == _STEPS_BETWEEN_LOSS_READS:
+            self._record_losses(log)
             bar.set_postfix(self._shown(), refresh=False)
-        if over:
-            self._end_epoch(place_in_epoch + 1, log)
+        if ends_epoch:
+            self._end_epoch(step_in_epoch + 1, log)
         if due or (self.keeper is not None and self._is_done):
             self._save()
         stop.take_effect()
 
-    def _write_down(self, log: Callable[[dict[str, float], int], None]) -> None:
-        """Fetch the losses of the last steps: seldom, for the device is waited for."""
+    def _record_losses(self, log: Callable[[dict[str, float], int], None]) -> None:
+        """Record the losses of the last steps; call it rarely, since it waits for the device."""
         import torch
 
         losses = self.accelerator.reduce(torch.stack(self.pending), reduction="mean").tolist()
@@ -282,15 +284,15 @@ class _Run:
         return self.over or self.taken == sum(self.lengths)
 
     def _learn_from(self, passes: Sequence[Any]) -> Any:
-        """Sum the gradients of some passes, take a step, and give the loss."""
+        """Sum the gradients of the passes, take one optimiser step, and return the loss."""
         progress = self.taken / sum(self.lengths)
         total: Any = 0.0
         twin = self.learner.twin
         self.model.train()
         self.learner.module.train()
-        for place_in_step, batch in enumerate(passes):
-            alone = place_in_step + 1 < len(passes)
-            with self.accelerator.no_sync(self.model) if alone else nullcontext():
+        for index, batch in enumerate(passes):
+            is_last = index + 1 == len(passes)  # processes exchange gradients in this pass only
+            with nullcontext() if is_last else self.accelerator.no_sync(self.model):
                 with self._precision():
                     loss = self.model(batch, progress)
                 self.accelerator.backward(loss)
@@ -305,21 +307,24 @@ class _Run:
         return total
 
     def _precision(self) -> AbstractContextManager[Any]:
-        """Choose the numbers that a forward pass computes with."""
+        """Return the context that sets the number format of a forward pass."""
         import torch
 
         if self.learner.twin is not None:
             return nullcontext()
         kind = next(self.learner.module.parameters()).device.type
-        wanted = self.config.precision
-        half = wanted == "bfloat16" or (wanted == "auto" and self.learner.half)
+        precision = self.config.precision
+        half = precision == "bfloat16" or (precision == "auto" and self.learner.half)
         if half and self.accelerator.mixed_precision == "no" and has_bfloat16(kind):
             return torch.autocast(kind, dtype=torch.bfloat16)
         context: AbstractContextManager[Any] = self.accelerator.autocast()
         return context
 
     def _rate_share(self) -> float:
-        """Go on along the schedule of the stages before where this one asks for it."""
+        """Return the current share of the peak learning rate.
+
+        Stages without a fresh schedule continue the schedule of the stage before them.
+        """
         first = last = self.stage
         stages = [stage for stage, _ in self.learner.stages]
         while first and not stages[first].fresh_schedule:
@@ -345,14 +350,14 @@ class _Run:
         last = self.stage + 1 == len(self.lengths)
         self.over = last and epoch - self.history.best_epoch >= self.config.patience
 
-    def _agreed(self, figure: float) -> float:
-        """Let all processes go by the same figure."""
+    def _agreed(self, score: float) -> float:
+        """Return the mean of a score over all processes, so that all continue with the same."""
         import torch
 
         if self.accelerator.num_processes == 1:
-            return figure
-        own = torch.tensor(figure, device=self.accelerator.device)
-        return float(self.accelerator.reduce(own, reduction="mean"))
+            return score
+        local = torch.tensor(score, device=self.accelerator.device)
+        return float(self.accelerator.reduce(local, reduction="mean"))
 
     def _averaged(self) -> AbstractContextManager[None]:
         return nullcontext() if self.average is None else self.average.in_place_of(self.weights)
@@ -371,7 +376,7 @@ class _Run:
         return {"loss": f"{self.history.steps[-1]:.3f}", **scores}
 
     def _save(self) -> None:
-        """Write a checkpoint, of every process's chance too."""
+        """Write a checkpoint; it includes the random state of every process."""
         with self.chance.drawing():
             chance = random_states(self.accelerator)
         arrays = {
@@ -393,30 +398,33 @@ class _Run:
         self.accelerator.wait_for_everyone()
 
     def resume(self, saved: Saved) -> None:
-        """Continue from where a checkpoint was written."""
-        told = saved.position
-        self.history = make(History, told["history"])
-        self.stage, self.step = entry(told, "stage", int), entry(told, "step", int)
-        self.over = entry(told, "over", bool)
+        """Restore the state of a checkpoint, except what ``_restore`` sets later."""
+        position = saved.position
+        self.history = make(History, position["history"])
+        self.stage, self.step = entry(position, "stage", int), entry(position, "step", int)
+        self.over = entry(position, "over", bool)
         if not 0 <= self.stage <= len(self.lengths) or self.step < 0:
-            raise ValueError(f"stage {self.stage}, step {self.step}")
+            raise ValueError(
+                f"the stage must be from 0 to {len(self.lengths)} and the step at least 0, "
+                f"got stage {self.stage} and step {self.step}"
+            )
         self.history.resumed_from = self.taken
         self.history.refused += saved.refused
         values = from_arrays(saved.arrays, "weights")
         if {n: v.shape for n, v in values.items()} != {n: w.shape for n, w in self.weights.items()}:
-            raise ValueError("weights of other shapes than those of the network")
+            raise ValueError("names or shapes of the weights differ from those of the network")
         put(self.weights, values)
         device = next(iter(self.learner.module.parameters())).device
         self.best = {n: t.to(device) for n, t in from_arrays(saved.arrays, "best").items()}
         if self.average is not None:
             sums = from_arrays(saved.arrays, "average")
             self.average.sums = {name: part.to(device) for name, part in sums.items()}
-            self.average.count = told["averaged"]
+            self.average.count = position["averaged"]
         self.saved = saved
         logger.warning("Resumed from the checkpoint at step %d.", self.taken)
 
     def _restore(self, saved: Saved) -> None:
-        """Give optimiser and chance back what the checkpoint kept."""
+        """Restore the optimiser and the random generators from a checkpoint."""
         sums = {} if self.average is None else self.average.sums
         sums.update({name: as_spread(sums[name], self.weights[name]) for name in sums})
         restore_moments(self.optimizer, self.names, from_arrays(saved.arrays, "moments"))

@@ -1,4 +1,4 @@
-"""What training makes small."""
+"""Loss functions that training minimises, one value per row."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from nlptl.base.arrays import AnyArray, FloatArray
 
 FOCUS = 2.0
-"""How strongly the focal loss turns away from rows that are right already."""
+"""Exponent of the focal loss: the higher, the less weight for rows that are already correct."""
 
 
 def row_losses(logits: Any, truth: Any) -> Any:
-    """Give the loss of each row: (n,).
+    """Return the loss of each row, of shape (n,).
 
     Parameters
     ----------
     logits : Tensor of shape (n, n_outputs)
     truth : Tensor of shape (n,) or (n, n_outputs)
-        Class codes: cross-entropy. Zeros and ones: the mean of the binary cross-entropies. Real
-        numbers (n,), with one output a row: the squared error.
+        Its type selects the loss. Class codes (n,): cross-entropy. Zeros and ones (n, n_outputs):
+        mean binary cross-entropy. Real numbers (n,), with one output per row: squared error.
     """
     from torch.nn import functional
 
@@ -35,17 +35,20 @@ def row_losses(logits: Any, truth: Any) -> Any:
 
 
 def as_truth(codes: AnyArray) -> Any:
-    """Give class codes, zeros and ones, or numbers as a tensor that every device can hold."""
+    """Convert class codes, zeros and ones, or numbers to a tensor; floats become float32.
+
+    Some devices, such as Apple GPUs, do not support float64.
+    """
     import torch
 
     return torch.from_numpy(codes.astype(np.float32) if codes.dtype.kind == "f" else codes)
 
 
 def focal_losses(logits: Any, truth: Any) -> Any:
-    """Give the focal loss [1]_ of each row: (n,).
+    """Return the focal loss [1]_ of each row, of shape (n,).
 
-    The cross-entropy of a class, or of each of several labels, times the square of the
-    probability that was missing.
+    It is the cross-entropy times ``(1 - p) ** 2``, where ``p`` is the probability of the true
+    class. With several labels, it is the mean of this over the labels.
 
     References
     ----------
@@ -63,34 +66,42 @@ def focal_losses(logits: Any, truth: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class LabelLosses:
-    """The loss of rows with several labels, each label counting by how rare it is.
+    """Multi-label loss with one weight per label for rows with and without the label.
+
+    The weights can give rare labels more influence.
 
     Attributes
     ----------
     absent, present : ndarray of shape (n_labels,)
-        What a row counts for a label that it has not, and for one that it has.
+        Weight of a row that does not have the label, and of a row that has it.
     """
 
     absent: FloatArray
     present: FloatArray
 
     def shares(self, shares: FloatArray) -> FloatArray:
-        """Give the probabilities of least loss for rows of which some shares have the labels."""
-        counted: FloatArray = self.present * shares
-        return counted / np.maximum(counted + self.absent * (1 - shares), 1e-12)
+        """Return the constant probabilities with the lowest mean loss.
+
+        Parameters
+        ----------
+        shares : ndarray of shape (n_labels,)
+            Share of the rows that have each label.
+        """
+        positive: FloatArray = self.present * shares
+        return positive / np.maximum(positive + self.absent * (1 - shares), 1e-12)
 
     def __call__(self, logits: Any, truth: Any) -> Any:
-        """Give the weighted mean of the binary cross-entropies of each row: (n,)."""
+        """Return the weighted mean binary cross-entropy of each row, of shape (n,)."""
         import torch
         from torch.nn import functional
 
-        scores, marked = logits.float(), truth.float()
-        sides = [torch.from_numpy(side).to(scores) for side in (self.absent, self.present)]
-        weights = torch.where(marked > 0, sides[1], sides[0])
-        plain = functional.binary_cross_entropy_with_logits(scores, marked, reduction="none")
+        scores, labels = logits.float(), truth.float()
+        absent, present = (torch.from_numpy(w).to(scores) for w in (self.absent, self.present))
+        weights = torch.where(labels > 0, present, absent)
+        plain = functional.binary_cross_entropy_with_logits(scores, labels, reduction="none")
         return (plain * weights).mean(dim=1)
 
 
 def weighted_mean(losses: Any, weights: Any) -> Any:
-    """Average losses (n,) by weights (n,); zero where all weights are."""
+    """Return the mean of losses (n,) weighted by weights (n,); 0 if all weights are 0."""
     return (losses * weights).sum() / weights.sum().clamp(min=1e-12)

@@ -1,4 +1,4 @@
-"""Which weights move, how far, and how the learning rate goes over the steps."""
+"""The optimiser, its learning rate schedule, and saving and restoring its state."""
 
 from __future__ import annotations
 
@@ -14,9 +14,17 @@ _SMALLEST = 1 / 32
 
 
 def make_optimizer(module: Any, rate_of: Callable[[str], float], config: LoopConfig) -> Any:
-    """Make AdamW; one-dimensional weights (biases, normalisation) do not decay.
+    """Build AdamW; one-dimensional weights (biases, normalisation) do not decay.
 
-    Every group keeps its peak as ``peak``, so that ``set_rate`` can move them all.
+    Each parameter group stores its peak learning rate as ``peak``, which ``set_rate`` uses.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    rate_of : callable
+        Takes the name of a weight; returns the factor on its learning rate.
+    config : LoopConfig
+        Its learning rate and weight decay.
     """
     import torch
 
@@ -31,25 +39,25 @@ def make_optimizer(module: Any, rate_of: Callable[[str], float], config: LoopCon
             for (rate, decay), weights in groups.items()
             for peak in [config.learning_rate * rate]
         ],
-        fused=True,  # one pass over the weights: on a processor half of a step is saved
+        fused=True,  # one pass over the weights: halves the time of a step on a CPU
     )
 
 
 def set_rate(optimizer: Any, share: float) -> None:
-    """Set the learning rate of each group to a share of its peak."""
+    """Set the learning rate of each parameter group to a share of its peak."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * share
 
 
 def rate_share(step: int, steps: int, config: LoopConfig) -> float:
-    """Give the share of the peak that the learning rate has at a step.
+    """Return the learning rate at a step as a share of its peak.
 
     Parameters
     ----------
     step : int
-        From 0.
+        Number of the step, counted from 0.
     steps : int
-        Of the whole schedule.
+        Number of steps of the whole schedule.
     config : LoopConfig
         Its warm-up and schedule.
 
@@ -62,52 +70,52 @@ def rate_share(step: int, steps: int, config: LoopConfig) -> float:
     warmup = max(1, round(config.warmup_share * steps))
     if step + 1 < warmup:
         return (step + 1) / warmup
-    left = min(1.0, max(0.0, (steps - step) / max(steps - warmup, 1)))
-    return _FALLING[config.schedule](left)
+    remaining = min(1.0, max(0.0, (steps - step) / max(steps - warmup, 1)))
+    return _FALLING[config.schedule](remaining)
 
 
 _FALLING: MappingProxyType[str, Callable[[float], float]] = MappingProxyType(
     {
-        "linear": lambda left: left,
-        "cosine": lambda left: 0.5 * (1.0 + math.cos(math.pi * (1.0 - left))),
+        "linear": lambda remaining: remaining,
+        "cosine": lambda remaining: 0.5 * (1.0 + math.cos(math.pi * (1.0 - remaining))),
         "constant": lambda _: 1.0,
-        "slanted": lambda left: _SMALLEST + (1.0 - _SMALLEST) * left,
+        "slanted": lambda remaining: _SMALLEST + (1.0 - _SMALLEST) * remaining,
     }
 )
 
 
 def names_of(module: Any, optimizer: Any) -> list[str]:
-    """Name the weights of a module in the order of the optimiser's groups."""
+    """Return the names of a module's weights in the order of the optimiser's groups."""
     by_id = {id(weight): name for name, weight in module.named_parameters()}
     return [by_id[id(weight)] for group in optimizer.param_groups for weight in group["params"]]
 
 
 def moments(optimizer: Any, names: Iterable[str]) -> dict[str, Any]:
-    """Give what the optimiser remembers, as tensors named after the weights.
+    """Return the state of the optimiser (moments, step counts), named after the weights.
 
     Parameters
     ----------
     optimizer : torch.optim.Optimizer
     names : iterable of str
-        Of its weights, in the order of its groups.
+        Names of its weights, in the order of its groups.
     """
     state = optimizer.state_dict()["state"]
     return {
         f"{kind}:{name}": part
-        for place, name in enumerate(names)
-        for kind, part in state.get(place, {}).items()
+        for index, name in enumerate(names)
+        for kind, part in state.get(index, {}).items()
     }
 
 
-def restore_moments(optimizer: Any, names: Iterable[str], kept: dict[str, Any]) -> None:
-    """Give an optimiser back what ``moments`` took from it."""
-    found: dict[int, dict[str, Any]] = {}
-    places = {name: place for place, name in enumerate(names)}
+def restore_moments(optimizer: Any, names: Iterable[str], saved: dict[str, Any]) -> None:
+    """Restore the optimiser state that ``moments`` returned."""
+    state: dict[int, dict[str, Any]] = {}
+    indices = {name: index for index, name in enumerate(names)}
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    for key, part in kept.items():
+    for key, part in saved.items():
         kind, _, name = key.partition(":")
-        weight = weights[places[name]]
-        of_weight = part.shape == weight.shape
-        spread = as_spread(part, weight) if of_weight else part
-        found.setdefault(places[name], {})[kind] = spread
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": found})
+        weight = weights[indices[name]]
+        has_weight_shape = part.shape == weight.shape  # a step count is a scalar
+        spread = as_spread(part, weight) if has_weight_shape else part
+        state.setdefault(indices[name], {})[kind] = spread
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

@@ -1,4 +1,4 @@
-"""The processes and the device of a run: who is there, whose rows are whose, where to compute."""
+"""The processes of a run: their number, their rows, their accelerator and their trackers."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from nlptl.training.config import LoopConfig
 Answer = TypeVar("Answer")
 
 _SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
-_RUNS = "runs"  # where trackers that write files do
-_PATIENCE = timedelta(days=7)  # torch gives up after half an hour; a part may take longer
+_RUNS = "runs"  # folder for trackers that write files
+_PATIENCE = timedelta(days=7)  # torch's default is half an hour; a process may need longer
 
 
 @dataclass(frozen=True)
 class World:
-    """One process among those that were started together.
+    """Rank of this process and number of processes of its launch.
 
     Attributes
     ----------
     rank : int
-        Its number, from 0.
+        Number of this process, counted from 0.
     size : int
-        How many there are.
+        Number of processes.
     """
 
     rank: int
@@ -46,7 +46,7 @@ class World:
 
 
 def world() -> World:
-    """Find this process among those of the launch; nothing is started where there was none."""
+    """Return this process's rank and the number of processes; start no process group alone."""
     if not any(os.environ.get(name) for name in _SIZES):
         return World(0, 1)
     state = _state()
@@ -54,60 +54,60 @@ def world() -> World:
 
 
 def is_main() -> bool:
-    """Tell whether this is the process that writes and speaks for all."""
+    """Return True if this is the main process, which writes files and prints."""
     return world().rank == 0
 
 
 def check_world(processes: int | None = None) -> World:
-    """Give the world, after a look at whether it is the one that was asked for.
+    """Return the world after checking that the requested number of processes runs.
 
     Parameters
     ----------
     processes : int, optional
-        How many processes the user wants; None believes the launcher.
+        Number of processes that the user requests. None accepts the number of the launcher.
 
     Raises
     ------
     ConfigError
-        If another number of processes really runs.
+        If another number of processes runs.
     ElsewhereError
-        The same, in processes that leave it to the first one to say so.
+        For the same reason, in all processes except the first, which reports the error.
     """
-    found = world()
-    told = next((int(os.environ[name]) for name in _SIZES if os.environ.get(name)), 1)
-    if told != found.size:
+    launch = world()
+    n_launched = next((int(os.environ[name]) for name in _SIZES if os.environ.get(name)), 1)
+    if n_launched != launch.size:
         if os.environ.get("RANK", "0") != "0":
-            raise ElsewhereError(f"{told} processes know nothing of each other.")
+            raise ElsewhereError(f"{n_launched} processes were started without a connection.")
         raise ConfigError(
-            f"{told} processes were started, but they do not know of each other: each would do "
-            f"all of the work and write the same files. {_how_to(told)}"
+            f"{n_launched} processes were started, but they are not connected to each other. Each "
+            f"would do all of the work and write the same files. {_how_to(n_launched)}"
         )
     if processes is None and _launched_alone():
         raise ConfigError(
-            f"More than one process was asked for, but {found.size} runs: accelerate starts one "
-            f"with --cpu. {_how_to(2)} If one is what you want, say so with processes: 1."
+            f"More than one process was requested, but {launch.size} runs, because accelerate "
+            f"starts one process with --cpu. {_how_to(2)} To use one process, set processes: 1."
         )
-    if processes is not None and processes != found.size:
-        if found.rank:
-            raise ElsewhereError(f"{found.size} processes run.")
+    if processes is not None and processes != launch.size:
+        if launch.rank:
+            raise ElsewhereError(f"processes is {processes}, but {launch.size} run.")
         raise ConfigError(
-            f"processes is {processes}, but {found.size} "
-            f"{'runs' if found.size == 1 else 'run'}. {_how_to(processes)}"
+            f"processes is {processes}, but {launch.size} "
+            f"{'runs' if launch.size == 1 else 'run'}. {_how_to(processes)}"
         )
-    return found
+    return launch
 
 
 def barrier() -> None:
-    """Wait until every process is here."""
+    """Wait until every process has reached this call."""
     if world().size > 1:
         _state().wait_for_everyone()
 
 
 def leave_together() -> None:
-    """End what the processes of a launch share, once all of them are through.
+    """Destroy the process group after all processes of the launch have finished.
 
-    A process that goes while another still computes, its threads of communication alive, may be
-    torn down by them (SIGABRT), and the launcher then takes the whole run for failed.
+    If a process exits while another still computes, its communication threads may abort it
+    (SIGABRT). The launcher then treats the whole run as failed.
     """
     if world().size > 1:
         barrier()
@@ -115,11 +115,11 @@ def leave_together() -> None:
 
 
 def ended(code: int) -> int:
-    """Give an exit code; a process of a launch of several ends with it there and then.
+    """Return an exit code, or exit with it at once if the launch has several processes.
 
-    What torch still runs in threads may abort a process (SIGABRT) whose work is done while it is
-    torn down, and the launcher then takes the whole run for failed. So what Python has to do at
-    its end is done, and the rest left to the system. What was written is to be flushed before.
+    During the normal shutdown of Python, threads of torch may abort a finished process (SIGABRT).
+    The launcher then treats the whole run as failed. To avoid this, the function runs Python's
+    exit handlers and then exits without the rest of the shutdown. Flush all output before.
     """
     if world().size > 1:
         atexit._run_exitfuncs()
@@ -128,53 +128,53 @@ def ended(code: int) -> int:
 
 
 def from_main(function: Callable[[], Answer]) -> Answer:
-    """Call a function in the main process only and give its answer to all.
+    """Call a function in the main process only and return its result in every process.
 
     Parameters
     ----------
     function : callable
-        Gives plain JSON values.
+        Returns plain JSON values.
 
     Raises
     ------
     NlptlError
-        In the main process, what the function raised.
+        In the main process: the error that the function raised.
     ElsewhereError
-        In the others, when it raised something.
+        In the other processes, if the function raised an NlptlError.
     """
-    found = world()
-    if found.size == 1:
+    launch = world()
+    if launch.size == 1:
         return function()
-    problem, told = None, b""
-    if found.rank == 0:
+    problem, content = None, b""
+    if launch.rank == 0:
         try:
-            told = json.dumps({"answer": function()}).encode()
+            content = json.dumps({"answer": function()}).encode()
         except NlptlError as raised:
-            problem, told = raised, json.dumps({"problem": str(raised)}).encode()
-    said = json.loads(_broadcast(told))
+            problem, content = raised, json.dumps({"problem": str(raised)}).encode()
+    reply = json.loads(_broadcast(content))
     if problem is not None:
         raise problem
-    if "problem" in said:
-        raise ElsewhereError(f"The main process cannot go on: {said['problem']}")
-    answer: Answer = said["answer"]
+    if "problem" in reply:
+        raise ElsewhereError(f"The main process failed: {reply['problem']}")
+    answer: Answer = reply["answer"]
     return answer
 
 
 def own_rows(n_rows: int) -> AnyArray:
-    """Give the numbers of the rows that are this process's: rank, rank + size, ..."""
-    found = world()
-    return np.arange(found.rank, n_rows, found.size)
+    """Return the numbers of the rows of this process: rank, rank + size, ..."""
+    launch = world()
+    return np.arange(launch.rank, n_rows, launch.size)
 
 
 def gather_rows(rows: AnyArray, n_rows: int) -> AnyArray:
-    """Bring the rows of all processes together, in every process.
+    """Return the rows of all processes, in every process.
 
     Parameters
     ----------
     rows : ndarray of shape (n_own, ...)
-        What this process found for ``own_rows(n_rows)``, in that order.
+        Results of this process for ``own_rows(n_rows)``, in that order.
     n_rows : int
-        How many rows there are in all processes.
+        Number of rows in all processes together.
 
     Returns
     -------
@@ -184,88 +184,92 @@ def gather_rows(rows: AnyArray, n_rows: int) -> AnyArray:
     Raises
     ------
     InputError
-        If this process gives another number of rows than are its own.
+        If the number of ``rows`` differs from the number of ``own_rows(n_rows)``.
     """
-    found, own = world(), len(own_rows(n_rows))
-    if len(rows) != own:
+    launch, n_own = world(), len(own_rows(n_rows))
+    if len(rows) != n_own:
         raise InputError(
-            f"Process {found.rank} of {found.size} has {own} of {n_rows} rows, got {len(rows)}."
+            f"Process {launch.rank} of {launch.size} has {n_own} of {n_rows} rows, got "
+            f"{len(rows)}. Pass one result per row of own_rows(n_rows)."
         )
-    if found.size == 1:
+    if launch.size == 1:
         return rows
     import torch
     from accelerate.utils import gather
 
-    longest = -(-n_rows // found.size)
+    longest = -(-n_rows // launch.size)
     padded = np.zeros((longest, *rows.shape[1:]), dtype=rows.dtype)
-    padded[:own] = rows
-    all_of_them = gather(torch.from_numpy(padded).to(_state().device)).cpu().numpy()
-    by_process = all_of_them.reshape(found.size, longest, *rows.shape[1:])
+    padded[:n_own] = rows
+    all_rows = gather(torch.from_numpy(padded).to(_state().device)).cpu().numpy()
+    by_process = all_rows.reshape(launch.size, longest, *rows.shape[1:])
     in_order: AnyArray = by_process.swapaxes(0, 1).reshape(-1, *rows.shape[1:])
     return in_order[:n_rows]
 
 
 def make_accelerator(device: str | None, config: LoopConfig | None = None) -> Any:
-    """Give an Accelerator; None takes the device that the launcher or the machine offers.
+    """Return an Accelerator; ``device=None`` uses the device of the launcher or the machine.
 
-    Accelerate keeps one state a process. Where a single process asks for a device of another
-    kind, or other numbers, than before, that state is made anew. ``place`` says where models and
-    batches go.
+    Accelerate keeps one state per process. If a single process requests another kind of device
+    or another precision than before, the function resets that state. The Accelerator moves no
+    models or batches; ``place`` returns their device.
 
     Raises
     ------
     ConfigError
-        If float16 is asked for where there is no CUDA device, or the launch is one that training
-        cannot follow.
+        If float16 is requested for a CPU, no tracker of ``log_with`` is installed, or training
+        does not support the kind of launch.
     """
     from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState, PartialState
 
-    on_processor = (device or default_device()).startswith("cpu")
+    on_cpu = (device or default_device()).startswith("cpu")
     scaled = config is not None and config.precision == "float16"
-    if scaled and on_processor:
+    if scaled and on_cpu:
         raise ConfigError("precision='float16' needs a CUDA device. Use 'bfloat16' or 'auto'.")
     wrapping = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
-    wanted = None if config is None else config.log_with
-    with sheltered():  # two threads must not build that state at once
+    log_with = None if config is None else config.log_with
+    with sheltered():  # two threads must not build that state at the same time
         if PartialState._shared_state and PartialState().num_processes == 1:
-            same = (PartialState().device.type == "cpu") == on_processor
+            same_kind = (PartialState().device.type == "cpu") == on_cpu
             before = AcceleratorState._shared_state.get("_mixed_precision", "no")
-            if not same or (before == "fp16") != scaled:
-                AcceleratorState._reset_state(reset_partial_state=not same)
-        made = Accelerator(
-            cpu=on_processor,
+            if not same_kind or (before == "fp16") != scaled:
+                AcceleratorState._reset_state(reset_partial_state=not same_kind)
+        accelerator = Accelerator(
+            cpu=on_cpu,
             device_placement=False,
             mixed_precision="fp16" if scaled else None,
-            log_with=wanted,
-            project_dir=_RUNS if wanted else None,
+            log_with=log_with,
+            project_dir=_RUNS if log_with else None,
             kwargs_handlers=[wrapping],
         )
-    if wanted and not made.log_with:
-        raise ConfigError(f"log_with={wanted!r}: Accelerate finds no such tracker installed.")
-    _check_kind(made)
-    return made
+    if log_with and not accelerator.log_with:
+        raise ConfigError(
+            f"log_with={log_with!r}: Accelerate finds no such tracker installed. Install its "
+            "package or choose another tracker."
+        )
+    _check_kind(accelerator)
+    return accelerator
 
 
 def spreads_weights(accelerator: Any) -> bool:
-    """Tell whether the launch asks for weights in parts on its processes (FSDP)."""
+    """Return True if the launch shards weights over its processes (FSDP)."""
     return _kind(accelerator) == "FSDP"
 
 
 def _check_kind(accelerator: Any) -> None:
-    """Refuse ways of distributing that training cannot follow, instead of training wrongly."""
+    """Raise a ConfigError for ways of distribution that would train incorrectly."""
     kind = _kind(accelerator)
     if kind in ("DEEPSPEED", "MEGATRON_LM"):
         raise ConfigError(
-            f"Training with {kind} is not known here. Launch with --multi_gpu, or with "
-            "--use_fsdp --fsdp_version 2 where the weights do not fit on one device."
+            f"Training does not support {kind}. Launch with --multi_gpu, or with --use_fsdp "
+            "--fsdp_version 2 if the weights do not fit on one device."
         )
     if kind == "FSDP" and not accelerator.is_fsdp2:
-        raise ConfigError("FSDP of version 1 is not known here: launch with --fsdp_version 2.")
+        raise ConfigError("Training does not support FSDP version 1. Launch with --fsdp_version 2.")
     if kind != "FSDP" and os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("1", "true"):
         raise ConfigError(
-            "FSDP was asked for, and Accelerate does not offer it here: it takes several processes "
-            "with a GPU each. Launch without --use_fsdp."
+            "FSDP was requested, but Accelerate does not offer it here (distributed type: "
+            f"{kind}). It needs several processes with one GPU each. Launch without --use_fsdp."
         )
 
 
@@ -274,23 +278,24 @@ def _kind(accelerator: Any) -> str:
 
 
 def check_same(step: int) -> None:
-    """Refuse to go on from different places in different processes.
+    """Check that all processes start at the same step.
 
     Raises
     ------
     ConfigError
-        If another process found another checkpoint, for instance on a disk of its own.
+        If processes resume from different checkpoints, for instance on different disks.
     """
-    found = gather_rows(np.array([step]), world().size)
-    if len(set(found.tolist())) > 1:
+    steps = gather_rows(np.array([step]), world().size).tolist()
+    if len(set(steps)) > 1:
         raise ConfigError(
-            f"The newest checkpoints of the processes are of steps {found.tolist()}. Keep them in "
-            "a folder that all processes share, or remove it to begin anew."
+            f"All processes must start at the same step, got {steps} from their newest "
+            "checkpoints. Keep checkpoints in a folder that all processes share, or remove the "
+            "folder to start from the beginning."
         )
 
 
 def place(accelerator: Any, device: str | None) -> Any:
-    """Give the torch device of this process: the one asked for, else the accelerator's."""
+    """Return the torch device of this process: ``device`` if set, else the accelerator's."""
     import torch
 
     return accelerator.device if device is None else torch.device(device)
@@ -300,13 +305,13 @@ def place(accelerator: Any, device: str | None) -> Any:
 def tracker(
     accelerator: Any, config: LoopConfig
 ) -> Iterator[Callable[[Mapping[str, float], int], None]]:
-    """Give a function that writes figures to the trackers asked for, if any."""
+    """Yield a function that logs metrics to the trackers of ``log_with``, if any."""
     if config.log_with is None:
-        yield lambda _figures, _step: None
+        yield lambda _metrics, _step: None
         return
     accelerator.init_trackers("nlptl")
     try:
-        yield lambda figures, step: accelerator.log(dict(figures), step=step)
+        yield lambda metrics, step: accelerator.log(dict(metrics), step=step)
     finally:
         accelerator.end_training()
 
@@ -315,25 +320,25 @@ def _state() -> Any:
     from accelerate import PartialState
     from accelerate.utils import parse_flag_from_env
 
-    # PartialState alone does not look at ACCELERATE_USE_CPU, and then finds one process.
+    # PartialState does not read ACCELERATE_USE_CPU itself, and would then see one process.
     return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"), timeout=_PATIENCE)
 
 
 def give_memory_back() -> None:
-    """Return memory that is free to the system, where the C library would keep it.
+    """Return freed memory to the system, because the C library would otherwise keep it.
 
-    A process that goes on after training is smaller by what gradients and moments took.
+    After training, this is the memory of gradients and optimiser moments.
     """
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:  # glibc has it, others may not
+    if trim is not None:  # only glibc provides it
         trim(0)
 
 
 def _launched_alone() -> bool:
-    """Tell whether accelerate was asked for several processes and started one.
+    """Return True if accelerate should start several processes but started one.
 
-    Its simple launcher sets a port to meet at only where several were asked for.
+    Its simple launcher sets MASTER_PORT only if several processes were requested.
     """
     several = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_PORT" in os.environ
     return several and not any(os.environ.get(name) for name in (*_SIZES, "LOCAL_RANK"))
@@ -349,13 +354,13 @@ def _how_to(processes: int) -> str:
 
 
 def _broadcast(content: bytes) -> bytes:
-    """Send bytes from the main process to all: first how many, then the bytes."""
+    """Send bytes from the main process to all processes: first their number, then the bytes."""
     import torch
     from accelerate.utils import broadcast
 
     device = _state().device
     size = int(broadcast(torch.tensor([len(content)], device=device)).item())
-    whole = torch.zeros(size, dtype=torch.uint8, device=device)
+    buffer = torch.zeros(size, dtype=torch.uint8, device=device)
     if content:
-        whole = torch.frombuffer(bytearray(content), dtype=torch.uint8).to(device)
-    return bytes(broadcast(whole).cpu().numpy().tobytes())
+        buffer = torch.frombuffer(bytearray(content), dtype=torch.uint8).to(device)
+    return bytes(broadcast(buffer).cpu().numpy().tobytes())

@@ -1,4 +1,4 @@
-"""Interruptions that wait until a training step is over."""
+"""Delay of Ctrl-C and SIGTERM until the current training step ends."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
-    """A signal that asked the process to end.
+    """Record of a signal that asks the process to end.
 
     Attributes
     ----------
     signal : int or None
-        Its number; None as long as none arrived.
+        Number of the signal; None until one arrives.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Stop:
         self._before: dict[int, Any] = {}
 
     def take_effect(self) -> None:
-        """Let the signal, if one arrived, do what it does without ``between_steps``."""
+        """Restore the original handlers and raise the signal again, if one arrived."""
         if self.signal is not None:
             self._give_back()
             signal.raise_signal(self.signal)
@@ -42,20 +42,23 @@ class Stop:
             signal.signal(number, handler)
 
     def _note(self, number: int, _frame: Any) -> None:
-        second = self.signal is not None
+        is_second = self.signal is not None
         self.signal = number
-        if second:  # who asks twice does not want to wait for the step
+        if is_second:  # a user who presses Ctrl-C twice does not want to wait for the step
             self.take_effect()
 
 
 @contextmanager
 def between_steps(*, wait: bool) -> Iterator[Stop]:
-    """Note Ctrl-C and SIGTERM inside the block; they take effect when it asks for that.
+    """Delay Ctrl-C and SIGTERM inside the block until it calls ``take_effect`` or ends.
+
+    A second signal takes effect at once.
 
     Parameters
     ----------
     wait : bool
-        False changes nothing: signals take effect at once, as they do outside the main thread.
+        False to delay nothing: signals take effect at once. Outside the main thread, this is
+        always the case.
     """
     stop = Stop()
     if wait and threading.current_thread() is threading.main_thread():

@@ -130,7 +130,7 @@ def test_no_room_for_a_checkpoint_is_a_warning_and_the_last_good_one_stays(
     assert done.stdout.splitlines() == ["True", "False", "{'step': 2}"]
     assert done.stderr.count("\n") == 1
     assert "No checkpoint at step 4" in done.stderr and "File too large" in done.stderr
-    assert "Training goes on." in done.stderr
+    assert "Training continues." in done.stderr
     assert names(tmp_path) == ["step-00000002"]
 
 

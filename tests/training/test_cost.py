@@ -53,7 +53,7 @@ def test_a_card_that_was_not_computed_on_is_not_named(monkeypatch):
 def test_it_is_told_in_words_and_read_back():
     assert str(Cost(3.4, "a CPU")) == "3 seconds on a CPU"
     assert str(Cost(1234.0, "a CPU", 0.01234)) == (
-        "21 minutes on a CPU, 0.0123 kWh by the estimate of codecarbon"
+        "21 minutes on a CPU, 0.0123 kWh as estimated by codecarbon"
     )
     assert Cost(**Cost(1.0, "a", 0.5).to_json()) == Cost(1.0, "a", 0.5)
 

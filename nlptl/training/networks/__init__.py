@@ -1,1 +1,1 @@
-"""Networks that the loop trains: over features, and over texts."""
+"""Networks that the training loop trains, on features or on texts."""

@@ -1,4 +1,4 @@
-"""Dropout whose chance is drawn four numbers at a time."""
+"""Faster dropout on a CPU: it takes four random numbers from each 64-bit number."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _LOWEST = -(2**15)
 
 
 class LaneDropout(nn.Module):
-    """Dropout that reads four 16-bit numbers off every 64-bit number it draws.
+    """Dropout that takes four 16-bit numbers from each random 64-bit number.
 
-    torch draws one number an element, one after the other on a processor. The share that is
-    dropped is exact to 1 in 65,536.
+    On a CPU, torch draws one random number per element, one after the other. This layer rounds
+    the dropped share to a multiple of 1/65,536.
 
     Parameters
     ----------
     p : float
-        Share of the values that is dropped, from 0 to below 1.
+        Share of the values that is dropped, at least 0 and below 1.
     """
 
     def __init__(self, p: float) -> None:
@@ -28,7 +28,7 @@ class LaneDropout(nn.Module):
         self.p = p
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Drop values in training, and scale the others up."""
+        """Drop values and scale up the others in training mode; else return them unchanged."""
         if not self.training or not self.p:
             return values
         drawn = torch.empty(-(-values.numel() // _LANES), dtype=torch.int64)
@@ -38,7 +38,7 @@ class LaneDropout(nn.Module):
 
 
 def with_lanes(model: Any) -> None:
-    """Put quicker dropout in place of torch's own in a model on a processor."""
+    """Replace torch's dropout layers by ``LaneDropout`` in a model on a CPU."""
     for part in model.modules():
         for name, inner in part.named_children():
             if type(inner) is nn.Dropout and not inner.inplace and 0 < inner.p < 1:

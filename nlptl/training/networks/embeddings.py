@@ -1,4 +1,4 @@
-"""Word embeddings of which only the rows that occur are trained."""
+"""Word embeddings that train only the rows of tokens in the training texts."""
 
 from __future__ import annotations
 
@@ -15,18 +15,23 @@ from nlptl.base.arrays import IntArray
 
 
 class OccurringRows(nn.Module):
-    """An embedding layer whose trained table holds the tokens of the training texts only.
+    """Embedding layer whose trained table contains only the tokens of the training texts.
 
-    Rows of tokens that never occur have no gradient, so leaving them out changes nothing but
-    their weight decay, which they are better without. What is saved is a gradient and an
-    optimiser step over the whole vocabulary.
+    Rows of tokens that never occur have no gradient. Without them, only their weight decay
+    changes: they no longer decay, which is better. This saves a gradient and an optimiser step
+    over the whole vocabulary.
 
     Parameters
     ----------
     whole : torch.nn.Embedding
-        What it stands in for.
+        The embedding layer to replace.
     tokens : ndarray of shape (n,)
-        The tokens that occur, ascending.
+        Ids of the tokens that occur, in ascending order.
+
+    Attributes
+    ----------
+    places : Tensor of shape (n_vocabulary,)
+        Row of each token in the trained table; -1 if the token does not occur.
     """
 
     places: torch.Tensor
@@ -37,28 +42,28 @@ class OccurringRows(nn.Module):
         places = np.full(whole.num_embeddings, -1)
         places[tokens] = np.arange(len(tokens))
         device = whole.weight.device
-        kept = torch.from_numpy(tokens).to(device)
+        occurring = torch.from_numpy(tokens).to(device)
         self.register_buffer("places", torch.from_numpy(places).to(device), persistent=False)
-        self.register_buffer("tokens", kept, persistent=False)
-        self.whole = [whole]  # in a list: it is no part of what learns
-        self.weight = nn.Parameter(whole.weight.detach()[kept].clone())
+        self.register_buffer("tokens", occurring, persistent=False)
+        self.whole = [whole]  # in a list, so that torch does not register it as a submodule
+        self.weight = nn.Parameter(whole.weight.detach()[occurring].clone())
         padding = whole.padding_idx
-        place = -1 if padding is None else int(places[padding])
-        self.padding = place if place >= 0 else None
+        padding_row = -1 if padding is None else int(places[padding])
+        self.padding = padding_row if padding_row >= 0 else None
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Look tokens up; those that do not occur in training texts have their first vectors."""
-        places = self.places[ids]
-        known = places >= 0
-        if bool(known.all()):
-            return functional.embedding(places, self.weight, padding_idx=self.padding)
-        found = functional.embedding(places.clamp(min=0), self.weight)
+        """Return the vectors of tokens; tokens outside the training texts keep their original."""
+        rows = self.places[ids]
+        occurs = rows >= 0
+        if bool(occurs.all()):
+            return functional.embedding(rows, self.weight, padding_idx=self.padding)
+        trained = functional.embedding(rows.clamp(min=0), self.weight)
         table = self.whole[0].weight.detach()
-        first = functional.embedding(ids.to(table.device), table).to(found)
-        return torch.where(known.unsqueeze(-1), found, first)
+        original = functional.embedding(ids.to(table.device), table).to(trained)
+        return torch.where(occurs.unsqueeze(-1), trained, original)
 
     def put_back(self) -> nn.Embedding:
-        """Give the embedding layer with what was learnt."""
+        """Return the original embedding layer, updated with the trained rows."""
         whole = self.whole[0]
         with torch.no_grad():
             whole.weight.data = whole.weight.data.to(self.weight.device)
@@ -67,9 +72,10 @@ class OccurringRows(nn.Module):
 
 
 def keep_occurring(model: Any, ids: Iterable[list[int]]) -> None:
-    """Train only those rows of a model's word embeddings that some tokenized texts use.
+    """Limit the training of a model's word embeddings to the tokens of tokenized texts.
 
-    Nothing is done where the embeddings are of an unusual kind, or most rows occur.
+    Nothing changes if the embeddings are of an unusual type, or if at least half of the tokens
+    of the vocabulary occur.
     """
     whole = _embeddings(model)
     if type(whole) is not nn.Embedding or whole.sparse or whole.max_norm is not None:
@@ -80,7 +86,7 @@ def keep_occurring(model: Any, ids: Iterable[list[int]]) -> None:
 
 
 def put_back(model: Any) -> None:
-    """Give a model its own word embeddings back, with what was learnt."""
+    """Restore the original word embeddings of a model, updated with the trained rows."""
     rows = _embeddings(model)
     if isinstance(rows, OccurringRows):
         model.set_input_embeddings(rows.put_back())

@@ -1,4 +1,4 @@
-"""Heads and fusions that are networks, trained on features by the one loop."""
+"""Neural heads and fusions on features, trained by the training loop."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from nlptl.training.processes import make_accelerator, place
 
 _FOLDS = 5
 MIN_ROWS_TO_HOLD_OUT = 40
-"""With fewer rows none are held out, and training runs its full length."""
+"""With fewer rows, none are held out and training runs for all epochs."""
 
 
 @dataclass(eq=False)
 class FeatureNetwork:
-    """A trained network from features to logits.
+    """Trained network that maps features to logits.
 
     Attributes
     ----------
     module : torch.nn.Module
-        Takes features (n, n_features), gives logits (n, n_outputs).
+        Takes features (n, n_features); returns logits (n, n_outputs).
     scale : float
-        Features are multiplied by it, so that their numbers are about 1.
+        Factor on the features, so that their values are about 1.
     """
 
     module: Any
     scale: float
 
     def logits(self, X: FloatArray) -> FloatArray:
-        """Give logits (n, n_outputs)."""
+        """Return the logits of features X, of shape (n, n_outputs)."""
         import torch
 
         was_training = self.module.training
@@ -56,25 +56,25 @@ class FeatureNetwork:
         return scores
 
     def arrays(self) -> dict[str, AnyArray]:
-        """Give the weights by name."""
+        """Return the weights and the scale by name."""
         weights = {name: w.detach().cpu().numpy() for name, w in self.module.state_dict().items()}
         return weights | {"scale": np.array([self.scale])}
 
 
 @dataclass(frozen=True)
 class NetworkRecipe:
-    """What a network over features is made of.
+    """Components of a network on features.
 
     Attributes
     ----------
     head : ModuleHead
-        Makes the classifying layers.
+        Builds the classification layers.
     fusion : ModuleFusion or None
-        Joins the groups of the features first.
+        Builds the layers before them, which combine the groups of features.
     groups : tuple of (str, int)
-        Columns of each group.
+        Name and number of columns of each group.
     n_outputs : int
-        Classes or labels.
+        Number of classes or labels.
     """
 
     head: ModuleHead
@@ -83,7 +83,7 @@ class NetworkRecipe:
     n_outputs: int
 
     def build(self) -> Any:
-        """Make the freshly initialised network."""
+        """Build the network with new initial weights."""
         from torch import nn
 
         sizes = [width for _, width in self.groups]
@@ -93,45 +93,54 @@ class NetworkRecipe:
         return nn.Sequential(joined, self.head.build(joined.width, self.n_outputs))
 
     def restore(self, arrays: dict[str, AnyArray]) -> FeatureNetwork:
-        """Make the network with the weights that ``FeatureNetwork.arrays`` gave."""
+        """Build the network with the weights that ``FeatureNetwork.arrays`` returned.
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not fit the layers.
+        """
         import torch
 
         if self._n_layers > len(arrays):
-            raise ValueError(f"{self._n_layers} layers with {len(arrays)} arrays")
+            raise ValueError(
+                f"{self._n_layers} layers need at least as many arrays, got {len(arrays)}"
+            )
         check_array("scale", arrays["scale"], (1,))
         for name, array in arrays.items():
             if array.dtype.kind == "f":
                 check_array(name, array, array.shape or (1,))
-        with torch.device("meta"):  # no memory is spent before the sizes are compared
+        with torch.device("meta"):  # allocates no memory before the sizes are compared
             module = self.build()
         weights = {name: torch.from_numpy(a) for name, a in arrays.items() if name != "scale"}
         if _layout(weights) != _layout(module.state_dict()):
-            raise ValueError("the arrays do not fit the layers that are described")
+            raise ValueError("names, shapes or types of the arrays differ from those of the layers")
         module.load_state_dict(weights, assign=True)
         return FeatureNetwork(module.eval(), float(arrays["scale"][0]))
 
     @property
     def _n_layers(self) -> int:
-        """Layers that each have an array, at least."""
+        """Minimum number of layers with an array."""
         fused = 0 if self.fusion is None else len(self.groups)
         return len(getattr(self.head, "hidden", ())) + fused
 
 
 def _layout(weights: Mapping[str, Any]) -> dict[str, Any]:
-    """Return shapes and types; a number is stored as one in a row."""
+    """Return the shape and type of each weight; a scalar is stored with shape (1,)."""
     return {name: (tuple(w.shape) or (1,), w.dtype) for name, w in weights.items()}
 
 
 @dataclass(frozen=True)
 class NetworkFit:
-    """A trained network, and what it said of rows held out while its length was chosen.
+    """Trained network, and logits of the rows held out to choose the number of epochs.
 
     Attributes
     ----------
     network : FeatureNetwork
     history : History
+        Record of the training without the held-out rows, if there are any.
     held_out : tuple of (ndarray, ndarray) or None
-        Row numbers and their logits.
+        Numbers of the held-out rows and their logits, from the training without these rows.
     """
 
     network: FeatureNetwork
@@ -150,20 +159,21 @@ def fit_network(
 ) -> NetworkFit:
     """Train a network on features.
 
-    A fifth of the rows is held out to find how many epochs are best, and to learn from how the
-    logits are to be read; then the network is trained anew on all rows for that long.
+    A fifth of the rows is held out to choose the number of epochs and to calibrate the logits.
+    Then the network is trained again on all rows for this number of epochs. With fewer than
+    ``MIN_ROWS_TO_HOLD_OUT`` rows, no rows are held out.
 
     Parameters
     ----------
     recipe : NetworkRecipe
-        What to build.
+        Components of the network.
     X : ndarray of shape (n, n_features)
     targets : Targets
-        Of the n rows.
+        Targets of the n rows.
     config : LoopConfig
-        With a ``validation_share`` of 0 no row is held out.
+        With a ``validation_share`` of 0, no rows are held out.
     seed : int
-        Of initial weights, order and dropout.
+        Seed of initial weights, order of rows and dropout.
     device : str, optional
 
     Returns
@@ -171,16 +181,16 @@ def fit_network(
     NetworkFit
     """
     work = _Work(recipe, X, targets, seed, device)
-    everything = np.arange(len(targets))
+    all_rows = np.arange(len(targets))
     if len(targets) < MIN_ROWS_TO_HOLD_OUT or not config.validation_share:
-        network, history = work.train(everything, config)
+        network, history = work.train(all_rows, config)
         return NetworkFit(network, history, None)
     folds = stratified_folds(targets.codes, _FOLDS, seed=seed)
-    seen, hidden = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
-    first, history = work.train(seen, config, hidden)
+    training, held_out = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
+    first, history = work.train(training, config, held_out)
     best = replace(config, epochs=max(history.best_epoch, 1))
-    network, _ = work.train(everything, best)
-    return NetworkFit(network, history, (hidden, first.logits(X[hidden])))
+    network, _ = work.train(all_rows, best)
+    return NetworkFit(network, history, (held_out, first.logits(X[held_out])))
 
 
 def _check_batch_size(module: Any, size: int) -> None:
@@ -188,14 +198,14 @@ def _check_batch_size(module: Any, size: int) -> None:
 
     if size == 1 and any(isinstance(part, BatchNorm1d) for part in module.modules()):
         raise ConfigError(
-            "Batch normalisation cannot learn from batches of one row: set batch_size to 2 or "
-            "more, or MLPHead(batch_norm=False)."
+            "Batch normalisation cannot train on batches of one row, got batches of size 1. Set "
+            "batch_size to 2 or more, pass at least 2 rows, or use MLPHead(batch_norm=False)."
         )
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What is built and trained, and on what."""
+    """Components and data of one training on features."""
 
     recipe: NetworkRecipe
     X: FloatArray
@@ -204,9 +214,9 @@ class _Work:
     device: str | None
 
     def train(
-        self, rows: IntArray, config: LoopConfig, hidden: IntArray | None = None
+        self, rows: IntArray, config: LoopConfig, held_out: IntArray | None = None
     ) -> tuple[FeatureNetwork, History]:
-        """Train a fresh network on some rows, and score it on hidden ones where there are some."""
+        """Train a new network on ``rows``, and score it on the rows of ``held_out``, if any."""
         typical = float(np.sqrt((self.X[rows] ** 2).mean()))
         chance = Chance(self.seed)
         with chance.drawing():
@@ -221,7 +231,7 @@ class _Work:
             config=config,
             accelerator=accelerator,
             chance=chance,
-            score=None if hidden is None else lambda _: -self._log_loss(network, hidden),
+            score=None if held_out is None else lambda _: -self._log_loss(network, held_out),
         )
         network.module.eval()
         return network, history
@@ -237,7 +247,7 @@ class _Work:
 
 @dataclass(frozen=True, eq=False)
 class _FeatureFeed:
-    """Rows of features in random order."""
+    """Batches of features in random order."""
 
     work: _Work
     rows: IntArray
@@ -248,16 +258,16 @@ class _FeatureFeed:
         return len(self._order(0))
 
     def passes(self, epoch: int, step: int) -> Sequence[Any]:
-        """Give the one batch of a step."""
+        """Return the batch of a step; a step has one pass."""
         import torch
 
         some = self.rows[self._order(epoch)[step]]
         weights = self.work.targets.weights
-        weighed = np.ones(len(some)) if weights is None else weights[some]
+        row_weights = np.ones(len(some)) if weights is None else weights[some]
         parts = (
             torch.from_numpy(np.ascontiguousarray(self.work.X[some], dtype=np.float32)),
             as_truth(self.work.targets.codes[some]),
-            torch.from_numpy(weighed.astype(np.float32)),
+            torch.from_numpy(row_weights.astype(np.float32)),
         )
         return [tuple(part.to(self.device) for part in parts)]
 
@@ -268,7 +278,7 @@ class _FeatureFeed:
 
 
 def _objective(network: FeatureNetwork) -> Any:
-    """Make the module that gives the weighted mean loss of a batch."""
+    """Build the module that computes the weighted mean loss of a batch."""
     from torch import nn
 
     class Objective(nn.Module):

@@ -1,4 +1,4 @@
-"""The rows of all processes, where a loss compares rows with each other. Imports torch."""
+"""Gathering of the rows of all processes, for losses that compare rows. Imports torch."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch.nn import functional
 
 
 def from_all(part: torch.Tensor) -> torch.Tensor:
-    """Give the rows that all processes hold, in the order of the processes.
+    """Return the rows of all processes, in the order of the processes.
 
-    Gradients flow back to the process a row came from. Every process is to make the same loss of
-    the rows of all, and gradients are averaged over processes, as DDP does: then the result is
-    that of one process with all rows.
+    Gradients flow back to the process of each row. Every process must compute the same loss on
+    the rows of all processes, and gradients must be averaged over processes, as DDP does. The
+    result is then the same as in one process with all rows.
 
     Parameters
     ----------
@@ -24,21 +24,21 @@ def from_all(part: torch.Tensor) -> torch.Tensor:
     Returns
     -------
     Tensor of shape (n_all, ...)
-        ``part`` itself where there is one process.
+        ``part`` itself if there is only one process.
     """
     if not distributed.is_initialized() or distributed.get_world_size() == 1:
         return part
     counts = [torch.zeros(1, dtype=torch.int64, device=part.device) for _ in range(_size())]
     distributed.all_gather(counts, torch.tensor([len(part)], device=part.device))
     lengths = [int(count) for count in counts]
-    beyond = max(lengths) - len(part)
-    whole = functional.pad(part, (0, 0) * (part.ndim - 1) + (0, beyond))
-    parts = _Gather.apply(whole)  # type: ignore[no-untyped-call]
+    n_padding = max(lengths) - len(part)
+    padded = functional.pad(part, (0, 0) * (part.ndim - 1) + (0, n_padding))
+    parts = _Gather.apply(padded)  # type: ignore[no-untyped-call]
     return torch.cat([parts[rank][:length] for rank, length in enumerate(lengths)])
 
 
 class _Gather(torch.autograd.Function):
-    """Stack tensors of one shape from all processes."""
+    """Stack tensors of the same shape from all processes."""
 
     @staticmethod
     def forward(_: Any, part: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What a network of texts is fed: the rows of each step, dealt over passes and processes."""
+"""Batches for a text network: the rows of each step, divided among passes and processes."""
 
 from __future__ import annotations
 
@@ -19,31 +19,32 @@ from nlptl.training.networks.text_network import Batch, LabelledWindows
 TASK = "task"
 
 _TOKENS_PER_PASS_OVERHEAD = 128
-"""Tokens that take as long as one more call of the network."""
+"""Number of tokens that take as long as one additional call of the network."""
 
 
 @dataclass(frozen=True, eq=False)
 class TextFeed:
-    """Steps over labelled rows, with further rows beside them.
+    """Batches of labelled rows, together with rows of additional streams.
 
-    The rows of a step are a function of the seed, the epoch and the number of the step, so that
-    every process, and a run that goes on from a checkpoint, finds the same.
+    The rows of a step depend only on the seed, the epoch and the step number. So all processes
+    and resumed runs use the same rows.
 
     Attributes
     ----------
     streams : mapping of str to LabelledWindows
-        ``"task"`` is gone through once an epoch. Others give as many rows a step, and begin
-        again where they end.
+        Each row of ``"task"`` is used once per epoch. Each other stream adds ``batch_size`` rows
+        per step, and starts again when it ends. Without ``"task"``, the first stream leads.
     config : LoopConfig
-        Rows a step, passes a step.
+        Rows per step, passes per step.
     seed : int
     rank, n_ranks : int
-        This process, and how many there are.
+        Number of this process, and number of processes.
     where : torch.device
+        Device of the batches.
     by_class : bool
-        Batches hold several rows of each of their classes.
+        True if batches contain several rows of each of their classes.
     in_parts : bool
-        Rows of a pass are read in parts of like length.
+        True to split the rows of a pass into parts of similar length.
     """
 
     streams: Mapping[str, LabelledWindows]
@@ -59,21 +60,21 @@ class TextFeed:
         return len(self._order(self._leading, 0))
 
     def passes(self, epoch: int, step: int) -> list[tuple[dict[str, Batch], float]]:
-        """Give the passes of one step for this process, each with its share of the step."""
+        """Return this process's passes for a step, each with its share of the step."""
         leading = self.streams[self._leading]
-        own = self._order(self._leading, epoch)[step]
+        rows_of_step = self._order(self._leading, epoch)[step]
         shares = dealt(
-            own,
+            rows_of_step,
             leading.sizes,
             n_ranks=self.n_ranks,
             passes=self.config.accumulation,
             tokens_per_pass=self.config.tokens_per_pass,
             codes=leading.targets.codes if self.by_class and leading.targets else None,
         )[self.rank]
-        dealt_rows = {self._leading: (own, shares)}
+        dealt_rows = {self._leading: (rows_of_step, shares)}
         for name in self.streams:
             if name != self._leading:
-                some = self._beside(name, epoch * len(self) + step)
+                some = self._extra_rows(name, epoch * len(self) + step)
                 of_rank = some[self.rank :: self.n_ranks]
                 dealt_rows[name] = (some, np.array_split(of_rank, len(shares)))
         return [
@@ -85,7 +86,7 @@ class TextFeed:
         ]
 
     def batch(self, name: str, some: IntArray) -> Batch:
-        """Give some rows of a stream as one pass."""
+        """Return rows of a stream as one pass."""
         return self._batch(name, some, some)
 
     @property
@@ -93,29 +94,29 @@ class TextFeed:
         return TASK if TASK in self.streams else next(iter(self.streams))
 
     def _batch(self, name: str, of_step: IntArray, some: IntArray) -> Batch:
-        """Give a pass of some of the rows of a step; without any, one that counts nothing."""
+        """Return a pass with ``some`` of the rows of a step; without rows, a pass of weight 0."""
         stream = self.streams[name]
         parts = [some if len(some) else of_step[:1]]
         if self.in_parts:
-            found = alike(stream.sizes[parts[0]], part_cost=_TOKENS_PER_PASS_OVERHEAD)
-            parts = [parts[0][places] for places in found]
-        shown, targets = np.concatenate(parts), stream.targets
-        given = None if targets is None else targets.weights
-        counts = np.ones(len(of_step)) if given is None else given[of_step]
-        own = np.ones(len(shown)) if given is None else given[shown]
-        weights = own * (self.n_ranks / max(counts.sum(), 1e-12)) * bool(len(some))
+            groups = alike(stream.sizes[parts[0]], part_cost=_TOKENS_PER_PASS_OVERHEAD)
+            parts = [parts[0][positions] for positions in groups]
+        rows, targets = np.concatenate(parts), stream.targets
+        row_weights = None if targets is None else targets.weights
+        step_weights = np.ones(len(of_step)) if row_weights is None else row_weights[of_step]
+        pass_weights = np.ones(len(rows)) if row_weights is None else row_weights[rows]
+        weights = pass_weights * (self.n_ranks / max(step_weights.sum(), 1e-12)) * bool(len(some))
         return Batch(
             [stream.inputs(part, self.where) for part in parts],
-            None if targets is None else as_truth(targets.codes[shown]).to(self.where),
+            None if targets is None else as_truth(targets.codes[rows]).to(self.where),
             torch.from_numpy(weights.astype(np.float32)).to(self.where),
         )
 
-    def _beside(self, name: str, step: int) -> IntArray:
-        """Give the rows of a further stream at a step, counted over all epochs."""
+    def _extra_rows(self, name: str, step: int) -> IntArray:
+        """Return the rows of an additional stream at a step, counted over all epochs."""
         size, n_rows = self.config.batch_size, len(self.streams[name])
-        places = np.arange(step * size, (step + 1) * size)
-        rounds = [self._shuffled(name, int(r)) for r in np.unique(places // n_rows)]
-        rows: IntArray = np.concatenate(rounds)[places - (places[0] // n_rows) * n_rows]
+        positions = np.arange(step * size, (step + 1) * size)
+        rounds = [self._shuffled(name, int(r)) for r in np.unique(positions // n_rows)]
+        rows: IntArray = np.concatenate(rounds)[positions - (positions[0] // n_rows) * n_rows]
         return rows
 
     @lru_cache(maxsize=4)  # noqa: B019 - a feed lives as long as its training
@@ -128,6 +129,6 @@ class TextFeed:
 
     @lru_cache(maxsize=8)  # noqa: B019
     def _shuffled(self, name: str, cycle: int) -> IntArray:
-        place_of_name = list(self.streams).index(name)
-        rng = np.random.default_rng((self.seed, cycle, place_of_name))
+        stream_number = list(self.streams).index(name)
+        rng = np.random.default_rng((self.seed, cycle, stream_number))
         return rng.permutation(len(self.streams[name]))

@@ -1,4 +1,4 @@
-"""An encoder and a head as one network. Imports torch: import it where it is needed."""
+"""Network of an encoder and a head for texts. Imports torch: import it where it is needed."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from nlptl.training.networks.gather import from_all
 
 _TOKENS_PER_EVALUATION_BATCH = 8192
 ROW_ENTRIES = ("owners", "sides")
-"""Inputs that say which windows make a row; the encoder takes the others."""
+"""Inputs that assign windows to rows. The encoder does not receive them."""
 
 
 class TextNetwork(nn.Module):
-    """From tokens to logits.
+    """Network that maps tokens to logits.
 
     Parameters
     ----------
     encoder : torch.nn.Module
         A transformers model.
     head : torch.nn.Module
-        Takes (n, n_features), gives (n, n_outputs).
+        Takes features (n, n_features); returns logits (n, n_outputs).
     pooling : Pooling
         How hidden states become features, as in ``TransformerEncoder``.
     weights : ndarray of shape (n_groups,)
-        What each layer counts; layers of weight 0 are left out.
+        Weight of each layer; layers of weight 0 are left out.
     scale : float
-        Features are multiplied by it before the head.
+        Factor on the features before the head.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class TextNetwork(nn.Module):
         self.weights = [float(weight) for weight in weights]
         self.scale = scale
         self.adapter: Any = None
-        """What a transfer learnt beside the weights of the encoder."""
+        """Weights that a transfer trained in addition to those of the encoder."""
         self.merged = False
-        """The encoder has the adapter in its weights, and nothing is stored by itself."""
+        """True if the adapter is merged into the encoder's weights and is not stored separately."""
 
     def train(self, mode: bool = True) -> Self:
-        """Let dropout and the like work, or not; a normalisation of batches stays as it is.
+        """Set training or evaluation mode; batch normalisation of the head stays in evaluation.
 
-        A pass may be of one row, from which no mean could be learnt.
+        A pass may have only one row, which is too few for batch statistics.
         """
         super().train(mode)
         for part in self.head.modules():
@@ -72,37 +72,37 @@ class TextNetwork(nn.Module):
         return self
 
     def forward(self, inputs: dict[str, Any]) -> torch.Tensor:
-        """Give logits (n, n_outputs) of a padded batch."""
+        """Return the logits of a padded batch, of shape (n, n_outputs)."""
         logits: torch.Tensor = self.head(self.features(inputs))
         return logits
 
     def features(self, inputs: dict[str, Any]) -> torch.Tensor:
-        """Give what the head sees of a padded batch: (n, n_features).
+        """Return the head's input for a padded batch, of shape (n, n_features).
 
         Parameters
         ----------
         inputs : dict of str to Tensor
-            From ``padded``; with ``owners`` where texts have several windows, and ``sides``
-            where the two texts of a pair are read one by one.
+            Tensors from ``padded``. They include ``owners`` if texts have several windows, and
+            ``sides`` if the two texts of a pair are encoded separately.
         """
-        given = {name: part for name, part in inputs.items() if name not in ROW_ENTRIES}
+        tokens = {name: part for name, part in inputs.items() if name not in ROW_ENTRIES}
         pool = TOKEN_POOLINGS[self.pooling.tokens]
-        vectors = layer_vectors(self.encoder, given, layers=self.pooling.layers, pool=pool)
+        vectors = layer_vectors(self.encoder, tokens, layers=self.pooling.layers, pool=pool)
         if "owners" in inputs:
-            vectors = self._joined(vectors, inputs["owners"], given["attention_mask"])
+            vectors = self._joined(vectors, inputs["owners"], tokens["attention_mask"])
         if self.pooling.join == "mean":
             vectors = vectors.mean(dim=1, keepdim=True)
         if self.pooling.normalize:
             vectors = nn.functional.normalize(vectors, dim=2)
-        kept = [vectors[:, i] * weight for i, weight in enumerate(self.weights) if weight]
-        joined = torch.cat(kept, dim=1).float()
+        weighted = [vectors[:, i] * weight for i, weight in enumerate(self.weights) if weight]
+        joined = torch.cat(weighted, dim=1).float()
         if "sides" in inputs:
             first, second = joined[inputs["sides"]].unbind(dim=1)
             joined = pair_tensors(first, second, width=vectors.shape[2])
         return joined * self.scale
 
     def _joined(self, vectors: torch.Tensor, owners: Any, mask: Any) -> torch.Tensor:
-        """Pool the windows of each row as ``join_windows`` does."""
+        """Pool the windows of each text as ``join_windows`` does."""
         shape = (int(owners.max()) + 1, *vectors.shape[1:])
         if self.pooling.tokens == "max":
             index = owners[:, None, None].expand_as(vectors)
@@ -121,13 +121,15 @@ class LabelledWindows:
     Attributes
     ----------
     windows : Windows
-        One or several windows a text, in the order of the texts.
+        One or several windows per text, in the order of the texts.
     targets : Targets or None
-        Of the same rows; None for text without labels.
+        Targets of the same rows; None for unlabelled texts.
     padding : int
-        Token id to pad with.
+        Id of the padding token.
     sides : int
-        Texts a row: 2 where those of a pair are read one by one, else 1.
+        Number of texts per row: 2 if the texts of a pair are encoded separately, else 1.
+    starts : ndarray of shape (n_rows + 1,)
+        Number of the first window of each row, and the number of windows at the end.
     """
 
     windows: Windows
@@ -145,23 +147,23 @@ class LabelledWindows:
 
     @property
     def sizes(self) -> IntArray:
-        """Tokens of each row: its windows times the longest of them."""
+        """Tokens of each row: its number of windows times the length of the longest."""
         if len(self) == len(self.windows.sizes):
             return self.windows.sizes
         longest: IntArray = np.maximum.reduceat(self.windows.sizes, self.starts[:-1])
         return longest * np.diff(self.starts)
 
     def inputs(self, some: IntArray, where: Any) -> dict[str, Any]:
-        """Give the windows of some rows as padded tensors on a device."""
+        """Return the windows of ``some`` rows as padded tensors on the device ``where``."""
         if len(self) == len(self.windows.sizes):
             parts = padded(self.windows, some, padding=self.padding)
         else:
             spans = [np.arange(self.starts[row], self.starts[row + 1]) for row in some]
-            shown = np.concatenate(spans)
-            parts = padded(self.windows, shown, padding=self.padding)
+            windows = np.concatenate(spans)
+            parts = padded(self.windows, windows, padding=self.padding)
             _, owners = np.unique(
                 np.repeat(np.arange(len(some)), [len(span) for span in spans]) * self.sides
-                + self.windows.text_of_window[shown] % self.sides,
+                + self.windows.text_of_window[windows] % self.sides,
                 return_inverse=True,
             )
             parts["owners"] = torch.from_numpy(owners)
@@ -175,16 +177,17 @@ class LabelledWindows:
 
 @dataclass(frozen=True)
 class Batch:
-    """The rows of one stream in one forward pass.
+    """Rows of one stream in one forward pass.
 
     Attributes
     ----------
     inputs : list of dict of str to Tensor
-        Token ids and masks, in parts: one after the other they are all rows.
+        Token ids and masks, in one or several parts of the rows.
     truth : Tensor or None
-        Codes or numbers to be learnt.
+        Class codes or numbers to predict.
     weights : Tensor of shape (n,)
-        They sum to 1 over all passes of a step, times the number of processes.
+        Weights of the rows. Over all passes and processes of a step, they sum to the number of
+        processes.
     """
 
     inputs: list[dict[str, Any]]
@@ -194,15 +197,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What the network gave for a batch.
+    """Outputs of the network for a batch.
 
     Attributes
     ----------
     features : Tensor of shape (n, n_features)
-        What the head sees.
+        Input of the head.
     logits : Tensor of shape (n, n_outputs)
+        Output of the head.
     batch : Batch
-        What it was given.
+        Input of the network.
     """
 
     features: Any
@@ -211,15 +215,15 @@ class Outputs:
 
 
 class Objective(nn.Module):
-    """The loss of a network on a pass, as the loop wants it.
+    """Module that computes the loss of a pass for the training loop.
 
     Parameters
     ----------
     network : TextNetwork
     loss : callable
-        Takes logits and truth; gives the loss of each row.
+        Takes logits and truth; returns the loss of each row.
     transfers : sequence of BoundTransfer
-        Their losses are added, their modules learn too.
+        Their losses are added and their modules are trained too.
     """
 
     def __init__(
@@ -239,25 +243,25 @@ class Objective(nn.Module):
                 network.extras[name] = module
 
     def on(self, network: TextNetwork) -> Objective:
-        """Give the same on another network."""
+        """Return an objective with the same losses for another network."""
         return Objective(network, self.loss, self.transfers)
 
     def forward(self, passed: tuple[Mapping[str, Batch], float], progress: float) -> torch.Tensor:
-        """Give the loss: the weighted sum over rows, and the share of this pass in the rest."""
+        """Return the loss of a pass: weighted row losses plus its share of the transfer losses."""
         batches, share = passed
         outputs = {name: self._outputs(batch) for name, batch in batches.items()}
         total = torch.zeros((), device=next(self.network.head.parameters()).device)
-        for found in outputs.values():
-            if found.batch.truth is not None and not self.replaced:
-                losses = self.loss(found.logits, found.batch.truth)
-                total = total + (losses * found.batch.weights).sum()
+        for of_stream in outputs.values():
+            if of_stream.batch.truth is not None and not self.replaced:
+                losses = self.loss(of_stream.logits, of_stream.batch.truth)
+                total = total + (losses * of_stream.batch.weights).sum()
         for transfer in self.transfers:
-            seen = (
+            compared = (
                 {n: _of_all(o) for n, o in outputs.items()} if transfer.compares_rows else outputs
             )
-            further = transfer.loss(seen, progress)
-            if further is not None:
-                total = total + further * share
+            transfer_loss = transfer.loss(compared, progress)
+            if transfer_loss is not None:
+                total = total + transfer_loss * share
         return total
 
     def _outputs(self, batch: Batch) -> Outputs:
@@ -266,27 +270,27 @@ class Objective(nn.Module):
         return Outputs(features, self.network.head(features), batch)
 
 
-def _of_all(found: Outputs) -> Outputs:
-    """Give the rows of all processes in this pass; rows of weight 0 stand for none."""
-    weights = from_all(found.batch.weights)
+def _of_all(outputs: Outputs) -> Outputs:
+    """Return the rows of all processes in this pass, without those of weight 0."""
+    weights = from_all(outputs.batch.weights)
     counts = weights > 0
-    truth = found.batch.truth
-    shown = None if truth is None else from_all(truth)[counts]
-    batch = replace(found.batch, inputs=[], truth=shown, weights=weights[counts])
-    return Outputs(from_all(found.features)[counts], from_all(found.logits)[counts], batch)
+    truth = outputs.batch.truth
+    truth = None if truth is None else from_all(truth)[counts]
+    batch = replace(outputs.batch, inputs=[], truth=truth, weights=weights[counts])
+    return Outputs(from_all(outputs.features)[counts], from_all(outputs.logits)[counts], batch)
 
 
 def logits_of(
     network: TextNetwork, rows: LabelledWindows, *, some: IntArray | None = None
 ) -> FloatArray:
-    """Give the logits of each row, or of some rows, in order: (n, n_outputs)."""
+    """Return the logits of all rows or of ``some``, in their order, of shape (n, n_outputs)."""
     return _of_each(network, network, rows, some)
 
 
 def features_of(
     network: TextNetwork, rows: LabelledWindows, *, some: IntArray | None = None
 ) -> FloatArray:
-    """Give what the head sees of each row, or of some rows, in order: (n, n_features)."""
+    """Return the head's input for all rows or ``some``, in their order: (n, n_features)."""
     return _of_each(network, network.features, rows, some)
 
 
@@ -301,18 +305,19 @@ def _of_each(
     was_training = network.training
     network.eval()
     parts, order = [], []
-    with torch.no_grad():  # what FSDP2 gathers in inference mode could not be trained any more
-        for places in by_length(rows.sizes[chosen], tokens_per_batch=_TOKENS_PER_EVALUATION_BATCH):
-            inputs = rows.inputs(chosen[places], where)
+    # Not inference mode: weights that FSDP2 gathers in it can no longer be trained.
+    with torch.no_grad():
+        for index in by_length(rows.sizes[chosen], tokens_per_batch=_TOKENS_PER_EVALUATION_BATCH):
+            inputs = rows.inputs(chosen[index], where)
             parts.append(answer(inputs).float().cpu().numpy())
-            order.append(places)
+            order.append(index)
     network.train(was_training)
-    found: FloatArray = np.concatenate(parts)
-    return found[np.argsort(np.concatenate(order))]
+    outputs: FloatArray = np.concatenate(parts)
+    return outputs[np.argsort(np.concatenate(order))]
 
 
 def log_loss(network: TextNetwork, rows: LabelledWindows) -> float:
-    """Give the mean loss of labelled rows that are not learnt from."""
+    """Return the weighted mean loss of held-out labelled rows; 0 without labels."""
     targets = rows.targets
     if targets is None:
         return 0.0

@@ -1,4 +1,4 @@
-"""Training a network of texts: its batches, its collapse, its beginning again."""
+"""Training of a text network, with detection of collapsed runs and restarts."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from nlptl.training.weights.bf16_copy import Bf16Copy, with_exact_angles
 from nlptl.training.weights.sharding import as_whole, is_sharded
 
 _PLAIN_DISTRIBUTIONS = ("NO", "MULTI_CPU", "MULTI_GPU")
-"""Ways of distributing that leave the weights whole in every process."""
+"""Types of distribution with full weights in every process."""
 _ROWS_TO_CHECK = 256
 _MAX_SHARE_OF_PRIOR_LOSS = 0.9
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """How a network of texts is trained.
+    """Settings of the training of a text network.
 
     Attributes
     ----------
@@ -46,12 +46,12 @@ class Tuning:
     seed : int
     device : str or None
     loss : callable
-        Takes logits and truth; gives the loss of each row.
+        Takes logits and truth; returns the loss of each row.
     settings : mapping
-        Plain JSON that tells this fit from others, for its checkpoints.
+        Plain JSON that identifies the fit in its checkpoints.
     collapsed : callable, optional
-        Takes the network, its rows and the history; says why training came to nothing, or None.
-        Without it the logits tell.
+        Takes the network, its rows and the history; returns the reason if training collapsed,
+        else None. The default is ``collapse``, which checks the logits.
     """
 
     config: LoopConfig
@@ -63,7 +63,7 @@ class Tuning:
 
     @property
     def watchdog(self) -> Callable[[Any, Any, Any], str | None]:
-        """What says whether training came to nothing."""
+        """Function that returns why training collapsed, or None if it did not."""
         return self.collapsed or partial(collapse, loss=self.loss)
 
 
@@ -74,33 +74,36 @@ def tune(
     *,
     score: Callable[[TextNetwork], float] | None = None,
 ) -> tuple[TextNetwork, History]:
-    """Train a network; begin again with another seed where training collapsed.
+    """Train a network; restart with another seed after a collapsed run.
 
-    Where it collapses with every seed, the network stays as it was, if that is better.
+    If training collapses with every seed, the untrained network is returned, unless it counts
+    as collapsed too.
 
     Parameters
     ----------
     build : callable
-        Takes a seed; gives a network ready to be trained, and the transfers bound to it.
+        Takes a seed; returns a network that is ready to train, and the transfers bound to it.
     rows : LabelledWindows
-        What to learn from.
+        Training rows.
     how : Tuning
     score : callable, optional
-        Takes the network; gives a number, the higher the better, for early stopping.
+        Takes the network; returns a score for early stopping, where higher is better.
     """
     restarts: list[str] = []
     for attempt in range(how.config.restarts + 1):
-        again = replace(how, seed=how.seed + 1000 * attempt)
-        network, history = _attempt(build, rows, again, score=score, attempt=attempt)
+        tuning = replace(how, seed=how.seed + 1000 * attempt)
+        network, history = _attempt(build, rows, tuning, score=score, attempt=attempt)
         reason = from_main(partial(how.watchdog, network, rows, history))
         if reason is None or attempt == how.config.restarts:
             break
         restarts.append(reason)
-        logger.warning("Training collapsed (%s); beginning again with another seed.", reason)
+        logger.warning("Training collapsed (%s). It restarts with another seed.", reason)
     if reason is not None:
         start = _start(build, rows, how, history)
-        kept = "the last" if start is None else "the network as it was before"
-        logger.warning("Training collapsed (%s) with every seed; %s is kept.", reason, kept)
+        kept = "last trained" if start is None else "untrained"
+        logger.warning(
+            "Training collapsed with every seed (%s). The %s network is kept.", reason, kept
+        )
         network = network if start is None else start
     history.restarts = restarts
     return network, history
@@ -112,7 +115,7 @@ def _start(
     how: Tuning,
     history: History,
 ) -> TextNetwork | None:
-    """Give the network as it is before training, unless it is no better than after."""
+    """Return the network before training, or None if it counts as collapsed too."""
     accelerator = make_accelerator(how.device, how.config)
     objective = _built(build, how).to(place(accelerator, how.device))
     for transfer in objective.transfers:
@@ -129,10 +132,21 @@ def collapse(
     *,
     loss: Callable[[Any, Any], Any] = row_losses,
 ) -> str | None:
-    """Say why training came to nothing, or None where it did not.
+    """Return why training collapsed, or None if it did not.
 
-    It did where the loss is not below that of the class shares alone, or where one and the same
-    class is predicted for every row although no class is nearly all of them.
+    Training collapsed if the loss is not below that of predicting the class shares. It also
+    collapsed if the network predicts the same class for every row, although no class has more
+    than 90 % of the rows.
+
+    Parameters
+    ----------
+    network : TextNetwork
+    rows : LabelledWindows
+        Training rows; the logits of at most 256 of them are checked.
+    history : History
+        If its last loss is below 90 % of that of the class shares, no logits are computed.
+    loss : callable
+        Takes logits and truth; returns the loss of each row.
     """
     targets = rows.targets
     if targets is None or not history.losses or targets.codes.dtype.kind == "f":
@@ -140,13 +154,13 @@ def collapse(
     prior = prior_loss(targets, loss)
     if history.losses[-1] < _MAX_SHARE_OF_PRIOR_LOSS * prior:
         return None
-    some = np.random.default_rng(0).permutation(len(targets))[:_ROWS_TO_CHECK]
-    logits, truth = logits_of(network, rows, some=some), targets.codes[some]
-    weights = None if targets.weights is None else targets.weights[some]
+    checked = np.random.default_rng(0).permutation(len(targets))[:_ROWS_TO_CHECK]
+    logits, truth = logits_of(network, rows, some=checked), targets.codes[checked]
+    weights = None if targets.weights is None else targets.weights[checked]
     losses = loss(torch.from_numpy(logits), torch.from_numpy(truth)).numpy()
-    own = float(np.average(losses, weights=weights))
-    if not own < prior:
-        return f"its loss {own:.3f} is not below {prior:.3f}, that of the class shares"
+    mean_loss = float(np.average(losses, weights=weights))
+    if not mean_loss < prior:
+        return f"its loss {mean_loss:.3f} is not below {prior:.3f}, the loss of the class shares"
     largest = targets.counts.max() / len(targets)
     if (
         not targets.several
@@ -158,7 +172,7 @@ def collapse(
 
 
 def prior_loss(targets: Targets, loss: Callable[[Any, Any], Any] = row_losses) -> float:
-    """Give the mean loss of predicting the share of each class, or label, for every row."""
+    """Return the mean loss of predicting the share of each class, or label, for every row."""
     weights = np.ones(len(targets)) if targets.weights is None else targets.weights
     shares = np.average(targets.one_hot, axis=0, weights=weights)
     if isinstance(loss, LabelLosses):
@@ -192,7 +206,7 @@ def _attempt(
             learner,
             config=how.config,
             accelerator=accelerator,
-            chance=Chance(how.seed + 7919 * rank),  # every process drops other values out
+            chance=Chance(how.seed + 7919 * rank),  # dropout differs between processes
             score=scored,
             keeper=keeper_of(how, attempt, accelerator.num_processes),
         )
@@ -205,10 +219,10 @@ def _attempt(
 
 
 def _learner(objective: Objective, rows: LabelledWindows, how: Tuning, accelerator: Any) -> Learner:
-    """Say what is trained on which rows, in the stages and at the rates that transfers ask for."""
+    """Build the learner, with the stages and the learning rates of the transfers."""
     transfers, where = objective.transfers, next(objective.parameters()).device
     streams = {TASK: rows, **{n: s for t in transfers for n, s in t.streams().items()}}
-    # What says which weights learn comes first in the list, and last in time.
+    # The first transfer selects the trainable weights. Its stages run last.
     stages = [stage for transfer in transfers[1:] for stage in transfer.stages()]
     stages += [s for transfer in transfers[:1] for s in transfer.stages()] or [Stage()]
     ranks = (accelerator.process_index, accelerator.num_processes)
@@ -216,11 +230,12 @@ def _learner(objective: Objective, rows: LabelledWindows, how: Tuning, accelerat
     if spreads_weights(accelerator):
         check_spread(stages, transfers)
 
-    def feed(place_of_stage: int, stage: Stage) -> TextFeed:
-        seed = how.seed + 100 * place_of_stage
+    def feed(stage_number: int, stage: Stage) -> TextFeed:
+        seed = how.seed + 100 * stage_number
         names = streams if stage.streams is None else stage.streams
         chosen = {n: streams[n] for n in names}
-        parts = compares and not spreads_weights(accelerator)  # which wait for each other
+        # With sharded weights, processes wait for each other in each part.
+        parts = compares and not spreads_weights(accelerator)
         return TextFeed(chosen, how.config, seed, *ranks, where, by_class=compares, in_parts=parts)
 
     return Learner(
@@ -233,36 +248,36 @@ def _learner(objective: Objective, rows: LabelledWindows, how: Tuning, accelerat
 
 
 def _built(build: Callable[[int], tuple[TextNetwork, Sequence[BoundTransfer]]], how: Tuning) -> Any:
-    """Build a network and what judges it, from one seed."""
+    """Build a network and its objective from one seed."""
     with torch_seed(how.seed):
         network, transfers = build(how.seed)
         return Objective(network, how.loss, transfers)
 
 
 def check_spread(stages: Sequence[Stage], transfers: Sequence[BoundTransfer]) -> None:
-    """Refuse what cannot go on with weights in parts.
+    """Check that the stages and the transfers can be trained with sharded weights.
 
     Raises
     ------
     ConfigError
-        If it is asked for.
+        If there are several stages, or if a transfer reads the weights.
     """
     if len(stages) > 1:
         raise ConfigError(
-            "FSDP keeps to the weights that learn in the beginning: gradual unfreezing and other "
-            "stages are not possible with it. Launch with --multi_gpu instead."
+            "FSDP cannot change the trainable weights during training, so gradual unfreezing and "
+            f"other stages need another launch; got {len(stages)} stages. Launch with --multi_gpu."
         )
     for transfer in transfers:
         if transfer.reads_weights:
-            named = type(transfer).__module__.rpartition(".")[2]
+            name = type(transfer).__module__.rpartition(".")[2]
             raise ConfigError(
-                f"FSDP takes weights apart, and a transfer ({named}) looks at them. Launch with "
-                "--multi_gpu instead."
+                f"FSDP shards the weights, but a transfer ({name}) needs the full weights. Launch "
+                "with --multi_gpu."
             )
 
 
 def twin_of(objective: Any, how: Tuning, accelerator: Any) -> Bf16Copy | None:
-    """Copy the network to compute in bfloat16, where nothing speaks against it."""
+    """Return a bfloat16 copy of the network for computing, or None if that is not possible."""
     where = next(objective.parameters()).device.type
     wanted = how.config.precision in ("auto", "bfloat16") and accelerator.mixed_precision == "no"
     plain = str(accelerator.distributed_type).rpartition(".")[2] in _PLAIN_DISTRIBUTIONS
@@ -272,7 +287,7 @@ def twin_of(objective: Any, how: Tuning, accelerator: Any) -> Bf16Copy | None:
     rows = [part for part in network.modules() if isinstance(part, OccurringRows)]
     shared = {id(part.whole[0]): part.whole[0] for part in rows}
     half = copy.deepcopy(network, shared).to(torch.bfloat16)
-    half.head.float()  # logits decide, and cost nothing
+    half.head.float()  # logits need precision, and the head is cheap
     with_exact_angles(half, network)
     if where == "cpu":
         with_lanes(half.encoder)
@@ -280,7 +295,7 @@ def twin_of(objective: Any, how: Tuning, accelerator: Any) -> Bf16Copy | None:
 
 
 def keeper_of(how: Tuning, attempt: int, n_ranks: int) -> Keeper | None:
-    """Give what writes the checkpoints of an attempt, where they are asked for."""
+    """Return the keeper of an attempt's checkpoints, or None if they are not configured."""
     if how.config.checkpoints is None:
         return None
     settings = {**(how.settings or {}), "processes": n_ranks}
@@ -289,22 +304,26 @@ def keeper_of(how: Tuning, attempt: int, n_ranks: int) -> Keeper | None:
 
 
 def inside(stage: Stage, transfers: Sequence[BoundTransfer]) -> Stage:
-    """Let a stage train what every transfer lets learn; names are those of the network."""
+    """Return a stage limited to the weights that every transfer trains.
+
+    The returned stage takes the names of weights in the objective. ``stage`` and the transfers
+    take their names in the network.
+    """
 
     def trains(name: str) -> bool:
-        own = _own(name)
-        return stage.trains(own) and all(transfer.trains(own) for transfer in transfers)
+        inner = _name_in_network(name)
+        return stage.trains(inner) and all(transfer.trains(inner) for transfer in transfers)
 
     return replace(stage, trains=trains)
 
 
 def rate_of(name: str, transfers: Sequence[BoundTransfer]) -> float:
-    """Give the factor on the learning rate of a weight, by the name it has in an objective."""
+    """Return the factor on the learning rate of a weight, by its name in the objective."""
     rate = 1.0
     for transfer in transfers:
-        rate *= transfer.rate(_own(name))
+        rate *= transfer.rate(_name_in_network(name))
     return rate
 
 
-def _own(name: str) -> str:
+def _name_in_network(name: str) -> str:
     return name.removeprefix("network.")

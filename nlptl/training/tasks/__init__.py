@@ -1,1 +1,1 @@
-"""Several tasks on one network: what they are fed, their losses, and how they agree."""
+"""Training one network on several tasks: batches, losses, and similarity of the tasks."""

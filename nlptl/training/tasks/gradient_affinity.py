@@ -1,4 +1,4 @@
-"""Whether tasks want the weights they share to go the same way. Imports torch."""
+"""Similarity of the tasks' gradients on their shared weights. Imports torch."""
 
 from __future__ import annotations
 
@@ -19,41 +19,43 @@ _ROWS_PER_PROBE = 32
 
 
 def probes(feed: TasksFeed) -> dict[str, Batch]:
-    """Give some rows of each task, always the same, as one batch."""
-    found = {}
+    """Return one batch of fixed rows per task; the rows depend only on the seed."""
+    batches = {}
     for name, rows in feed.tasks.items():
-        some = np.sort(np.random.default_rng(feed.seed).permutation(len(rows))[:_ROWS_PER_PROBE])
-        whole = TextFeed({name: rows}, feed.config, feed.seed, 0, 1, feed.where)
-        found[name] = whole.batch(name, some)
-    return found
+        row_numbers = np.sort(
+            np.random.default_rng(feed.seed).permutation(len(rows))[:_ROWS_PER_PROBE]
+        )
+        unsplit = TextFeed({name: rows}, feed.config, feed.seed, 0, 1, feed.where)
+        batches[name] = unsplit.batch(name, row_numbers)
+    return batches
 
 
 def cosines(objective: TasksObjective, batches: Mapping[str, Batch]) -> FloatArray:
-    """Give the cosine of each two tasks' gradients on the weights they share: (n, n).
+    """Return the cosine similarities of the tasks' gradients, of shape (n_tasks, n_tasks).
 
-    Nothing is dropped out, so that the state of chance stays as it is. Tasks that share no
-    weight that learns have a cosine of 0.
+    Only trainable weights that all tasks share count. Without such weights, the cosine of two
+    tasks is 0. Dropout is off, so that the state of the random generators does not change.
 
     Parameters
     ----------
     objective : TasksObjective
     batches : mapping of str to Batch
-        Of every task, in their order.
+        One batch of every task, in the order of the tasks.
     """
     weights = [w for w in objective.network.encoder.parameters() if w.requires_grad]
     if not weights:
         return np.eye(len(batches))
     was_training = objective.training
     objective.eval()
-    found = [_gradient(objective, name, batch, weights) for name, batch in batches.items()]
+    gradients = [_gradient(objective, name, batch, weights) for name, batch in batches.items()]
     objective.train(was_training)
-    shared = [all(own[i] is not None for own in found) for i in range(len(weights))]
+    shared = [all(of_task[i] is not None for of_task in gradients) for i in range(len(weights))]
     if not any(shared):
-        return np.eye(len(found))
+        return np.eye(len(gradients))
     flat = torch.stack(
         [
-            torch.cat([g.flatten().float() for g, s in zip(own, shared, strict=True) if s])
-            for own in found
+            torch.cat([g.flatten().float() for g, s in zip(of_task, shared, strict=True) if s])
+            for of_task in gradients
         ]
     )
     unit = torch.nn.functional.normalize(flat, dim=1)
@@ -64,7 +66,7 @@ def cosines(objective: TasksObjective, batches: Mapping[str, Batch]) -> FloatArr
 def _gradient(
     objective: TasksObjective, name: str, batch: Batch, weights: list[torch.Tensor]
 ) -> tuple[Any, ...]:
-    # Seeded, so that a language model hides the same words.
+    # Seeded, so that masked language modelling masks the same tokens each time.
     with torch_seed(0), torch.enable_grad():
         loss = objective.loss_of(name, objective.outputs(name, batch))
         return torch.autograd.grad(loss, weights, allow_unused=True)

@@ -1,4 +1,4 @@
-"""Ways of putting the losses of several tasks together. Imports torch."""
+"""Methods to combine the losses of several tasks. Imports torch."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from torch import nn
 
 
 class Uncertainty(nn.Module):
-    """Weights of losses that are learnt: each task has a noise, of which its weight is the inverse.
+    """Trainable loss weights: the weight of a task is the inverse of its estimated noise.
 
-    The loss of a task becomes ``exp(-s) * loss + s / 2`` with ``s`` learnt [1]_.
+    The loss of a task becomes ``exp(-s) * loss + s / 2`` with a trained ``s`` per task [1]_.
 
     Parameters
     ----------
     n_tasks : int
+        Number of tasks.
 
     References
     ----------
@@ -28,24 +29,24 @@ class Uncertainty(nn.Module):
         super().__init__()
         self.logs = nn.Parameter(torch.zeros(n_tasks))
 
-    def forward(self, place: int, loss: torch.Tensor) -> torch.Tensor:
-        """Give the loss of the task at a place as it counts."""
-        log = self.logs[place]
+    def forward(self, task: int, loss: torch.Tensor) -> torch.Tensor:
+        """Return the weighted loss of the task with this index."""
+        log = self.logs[task]
         return (-log).exp() * loss + log / 2
 
 
 def without_conflict(losses: Sequence[torch.Tensor], network: Any) -> torch.Tensor:
-    """Give a scalar whose gradient is that of the losses, without what works against another.
+    """Return a scalar whose gradient is the sum of the losses' gradients without conflicts.
 
-    Where the gradients of two tasks on the shared weights point against each other, each loses
-    its part along the other, as it was before any was changed [1]_. What belongs to one task
-    alone keeps its own gradient. Partners are met in the order of the tasks instead of by chance,
-    so that all processes and a run that goes on do the same.
+    This is PCGrad [1]_. Two gradients conflict if their dot product on the shared weights is
+    negative. Each then loses its component along the unchanged gradient of the other. Weights
+    that not all tasks use keep their gradients. Tasks are compared in their order instead of a
+    random one, so that all processes and resumed runs get the same result.
 
     Parameters
     ----------
     losses : sequence of Tensor
-        One scalar a task.
+        One scalar per task.
     network : TasksNetwork
 
     References
@@ -53,37 +54,37 @@ def without_conflict(losses: Sequence[torch.Tensor], network: Any) -> torch.Tens
     .. [1] Yu et al., "Gradient Surgery for Multi-Task Learning", NeurIPS 2020, arXiv:2001.06782.
     """
     weights = [weight for weight in network.parameters() if weight.requires_grad]
-    found = [
+    gradients = [
         torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True) for loss in losses
     ]
-    shared = [all(own[i] is not None for own in found) for i in range(len(weights))]
-    flat = [_flat(own, shared) for own in found]
-    kept = [_projected(place, flat) for place in range(len(flat))]
+    shared = [all(of_task[i] is not None for of_task in gradients) for i in range(len(weights))]
+    flat = [_flat(of_task, shared) for of_task in gradients]
+    projected = [_projected(task, flat) for task in range(len(flat))]
     total, start = torch.stack(list(losses)).sum().detach(), 0
-    summed, stand_in = torch.stack(kept).sum(dim=0), torch.zeros_like(total)
+    summed, stand_in = torch.stack(projected).sum(dim=0), torch.zeros_like(total)
     for i, weight in enumerate(weights):
         if shared[i]:
             gradient = summed[start : start + weight.numel()].view_as(weight)
             start += weight.numel()
         else:
-            own = [each[i] for each in found if each[i] is not None]
-            if not own:
+            unshared = [of_task[i] for of_task in gradients if of_task[i] is not None]
+            if not unshared:
                 continue
-            gradient = torch.stack(own).sum(dim=0)
+            gradient = torch.stack(unshared).sum(dim=0)
         stand_in = stand_in + (gradient.detach() * weight).sum().to(stand_in)
     return total + stand_in - stand_in.detach()
 
 
-def _flat(own: Sequence[Any], shared: Sequence[bool]) -> torch.Tensor:
-    return torch.cat([g.flatten() for g, s in zip(own, shared, strict=True) if s])
+def _flat(gradients: Sequence[Any], shared: Sequence[bool]) -> torch.Tensor:
+    return torch.cat([g.flatten() for g, s in zip(gradients, shared, strict=True) if s])
 
 
-def _projected(place: int, gradients: Sequence[torch.Tensor]) -> torch.Tensor:
-    own = gradients[place].clone()
-    for other, against in enumerate(gradients):
-        if other == place:
+def _projected(task: int, gradients: Sequence[torch.Tensor]) -> torch.Tensor:
+    projected = gradients[task].clone()
+    for other_task, other in enumerate(gradients):
+        if other_task == task:
             continue
-        dot = torch.dot(own, against)
+        dot = torch.dot(projected, other)
         if dot < 0:
-            own -= dot / against.square().sum().clamp(min=1e-20) * against
-    return own
+            projected -= dot / other.square().sum().clamp(min=1e-20) * other
+    return projected

@@ -1,4 +1,4 @@
-"""A language model as a task: hidden words are guessed from the others. Imports torch."""
+"""Masked language modelling as a task. Imports torch."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ _HIDDEN_SHARE, _MASKED_SHARE, _RANDOM_SHARE = 0.15, 0.8, 0.1
 
 
 class MaskedWords(nn.Module):
-    """Guesses tokens that were hidden, with the word embeddings of the encoder [1]_.
+    """Head that predicts hidden tokens with the word embeddings of the encoder [1]_.
 
-    Of 15 % of the tokens, eight in ten are replaced by the mask, one by any other token, and one
-    stays. Only tokens that occur in the training texts are told apart.
+    It predicts 15 % of the tokens. Of these, 80 % are replaced by the mask token, 10 % by a
+    random token of the batch, and 10 % stay unchanged. If the encoder has ``OccurringRows``,
+    predictions are limited to tokens that occur in the training texts.
 
     Parameters
     ----------
     width : int
-        Numbers a token.
+        Size of a token's hidden state.
     mask : int
-        The token that hides others.
+        Id of the mask token.
     special : sequence of int
-        Tokens that are never hidden.
+        Ids of tokens that are never hidden.
 
     References
     ----------
@@ -43,25 +44,25 @@ class MaskedWords(nn.Module):
         self.transform = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
 
     def outputs(self, encoder: Any, batch: Batch) -> Outputs:
-        """Give the loss of each row in place of logits: (n, 1)."""
+        """Return the loss of each row in place of features and logits, of shape (n, 1)."""
         losses = [self._of_part(encoder, part) for part in batch.inputs]
         rows = torch.cat(losses)[:, None]
         return Outputs(rows, rows, batch)
 
     def _of_part(self, encoder: Any, part: dict[str, Any]) -> torch.Tensor:
-        given = {name: value for name, value in part.items() if name not in ROW_ENTRIES}
-        ids = given["input_ids"]
+        inputs = {name: value for name, value in part.items() if name not in ROW_ENTRIES}
+        ids = inputs["input_ids"]
         hidden = torch.rand(ids.shape, device=ids.device) < _HIDDEN_SHARE
-        hidden &= ~torch.isin(ids, self.special.to(ids.device)) & given["attention_mask"].bool()
-        shown = self._covered(ids, hidden)
-        states = encoder(**{**given, "input_ids": shown}).last_hidden_state
+        hidden &= ~torch.isin(ids, self.special.to(ids.device)) & inputs["attention_mask"].bool()
+        masked = self._masked(ids, hidden)
+        states = encoder(**{**inputs, "input_ids": masked}).last_hidden_state
         table = encoder.get_input_embeddings()
         truth = ids[hidden]
-        places = getattr(table, "places", None)
-        known = truth if places is None else places[truth]
-        told = self.transform(states[hidden].float())
-        scores = functional.linear(told, table.weight.float())
-        losses = functional.cross_entropy(scores, known, reduction="none")
+        places = getattr(table, "places", None)  # rows of the tokens in ``OccurringRows``
+        target_rows = truth if places is None else places[truth]
+        vectors = self.transform(states[hidden].float())
+        scores = functional.linear(vectors, table.weight.float())
+        losses = functional.cross_entropy(scores, target_rows, reduction="none")
         rows = torch.arange(len(ids), device=ids.device)
         rows = part.get("owners", rows)[:, None].expand_as(ids)[hidden]
         n_rows = int(part["owners"].max()) + 1 if "owners" in part else len(ids)
@@ -69,14 +70,15 @@ class MaskedWords(nn.Module):
         counts = losses.new_zeros(n_rows).index_add(0, rows, torch.ones_like(losses))
         return summed / counts.clamp(min=1.0)
 
-    def _covered(self, ids: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        lot = torch.rand(ids.shape, device=ids.device)
+    def _masked(self, ids: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+        draws = torch.rand(ids.shape, device=ids.device)
         others = ids.flatten()[torch.randint(ids.numel(), ids.shape, device=ids.device)]
-        covered = torch.where(hidden & (lot < _MASKED_SHARE), torch.full_like(ids, self.mask), ids)
-        swapped = hidden & (lot >= _MASKED_SHARE) & (lot < _MASKED_SHARE + _RANDOM_SHARE)
-        return torch.where(swapped, others, covered)
+        covered = hidden & (draws < _MASKED_SHARE)
+        masked = torch.where(covered, torch.full_like(ids, self.mask), ids)
+        swapped = hidden & (draws >= _MASKED_SHARE) & (draws < _MASKED_SHARE + _RANDOM_SHARE)
+        return torch.where(swapped, others, masked)
 
 
 def as_given(losses: Any, _: Any) -> Any:
-    """Give the losses of rows that ``MaskedWords`` found already: (n,)."""
+    """Return the losses that ``MaskedWords`` has already computed for the rows, shape (n,)."""
     return losses[:, 0]

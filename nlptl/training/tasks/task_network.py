@@ -1,4 +1,4 @@
-"""One encoder with a head for each of several tasks. Imports torch: import it where needed."""
+"""Network with one encoder and one head per task. Imports torch: import it where needed."""
 
 from __future__ import annotations
 
@@ -12,52 +12,57 @@ from nlptl.training.networks.text_network import TextNetwork
 
 
 class TasksNetwork(TextNetwork):
-    """An encoder that all tasks share, and a head for each.
+    """Network with an encoder that all tasks share and a head for each task.
 
-    What a task has to itself inside the encoder (an adapter, layers of its own) is a module with
-    a method ``choose_task(place)``; it is told before each pass whose turn it is.
+    A module in the encoder with separate weights per task, such as an adapter, has a method
+    ``choose_task(index)``. The network calls it with the index of the task before each pass.
 
     Parameters
     ----------
     encoder : torch.nn.Module
     heads : mapping of str to torch.nn.Module
-        Of any widths; their order numbers the tasks.
+        Heads of any width. Their order sets the indices of the tasks.
     scales : mapping of str to float
-        Features are multiplied by it before the head of the task.
+        Factor on the features before the head of each task.
     **how
-        As for ``TextNetwork``.
+        Options of ``TextNetwork``.
+
+    Attributes
+    ----------
+    places : dict of str to int
+        Index of each task.
     """
 
     def __init__(
         self, encoder: Any, heads: Mapping[str, Any], *, scales: Mapping[str, float], **how: Any
     ) -> None:
-        # Names of tasks may hold what names of modules must not.
+        # A list, because names of tasks may contain characters that module names must not.
         super().__init__(encoder, nn.ModuleList(heads.values()), scale=1.0, **how)
-        self.places = {name: place for place, name in enumerate(heads)}
+        self.places = {name: index for index, name in enumerate(heads)}
         self.scales = dict(scales)
         self.apart: dict[int, tuple[Any, Any]] = {}
-        """Encoders of single tasks, by their places, with the adapters that make them."""
+        """Separate encoder of a task and the adapter that creates it, by index of the task."""
 
     def choose(self, task: str) -> None:
-        """Let the encoder work for one task."""
+        """Set the task of the next passes in all modules with weights per task."""
         for part in self.encoder.modules():
             chooses: Any = getattr(part, "choose_task", None)
             if chooses is not None:
                 chooses(self.places[task])
 
     def logits(self, task: str, features: torch.Tensor) -> torch.Tensor:
-        """Give what the head of a task says of features: (n, n_outputs)."""
+        """Return the logits of a task for features, of shape (n, n_outputs)."""
         head: Any = self.head[self.places[task]]
-        found: torch.Tensor = head(features * self.scales[task])
-        return found
+        logits: torch.Tensor = head(features * self.scales[task])
+        return logits
 
     def of(self, task: str) -> TextNetwork:
-        """Give the network of one task; it shares all modules with this one."""
-        place = self.places[task]
+        """Return the network of one task; it shares all modules with this network."""
+        index = self.places[task]
         self.choose(task)
         network = TextNetwork(
-            self.apart[place][0] if place in self.apart else self.encoder,
-            self.head[place],
+            self.apart[index][0] if index in self.apart else self.encoder,
+            self.head[index],
             pooling=self.pooling,
             weights=self.weights,  # type: ignore[arg-type]
             scale=self.scales[task],

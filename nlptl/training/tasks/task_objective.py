@@ -1,4 +1,4 @@
-"""The losses of several tasks on one network. Imports torch: import it where it is needed."""
+"""Joint loss of several tasks on one network. Imports torch: import it where it is needed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _BALANCE = "balance"
 
 @dataclass(frozen=True)
 class TaskLoss:
-    """What one task adds to the loss.
+    """Loss of one task, with its scale and its weight.
 
     Attributes
     ----------
     loss : callable
-        Takes logits and truth; gives the loss of each row.
+        Takes logits and truth; returns the loss of each row.
     scale : float
-        The loss is divided by it: that of knowing nothing but class shares, or the variance of
-        numbers, so that tasks of other units count alike.
+        Divisor of the loss, so that tasks with different units count equally: the loss of
+        predicting the class shares, or the variance of numbers.
     weight : float
-        What the task counts beside the others.
+        Weight of the task in the sum of the losses.
     """
 
     loss: Callable[[Any, Any], Any] = row_losses
@@ -39,19 +39,19 @@ class TaskLoss:
 
 
 class TasksObjective(nn.Module):
-    """The loss of several tasks on a pass, as the loop wants it.
+    """Module that computes the joint loss of a pass for the training loop.
 
-    Each pass holds rows of one task or of several. The loss is the plain sum of scale-free
-    losses, which matches optimisers made for the purpose [1]_, unless ``balance`` asks for one.
+    Each pass contains rows of one task or of several. By default, the loss is the weighted sum of
+    the scaled losses. It performs as well as specialised multi-task optimisers [1]_.
 
     Parameters
     ----------
     network : TasksNetwork
     tasks : mapping of str to TaskLoss
     transfers : sequence of BoundTransfer
-        Their losses are added, their modules learn too.
+        Their losses are added and their modules are trained too.
     balance : {"sum", "uncertainty", "pcgrad"}
-        How losses are put together.
+        Method to combine the losses.
 
     References
     ----------
@@ -80,11 +80,11 @@ class TasksObjective(nn.Module):
             network.extras[_BALANCE] = Uncertainty(len(self.tasks))
 
     def on(self, network: TasksNetwork) -> TasksObjective:
-        """Give the same on another network."""
+        """Return an objective with the same losses for another network."""
         return TasksObjective(network, self.tasks, self.transfers, balance=self.balance)
 
     def forward(self, passed: tuple[Mapping[str, Batch], float], progress: float) -> torch.Tensor:
-        """Give the loss: the weighted sum over rows, and the share of this pass in the rest."""
+        """Return the loss of a pass: weighted row losses plus its share of the transfer losses."""
         batches, share = passed
         outputs, losses = {}, {}
         for name, batch in batches.items():
@@ -92,33 +92,33 @@ class TasksObjective(nn.Module):
             losses[name] = self.loss_of(name, outputs[name])
         total = self._together(losses)
         for transfer in self.transfers:
-            further = transfer.loss(outputs, progress)
-            if further is not None:
-                total = total + further * share
+            transfer_loss = transfer.loss(outputs, progress)
+            if transfer_loss is not None:
+                total = total + transfer_loss * share
         return total
 
     def outputs(self, name: str, batch: Batch) -> Outputs:
-        """Give what the network says of a batch of one task."""
+        """Return the outputs of the network for a batch of one task."""
         self.network.choose(name)
         head = self.network.head[self.network.places[name]]
-        if hasattr(head, "outputs"):  # one that looks at tokens instead of texts
-            found: Outputs = head.outputs(self.network.encoder, batch)
-            return found
+        if hasattr(head, "outputs"):  # a head on tokens instead of texts
+            outputs: Outputs = head.outputs(self.network.encoder, batch)
+            return outputs
         parts = [self.network.features(part) for part in batch.inputs]
         features = parts[0] if len(parts) == 1 else torch.cat(parts)
         return Outputs(features, self.network.logits(name, features), batch)
 
-    def loss_of(self, name: str, found: Outputs) -> torch.Tensor:
-        """Give the scale-free loss of a batch of one task, times the weight of the task."""
+    def loss_of(self, name: str, outputs: Outputs) -> torch.Tensor:
+        """Return the scaled loss of a batch of one task, times the weight of the task."""
         task = self.tasks[name]
-        losses = task.loss(found.logits, found.batch.truth)
-        total: torch.Tensor = (losses * found.batch.weights).sum()
+        losses = task.loss(outputs.logits, outputs.batch.truth)
+        total: torch.Tensor = (losses * outputs.batch.weights).sum()
         return total * (task.weight / task.scale)
 
     def _together(self, losses: Mapping[str, torch.Tensor]) -> torch.Tensor:
         if self.balance == "uncertainty":
-            learnt = self.network.extras[_BALANCE]
-            losses = {n: learnt(self.network.places[n], own) for n, own in losses.items()}
+            weigh = self.network.extras[_BALANCE]
+            losses = {n: weigh(self.network.places[n], loss) for n, loss in losses.items()}
         if self.balance == "pcgrad" and len(losses) > 1 and torch.is_grad_enabled():
             return without_conflict(list(losses.values()), self.network)
         return torch.stack(list(losses.values())).sum()

@@ -1,4 +1,4 @@
-"""Training one network on several tasks at once."""
+"""Joint training of one network on several tasks."""
 
 from __future__ import annotations
 
@@ -33,24 +33,27 @@ Build = Callable[[int], tuple[TasksNetwork, Sequence[BoundTransfer]]]
 Score = Callable[[TextNetwork], float]
 
 _BALANCE_RATE = 50.0
-"""Factor on the learning rate of weights of losses: they move by tenths, not by thousandths."""
+"""Factor on the learning rate of loss weights, since they change by about 0.1, not 0.001."""
 
 
 @dataclass(frozen=True)
 class Joint:
-    """What is learnt together, and how.
+    """Rows, losses and scores of the tasks that are trained together.
 
     Attributes
     ----------
     rows : mapping of str to LabelledWindows
-        Of each task.
+        Training rows of each task.
     losses : mapping of str to TaskLoss
+        Loss of each task.
     scores : mapping of str to callable
-        Takes the network of a task; gives how well it does on held-out rows.
+        Takes the network of a task; returns its score on held-out rows, where higher is better.
     mixing : Mixing
+        How often each task is used.
     balance : {"sum", "uncertainty", "pcgrad"}
+        Method to combine the losses.
     compares : bool
-        Compare the gradients of the tasks after each epoch.
+        True to compare the gradients of the tasks after each epoch.
     """
 
     rows: Mapping[str, LabelledWindows]
@@ -63,16 +66,16 @@ class Joint:
 
 @dataclass(frozen=True, eq=False)
 class TasksResult:
-    """What came of it.
+    """Trained network of several tasks, with the record of its training.
 
     Attributes
     ----------
     network : TasksNetwork
     history : History
     progress : Progress
-        Of each task.
+        Scores and gradient similarities of the tasks.
     steps : dict of str to int
-        Optimiser steps that learnt from each task.
+        Number of optimiser steps that trained each task.
     """
 
     network: TasksNetwork
@@ -87,10 +90,10 @@ def tune_tasks(build: Build, joint: Joint, how: Tuning) -> TasksResult:
     Parameters
     ----------
     build : callable
-        Takes a seed; gives a network ready to be trained, and the transfers bound to it.
+        Takes a seed; returns a network that is ready to train, and the transfers bound to it.
     joint : Joint
     how : Tuning
-        Its ``loss`` is not used: each task has its own.
+        Its ``loss`` is not used, because each task has its own loss.
     """
     accelerator = make_accelerator(how.device, how.config)
     where, rank = place(accelerator, how.device), accelerator.process_index
@@ -107,7 +110,7 @@ def tune_tasks(build: Build, joint: Joint, how: Tuning) -> TasksResult:
             learner,
             config=how.config,
             accelerator=accelerator,
-            chance=Chance(how.seed + 7919 * rank),  # every process drops other values out
+            chance=Chance(how.seed + 7919 * rank),  # dropout differs between processes
             score=partial(_judge, learner, joint, feed, progress, how.config.keep == "best"),
             keeper=None if keeper is None else ProgressKeeper.of(keeper, progress),
         )
@@ -127,15 +130,19 @@ def _judge(
     best: bool,
     _: Any,
 ) -> float:
-    """Take down how each task does; give their mean, or a higher number with every epoch."""
+    """Record the score of each task; return their mean, or else the number of the epoch.
+
+    The number of the epoch is returned if ``best`` is False or no task has a score. It rises
+    with every epoch, so that the loop keeps the last weights.
+    """
     objective: Any = learner.module
     network = objective.network
     compares = joint.compares and len(joint.rows) > 1 and not is_sharded(objective)
     computing: Any = objective if learner.twin is None else learner.twin.module
-    alike = cosines(computing, probes(feed)).tolist() if compares else []
-    found = {name: score(network.of(name)) for name, score in joint.scores.items()}
-    agreed: dict[str, float] = from_main(lambda: found)
-    progress.take(agreed, from_main(lambda: alike))
+    similarities = cosines(computing, probes(feed)).tolist() if compares else []
+    scores = {name: score(network.of(name)) for name, score in joint.scores.items()}
+    agreed: dict[str, float] = from_main(lambda: scores)
+    progress.take(agreed, from_main(lambda: similarities))
     if not best or not agreed:
         return float(len(progress.cosines))
     return float(sum(agreed.values()) / len(agreed))
@@ -150,7 +157,7 @@ def _built(build: Build, joint: Joint, how: Tuning) -> TasksObjective:
 def _learner(
     objective: TasksObjective, joint: Joint, how: Tuning, accelerator: Any, progress: Progress
 ) -> tuple[Learner, TasksFeed]:
-    """Say what is trained on which rows, and at what rates."""
+    """Build the learner and its batches."""
     transfers, where = objective.transfers, next(objective.parameters()).device
     if spreads_weights(accelerator):
         check_spread([Stage()], transfers)

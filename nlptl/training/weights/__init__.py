@@ -1,1 +1,1 @@
-"""The weights of a network: their averages, their twin in fewer digits, their parts elsewhere."""
+"""Weights of a network: their averages, a copy in bfloat16, and sharding over processes."""

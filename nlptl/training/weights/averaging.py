@@ -1,4 +1,4 @@
-"""Averages of weights over the steps of training."""
+"""Averages of weights, over training steps or over two trainings."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from nlptl.training.weights.sharding import as_spread
 
 _MAX_DECAY = 0.999
 TAIL = 1 / 3
-"""Share of the steps, at the end, whose weights are averaged evenly."""
+"""Share of the steps, at the end of training, over which ``"tail"`` averages."""
 
 
 @dataclass
 class Average:
-    """The running average of some weights.
+    """Running average of weights.
 
     Attributes
     ----------
     kind : {"ema", "tail"}
-        Exponential from the first step, or even over the last third of the steps.
+        Exponential moving average from the first step, or plain mean over the last third of the
+        steps.
     count : int
-        Steps that were taken in.
+        Number of steps in the average.
     sums : dict of str to Tensor
-        The average of each weight so far.
+        Current average of each weight.
     """
 
     kind: str
@@ -33,13 +34,13 @@ class Average:
     sums: dict[str, Any] = field(default_factory=dict)
 
     def take_in(self, weights: Mapping[str, Any], progress: float) -> None:
-        """Take in the weights after a step.
+        """Add the weights after a step to the average.
 
         Parameters
         ----------
         weights : mapping of str to Tensor
         progress : float
-            Share of the training that is over.
+            Share of the training that is complete.
         """
         if self.kind == "tail" and progress <= 1 - TAIL + 1e-9:
             return
@@ -54,33 +55,34 @@ class Average:
                 self.sums[name] = weight.detach().clone()
 
     def _decay(self) -> float:
-        # Short runs forget their beginning sooner.
+        # A lower decay at first, so that short runs forget their first steps sooner.
         return min(_MAX_DECAY, (1 + self.count) / (10 + self.count))
 
     @contextmanager
     def in_place_of(self, weights: Mapping[str, Any]) -> Iterator[None]:
-        """Put the averages in place of the weights inside the block."""
-        kept = {name: weights[name].detach().clone() for name in self.sums}
+        """Replace the weights by their averages inside the block."""
+        originals = {name: weights[name].detach().clone() for name in self.sums}
         put(weights, self.sums)
         try:
             yield
         finally:
-            put(weights, kept)
+            put(weights, originals)
 
 
 def meet(module: Any, other: Any, share: float = 0.5) -> None:
-    """Move a module's weights towards those of another, trained from the same start.
+    """Move a module's weights towards those of another one trained from the same start.
 
-    Such trainings end in one basin, and the middle of it errs less than each of them [1]_.
+    Such trainings end in the same basin of the loss. The average of their weights makes fewer
+    errors than each of them [1]_.
 
     Parameters
     ----------
     module : torch.nn.Module
-        What is changed.
+        Module to change.
     other : torch.nn.Module
-        Of the same build.
+        Module with the same layers.
     share : float
-        Of the way; a half ends in the middle of two.
+        Share of the distance to move; 0.5 gives the mean of both.
 
     References
     ----------
@@ -89,11 +91,11 @@ def meet(module: Any, other: Any, share: float = 0.5) -> None:
     """
     import torch
 
-    further = other.state_dict()
+    other_weights = other.state_dict()
     with torch.no_grad():
         for name, weight in module.state_dict().items():
             if weight.is_floating_point():
-                weight.lerp_(as_spread(further[name], weight), share)
+                weight.lerp_(as_spread(other_weights[name], weight), share)
 
 
 def put(weights: Mapping[str, Any], values: Mapping[str, Any]) -> None:

@@ -1,8 +1,7 @@
-"""A copy of a network in bfloat16 to compute with, while weights and their sums stay float32.
+"""A bfloat16 copy of a network for computing, while weights and their sums stay float32.
 
 Autocast converts every weight at every step and lets most of the network compute in float32. A
-copy that is kept is converted into memory that is there already, and computes in half the bytes
-throughout.
+permanent copy reuses its memory at each conversion, and computes entirely in bfloat16.
 """
 
 from __future__ import annotations
@@ -13,12 +12,18 @@ from typing import Any
 
 @dataclass
 class Bf16Copy:
-    """A network that computes, beside the one that learns.
+    """Network that computes in bfloat16 in place of the network that is trained.
 
     Attributes
     ----------
     module : torch.nn.Module
-        With the weights of the one that learns under the same names, in fewer digits.
+        The copy. Its weights have the names of those of the trained network.
+    pairs : list of (Tensor, Tensor)
+        Each trained weight and its copy.
+    counted : list of (Tensor, Tensor)
+        Each buffer of the trained network and its copy.
+    sums : dict of int to Tensor
+        Memory for the float32 gradient of each trained weight, by ``id`` of the weight.
     """
 
     module: Any
@@ -27,23 +32,23 @@ class Bf16Copy:
     sums: dict[int, Any] = field(default_factory=dict)
 
     def follow(self, module: Any) -> None:
-        """Take over from the network that learns which weights do, and their values."""
-        own = dict(self.module.named_parameters())
+        """Copy the values of the trained network, and which of its weights are trainable."""
+        copies = dict(self.module.named_parameters())
         self.pairs, weights = [], dict(module.named_parameters())
-        copied, kept = self.module.state_dict(), module.state_dict()
-        # What is no weight (the running means of a normalisation) is counted by what computes.
-        self.counted = [(kept[name], copied[name]) for name in kept if name not in weights]
+        copied, originals = self.module.state_dict(), module.state_dict()
+        # The copy updates the buffers, such as running means, because it computes.
+        self.counted = [(originals[n], copied[n]) for n in originals if n not in weights]
         for name, weight in weights.items():
-            own[name].requires_grad_(weight.requires_grad)
-            own[name].grad = None
+            copies[name].requires_grad_(weight.requires_grad)
+            copies[name].grad = None
             if weight.requires_grad:
-                self.pairs.append((weight, own[name]))
+                self.pairs.append((weight, copies[name]))
         self.catch_up()
-        for first, copy in self.counted:
-            copy.copy_(first)
+        for original, copy in self.counted:
+            copy.copy_(original)
 
     def hand_over(self) -> None:
-        """Give gradients to the weights that learn, added to those they have themselves."""
+        """Add the copy's gradients to those of the trained weights, and copy the buffers."""
         import torch
 
         for weight, copy in self.pairs:
@@ -54,11 +59,11 @@ class Bf16Copy:
             total = self.sums[id(weight)].copy_(copy.grad)
             weight.grad = total if weight.grad is None else total.add_(weight.grad)
             copy.grad = None
-        for first, copy in self.counted:
-            first.copy_(copy)
+        for original, copy in self.counted:
+            original.copy_(copy)
 
     def catch_up(self) -> None:
-        """Take over the values of the weights that learn."""
+        """Copy the values of the trained weights."""
         import torch
 
         with torch.no_grad():
@@ -67,13 +72,13 @@ class Bf16Copy:
 
 
 def with_exact_angles(rounded: Any, exact: Any) -> None:
-    """Give a rounded copy of a network the frequencies of its rotary positions unrounded.
+    """Restore the exact rotary position frequencies in a rounded copy of a network.
 
-    Angles are multiples of them: eight digits of two bytes would turn far positions elsewhere
-    than where prediction finds them.
+    The angle of a position is a multiple of these frequencies. In bfloat16, with 8 significant
+    bits, the angles of distant positions would differ from those at prediction.
     """
     parts = dict(rounded.named_modules())
     for name, frequencies in exact.named_buffers():
-        owner, _, own = name.rpartition(".")
-        if own.endswith("inv_freq"):
-            setattr(parts[owner], own, frequencies.detach().clone())
+        owner, _, attribute = name.rpartition(".")
+        if attribute.endswith("inv_freq"):
+            setattr(parts[owner], attribute, frequencies.detach().clone())

@@ -1,4 +1,4 @@
-"""Weights that lie in parts on several processes, as FSDP2 keeps them."""
+"""Weights that FSDP2 shards over several processes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 
 def is_sharded(module: Any) -> bool:
-    """Tell whether the weights of a module lie in parts on several processes."""
+    """Return True if the weights of a module are sharded over several processes."""
     return any(_in_parts(weight) for weight in module.parameters())
 
 
 def whole(tensor: Any) -> Any:
-    """Give the whole of a tensor; all processes have to ask for it where it lies in parts."""
+    """Return the full tensor; if it is sharded, every process must call this function."""
     return tensor.full_tensor() if _in_parts(tensor) else tensor
 
 
 def as_spread(tensor: Any, weight: Any) -> Any:
-    """Give a tensor in parts where the weight it belongs to lies in parts."""
+    """Return a tensor, sharded in the same way as its weight if the weight is sharded."""
     if not _in_parts(weight) or _in_parts(tensor):
         return tensor
     from torch.distributed.tensor import distribute_tensor
@@ -28,9 +28,9 @@ def as_spread(tensor: Any, weight: Any) -> Any:
 
 @contextmanager
 def gathered(module: Any) -> Iterator[None]:
-    """Put the parts together inside the block, so that parts of the module compute by themselves.
+    """Gather sharded weights inside the block, so that submodules can compute on their own.
 
-    The weights are not to be changed in it.
+    Do not change the weights inside the block.
     """
     parts = [part for part in module.modules() if hasattr(part, "unshard")]
     for part in parts:
@@ -43,11 +43,18 @@ def gathered(module: Any) -> Iterator[None]:
 
 
 def as_whole(module: Any, build: Callable[[], Any]) -> Any:
-    """Give a module of the same build and weights, whole in every process."""
+    """Return a copy of a sharded module with full weights in every process.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    build : callable
+        Returns a new module with the same layers.
+    """
     weights = {name: whole(weight) for name, weight in module.state_dict().items()}
-    again = build()
-    again.load_state_dict(weights)
-    return again
+    copy = build()
+    copy.load_state_dict(weights)
+    return copy
 
 
 def _in_parts(tensor: Any) -> bool:

@@ -155,5 +155,5 @@ def test_what_weights_in_parts_cannot_follow_is_refused():
     text_training.check_spread([Stage()], [BoundTransfer()])
     with pytest.raises(ConfigError, match="gradual unfreezing"):
         text_training.check_spread([Stage(), Stage()], [])
-    with pytest.raises(ConfigError, match="looks at them"):
+    with pytest.raises(ConfigError, match="needs the full weights"):
         text_training.check_spread([Stage()], [Looking()])
