@@ -118,13 +118,14 @@ def test_an_order_has_no_room_for_names(tiny_encoder):
         model.fit(["one text", "two texts"], ["low", "high"])
 
 
-def test_classes_added_to_a_model_that_chose_leave_the_choice_open(tiny_encoder):
-    model = TextClassifier(tiny_encoder, transfer=Auto(5.0, NAMES)).fit([], [])
+@pytest.mark.parametrize("transfer", [Auto(5.0, NAMES), LabelMeaning(NAMES)], ids=repr)
+def test_adding_classes_changes_no_parameter(tiny_encoder, transfer):
+    model = TextClassifier(tiny_encoder, transfer=transfer).fit([], [])
     model.add_classes({"login": "password reset"})
-    assert isinstance(model.transfer, Auto) and model.transfer.budget_seconds == 5.0
-    assert [label for label, _ in model.transfer.names] == ["post", "money", "login"]
+    assert model.transfer is transfer
+    assert [label for label, _ in model.transfer_.names] == ["post", "money", "login"]
     assert model.predict(["password reset"]).tolist() == ["login"]
-    assert clone(model).fit([], []).classes_.tolist() == ["login", "money", "post"]
+    assert clone(model).fit([], []).classes_.tolist() == ["money", "post"]
 
 
 def test_classes_that_are_added_get_the_mean_of_what_imbalance_adds(tiny_encoder):
