@@ -149,8 +149,8 @@ class RowStore:
     def _rewrite(self, path: Path) -> None:
         """Warn of a damaged file and replace it by a file with its intact rows."""
         warnings.warn(
-            f"{str(path)!r} is damaged: vectors in it changed on the disk. They are computed again. "
-            "Check the disk.",
+            f"{str(path)!r} is damaged: vectors in it changed on the disk. They are computed "
+            "again. Check the disk.",
             stacklevel=5,
         )
         self._open.pop(path.name, None)
