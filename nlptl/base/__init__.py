@@ -1,1 +1,1 @@
-"""Floor 0: errors, protocols, parameter access, chance, progress. Imports nothing of nlptl."""
+"""Floor 0 (lowest layer): errors, protocols, parameter access, seeds. Imports no other floor."""

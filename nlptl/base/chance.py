@@ -1,8 +1,8 @@
 """Seeded draws from torch's generators, which all threads of a process share.
 
-torch has one generator per process and device. Blocks that draw from it run one at a time, and
-each leaves the generators as it found them. A training holds the lock for one step only, so that
-other threads train, load and save in between.
+torch has one generator per process and device. Blocks that draw from it run one at a time. Each
+block restores the state of the generators when it ends. A training run holds the lock for one
+step only, so that other threads can train, load and save between its steps.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _THREAD = local()
 
 
 class Chance:
-    """A stream of torch's random numbers that goes on from block to block.
+    """Stream of torch's random numbers that continues from block to block.
 
     Parameters
     ----------
     seed : int
-        The first block begins with it.
+        Seed of the first block.
     """
 
     def __init__(self, seed: int) -> None:
@@ -51,15 +51,16 @@ class Chance:
 
 
 def torch_seed(seed: int) -> AbstractContextManager[None]:
-    """Make torch draw from ``seed`` inside the block, and restore the user's state after it."""
+    """Seed torch with ``seed`` inside the block, and restore the user's state after it."""
     return Chance(seed).drawing()
 
 
 @contextmanager
 def sheltered() -> Iterator[None]:
-    """Protect the user's generators from draws that do not matter.
+    """Protect the user's generators from draws whose values are not used.
 
-    New layers draw weights that are overwritten. Inside a seeded block, draws belong to it.
+    New layers draw initial weights that are overwritten later. Inside a seeded block, this
+    function does nothing: the draws then belong to that block.
     """
     with _LOCK:
         if _depth():
@@ -70,7 +71,7 @@ def sheltered() -> Iterator[None]:
 
 
 def _depth() -> int:
-    """Return the number of blocks of this thread that are open."""
+    """Return the number of open blocks in this thread."""
     return getattr(_THREAD, "depth", 0)
 
 
@@ -78,8 +79,8 @@ def _states() -> dict[str, Any]:
     import torch
 
     devices = range(torch.cuda.device_count())
-    found = {f"cuda:{place}": torch.cuda.get_rng_state(place) for place in devices}
-    return {"cpu": torch.get_rng_state(), **found}
+    gpu_states = {f"cuda:{device}": torch.cuda.get_rng_state(device) for device in devices}
+    return {"cpu": torch.get_rng_state(), **gpu_states}
 
 
 def _restore(states: Mapping[str, Any]) -> None:
@@ -93,8 +94,8 @@ def _restore(states: Mapping[str, Any]) -> None:
 
 
 def _free_lock() -> None:
-    """Replace the lock in a forked process: the thread that holds it is in the parent only."""
-    global _LOCK  # noqa: PLW0603 - the only way to a free lock without private names
+    """Replace the lock in a forked process: only the parent has the thread that holds it."""
+    global _LOCK  # noqa: PLW0603 - no public method frees a lock that another thread holds
     _LOCK = RLock()
 
 

@@ -1,4 +1,4 @@
-"""The clock of budgets and costs: one function that a test can replace."""
+"""The clock for time budgets and costs: one function that tests can replace."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import time
 
 
 def seconds() -> float:
-    """Return the seconds since some fixed moment."""
+    """Return the seconds since an arbitrary fixed moment."""
     return time.perf_counter()

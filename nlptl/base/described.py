@@ -1,4 +1,4 @@
-"""Objects from what a JSON file says of them, after names and types were checked."""
+"""Build objects from values read from JSON, with checks of names and types."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy as np
 
 from nlptl.base.arrays import FloatArray
 
-Made = TypeVar("Made")
+Instance = TypeVar("Instance")
 
 _SMALLEST_INT, _LARGEST_INT = -(2**63), 2**64
 
 
-def make(kind: Callable[..., Made], described: Any) -> Made:
-    """Call a class with the options that JSON gives it.
+def make(kind: Callable[..., Instance], described: Any) -> Instance:
+    """Create an object of a class from options that were read from JSON.
 
     Parameters
     ----------
     kind : class
-        Its ``__init__`` is annotated.
+        Class whose ``__init__`` has type annotations.
     described : dict
-        Options by name. Lists stand for tuples.
+        Options by name. JSON has no tuples, so lists become tuples where annotated.
 
     Raises
     ------
     TypeError
-        If an option is missing, unknown or of another type than annotated.
+        If an option is missing or unknown, or does not have its annotated type.
 
     Examples
     --------
@@ -55,21 +55,23 @@ def make(kind: Callable[..., Made], described: Any) -> Made:
 
 
 def entry(described: Any, name: str, kind: Any) -> Any:
-    """Return one entry of a JSON object, after its type was checked.
+    """Return one entry of a JSON object after a check of its type.
 
     Parameters
     ----------
     described : dict
+        The JSON object.
     name : str
+        Key of the entry.
     kind : type
-        As an annotation: ``bool``, ``list[str]``, ``dict[str, int] | None``.
+        Expected type, written as an annotation: ``bool``, ``list[str]``, ``dict[str, int] | None``.
 
     Raises
     ------
     TypeError
-        If it is of another type, or ``described`` is not an object.
+        If the entry has another type, or ``described`` is not a JSON object.
     KeyError
-        If there is no such entry.
+        If there is no entry with this name.
 
     Examples
     --------
@@ -85,37 +87,37 @@ def entry(described: Any, name: str, kind: Any) -> Any:
 
 
 def checked(value: Any, kind: Any, name: str) -> Any:
-    """Return a value from JSON, after its type was checked.
+    """Return a value from JSON after a check of its type.
 
     Parameters
     ----------
     value : object
     kind : type
-        As an annotation. Where it is a tuple, a list becomes one.
+        Expected type, written as an annotation. If it is a tuple, a list is converted to a tuple.
     name : str
-        For the message.
+        Name of the value in the error message.
 
     Raises
     ------
     TypeError
-        If it is of another type.
+        If the value has another type.
     """
-    matched, fitted = _matched(value, kind)
-    if not matched:
+    is_valid, converted = _matched(value, kind)
+    if not is_valid:
         expected = kind.__name__ if get_origin(kind) is None and isinstance(kind, type) else kind
         raise TypeError(f"{name!r} is {_short(value)}, expected {expected}")
-    return fitted
+    return converted
 
 
 def finite(described: Any, name: str, *, size: int | None = None) -> FloatArray:
-    """Return a list of numbers as an array (n,), after each was found finite.
+    """Return a list of finite numbers from a JSON object as an array of shape (n,).
 
     Raises
     ------
     TypeError
-        If it is not a list of numbers.
+        If the entry is not a list of numbers.
     ValueError
-        If one is not finite, or there are not ``size``.
+        If a number is not finite, or the list does not have ``size`` numbers.
     """
     numbers = np.array(entry(described, name, list[float]), dtype=np.float64)
     if not np.isfinite(numbers).all():
@@ -126,15 +128,15 @@ def finite(described: Any, name: str, *, size: int | None = None) -> FloatArray:
 
 
 def _matched(value: Any, hint: Any) -> tuple[bool, Any]:
-    """Return True and the value as the annotation wants it, or False."""
+    """Return True and the converted value if a value matches an annotation, else False."""
     if hint is Any or isinstance(hint, TypeVar):
         return True, value
     origin, inner = get_origin(hint), get_args(hint)
     if origin is None:
         return _matched_plain(value, hint)
     if origin in (Union, UnionType):
-        tried = (_matched(value, part) for part in inner)
-        return next((result for result in tried if result[0]), (False, value))
+        results = (_matched(value, part) for part in inner)
+        return next((result for result in results if result[0]), (False, value))
     if issubclass(origin, Mapping):
         return _matched_mapping(value, inner)
     if issubclass(origin, Sequence | set | frozenset):
@@ -166,7 +168,7 @@ def _matched_items(value: Any, origin: Any, inner: tuple[Any, ...]) -> tuple[boo
         return False, value
     results = [_matched(part, hint) for part, hint in zip(value, hints, strict=True)]
     container = origin if origin in (tuple, list, set, frozenset) else list
-    return all(one for one, _ in results), container(part for _, part in results)
+    return all(is_valid for is_valid, _ in results), container(part for _, part in results)
 
 
 def _is_number(value: Any, hint: type) -> bool:

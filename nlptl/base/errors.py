@@ -1,16 +1,16 @@
-"""The errors nlptl raises: each says what was expected, what was given and what to do next."""
+"""Exceptions of nlptl. Each message states what was expected, what was received, what to do."""
 
 
 class NlptlError(Exception):
-    """Parent of every error raised on purpose by nlptl."""
+    """Base class of all exceptions that nlptl raises on purpose."""
 
 
 class InputError(NlptlError, ValueError):
-    """The data given to a call cannot be used as it is."""
+    """The data passed to a function cannot be used."""
 
 
 class ConfigError(NlptlError, ValueError):
-    """An option, or a combination of options, makes no sense."""
+    """An option, or a combination of options, is not valid."""
 
 
 class StorageError(NlptlError, OSError):
@@ -18,11 +18,11 @@ class StorageError(NlptlError, OSError):
 
 
 class IntegrityError(StorageError):
-    """A stored file is missing, damaged or was changed since it was written."""
+    """A stored file is missing, damaged, or changed since it was written."""
 
 
 class ElsewhereError(NlptlError):
-    """Another process of this launch could not go on; that one says why."""
+    """Another process of the same run failed. The error message of that process has the reason."""
 
 
 class EncoderNotFoundError(NlptlError, OSError):
@@ -30,4 +30,4 @@ class EncoderNotFoundError(NlptlError, OSError):
 
 
 class HubError(NlptlError, OSError):
-    """The Hugging Face Hub cannot be reached, refuses, or gives what cannot be used."""
+    """The Hugging Face Hub cannot be reached, refuses a request, or returns unusable content."""

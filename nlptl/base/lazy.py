@@ -1,4 +1,4 @@
-"""What is imported when it is first asked for: names of a package, and packages of an extra."""
+"""Lazy imports: names of a package on first access, and optional packages where they are used."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from nlptl.base.errors import ConfigError
 
 
 def lazy_names(module: str, homes: Mapping[str, str], name: str) -> Any:
-    """Import ``name`` from its home; for use in a module's ``__getattr__``.
+    """Import ``name`` from the module that defines it; for use in a module's ``__getattr__``.
 
     Raises
     ------
     AttributeError
-        If the module offers no such name.
+        If the module exports no such name.
     """
     if name not in homes:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
@@ -23,19 +23,19 @@ def lazy_names(module: str, homes: Mapping[str, str], name: str) -> Any:
 
 
 def require(module: str, *, extra: str) -> Any:
-    """Import a module of a package that not everybody has.
+    """Import a module of an optional package.
 
     Raises
     ------
     ConfigError
-        If the package is not there; the extra that brings it is named.
+        If the package is not installed. The message names the extra that installs it.
     """
     try:
         return import_module(module)
     except ModuleNotFoundError as problem:
         package = module.partition(".")[0]
         if problem.name != package:
-            raise  # it is there; something that it needs is broken
+            raise  # the package is installed, but one of its own imports fails
         raise ConfigError(
-            f"This needs {package}, which is not installed: pip install 'nlptl[{extra}]'."
+            f"This needs {package}, which is not installed. Run: pip install 'nlptl[{extra}]'"
         ) from problem

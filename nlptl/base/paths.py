@@ -1,4 +1,4 @@
-"""Paths as users write them."""
+"""Paths that users write, with "~" for the home folder."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from nlptl.base.errors import StorageError
 
 
 def user_path(path: str | os.PathLike[str]) -> Path:
-    """Return a path with "~" at its start replaced by the home folder of the user.
+    """Return a path with a leading "~" replaced by the home folder of the user.
 
-    "~name" is the home folder of another user; where there is no such user the path stays as it is.
+    "~name" is the home folder of another user. If there is no such user, the path is not changed.
 
     Raises
     ------
     StorageError
-        If the path begins with "~" and the process has no home folder.
+        If the path starts with "~" and the process has no home folder.
     """
     expanded = Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser refuses "~notes.csv"
     if str(path).startswith("~") and expanded.parts[0] == "~":
         raise StorageError(
-            f"{str(path)!r} lies in the home folder, and this process has none. "
-            "Set HOME, or write the whole path."
+            f"{str(path)!r} lies in the home folder, and this process has no home folder. "
+            "Set HOME, or write the full path."
         )
     return expanded

@@ -1,4 +1,4 @@
-"""One look for every progress bar."""
+"""Progress bars with the same settings everywhere."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 def progress_bar(
     *, total: int | None, unit: str, description: str, show: bool | None = None
 ) -> Any:
-    """Open a bar that appears only on a terminal and only when the work takes over a second.
+    """Open a progress bar that appears only when the work takes more than one second.
 
     Parameters
     ----------
     total : int or None
-        How many units the work has; None where nobody knows yet.
+        Number of units of work; None if it is not known yet.
     unit, description : str
-        What is counted, and what is being done.
+        Name of the counted units, and name of the work.
     show : bool or None
-        True or False decide; None shows it where standard error is a terminal.
+        True shows the bar, False hides it. None shows it if standard error is a terminal.
 
     Returns
     -------
     tqdm.auto.tqdm
-        Use it as a context manager and call ``update(n)``.
+        The bar. Use it as a context manager and call ``update(n)``.
     """
     from tqdm.auto import tqdm
 

@@ -1,4 +1,4 @@
-"""The small contracts through which the floors meet."""
+"""Protocols through which the layers of the package use each other."""
 
 from __future__ import annotations
 
@@ -12,84 +12,86 @@ from typing_extensions import Self
 from nlptl.base.arrays import FloatArray, Groups, IntArray
 
 Features: TypeAlias = FloatArray | sparse.csr_matrix
-"""A feature matrix, one row a text: dense float32, or sparse where most entries are zero."""
+"""A feature matrix with one row per text: dense float32, or sparse if most entries are zero."""
 
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Anything that turns n texts into an array of shape (n, dim).
+    """Protocol of objects that turn n texts into an array of shape (n, dim).
 
-    An encoder is a spec: it holds no weights. What must be learnt from text (word weights, a
-    projection) is learnt by ``fit``, which gives a ready encoder and leaves the spec unchanged.
+    An encoder is a spec: it holds no weights. Parameters that depend on text (word weights, a
+    projection) are fitted by ``fit``, which returns a fitted encoder and does not change the spec.
     """
 
     def fit(self, texts: Sequence[Any], y: Any = None) -> Encoder:
-        """Give an encoder that is ready to transform; itself where nothing is to be learnt."""
+        """Return an encoder that is ready to transform; itself if it has nothing to fit."""
         ...
 
     def transform(self, texts: Sequence[Any]) -> Features:
-        """Encode texts in the order given."""
+        """Encode texts and keep their order."""
         ...
 
     @property
     def groups(self) -> Groups:
-        """Named column ranges of the result: layers, poolings, joined encoders."""
+        """Named column ranges of the feature matrix: layers, poolings, joined encoders."""
         ...
 
     @property
     def learns_from_text(self) -> bool:
-        """Whether further text without labels would change what ``fit`` gives."""
+        """True if additional unlabelled texts would change the result of ``fit``."""
         ...
 
 
 @runtime_checkable
 class SolverHead(Protocol):
-    """A head that fits itself to a feature matrix: convex, closed form or scikit-learn."""
+    """Protocol of heads that a solver fits to features: convex, closed form or scikit-learn."""
 
     def fit(self, X: Features, y: IntArray, sample_weight: FloatArray | None = None) -> Self:
-        """Learn from features and class codes."""
+        """Fit the head to features and class codes."""
         ...
 
     def predict_proba(self, X: Features) -> FloatArray:
-        """Give probabilities of shape (n, n_classes)."""
+        """Return class probabilities of shape (n, n_classes)."""
         ...
 
 
 @runtime_checkable
 class ModuleHead(Protocol):
-    """A head that is a network, trained by the training loop."""
+    """Protocol of heads that are networks, which the training loop trains."""
 
     def build(self, n_features: int, n_outputs: int) -> Any:
-        """Make the freshly initialised ``torch.nn.Module``, giving logits (n, n_outputs)."""
+        """Build a new ``torch.nn.Module`` that outputs logits of shape (n, n_outputs)."""
         ...
 
 
 @runtime_checkable
 class ModuleFusion(Protocol):
-    """A way of joining feature groups that is a network, trained together with the head."""
+    """Protocol of networks that join feature groups and are trained together with the head."""
 
     def build(self, sizes: Sequence[int]) -> Any:
-        """Make the ``torch.nn.Module``; its attribute ``width`` is the size of what it gives."""
+        """Build the ``torch.nn.Module``; its attribute ``width`` is the size of its output."""
         ...
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of training in which the same weights learn.
+    """Part of a training run in which the same set of weights is trained.
 
     Attributes
     ----------
     name : str
-        For the progress bar, the history and checkpoints.
+        Name in the progress bar, the history and checkpoints.
     share : float
-        Its part of all steps; the shares of a fit are measured against their sum.
+        Share of all training steps, relative to the sum of the shares of all stages.
     trains : callable
-        Takes the name of a weight (``encoder...``, ``head...``, ``extras...``); says whether it
-        learns. Weights that do not require gradients when training begins never do.
+        Takes the name of a weight (``encoder...``, ``head...``, ``extras...``) and returns True if
+        the stage trains it. Weights that do not require gradients at the start stay fixed.
     streams : tuple of str or None
-        Where its batches come from; ``"task"`` are the labelled rows. None takes all there are.
+        Names of the streams that batches come from; ``"task"`` has the labelled rows. None uses
+        all streams.
     fresh_schedule : bool
-        Let the learning rate rise and fall anew, instead of going on from the stage before.
+        True if the learning rate starts a new warm-up and decay. False if it continues the
+        schedule of the previous stage.
     """
 
     name: str = "task"
@@ -101,17 +103,17 @@ class Stage:
 
 @dataclass(frozen=True)
 class Context:
-    """What a transfer is bound to.
+    """The network and the settings that a transfer is bound to.
 
     Attributes
     ----------
     network : torch.nn.Module
-        With the parts ``encoder`` and ``head``.
+        Network with the parts ``encoder`` and ``head``.
     n_layers : int
-        Layers of the encoder.
+        Number of layers of the encoder.
     seed : int
     rows_of : callable
-        Takes texts, or pairs of them; gives them tokenized, for ``BoundTransfer.streams``.
+        Takes texts or pairs of texts and returns tokenized rows for ``BoundTransfer.streams``.
     """
 
     network: Any
@@ -121,49 +123,49 @@ class Context:
 
 
 class BoundTransfer:
-    """A transfer at work on one network. What a kind of transfer does not need, it inherits."""
+    """Base class of transfers bound to one network, with a default for every method."""
 
     reads_weights: ClassVar[bool] = False
-    """Whether the loss looks at weights themselves, which FSDP takes apart."""
+    """True if the loss reads the weights themselves, which FSDP splits over processes."""
 
     replaces_loss: ClassVar[bool] = False
-    """Whether the loss stands in place of that of the task, instead of beside it."""
+    """True if the loss replaces the loss of the task. False if it is added to it."""
 
     compares_rows: ClassVar[bool] = False
-    """Whether the loss compares rows with each other: batches then hold several rows of each of
-    their classes, and the loss is given the rows of all processes."""
+    """True if the loss compares rows with each other. Batches then hold several rows of each of
+    their classes, and the loss receives the rows of all processes."""
 
     def modules(self) -> Mapping[str, Any]:
-        """Give networks of its own: they are moved, optimised and checkpointed with the model."""
+        """Return additional networks to move, optimise and checkpoint together with the model."""
         return {}
 
     def trains(self, name: str) -> bool:
-        """Say whether a weight of the network learns at all."""
+        """Return True if a weight of the network is trained in any stage."""
         return True
 
     def rate(self, name: str) -> float:
-        """Give the factor on the learning rate of a weight."""
+        """Return the factor on the learning rate of a weight."""
         return 1.0
 
     def stages(self) -> Sequence[Stage]:
-        """Give the stretches of training, before those of what says which weights learn."""
+        """Return stages that run before those of the transfer that chooses the trained weights."""
         return ()
 
     def streams(self) -> Mapping[str, Any]:
-        """Give further rows to draw batches from, by name."""
+        """Return additional rows to draw batches from, by name of the stream."""
         return {}
 
     def loss(self, outputs: Mapping[str, Any], progress: float) -> Any:
-        """Give a loss to add to that of the task, as a scalar tensor, or None.
+        """Return a loss to add to the loss of the task, as a scalar tensor, or None.
 
         Parameters
         ----------
         outputs : mapping of str to Outputs
-            What the network gave for the batch of each stream.
+            Outputs of the network for the batch of each stream.
         progress : float
-            Share of the training that is over, from 0 to 1.
+            Completed share of the training, from 0 to 1.
         """
         return None
 
     def finish(self) -> None:
-        """Leave the network as it is to be used."""
+        """Bring the network into the form that is used for prediction."""

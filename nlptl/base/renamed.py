@@ -1,4 +1,4 @@
-"""Old names of attributes, which still work and say what the new name is."""
+"""Deprecated names of attributes, which still work and warn with the new name."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 class RenamedAttribute:
-    """An old name of an attribute; reading it gives the new one and a ``DeprecationWarning``.
+    """Old name of an attribute: returns the value of the new name with a ``DeprecationWarning``.
 
     Parameters
     ----------
     new : str
-        The name that took its place.
+        The name that replaces the old name.
     """
 
     def __init__(self, new: str) -> None:
@@ -26,7 +26,8 @@ class RenamedAttribute:
         if instance is None:
             return self
         warnings.warn(
-            f"{owner.__name__}.{self.old} is called {self.new} now. The old name will go.",
+            f"{owner.__name__}.{self.old} is called {self.new} now. The old name will be removed. "
+            f"Use {self.new}.",
             DeprecationWarning,
             stacklevel=2,
         )

@@ -1,4 +1,4 @@
-"""Parameters that reach into nested objects, for scikit-learn's ``clone`` and grid search."""
+"""Access to parameters of nested objects, for scikit-learn's ``clone`` and grid search."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _Class = TypeVar("_Class")
 
 
 class Spec:
-    """Mixin for frozen dataclasses that describe a choice.
+    """Mixin for frozen dataclasses that describe a choice, such as a head or a transfer.
 
-    A spec never changes, so it is its own clone. ``get_params`` lets an estimator that holds it
-    show its fields as ``outer__field``.
+    A spec never changes, so ``clone`` returns the spec itself. ``get_params`` lets an estimator
+    that holds a spec list its fields as ``outer__field``.
     """
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Give the fields by name; with ``deep`` also those of nested objects."""
-        own = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
-        return {**own, **(nested_params(own) if deep else {})}
+        """Return the fields by name; with ``deep``, also the parameters of nested objects."""
+        params = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        return {**params, **(nested_params(params) if deep else {})}
 
     def __sklearn_clone__(self) -> Self:
         return self
 
 
 def pipeline_step(cls: type[_Class]) -> type[_Class]:
-    """Let scikit-learn leave its private notes on a frozen dataclass.
+    """Allow scikit-learn to set private attributes on a frozen dataclass.
 
     ``Pipeline`` sets attributes such as ``_parent_callback_ctx`` on its steps. Fields stay frozen.
     """
@@ -50,35 +50,36 @@ def pipeline_step(cls: type[_Class]) -> type[_Class]:
 
 
 class NestedParams(BaseEstimator):  # type: ignore[misc]
-    """Estimator whose parameters may be specs, estimators, or lists of them.
+    """Base class of estimators whose parameters may be specs, estimators, or lists of them.
 
-    ``transfer__layers`` reaches into one object, ``transfer__0__layers`` into a list.
+    ``transfer__layers`` is a parameter of a nested object, ``transfer__0__layers`` one of an object
+    in a list.
     """
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Give the parameters by name; with ``deep`` also those of nested objects."""
-        own: dict[str, Any] = super().get_params(deep=False)
-        return {**own, **(nested_params(own) if deep else {})}
+        """Return the parameters by name; with ``deep``, also those of nested objects."""
+        params: dict[str, Any] = super().get_params(deep=False)
+        return {**params, **(nested_params(params) if deep else {})}
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters by name, nested ones with double underscores.
+        """Set parameters by name. Nested names are joined by double underscores.
 
         Raises
         ------
         ConfigError
-            If a name is unknown; the nearest known one is suggested.
+            If a name is unknown. The message suggests the most similar valid name.
         """
-        known = self.get_params(deep=True)
+        current = self.get_params(deep=True)
         by_owner: dict[str, dict[str, Any]] = defaultdict(dict)
-        # Whole objects first: with encoder=... and encoder__dtype=..., the second edits the first.
+        # Whole objects first: encoder=... is set before encoder__dtype=... changes it.
         for name in sorted(params, key=lambda path: path.count("__")):
             owner, _, rest = name.partition("__")
             if not rest:
-                if name not in known:
-                    raise ConfigError(_unknown(name, type(self).__name__, known))
+                if name not in current:
+                    raise ConfigError(_unknown(name, type(self).__name__, current))
                 setattr(self, name, params[name])
-            elif owner not in known:
-                raise ConfigError(_unknown(name, type(self).__name__, known))
+            elif owner not in current:
+                raise ConfigError(_unknown(name, type(self).__name__, current))
             else:
                 by_owner[owner][rest] = params[name]
         for owner, changes in by_owner.items():
@@ -89,17 +90,17 @@ class NestedParams(BaseEstimator):  # type: ignore[misc]
         return self
 
 
-def nested_params(own: dict[str, Any]) -> dict[str, Any]:
-    """List what lies one or more levels inside the values of ``own``, under joined names."""
-    found: dict[str, Any] = {}
-    for name, value in own.items():
+def nested_params(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters at all levels inside the values of ``params``, under joined names."""
+    nested: dict[str, Any] = {}
+    for name, value in params.items():
         for inner, item in _children(value).items():
-            found[f"{name}__{inner}"] = item
-    return found
+            nested[f"{name}__{inner}"] = item
+    return nested
 
 
 def with_param(value: Any, path: list[str], new: Any) -> Any:
-    """Give ``value`` with the parameter at ``path`` changed; ``value`` itself stays as it is."""
+    """Return a copy of ``value`` with the parameter at ``path`` changed."""
     if not path:
         return new
     name, *rest = path
@@ -109,14 +110,17 @@ def with_param(value: Any, path: list[str], new: Any) -> Any:
         items[position] = with_param(items[position], rest, new)
         return type(value)(items)
     if is_dataclass(value) and not isinstance(value, type):
-        known = [field.name for field in fields(value)]
-        if name not in known:
-            raise ConfigError(_unknown(name, type(value).__name__, known))
+        names = [field.name for field in fields(value)]
+        if name not in names:
+            raise ConfigError(_unknown(name, type(value).__name__, names))
         return replace(value, **{name: with_param(getattr(value, name), rest, new)})
     if hasattr(value, "set_params"):
         changed = clone(value)
         return changed.set_params(**{"__".join(path): new})
-    raise ConfigError(f"{value!r} has no parameter {name!r}, so {'__'.join(path)!r} cannot be set.")
+    raise ConfigError(
+        f"{value!r} has no parameter {name!r}, so {'__'.join(path)!r} cannot be set. "
+        "Check the name."
+    )
 
 
 def _children(value: Any) -> dict[str, Any]:
@@ -132,10 +136,10 @@ def _children(value: Any) -> dict[str, Any]:
 def _position(name: str, items: list[Any]) -> int:
     if not name.isdigit() or int(name) >= len(items):
         raise ConfigError(
-            f"{name!r} is no position in a list of {len(items)}: use 0 to {len(items) - 1}."
+            f"{name!r} is no position in a list of {len(items)}. Use 0 to {len(items) - 1}."
         )
     return int(name)
 
 
-def _unknown(name: str, owner: str, known: Any) -> str:
-    return f"{owner} has no parameter {name!r}. {suggest(name, known)}"
+def _unknown(name: str, owner: str, choices: Any) -> str:
+    return f"{owner} has no parameter {name!r}. {suggest(name, choices)}"

@@ -1,4 +1,4 @@
-"""Threads for many small linear-algebra problems."""
+"""Run many small linear-algebra problems in threads."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ Result = TypeVar("Result")
 def map_in_threads(
     function: Callable[[Item], Result], items: Iterable[Item], *, at_once: int | None = None
 ) -> list[Result]:
-    """Apply ``function`` to every item, one item a processor, one linear-algebra thread each.
+    """Apply ``function`` to every item in parallel, with one BLAS thread per item.
 
-    NumPy and SciPy each bring a pool of BLAS threads of their own. On problems of a few
-    megabytes the two pools spend their time waiting for each other: a logistic regression on
-    1,000 x 384 features was measured 20 times faster with one BLAS thread than with two.
+    NumPy and SciPy each have their own pool of BLAS threads. On problems of a few megabytes,
+    the two pools spend their time waiting for each other. In a measurement, a logistic
+    regression on 1,000 x 384 features was 20 times faster with one BLAS thread than with two.
 
     Parameters
     ----------
     function : callable
     items : iterable
     at_once : int, optional
-        Items that are worked on at the same time; None is one for each processor.
+        Maximum number of items that run at the same time; None uses one per processor.
 
     Returns
     -------
     list
-        The results in the order of ``items``. The first exception raised is passed on.
+        The results in the order of ``items``. The first exception of ``function`` is raised again.
     """
     processors = os.cpu_count() or 1
     with (

@@ -1,8 +1,8 @@
-"""Words of a text: letters stay with their marks, and every spelling of them is composed.
+"""Split texts into words: letters keep their marks, and all characters are composed (NFC).
 
-A letter may be written with marks: vowel signs of Indic scripts, points of Hebrew and Arabic,
-accents. Joiners (U+200C, U+200D) shape letters inside a word. A word pattern of Python stops at
-all of these.
+A letter may have combining marks: vowel signs of Indic scripts, points of Hebrew and Arabic,
+accents. Joiners (U+200C, U+200D) shape letters inside a word. The word pattern of Python's ``re``
+ends a word at each of these characters.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _FAR = re.compile("[\U00010000-\U0010ffff]")
 
 
 def composed(text: str) -> str:
-    """Return a text in Unicode normal form NFC, in which equal letters are equal characters."""
+    """Return a text in Unicode normal form NFC: each letter then has one spelling."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def lowered(text: str) -> str:
-    """Return a text in lower case and composed; the dotted Turkish I becomes a plain i.
+    """Return a text in lower case and in NFC; the dotted Turkish I becomes a plain i.
 
     Examples
     --------
@@ -43,12 +43,12 @@ def lowered(text: str) -> str:
 
 
 def without_joiners(text: str) -> str:
-    """Return a text without the characters that only tell how letters join."""
+    """Return a text without joiners, which only control how letters are connected."""
     return text if text.isascii() else text.translate(_WITHOUT_JOINERS)
 
 
 def words_of(text: str) -> list[str]:
-    """Split a text into composed words, without punctuation.
+    """Split a text into words in NFC, without punctuation.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def words_of(text: str) -> list[str]:
 
 
 def tokens_of(text: str) -> list[str]:
-    """Split a text into composed words, with their apostrophes, and punctuation marks.
+    """Split a text into punctuation marks and words in NFC, with the apostrophes of the words.
 
     Examples
     --------
@@ -72,20 +72,20 @@ def tokens_of(text: str) -> list[str]:
 
 
 def token_splitter(texts: Sequence[str]) -> Callable[[str], list[str]]:
-    """Return a function that does what ``tokens_of`` does, faster where all texts allow it."""
+    """Return a function that equals ``tokens_of`` on these texts, and is faster if all are NFC."""
     whole = "".join(texts)
     return _finder(whole, 1) if unicodedata.is_normalized("NFC", whole) else tokens_of
 
 
 def tokens_cut_at_marks(text: str) -> list[str]:
-    """Split a text as nlptl did when letters lost their marks, for models of that time."""
+    """Split a text at combining marks, for models saved by earlier versions that did so."""
     return _TOKEN.findall(text)
 
 
 def rows_by_spelling(words: Iterable[str]) -> dict[str, int]:
-    """Return the place of each word, under its own and its composed spelling.
+    """Return the position of each word, under its original spelling and under its NFC spelling.
 
-    A word that is spelled so itself comes before one that is only composed to it.
+    A word that is already in NFC has priority over a word that only becomes equal to it in NFC.
     """
     rows = {word: row for row, word in enumerate(words)}
     if not unicodedata.is_normalized("NFC", "\n".join(rows)):
@@ -94,19 +94,19 @@ def rows_by_spelling(words: Iterable[str]) -> dict[str, int]:
     return rows
 
 
-def _finder(text: str, place: int) -> Callable[[str], list[str]]:
-    """Return what finds all words (0) or tokens (1) of composed text."""
+def _finder(text: str, kind: int) -> Callable[[str], list[str]]:
+    """Return a function that lists all words (kind 0) or tokens (kind 1) of a text in NFC."""
     if text.isascii():
-        return (_WORD, _TOKEN)[place].findall
+        return (_WORD, _TOKEN)[kind].findall
     has_far_marks = any(unicodedata.category(c)[0] == "M" for c in set(_FAR.findall(text)))
-    return _patterns()[place + 2 * has_far_marks].findall
+    return _patterns()[kind + 2 * has_far_marks].findall
 
 
 @lru_cache(maxsize=1)
 def _patterns() -> list[re.Pattern[str]]:
-    """Compile what matches words and tokens: first with marks up to U+FFFF, then with any.
+    """Compile the patterns of words and tokens: first with marks up to U+FFFF, then with all.
 
-    The set of marks beyond U+FFFF is searched range by range, so most texts are spared it.
+    Matching the marks beyond U+FFFF is slow, so only texts that contain such marks do it.
     """
     marks = [c for c in map(chr, _PAGES_WITH_MARKS) if unicodedata.category(c)[0] == "M"]
     near = _JOINERS + "".join(c for c in marks if c <= "\uffff" and c not in _MARKS_OF_EMOJI)

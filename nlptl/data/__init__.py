@@ -1,1 +1,1 @@
-"""Floor 1: texts and labels in, splits and batches out, and an audit before anything is trained."""
+"""Floor 1: read texts and labels, build splits and batches, and audit data before training."""

@@ -1,4 +1,4 @@
-"""Batches of rows: of like length under a token budget, or of fixed size in random order."""
+"""Batches of rows: of similar length within a token budget, or of fixed size in random order."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from nlptl.base.arrays import AnyArray, IntArray
 
 
 def by_length(lengths: IntArray, *, tokens_per_batch: int) -> list[IntArray]:
-    """Group rows of like length so that a padded batch stays under a token budget.
+    """Group rows of similar length so that each padded batch stays within a token budget.
 
     Parameters
     ----------
     lengths : ndarray of shape (n,)
-        Tokens of each row.
+        Number of tokens per row.
     tokens_per_batch : int
-        Rows of a batch times the longest of them is at most this, except for a batch of one row.
+        Maximum of rows per batch times tokens of its longest row. A batch of one row may exceed it.
 
     Returns
     -------
     list of ndarray
-        Row numbers; every row is in exactly one batch, the longest rows first, so that memory
-        that does not suffice shows at once.
+        Row numbers; every row is in exactly one batch. The longest rows come first, so that a lack
+        of memory shows at the start.
 
     Examples
     --------
@@ -42,38 +42,38 @@ def by_length(lengths: IntArray, *, tokens_per_batch: int) -> list[IntArray]:
 
 
 def shuffled(n_rows: int, batch_size: int, *, rng: np.random.Generator) -> Iterator[IntArray]:
-    """Yield the row numbers of one pass in random order, ``batch_size`` at a time.
+    """Yield the row numbers of one epoch in random order, ``batch_size`` at a time.
 
-    The last batch takes what is left; a single leftover row joins the batch before it, because
-    batch normalisation cannot learn from one row.
+    The last batch holds the remaining rows. A single remaining row joins the batch before it,
+    because batch normalisation cannot be trained on one row.
     """
     order = rng.permutation(n_rows)
     starts = list(range(0, n_rows, batch_size))
     if len(starts) > 1 and n_rows - starts[-1] == 1:
         starts.pop()
-    for place, start in enumerate(starts):
-        stop = starts[place + 1] if place + 1 < len(starts) else n_rows
+    for index, start in enumerate(starts):
+        stop = starts[index + 1] if index + 1 < len(starts) else n_rows
         yield order[start:stop]
 
 
 def like_lengths(
     lengths: IntArray, batch_size: int, *, rng: np.random.Generator, pool: int = 32
 ) -> Iterator[IntArray]:
-    """Yield one pass in random order, in batches of rows of about one length.
+    """Yield one epoch in random order, in batches of rows of similar length.
 
-    Rows are shuffled and taken ``pool`` batches at a time; each pool is sorted by length and cut
-    into batches, which come in random order. Little is padded, and batches still differ from
-    pass to pass.
+    The rows are shuffled and split into pools of ``pool`` batches. Each pool is sorted by length
+    and cut into batches. All batches come in random order. This needs little padding, and the
+    batches still differ between epochs.
 
     Parameters
     ----------
     lengths : ndarray of shape (n,)
-        Tokens of each row.
+        Number of tokens per row.
     batch_size : int
-        Rows a batch; the last batch of a pass may have fewer.
+        Rows per batch; the last batch of an epoch may have fewer.
     rng : numpy.random.Generator
     pool : int
-        How many batches are sorted together.
+        Number of batches that are sorted together.
 
     Yields
     ------
@@ -86,29 +86,30 @@ def like_lengths(
         some = order[start : start + batch_size * pool]
         some = some[np.argsort(lengths[some], kind="stable")]
         batches += [some[first : first + batch_size] for first in range(0, len(some), batch_size)]
-    for place in rng.permutation(len(batches)):
-        yield batches[place]
+    for index in rng.permutation(len(batches)):
+        yield batches[index]
 
 
 def by_class(
     codes: AnyArray, batch_size: int, *, rng: np.random.Generator, least: int = 2
 ) -> list[IntArray]:
-    """Give one pass in batches that hold several rows of each of their classes.
+    """Return one epoch in batches that hold several rows of each of their classes.
 
-    Each class is shuffled and dealt evenly over the batches, or, where that would leave a batch
-    fewer than ``least`` of its rows, over some of them, the smallest so far; the rows of a class
-    stand together. Which classes meet differs from pass to pass, how many batches there are does
-    not.
+    Each class is shuffled and distributed evenly over the batches. If a batch would get fewer than
+    ``least`` rows of the class, only some batches get rows: the smallest so far. Rows of a class
+    are adjacent in a batch. The combination of classes differs between epochs; the number of
+    batches does not.
 
     Parameters
     ----------
     codes : ndarray of shape (n,) or (n, n_labels)
-        Classes; of several labels a row counts with its rarest.
+        Class codes, or zeros and ones for several labels. A row with several labels counts as a
+        row of its rarest label.
     batch_size : int
-        Rows a batch, give or take a few.
+        Approximate number of rows per batch.
     rng : numpy.random.Generator
     least : int
-        Rows of a class that come together, where it has as many.
+        Minimum number of rows per class in a batch, if the class has that number of rows.
 
     Returns
     -------
@@ -118,8 +119,8 @@ def by_class(
     Examples
     --------
     >>> codes = np.array([0, 0, 1, 1, 2, 2])
-    >>> found = by_class(codes, 4, rng=np.random.default_rng(0))
-    >>> sorted(sorted(codes[batch].tolist()) for batch in found)
+    >>> batches = by_class(codes, 4, rng=np.random.default_rng(0))
+    >>> sorted(sorted(codes[batch].tolist()) for batch in batches)
     [[0, 0], [1, 1, 2, 2]]
     """
     of_row = _rarest(codes) if codes.ndim == 2 else codes
@@ -128,11 +129,11 @@ def by_class(
     n_batches = min(-(-len(of_row) // batch_size), int(shares.sum()))
     batches: list[list[IntArray]] = [[] for _ in range(n_batches)]
     sizes = np.zeros(n_batches, np.int64)
-    for place in rng.permutation(len(classes)):
-        rows = rng.permutation(np.flatnonzero(of_row == classes[place]))
-        # The smallest first, and among them any.
+    for index in rng.permutation(len(classes)):
+        rows = rng.permutation(np.flatnonzero(of_row == classes[index]))
+        # The smallest batches first; batches of equal size in random order.
         order = np.lexsort((rng.random(n_batches), sizes))
-        parts = np.array_split(rows, min(n_batches, int(shares[place])))
+        parts = np.array_split(rows, min(n_batches, int(shares[index])))
         for batch, part in zip(order, parts, strict=False):
             batches[batch].append(part)
             sizes[batch] += len(part)
@@ -140,14 +141,14 @@ def by_class(
 
 
 def alike(lengths: IntArray, *, part_cost: int) -> list[IntArray]:
-    """Cut rows into parts of like length, as far as that saves more padding than parts cost.
+    """Split rows into parts of similar length with the lowest total cost of padding and parts.
 
     Parameters
     ----------
     lengths : ndarray of shape (n,)
-        Tokens of each row; at least one row.
+        Number of tokens per row; at least one row.
     part_cost : int
-        What a part costs by itself, in tokens.
+        Fixed cost of each part, in tokens.
 
     Returns
     -------
@@ -164,9 +165,9 @@ def alike(lengths: IntArray, *, part_cost: int) -> list[IntArray]:
     sizes, starts = lengths[order], np.arange(len(order))
     costs, begins = np.zeros(len(order) + 1), np.zeros(len(order) + 1, np.int64)
     for end in range(1, len(order) + 1):
-        found = costs[:end] + (end - starts[:end]) * sizes[end - 1] + part_cost
-        begins[end] = found.argmin()
-        costs[end] = found[begins[end]]
+        totals = costs[:end] + (end - starts[:end]) * sizes[end - 1] + part_cost
+        begins[end] = totals.argmin()
+        costs[end] = totals[begins[end]]
     parts: list[IntArray] = []
     end = len(order)
     while end:
@@ -176,7 +177,7 @@ def alike(lengths: IntArray, *, part_cost: int) -> list[IntArray]:
 
 
 def _rarest(codes: AnyArray) -> IntArray:
-    """Give the rarest label of each row; one more for rows without any."""
+    """Return the rarest label of each row; rows without labels get the number of labels."""
     counts = codes.sum(axis=0)
     rarity = np.where(codes > 0, counts, np.inf)
     rarest: IntArray = np.where(codes.any(axis=1), rarity.argmin(axis=1), codes.shape[1])
@@ -192,28 +193,30 @@ def dealt(
     tokens_per_pass: int,
     codes: AnyArray | None = None,
 ) -> list[list[IntArray]]:
-    """Deal the rows of one step over processes, and over forward passes in each of them.
+    """Distribute the rows of one training step over processes and their forward passes.
 
     Parameters
     ----------
     rows : ndarray of shape (n,)
         Row numbers of the step.
     lengths : ndarray
-        Tokens of every row there is.
+        Number of tokens per row, for all rows of the data set.
     n_ranks : int
-        Processes.
+        Number of processes.
     passes : int
-        Forward passes a process, at least; never more than it has rows.
+        Minimum number of forward passes per process, but at most its number of rows.
     tokens_per_pass : int
-        Rows of a pass times the longest of them is at most this, except for one row alone.
+        Maximum of rows per pass times tokens of its longest row. A pass of one row may exceed it.
     codes : ndarray of shape (n_rows,) or (n_rows, n_labels), optional
-        The classes of every row there is. Then at least two rows of a class come into the same
-        pass, where there are two, and a pass of all processes holds as many classes as it can.
+        Classes of all rows of the data set. If passed, at least two rows of a class come into the
+        same pass, if the step has two. A pass over all processes then holds as many classes as
+        possible.
 
     Returns
     -------
     list of list of ndarray
-        ``[rank][pass]``: every row once, and as many passes in each process, some of them empty.
+        ``[rank][pass]``: every row once. All processes have the same number of passes; some passes
+        may be empty.
 
     Examples
     --------
@@ -228,24 +231,24 @@ def dealt(
         if codes is None:
             parts = [np.array_split(share, count) for share in shares]
         else:
-            passed = _by_class(rows, codes, count)
-            parts = [[some[rank::n_ranks] for some in passed] for rank in range(n_ranks)]
+            joint = _by_class(rows, codes, count)
+            parts = [[some[rank::n_ranks] for some in joint] for rank in range(n_ranks)]
         if all(_fits(part, lengths, tokens_per_pass) for rank in parts for part in rank):
             break
     return parts
 
 
 def _by_class(rows: IntArray, codes: AnyArray, count: int) -> list[IntArray]:
-    """Deal rows over passes, those of a class by two and more, each part to the smallest pass."""
+    """Distribute rows over passes: two or more of a class together, each into the smallest pass."""
     of_row = (_rarest(codes) if codes.ndim == 2 else codes)[rows]
     passes: list[list[IntArray]] = [[rows[:0]] for _ in range(count)]
     sizes = np.zeros(count, np.int64)
     for code in np.unique(of_row):
-        own = rows[of_row == code]
-        parts = np.array_split(own, min(count, max(len(own) // 2, 1)))
-        for place, part in zip(np.argsort(sizes, kind="stable"), parts, strict=False):
-            passes[place].append(part)
-            sizes[place] += len(part)
+        members = rows[of_row == code]
+        parts = np.array_split(members, min(count, max(len(members) // 2, 1)))
+        for index, part in zip(np.argsort(sizes, kind="stable"), parts, strict=False):
+            passes[index].append(part)
+            sizes[index] += len(part)
     return [np.concatenate(some) for some in passes]
 
 

@@ -1,4 +1,4 @@
-"""One value per row, read once from any container."""
+"""Read one value per row from any container."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_once(values: Any) -> Any:
 
 
 def column_names(values: Any) -> list[Any] | None:
-    """Return the names of the columns of a table; None if the values are no table."""
+    """Return the names of the columns of a table; None if the values are not a table."""
     for attribute in ("column_names", "columns"):
         names = getattr(values, attribute, None)
         if names is not None and not callable(names):
@@ -32,7 +32,7 @@ def column_names(values: Any) -> list[Any] | None:
 
 def as_array(values: Any) -> Any:
     """Return tensors and sparse matrices as arrays, and everything else unchanged."""
-    if hasattr(values, "detach"):  # a tensor; by way of a list, which every number type allows
+    if hasattr(values, "detach"):  # tensor: tolist() works for every type, also bfloat16
         return np.array(values.detach().cpu().tolist())
     if hasattr(values, "toarray"):
         return values.toarray()
@@ -51,14 +51,14 @@ def refuse_unordered(values: Any, what: str) -> None:
     Raises
     ------
     InputError
-        If it is a set, a mapping, a text or None.
+        If the container is a set, a mapping, a text or None.
     """
     if isinstance(values, str | bytes) or values is None:
         raise InputError(f"Expected a list of {what}, got {values!r}. Wrap it in a list.")
     kind = type(values).__name__
     if isinstance(values, Mapping):
         raise InputError(
-            f"Expected a list of {what}, got a {kind} with the keys {list(values)[:5]!r}. Pass its "
+            f"Expected a list of {what}, got a {kind} with the keys {list(values)[:5]!r}. Pass the "
             f"values in the order of the rows, for example list({what}.values())."
         )
     if isinstance(values, Set) and not isinstance(values, KeysView | ItemsView):
@@ -74,9 +74,9 @@ def as_list(values: Any, *, what: str = "labels") -> list[Any]:
     Parameters
     ----------
     values : list, tuple, iterator, array, tensor, Series, Arrow array or table of one column
-        An array of shape (n, 1) is one column.
+        An array of shape (n, 1) counts as one column.
     what : str
-        Name of the values in an error message.
+        Name of the values in error messages.
 
     Raises
     ------
@@ -101,13 +101,17 @@ def as_list(values: Any, *, what: str = "labels") -> list[Any]:
         if hasattr(array, name):
             array = getattr(array, name)()
             if not isinstance(array, list):
-                raise InputError(f"Expected a list of {what}, got a single value {values!r}.")
+                raise InputError(
+                    f"Expected a list of {what}, got a single value {values!r}. Wrap it in a list."
+                )
             return array
     try:
         return list(array)
     except TypeError as problem:
         kind = type(values).__name__
-        raise InputError(f"Expected a list of {what}, got {kind} {values!r}.") from problem
+        raise InputError(
+            f"Expected a list of {what}, got {kind} {values!r}. Wrap it in a list."
+        ) from problem
 
 
 def _only_column(table: Any, names: list[Any], what: str) -> Any:

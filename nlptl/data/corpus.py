@@ -1,4 +1,4 @@
-"""Text beside the labelled rows: other domains, other languages, text without labels."""
+"""Additional texts for training: other domains, other languages, unlabelled texts."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from nlptl.data.rows import Rows, as_rows
 
 
 class Corpus:
-    """Texts, with or without labels, that ``fit`` takes beside the labelled rows.
+    """Labelled or unlabelled texts that ``fit`` uses in addition to the training rows.
 
-    It has no length on purpose: scikit-learn slices every argument of ``fit`` that is as long as
-    the training set, and would silently cut a source corpus that happens to be.
+    A corpus has no ``len()`` on purpose. scikit-learn slices every argument of ``fit`` that is as
+    long as the training set, and would silently cut a source corpus of that length.
 
     Parameters
     ----------
     texts : list, array, Series, column, DataFrame or Dataset
         Texts or pairs of texts.
     labels : sequence, optional
-        One label a text, or None for text without labels.
+        One label per text, or None for unlabelled texts.
     name, domain, language : str, optional
-        What the corpus is, for reports.
+        Description of the corpus for reports.
 
     Raises
     ------
     InputError
-        If a text is missing, or there is not one label a text.
+        If a text is missing, or the number of labels differs from the number of texts.
     """
 
     def __init__(
@@ -48,17 +48,17 @@ class Corpus:
         if n_labels != len(self.rows):
             raise InputError(
                 f"Each text of {self.title} needs one label, got {len(self.rows)} texts and "
-                f"{n_labels} labels."
+                f"{n_labels} labels. Pass one label per text, or labels=None."
             )
 
     @property
     def size(self) -> int:
-        """How many texts there are."""
+        """Number of texts."""
         return len(self.rows)
 
     @property
     def title(self) -> str:
-        """What to call the corpus in a sentence."""
+        """Name of the corpus for use in a sentence."""
         return f"corpus {self.name!r}" if self.name else "the corpus"
 
     def __repr__(self) -> str:
@@ -67,27 +67,27 @@ class Corpus:
 
 
 def _length(labels: Any) -> int:
-    """Return the number of labels; rows of zeros and ones may be a sparse matrix or a table."""
+    """Return the number of labels; a matrix or table of zeros and ones counts its rows."""
     refuse_unordered(labels, "labels")
     shape = getattr(labels, "shape", None)
     return int(shape[0]) if shape else len(as_list(labels))
 
 
-def as_corpora(given: Any, *, argument: str) -> dict[str, Corpus]:
-    """Read an argument of ``fit`` that is a corpus, a dict of them, or None.
+def as_corpora(corpora: Any, *, argument: str) -> dict[str, Corpus]:
+    """Read an argument of ``fit`` that is a corpus, a dict of corpora, or None.
 
     Raises
     ------
     InputError
-        If it is anything else, for example a bare list of texts.
+        If it is anything else, for example a plain list of texts.
     """
-    if given is None:
+    if corpora is None:
         return {}
-    if isinstance(given, Corpus):
-        return {given.name or argument: given}
-    if isinstance(given, dict) and all(isinstance(value, Corpus) for value in given.values()):
-        return dict(given)
+    if isinstance(corpora, Corpus):
+        return {corpora.name or argument: corpora}
+    if isinstance(corpora, dict) and all(isinstance(value, Corpus) for value in corpora.values()):
+        return dict(corpora)
     raise InputError(
-        f"{argument} must be a Corpus or a dict of them, got {type(given).__name__}. "
+        f"{argument} must be a Corpus or a dict of them, got {type(corpora).__name__}. "
         f"Write {argument}=Corpus(texts, labels)."
     )

@@ -1,4 +1,4 @@
-"""Several labels per row as zeros and ones, with the names of the columns."""
+"""Multi-label indicator matrices: zeros and ones, with the names of the columns."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _SHOWN = 5
 
 @dataclass(frozen=True, eq=False)
 class Indicator:
-    """Zeros and ones: one row per text, one column per class.
+    """Matrix of zeros and ones with one row per text and one column per class.
 
     Attributes
     ----------
     codes : ndarray of shape (n, n_classes), int64
     names : tuple or None
-        Names of the columns; None where the container has none.
+        Names of the columns; None if the container has no names.
     """
 
     codes: IntArray
@@ -40,7 +40,7 @@ class Indicator:
         Raises
         ------
         InputError
-            If a value is neither 0 nor 1; it is shown with its row and column.
+            If a value is neither 0 nor 1. The message shows it with its row and column.
         """
         wrong = np.argwhere(~((array == 0) | (array == 1)))
         if len(wrong):
@@ -50,7 +50,7 @@ class Indicator:
 
     @classmethod
     def of_table(cls, table: Any, names: Sequence[Any]) -> Self:
-        """Read a table with one column per class; names such as 0, 1, 2 are places, not names.
+        """Read a table with one column per class; names 0, 1, 2, ... count as positions.
 
         Raises
         ------
@@ -62,12 +62,12 @@ class Indicator:
             raise InputError(f"{count} label columns are called {name!r}. Rename them.")
         columns = [_zeros_and_ones(name, as_list(table[name])) for name in names]
         codes = np.array(columns, np.int64).reshape(len(columns), -1).T
-        by_place = list(names) == list(range(len(names)))
-        return cls(codes, None if by_place else tuple(names))
+        by_position = list(names) == list(range(len(names)))
+        return cls(codes, None if by_position else tuple(names))
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Rows and classes."""
+        """Number of rows and number of classes."""
         return self.codes.shape
 
     def take(self, rows: IntArray) -> Self:
@@ -75,7 +75,7 @@ class Indicator:
         return type(self)(self.codes[rows], self.names)
 
     def followed_by(self, others: Indicator) -> Self:
-        """Return these rows with others after them, whose columns are brought into this order.
+        """Return these rows followed by other rows, whose columns are brought into this order.
 
         Raises
         ------
@@ -89,32 +89,32 @@ class Indicator:
         return type(self)(np.concatenate([self.codes, aligned]), self.names)
 
     def aligned(self, classes: AnyArray) -> IntArray:
-        """Return zeros and ones with one column per class: by name, by place without names.
+        """Return zeros and ones in the order of the classes, matched by name, else by position.
 
         Raises
         ------
         InputError
-            If there are other columns than classes.
+            If the columns do not match the classes.
         """
-        known = classes.tolist()
-        unnamed = known == list(range(len(known)))
-        if self.names is None or (unnamed and set(self.names) != set(known)):
-            if self.shape[1] != len(known):
+        expected = classes.tolist()
+        unnamed = expected == list(range(len(expected)))
+        if self.names is None or (unnamed and set(self.names) != set(expected)):
+            if self.shape[1] != len(expected):
                 raise InputError(
-                    f"Expected labels as zeros and ones of shape (n, {len(known)}), got shape "
+                    f"Expected labels as zeros and ones of shape (n, {len(expected)}), got shape "
                     f"{self.shape}. Pass one column per class."
                 )
             return self.codes
-        place = {name: column for column, name in enumerate(self.names)}
-        missing = [name for name in known if name not in place]
-        others = [name for name in self.names if name not in set(known)]
-        if missing or others:
+        column_of = {name: column for column, name in enumerate(self.names)}
+        missing = [name for name in expected if name not in column_of]
+        unknown = [name for name in self.names if name not in set(expected)]
+        if missing or unknown:
             raise InputError(
-                f"Expected the label columns {known[:_SHOWN]!r}, got "
-                f"{list(self.names)[:_SHOWN]!r}: missing are {missing[:_SHOWN]!r}, and not known "
-                f"are {others[:_SHOWN]!r}. Rename or drop columns."
+                f"Expected the label columns {expected[:_SHOWN]!r}, got "
+                f"{list(self.names)[:_SHOWN]!r}. Missing columns: {missing[:_SHOWN]!r}. Unknown "
+                f"columns: {unknown[:_SHOWN]!r}. Add, rename or drop columns."
             )
-        return self.codes[:, [place[name] for name in known]]
+        return self.codes[:, [column_of[name] for name in expected]]
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -130,18 +130,18 @@ class Indicator:
 
 
 def read_rows(rows: list[Any], *, indicator: bool | None) -> Indicator | None:
-    """Read rows of zeros and ones; None if the rows are lists of labels.
+    """Read rows of zeros and ones; return None if the rows are lists of labels.
 
     Parameters
     ----------
     rows : list of list or tuple
     indicator : bool or None
-        True if the rows have to be zeros and ones; None if they may be labels, too.
+        True if the rows must be zeros and ones; None if they may be lists of labels.
 
     Raises
     ------
     InputError
-        If both readings make sense, or a row is neither.
+        If the rows can be read in both ways, or a row is neither.
 
     Examples
     --------
@@ -172,7 +172,7 @@ def _are_numbers(kinds: set[type]) -> bool:
 
 
 def _are_columns(rows: list[Any], kinds: set[type]) -> bool:
-    """Return True if equally long rows of numbers can be no lists of labels."""
+    """Return True if rows of numbers with equal lengths cannot be lists of labels."""
     if isinstance(rows[0], tuple) and all(isinstance(row, tuple) for row in rows):
         return False
     whole = all(issubclass(kind, int | np.integer) and kind is not bool for kind in kinds)
@@ -183,7 +183,7 @@ def _refused(rows: list[Any]) -> Indicator:
     widths = sorted({len(row) for row in rows})
     raise InputError(
         f"Expected rows of zeros and ones, one column per class, got rows such as {rows[0]!r} with "
-        f"{widths[:_SHOWN]} values. Pass an array of zeros and ones, as in training."
+        f"{widths[:_SHOWN]} values. Pass an array of zeros and ones with the columns of training."
     )
 
 
@@ -199,8 +199,8 @@ def _ambiguous(rows: list[Any]) -> InputError:
     )
     return InputError(
         f"Every label is a {kind} of zeros and ones, such as {rows[0]!r}. They could be columns, "
-        f"one per class, or {other}. For columns pass numpy.array(labels); for the other "
-        f"reading {advice}."
+        f"one per class, or {other}. For columns, pass numpy.array(labels). For the other meaning, "
+        f"{advice}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Labels of every kind users have, as codes and back as they were given."""
+"""Convert labels of all supported types to class codes and back to their original values."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ _SHOWN = 5
 
 
 class LabelLists(list[Any]):
-    """Lists of labels, one per text, that are never read as zeros and ones."""
+    """Lists of labels, one list per text, that are never read as zeros and ones."""
 
 
 LabelValues: TypeAlias = list[Any] | Indicator
-"""Labels that were read: one per text, ``LabelLists``, or columns of zeros and ones."""
+"""Labels after reading: one per text, ``LabelLists``, or columns of zeros and ones."""
 
 
 @dataclass(frozen=True)
 class LabelCodec:
-    """The label set of a task, learnt from its training labels.
+    """Label set of a task, which encodes labels as class codes and decodes them.
 
     Attributes
     ----------
     classes : ndarray of shape (n_classes,)
-        The distinct labels in sorted order, as they were given; the names of the columns in their
-        order, or 0, 1, 2 where columns have no names.
+        The distinct labels in sorted order, with their original types. For an indicator, the names
+        of the columns in their order, or 0, 1, 2, ... if the columns have no names.
     form : {"single", "lists", "indicator"}
-        One label a text; a list of labels a text; or an (n, n_classes) array of zeros and ones.
+        One label per text, a list of labels per text, or an (n, n_classes) array of zeros and ones.
     """
 
     classes: AnyArray
@@ -54,29 +54,29 @@ class LabelCodec:
 
     @property
     def n_outputs(self) -> int:
-        """Classes or labels there are."""
+        """Number of classes or labels."""
         return len(self.classes)
 
     @staticmethod
     def read(labels: Any) -> LabelValues:
-        """Read labels once, in the form in which they are: see ``as_values``."""
+        """Read labels once and keep their form: see ``as_values``."""
         return as_values(labels)
 
     @classmethod
     def learn(cls, labels: Any, *, least: int = 2) -> Self:
-        """Find the label set.
+        """Build the label set from training labels.
 
         Parameters
         ----------
         labels
             As for ``TextClassifier.fit``.
         least : int
-            So many different labels there have to be, where a text has one.
+            Minimum number of different labels, if each text has one label.
 
         Raises
         ------
         InputError
-            If a label is missing, of a kind that is no label, or there are fewer than two.
+            If a label is missing or has an unsupported type, or there are too few different labels.
         """
         values = as_values(labels)
         if isinstance(values, Indicator):
@@ -88,15 +88,15 @@ class LabelCodec:
             flat, classes, form = values, distinct(values), "single"
         _refuse_equals(flat, classes)
         if len(classes) < least and form == "single":
-            only = (
-                f"all {len(values)} are {classes.tolist()[0]!r}" if len(classes) else "none given"
-            )
+            only = f"all {len(values)} are {classes.tolist()[0]!r}" if len(classes) else "got none"
             raise InputError(
                 f"Expected at least two different labels, but {only}. "
-                "A classifier needs examples of each class."
+                "Add examples of at least two classes."
             )
         if not len(classes) and form == "lists":
-            raise InputError("Every text has an empty list of labels; there is nothing to learn.")
+            raise InputError(
+                "Expected at least one label, but every text has an empty list of labels. Add some."
+            )
         return cls(classes, form)
 
     def values(self, labels: Any) -> LabelValues:
@@ -105,46 +105,46 @@ class LabelCodec:
         Raises
         ------
         InputError
-            If they are in another form, or have other columns.
+            If the labels have another form or other columns.
         """
         values = as_values(labels, form=self.form)
         if self.form == "indicator" and not isinstance(values, Indicator):
             raise InputError(
                 f"Expected labels as an array of zeros and ones of shape (n, {self.n_outputs}), as "
-                f"in training, got {len(values)} labels such as {values[:2]!r}."
+                f"in training, got {len(values)} labels such as {values[:2]!r}. Pass such an array."
             )
         if self.form != "indicator" and isinstance(values, Indicator):
             raise InputError(
-                f"Expected one label a text, or lists of labels, as in training; got an array of "
-                f"shape {values.shape}."
+                "Expected one label per text, or lists of labels, as in training, got an array of "
+                f"shape {values.shape}. Pass the labels themselves."
             )
         if self.form == "single" and isinstance(values, LabelLists):
             raise InputError(
-                f"Expected one label a text, as in training, got lists such as {values[0]!r}. Pass "
-                "the labels themselves."
+                f"Expected one label per text, as in training, got lists such as {values[0]!r}. "
+                "Pass the labels themselves."
             )
         if isinstance(values, Indicator):
-            by_place = self.classes.tolist() == list(range(self.n_outputs))
-            names = None if by_place else tuple(self.classes.tolist())
+            by_position = self.classes.tolist() == list(range(self.n_outputs))
+            names = None if by_position else tuple(self.classes.tolist())
             return Indicator(values.aligned(self.classes), names)
         return values
 
     def encode(self, labels: Any, *, allow_unseen: bool = False) -> IntArray:
-        """Turn labels into codes (n,), or zeros and ones (n, n_classes) for several a text.
+        """Return class codes (n,), or zeros and ones (n, n_classes) for several labels per text.
 
         Parameters
         ----------
         labels
             As for ``TextClassifier.fit``, in the form of the training labels.
         allow_unseen : bool
-            Code labels that were never seen in training as -1 instead of refusing them; a row of
-            several labels with one of them is -1 in all columns.
+            Encode labels that do not occur in training as -1 instead of raising an error. A row of
+            several labels that contains such a label is -1 in all columns.
 
         Raises
         ------
         InputError
-            If a label is missing, of another type than the classes, or was never seen in
-            training, or if the form differs.
+            If a label is missing, has another type than the classes, or does not occur in training.
+            Also if the labels have another form.
         """
         values = self.values(labels)
         if isinstance(values, Indicator):
@@ -161,7 +161,7 @@ class LabelCodec:
         return indicator
 
     def decode(self, codes: IntArray) -> Any:
-        """Turn codes, or a 0/1 array, back into labels as they were given."""
+        """Return the labels of class codes, or of an array of zeros and ones, in original form."""
         if self.form == "single":
             return self.classes[codes]
         if self.form == "indicator":
@@ -169,13 +169,13 @@ class LabelCodec:
         return [self.classes[np.flatnonzero(row)].tolist() for row in codes]
 
     def to_json(self) -> dict[str, Any]:
-        """Describe the codec with plain JSON values."""
+        """Return the codec as plain JSON values."""
         dtype = "object" if self.classes.dtype.kind == "O" else self.classes.dtype.str
         return {"form": self.form, "dtype": dtype, "classes": self.classes.tolist()}
 
     @classmethod
     def from_json(cls, described: dict[str, Any]) -> Self:
-        """Read what ``to_json`` wrote."""
+        """Build the codec from the result of ``to_json``."""
         if described["dtype"] != "object":
             return cls(np.array(described["classes"], described["dtype"]), described["form"])
         return cls(_object_array([_tuples(c) for c in described["classes"]]), described["form"])
@@ -188,7 +188,7 @@ class LabelCodec:
         *,
         allow_unseen: bool,
     ) -> IntArray:
-        """Look labels up; ``rows`` are their rows, for messages."""
+        """Return the codes of labels; ``rows`` are the row numbers for messages."""
         try:
             codes = np.array([position.get(label, -1) for label in labels], np.int64)
         except TypeError:  # a list or another value that cannot be a label
@@ -197,12 +197,12 @@ class LabelCodec:
             raise
         unseen = np.flatnonzero(codes < 0)
         families = {_family(label) for label in position} if len(unseen) else set()
-        for place in unseen:
-            row, label = int(rows[place]), labels[place]
+        for index in unseen:
+            row, label = int(rows[index]), labels[index]
             if _family(check_label(row, label)) not in families:
                 raise _of_another_type(row, label, list(position))
             if not allow_unseen:
-                names = [str(known) for known in list(position)[:50]]
+                names = [str(name) for name in list(position)[:50]]
                 raise InputError(
                     f"Label {label!r} at row {row} was never seen in training. "
                     f"{suggest(str(label), names)}"
@@ -211,21 +211,21 @@ class LabelCodec:
 
 
 def are_lists(answers: Any) -> bool:
-    """Whether any answer is a list of labels, or a row of zeros and ones."""
+    """Return True if any answer is a list of labels or a row of zeros and ones."""
     return any(isinstance(answer, list | set | frozenset | np.ndarray) for answer in answers)
 
 
 def distinct(labels: Iterable[Any]) -> AnyArray:
-    """Give the distinct labels in sorted order, in an array of their own type.
+    """Return the distinct labels in sorted order, in an array of their type.
 
     Raises
     ------
     InputError
-        If a label is missing or of a kind that is no label, or kinds are mixed.
+        If a label is missing or has an unsupported type, or if the labels have mixed types.
     """
     values = as_list(labels)
     if len(set(map(type, values))) == 1 and type(values[0]) in _PLAIN_TYPES:
-        # Looked up backwards, so that each label keeps its first row.
+        # In reverse order, so that each label keeps its first row.
         first_rows = dict(zip(reversed(values), range(len(values) - 1, -1, -1), strict=True))
         for label, row in sorted(first_rows.items(), key=lambda entry: entry[1]):
             check_label(row, label)
@@ -250,8 +250,8 @@ def check_label(row: int, label: Any) -> Plain:
     Raises
     ------
     InputError
-        If it is missing (None, NaN, a blank text), of a kind that is no label, or a text that holds
-        half of a character, which no file can hold.
+        If the label is missing (None, NaN, a blank text) or has an unsupported type. Also if it
+        holds half of a character (a lone surrogate), which cannot be saved in a file.
     """
     value = label.item() if isinstance(label, np.generic) and label.dtype.kind in "biuf" else label
     value = str(value) if isinstance(value, np.str_) else value
@@ -266,27 +266,27 @@ def check_label(row: int, label: Any) -> Plain:
         )
     if type(value) not in _PLAIN_TYPES:
         raise InputError(
-            f"Label at row {row} is {value!r} ({type(value).__name__}). "
-            "Convert it: labels are str, bool, int, float or tuples of these; for several labels a "
-            "text, give every text a list."
+            f"Label at row {row} is {value!r} ({type(value).__name__}), expected str, bool, int, "
+            "float or a tuple of these. Convert it. For several labels per text, pass one list per "
+            "text."
         )
     if not _can_be_written(value):
         raise InputError(
-            f"Label at row {row} is {_shown(value)}, which cannot be saved: half of a character, "
-            "or a number of thousands of digits. Repair or convert it."
+            f"Label at row {row} is {_shown(value)}, which cannot be saved: it holds half of a "
+            "character, or is a number of thousands of digits. Repair or convert it."
         )
     plain: Plain = value
     return plain
 
 
 def _part_of_label(row: int, part: Any) -> Plain:
-    """Return a part of a tuple as a plain value; some levels of a label may be blank."""
+    """Return one element of a tuple as a plain value; elements may be blank texts."""
     return part if type(part) is str and not part.strip() else check_label(row, part)
 
 
 def _can_be_written(value: Plain) -> bool:
     try:
-        str(value).encode()  # fails on half of a character, and on numbers of thousands of digits
+        str(value).encode()  # fails for half of a character and numbers of thousands of digits
     except ValueError:
         return False
     return True
@@ -297,12 +297,12 @@ def _shown(value: Plain) -> str:
 
 
 def check_lengths(truth: IntArray, chosen: IntArray) -> None:
-    """Refuse codes of another number of rows.
+    """Check that there is one label per text.
 
     Raises
     ------
     InputError
-        If lengths differ.
+        If the lengths differ.
     """
     if len(truth) != len(chosen):
         raise InputError(
@@ -311,7 +311,7 @@ def check_lengths(truth: IntArray, chosen: IntArray) -> None:
 
 
 def key_of(label: Any) -> Any:
-    """Return the value under which a label is looked up: a plain one, so 1 and np.int64(1) meet."""
+    """Return a label as a plain value for look-ups, so that 1 and np.int64(1) are the same."""
     return label.item() if isinstance(label, np.generic) else label
 
 
@@ -323,13 +323,13 @@ def as_values(labels: Any, *, form: str | None = None) -> LabelValues:
     labels
         As for ``TextClassifier.fit``; an iterator is read once.
     form : {"single", "lists", "indicator"} or None
-        Form of the training labels, where it is known: equally long rows of zeros and ones could
-        otherwise be lists of labels, or tuples.
+        Form of the training labels, if it is known. Without it, rows of zeros and ones with equal
+        lengths could also be lists of labels, or tuples.
 
     Raises
     ------
     InputError
-        If the container has no order, or rows of zeros and ones could be read in two ways.
+        If the container has no order, or rows of zeros and ones can be read in two ways.
     """
     if isinstance(labels, LabelLists | Indicator):
         return labels
@@ -338,14 +338,16 @@ def as_values(labels: Any, *, form: str | None = None) -> LabelValues:
     if names is not None and len(names) != 1:
         return Indicator.of_table(values, names)
     if isinstance(values, np.ndarray) and values.ndim > 2:
-        raise InputError(f"Labels must have one or two dimensions, got shape {values.shape}.")
+        raise InputError(
+            f"Labels must have one or two dimensions, got shape {values.shape}. Reshape them."
+        )
     if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] > 1:
         return Indicator.of_array(values)
     return _read_rows(as_list(values), form)
 
 
 def _read_rows(values: list[Any], form: str | None) -> LabelValues:
-    """Return labels, lists of labels or an indicator, by what the rows are."""
+    """Return labels, lists of labels or an indicator, depending on the type of the rows."""
     kinds = set(map(type, values))
     rows_of_arrays = any(is_column(kind) for kind in kinds)
     lists = rows_of_arrays or any(issubclass(kind, list | set | frozenset) for kind in kinds)
@@ -360,25 +362,26 @@ def _read_rows(values: list[Any], form: str | None) -> LabelValues:
 
 
 def values_at(values: LabelValues, rows: IntArray) -> LabelValues:
-    """Give some of the labels that ``as_values`` gave, in the form they have."""
+    """Return some of the labels that ``as_values`` returned, in the same form."""
     if isinstance(values, Indicator):
         return values.take(rows)
     return type(values)(values[i] for i in rows)
 
 
 def joined_values(values: LabelValues, others: LabelValues) -> LabelValues:
-    """Give labels with others of the same form after them.
+    """Return labels followed by other labels of the same form.
 
     Raises
     ------
     InputError
-        If one has columns of zeros and ones and the other has not, or has other columns.
+        If only one of them has columns of zeros and ones, or their columns differ.
     """
     if isinstance(values, Indicator) and isinstance(others, Indicator):
         return values.followed_by(others)
     if isinstance(values, Indicator) or isinstance(others, Indicator):
         raise InputError(
-            f"Labels of one form were expected, got {_form(values)} and {_form(others)}."
+            f"Expected labels of one form, got {_form(values)} and {_form(others)}. "
+            "Convert one of them."
         )
     return type(values)([*values, *others])
 
@@ -390,12 +393,12 @@ def _form(values: LabelValues) -> str:
 
 
 def _flat(values: Sequence[Any]) -> list[Any]:
-    """Return the labels of all lists, after every one was checked with its row."""
+    """Return the labels of all lists after a check of every label."""
     for row, value in enumerate(values):
         if not isinstance(value, list | tuple | set | frozenset):
             raise InputError(
                 f"Label at row {row} is {value!r}, but other rows hold lists of labels. "
-                "Give every text a list, also for one label or none."
+                "Pass a list for every text, also for one label or none."
             )
         for label in value:
             check_label(row, label)
@@ -403,7 +406,7 @@ def _flat(values: Sequence[Any]) -> list[Any]:
 
 
 def _names_of(indicator: Indicator) -> AnyArray:
-    """Return the classes of columns: their names, or their places."""
+    """Return the classes of columns: their names, or their positions if they have no names."""
     if indicator.names is None:
         return np.arange(indicator.shape[1])
     try:
@@ -416,7 +419,7 @@ def _names_of(indicator: Indicator) -> AnyArray:
 
 
 def _refuse_equals(labels: Sequence[Any], classes: AnyArray) -> None:
-    """Refuse labels that are equal and not the same, such as 1 and 1.0: one would be lost."""
+    """Refuse labels that are equal but not identical, such as 1 and 1.0, and would be merged."""
     if classes.dtype.kind not in "fO" and len(set(map(type, labels))) == 1:
         return
     plain = [check_label(row, label) for row, label in enumerate(labels)]
@@ -428,21 +431,21 @@ def _refuse_equals(labels: Sequence[Any], classes: AnyArray) -> None:
         first = firsts.setdefault(label, label)
         if first is not label:
             raise InputError(
-                f"Labels hold both {first!r} and {label!r}, which are equal, so that one of them "
-                "would be lost. Convert the labels to one type."
+                f"Labels hold both {first!r} and {label!r}, which are equal and would become one "
+                "class. Convert the labels to one type."
             )
 
 
 def _of_another_type(row: int, label: Any, classes: list[Any]) -> InputError:
     return InputError(
         f"Label at row {row} is {label!r}, of another type than the classes of the model, which "
-        f"are {', '.join(map(repr, classes[:_SHOWN]))}. Convert the labels to the type that the "
-        "model was trained on."
+        f"are {', '.join(map(repr, classes[:_SHOWN]))}. Convert the labels to the type of the "
+        "training labels."
     )
 
 
 def _family(label: Any) -> Any:
-    """Return what labels need to have in common to be equal."""
+    """Return the type family of a label; only labels of the same family can be equal."""
     if isinstance(label, tuple):
         return frozenset(_family(part) for part in label)
     return "number" if isinstance(label, bool | int | float) else "text"
@@ -453,14 +456,14 @@ def _kind(label: Plain) -> str:
 
 
 def _array_of(labels: list[Any]) -> AnyArray:
-    """Return labels as an array of their own type that holds them exactly, else of objects."""
+    """Return labels as an array of their type if it is exact, else as an array of objects."""
     for dtype in (None, np.uint64):
         try:
             array: AnyArray = np.array(labels, dtype)
         except (OverflowError, ValueError):
             continue
-        kept = array.tolist()
-        if array.dtype.kind != "O" and kept == labels and _types(kept) == _types(labels):
+        values = array.tolist()
+        if array.dtype.kind != "O" and values == labels and _types(values) == _types(labels):
             return array
     return _object_array(labels)
 

@@ -1,4 +1,4 @@
-"""Which of several tasks a step learns from, and how many of its rows."""
+"""Choice of the task, and of its number of rows, for each step of multi-task training."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from nlptl.base.suggestions import suggest
 
 WAYS = ("temperature", "proportional", "uniform", "round_robin", "annealed")
 _MIN_POWER = 0.2
-"""To which power of its size a task is drawn at the end of an annealed training."""
+"""Power of the task sizes at the end of an annealed training."""
 
 
 @dataclass(frozen=True)
 class Mixing(Spec):
-    """How often each of several tasks is learnt from.
+    """Sampling of tasks in multi-task training: the share of the steps per task.
 
     Parameters
     ----------
     way : {"temperature", "proportional", "uniform", "round_robin", "annealed"}
-        ``"proportional"`` draws tasks by their sizes, ``"uniform"`` all alike, ``"round_robin"``
-        one after the other. ``"temperature"`` draws by sizes to the power of 1 over
-        ``temperature`` [1]_. ``"annealed"`` goes from proportional towards uniform as training
-        goes on, down to the power 0.2 [2]_.
+        ``"proportional"`` samples tasks in proportion to their sizes, ``"uniform"`` with equal
+        probability, ``"round_robin"`` in turn. ``"temperature"`` uses the sizes to the power of
+        1 / ``temperature`` [1]_. ``"annealed"`` moves from proportional towards uniform during the
+        training, from power 1 down to power 0.2 [2]_.
     temperature : float
-        At least 1: 1 is proportional, more is nearer to uniform.
+        At least 1. The value 1 is proportional; higher values are closer to uniform.
     mixed : bool
-        Let each step hold rows of all tasks, in the same shares, instead of rows of one.
+        True if each step holds rows of all tasks in these shares, False if it holds rows of one
+        task.
 
     References
     ----------
@@ -45,23 +46,25 @@ class Mixing(Spec):
     temperature: float = 2.0
     mixed: bool = False
 
-    carries: ClassVar[str] = "which task comes when"
+    carries: ClassVar[str] = "the order of the tasks"
 
     def __post_init__(self) -> None:
         if self.way not in WAYS:
             raise ConfigError(f"way={self.way!r} is not known. {suggest(str(self.way), WAYS)}")
         if not self.temperature >= 1:
-            raise ConfigError(f"temperature must be at least 1, got {self.temperature}.")
+            raise ConfigError(
+                f"temperature must be at least 1, got {self.temperature}. Use 1 for proportional."
+            )
 
     def shares(self, sizes: Sequence[int], progress: float = 0.0) -> FloatArray:
-        """Give what share of the steps each task gets: (n_tasks,), summing to 1.
+        """Return the share of the steps per task: an array (n_tasks,) that sums to 1.
 
         Parameters
         ----------
         sizes : sequence of int
-            Rows of each task.
+            Number of rows per task.
         progress : float
-            Share of the training that is over, from 0 to 1; it matters where it is annealed.
+            Completed share of the training, from 0 to 1; only ``"annealed"`` uses it.
 
         Examples
         --------
@@ -84,11 +87,11 @@ class Mixing(Spec):
     def order(
         self, sizes: Sequence[int], n_steps: int, *, seed: Any, progress: float = 0.0
     ) -> IntArray:
-        """Give the task of each of some steps: (n_steps,).
+        """Return the number of the task of each step: (n_steps,).
 
-        Each task gets its share of the steps, up to rounding; the order is chance, but for
-        ``"round_robin"``. It is a function of what is given alone, so that all processes, and a
-        training that goes on, find the same.
+        Each task gets its share of the steps, up to rounding. The order is random, except for
+        ``"round_robin"``. It depends on the arguments only, so all processes, and a resumed
+        training, get the same order.
 
         Examples
         --------
@@ -106,7 +109,7 @@ class Mixing(Spec):
 
 
 def apportioned(shares: FloatArray, total: int) -> IntArray:
-    """Deal whole numbers by shares, the largest remainders first.
+    """Round shares of a total to integers with this sum, by the largest remainders.
 
     Examples
     --------

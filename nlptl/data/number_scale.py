@@ -1,4 +1,4 @@
-"""From the user's numbers to what a head learns, and back."""
+"""Standardise the numbers of a regression task, and convert predictions back."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from nlptl.data.numbers import as_numbers
 
 @dataclass(frozen=True)
 class NumberScale:
-    """Numbers with mean 0 and spread 1, so that heads and steps fit every unit.
+    """Scaler of numbers to mean 0 and standard deviation 1, so that training works for all units.
 
     Attributes
     ----------
     mean : float
-        What 0 stands for.
+        Mean of the training numbers, which becomes 0.
     scale : float
-        What 1 stands for: the standard deviation of the training numbers.
+        Standard deviation of the training numbers.
     """
 
     mean: float
@@ -40,42 +40,44 @@ class NumberScale:
 
     @classmethod
     def learn(cls, numbers: Any) -> Self:
-        """Take mean and spread of training numbers.
+        """Compute the mean and the standard deviation of training numbers.
 
         Raises
         ------
         InputError
-            If one is no finite number, or there are not two different ones.
+            If a value is not a finite number, or there are fewer than two different numbers.
         """
         values = as_numbers(numbers)
         if len(np.unique(values)) < 2:
-            only = f"all {len(values)} are {values[0]}" if len(values) else "none given"
+            only = f"all {len(values)} are {values[0]}" if len(values) else "got none"
             raise InputError(
-                f"Expected at least two different numbers, but {only}. There is nothing to learn."
+                f"Expected at least two different numbers, but {only}. Add rows with other numbers."
             )
-        # Halved first, so that the largest floats do not overflow in the sum.
+        # The division by 2 prevents an overflow in the sum of very large floats.
         mean = 2 * float((values / 2).mean())
         scale = float(np.abs(values - mean).max())
         return cls(mean, scale * float(np.sqrt((((values - mean) / scale) ** 2).mean())))
 
     def encode(self, numbers: Any) -> FloatArray:
-        """Give numbers as standard deviations from the mean: (n,)."""
-        found: FloatArray = (as_numbers(numbers) - self.mean) / self.scale
-        return found
+        """Return numbers as standard deviations from the mean: (n,)."""
+        codes: FloatArray = (as_numbers(numbers) - self.mean) / self.scale
+        return codes
 
     def decode(self, codes: FloatArray) -> FloatArray:
-        """Give the user's numbers back: float64 (n,)."""
-        found: FloatArray = np.asarray(codes, dtype=np.float64) * self.scale + self.mean
-        return found
+        """Return numbers on the original scale: float64 (n,)."""
+        numbers: FloatArray = np.asarray(codes, dtype=np.float64) * self.scale + self.mean
+        return numbers
 
     def to_json(self) -> dict[str, Any]:
-        """Describe the scale with plain JSON values."""
+        """Return the scaler as plain JSON values."""
         return {"mean": self.mean, "scale": self.scale}
 
     @classmethod
     def from_json(cls, described: dict[str, Any]) -> Self:
-        """Read what ``to_json`` wrote."""
+        """Build the scaler from the result of ``to_json``."""
         mean, scale = (float(entry(described, name, float)) for name in ("mean", "scale"))
         if not np.isfinite(mean) or not 0 < scale < np.inf:
-            raise ValueError(f"mean is {mean} and scale is {scale}, expected finite and above 0")
+            raise ValueError(
+                f"mean is {mean} and scale is {scale}, expected finite numbers and a scale above 0"
+            )
         return cls(mean, scale)

@@ -1,4 +1,4 @@
-"""Numbers as answers: checked, and brought to one scale."""
+"""Read and check the target numbers and the weights of rows."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from nlptl.data.columns import as_array, as_list, read_once
 
 
 def as_numbers(values: Any) -> FloatArray:
-    """Give the numbers of some rows as a float64 array (n,).
+    """Return one number per row as a float64 array (n,).
 
     Parameters
     ----------
     values : list, array, Series or column of length n
-        int or float; a column of shape (n, 1) is taken too.
+        Values of type int or float. The shape (n, 1) is accepted too.
 
     Raises
     ------
     InputError
-        If a value is missing, infinite, or no number; it is shown with its row.
+        If a value is missing, infinite, or not a number. The message shows it with its row.
 
     Examples
     --------
@@ -32,9 +32,11 @@ def as_numbers(values: Any) -> FloatArray:
     """
     array = as_array(read_once(values))
     if isinstance(array, np.ndarray) and array.ndim != 1 and array.shape[1:] != (1,):
-        raise InputError(f"Expected one number a text, got an array of shape {array.shape}.")
-    listed = as_list(array, what="numbers")
-    return np.array([_number(row, value) for row, value in enumerate(listed)], dtype=np.float64)
+        raise InputError(
+            f"Expected one number per text, got an array of shape {array.shape}. Pass one column."
+        )
+    column = as_list(array, what="numbers")
+    return np.array([_number(row, value) for row, value in enumerate(column)], dtype=np.float64)
 
 
 def as_weights(values: Any, n_rows: int) -> FloatArray | None:
@@ -45,20 +47,21 @@ def as_weights(values: Any, n_rows: int) -> FloatArray | None:
     values : list, iterator, array, Series or column of length n_rows, or None
         Numbers of 0 or more.
     n_rows : int
+        Expected number of weights.
 
     Raises
     ------
     InputError
-        If there is not one number of 0 or more per row, or all are 0.
+        If there is not exactly one number of 0 or more per row, or all numbers are 0.
     """
     if values is None:
         return None
-    listed = as_list(values, what="weights")
-    weights = np.array([_weight(row, value) for row, value in enumerate(listed)], dtype=np.float64)
+    column = as_list(values, what="weights")
+    weights = np.array([_weight(row, value) for row, value in enumerate(column)], dtype=np.float64)
     if len(weights) != n_rows or not weights.any():
         raise InputError(
             f"sample_weight must hold {n_rows} numbers of 0 or more, one per text and not all 0, "
-            f"got {len(weights)} with the sum {weights.sum():g}."
+            f"got {len(weights)} with the sum {weights.sum():g}. Pass one weight per text."
         )
     return weights
 
@@ -79,7 +82,7 @@ def _number(row: int, value: Any) -> float:
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, bool) or not isinstance(plain, int | float):
         raise InputError(
-            f"Number at row {row} is {value!r} ({type(plain).__name__}), which is no number. "
+            f"Number at row {row} is {value!r} ({type(plain).__name__}), which is not a number. "
             "Convert it, or use TextClassifier for labels."
         )
     try:

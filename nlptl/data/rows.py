@@ -1,4 +1,4 @@
-"""Texts in whatever container they come, as one plain sequence."""
+"""Read texts from any supported container into one sequence."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from nlptl.base.suggestions import suggest
 from nlptl.data.columns import as_list, column_names
 
 Text: TypeAlias = str | tuple[str, str]
-"""One text, or a pair of texts that is judged together."""
+"""One text, or a pair of texts that is classified together."""
 
 
 @dataclass(frozen=True)
 class Rows(Sequence[Text]):
-    """The rows of a task: texts or pairs of texts, and numbers beside them where there are some.
+    """Rows of a task: texts or pairs of texts, with optional numeric columns.
 
     Attributes
     ----------
     texts : list of str or list of (str, str)
-        One entry a row, never empty.
+        One entry per row, never empty.
     numbers : ndarray of shape (n, n_columns) or None
-        Plain numeric columns.
+        Numeric columns; None if there are none.
     """
 
     texts: Sequence[Text]
@@ -35,20 +35,20 @@ class Rows(Sequence[Text]):
 
     @property
     def are_pairs(self) -> bool:
-        """Whether each row is a pair of texts."""
+        """True if each row is a pair of texts."""
         return bool(len(self.texts)) and not isinstance(self.texts[0], str)
 
     def side(self, which: int) -> Rows:
-        """Give the first (0) or the second (1) texts of the pairs."""
+        """Return the first texts (0) or the second texts (1) of the pairs."""
         return Rows([pair[which] for pair in self.texts], self.numbers)
 
     def take(self, index: IntArray) -> Rows:
-        """Give the rows at the positions of ``index``."""
+        """Return the rows at the positions in ``index``."""
         numbers = None if self.numbers is None else self.numbers[index]
         return Rows([self.texts[int(i)] for i in index], numbers)
 
     def followed_by(self, others: Rows) -> Rows:
-        """Give these rows with others after them; both have numbers beside them, or neither."""
+        """Return these rows followed by others; numeric columns are kept only if both have them."""
         if self.numbers is None or others.numbers is None:
             return Rows([*self.texts, *others.texts])
         return Rows([*self.texts, *others.texts], np.concatenate([self.numbers, others.numbers]))
@@ -76,24 +76,24 @@ def as_rows(
     numeric_columns: Sequence[str] = (),
     keep_blank: bool = False,
 ) -> Rows:
-    """Read texts, or pairs of texts, from any container that users have.
+    """Read texts, or pairs of texts, from any supported container.
 
     Parameters
     ----------
     texts : list, tuple, array, Series, column, DataFrame, Dataset or mapping
-        A sequence of strings; a sequence of pairs of strings; or a table with one text column,
-        two text columns (pairs), or the columns named below.
+        A sequence of strings, a sequence of pairs of strings, or a table. A table has one text
+        column, two text columns (pairs), or the columns named below.
     text_columns : sequence of str
         The one or two columns of a table that hold the texts.
     numeric_columns : sequence of str
-        Columns of a table that hold plain numbers; a missing number becomes NaN.
+        Columns of a table that hold numbers; a missing number becomes NaN.
     keep_blank : bool
-        Keep rows without text, as empty strings, instead of refusing them.
+        Keep rows without text, as empty strings, instead of raising an error.
 
     Raises
     ------
     InputError
-        If it is one string, empty, of another kind, or some text is missing or blank.
+        If ``texts`` is one string, is empty or has another type, or if a text is missing or blank.
     """
     if isinstance(texts, Rows):
         return texts
@@ -107,7 +107,7 @@ def as_rows(
         if numeric_columns:
             raise InputError(
                 f"Numeric columns {list(numeric_columns)} need a table (a DataFrame, a Dataset or "
-                f"a dict of columns), got {type(texts).__name__}."
+                f"a dict of columns), got {type(texts).__name__}. Pass a table."
             )
         return Rows(_checked(as_list(texts, what="texts"), keep_blank))
     columns, numbers = _columns(texts, table, text_columns, numeric_columns)
@@ -116,17 +116,17 @@ def as_rows(
 
 
 def _columns(
-    table: Any, known: list[Any], text_columns: Sequence[str], numeric_columns: Sequence[str]
+    table: Any, names: list[Any], text_columns: Sequence[str], numeric_columns: Sequence[str]
 ) -> tuple[list[list[Any]], FloatArray | None]:
-    chosen = list(text_columns) or [name for name in known if name not in set(numeric_columns)]
+    chosen = list(text_columns) or [name for name in names if name not in set(numeric_columns)]
     for name in (*chosen, *numeric_columns):
-        if name not in known:
-            names = [str(other) for other in known]
+        if name not in names:
+            choices = [str(other) for other in names]
             raise InputError(
-                f"There is no column {name!r} in the table. {suggest(str(name), names)}"
+                f"There is no column {name!r} in the table. {suggest(str(name), choices)}"
             )
-        if known.count(name) > 1:
-            raise InputError(f"{known.count(name)} columns are called {name!r}. Rename them.")
+        if names.count(name) > 1:
+            raise InputError(f"{names.count(name)} columns are called {name!r}. Rename them.")
     if not 1 <= len(chosen) <= 2:
         raise InputError(
             f"Expected one text column, or two for pairs of texts, got {len(chosen)}: {chosen}. "
@@ -137,7 +137,7 @@ def _columns(
     lengths = [*map(len, columns), *map(len, numbers)]
     if len(set(lengths)) > 1:
         raise InputError(
-            f"The columns {[*chosen, *numeric_columns]} have {lengths} rows. Pass columns of one "
+            f"The columns {[*chosen, *numeric_columns]} have {lengths} rows. Pass columns of equal "
             "length."
         )
     return columns, np.stack(numbers, axis=1) if numbers else None
@@ -155,7 +155,7 @@ def _checked(texts: list[Any], keep_blank: bool) -> list[Text]:
         texts = [_filled(text) for text in texts]
     if pairs and len(texts[0]) == 1:
         raise InputError(
-            f"Row 0 is {texts[0]!r}, a list of one text. Pass one column of texts: "
+            f"Row 0 is {texts[0]!r}, a list of one text. Pass one column of texts, for example "
             "[row[0] for row in texts]."
         )
     checked = [_pair(i, text) if pairs else _single(i, text) for i, text in enumerate(texts)]
@@ -188,14 +188,14 @@ def _single(index: int, text: Any) -> str:
             f"{problem.start}, half of a character. Repair it, for example: "
             "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
         ) from problem
-    return str.__str__(text)  # a member of an enumeration has another str() of its own
+    return str.__str__(text)  # str() of an enumeration member would return its name
 
 
 def _pair(index: int, pair: Any) -> tuple[str, str]:
     if not isinstance(pair, list | tuple | np.ndarray) or len(pair) != 2:
         raise InputError(
             f"Row {index} is {pair!r}, but the first row is a pair of texts. "
-            "Give all rows as (text_a, text_b)."
+            "Pass all rows as (text_a, text_b)."
         )
     return _single(index, pair[0]), _single(index, pair[1])
 
@@ -209,7 +209,7 @@ def _as_numbers(name: str, values: list[Any]) -> FloatArray:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a cell of a table is empty: None, NaN, pandas' NA, or an empty string."""
+    """Return True if a cell of a table is empty: None, NaN, pandas' NA, or an empty string."""
     if value is None or (isinstance(value, str) and not value):
         return True
     return type(value).__name__ in {"NAType", "NaTType"} or (
@@ -226,11 +226,12 @@ def _as_number(name: str, row: int, value: Any) -> float:
         number = math.inf
     except (TypeError, ValueError) as problem:
         raise InputError(
-            f"Column {name!r} holds {value!r} at row {row}, which is no number."
+            f"Column {name!r} holds {value!r} at row {row}, which is not a number. Convert it, or "
+            "drop the row."
         ) from problem
     if math.isinf(number):
         raise InputError(
             f"Column {name!r} holds {number!r} at row {row}, which is not finite. Drop the row, or "
-            "leave the number out: a missing number counts as the mean."
+            "leave the cell empty: a missing number counts as the mean."
         )
     return number

@@ -1,4 +1,4 @@
-"""Which rows to train on, to choose with and to test on."""
+"""Split rows into training, validation and test rows."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from nlptl.data.columns import as_list
 from nlptl.data.labels import distinct, key_of
 
 _NUMBERS_PER_STRATUM = 20
-"""Numbers that follow each other and are dealt like rows of one class."""
+"""Number of neighbouring values in sorted order that are stratified like rows of one class."""
 
 
 def k_shot(labels: Any, shots: int, *, seed: int) -> IntArray:
-    """Draw ``shots`` rows of every class.
+    """Draw ``shots`` rows per class at random, without repeats.
 
-    Classes are drawn one after the other in sorted order from one generator, so that the same
-    seed gives the same rows to everyone who compares.
+    The classes are drawn in sorted order from one generator, so the same seed always returns the
+    same rows.
 
     Parameters
     ----------
     labels : sequence of length n
-        One label a row.
+        One label per row.
     shots : int
-        Rows a class.
+        Number of rows per class.
     seed : int
         Seed of ``numpy.random.default_rng``.
 
     Returns
     -------
     ndarray of shape (shots * n_classes,)
-        Row numbers, class by class.
+        Row numbers, grouped by class.
 
     Raises
     ------
     InputError
-        If a class has fewer rows, or the rows have several labels each.
+        If a class has fewer rows than ``shots``, or rows have several labels.
 
     Examples
     --------
@@ -46,35 +46,35 @@ def k_shot(labels: Any, shots: int, *, seed: int) -> IntArray:
     [2, 3]
     """
     if shots < 1:
-        raise InputError(f"shots must be at least 1, got {shots}.")
+        raise InputError(f"shots must be at least 1, got {shots}. Pass a larger number.")
     rng = np.random.default_rng(seed)
     labels = as_list(labels)
     codes, names = _codes(labels), distinct(labels)
-    picked = []
+    rows_by_class = []
     for code, name in enumerate(names.tolist()):
         rows = np.flatnonzero(codes == code)
         if len(rows) < shots:
             raise InputError(
                 f"Class {name!r} has {len(rows)} rows, fewer than shots={shots}. "
-                "Ask for fewer, or label more."
+                "Pass fewer shots, or label more rows."
             )
-        picked.append(rng.choice(rows, size=shots, replace=False))
-    return np.concatenate(picked)
+        rows_by_class.append(rng.choice(rows, size=shots, replace=False))
+    return np.concatenate(rows_by_class)
 
 
 def stratified_split(
     labels: Any, *, test_share: float = 0.2, seed: int = 0
 ) -> tuple[IntArray, IntArray]:
-    """Split rows in two, each class in the same proportion.
+    """Split rows into two parts with the same class proportions.
 
     Parameters
     ----------
     labels : sequence of length n
-        One label a row.
+        One label per row.
     test_share : float
-        Share of the rows that goes into the second part, between 0 and 1.
+        Share of the rows in the second part, between 0 and 1.
     seed : int
-        The same seed gives the same split.
+        The same seed returns the same split.
 
     Returns
     -------
@@ -84,10 +84,10 @@ def stratified_split(
     Raises
     ------
     InputError
-        If ``test_share`` does not lie between 0 and 1.
+        If ``test_share`` is not between 0 and 1.
     """
     if not 0 < test_share < 1:
-        raise InputError(f"test_share must lie between 0 and 1, got {test_share}.")
+        raise InputError(f"test_share must lie between 0 and 1, got {test_share}. Try 0.2.")
     codes = _codes(labels)
     alone = np.bincount(codes)[codes] == 1
     chosen = _spread(codes, test_share, seed=seed) & ~alone
@@ -97,15 +97,15 @@ def stratified_split(
 def number_split(
     numbers: FloatArray, *, test_share: float = 0.2, seed: int = 0
 ) -> tuple[IntArray, IntArray]:
-    """Split rows with numbers in two, small and large ones in the same proportion.
+    """Split rows with numbers into two parts with similar distributions of the numbers.
 
     Parameters
     ----------
     numbers : ndarray of shape (n,)
     test_share : float
-        Share of the rows that goes into the second part, between 0 and 1.
+        Share of the rows in the second part, between 0 and 1.
     seed : int
-        The same seed gives the same split.
+        The same seed returns the same split.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def number_split(
         Row numbers in ascending order.
     """
     if not 0 < test_share < 1:
-        raise InputError(f"test_share must lie between 0 and 1, got {test_share}.")
+        raise InputError(f"test_share must lie between 0 and 1, got {test_share}. Try 0.2.")
     chosen = _spread(numbers, test_share, seed=seed)
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
@@ -121,16 +121,16 @@ def number_split(
 def group_split(
     groups: Any, *, test_share: float = 0.2, seed: int = 0
 ) -> tuple[IntArray, IntArray]:
-    """Split rows in two so that no group (a customer, a document, a translation) is on both sides.
+    """Split rows into two parts so that no group (a customer, a document) is in both parts.
 
     Parameters
     ----------
     groups : sequence of length n
-        The group of each row.
+        The group of each row, for example a customer, a document or a sentence with translations.
     test_share : float
-        Share of the groups that goes into the second part.
+        Share of the groups in the second part.
     seed : int
-        The same seed gives the same split.
+        The same seed returns the same split.
 
     Returns
     -------
@@ -141,27 +141,29 @@ def group_split(
 
     codes = _codes(groups)
     if len(np.unique(codes)) < 2:
-        raise InputError("A split by group needs at least two groups, got one.")
+        raise InputError(
+            "A split by group needs at least two groups, got one. Use stratified_split instead."
+        )
     splitter = GroupShuffleSplit(n_splits=1, test_size=test_share, random_state=seed)
     train, test = next(splitter.split(codes, groups=codes))
     return train, test
 
 
 def stratified_folds(codes: AnyArray, n_folds: int, *, seed: int) -> IntArray:
-    """Deal rows into folds so that each class is spread as evenly as its size allows.
+    """Assign rows to folds so that each class is distributed as evenly as its size allows.
 
-    Unlike a splitter that refuses classes smaller than the number of folds, a class with a
-    single row is dealt to one fold; the other folds then train on it.
+    Classes with fewer rows than folds are allowed, unlike in other splitters. A class with a single
+    row is in one fold, and the models of the other folds are trained on it.
 
     Parameters
     ----------
     codes : ndarray of shape (n,) or (n, n_classes)
-        Class codes; zeros and ones where a row has several labels; or numbers (n,), of
-        which every fold gets small and large ones.
+        Class codes, zeros and ones for several labels per row, or numbers (n,). Numbers are
+        distributed so that every fold has small and large ones.
     n_folds : int
-        How many folds.
+        Number of folds.
     seed : int
-        The same seed gives the same folds.
+        The same seed returns the same folds.
 
     Returns
     -------
@@ -175,14 +177,14 @@ def stratified_folds(codes: AnyArray, n_folds: int, *, seed: int) -> IntArray:
 
 
 def stratified_sample(codes: AnyArray, most: int, *, seed: int) -> IntArray:
-    """Give at most ``most`` row numbers, each class in proportion, in ascending order."""
+    """Return at most ``most`` row numbers in ascending order, with the same class proportions."""
     if len(codes) <= most:
         return np.arange(len(codes))
     return np.flatnonzero(_spread(codes, most / len(codes), seed=seed))
 
 
 def _spread(codes: AnyArray, share: float, *, seed: int) -> AnyArray:
-    """Mark ``share`` of the rows, each class in the same proportion."""
+    """Return a mask of ``share`` of the rows, with the same share in every class."""
     steps = np.floor(np.arange(len(codes) + 1) * share + 1e-9)
     marked = np.zeros(len(codes), dtype=bool)
     marked[_class_by_class(codes, seed=seed)] = np.diff(steps) > 0
@@ -190,13 +192,13 @@ def _spread(codes: AnyArray, share: float, *, seed: int) -> AnyArray:
 
 
 def _class_by_class(codes: AnyArray, *, seed: int) -> IntArray:
-    """Give the row numbers class by class, in random order inside each class."""
+    """Return the row numbers grouped by class, in random order within each class."""
     order = np.random.default_rng(seed).permutation(len(codes))
     return order[np.argsort(_strata(codes)[order], kind="stable")]
 
 
 def _strata(codes: AnyArray) -> AnyArray:
-    """Give one number a row: its class, the rarest of its classes, or which stretch of numbers."""
+    """Return the stratum of each row: its class, its rarest label, or its range of numbers."""
     if codes.dtype.kind == "f":
         return np.argsort(np.argsort(codes, kind="stable"), kind="stable") // _NUMBERS_PER_STRATUM
     if codes.ndim == 1:

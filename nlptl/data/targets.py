@@ -1,4 +1,4 @@
-"""What a head is to learn: class codes or numbers, and how much each row counts."""
+"""Targets of a head: class codes or numbers, with optional weights of the rows."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """The labels of some rows as codes, or their numbers.
+    """Labels of rows as class codes, or their numbers in a regression.
 
     Attributes
     ----------
     codes : ndarray of shape (n,) or (n, n_outputs), int64, or of shape (n,), float64
-        The class of each row; zeros and ones where a row may have several labels; or the number
-        of each row, on a scale with mean 0 and spread 1.
+        The class of each row, zeros and ones if a row may have several labels, or the number of
+        each row, scaled to mean 0 and standard deviation 1.
     n_outputs : int
-        Classes or labels there are; 1 for numbers.
+        Number of classes or labels; 1 for numbers.
     weights : ndarray of shape (n,) or None
-        How much each row counts.
+        Weight of each row in the loss; None if all rows have weight 1.
     """
 
     codes: AnyArray
@@ -31,17 +31,17 @@ class Targets:
 
     @property
     def several(self) -> bool:
-        """Whether a row may have several labels."""
+        """True if a row may have several labels."""
         return self.codes.ndim == 2
 
     @property
     def numeric(self) -> bool:
-        """Whether the rows have numbers instead of classes."""
+        """True if the rows have numbers instead of classes."""
         return self.codes.dtype.kind == "f"
 
     @property
     def one_hot(self) -> FloatArray:
-        """Zeros and ones of shape (n, n_outputs), or the numbers as one column."""
+        """One-hot matrix of shape (n, n_outputs), or the numbers as one column."""
         if self.numeric:
             return self.codes[:, None]
         if self.several:
@@ -52,33 +52,33 @@ class Targets:
 
     @property
     def counts(self) -> IntArray:
-        """Rows of each class: (n_outputs,)."""
-        counted: IntArray
+        """Number of rows per class: (n_outputs,)."""
+        class_counts: IntArray
         if self.numeric or self.several:
-            counted = self.one_hot.sum(axis=0).astype(np.int64)
+            class_counts = self.one_hot.sum(axis=0).astype(np.int64)
         else:
-            counted = np.bincount(self.codes, minlength=self.n_outputs)
-        return counted
+            class_counts = np.bincount(self.codes, minlength=self.n_outputs)
+        return class_counts
 
     def take(self, rows: IntArray) -> Self:
-        """Give the targets of some rows."""
+        """Return the targets of some rows."""
         weights = None if self.weights is None else self.weights[rows]
         return replace(self, codes=self.codes[rows], weights=weights)
 
     def followed_by(self, others: Targets) -> Self:
-        """Give these targets with others after them; rows without a weight count 1."""
+        """Return these targets followed by others; rows without a weight get the weight 1."""
         weights = None
         if self.weights is not None or others.weights is not None:
-            weights = np.concatenate([self._counted, others._counted])
+            weights = np.concatenate([self._filled_weights, others._filled_weights])
         codes = np.concatenate([self.codes, others.codes])
         return replace(self, codes=codes, weights=weights)
 
-    def label(self, place: int) -> Self:
-        """Give one of several labels as a yes-or-no task."""
-        return replace(self, codes=self.codes[:, place], n_outputs=2)
+    def label(self, index: int) -> Self:
+        """Return the targets of one of several labels, as a binary task."""
+        return replace(self, codes=self.codes[:, index], n_outputs=2)
 
     @property
-    def _counted(self) -> FloatArray:
+    def _filled_weights(self) -> FloatArray:
         return np.ones(len(self)) if self.weights is None else self.weights
 
     def __len__(self) -> int:

@@ -1,1 +1,1 @@
-"""Floor 5: a folder with its record goes to the Hugging Face Hub and comes back whole."""
+"""Floor 5: publish folders with a manifest on the Hugging Face Hub and fetch them complete."""

@@ -1,4 +1,4 @@
-"""Fetching a model: of one commit, every file checked, none that could run."""
+"""Fetch models from the Hub: all files from one commit, all checked, and no code."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from nlptl.storage.manifest import MANIFEST, read_manifest, verify_manifest
 
 
 def fetch_folder(repo: str, *, revision: str | None = None, offline: bool = False) -> Path:
-    """Fetch a model from the Hub, or from its cache where the Hub cannot be reached.
+    """Fetch a model from the Hub, or from the local cache if the Hub cannot be reached.
 
-    The revision is resolved to a commit first, and all files are of that commit. They are held
-    against the sha256 in the manifest: the client itself takes a damaged file of the right
-    length for whole.
+    The revision is resolved to a commit first, and all files come from that commit. Each file is
+    compared with its sha256 in the manifest, because the client itself accepts a damaged file of
+    the right length.
 
     Parameters
     ----------
     repo : str
         ``"user/name"``.
     revision : str, optional
-        Commit, branch or tag; None is the main branch.
+        Commit, branch or tag; None uses the main branch.
     offline : bool
-        Look into the cache alone.
+        Use only the cache.
 
     Returns
     -------
@@ -36,11 +36,11 @@ def fetch_folder(repo: str, *, revision: str | None = None, offline: bool = Fals
     Raises
     ------
     ConfigError
-        If ``repo`` is no name of a repository.
+        If ``repo`` is not a valid name of a repository.
     HubError
-        If it cannot be fetched and is not in the cache, or is no model of nlptl.
+        If the model cannot be fetched and is not in the cache, or is not a model of nlptl.
     IntegrityError
-        If a file is not what was published; it is named.
+        If a file differs from the published file. The message names the file.
     """
     check_name(repo)
     with explained(repo, "Fetching"):
@@ -52,14 +52,14 @@ def fetch_folder(repo: str, *, revision: str | None = None, offline: bool = Fals
         raise
     except OSError as problem:
         raise HubError(
-            f"{repo!r} holds no model of nlptl: it has no manifest. An encoder is loaded by "
+            f"{repo!r} holds no model of nlptl: it has no manifest. To load an encoder, use "
             "TransformerEncoder(name)."
         ) from problem
     unsafe = [name for name in record["files"] if not is_safe(name)]
     if unsafe:
         raise IntegrityError(
-            f"{repo!r} names {unsafe[0]!r}, and files of that kind are not fetched: loading them "
-            "may run what is in them."
+            f"The manifest of {repo!r} lists {unsafe[0]!r}. Files of that kind are not fetched, "
+            "because loading them may run code. Ask the owner to publish the model without it."
         )
     with explained(repo, "Fetching"):
         folder = _snapshot(repo, [*record["files"], MANIFEST], folder.name, offline=offline)
@@ -68,29 +68,30 @@ def fetch_folder(repo: str, *, revision: str | None = None, offline: bool = Fals
     except IntegrityError as problem:
         _forget(folder, record["files"])
         raise IntegrityError(
-            f"{repo!r} was not fetched whole, or is not what was published. {problem} What was "
-            "damaged is no longer in the cache: fetch it again."
+            f"The download of {repo!r} is incomplete or differs from what was published. {problem} "
+            "The damaged files were removed from the cache. Fetch the model again."
         ) from problem
     return folder
 
 
 def _snapshot(repo: str, names: list[str], revision: str | None, *, offline: bool) -> Path:
-    """Fetch some files of one commit; the folder is called after it."""
+    """Fetch some files of one commit and return their folder, whose name is the commit."""
     from huggingface_hub import constants
 
-    user_path(constants.HF_HUB_CACHE)  # which would be a folder "~" here without a home folder
-    asked = {"allow_patterns": [escape(name) for name in names], "local_files_only": offline}
-    return Path(client().snapshot_download(repo, revision=revision, **asked))
+    # Fails early: without a home folder, the client would create a folder named "~" here.
+    user_path(constants.HF_HUB_CACHE)
+    options = {"allow_patterns": [escape(name) for name in names], "local_files_only": offline}
+    return Path(client().snapshot_download(repo, revision=revision, **options))
 
 
 def _forget(folder: Path, files: dict[str, dict[str, str]]) -> None:
-    """Take damaged files out of the cache, where they would be found again; nothing else."""
+    """Remove damaged files, and only these, from the cache, so that they are fetched again."""
     cache = folder.resolve().parent.parent
     for name, expected in files.items():
         path = folder / name
-        held = path.resolve()
-        if not path.is_file() or not held.is_relative_to(cache):
+        target = path.resolve()
+        if not path.is_file() or not target.is_relative_to(cache):
             continue
         if sha256_of(path) != expected["sha256"]:
-            held.unlink()
+            target.unlink()
             path.unlink(missing_ok=True)

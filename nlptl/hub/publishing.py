@@ -1,4 +1,4 @@
-"""Publishing a folder: everything in one commit, or nothing."""
+"""Publish a folder on the Hub: all files in one commit, or nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nlptl.storage.hashing import sha256_of
 from nlptl.storage.manifest import MANIFEST, files_of, read_manifest, verify_manifest
 
 _CARD = {"README.md", CONFUSION, CURVE}
-"""Written for the Hub, after the manifest."""
+"""Files that are written for the Hub after the manifest, so the manifest does not list them."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class PublishedFile:
     Attributes
     ----------
     path : str
-        Within the repository.
+        Path of the file within the repository.
     size : int
-        In bytes.
+        Size in bytes.
     sha256 : str
     """
 
@@ -40,17 +40,17 @@ class PublishedFile:
 
 @dataclass(frozen=True)
 class Publication:
-    """What was published, or would be.
+    """Result of a publication, or of a dry run.
 
     Attributes
     ----------
     repo : str
     files : tuple of PublishedFile
     commit : str or None
-        The commit that holds it; None for a rehearsal.
+        The commit that contains the files; None for a dry run.
     url : str or None
     changed : bool
-        Whether there was anything to commit.
+        True if the publication created a new commit.
     """
 
     repo: str
@@ -60,18 +60,18 @@ class Publication:
     changed: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Describe it with plain JSON values."""
+        """Return the publication as plain JSON values."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Self:
-        """Read what ``to_json`` gave."""
-        return cls(**{**told, "files": tuple(PublishedFile(**one) for one in told["files"])})
+    def from_json(cls, record: dict[str, Any]) -> Self:
+        """Build the publication from the result of ``to_json``."""
+        return cls(**{**record, "files": tuple(PublishedFile(**file) for file in record["files"])})
 
     @property
     def size(self) -> int:
-        """All files together, in bytes."""
-        return sum(one.size for one in self.files)
+        """Total size of all files in bytes."""
+        return sum(file.size for file in self.files)
 
 
 def publish_folder(
@@ -85,40 +85,41 @@ def publish_folder(
 ) -> Publication:
     """Publish a folder with a manifest as a model on the Hub, in one commit.
 
-    What an earlier publication had and this one has not is deleted in the same commit; files
-    that nlptl did not publish stay, but for the card, which is written anew. Where nothing
-    changed there is no commit. Where somebody else committed after this began, nothing
-    is published. Files that were uploaded before an interruption are not uploaded again.
+    The same commit deletes files of an earlier publication that the new one does not have. Files
+    that nlptl did not publish stay, except the card, which is replaced. If nothing changed, there
+    is no commit. If somebody else commits in the meantime, nothing is published. Files that were
+    uploaded before an interruption are not uploaded again.
 
     Parameters
     ----------
     folder : str or Path
-        As a model is saved.
+        Folder of a saved model.
     repo : str
-        ``"user/name"``; it is made where it does not exist.
+        ``"user/name"``; the repository is created if it does not exist.
     private : bool, optional
-        For a new repository; None leaves it to the account.
+        True creates a private repository, False a public one. None uses the default of the
+        account. It applies to new repositories only.
     revision : str, optional
-        A branch; None is the main one.
+        Name of a branch; None uses the main branch.
     message : str, optional
-        Of the commit.
+        Commit message.
     dry_run : bool
-        List what would be published and talk to nobody.
+        List the files that would be published, without contacting the Hub.
 
     Raises
     ------
     ConfigError
-        If ``repo`` is no name of a repository.
+        If ``repo`` is not a valid name of a repository.
     StorageError
         If the folder holds no model.
     IntegrityError
-        If a file of the model is not as it was saved, or is a link.
+        If a file of the model was changed after it was saved, or is a link.
     HubError
-        If the Hub cannot be reached or refuses.
+        If the Hub cannot be reached or refuses a request.
     """
     check_name(repo)
-    place = user_path(folder)
-    files = listed(place)
+    path = user_path(folder)
+    files = listed(path)
     if dry_run:
         return Publication(repo, files)
     hub = client()
@@ -129,47 +130,47 @@ def publish_folder(
         before = hub.model_info(repo, revision=revision)
         if private and not before.private:
             raise ConfigError(
-                f"{repo!r} is there already and public. Make it private on its page first, or "
-                "leave private out."
+                f"{repo!r} exists already and is public. Make it private on its page first, or "
+                "do not pass private."
             )
-        done = hub.create_commit(
+        commit = hub.create_commit(
             repo,
-            _operations(place, files, _published(hub, repo, before)),
+            _operations(path, files, _published(hub, repo, before)),
             commit_message=message or "Publish a model",
             parent_commit=before.sha,
             revision=revision,
         )
-    changed = done.oid != before.sha
-    return Publication(repo, files, done.oid, str(done.commit_url), changed)
+    changed = commit.oid != before.sha
+    return Publication(repo, files, commit.oid, str(commit.commit_url), changed)
 
 
 def listed(folder: Path) -> tuple[PublishedFile, ...]:
-    """List the files of a model that are published: those of its manifest, and its card.
+    """List the files of a model to publish: the files of its manifest and its card.
 
     Raises
     ------
     StorageError
         If the folder holds no model.
     IntegrityError
-        If a file is not as it was saved, or is a link.
+        If a file was changed after it was saved, or is a link.
     ConfigError
-        If the model has a file of a kind that others are right not to fetch.
+        If the model has a file of a kind that may contain code and is never fetched.
     """
     record = read_manifest(folder)
     unsafe = [name for name in record["files"] if not is_safe(name)]
     if unsafe:
         raise ConfigError(
-            f"{str(folder)!r} holds {unsafe[0]!r}, and files of that kind are not published: "
-            "loading them may run what is in them."
+            f"{str(folder)!r} holds {unsafe[0]!r}. Files of that kind are not published, because "
+            "loading them may run code. Save the model without this file."
         )
     verify_manifest(folder, kind=record["kind"])
     present = files_of(folder)
     card = _CARD & present
-    left_out = sorted(present - {*record["files"], MANIFEST, *card})
-    if left_out:
+    unlisted = sorted(present - {*record["files"], MANIFEST, *card})
+    if unlisted:
         warnings.warn(
-            f"{str(folder)!r} holds {len(left_out)} files that are not part of the model and are "
-            f"not published, such as {left_out[0]!r}.",
+            f"{str(folder)!r} holds {len(unlisted)} files that are not part of the model and are "
+            f"not published, such as {unlisted[0]!r}.",
             stacklevel=3,
         )
     hashes = {name: entry["sha256"] for name, entry in record["files"].items()}
@@ -181,23 +182,23 @@ def listed(folder: Path) -> tuple[PublishedFile, ...]:
 
 
 def _published(hub: Any, repo: str, before: Any) -> set[str]:
-    """Name the files of an earlier publication that are still there."""
-    there = {sibling.rfilename for sibling in before.siblings or ()}
-    if MANIFEST not in there:
+    """Return the names of files from an earlier publication that are still in the repository."""
+    present = {sibling.rfilename for sibling in before.siblings or ()}
+    if MANIFEST not in present:
         return set()
     path = hub.hf_hub_download(repo, MANIFEST, revision=before.sha)
     try:
         record = read_manifest(Path(path).parent)
     except StorageError:
         return set()
-    return there & {*record["files"], CONFUSION, CURVE}
+    return present & {*record["files"], CONFUSION, CURVE}
 
 
 def _operations(folder: Path, files: tuple[PublishedFile, ...], earlier: set[str]) -> list[Any]:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    gone = sorted(earlier - {one.path for one in files})
+    obsolete = sorted(earlier - {file.path for file in files})
     return [
-        *(CommitOperationAdd(one.path, folder / one.path) for one in files),
-        *(CommitOperationDelete(path) for path in gone),
+        *(CommitOperationAdd(file.path, folder / file.path) for file in files),
+        *(CommitOperationDelete(path) for path in obsolete),
     ]

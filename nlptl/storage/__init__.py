@@ -1,1 +1,1 @@
-"""Floor 1: folders that are whole or absent, arrays without pickle, a bounded cache of rows."""
+"""Floor 1: atomic writes of files and folders, arrays without pickle, a row cache with a limit."""

@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or not there."""
+"""Atomic writes: a file or folder is either complete or absent."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes ``target`` when the block ends well.
+    """Yield a temporary folder that becomes ``target`` when the block ends without an error.
 
-    The temporary folder lies beside the target. When the block fails it is removed and a target
-    that was there before stays as it was. When it ends well every file is flushed to the disk,
-    an older target is moved aside, the new one takes its name, and the older one is removed.
-    All files have the permissions that the umask leaves. What killed processes left half-written
-    beside the target is removed first.
+    The temporary folder is in the same parent folder as the target. If the block fails, the
+    temporary folder is removed and an existing target is not changed. If the block succeeds, every
+    file is flushed to disk, an existing target is renamed, the new folder takes its name, and the
+    old one is removed. All files get the permissions that the umask allows. Incomplete folders of
+    killed processes are removed first.
 
     Raises
     ------
@@ -45,14 +45,14 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 
 def saved_folder(path: str | os.PathLike[str]) -> Path:
-    """Return the path of a folder to read, once what killed saves left beside it is removed."""
+    """Return the path of a folder to read, after removing incomplete drafts of killed saves."""
     folder = user_path(path)
     sweep_drafts(folder.parent, folder.name)
     return folder
 
 
 def write_file(target: Path, content: bytes) -> None:
-    """Write ``content`` beside ``target`` and rename it into place.
+    """Write ``content`` to a temporary file and rename it to ``target``.
 
     Raises
     ------
@@ -65,10 +65,10 @@ def write_file(target: Path, content: bytes) -> None:
 
 @contextmanager
 def new_file(target: Path) -> Iterator[BinaryIO]:
-    """Give a file to write that becomes ``target`` when the block ends well.
+    """Yield an open file that becomes ``target`` when the block ends without an error.
 
-    Until then it lies beside the target under a name of its own; a target that was there before
-    stays as it was when the block fails.
+    Until then, the file has a temporary name in the same folder. If the block fails, an existing
+    target is not changed.
 
     Raises
     ------
@@ -81,14 +81,14 @@ def new_file(target: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def needing(size: int, path: Path) -> Iterator[None]:
-    """Turn errors of the system in a block that writes ``size`` bytes to ``path`` into OSError.
+    """Turn system errors in a block that writes ``size`` bytes to ``path`` into OSError.
 
     Raises
     ------
     NoRoomError
-        If the disk, a quota or a limit on files has no room for them.
+        If the disk is full, or a quota or a limit on file sizes is exceeded.
     OSError
-        For every other error of the system.
+        For every other system error.
     """
     try:
         yield
@@ -102,7 +102,7 @@ def needing(size: int, path: Path) -> Iterator[None]:
 
 
 class NoRoomError(OSError):
-    """A file was not written because there is no room for its ``size`` bytes."""
+    """A file was not written because there is no space for its ``size`` bytes."""
 
     def __init__(self, cause: OSError, size: int, path: Path) -> None:
         super().__init__(cause.errno, cause.strerror)
@@ -110,9 +110,10 @@ class NoRoomError(OSError):
 
 
 def system_error(problem: BaseException) -> OSError | None:
-    """Return the error of the system behind that of a library; None if there is none.
+    """Return the system error that caused an exception; None if there is none.
 
-    safetensors and tokenizers, which are written in Rust, name it in their message only.
+    safetensors and tokenizers are written in Rust and report the system error only in the text of
+    their message.
     """
     if isinstance(problem, OSError):
         return problem
@@ -121,13 +122,13 @@ def system_error(problem: BaseException) -> OSError | None:
 
 
 def unwritable(target: Path, problem: OSError) -> StorageError:
-    """Return the error for a file or folder that cannot be written: its name and the reason."""
-    needed = ""
+    """Return the error for a file or folder that cannot be written: its path and the reason."""
+    requirement = ""
     if isinstance(problem, NoRoomError):
-        needed = f" At least {math.ceil(problem.size / 1e5) / 10} MB are needed there."
+        requirement = f" At least {math.ceil(problem.size / 1e5) / 10} MB are needed there."
     return StorageError(
-        f"Cannot write {str(target)!r}: {problem.strerror or problem}.{needed} "
-        "What was there before is unchanged. Choose another place or make room."
+        f"Cannot write {str(target)!r}: {problem.strerror or problem}.{requirement} "
+        "An earlier version is unchanged. Choose another path or free disk space."
     )
 
 
@@ -143,7 +144,7 @@ def _renamed_at_the_end(target: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _one_error(target: Path) -> Iterator[None]:
-    """Turn errors of the system, also those of libraries, into one that names ``target``."""
+    """Turn system errors, also those inside libraries, into one error that names ``target``."""
     try:
         yield
     except NlptlError:
@@ -157,7 +158,7 @@ def _one_error(target: Path) -> Iterator[None]:
 
 @contextmanager
 def _errors_of_draft(draft: Path, target: Path) -> Iterator[None]:
-    """Complete errors inside a draft: the name of the target, and the size of all files so far."""
+    """Add the path of the target and the size of all files so far to errors inside a draft."""
     try:
         yield
     except NlptlError as problem:
@@ -175,7 +176,7 @@ def _errors_of_draft(draft: Path, target: Path) -> Iterator[None]:
 
 
 def _finish_files(folder: Path) -> None:
-    """Flush a folder to the disk; its files get the permissions that the umask left to it."""
+    """Flush a folder to disk and give its files the permissions that the umask allowed for it."""
     mode = folder.stat().st_mode & 0o666
     for path in (*folder.rglob("*"), folder):
         if path.is_file():

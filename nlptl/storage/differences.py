@@ -1,4 +1,4 @@
-"""Arrays told by what differs from others that are stored already; exact, to the last bit."""
+"""Store arrays as their exact, bitwise differences from base arrays that are already stored."""
 
 from __future__ import annotations
 
@@ -13,74 +13,76 @@ _WHOLE, _ROWS, _VALUES = "whole", "rows", "values"
 _MAX_SHARE_OF_ROWS = 0.5
 
 
-def difference(base: Mapping[str, AnyArray], own: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-    """Give what has to be stored of arrays, beside others.
+def difference(base: Mapping[str, AnyArray], arrays: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    """Return the entries to store so that ``restored`` can rebuild arrays from base arrays.
 
-    An array that is the same is left out; of one that differs in fewer than half of its rows,
-    as word embeddings do, these rows are given; any other is given whole.
+    An array that equals its base is omitted. If fewer than half of its rows differ, as in word
+    embeddings, only these rows are stored. Every other array is stored completely.
 
     Parameters
     ----------
-    base, own : mapping of str to ndarray
+    base, arrays : mapping of str to ndarray
+        Arrays that are stored already, and arrays to store.
 
     Examples
     --------
     >>> base = {"a": np.zeros((4, 2)), "b": np.ones(3)}
-    >>> own = {"a": np.array([[0, 0], [0, 0], [5, 0], [0, 0.0]]), "b": np.ones(3)}
-    >>> sorted(difference(base, own))
+    >>> arrays = {"a": np.array([[0, 0], [0, 0], [5, 0], [0, 0.0]]), "b": np.ones(3)}
+    >>> sorted(difference(base, arrays))
     ['rows:a', 'values:a']
     """
-    found: dict[str, AnyArray] = {}
-    for name, array in own.items():
+    changes: dict[str, AnyArray] = {}
+    for name, array in arrays.items():
         before = base.get(name)
         if before is None or before.shape != array.shape or before.dtype != array.dtype:
-            found[f"{_WHOLE}:{name}"] = array
+            changes[f"{_WHOLE}:{name}"] = array
             continue
         if np.array_equal(before, array, equal_nan=array.dtype.kind == "f"):
             continue
         if array.ndim > 1:
-            other = before != array
-            rows = np.flatnonzero(other.reshape(len(array), -1).any(axis=1))
+            differs = before != array
+            rows = np.flatnonzero(differs.reshape(len(array), -1).any(axis=1))
             if len(rows) < _MAX_SHARE_OF_ROWS * len(array):
-                found[f"{_ROWS}:{name}"] = rows
-                found[f"{_VALUES}:{name}"] = array[rows]
+                changes[f"{_ROWS}:{name}"] = rows
+                changes[f"{_VALUES}:{name}"] = array[rows]
                 continue
-        found[f"{_WHOLE}:{name}"] = array
-    return found
+        changes[f"{_WHOLE}:{name}"] = array
+    return changes
 
 
-def restored(base: Mapping[str, AnyArray], found: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-    """Give the arrays that ``difference`` told.
+def restored(base: Mapping[str, AnyArray], changes: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    """Return the arrays that are stored as ``changes``, the result of ``difference``.
 
     Raises
     ------
     IntegrityError
-        If the difference does not fit what it is a difference to.
+        If the changes do not fit the base arrays.
     """
-    own = dict(base)
-    for key, array in found.items():
-        how, _, name = key.partition(":")
+    arrays = dict(base)
+    for key, array in changes.items():
+        kind, _, name = key.partition(":")
         before = base.get(name)
-        if how == _WHOLE:
-            own[name] = array
-        elif how == _VALUES and before is not None and before.shape[1:] == array.shape[1:]:
+        if kind == _WHOLE:
+            arrays[name] = array
+        elif kind == _VALUES and before is not None and before.shape[1:] == array.shape[1:]:
             changed = np.array(before)
-            changed[_rows(found, name, n_rows=len(before), n_values=len(array))] = array
-            own[name] = changed
-        elif how != _ROWS:
+            changed[_rows(changes, name, n_rows=len(before), n_values=len(array))] = array
+            arrays[name] = changed
+        elif kind != _ROWS:
             raise IntegrityError(
-                f"The difference of {name[:80]!r} has shape {array.shape}, which does not fit. "
-                "Save the model again."
+                f"The stored changes of array {name[:80]!r} have shape {array.shape}, which does "
+                "not fit the base array. Save the model again."
             )
-    return own
+    return arrays
 
 
-def _rows(found: Mapping[str, AnyArray], name: str, *, n_rows: int, n_values: int) -> AnyArray:
-    """Return the numbers of the rows that differ, after they were checked."""
-    rows = found.get(f"{_ROWS}:{name}", np.empty(0))
+def _rows(changes: Mapping[str, AnyArray], name: str, *, n_rows: int, n_values: int) -> AnyArray:
+    """Return the checked numbers of the rows that differ."""
+    rows = changes.get(f"{_ROWS}:{name}", np.empty(0))
     inside = rows.dtype.kind == "i" and ((rows >= 0) & (rows < n_rows)).all()
     if rows.shape != (n_values,) or not inside:
         raise IntegrityError(
-            f"The difference of {name[:80]!r} names rows that are not there. Save the model again."
+            f"The stored changes of array {name[:80]!r} name rows that are not there. "
+            "Save the model again."
         )
     return rows

@@ -1,4 +1,4 @@
-"""Drafts beside a file or folder that is being written, and what killed processes left of them."""
+"""Temporary drafts of files and folders that are being written, and removal of abandoned drafts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows has no such locks: drafts are judged by their age there
+except ImportError:  # Windows has no such locks: there, the age of a draft decides
     fcntl = None  # type: ignore[assignment]
 
 _NEW, _OLD = "draft", "old"
@@ -28,19 +28,19 @@ _MAX_TRIES = 5
 
 @contextmanager
 def draft_of(target: Path, create: Callable[[Path], None]) -> Iterator[Path]:
-    """Yield a new path beside ``target`` that no other process sweeps away meanwhile.
+    """Yield a new path in the folder of ``target``, locked so that no other process removes it.
 
     Parameters
     ----------
     target : Path
-        What the draft becomes when the caller renames it. Missing parent folders are made.
+        Final path, to which the caller renames the draft. Missing parent folders are created.
     create : callable
-        Takes the path and creates a file or a folder there.
+        Takes the path of the draft and creates a file or a folder there.
 
     Yields
     ------
     Path
-        The draft. What is still there at the end of the block is removed.
+        The draft. If it still exists at the end of the block, it is removed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     draft, handle = _locked_draft(target, create)
@@ -52,47 +52,47 @@ def draft_of(target: Path, create: Callable[[Path], None]) -> Iterator[Path]:
 
 
 def _locked_draft(target: Path, create: Callable[[Path], None]) -> tuple[Path, int]:
-    for _ in range(_MAX_TRIES):  # another process may sweep a draft away before it is locked
+    for _ in range(_MAX_TRIES):  # another process may remove a draft before it is locked
         draft = _beside(target, _NEW)
         create(draft)
         handle = _open_locked(draft)
         if handle is not None:
             return draft, handle
         _remove(draft)
-    raise PermissionError(errno.EACCES, "what is created there cannot be opened", str(draft))
+    raise PermissionError(errno.EACCES, "files created there cannot be opened", str(draft))
 
 
 def take_place(draft: Path, target: Path) -> None:
-    """Rename a draft to ``target``; an older target is removed after that."""
+    """Rename a draft to ``target``, then remove the previous target."""
     if not target.exists():
         draft.replace(target)
         return
-    aside, handle = _beside(target, _OLD), _open_locked(target)
+    previous, handle = _beside(target, _OLD), _open_locked(target)
     try:
-        target.replace(aside)
+        target.replace(previous)
         try:
             draft.replace(target)
         except OSError:
-            aside.replace(target)
+            previous.replace(target)
             raise
-        _remove(aside)
+        _remove(previous)
     finally:
         if handle is not None:
             os.close(handle)
 
 
 def sweep_drafts(folder: Path, name: str | None = None) -> None:
-    """Remove what killed processes left of drafts, and put back what they had moved aside.
+    """Remove drafts of killed processes and restore the targets that they had renamed.
 
-    The process that writes a draft holds a lock on it. Drafts of other machines, and those on
-    disks without locks, are removed when nothing in them changed for a day.
+    The process that writes a draft holds a lock on it. Drafts of other machines, and drafts on
+    disks without locks, are removed if nothing in them changed for one day.
 
     Parameters
     ----------
     folder : Path
-        Where to look. Nothing happens where it does not exist or cannot be changed.
+        Folder to search. If it does not exist or cannot be changed, nothing happens.
     name : str, optional
-        Only drafts of the file or folder of this name.
+        Name of a file or folder; only its drafts are removed.
     """
     with suppress(OSError):
         for path in list(folder.iterdir()):

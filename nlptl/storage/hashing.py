@@ -1,4 +1,4 @@
-"""Fingerprints of files and of settings, and checksums of folders."""
+"""Hashes of files and settings, and checksums of folders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CHECKSUMS = "checksums.json"
 
 
 def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file's bytes, in hexadecimal; a pipe or a device is refused."""
+    """Return the sha256 of a regular file in hexadecimal; refuse pipes and devices."""
     total = hashlib.sha256()
     with open_regular(path) as file:
         while block := file.read(1 << 20):
@@ -24,35 +24,35 @@ def sha256_of(path: Path) -> str:
 
 
 def sha256_once(path: Path) -> str:
-    """Give the sha256 of a file, hashed again only after its size or time of change has changed."""
+    """Return the sha256 of a file from a cache, until its size or modification time changes."""
     stat = path.stat()
-    return _remembered(path.absolute(), (stat.st_size, stat.st_mtime_ns))
+    return _cached_sha256(path.absolute(), (stat.st_size, stat.st_mtime_ns))
 
 
 def fingerprint(settings: Any) -> str:
-    """Give a short name for settings made of plain JSON values, equal for equal settings."""
+    """Return a short hash of settings made of plain JSON values, equal for equal settings."""
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @lru_cache(maxsize=256)
-def _remembered(path: Path, _state: tuple[int, int]) -> str:
+def _cached_sha256(path: Path, _state: tuple[int, int]) -> str:
     return sha256_of(path)
 
 
 def write_checksums(folder: Path) -> None:
-    """Write the CRC-32 of every file of a folder that can be made again into the folder.
+    """Write the CRC-32 of every file of a reproducible folder into that folder.
 
-    A folder that cannot be made again has a manifest instead, whose hashes are slower.
+    Folders that cannot be produced again have a manifest instead. Its hashes are slower.
     """
     (folder / _CHECKSUMS).write_text(json.dumps(_checksums(folder)), encoding="utf-8")
 
 
 def has_checksums(folder: Path) -> bool:
-    """Return True if every file of a folder is as it was when ``write_checksums`` was called."""
+    """Return True if no file of a folder changed since ``write_checksums`` was called."""
     try:
-        kept = json.loads((folder / _CHECKSUMS).read_text(encoding="utf-8"))
-        return bool(kept == _checksums(folder))
+        recorded = json.loads((folder / _CHECKSUMS).read_text(encoding="utf-8"))
+        return bool(recorded == _checksums(folder))
     except (OSError, ValueError):
         return False
 

@@ -1,4 +1,4 @@
-"""A list of the files of a folder with their sha256, written last and checked first."""
+"""Manifests: lists of the files of a folder with their sha256, written last and checked first."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from nlptl.storage.untrusted import read_json
 MANIFEST = "manifest.json"
 _READ = {".bin", ".h5", ".jinja", ".json", ".model", ".msgpack", ".onnx", ".pt", ".py"}
 _READ |= {".safetensors", ".tiktoken", ".txt", ".vocab"}
-"""Kinds of file that some reader may pick up unasked. A README or a picture is no harm."""
+"""Kinds of files that a library may load automatically. Extra READMEs or pictures do no harm."""
 
 _OUT = {"\\", ":", "\0"}
 _MAX_NAME, _MAX_PATH = 255, 1_000
 
 SCHEMA = 1
-"""Raised by one when a folder written now could no longer be read by an earlier release."""
+"""Version of the folder format; it increases when earlier releases cannot read new folders."""
 
 
 def write_manifest(folder: Path, *, kind: str, version: str) -> None:
@@ -33,11 +33,11 @@ def write_manifest(folder: Path, *, kind: str, version: str) -> None:
     Parameters
     ----------
     folder : Path
-        A folder that is otherwise complete.
+        A folder to which all other files are already written.
     kind : str
-        What the folder holds, for example ``"text-classifier"``.
+        Kind of model in the folder, for example ``"text-classifier"``.
     version : str
-        The release of nlptl that wrote it.
+        Release of nlptl that writes the folder.
     """
     files = {
         path.relative_to(folder).as_posix(): {"sha256": sha256_of(path)}
@@ -54,10 +54,10 @@ def verify_manifest(folder: Path, *, kind: str) -> dict[str, Any]:
     Raises
     ------
     StorageError
-        If there is no such folder, it is of another kind, or a newer release wrote it.
+        If there is no such folder, it holds another kind of model, or a newer release wrote it.
     IntegrityError
-        If a file is missing, its bytes were changed, or one is there that is not listed; or if
-        anything is neither a file nor a folder, or a link out of the folder. It is named.
+        If a file is missing, changed or not listed. Also if the folder contains a link, or an entry
+        that is neither a file nor a folder. The message names the file.
     """
     record = read_manifest(folder)
     if record["schema"] > SCHEMA:
@@ -66,7 +66,9 @@ def verify_manifest(folder: Path, *, kind: str) -> dict[str, Any]:
             f"this release reads formats up to {SCHEMA}. Run: pip install -U nlptl"
         )
     if record["kind"] != kind:
-        raise StorageError(f"{str(folder)!r} holds a {record['kind']}, not a {kind}.")
+        raise StorageError(
+            f"{str(folder)!r} holds a {record['kind']}, not a {kind}. Check the path."
+        )
     present = files_of(folder)
     for name, expected in record["files"].items():
         if name not in present:
@@ -77,25 +79,28 @@ def verify_manifest(folder: Path, *, kind: str) -> dict[str, Any]:
     if foreign:
         raise IntegrityError(
             f"File {foreign[0]!r} of {str(folder)!r} is not part of the model that was saved "
-            f"there ({len(foreign)} such). Move it elsewhere."
+            f"there ({len(foreign)} such files). Move it to another folder."
         )
     return record
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read the manifest of a folder without checking the files.
+    """Read the manifest of a folder without a check of the files.
 
     Raises
     ------
     StorageError
-        If the folder or its manifest is not there, or is not a manifest.
+        If the folder or its manifest does not exist.
+    IntegrityError
+        If the manifest is damaged, or names files outside of the folder.
     """
     path = folder / MANIFEST
     if not folder.is_dir():
         raise StorageError(f"There is no folder {str(folder)!r}. Check the path.")
     if not path.is_file():
         raise StorageError(
-            f"{str(folder)!r} has no {MANIFEST}: it was not saved by nlptl, or not completely."
+            f"{str(folder)!r} has no {MANIFEST}: it was not saved by nlptl, or not completely. "
+            "Check the path."
         )
     try:
         record = read_json(path)
@@ -103,7 +108,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         wrong = [name for name, kind in kinds.items() if type(record[name]) is not kind]
         wrong += [name for name, entry in record["files"].items() if not _is_entry(entry)]
         if wrong:
-            raise TypeError(f"{wrong[0][:80]!r} is of the wrong kind")
+            raise TypeError(f"{wrong[0][:80]!r} has the wrong type")
         _check_names(folder, record["files"])
         return dict(record)
     except IntegrityError:
@@ -115,25 +120,25 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def files_of(folder: Path) -> set[str]:
-    """Return the names of all files in a folder and the folders in it.
+    """Return the names of all files in a folder and its subfolders.
 
-    Links are refused. The Hub's cache is the exception: it keeps files in one place, under the
-    names of their hashes, and links to them.
+    Links are refused, except in the Hub's cache. There, all files are in one folder under the
+    names of their hashes, and the folders of models contain links to them.
 
     Raises
     ------
     IntegrityError
-        If there is a link, or anything that is neither a file nor a folder; it is named.
+        If there is a link, or an entry that is neither a file nor a folder. The message names it.
     """
     names = set()
-    for place, folders, files in os.walk(folder):
-        for path in (Path(place, name) for name in (*folders, *files)):
+    for parent, folders, files in os.walk(folder):
+        for path in (Path(parent, name) for name in (*folders, *files)):
             mode = path.lstat().st_mode
             name = path.relative_to(folder).as_posix()
             if stat.S_ISLNK(mode) and not _is_of_the_hub(folder, path):
                 raise IntegrityError(
                     f"{name!r} of {str(folder)!r} is a link, which may lead out of the folder. "
-                    "Put a copy in its place, or remove it."
+                    "Replace it by a copy of its target, or remove it."
                 )
             if not (stat.S_ISLNK(mode) or stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
                 raise IntegrityError(
@@ -145,7 +150,7 @@ def files_of(folder: Path) -> set[str]:
 
 
 def is_inside(name: str) -> bool:
-    """Return True if a name within a folder stays within it and can exist on every system."""
+    """Return True if a relative path stays inside its folder and is valid on every system."""
     parts = PurePosixPath(name).parts
     if not parts or parts[0] == "/" or {"..", "~"} & set(parts) or set(name) & _OUT:
         return False
@@ -158,8 +163,8 @@ def _is_of_the_hub(folder: Path, path: Path) -> bool:
     """Return True if a link leads from a snapshot in the Hub's cache to a file of that cache."""
     target = Path(os.path.realpath(path))
     return target.is_file() and any(
-        place.name == "snapshots" and target.parent == place.with_name("blobs")
-        for place in Path(os.path.realpath(folder)).parents
+        parent.name == "snapshots" and target.parent == parent.with_name("blobs")
+        for parent in Path(os.path.realpath(folder)).parents
     )
 
 
@@ -169,21 +174,21 @@ def _is_entry(entry: Any) -> bool:
 
 
 def _check_names(folder: Path, names: Iterable[str]) -> None:
-    """Refuse names that lie outside, and two names that are one on other systems."""
-    seen: set[str] = set()
+    """Refuse names outside of the folder, and two names that are equal on other systems."""
+    folded_names: set[str] = set()
     for name in names:
         if not is_inside(name):
             raise IntegrityError(
-                f"The manifest of {str(folder)!r} names {name[:80]!r}, which lies outside of it "
-                "or cannot exist on every system. Restore a copy."
+                f"The manifest of {str(folder)!r} names {name[:80]!r}, which lies outside of the "
+                "folder or is not a valid name on every system. Restore a copy."
             )
         folded = unicodedata.normalize("NFC", name).casefold()
-        if folded in seen:
+        if folded in folded_names:
             raise IntegrityError(
-                f"The manifest of {str(folder)!r} names {name!r} twice, apart from upper and "
-                "lower case. Restore a copy."
+                f"The manifest of {str(folder)!r} names {name!r} twice (ignoring upper and lower "
+                "case). Restore a copy."
             )
-        seen.add(folded)
+        folded_names.add(folded)
 
 
 def _verify_file(folder: Path, name: str, expected: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Checks of the place where a command writes, before it does any work."""
+"""Checks of the output path of a command before the command starts its work."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from nlptl.base.paths import user_path
 
 
 def check_output_file(output: str | Path, *, inputs: Iterable[Any] = (), overwrite: bool) -> None:
-    """Check that a file can be written without the loss of another one.
+    """Check that a file can be written without replacing another file.
 
     Parameters
     ----------
     output : str or Path
-        The file.
+        Path of the file to write.
     inputs : iterable of str, Path or other values
-        Files and folders that are read; everything else is passed over.
+        Files and folders that are read. Other values are ignored.
     overwrite : bool
-        Allow a file that exists; an input is never replaced.
+        Allow an existing file to be replaced. An input is never replaced.
 
     Raises
     ------
     StorageError
-        If the file exists, is a folder, or is an input, by any name or link.
+        If the file exists, is a folder, or is an input under any name or link.
     """
     path = user_path(output)
     _refuse_inputs(path, inputs)
@@ -33,18 +33,18 @@ def check_output_file(output: str | Path, *, inputs: Iterable[Any] = (), overwri
         raise StorageError(f"{str(output)!r} is a folder. Choose the name of a file.")
     if path.exists() and not overwrite:
         raise StorageError(
-            f"{str(output)!r} exists already. Choose another output, or replace it with "
-            "--overwrite."
+            f"{str(output)!r} exists already. Choose another output, or pass --overwrite to "
+            "replace it."
         )
 
 
 def check_output_folder(output: str | Path, *, inputs: Iterable[Any] = (), overwrite: bool) -> None:
-    """Check that a folder can be written without the loss of other files.
+    """Check that a folder can be written without replacing other files.
 
     Parameters
     ----------
     output : str or Path
-        The folder.
+        Path of the folder to write.
     inputs : iterable of str, Path or other values
         As for ``check_output_file``.
     overwrite : bool
@@ -53,7 +53,7 @@ def check_output_folder(output: str | Path, *, inputs: Iterable[Any] = (), overw
     Raises
     ------
     StorageError
-        If the folder is not empty, is a file, or holds an input.
+        If the folder is not empty, is a file, or contains an input.
     """
     folder = user_path(output)
     _refuse_inputs(folder, inputs)
@@ -61,7 +61,8 @@ def check_output_folder(output: str | Path, *, inputs: Iterable[Any] = (), overw
         raise StorageError(f"{str(output)!r} is a file. Choose the name of a folder.")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise StorageError(
-            f"{str(output)!r} is not empty. Choose another output, or replace it with --overwrite."
+            f"{str(output)!r} is not empty. Choose another output, or pass --overwrite to "
+            "replace it."
         )
 
 
@@ -71,15 +72,15 @@ def _refuse_inputs(target: Path, inputs: Iterable[Any]) -> None:
     for source in inputs:
         if isinstance(source, str | Path) and source and _holds(target, user_path(source)):
             raise StorageError(
-                f"The output {str(target)!r} would replace {str(source)!r}, which is read. "
+                f"The output {str(target)!r} would replace the input {str(source)!r}. "
                 "Choose another output."
             )
 
 
 def _holds(target: Path, source: Path) -> bool:
-    """Return True if a source is the target or lies below it."""
+    """Return True if a source is the target or lies inside it."""
     try:
-        places = (source, *source.resolve(strict=True).parents)
+        paths = (source, *source.resolve(strict=True).parents)
     except (OSError, ValueError):  # no file: the name of an encoder, or any other value
         return False
-    return any(place.samefile(target) for place in places)
+    return any(path.samefile(target) for path in paths)

@@ -1,4 +1,4 @@
-"""Where nlptl keeps what it can make again, and where the files of users are."""
+"""Paths of the cache folder and of the user's files."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def cache_root() -> Path:
     Raises
     ------
     StorageError
-        If it lies in the home folder, and the process has none.
+        If the cache folder lies in the home folder, and the process has no home folder.
     """
     try:
-        chosen = os.environ.get(CACHE_VARIABLE)
-        if chosen:
-            return user_path(chosen)
+        folder = os.environ.get(CACHE_VARIABLE)
+        if folder:
+            return user_path(folder)
         return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "nlptl"
     except StorageError as problem:
         raise StorageError(
@@ -34,9 +34,9 @@ def cache_root() -> Path:
 
 
 def fixed_path(name: _Name) -> _Name:
-    """Return a relative path of a file or folder as an absolute one, which outlives a ``chdir``.
+    """Return the absolute path of an existing file or folder, which stays valid after ``chdir``.
 
-    Everything else, such as the name of an encoder on the Hub, is returned as it is.
+    Every other value, such as the name of an encoder on the Hub, is returned unchanged.
     """
     if not isinstance(name, str | Path) or not name or not Path(name).exists():
         return name

@@ -1,10 +1,10 @@
-"""A bounded cache of array rows on disk, shared by processes.
+"""A cache of array rows on disk with a size limit, shared by processes.
 
-A store is a folder of immutable files, each with some keys and their rows. A file appears by
-rename, so a reader sees it whole or not at all; nothing is ever changed in place, so any number
-of processes may read and add at once. What removes files (the bound, merging) holds a lock, and
-a reader whose file was taken away simply does not find those rows. Each row has a checksum, so
-that a row that changed on the disk is not returned.
+A store is a folder of immutable files. Each file holds some keys and their rows. New files are
+renamed into the folder, so a reader never sees an incomplete file. Files are never changed in
+place, so any number of processes can read and add rows at the same time. Code that removes files
+(the size limit, merging) holds a lock. If a reader's file was removed, its rows count as missing.
+Each row has a checksum, so that a row that changed on disk is not returned.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _WORD = 8
 
 
 class RowStore:
-    """Rows of floats under 16-byte keys.
+    """Store of rows of floats under 16-byte keys.
 
     Parameters
     ----------
     root : Path
-        The folder of all stores that share one bound.
+        Folder of all stores that share one size limit.
     name : str
-        The folder of this store inside ``root``.
+        Name of the folder of this store inside ``root``.
     limit_bytes : int
-        The most that all stores under ``root`` may take together. When a new row does not fit,
-        the files that were not used for the longest time are removed.
+        Maximum total size of all stores under ``root``. When a new row does not fit, the least
+        recently used files are removed.
     """
 
     def __init__(self, root: Path, name: str, *, limit_bytes: int) -> None:
@@ -52,28 +52,28 @@ class RowStore:
         self._open: dict[str, tuple[dict[str, AnyArray], AnyArray]] = {}
 
     def look_up(self, keys: AnyArray) -> tuple[AnyArray, FloatArray | None]:
-        """Find rows.
+        """Return the stored rows of some keys.
 
         Parameters
         ----------
         keys : ndarray of shape (n, 2), uint64
-            The keys asked for.
 
         Returns
         -------
-        found : ndarray of shape (n,), bool
-            Which of the keys are there.
+        is_stored : ndarray of shape (n,), bool
+            True for each key that is in the store.
         rows : ndarray of shape (n, width) or None
-            The rows found, zeros elsewhere; None when nothing was found. Rows that changed on the
-            disk are not found; a warning names their file, and it is written without them.
+            The stored rows, and zeros for the other keys; None if the store has no row. Rows that
+            changed on disk count as missing. A warning names their file, which is then written
+            again without them.
         """
-        found = np.zeros(len(keys), dtype=bool)
+        is_stored = np.zeros(len(keys), dtype=bool)
         rows: FloatArray | None = None
         files = self._files()
-        for gone in self._open.keys() - {path.name for path in files}:
-            del self._open[gone]
+        for name in self._open.keys() - {path.name for path in files}:
+            del self._open[name]
         for path in files:
-            missing = np.flatnonzero(~found)
+            missing = np.flatnonzero(~is_stored)
             if not len(missing):
                 break
             hit, stored = self._search(path, keys[missing])
@@ -82,9 +82,9 @@ class RowStore:
             if rows is None:
                 rows = np.zeros((len(keys), stored.shape[1]), dtype=stored.dtype)
             rows[missing[hit]] = stored
-            found[missing[hit]] = True
+            is_stored[missing[hit]] = True
             _touch(path)
-        return found, rows
+        return is_stored, rows
 
     def add(self, keys: AnyArray, rows: FloatArray) -> None:
         """Store ``rows`` (n, width) under ``keys`` (n, 2).
@@ -92,7 +92,7 @@ class RowStore:
         Raises
         ------
         StorageError
-            If the rows alone exceed the bound, or the folder cannot be written.
+            If the rows alone exceed the size limit, or the folder cannot be written.
         """
         size = rows.nbytes + keys.nbytes + _WORD * len(keys) + _HEADER
         if size > self.limit_bytes:
@@ -120,41 +120,42 @@ class RowStore:
         return FileLock(str(self.root / ".lock"))
 
     def _search(self, path: Path, keys: AnyArray) -> tuple[AnyArray, AnyArray]:
-        """Return which of ``keys`` a file has, and their rows."""
-        nothing = np.empty(0, dtype=np.intp), np.empty((0, 0), dtype=np.float32)
+        """Return the positions of the ``keys`` that a file has, and their rows."""
+        no_rows = np.empty(0, dtype=np.intp), np.empty((0, 0), dtype=np.float32)
         try:
             if path.name not in self._open:
                 arrays = map_arrays(path)
                 arrays["keys"] = np.array(arrays["keys"])
                 self._open[path.name] = arrays, np.argsort(arrays["keys"][:, 0])
             arrays, order = self._open[path.name]
-            known = arrays["keys"]
-            place = np.searchsorted(known[:, 0], keys[:, 0], sorter=order)
-            place = order[np.minimum(place, len(order) - 1)]
-            hit = np.flatnonzero((known[place] == keys).all(axis=1))
+            file_keys = arrays["keys"]
+            position = np.searchsorted(file_keys[:, 0], keys[:, 0], sorter=order)
+            position = order[np.minimum(position, len(order) - 1)]
+            hit = np.flatnonzero((file_keys[position] == keys).all(axis=1))
             if not len(hit):
-                return nothing
-            rows = np.asarray(arrays["rows"][place[hit]])
-            is_whole = arrays["checks"][place[hit]] == row_checksums(keys[hit], rows)
+                return no_rows
+            rows = np.asarray(arrays["rows"][position[hit]])
+            is_intact = arrays["checks"][position[hit]] == row_checksums(keys[hit], rows)
         except (IntegrityError, IndexError, ValueError):
             self._rewrite(path)
-            return nothing
-        except (OSError, KeyError):  # gone, unreadable, or of a version without checksums
-            return nothing
-        if is_whole.all():
+            return no_rows
+        except (OSError, KeyError):  # removed, unreadable, or of a version without checksums
+            return no_rows
+        if is_intact.all():
             return hit, rows
         self._rewrite(path)
-        return hit[is_whole], rows[is_whole]
+        return hit[is_intact], rows[is_intact]
 
     def _rewrite(self, path: Path) -> None:
-        """Warn of a damaged file and replace it by one with the rows that are whole."""
+        """Warn of a damaged file and replace it by a file with its intact rows."""
         warnings.warn(
             f"{str(path)!r} is damaged: vectors in it changed on the disk. They are computed "
             "again. Check the disk.",
             stacklevel=5,
         )
         self._open.pop(path.name, None)
-        with suppress(OSError, NotImplementedError), self._lock():  # else it warns next time, too
+        # If the file cannot be replaced, the next look-up warns again.
+        with suppress(OSError, NotImplementedError), self._lock():
             part = _readable(path)
             if part is not None:
                 self._write(part["keys"], part["rows"])
@@ -170,7 +171,7 @@ class RowStore:
             draft.unlink(missing_ok=True)
 
     def _make_room(self, size: int) -> None:
-        # Under the lock nobody else is writing: a draft is what a killed process left.
+        # Only the holder of the lock writes, so a draft in the folder is from a killed process.
         for draft in self.root.glob(f"*/{_DRAFT}*"):
             draft.unlink(missing_ok=True)
         files = [(path, path.stat()) for path in self.root.glob(f"*/*{_SUFFIX}")]
@@ -189,17 +190,17 @@ class RowStore:
                 np.concatenate([part["keys"] for part in parts]),
                 np.concatenate([part["rows"] for part in parts]),
             )
-        for path in smallest:  # damaged files go too: nothing can be found in them
+        for path in smallest:  # damaged files are removed too: they have no readable rows
             self._open.pop(path.name, None)
             path.unlink(missing_ok=True)
 
 
 def row_checksums(keys: AnyArray, rows: AnyArray) -> AnyArray:
-    """Compute one checksum per row and its key.
+    """Compute one checksum per row, from the row and its key.
 
-    It is the sum of the words of 64 bits, each multiplied by a random odd number. Every single
-    flipped bit changes it, and other damage almost surely does. A cyclic checksum of each row
-    takes eight times as long.
+    The checksum is the sum of all 64-bit words, each multiplied by a random odd number. Every
+    single flipped bit changes it; other damage changes it almost surely. A cyclic checksum (CRC)
+    of each row takes eight times as long.
 
     Parameters
     ----------
@@ -226,17 +227,17 @@ def _factors(n: int) -> AnyArray:
 
 
 def _readable(path: Path) -> dict[str, AnyArray] | None:
-    """Return the keys and rows of a file that are whole; None where it cannot be read."""
+    """Return the intact rows of a file and their keys; None if the file cannot be read."""
     try:
         part = map_arrays(path)
-        whole = part["checks"] == row_checksums(part["keys"], part["rows"])
-        return {name: part[name][whole] for name in ("keys", "rows")}
+        is_intact = part["checks"] == row_checksums(part["keys"], part["rows"])
+        return {name: part[name][is_intact] for name in ("keys", "rows")}
     except (IntegrityError, KeyError, IndexError, ValueError):
         return None
 
 
 def _touch(path: Path) -> None:
-    """Note that a file was used, so that the bound spares it; a file just removed is no harm."""
+    """Record that a file was used, for the size limit. A file that was just removed is ignored."""
     try:
         os.utime(path)
     except OSError:

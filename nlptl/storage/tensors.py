@@ -1,4 +1,4 @@
-"""Arrays on disk in the safetensors format: no code in the file, exact, memory-mappable."""
+"""Arrays on disk in the safetensors format: exact, memory-mapped on request, and free of code."""
 
 from __future__ import annotations
 
@@ -37,23 +37,27 @@ def save_arrays(path: Path, arrays: Mapping[str, AnyArray]) -> None:
     Raises
     ------
     StorageError
-        If what was written differs from what was given.
+        If the written arrays differ from the arrays in memory.
     OSError
         If the file cannot be written, for example on a full disk.
     """
     from safetensors.numpy import save_file
 
-    # safetensors 0.8 scrambles arrays that are not C-contiguous, and says nothing.
-    tidy = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    # safetensors 0.8 silently scrambles arrays that are not C-contiguous.
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     path.touch()
-    mode = path.stat().st_mode  # as the umask has it; safetensors lets nobody else read its files
-    with needing(sum(array.nbytes for array in tidy.values()), path):
-        save_file(tidy, path)
+    # Keep the permissions of the umask: safetensors makes files readable for their owner only.
+    mode = path.stat().st_mode
+    with needing(sum(array.nbytes for array in contiguous.values()), path):
+        save_file(contiguous, path)
     path.chmod(mode)
     written = map_arrays(path)
-    for name, array in tidy.items():
+    for name, array in contiguous.items():
         if not np.array_equal(written[name], array, equal_nan=array.dtype.kind == "f"):
-            raise StorageError(f"Array {name!r} reads back differently from {str(path)!r}.")
+            raise StorageError(
+                f"Array {name!r} read from {str(path)!r} differs from the array that was written. "
+                "Check the disk, then save again."
+            )
 
 
 def load_arrays(path: Path) -> dict[str, AnyArray]:
@@ -66,18 +70,18 @@ def load_arrays(path: Path) -> dict[str, AnyArray]:
     """
     with _explained(path), open_regular(path) as file:
         return {
-            name: _read_one(file, place) if place.size else np.empty(place.shape, place.dtype)
-            for name, place in _places(file).items()
+            name: _read_array(file, entry) if entry.size else np.empty(entry.shape, entry.dtype)
+            for name, entry in _entries(file).items()
         }
 
 
 def check_array(name: str, array: AnyArray, shape: tuple[int, ...]) -> None:
-    """Check that an array holds finite floating-point numbers in a certain shape.
+    """Check that an array has a certain shape and holds finite floating-point numbers.
 
     Raises
     ------
     ValueError
-        If it does not.
+        If the shape or type differs, or a number is not finite.
     """
     check_shape(name, array, shape)
     flat = array.reshape(-1)
@@ -87,24 +91,25 @@ def check_array(name: str, array: AnyArray, shape: tuple[int, ...]) -> None:
 
 
 def check_shape(name: str, array: AnyArray, shape: tuple[int, ...]) -> None:
-    """Check that an array holds floating-point numbers in a certain shape, and read none.
+    """Check that an array has a certain shape and a floating-point type, without reading values.
 
     Raises
     ------
     ValueError
-        If it does not.
+        If the shape or type differs.
     """
     if array.dtype.kind != "f" or (array.shape or (1,)) != shape:
         raise ValueError(
-            f"{name} of {array.dtype} in shape {array.shape}, expected floats in shape {shape}"
+            f"{name} has type {array.dtype} and shape {array.shape}, expected floats in shape "
+            f"{shape}"
         )
 
 
 def map_arrays(path: Path) -> dict[str, AnyArray]:
     """Open every array of a safetensors file as a read-only memory map.
 
-    Nothing but the header is read. Sizes are checked against the file, so that a damaged header
-    cannot ask for memory that is not there.
+    Only the header is read. Sizes are compared with the size of the file, so that a damaged header
+    cannot request too much memory.
 
     Raises
     ------
@@ -113,21 +118,21 @@ def map_arrays(path: Path) -> dict[str, AnyArray]:
     """
     with _explained(path):
         with open_regular(path) as file:
-            places = _places(file)
+            entries = _entries(file)
         whole = np.memmap(path, dtype=np.uint8, mode="r")
         return {
-            name: whole[place.start : place.start + place.size]
-            .view(place.dtype)
-            .reshape(place.shape)
-            if place.size
-            else np.empty(place.shape, place.dtype)
-            for name, place in places.items()
+            name: whole[entry.start : entry.start + entry.size]
+            .view(entry.dtype)
+            .reshape(entry.shape)
+            if entry.size
+            else np.empty(entry.shape, entry.dtype)
+            for name, entry in entries.items()
         }
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where an array lies in its file, in bytes."""
+class _Entry:
+    """Position of an array in its file (in bytes), type and shape."""
 
     start: int
     size: int
@@ -141,41 +146,41 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise IntegrityError(
-            f"{str(path)!r} is not a whole safetensors file ({problem}). Make it again."
+            f"{str(path)!r} is not a complete safetensors file ({problem}). Create it again."
         ) from problem
 
 
-def _places(file: BinaryIO) -> dict[str, _Place]:
-    """Read the header; arrays fill the rest of the file, without gaps and without overlaps."""
+def _entries(file: BinaryIO) -> dict[str, _Entry]:
+    """Read the header and check that the arrays fill the file without gaps and overlaps."""
     total = os.fstat(file.fileno()).st_size
     size = int.from_bytes(file.read(8), "little")
     if not 2 <= size <= total - 8:
-        raise ValueError(f"header of {size} bytes")
+        raise ValueError(f"header of {size} bytes in a file of {total} bytes")
     header = parse_json(file.read(size))
-    places = {
-        name: _place(entry, 8 + size) for name, entry in header.items() if name != "__metadata__"
+    entries = {
+        name: _entry(record, 8 + size) for name, record in header.items() if name != "__metadata__"
     }
     end = 8 + size
-    for name, place in sorted(places.items(), key=lambda item: (item[1].start, item[1].size)):
-        if place.start != end:
-            raise ValueError(f"array {name!r} at byte {place.start}, expected at {end}")
-        end += place.size
+    for name, entry in sorted(entries.items(), key=lambda item: (item[1].start, item[1].size)):
+        if entry.start != end:
+            raise ValueError(f"array {name!r} at byte {entry.start}, expected at byte {end}")
+        end += entry.size
     if end != total:
-        raise ValueError(f"{total} bytes, expected {end}")
-    return places
+        raise ValueError(f"file of {total} bytes, expected {end} bytes")
+    return entries
 
 
-def _place(entry: dict[str, Any], start: int) -> _Place:
-    dtype = np.dtype(_DTYPES[entry["dtype"]])
-    shape, (first, last) = tuple(entry["shape"]), entry["data_offsets"]
+def _entry(record: dict[str, Any], start: int) -> _Entry:
+    dtype = np.dtype(_DTYPES[record["dtype"]])
+    shape, (first, last) = tuple(record["shape"]), record["data_offsets"]
     if any(type(number) is not int or number < 0 for number in (*shape, first, last)):
         raise ValueError(f"array of shape {shape} at bytes {first} to {last}")
     if last - first != dtype.itemsize * math.prod(shape):
         raise ValueError(f"array of shape {shape} in {last - first} bytes")
-    return _Place(start + first, last - first, dtype, shape)
+    return _Entry(start + first, last - first, dtype, shape)
 
 
-def _read_one(file: BinaryIO, place: _Place) -> AnyArray:
-    file.seek(place.start)
-    array = np.fromfile(file, place.dtype, place.size // place.dtype.itemsize)
-    return array.reshape(place.shape)
+def _read_array(file: BinaryIO, entry: _Entry) -> AnyArray:
+    file.seek(entry.start)
+    array = np.fromfile(file, entry.dtype, entry.size // entry.dtype.itemsize)
+    return array.reshape(entry.shape)

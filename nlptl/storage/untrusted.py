@@ -1,4 +1,4 @@
-"""Reading files that others may have written: regular files only, JSON within limits."""
+"""Read files from untrusted sources: regular files only, JSON within limits."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from nlptl.base.errors import EncoderNotFoundError, IntegrityError, StorageError
 MAX_JSON_VALUES = 1_000_000
 MAX_JSON_DEPTH = 64
 _BYTES_PER_VALUE = 20
-"""A file of JSON may have this many bytes for each value that it may hold."""
+"""Maximum size of a JSON file in bytes per allowed value."""
 
 _STEPS = np.zeros(256, dtype=np.int8)
 _STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
-"""Change of the depth by each byte outside of strings."""
+"""Change of the nesting depth by each byte outside of strings."""
 
 
 @contextmanager
 def open_regular(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for reading; a pipe, a device or a folder is refused and never waited for.
+    """Open a regular file for reading; refuse pipes, devices and folders without waiting for them.
 
     Raises
     ------
@@ -38,11 +38,11 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     if path.is_dir():
-        raise IntegrityError(f"{str(path)!r} is a folder, and a file was expected. Remove it.")
+        raise IntegrityError(f"{str(path)!r} is a folder, expected a file. Remove the folder.")
     with os.fdopen(os.open(path, flags), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise IntegrityError(
-                f"{str(path)!r} is a pipe or a device, and a regular file was expected. Remove it."
+                f"{str(path)!r} is a pipe or a device, expected a regular file. Remove it."
             )
         yield file
 
@@ -54,7 +54,7 @@ def read_json(path: Path, *, max_values: int = MAX_JSON_VALUES) -> Any:
     ----------
     path : Path
     max_values : int
-        Limit on the values in the file. It also limits the size of the file.
+        Maximum number of values in the file. It also limits the size of the file.
 
     Raises
     ------
@@ -74,16 +74,16 @@ def read_json(path: Path, *, max_values: int = MAX_JSON_VALUES) -> Any:
 
 
 def parse_json(content: bytes, *, max_values: int = MAX_JSON_VALUES) -> Any:
-    """Parse JSON in UTF-8, after its size, its depth and the number of its values were checked.
+    """Parse JSON in UTF-8 after a check of its size, its depth and its number of values.
 
     Raises
     ------
     ValueError
-        If it is not JSON, exceeds a limit, or has an object with the same name twice.
+        If the content is not JSON, exceeds a limit, or has an object with the same name twice.
     """
     if len(content) > max_values * _BYTES_PER_VALUE:
         raise ValueError(f"more than {max_values * _BYTES_PER_VALUE:,} bytes")
-    # Escaped backslashes first: what remains of a quotation mark then begins or ends a string.
+    # Without escaped backslashes and quotation marks, each mark starts or ends a string.
     marks = np.frombuffer(content.replace(rb"\\", b"").replace(rb"\"", b""), dtype=np.uint8)
     outside = np.bitwise_xor.accumulate(marks == ord('"')) == 0
     steps = _STEPS[marks] * outside
@@ -92,23 +92,23 @@ def parse_json(content: bytes, *, max_values: int = MAX_JSON_VALUES) -> Any:
         raise ValueError(f"more than {max_values:,} values")
     depth = int(np.cumsum(steps[steps != 0], dtype=np.int32).max(initial=0))
     if depth > MAX_JSON_DEPTH:
-        raise ValueError(f"nested {depth:,} deep, and at most {MAX_JSON_DEPTH} is read")
+        raise ValueError(f"nested {depth:,} deep, expected at most {MAX_JSON_DEPTH} levels")
     return json.loads(content.decode("utf-8"), object_pairs_hook=_distinct)
 
 
 @contextmanager
 def interpreting(path: Path, *, remedy: str = "Save the model again.") -> Iterator[None]:
-    """Raise an IntegrityError that names ``path``, whatever its content makes the block raise.
+    """Turn errors in a block that interprets a file into an IntegrityError that names ``path``.
 
-    Errors that already explain themselves pass: those of storage, a missing encoder and a package
-    that is not installed. So does a lack of memory.
+    These errors are raised unchanged, because their messages are already clear: errors of storage,
+    a missing encoder, a package that is not installed, and a lack of memory.
 
     Parameters
     ----------
     path : Path
         The file or folder that the block interprets.
     remedy : str
-        The last sentence of the message.
+        Last sentence of the message: what the user can do.
     """
     try:
         yield

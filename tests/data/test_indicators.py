@@ -33,7 +33,8 @@ def test_columns_without_names_are_aligned_by_place():
 
 def test_other_columns_are_refused_by_name():
     indicator = Indicator.of_table(table(), NAMES)
-    with pytest.raises(InputError, match=r"missing are \['spam'\], and not known are \['threat'\]"):
+    reason = r"Missing columns: \['spam'\]. Unknown columns: \['threat'\]"
+    with pytest.raises(InputError, match=reason):
         indicator.aligned(np.array(["toxic", "insult", "spam"]))
 
 

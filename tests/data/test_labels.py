@@ -161,7 +161,7 @@ def test_the_columns_of_a_table_name_the_classes(make):
     again = LabelCodec.from_json(json.loads(json.dumps(codec.to_json())))
     assert again.encode(make(frame[["threat", "toxic", "insult"]])).tolist() == ROWS
     assert again.encode(np.array(ROWS)).tolist() == ROWS
-    with pytest.raises(InputError, match=r"not known are \['spam'\]"):
+    with pytest.raises(InputError, match=r"Unknown columns: \['spam'\]"):
         again.encode(make(frame.rename(columns={"toxic": "spam"})))
 
 
@@ -251,7 +251,7 @@ def test_lists_that_were_read_stay_lists_where_a_part_of_them_looks_like_columns
     part = values_at(values, np.array([0, 1]))
     assert LabelCodec.learn(part).form == "lists"
     assert LabelCodec.learn(joined_values(part, values)).form == "lists"
-    with pytest.raises(InputError, match="of one form were expected, got a list such as"):
+    with pytest.raises(InputError, match="Expected labels of one form, got a list such as"):
         joined_values(part, as_values(np.eye(2)))
 
 

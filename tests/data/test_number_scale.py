@@ -32,7 +32,7 @@ def test_the_smallest_and_largest_numbers_neither_vanish_nor_overflow(size):
     assert np.isfinite(scale.encode([size, 4 * size])).all()
 
 
-@pytest.mark.parametrize(("numbers", "said"), [([2, 2, 2], "all 3 are 2.0"), ([], "none given")])
+@pytest.mark.parametrize(("numbers", "said"), [([2, 2, 2], "all 3 are 2.0"), ([], "got none")])
 def test_numbers_that_teach_nothing_are_refused(numbers, said):
     with pytest.raises(InputError, match=said):
         NumberScale.learn(numbers)

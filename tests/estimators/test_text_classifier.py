@@ -414,7 +414,7 @@ def test_named_columns_of_labels_are_the_classes_everywhere(tmp_path):
     assert again.predict(DAYS).tolist() == TABLE.to_numpy().tolist()
     assert list(again.audit_.class_counts) == ["toxic", "rude", "x"]
     for ask in (again.score, again.evaluate, again.class_scores):
-        with pytest.raises(InputError, match="missing are \\['x'\\]"):
+        with pytest.raises(InputError, match="Missing columns: \\['x'\\]"):
             ask(DAYS, TABLE.drop(columns="x"))
 
 

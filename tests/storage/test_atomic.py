@@ -135,7 +135,7 @@ def test_no_room_is_one_error_that_names_the_folder_and_the_size(tmp_path, in_sm
     own, foreign, text, file = done.stdout.splitlines()
     for line in (own, foreign, text):
         assert line.startswith(f"Cannot write '{tmp_path}/m': File too large. At least ")
-        assert "What was there before is unchanged." in line
+        assert "An earlier version is unchanged." in line
     assert "At least 4.9 MB are needed" in own
     assert f"'{tmp_path}/f': File too large. At least 0.1 MB are needed" in file
     assert names(tmp_path) == ["m"]

@@ -60,7 +60,7 @@ def test_a_damaged_header_or_a_short_file_is_refused(tmp_path, damage):
     path = tmp_path / "a.safetensors"
     save_arrays(path, ARRAYS)
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(IntegrityError, match=r"a\.safetensors' is not a whole"):
+    with pytest.raises(IntegrityError, match=r"a\.safetensors' is not a complete"):
         map_arrays(path)
 
 
@@ -100,7 +100,7 @@ TWO = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 def test_a_header_that_does_not_describe_its_file_exactly_is_refused(tmp_path, header, n_bytes):
     path = written(tmp_path / "a.safetensors", header, bytes(n_bytes))
     for read in (load_arrays, map_arrays):
-        with pytest.raises(IntegrityError, match=r"a\.safetensors' is not a whole"):
+        with pytest.raises(IntegrityError, match=r"a\.safetensors' is not a complete"):
             read(path)
 
 

@@ -1,4 +1,4 @@
-"""A look at the data before anything is trained on it."""
+"""Audit of a data set before training."""
 
 from nlptl.data.audit.report import AuditReport, audit
 

@@ -1,4 +1,4 @@
-"""Texts that are the same, or nearly."""
+"""Find texts that are equal or almost equal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PRIME = (1 << 61) - 1
 
 
 def exact_groups(texts: Sequence[Text]) -> list[list[int]]:
-    """Give the row numbers that share one text, ignoring case and white space.
+    """Return groups of row numbers with the same text, ignoring case and white space.
 
     Returns
     -------
@@ -37,24 +37,25 @@ def exact_groups(texts: Sequence[Text]) -> list[list[int]]:
 
 
 def folded(text: Text) -> Text:
-    """Return a text in lower case, composed, with single spaces."""
+    """Return a text in lower case and NFC, with single spaces."""
     if isinstance(text, str):
         return " ".join(lowered(text).split())
     return " ".join(lowered(text[0]).split()), " ".join(lowered(text[1]).split())
 
 
 def near_pairs(texts: Sequence[Text], *, similarity: float = 0.8) -> list[tuple[int, int]]:
-    """Find pairs of texts that share most of their word triples, but are not the same.
+    """Return pairs of texts that share most of their word triples, but are not equal.
 
-    Candidates come from MinHash signatures cut into bands [1]_; each is then checked exactly.
+    Candidate pairs come from MinHash signatures that are split into bands [1]_. The similarity of
+    each candidate pair is then computed exactly.
 
     Parameters
     ----------
     texts : sequence of length n
-        Texts or pairs of texts. Texts of fewer than four words are left out: a single word
+        Texts or pairs of texts. Texts of fewer than four words are ignored, because a single word
         would decide.
     similarity : float
-        Least Jaccard similarity of the two sets of word triples, between 0 and 1.
+        Minimum Jaccard similarity of the two sets of word triples, between 0 and 1.
 
     Returns
     -------
@@ -99,17 +100,17 @@ def _signatures(sets: list[frozenset[int]]) -> AnyArray:
 
 
 def _candidates(keep: list[int], signatures: AnyArray) -> set[tuple[int, int]]:
-    found: set[tuple[int, int]] = set()
+    pairs: set[tuple[int, int]] = set()
     for start in range(0, _PERMUTATIONS, _BAND):
         buckets: dict[bytes, list[int]] = defaultdict(list)
-        for place, band in enumerate(signatures[:, start : start + _BAND]):
-            buckets[band.tobytes()].append(keep[place])
+        for index, band in enumerate(signatures[:, start : start + _BAND]):
+            buckets[band.tobytes()].append(keep[index])
         for rows in buckets.values():
-            # A crowded bucket is one text repeated: its neighbours in order say enough.
+            # A large bucket holds one repeated text: pairs of neighbouring rows are enough.
             reach = len(rows) if len(rows) <= 30 else 2
             for i, first in enumerate(rows):
-                found.update((first, second) for second in rows[i + 1 : i + reach])
-    return found
+                pairs.update((first, second) for second in rows[i + 1 : i + reach])
+    return pairs
 
 
 def _jaccard(first: frozenset[int], second: frozenset[int]) -> float:

@@ -1,4 +1,4 @@
-"""What an audit found, as a value that can be shown and stored."""
+"""The audit of a data set and its report, which can be printed and stored."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ _MAX_SHOWN = 10
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What a look at the data found. Holds row numbers and counts, never text.
+    """Results of an audit: counts and row numbers, never texts.
 
     Attributes
     ----------
     n_rows : int
-        Rows looked at.
+        Number of checked rows.
     empty : int
-        Rows without text.
+        Number of rows without text.
     class_counts : dict
-        Rows of each class, by the class as a string, in the order of the classes.
+        Number of rows per class, by the class as a string, in the order of the classes.
     repeated : int
-        Rows that repeat an earlier row exactly (case and white space aside).
+        Number of rows that repeat an earlier row, ignoring case and white space.
     conflicts : list of list of int
         The first few groups of rows with the same text and different labels.
     n_conflicts : int
-        How many such groups there are.
+        Number of such groups.
     near : list of (int, int) or None
-        The first few pairs of rows that are nearly the same; None where it was not looked for.
+        The first few pairs of rows that are almost equal; None if they were not searched.
     n_near : int
-        How many such pairs there are.
+        Number of such pairs.
     leaked : dict
-        For each further split, how many of its rows stand in the training rows too.
+        For each additional split, the number of its rows that are also training rows.
     nearly_leaked : dict
-        The same for rows that are nearly, but not exactly, a training row; None where it was not
-        looked for.
+        For each additional split, the number of its rows that are almost, but not exactly, equal to
+        a training row; None if they were not searched.
     n_cut : int
-        Rows longer than the encoder's window.
+        Number of rows longer than the encoder's window.
     longest : int
-        Tokens of the longest row; 0 where it was not counted.
+        Number of tokens of the longest row; 0 if tokens were not counted.
     share_beyond : float
-        Share of all tokens that lies beyond the window, from 0 to 1.
+        Share of all tokens beyond the window, from 0 to 1.
     window : int
-        Tokens the encoder reads at once; 0 where it was not counted.
+        Maximum number of tokens that the encoder reads at once; 0 if tokens were not counted.
     unlabelled : int
-        Rows whose label is blank.
+        Number of rows with a blank label.
     """
 
     n_rows: int
@@ -76,37 +76,34 @@ class AuditReport:
     unlabelled: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Describe the report with plain JSON values."""
+        """Return the report as plain JSON values."""
         return asdict(self)
 
     @property
     def warnings(self) -> list[str]:
-        """What a careful person would want to know before training, one sentence each."""
+        """Problems of the data to check before training, one sentence per problem."""
         counts = list(self.class_counts.values())
         rare = [f"{name} ({n})" for name, n in self.class_counts.items() if n < 5]
         sentences = {
             f"{self.empty} rows have no text.": self.empty,
             f"{self.unlabelled} rows have no label.": self.unlabelled,
             f"{self.repeated} rows repeat an earlier row.": self.repeated,
-            f"{self.n_conflicts} texts carry different labels, for example rows "
+            f"{self.n_conflicts} texts have different labels, for example rows "
             f"{self.conflicts[0] if self.conflicts else []}.": self.n_conflicts,
             f"{self.n_near} pairs of rows are nearly the same, for example "
             f"{self.near[0] if self.near else ()}.": self.n_near,
             f"Classes with fewer than 5 rows: {', '.join(rare)}.": len(rare),
-            "The largest class is over 20 times the smallest; see the option imbalance.": counts
-            and max(counts) > 20 * max(min(counts), 1),
-            **{
-                f"{n} rows of {name} stand in the training rows too.": n
-                for name, n in self.leaked.items()
-            },
+            "The largest class has over 20 times the rows of the smallest; see the option "
+            "imbalance.": counts and max(counts) > 20 * max(min(counts), 1),
+            **{f"{n} rows of {name} are also training rows.": n for name, n in self.leaked.items()},
             **{
                 f"{n} rows of {name} are nearly the same as training rows.": n
                 for name, n in self.nearly_leaked.items()
             },
-            f"{self.n_cut} texts are longer than the encoder's {self.window} tokens "
-            f"({self.share_beyond:.1%} of all tokens lie beyond).": self.n_cut,
+            f"{self.n_cut} texts are longer than the encoder's limit of {self.window} tokens "
+            f"({self.share_beyond:.1%} of all tokens are beyond it).": self.n_cut,
         }
-        return [sentence for sentence, true in sentences.items() if true]
+        return [sentence for sentence, applies in sentences.items() if applies]
 
 
 def audit(
@@ -118,28 +115,28 @@ def audit(
     window: int = 0,
     numeric: bool = False,
 ) -> AuditReport:
-    """Look for what spoils a training set: repeats, conflicting labels, leaks, texts too long.
+    """Check a training set for repeats, conflicting labels, leaks and texts that are too long.
 
     Parameters
     ----------
     texts : list, Series, DataFrame or Rows
-        The training texts. Empty texts are counted here, not refused.
+        The training texts. Empty texts are counted and raise no error.
     labels : sequence, optional
-        Their labels. Blank ones are counted here, not refused.
+        Their labels. Blank labels are counted and raise no error.
     others : dict of name to texts, optional
-        Further splits; rows of theirs that stand in ``texts`` too are counted as leaked.
+        Additional splits. Their rows that are also in ``texts`` are counted as leaked.
     token_counts : ndarray of shape (n,), optional
-        Tokens of each text, as the encoder counts them.
+        Number of tokens per text, counted with the tokenizer of the encoder.
     window : int
-        Tokens the encoder reads at once.
+        Maximum number of tokens that the encoder reads at once.
     numeric : bool
-        The labels are numbers: those of one text contradict each other where they lie further
-        apart than the standard deviation of all.
+        True if the labels are numbers. Numbers of one text then conflict if they differ by more
+        than the standard deviation of all numbers.
 
     Returns
     -------
     AuditReport
-        Near repeats are looked for up to 20,000 rows, both splits together.
+        Almost equal rows are searched up to 20,000 rows, counted over both splits.
 
     Examples
     --------
@@ -173,14 +170,14 @@ def audit(
 
 
 def _plain_texts(texts: Any) -> Sequence[Text]:
-    """Give texts as a list; blanks stay, since they are to be counted."""
+    """Return texts as a list, with blank texts, because the audit counts them."""
     return as_rows(texts, keep_blank=True).texts
 
 
 def _across(texts: Sequence[Text], other: Sequence[Text]) -> tuple[int, int | None]:
-    """Count the rows of another split that stand in this one too, exactly and nearly."""
-    seen = {folded(text) for text in texts}
-    exact = {row for row, text in enumerate(other) if folded(text) in seen}
+    """Count the rows of another split that are equal, and almost equal, to rows of this split."""
+    training_texts = {folded(text) for text in texts}
+    exact = {row for row, text in enumerate(other) if folded(text) in training_texts}
     if len(texts) + len(other) > _NEAR_UP_TO:
         return len(exact), None
     crossing = {
@@ -194,7 +191,7 @@ def _across(texts: Sequence[Text], other: Sequence[Text]) -> tuple[int, int | No
 def _judged(
     labels: Any, groups: list[list[int]], *, numeric: bool
 ) -> tuple[dict[str, int], list[list[int]], int]:
-    """Return the rows of each class, the groups whose labels conflict, and the blank labels."""
+    """Return class counts, groups with conflicting labels, and the number of blank labels."""
     if labels is None:
         return {}, [], 0
     if numeric:
@@ -208,8 +205,8 @@ def _judged(
     some = values_at(values, filled)
     codec = LabelCodec.learn(some, least=0)
     codes = codec.encode(some)
-    place = {int(row): code for row, code in zip(filled, codes, strict=True)}
-    conflicts = [g for g in groups if _differ([place[row] for row in g if row in place])]
+    code_of = {int(row): code for row, code in zip(filled, codes, strict=True)}
+    conflicts = [g for g in groups if _differ([code_of[row] for row in g if row in code_of])]
     counts = Targets(codes, len(codec.classes)).counts
     names = [str(name) for name in codec.classes.tolist()]
     return {n: int(count) for n, count in zip(names, counts, strict=True)}, conflicts, len(blank)

@@ -1,1 +1,1 @@
-"""Texts of several languages."""
+"""Texts in several languages."""

@@ -1,4 +1,4 @@
-"""Sentences and their translations."""
+"""Parallel texts: sentences and their translations."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _MAX_HELD_OUT_SHARE = 0.1
 
 @dataclass(frozen=True, eq=False)
 class ParallelText:
-    """Sentences of one language with translations into one or several others.
+    """Sentences of one language with translations into one or several other languages.
 
     Attributes
     ----------
     source, target : list of str
-        Row by row.
+        One sentence, and its translation, per row.
     languages : list of str
-        What each translation is in; ``""`` where nobody said.
+        Language of each translation; ``""`` if it is not known.
     """
 
     source: list[str]
@@ -42,27 +42,28 @@ class ParallelText:
         return len(self.source)
 
     @classmethod
-    def read(cls, given: Any) -> Self:
-        """Read pairs of sentences.
+    def read(cls, pairs: Any) -> Self:
+        """Read pairs of a sentence and its translation.
 
         Parameters
         ----------
-        given : list of (str, str), DataFrame, Dataset, str, Path, dict or ParallelText
-            A table, or a file of one, has columns ``source`` and ``target``, or two columns;
-            files may come as a list of ``Path``. A dict has any of these for each language.
+        pairs : list of (str, str), DataFrame, Dataset, str, Path, dict or ParallelText
+            A table, or the path of a table, has the columns ``source`` and ``target``, or two
+            columns. Several files can be passed as a list of ``Path``. A dict has any of these for
+            each language.
 
         Raises
         ------
         InputError
-            If it holds no pairs, or a side is missing or blank.
+            If there are no pairs, or a sentence or a translation is missing or blank.
         """
-        if isinstance(given, ParallelText):
-            return cls(given.source, given.target, given.languages)
-        if not isinstance(given, Mapping):
-            return cls._of_one("", given)
-        parts = [cls._of_one(str(language), one) for language, one in given.items()]
+        if isinstance(pairs, ParallelText):
+            return cls(pairs.source, pairs.target, pairs.languages)
+        if not isinstance(pairs, Mapping):
+            return cls._of_language("", pairs)
+        parts = [cls._of_language(str(language), part) for language, part in pairs.items()]
         if not parts:
-            raise InputError("There are no languages in an empty dict.")
+            raise InputError("Expected pairs per language, got an empty dict. Add a language.")
         return cls._joined(parts)
 
     @classmethod
@@ -71,74 +72,78 @@ class ParallelText:
         return cls(*(list(side) for side in zip(*rows, strict=True)))
 
     @classmethod
-    def _of_one(cls, language: str, given: Any) -> Self:
-        if isinstance(given, list) and given and all(isinstance(one, Path) for one in given):
-            parts = [cls._of_one(language, path) for path in given]
+    def _of_language(cls, language: str, pairs: Any) -> Self:
+        if isinstance(pairs, list) and pairs and all(isinstance(path, Path) for path in pairs):
+            parts = [cls._of_language(language, path) for path in pairs]
             return cls._joined(parts)
-        if isinstance(given, str | Path):
-            given = read_table(given)
-        columns = list(getattr(given, "columns", getattr(given, "column_names", ())))
+        if isinstance(pairs, str | Path):
+            pairs = read_table(pairs)
+        columns = list(getattr(pairs, "columns", getattr(pairs, "column_names", ())))
         chosen = _COLUMNS if set(_COLUMNS) <= set(columns) else tuple(columns[:2])
         try:
-            rows = as_rows(given, text_columns=chosen)
+            rows = as_rows(pairs, text_columns=chosen)
         except InputError as problem:
-            told = f" into {language!r}" if language else ""
-            raise InputError(f"Translations{told}: {problem}") from problem
+            direction = f" into {language!r}" if language else ""
+            raise InputError(f"Translations{direction}: {problem}") from problem
         if not rows.are_pairs:
-            raise InputError("Expected pairs of a sentence and its translation, got single texts.")
+            raise InputError(
+                "Expected pairs of a sentence and its translation, got single texts. Pass a list "
+                "of (sentence, translation)."
+            )
         source, target = (list(side) for side in zip(*rows.texts, strict=True))
         return cls(source, target, [language] * len(source))
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Give sentence, translation and language, row by row."""
+        """Return the sentence, the translation and the language of each row."""
         return list(zip(self.source, self.target, self.languages, strict=True))
 
-    def take(self, some: IntArray) -> Self:
-        """Give some rows."""
+    def take(self, index: IntArray) -> Self:
+        """Return the rows at the positions in ``index``."""
         parts = (self.source, self.target, self.languages)
-        return type(self)(*([part[int(i)] for i in some] for part in parts))
+        return type(self)(*([part[int(i)] for i in index] for part in parts))
 
     def without(self, texts: Iterable[str]) -> Self:
-        """Leave out rows of which either side is among other texts, as what is tested on is.
+        """Return the rows of which neither side is in other texts, for example in the test texts.
 
-        Case, punctuation and white space do not count.
+        Case, punctuation and white space are ignored.
         """
         others = {plain(text) for text in texts}
         free = [plain(s) not in others and plain(t) not in others for s, t, _ in self.rows()]
         return self.take(np.flatnonzero(free))
 
     def distinct(self) -> Self:
-        """Leave out pairs that repeat, and those whose sides are the same."""
-        seen: set[tuple[str, str, str]] = set()
-        kept = []
-        for place, pair in enumerate(self.rows()):
-            if pair not in seen and plain(pair[0]) != plain(pair[1]):
-                kept.append(place)
-            seen.add(pair)
-        return self.take(np.array(kept, np.int64))
+        """Return the rows without repeated pairs and without pairs whose sides are equal."""
+        earlier: set[tuple[str, str, str]] = set()
+        rows = []
+        for row, pair in enumerate(self.rows()):
+            if pair not in earlier and plain(pair[0]) != plain(pair[1]):
+                rows.append(row)
+            earlier.add(pair)
+        return self.take(np.array(rows, np.int64))
 
     def held_out(self, n: int, *, seed: int) -> tuple[Self, Self]:
-        """Hold rows out, so many a language in the mean and at most a tenth of all; none of few.
+        """Split the rows into training rows and about ``n`` held-out rows per language.
 
-        All rows with the same source sentence, in every language, come to one side.
+        At most a tenth of all rows is held out, and no row if there are fewer than 100. All rows
+        with the same source sentence, in every language, are in the same part.
 
         Returns
         -------
-        seen, held
+        train, test : ParallelText
         """
         sentences = [plain(sentence) for sentence in self.source]
         if len(self) < MIN_PAIRS_TO_HOLD_OUT or len(set(sentences)) < 2:
             return self, self.take(np.arange(0))
         share = min(n * len(set(self.languages)) / len(self), _MAX_HELD_OUT_SHARE)
-        seen, held = group_split(sentences, test_share=share, seed=seed)
-        return self.take(seen), self.take(held)
+        train, test = group_split(sentences, test_share=share, seed=seed)
+        return self.take(train), self.take(test)
 
 
 def plain(text: str) -> str:
-    """Give a text without case, punctuation and white space, to compare it by.
+    """Return a text without case, punctuation and white space, as a key for comparisons.
 
-    What was learnt from must not be tested on with another full stop, either; ``audit`` folds
-    case and white space only.
+    A training sentence that differs from a test sentence only in a full stop counts as the same.
+    ``audit`` ignores only case and white space.
     """
     words = words_of(lowered(text).casefold())
     return without_joiners("".join(words)).replace("_", "")

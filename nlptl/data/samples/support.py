@@ -1,4 +1,4 @@
-"""The shipped data set."""
+"""The data set that is part of the package."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from importlib.resources import files
 from nlptl.base.errors import InputError
 
 DOMAINS = {"app": ("en", "de", "fr"), "energy": ("en",)}
-"""Each domain with the languages it comes in."""
+"""The available languages of each domain."""
 
 LANGUAGES = ("en", "de", "fr")
 
 
 def support_requests(*, domain: str = "app", language: str = "en") -> tuple[list[str], list[str]]:
-    """Give requests to a customer support desk, and what each is about.
+    """Load requests to a customer support desk and their classes.
 
-    All texts were written for this project. In the domain ``"app"`` (a note-taking app, 480
-    texts) row k says the same in every language; ``"energy"`` (an electricity supplier, 240
-    texts) has the same eight classes in another world.
+    All texts were written for this project. The domain ``"app"`` (a note-taking app) has 480 texts
+    per language; row k has the same meaning in every language. The domain ``"energy"`` (an
+    electricity supplier) has 240 texts with the same eight classes.
 
     Parameters
     ----------
     domain : {"app", "energy"}
-        Who is written to.
+        Kind of company that receives the requests.
     language : {"en", "de", "fr"}
         English, German or French; the energy domain is English only.
 
     Returns
     -------
     texts, labels : list of str
-        Class by class: access, billing, cancellation, complaint, fault, how_to, privacy,
+        Grouped by class: access, billing, cancellation, complaint, fault, how_to, privacy,
         suggestion.
 
     Raises
     ------
     InputError
-        If there is no such domain or language.
+        If the domain does not exist, or does not have the language.
 
     Examples
     --------
@@ -45,10 +45,10 @@ def support_requests(*, domain: str = "app", language: str = "en") -> tuple[list
     (480, 'access')
     """
     if language not in DOMAINS.get(domain, ()):
-        known = ", ".join(f"{name} in {'/'.join(spoken)}" for name, spoken in DOMAINS.items())
+        choices = ", ".join(f"{name} in {'/'.join(codes)}" for name, codes in DOMAINS.items())
         raise InputError(
             f"There are no support requests for domain={domain!r}, language={language!r}. "
-            f"Known: {known}."
+            f"Choose one of: {choices}."
         )
     path = files("nlptl.data.samples") / f"support_{domain}_{language}.csv"
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))

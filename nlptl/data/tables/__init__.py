@@ -1,1 +1,1 @@
-"""Tables in files: reading and writing them, whole or in pieces."""
+"""Read and write tables in files, completely or piece by piece."""

@@ -1,4 +1,4 @@
-"""Cells of tables as values of JSON, as text of csv, and as Arrow arrays."""
+"""Convert cells of tables to JSON values, to csv text and to Arrow arrays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COMPACT = (",", ":")
 
 
 def is_blank(cell: Any) -> bool:
-    """Return True for a missing cell, white space, and a list that holds one of these."""
+    """Return True for a missing cell, for white space, and for a list that contains one of them."""
     if isinstance(cell, str):
         return not cell.strip()
     if isinstance(cell, list | tuple | np.ndarray):
@@ -26,7 +26,7 @@ def is_blank(cell: Any) -> bool:
 
 
 def json_line(fields: Mapping[str, Any]) -> str:
-    """Return one object of JSON on one line.
+    """Return fields as one JSON object on one line.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def json_line(fields: Mapping[str, Any]) -> str:
 
 
 def cell_text(value: Any) -> str:
-    """Return the text of a cell in a csv file; lists and mappings become JSON."""
+    """Return a cell as text for a csv file; lists and mappings become JSON."""
     if isinstance(value, str):
         return value
     if is_missing(value):
@@ -60,7 +60,7 @@ def cell_text(value: Any) -> str:
 
 
 def arrow_cells(cells: Sequence[Any]) -> Any:
-    """Return cells as an Arrow array; those of several types become text."""
+    """Return cells as an Arrow array; cells of mixed types become text."""
     import pyarrow as pa
 
     try:
@@ -70,7 +70,7 @@ def arrow_cells(cells: Sequence[Any]) -> Any:
 
 
 def _json_value(value: Any) -> Any:
-    """Return what JSON can hold of a value that it does not know."""
+    """Return a replacement, valid in JSON, for a value of a type that JSON does not support."""
     if is_missing(value):
         return None
     if isinstance(value, np.ndarray | np.generic):
@@ -81,7 +81,7 @@ def _json_value(value: Any) -> Any:
 
 
 def _finite(name: str, value: Any) -> Any:
-    """Return a value whose missing numbers, also those inside lists, are None."""
+    """Return a value with None for each missing number, also inside lists and mappings."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Labels of a table."""
+"""Read labels or numbers from a column of a table."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def labels_of(table: pd.DataFrame, name: str, *, numeric: bool) -> list[Any]:
-    """Read a column of labels, or of numbers as csv and other files write them.
+    """Read a column of labels, or of numbers, which csv files store as text.
 
     Raises
     ------
     InputError
-        If a label is blank, or a number cannot be read; it is shown with its row.
+        If a label is blank, or a number cannot be read. The message shows it with its row.
     """
     cells = column(table, name)
     labels = [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in cells]
@@ -30,8 +30,8 @@ def labels_of(table: pd.DataFrame, name: str, *, numeric: bool) -> list[Any]:
         raise InputError(
             f"{len(blank)} of {len(labels)} rows{source_of(table)} have no label in column "
             f"{name!r}. The first is data row {_row_number(table, blank[0])} (counted from 1, "
-            f"without a header), which holds {labels[blank[0]]!r}. Fill them in, or leave such "
-            "rows out with --drop-blank."
+            f"without a header), which holds {labels[blank[0]]!r}. Fill them in, or drop such "
+            "rows with --drop-blank."
         )
     if numeric:
         return [_number(table, name, row, label) for row, label in enumerate(labels)]
@@ -39,18 +39,18 @@ def labels_of(table: pd.DataFrame, name: str, *, numeric: bool) -> list[Any]:
 
 
 def _row_number(table: pd.DataFrame, row: int) -> int:
-    """Return the number of a row in its file, counted from 1; the index keeps it."""
-    return int(table.index[row]) + 1
+    """Return the number of a row in its file, counted from 1."""
+    return int(table.index[row]) + 1  # the index still counts rows that were dropped as blank
 
 
 def _number(table: pd.DataFrame, name: str, row: int, value: Any) -> float:
-    place = (
+    position = (
         f"Column {name!r} holds {value!r} at data row {_row_number(table, row)}{source_of(table)}"
     )
     try:
         number = float(value)
     except (TypeError, ValueError) as problem:
-        raise InputError(f"{place}, which is no number.") from problem
+        raise InputError(f"{position}, which is not a number. Correct the cell.") from problem
     if not math.isfinite(number):
-        raise InputError(f"{place}, which is not finite.")
+        raise InputError(f"{position}, which is not finite. Correct the cell.")
     return number

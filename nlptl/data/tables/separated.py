@@ -1,4 +1,4 @@
-"""Rows of csv and tsv files, and the way in which such a file is written."""
+"""Read the rows of csv and tsv files, and detect their separator, line ends and quotation marks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _SEPARATORS = (",", ";", "\t", "|")
 _HEAD_CHARACTERS = 1 << 16
 _ROWS_TO_COMPARE = 10
 _MAX_FIELD = 2**31 - 1
-"""Characters of a cell; the limit of Python's reader, 131,072, is below the size of a long text."""
+"""Maximum characters per cell; the default of Python, 131,072, is too low for long texts."""
 
 _SHIELD = "\udc0d"
-"""Replaces a carriage return while a row is read; no file of UTF-8 holds half of a character."""
+"""Placeholder for a carriage return while a row is read; it cannot occur in a UTF-8 file."""
 
 _LINES_LIKE_ROWS = 3
-"""A csv cell of fewer lines, each with as many separators as the header, is no cause for doubt."""
+"""Minimum number of lines in a csv cell before its lines can be mistaken for rows."""
 
 _WIDE_ENCODINGS = {
     b"\xff\xfe\x00\x00": "UTF-32",
@@ -35,16 +35,16 @@ _WIDE_ENCODINGS = {
 
 @dataclass(frozen=True)
 class Dialect:
-    r"""Describe how a file separates and quotes its cells.
+    r"""Format of a csv or tsv file: how cells are separated and quoted.
 
     Attributes
     ----------
     separator : str
-        Stands between cells.
+        Character between cells.
     quoted : bool
-        True if quotation marks around a cell are no part of it.
+        True if quotation marks around a cell are not part of its text.
     line_end : str
-        Ends a row; before ``"\n"`` there may be ``"\r"``.
+        Character at the end of a row. A ``"\r"`` before ``"\n"`` belongs to the line end.
     """
 
     separator: str
@@ -53,7 +53,7 @@ class Dialect:
 
 
 def open_text(path: Path, *, line_end: str = "\n") -> IO[str]:
-    """Open a plain or compressed file of UTF-8, without its byte-order mark.
+    """Open a plain or compressed UTF-8 file for reading and skip its byte-order mark.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def open_text(path: Path, *, line_end: str = "\n") -> IO[str]:
     encoding = next(marked, "UTF-16" if b"\0" in start[:2] else None)
     if encoding is not None:
         raise InputError(
-            f"{str(path)!r} is {encoding}, and nlptl reads UTF-8. Convert it, for example: "
+            f"{str(path)!r} is {encoding}, expected UTF-8. Convert it, for example: "
             f"iconv -f {encoding} -t UTF-8 OLD > NEW"
         )
     opened: IO[str] = _opener(path)(path, "rt", encoding="utf-8-sig", newline=line_end)
@@ -74,19 +74,19 @@ def open_text(path: Path, *, line_end: str = "\n") -> IO[str]:
 
 
 def dialect_of(path: Path, usual: str) -> Dialect:
-    """Return how a file is written: its separator, its line ends, and if it quotes cells.
+    """Detect the format of a file: its separator, its line ends, and the role of quotation marks.
 
     Parameters
     ----------
     path : Path
     usual : str
-        The separator that goes with the ending of the file. Another one is taken if the header
-        holds it and the first rows have as many cells as the header.
+        The usual separator for the extension of the file. If it does not fit, another separator is
+        chosen with which the header and the first rows have the same number of cells.
 
     Raises
     ------
     InputError
-        If quotation marks can be read in two ways, or in none.
+        If quotation marks can be read in two ways, or do not pair up.
     """
     csv.field_size_limit(_MAX_FIELD)
     with open_text(path) as file:
@@ -101,12 +101,12 @@ def dialect_of(path: Path, usual: str) -> Dialect:
 
 
 def rows_of(path: Path, dialect: Dialect) -> Iterator[list[str]]:
-    """Read the rows of a file one by one, the header first; blank lines are left out.
+    """Yield the rows of a file, the header first, without blank lines.
 
     Raises
     ------
     InputError
-        If a quotation mark is not closed or text follows a closing one.
+        If a quotation mark is not closed, or text follows a closing quotation mark.
     """
     with open_text(path, line_end=dialect.line_end) as lines:
         if dialect.quoted:
@@ -130,7 +130,7 @@ def _quoted_rows(lines: Iterable[str], path: Path, dialect: Dialect) -> Iterator
 
 
 def _shielded(lines: Iterable[str]) -> Iterator[str]:
-    """Hide carriage returns within lines, where Python's reader would end a row."""
+    """Replace carriage returns inside lines, because Python's reader would end a row there."""
     for line in lines:
         if "\r" in line[:-2]:
             yield line[:-2].replace("\r", _SHIELD) + line[-2:]
@@ -144,9 +144,9 @@ def _opener(path: Path) -> Callable[..., Any]:
 
 
 def _line_end(head: str) -> str:
-    """Return the line end of the first line: a single carriage return on very old systems."""
-    place = head.find("\r")
-    if place < 0 or "\n" in head[: place + 2]:
+    """Return the line end of the first line; files of very old systems use a carriage return."""
+    position = head.find("\r")
+    if position < 0 or "\n" in head[: position + 2]:
         return "\n"
     return "\r"
 
@@ -160,7 +160,7 @@ def _separator(lines: Sequence[str], usual: str) -> str:
         except csv.Error:
             continue
         if len(rows) > 1 and len(filled) > len(some):
-            rows.pop()  # it may go on in the lines that are not compared
+            rows.pop()  # the last row may continue in lines that are not compared
         widths = {len(row) for row in rows}
         if len(widths) == 1 and widths != {1}:
             return separator
@@ -175,8 +175,8 @@ def _has_quotes(path: Path) -> bool:
 class _Quotes:
     """Decide if quotation marks surround the cells of a file or belong to its texts.
 
-    A file can be well formed in both ways, with different rows: a text that begins with a mark
-    then seems to go on until a later text ends with one.
+    A file can be valid in both ways, with different rows. If a text starts with a quotation mark,
+    the cell may seem to continue until a later text ends with one.
     """
 
     def __init__(self, path: Path, dialect: Dialect) -> None:
@@ -190,65 +190,65 @@ class _Quotes:
         self.doubtful: int | None = None
 
     def are_around_cells(self) -> bool:
-        """Return True if the file is read with quotation marks around cells."""
+        """Return True if quotation marks surround cells, False if they belong to the texts."""
         separator = self.dialect.separator
-        taken: list[str] = []
+        row_lines: list[str] = []
         with open_text(self.path, line_end=self.dialect.line_end) as lines:
-            recorded = self._recorded(lines, taken)
+            recorded = self._recorded(lines, row_lines)
             try:
                 for row in csv.reader(recorded, delimiter=separator, strict=True):
                     if not self.width and row:
                         self.width = len(row)
-                        if '"' in taken[0]:
+                        if '"' in row_lines[0]:
                             return True
                     elif row:
-                        self._add(row, taken)
-                    taken.clear()
+                        self._add(row, row_lines)
+                    row_lines.clear()
             except csv.Error as problem:
-                if self._reads_by_lines(taken) and all(map(self._is_row, recorded)):
+                if self._reads_by_lines(row_lines) and all(map(self._is_row, recorded)):
                     return False
                 raise _misquoted(
-                    self.path, self.dialect, self.rows + 1, str(problem), "".join(taken)
+                    self.path, self.dialect, self.rows + 1, str(problem), "".join(row_lines)
                 ) from problem
         if self.lines_are_rows and self.doubtful is not None:
             raise self._ambiguous(self.doubtful)
         return not (self._is_tsv and self.lines_are_rows and self.rows_are_short)
 
-    def _recorded(self, lines: Iterable[str], taken: list[str]) -> Iterator[str]:
+    def _recorded(self, lines: Iterable[str], row_lines: list[str]) -> Iterator[str]:
         for line in _shielded(lines):
-            taken.append(line)
+            row_lines.append(line)
             self.n_lines += bool(line.strip("\r\n"))
             yield line
 
-    def _add(self, row: list[str], taken: list[str]) -> None:
+    def _add(self, row: list[str], row_lines: list[str]) -> None:
         self.rows += 1
-        self.lines_are_rows = self.lines_are_rows and all(map(self._is_row, taken))
+        self.lines_are_rows = self.lines_are_rows and all(map(self._is_row, row_lines))
         self.rows_are_short = self.rows_are_short or len(row) != self.width
-        if len(taken) > 1 and self.doubtful is None and self._may_be_rows(taken):
+        if len(row_lines) > 1 and self.doubtful is None and self._may_be_rows(row_lines):
             self.doubtful = self.rows
 
     def _is_row(self, line: str) -> bool:
         return not line.strip("\r\n") or line.count(self.dialect.separator) == self.width - 1
 
-    def _may_be_rows(self, taken: list[str]) -> bool:
-        """Return True if the lines of one cell look like rows of their own."""
+    def _may_be_rows(self, row_lines: list[str]) -> bool:
+        """Return True if the lines of one cell look like separate rows."""
         if self._is_tsv:
-            return self.width == 1 or not _all_quoted(taken, "\t")
+            return self.width == 1 or not _all_quoted(row_lines, "\t")
         separator = self.dialect.separator
         of_a_sentence = any(
-            f"{separator} " in line or line.endswith(f"{separator}\n") for line in taken
+            f"{separator} " in line or line.endswith(f"{separator}\n") for line in row_lines
         )
-        is_short = self.width == 1 or len(taken) < _LINES_LIKE_ROWS
-        return not (of_a_sentence or is_short or _all_quoted(taken, separator))
+        is_short = self.width == 1 or len(row_lines) < _LINES_LIKE_ROWS
+        return not (of_a_sentence or is_short or _all_quoted(row_lines, separator))
 
-    def _reads_by_lines(self, taken: list[str]) -> bool:
-        escaped = any('\\"' in line for line in taken)
+    def _reads_by_lines(self, row_lines: list[str]) -> bool:
+        escaped = any('\\"' in line for line in row_lines)
         return (
             self._is_tsv
             and not escaped
             and self.lines_are_rows
             and bool(self.width)
-            and all(map(self._is_row, taken))
+            and all(map(self._is_row, row_lines))
         )
 
     @property
@@ -257,11 +257,11 @@ class _Quotes:
 
     def _ambiguous(self, row: int) -> InputError:
         return InputError(
-            f"{str(self.path)!r} can be read in two ways. In data row {row} a text begins with a "
+            f"{str(self.path)!r} can be read in two ways. In data row {row}, a text begins with a "
             f"quotation mark, and a later line ends with one. If they enclose a text of several "
-            f"lines, the file has {self.rows} rows; if they belong to the texts, it has "
-            f"{self.n_lines - 1} rows. In the first case put the names in the header line in "
-            "quotation marks too; in the second save the table as .jsonl."
+            f"lines, the file has {self.rows} rows. If they belong to the texts, it has "
+            f"{self.n_lines - 1} rows. In the first case, put the names in the header line in "
+            "quotation marks, too. In the second case, save the table as .jsonl."
         )
 
 
@@ -275,9 +275,9 @@ def _all_quoted(lines: list[str], separator: str) -> bool:
 
 
 def _misquoted(path: Path, dialect: Dialect, row: int, reason: str, lines: str = "") -> InputError:
-    escaped = "Marks seem to be escaped by a backslash. " if '\\"' in lines else ""
+    escaped = "They seem to be escaped by a backslash. " if '\\"' in lines else ""
     return InputError(
         f"Cannot read data row {row} of {str(path)!r} with {dialect.separator!r} between columns: "
-        f"its quotation marks do not pair up ({reason}). {escaped}Write a quotation mark inside "
-        'a text twice (""), with one more on each side of the text, or save the table as .jsonl.'
+        f"its quotation marks do not pair up ({reason}). {escaped}Double each quotation mark in a "
+        'text ("") and put the whole text in quotation marks, or save the table as .jsonl.'
     )

@@ -1,4 +1,4 @@
-"""Rows of a table with the cells just as the file holds them."""
+"""Rows of a table, together with the exact cells of the file."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Hold rows of a table as values and, for jsonl and parquet, as the file holds them.
+    """Rows of a table as a DataFrame and, for jsonl and parquet, in the format of the file.
 
-    pandas has no exact place for some cells: long numbers, missing fields, dates, decimals. A file
-    of the same kind is therefore written from ``lines`` or ``arrow``.
+    pandas cannot represent some cells exactly: long numbers, missing fields, dates, decimals. A
+    file of the same kind is therefore written from ``lines`` or ``arrow``.
 
     Attributes
     ----------
     frame : DataFrame
-        The values.
+        The cells as values.
     lines : list of str or None
         The rows of a jsonl file.
     arrow : pyarrow.Table or None
@@ -48,14 +48,14 @@ class Sheet:
         )
 
     def with_columns(self, columns: Mapping[str, Sequence[Any]], *, first: bool = False) -> Sheet:
-        """Return the rows with new columns after, or before, those that are there.
+        """Return the rows with new columns after, or before, the existing columns.
 
         Parameters
         ----------
         columns : mapping of str to sequence
-            The cells of each column; there is no column of that name yet.
+            The cells of each new column. The names must not exist yet.
         first : bool
-            Write the new columns before the others.
+            Put the new columns before the others.
         """
         plain = {name: [_plain(cell) for cell in cells] for name, cells in columns.items()}
         frame = self.frame.assign(**plain)
@@ -74,7 +74,7 @@ def _plain(cell: Any) -> Any:
 def _wider_lines(
     lines: Sequence[str], columns: Mapping[str, Sequence[Any]], *, first: bool
 ) -> list[str]:
-    """Add fields to objects in JSON without a change to what is written there."""
+    """Add fields to JSON objects without a change to their existing text."""
     wider = []
     for line, *cells in zip(lines, *columns.values(), strict=True):
         added = json_line(dict(zip(columns, cells, strict=True)))
@@ -85,6 +85,6 @@ def _wider_lines(
 
 
 def _wider_arrow(arrow: Any, columns: Mapping[str, Sequence[Any]], *, first: bool) -> Any:
-    for place, (name, cells) in enumerate(columns.items()):
-        arrow = arrow.add_column(place if first else arrow.num_columns, name, arrow_cells(cells))
+    for index, (name, cells) in enumerate(columns.items()):
+        arrow = arrow.add_column(index if first else arrow.num_columns, name, arrow_cells(cells))
     return arrow

@@ -1,4 +1,4 @@
-"""Tables from files, folders and the Hub."""
+"""Read tables from files, folders and the Hub."""
 
 from __future__ import annotations
 
@@ -36,44 +36,44 @@ def read_table(
         A csv, tsv, jsonl or parquet file (csv, tsv and jsonl also as ``.gz`` or ``.bz2``), a
         folder written by ``save_to_disk``, or the name of a data set on the Hub.
     split : str, optional
-        Which split of a folder or a Hub data set to read, where it has several.
+        Name of the split to read, if a folder or a Hub data set has several.
     drop_blank : sequence of str
-        Columns, for example of texts and labels. Rows in which one of them is missing or white
-        space are left out, and a warning reports how many.
+        Columns, for example of texts and labels. Rows in which one of these cells is missing or
+        white space are dropped, and a warning reports their number.
 
     Returns
     -------
     DataFrame
-        Columns of csv and tsv files are strings, just as written ("NA" stays "NA"). Cells of
-        jsonl files are what JSON holds, with None where a field is missing. Parquet files keep
-        their types; an index that pandas stored is a column. Class numbers of ``datasets`` become
-        the names of the classes.
+        Cells of csv and tsv files are strings without changes ("NA" stays "NA"). Cells of jsonl
+        files are JSON values, with None for a missing field. Parquet files keep their types; an
+        index that pandas stored becomes a column. Class numbers of ``datasets`` become the names
+        of the classes.
 
     Raises
     ------
     InputError
-        If there is no such file, its kind is unknown, or it cannot be read; the row is named
-        where possible.
+        If there is no such file, its kind is unknown, or it cannot be read. The message names the
+        row if possible.
 
     Notes
     -----
-    The separator of csv and tsv files is a comma or a tab, or what their header shows: a
-    semicolon, a tab, a comma or a bar. Where quotation marks can be read in two ways the file is
-    refused.
+    The usual separator is a comma in csv files and a tab in tsv files. If the header has another
+    separator, it is detected: a semicolon, a tab, a comma or a bar. If quotation marks can be read
+    in two ways, an error is raised.
     """
     table = read_sheet(source, split=split).frame
     filled = filled_rows(table, drop_blank) if drop_blank else table
     if len(filled) < len(table):
         n_blank = len(table) - len(filled)
         warnings.warn(
-            f"{n_blank} of {len(table)} rows{source_of(table)} are blank and left out.",
+            f"{n_blank} of {len(table)} rows{source_of(table)} are blank and were dropped.",
             stacklevel=2,
         )
     return filled
 
 
 def read_sheet(source: str | Path, *, split: str | None = None) -> Sheet:
-    """Read a table as ``read_table`` does, together with its rows as the file holds them."""
+    """Read a table like ``read_table``, together with the exact cells of the file."""
     path = user_path(source)
     if path.is_dir():
         return _from_datasets(lambda: _load_folder(path), str(source), split)
@@ -85,14 +85,14 @@ def read_sheet(source: str | Path, *, split: str | None = None) -> Sheet:
 
 
 def read_sheets(source: str | Path, *, rows: int) -> Iterator[Sheet]:
-    """Read a file piece by piece, without ever holding all of it.
+    """Read a file piece by piece, so that it never is in memory as a whole.
 
     Parameters
     ----------
     source : str or Path
         A file as for ``read_table``.
     rows : int
-        Rows of a piece; the last one has what is left.
+        Rows per piece; the last piece may have fewer.
 
     Yields
     ------
@@ -102,7 +102,7 @@ def read_sheets(source: str | Path, *, rows: int) -> Iterator[Sheet]:
     Raises
     ------
     InputError
-        As ``read_table``.
+        See ``read_table``.
     """
     path = user_path(source)
     if not path.is_file():
@@ -118,16 +118,16 @@ def column(table: pd.DataFrame, name: str) -> list[Any]:
     Raises
     ------
     InputError
-        If there is no such column, the nearest name is suggested; or there are no rows.
+        If there are no rows or no such column. The message suggests the most similar name.
     """
-    names = [str(known) for known in table.columns]
+    names = [str(label) for label in table.columns]
     if name not in names:
         if not names:
             raise _no_rows(table)
         separator = table.attrs.get(_SEPARATOR)
-        read = f" It was read with {separator!r} between columns." if separator else ""
+        note = f" It was read with {separator!r} between columns." if separator else ""
         raise InputError(
-            f"There is no column {name!r}{source_of(table)}. {suggest(name, names)}{read}"
+            f"There is no column {name!r}{source_of(table)}. {suggest(name, names)}{note}"
         )
     if names.count(name) > 1:
         raise InputError(
@@ -139,14 +139,14 @@ def column(table: pd.DataFrame, name: str) -> list[Any]:
 
 
 def filled_rows(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of a table in which none of some columns is blank."""
+    """Return the rows of a table in which no cell of some columns is blank."""
     blank = [map(is_blank, column(table, name)) for name in columns]
-    kept = [not any(cells) for cells in zip(*blank, strict=True)]
-    return table if all(kept) else table.iloc[np.flatnonzero(kept)]
+    is_filled = [not any(cells) for cells in zip(*blank, strict=True)]
+    return table if all(is_filled) else table.iloc[np.flatnonzero(is_filled)]
 
 
 def texts_of(table: pd.DataFrame, columns: Sequence[str]) -> Rows:
-    """Read the texts of a table from one column, or pairs from two.
+    """Read texts from one column of a table, or pairs of texts from two columns.
 
     Raises
     ------
@@ -159,12 +159,12 @@ def texts_of(table: pd.DataFrame, columns: Sequence[str]) -> Rows:
     except InputError as problem:
         if _SOURCE not in table.attrs:
             raise
-        place = f"The texts are{source_of(table)}; index 0 is the first data row."
-        raise InputError(f"{problem} {place}") from problem
+        origin = f"The texts are{source_of(table)}; index 0 is the first data row."
+        raise InputError(f"{problem} {origin}") from problem
 
 
 def source_of(table: pd.DataFrame) -> str:
-    """Return " in" with the file of a table, for messages; empty for a table of the user's."""
+    """Return " in FILE" for messages about a table; empty if nlptl did not read the table."""
     return f" in {table.attrs[_SOURCE]}" if _SOURCE in table.attrs else ""
 
 
@@ -173,7 +173,7 @@ def _no_rows(table: pd.DataFrame) -> InputError:
 
 
 _SOURCE, _SEPARATOR = "source", "separator"
-"""Keys of the attributes of a table, for messages."""
+"""Keys in the ``attrs`` of a table, which messages use."""
 
 
 def _sheets_of(path: Path, rows: int | None) -> Iterator[Sheet]:
@@ -188,8 +188,8 @@ def _kind_of(path: Path) -> str:
     kind = next((s for s in reversed(path.suffixes) if s not in {".gz", ".bz2"}), "").lower()
     if kind not in _READERS:
         raise InputError(
-            f"Cannot read {str(path)!r}: {kind or 'no ending'} is not a kind of table known here. "
-            f"Known: {', '.join(_READERS)}, and folders written by datasets."
+            f"Cannot read {str(path)!r}: {kind or 'no ending'} is not a kind of table that nlptl "
+            f"reads. Use {', '.join(_READERS)}, or a folder written by datasets."
         )
     return kind
 
@@ -216,29 +216,29 @@ def _read_separated(path: Path, rows: int | None, usual: str) -> Iterator[Sheet]
     numbered = enumerate(rows_of(path, dialect))
     names = next(numbered, (0, None))[1]
     if names is None:
-        raise InputError(f"No columns in {str(path)!r}: the file is empty. Check it.")
-    read = f"{str(path)!r}, read with {dialect.separator!r} between columns"
-    for piece in _pieces(_filled_up(numbered, len(names), read), rows):
+        raise InputError(f"No columns in {str(path)!r}: the file is empty. Check the file.")
+    source = f"{str(path)!r}, read with {dialect.separator!r} between columns"
+    for piece in _pieces(_filled_up(numbered, len(names), source), rows):
         frame = _frame(piece, names)
         frame.attrs[_SEPARATOR] = dialect.separator
         yield Sheet(frame)
 
 
 def _filled_up(
-    numbered: Iterable[tuple[int, list[str]]], width: int, read: str
+    numbered: Iterable[tuple[int, list[str]]], width: int, source: str
 ) -> Iterator[list[str | None]]:
-    """Fill rows that are shorter than the header with missing cells, and refuse longer ones."""
+    """Fill rows that are shorter than the header with missing cells, and refuse longer rows."""
     for number, row in numbered:
         if len(row) > width:
             raise InputError(
                 f"Data row {number} has more fields than the header ({len(row)}, not {width}) in "
-                f"{read}. Put quotation marks around a text that holds the separator."
+                f"{source}. Put quotation marks around a text that contains the separator."
             )
         yield [*row, *[None] * (width - len(row))] if len(row) < width else list(row)
 
 
 def _pieces(rows: Iterable[Any], size: int | None) -> Iterator[list[Any]]:
-    """Cut rows into pieces of a size; without a size there is one piece, even of no rows."""
+    """Split rows into pieces of a size; without a size, yield one piece, even without rows."""
     iterator = iter(rows)
     if size is None:
         yield list(iterator)
@@ -256,7 +256,7 @@ def _frame(rows: list[Any], names: Sequence[str]) -> pd.DataFrame:
 
 
 def _read_jsonl(path: Path, rows: int | None) -> Iterator[Sheet]:
-    # Not the reader of pandas: it changes long numbers, dates and missing fields.
+    # The reader of pandas would change long numbers, dates and missing fields.
     names = None if rows is None else _field_names(record for _, record in _records(path))
     for piece in _pieces(_records(path), rows):
         lines = [line for line, _ in piece]
@@ -275,7 +275,7 @@ def _field_names(records: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Read the lines of a file, each with the object that it holds."""
+    """Yield the lines of a file, each with its JSON object."""
     with open_text(path) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -283,9 +283,9 @@ def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             try:
                 record = json.loads(line)
             except (ValueError, RecursionError) as problem:
-                raise ValueError(f"line {number} is no JSON ({problem})") from problem
+                raise ValueError(f"line {number} is not JSON ({problem})") from problem
             if not isinstance(record, dict):
-                raise ValueError(f"line {number} is no object in braces: {line.strip()[:40]!r}")
+                raise ValueError(f"line {number} is not an object: {line.strip()[:40]!r}")
             yield line.strip(), record
 
 
@@ -297,19 +297,19 @@ def _read_parquet(path: Path, rows: int | None) -> Iterator[Sheet]:
         if rows is None:
             yield _sheet_of(file.read())
             return
-        held: list[Any] = []
+        pending: list[Any] = []
         for batch in file.iter_batches(batch_size=rows):
-            held.append(batch)
-            if sum(map(len, held)) >= rows:  # batches end where the groups of the file end
-                whole = pa.Table.from_batches(held)
-                yield _sheet_of(whole.slice(0, rows))
-                held = whole.slice(rows).to_batches()
-        if sum(map(len, held)):
-            yield _sheet_of(pa.Table.from_batches(held))
+            pending.append(batch)
+            if sum(map(len, pending)) >= rows:  # a batch ends at the end of each row group
+                joined = pa.Table.from_batches(pending)
+                yield _sheet_of(joined.slice(0, rows))
+                pending = joined.slice(rows).to_batches()
+        if sum(map(len, pending)):
+            yield _sheet_of(pa.Table.from_batches(pending))
 
 
 def _sheet_of(arrow: Any) -> Sheet:
-    """Hold a table of Arrow, without what pandas or datasets noted of its columns."""
+    """Return an Arrow table as a sheet, without the metadata of pandas or datasets."""
     plain = arrow.replace_schema_metadata(None)
     return Sheet(plain.to_pandas(integer_object_nulls=True), arrow=plain)
 
@@ -322,7 +322,7 @@ _READERS: MappingProxyType[str, Callable[[Path, int | None], Iterator[Sheet]]] =
         ".parquet": _read_parquet,
     }
 )
-"""For each ending the reader, which takes the rows of a piece, or None for all in one piece."""
+"""Readers by file extension. They take the rows per piece, or None for all rows in one piece."""
 
 
 def _load_folder(path: Path) -> Any:
@@ -348,7 +348,8 @@ def _from_datasets(load: Callable[[], Any], source: str, split: str | None) -> S
         reason = " ".join(str(problem).split())[:300]
         raise InputError(
             f"Cannot read data set {source!r} ({type(problem).__name__}: {reason}). "
-            "It is neither a file here, nor a folder written by datasets, nor reachable on the Hub."
+            "It is neither a file, nor a folder written by datasets, nor reachable on the Hub. "
+            "Check the name."
         ) from problem
 
 
@@ -366,10 +367,10 @@ def _choose_split(loaded: Any, source: str, split: str | None) -> Any:
 
 def _named_classes(dataset: Any) -> Sheet:
     arrow = dataset.with_format("arrow")[:]
-    for place, (name, feature) in enumerate(dataset.features.items()):
+    for index, (name, feature) in enumerate(dataset.features.items()):
         if hasattr(feature, "int2str"):
             names = dict(enumerate(feature.names))
-            # Rows without a label, as in published test splits, carry -1 or nothing.
-            labels = [names.get(code) for code in arrow.column(place).to_pylist()]
-            arrow = arrow.set_column(place, name, arrow_cells(labels))
+            # Rows without a label, as in published test splits, have the code -1 or no code.
+            labels = [names.get(code) for code in arrow.column(index).to_pylist()]
+            arrow = arrow.set_column(index, name, arrow_cells(labels))
     return _sheet_of(arrow)

@@ -1,4 +1,4 @@
-"""Tables into files: whole, or piece by piece with the pieces joined."""
+"""Write tables into files, completely or as pieces that are joined later."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableFormat:
-    """Write one kind of file for tables.
+    """Writer for one kind of table file.
 
     Attributes
     ----------
     ending : str
-        Of the names of its files.
+        Extension of the file names, for example ``".csv"``.
     write : callable
-        Takes a sheet and True for a header; returns bytes.
+        Takes a sheet, and True to include a header. Returns the bytes of the file.
     count : callable
-        Takes bytes and True for a header; returns the number of rows that they hold.
+        Takes bytes, and True if they include a header. Returns their number of rows.
     join : callable
-        Takes the paths of the pieces in order and an open file; writes the whole.
+        Takes the paths of the pieces in order and an open file. Writes all rows into the file.
     """
 
     ending: str
@@ -42,40 +42,40 @@ class TableFormat:
     join: Callable[[Sequence[Path], BinaryIO], None]
 
     def encode(self, table: Sheet | pd.DataFrame) -> bytes:
-        """Return the bytes of a whole file.
+        """Return the bytes of a complete file.
 
         Raises
         ------
         InputError
             If this kind of file cannot hold a cell or the names of the columns.
         IntegrityError
-            If the bytes hold another number of rows than the table.
+            If the number of rows in the bytes differs from the table.
         """
         return self._checked(table, header=True)
 
     def encode_more(self, table: Sheet | pd.DataFrame) -> bytes:
-        """Return bytes that follow those of an earlier piece; raises as ``encode``."""
+        """Return the bytes to append to an earlier piece; raises the same errors as ``encode``."""
         return self._checked(table, header=False)
 
     def _checked(self, table: Sheet | pd.DataFrame, *, header: bool) -> bytes:
         sheet = table if isinstance(table, Sheet) else Sheet(table)
         content = self.write(sheet, header)
-        written = self.count(content, header)
-        if written != len(sheet):
+        n_rows = self.count(content, header)
+        if n_rows != len(sheet):
             raise IntegrityError(
-                f"{len(sheet)} rows became {written} rows of a {self.ending} file. Nothing was "
-                "written; choose another kind of file and report this."
+                f"{len(sheet)} rows became {n_rows} rows of a {self.ending} file. Nothing was "
+                "written. Choose another kind of file, and report this as a bug."
             )
         return content
 
 
 def table_format(path: str | Path) -> TableFormat:
-    """Return the kind of file that the ending of a path asks for.
+    """Return the table format for the extension of a path.
 
     Raises
     ------
     ConfigError
-        If tables cannot be written as such.
+        If there is no table format with this extension.
     """
     ending = Path(path).suffix.lower()
     if ending not in _FORMATS:
@@ -97,23 +97,24 @@ def _separated(ending: str, separator: str) -> TableFormat:
 
 
 def _cells(frame: pd.DataFrame) -> Iterator[tuple[str, ...]]:
-    columns = (_values(frame.iloc[:, place]) for place in range(frame.shape[1]))
+    columns = (_values(frame.iloc[:, index]) for index in range(frame.shape[1]))
     return zip(*([cell_text(cell) for cell in cells] for cells in columns), strict=True)
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:
-    """Return the cells of a column; short floats with the digits that they have as such."""
+    """Return the cells of a column; float16 and float32 keep their short decimal form."""
     if column.dtype in ("float16", "float32"):
         return [float(str(cell)) for cell in column.to_numpy()]
     return list(column.tolist())
 
 
 def _separated_lines(rows: Sequence[Sequence[str]], separator: str) -> Iterator[str]:
-    r"""Write rows whose line breaks cannot be taken for ends of rows.
+    r"""Yield the lines of rows so that line breaks inside cells are not read as ends of rows.
 
-    Python's writer quotes only the line breaks that end its own rows, so these are ``"\r\n"`` and
-    are replaced afterwards. Where the lines of one cell could be rows of their own, every cell of
-    the row is quoted: readers of this package then know that it is one row.
+    Python's writer quotes a line break only if it is part of the writer's own line end. That is
+    therefore ``"\r\n"`` first and is replaced afterwards. If the lines of one cell look like
+    separate rows, every cell of the row is quoted, so that the reader of this package reads one
+    row.
     """
     lines: list[str] = []
     options: dict[str, Any] = {"delimiter": separator, "lineterminator": "\r\n"}
@@ -134,7 +135,7 @@ def _write_lines(sheet: Sheet, _header: bool) -> bytes:
     if sheet.lines is not None:
         return "".join(f"{line}\n" for line in sheet.lines).encode()
     names = _distinct_names(sheet.frame, ".jsonl")
-    columns = [_values(sheet.frame.iloc[:, place]) for place in range(len(names))]
+    columns = [_values(sheet.frame.iloc[:, index]) for index in range(len(names))]
     rows = zip(*columns, strict=True) if columns else iter([()] * len(sheet))
     text = "".join(json_line(dict(zip(names, row, strict=True))) + "\n" for row in rows)
     return _encoded(text, sheet.frame)
@@ -151,7 +152,7 @@ def _write_parquet(sheet: Sheet, _header: bool) -> bytes:
     arrow = sheet.arrow
     if arrow is None:
         names = _distinct_names(sheet.frame, ".parquet")
-        columns = [sheet.frame.iloc[:, place] for place in range(len(names))]
+        columns = [sheet.frame.iloc[:, index] for index in range(len(names))]
         try:
             arrow = pa.table([_arrow_column(column) for column in columns], names=names)
         except UnicodeEncodeError as problem:
@@ -178,8 +179,8 @@ def _distinct_names(frame: pd.DataFrame, ending: str) -> list[str]:
     repeated = [name for name in names if names.count(name) > 1]
     if repeated:
         raise InputError(
-            f"{len(repeated)} columns are called {repeated[0]!r}, and a {ending} file has one "
-            "column of a name. Rename them, or write a .csv file."
+            f"{len(repeated)} columns are called {repeated[0]!r}, but names must be unique in a "
+            f"{ending} file. Rename them, or write a .csv file."
         )
     return names
 
@@ -192,10 +193,10 @@ def _encoded(text: str, frame: pd.DataFrame) -> bytes:
 
 
 def _half_character(frame: pd.DataFrame, problem: UnicodeEncodeError) -> InputError:
-    """Return an error that names the cell with half of a character."""
+    """Return an error that names the cell with half of a character (a lone surrogate)."""
     half = problem.object[problem.start]
-    for place, name in enumerate(frame.columns):
-        for row, cell in enumerate(frame.iloc[:, place].tolist(), start=1):
+    for index, name in enumerate(frame.columns):
+        for row, cell in enumerate(frame.iloc[:, index].tolist(), start=1):
             if half in cell_text(cell):
                 return InputError(
                     f"Column {name!r} holds half of a character ({half!r}) in data row {row} of "
@@ -212,7 +213,7 @@ def _append(pieces: Sequence[Path], file: BinaryIO) -> None:
 
 
 def _join_parquet(pieces: Sequence[Path], file: BinaryIO) -> None:
-    """Write one group of rows for each piece, in types that hold the values of all pieces."""
+    """Write one row group per piece, with column types that hold the values of all pieces."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -227,8 +228,8 @@ def _join_parquet(pieces: Sequence[Path], file: BinaryIO) -> None:
     except (pa.ArrowInvalid, pa.ArrowTypeError) as problem:
         reason = " ".join(str(problem).split())
         raise InputError(
-            f"The cells of a column have types that one .parquet column cannot hold: {reason}. "
-            "Write a .jsonl or .csv file."
+            f"The cells of a column have types that a .parquet column cannot hold together: "
+            f"{reason}. Write a .jsonl or .csv file."
         ) from problem
 
 
@@ -240,7 +241,7 @@ def _read_piece(piece: Path) -> Any:
 
 
 def _plain(schema: Any) -> Any:
-    """Drop what pandas noted of one piece; categories, which differ by piece, become values."""
+    """Return a schema without pandas metadata and categories, which differ between pieces."""
     import pyarrow as pa
 
     return pa.schema(

@@ -9,7 +9,7 @@ def test_a_table_is_audited_blanks_and_leaks_included(capsys, tmp_path):
     pd.DataFrame({"text": ["y", "z"]}).to_csv(test, index=False)
     assert main(["audit", str(train), "--other", str(test)]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    for part in ("1 rows have no text", "1 rows repeat an earlier row", "training rows too"):
+    for part in ("1 rows have no text", "1 rows repeat an earlier row", "are also training rows"):
         assert part in out
 
 

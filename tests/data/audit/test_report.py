@@ -30,7 +30,7 @@ def test_everything_that_spoils_a_training_set_is_counted():
     assert (report.n_cut, report.longest) == (2, 17)
     assert report.share_beyond == pytest.approx(13 / 37)
     said = " ".join(report.warnings)
-    for part in ("1 rows have no text", "carry different labels", "rows [0, 1]", "1 rows of test"):
+    for part in ("1 rows have no text", "have different labels", "rows [0, 1]", "1 rows of test"):
         assert part in said
 
 

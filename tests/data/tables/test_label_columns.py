@@ -11,7 +11,7 @@ def test_numbers_are_read_as_files_write_them():
     table = pd.DataFrame({"n": ["1", "2.5e1"], "k": ["a", "b"], "i": ["inf", "1"]})
     assert labels_of(table, "n", numeric=True) == [1.0, 25.0]
     assert labels_of(table, "n", numeric=False) == ["1", "2.5e1"]
-    with pytest.raises(InputError, match="'k' holds 'a' at data row 1, which is no number"):
+    with pytest.raises(InputError, match="'k' holds 'a' at data row 1, which is not a number"):
         labels_of(table, "k", numeric=True)
     with pytest.raises(InputError, match="'i' holds 'inf' at data row 1, which is not finite"):
         labels_of(table, "i", numeric=True)
@@ -48,7 +48,7 @@ def test_the_file_is_named_and_its_blank_rows_can_be_left_out(tmp_path, name):
     with pytest.raises(InputError, match=f"2 of 4 rows in '.*{name}'.*data row 2 "):
         labels_of(table, "label", numeric=False)
     assert labels_of(filled_rows(table, ["text", "label"]), "label", numeric=False) == ["a", "b"]
-    with pytest.warns(UserWarning, match=r"2 of 4 rows in '.*' are blank and left out"):
+    with pytest.warns(UserWarning, match=r"2 of 4 rows in '.*' are blank and were dropped"):
         table = read_table(path, drop_blank=["label"])
     assert table["text"].tolist() == ["good", "fine"]
 

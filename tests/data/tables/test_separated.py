@@ -61,7 +61,7 @@ def test_marks_of_a_tsv_file_that_do_not_pair_up_belong_to_the_texts(read, texts
 
 def test_marks_that_can_be_read_in_two_ways_are_refused_with_both(read):
     lines = ['"never again', "boring", 'long and dull"', "sweet"]
-    with pytest.raises(InputError, match="data row 1 .*has 2 rows;.*has 4 rows.*header line"):
+    with pytest.raises(InputError, match="data row 1, .*has 2 rows.*has 4 rows.*header line"):
         read("text\tlabel\n" + "".join(f"{line}\tx\n" for line in lines), "t.tsv")
     with pytest.raises(InputError, match="can be read in two ways"):
         read("text\n" + "\n".join(lines), "t.tsv")
@@ -103,7 +103,7 @@ def test_a_cell_may_be_longer_than_the_limit_of_python(read):
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_wide_encodings_are_named(read, encoding):
-    with pytest.raises(InputError, match="is UTF-(16|32), and nlptl reads UTF-8.*iconv"):
+    with pytest.raises(InputError, match="is UTF-(16|32), expected UTF-8.*iconv"):
         read("text,label\na,b\n".encode(encoding))
 
 

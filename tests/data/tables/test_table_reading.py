@@ -59,7 +59,7 @@ def write(path, content):
         ("a.csv", b"text,label\ncaf\xe9,x\n", r"not UTF-8: byte 0xe9 at position"),
         ("a.jsonl", b'{"text": "a"}\n{"text": \n', r"Cannot read '.*a\.jsonl'"),
         ("a.parquet", b"nonsense", r"Cannot read '.*a\.parquet'"),
-        ("a.xlsx", b"PK", r"\.xlsx is not a kind of table known here"),
+        ("a.xlsx", b"PK", r"\.xlsx is not a kind of table that nlptl reads"),
         ("noending", b"x", "no ending is not a kind"),
         ("a.csv.gz", gzip.compress(b"text\na\n", mtime=0)[:-9], "Cannot read"),
     ],
@@ -140,7 +140,7 @@ def test_a_whole_number_stays_whole_beside_a_missing_one(tmp_path, kind):
     [
         ("t.csv", b"text,n\na,1\nb,2\nc,3,4\n", "more fields than the header|Expected 2 fields"),
         ("t.csv", b"text\na\nb\n\xff\n", "not UTF-8"),
-        ("t.jsonl", b'{"a": 1}\n{"a": 2}\n[3]\n', "line 3 is no object"),
+        ("t.jsonl", b'{"a": 1}\n{"a": 2}\n[3]\n', "line 3 is not an object"),
         ("t.jsonl", b'{"a": 1}\n{"a": ', "Cannot read"),
         ("t.parquet", b"no parquet", "Cannot read"),
         ("t.xls", b"x", "'?.xls is not a kind of table"),
