@@ -1,8 +1,8 @@
-"""Floor 8: the command line. The only floor that prints.
+"""Floor 8: run the command line. Only this floor prints.
 
-It owns its process, so it may decide how idle threads of OpenMP wait. By default they spin, and
-on a busy machine they take the processor from the very thread that they wait for: training was
-measured several times slower. The policy is read when torch is loaded, so it is set before that.
+The command line owns its process, so it may set how idle OpenMP threads wait. By default they
+spin. On a busy machine they then slow down the thread that they wait for: training was measured
+several times slower. Torch reads the policy when it is loaded, so it is set before that.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What commands share: the console, the columns of a table, and models of either kind."""
+"""Provide what commands share: the console, the options for columns, and labelled rows."""
 
 from __future__ import annotations
 
@@ -16,37 +16,42 @@ from nlptl.data.rows import Rows
 from nlptl.storage.atomic import write_file
 from nlptl.storage.drafts import sweep_drafts
 
-_NARROW = 100
+_WIDTH_WITHOUT_TERMINAL = 100
+"""Characters per line; wide enough for the tables."""
 
 
 def console(*, quiet: bool = False) -> Console:
-    """Give the console; where there is no terminal, lines are wide enough for the tables.
+    """Return the console that commands print to.
+
+    Without a terminal, its lines have 100 characters, so that tables fit.
 
     Parameters
     ----------
     quiet : bool
-        Say nothing: for processes beside the one that speaks.
+        If True, print nothing. Only the first process of a launch prints.
     """
-    # What users wrote is shown as it is: "[red]" in a text is no colour, ":fire:" no picture.
+    # Texts of users are shown unchanged: "[red]" is not a colour, ":fire:" is not an emoji.
     plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False, "quiet": quiet}
-    found = Console(**plain)
-    return found if found.is_terminal else Console(**plain, width=_NARROW)
+    terminal = Console(**plain)
+    if terminal.is_terminal:
+        return terminal
+    return Console(**plain, width=_WIDTH_WITHOUT_TERMINAL)
 
 
-def hand_over(content: bytes, output: str | None, told: str) -> None:
-    """Write a table to a file and say so, or without a file to standard output.
+def hand_over(content: bytes, output: str | None, subject: str) -> None:
+    """Write a table to a file and report it, or write it to standard output.
 
-    A file or a program that standard output is sent to gets the bytes, which are UTF-8 whatever
-    the encoding of the console.
+    If standard output is a file or a pipe, it gets the bytes unchanged. They are UTF-8, whatever
+    the encoding of the console is.
 
     Parameters
     ----------
     content : bytes
-        As ``table_format(...).encode`` gives it.
+        The table, as ``table_format(...).encode`` returns it.
     output : str or None
-        The file.
-    told : str
-        What was written.
+        The file; None writes to standard output.
+    subject : str
+        What is written, for the message, for example ``"3 rows"``.
     """
     if output is None:
         sys.stdout.flush()
@@ -58,39 +63,42 @@ def hand_over(content: bytes, output: str | None, told: str) -> None:
     path = user_path(output)
     sweep_drafts(path.parent, path.name)
     write_file(path, content)
-    console().print(f"{told} written to {output}")
+    console().print(f"{subject} written to {output}")
 
 
 def show_warnings(warnings: Sequence[str], out: Console) -> None:
-    """Show what an audit warns of, one line each."""
+    """Print the warnings of an audit, one per line."""
     for warning in warnings:
         out.print(Text.assemble(("note:", "yellow"), " ", warning))
 
 
 def add_columns(parser: ArgumentParser, *, label: bool) -> None:
-    """Add the options that say which columns of a table to read."""
+    """Add the options for the columns and the split to read."""
     parser.add_argument(
         "--text-column",
         nargs="+",
         metavar="T",
-        help="the column of the texts, or two columns for pairs of texts",
+        help="column with the texts, or two columns for text pairs",
     )
     if label:
-        explained = "the column of the labels or numbers"
-        parser.add_argument("--label-column", metavar="L", help=explained)
-    parser.add_argument("--split", help="which split of a data set that has several")
+        explanation = "column with the labels or numbers"
+        parser.add_argument("--label-column", metavar="L", help=explanation)
+    parser.add_argument("--split", help="name of the split to read, if the data set has several")
 
 
-def labelled_rows(model: Any, file: str, given: Namespace) -> tuple[Rows, list[Any]]:
-    """Read texts and labels for a saved model, by the columns given or those it was trained on."""
+def labelled_rows(model: Any, file: str, arguments: Namespace) -> tuple[Rows, list[Any]]:
+    """Read texts and labels for a saved model.
+
+    The columns are those of the options, or else those that the model was trained on.
+    """
     from nlptl.estimators.bulk.answered_rows import text_columns
 
-    name = given.label_column or model.notes_.get("run", {}).get("label_column") or "label"
+    name = arguments.label_column or model.notes_.get("run", {}).get("label_column") or "label"
     return read_labelled(
         file,
-        text_columns(model, given.text_column),
+        text_columns(model, arguments.text_column),
         name,
         numeric=not hasattr(model, "classes_"),
-        split=given.split,
-        drop_blank=given.drop_blank,
+        split=arguments.split,
+        drop_blank=arguments.drop_blank,
     )

@@ -1,8 +1,8 @@
-"""Show the whole story on shipped data: no network, no arguments, a few minutes.
+"""Compare five transfer methods on shipped data: no network, a few minutes.
 
-Eight kinds of support request, twelve labelled examples of each: what does a classifier learn
-from them alone, with word vectors, with a pretrained transformer, with the names of the kinds, and
-when the transformer is tuned on all of that?
+The data are support requests of eight classes, with twelve labelled examples per class. The
+methods are word counts, word vectors, a frozen transformer, class names, and a transformer tuned
+on the examples and the class names.
 """
 
 from __future__ import annotations
@@ -44,39 +44,39 @@ _NEW_TEXTS = (
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("--output", default="nlptl-demo", help="where the best model goes")
-    parser.add_argument("--shots", type=int, default=12, help="labelled examples of each class")
-    parser.add_argument("--seed", type=int, default=0, help="which examples are drawn")
+    parser.add_argument("--output", default="nlptl-demo", help="folder for the best model")
+    parser.add_argument("--shots", type=int, default=12, help="labelled examples per class")
+    parser.add_argument("--seed", type=int, default=0, help="seed for sampling the examples")
 
 
-def run(given: Namespace) -> int:
-    """Compare five rungs, predict a few new texts, save the best model."""
+def run(arguments: Namespace) -> int:
+    """Compare five methods, predict a few new texts and save the best model."""
     out = console()
     texts, labels = support_requests()
-    train = k_shot(labels, given.shots, seed=given.seed)
+    train = k_shot(labels, arguments.shots, seed=arguments.seed)
     test = np.setdiff1d(np.arange(len(texts)), train)
     out.print(
-        f"{len(train)} labelled support requests ({given.shots} of each of "
-        f"{len(set(labels))} kinds) to learn from, {len(test)} to be tested on.\n"
+        f"Training on {len(train)} labelled support requests ({arguments.shots} per class, "
+        f"{len(set(labels))} classes), testing on {len(test)} others.\n"
     )
-    shown = None
-    rungs: list[MethodResult] = []
+    audit = None
+    results: list[MethodResult] = []
     fitted: list[TextClassifier] = []
-    for name, carries, classifier in _ladder():
+    for name, source, classifier in _methods():
         started = clock.seconds()
         classifier.fit([texts[i] for i in train], [labels[i] for i in train])
         seconds = clock.seconds() - started
-        right = classifier.predict([texts[i] for i in test]) == np.array(labels)[test]
-        interval = share_interval(int(right.sum()), len(right))
-        rungs.append(MethodResult(name, carries, interval, seconds))
+        is_correct = classifier.predict([texts[i] for i in test]) == np.array(labels)[test]
+        interval = share_interval(int(is_correct.sum()), len(is_correct))
+        results.append(MethodResult(name, source, interval, seconds))
         fitted.append(classifier)
-        shown = classifier.audit_
-    if shown is not None:
-        out.print(audit_table(shown))
-    out.print(comparison_table(f"Accuracy on {len(test)} requests not seen", rungs))
-    best = fitted[int(np.argmax([rung.accuracy.value for rung in rungs]))]
+        audit = classifier.audit_
+    if audit is not None:
+        out.print(audit_table(audit))
+    out.print(comparison_table(f"Accuracy on {len(test)} unseen requests", results))
+    best = fitted[int(np.argmax([result.accuracy.value for result in results]))]
     _predict(best, out)
-    folder = best.save(given.output)
+    folder = best.save(arguments.output)
     out.print(
         f"\nThe best model was saved in {folder} and read back. Next:\n"
         f'  nlptl predict {folder} --text "How do I share a list with my sister?"',
@@ -85,19 +85,19 @@ def run(given: Namespace) -> int:
     return 0
 
 
-def _ladder() -> list[tuple[str, str, TextClassifier]]:
+def _methods() -> list[tuple[str, str, TextClassifier]]:
     names = LabelMeaning()
-    drawn = [Contrastive(steps=30), names]
+    tuning = [Contrastive(steps=30), names]
     return [
         ("word counts", "nothing", TextClassifier(TfidfEncoder())),
         ("word vectors", "distilled from MiniLM", TextClassifier(StaticEncoder())),
-        ("frozen transformer", "MiniLM as it is", TextClassifier()),
-        ("names of classes", "and what they mean to it", TextClassifier(transfer=names)),
-        ("contrastive tuning", "MiniLM, tuned, and names", TextClassifier(transfer=drawn)),
+        ("frozen transformer", "MiniLM, unchanged", TextClassifier()),
+        ("class names", "MiniLM and class names", TextClassifier(transfer=names)),
+        ("contrastive tuning", "tuned MiniLM and names", TextClassifier(transfer=tuning)),
     ]
 
 
 def _predict(classifier: TextClassifier, out: Any) -> None:
     texts = list(_NEW_TEXTS)
-    sure = classifier.predict_proba(texts).max(axis=1).tolist()
-    out.print(predictions_table(texts, classifier.predict(texts).tolist(), sure))
+    probabilities = classifier.predict_proba(texts).max(axis=1).tolist()
+    out.print(predictions_table(texts, classifier.predict(texts).tolist(), probabilities))

@@ -1,6 +1,7 @@
-"""Finding the command, running it, and turning errors into one line.
+"""Find the command, run it and report errors in one line.
 
-Nothing heavy is imported here: an interruption while a command is imported is one line, too.
+This module imports nothing large. An interruption while a command is imported is then also
+reported in one line.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ from nlptl.base.errors import ElsewhereError, NlptlError
 from nlptl.base.suggestions import suggest
 
 COMMANDS = {
-    "demo": "show the whole story on shipped data, offline",
+    "demo": "compare transfer methods on shipped data, offline",
     "train": "train a text classifier or regressor and save it",
-    "evaluate": "measure a saved model on labelled data",
-    "predict": "label texts with a saved model, or give their numbers",
-    "serve": "answer for texts over HTTP with a saved model, with a form to try it",
-    "add-classes": "let a saved classifier know further classes by their names",
-    "suggest": "choose the texts whose labels would teach a saved model most",
-    "multitask": "train several tasks on one encoder, each judged against itself alone",
-    "compare": "hold two transfers against each other on the rows at hand",
-    "adapt-language": "teach an encoder further languages by translated sentences",
-    "distill": "teach a small, fast model what a saved one knows",
-    "export": "write a saved classifier for transformers, peft or onnxruntime",
-    "publish": "put a saved model on the Hugging Face Hub, with a card",
-    "audit": "look for repeats, conflicts and leaks in a table before training",
+    "evaluate": "evaluate a saved model on labelled data",
+    "predict": "predict labels or numbers for texts with a saved model",
+    "serve": "serve a saved model over HTTP, with a form to try it",
+    "add-classes": "add classes to a saved classifier by their names, without training",
+    "suggest": "choose the unlabelled texts that are most useful to label next",
+    "multitask": "train several tasks on one encoder, and alone where that is better",
+    "compare": "compare two transfers on repeated splits of the same rows",
+    "adapt-language": "train an encoder on translated sentences for other languages",
+    "distill": "train a small, fast student model to imitate a saved model",
+    "export": "export a saved classifier for transformers, peft or onnxruntime",
+    "publish": "publish a saved model on the Hugging Face Hub, with a model card",
+    "audit": "check a table for duplicates, conflicting labels and leaks",
 }
 
 _TOP = ("demo", "publish", "serve")
@@ -46,14 +47,14 @@ _TERMINATED = 143
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM came; it ends a command as Ctrl-C does."""
+    """Raised on SIGTERM. It ends a command in the same way as Ctrl-C."""
 
 
 class OneLineParser(ArgumentParser):
-    """A parser whose errors take one line and suggest the nearest option."""
+    """Argument parser that reports errors in one line and suggests the nearest option."""
 
     def error(self, message: str) -> NoReturn:
-        """Print one line and leave with exit code 2."""
+        """Print one line and exit with code 2."""
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message:
             options = [option for action in self._actions for option in action.option_strings]
@@ -71,16 +72,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        What follows ``nlptl``; None takes it from the process.
+        The words after ``nlptl``; None reads them from ``sys.argv``.
 
     Returns
     -------
     int
-        0 when all went well, 2 for bad input, 130 when interrupted, 143 after SIGTERM.
+        Exit code: 0 for success, 2 for bad input, 130 after an interruption, 143 after SIGTERM.
     """
     _show_every_text()
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    name = given[0] if given else "--help"
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    name = words[0] if words else "--help"
     if name in ("-h", "--help"):
         sys.stdout.write(_overview())
         return 0
@@ -92,36 +93,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"nlptl: error: no command is called {name!r}. {suggest(name, COMMANDS)}\n"
         )
         return _BAD_INPUT
-    return _run(name, given[1:])
+    return _run(name, words[1:])
 
 
 def _run(name: str, rest: list[str]) -> int:
-    room = "" if name in _TOP else "learning." if name in _LEARNING else "asking."
+    package = "" if name in _TOP else "learning." if name in _LEARNING else "asking."
     try:
         with _ending_on_sigterm():
-            command = import_module(f"nlptl.cli.{room}{name.replace('-', '_')}")
+            command = import_module(f"nlptl.cli.{package}{name.replace('-', '_')}")
             return run_command(f"nlptl {name}", command, rest)
     except KeyboardInterrupt as stop:
         return _interrupted(f"nlptl {name}", stop, "nothing was started")
 
 
 def run_command(prog: str, command: Any, rest: Sequence[str]) -> int:
-    """Run a command or a recipe: read its options, and turn errors into one line.
+    """Run a command or a recipe: read its options, and report errors in one line.
 
     Parameters
     ----------
     prog : str
-        Its name, for messages.
+        Name of the command, for messages.
     command : module
-        With a docstring, ``EXAMPLES``, ``add_arguments(parser)`` and ``run(given)``; where it
-        has ``INTERRUPTED``, that says what an interruption leaves.
+        Has a docstring, ``EXAMPLES``, ``add_arguments(parser)`` and ``run(arguments)``. An
+        optional ``INTERRUPTED`` describes the state after an interruption.
     rest : sequence of str
-        What was written after its name.
+        The words after the name of the command.
 
     Returns
     -------
     int
-        As ``main``.
+        Exit code, as for ``main``.
     """
     parser = OneLineParser(
         prog=prog,
@@ -140,24 +141,24 @@ def run_command(prog: str, command: Any, rest: Sequence[str]) -> int:
         leave_together()
         sys.stdout.flush()
         return ended(code)
-    except SystemExit as leaving:
-        return int(leaving.code or 0)
+    except SystemExit as system_exit:
+        return int(system_exit.code or 0)
     except ElsewhereError:
         return _BAD_INPUT
     except NlptlError as problem:
         sys.stderr.write(f"{prog}: error: {' '.join(str(problem).split())}\n")
         return _BAD_INPUT
     except KeyboardInterrupt as stop:
-        left = getattr(command, "INTERRUPTED", "nothing half-written was left")
-        return _interrupted(prog, stop, left)
+        state = getattr(command, "INTERRUPTED", "no incomplete output was left")
+        return _interrupted(prog, stop, state)
     except BrokenPipeError:
-        # The reader of our output went away (nlptl ... | head): no error of ours.
+        # The reader of the output stopped (nlptl ... | head). This is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
 def _show_every_text() -> None:
-    """Let the console show characters outside its encoding as escapes."""
+    """Show characters outside the encoding of the console as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -165,40 +166,40 @@ def _show_every_text() -> None:
 
 @contextmanager
 def _ending_on_sigterm() -> Iterator[None]:
-    """Raise an exception on SIGTERM inside the block, so that what was begun is cleaned up.
+    """Raise an exception on SIGTERM inside the block, so that unfinished work is cleaned up.
 
-    Processes that a launcher started are left to it: it ends all of them at once.
+    Do nothing in the processes of a launcher, because the launcher ends all of them at once.
     """
 
     def end(_number: int, _frame: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # cleaning up is not interrupted again
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # do not interrupt the cleanup
         raise TerminatedError
 
     launched = int(os.environ.get("WORLD_SIZE") or 1) > 1
     if launched or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, end)
+    handler = signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, handler)
 
 
-def _interrupted(prog: str, stop: KeyboardInterrupt, left: str) -> int:
+def _interrupted(prog: str, stop: KeyboardInterrupt, state: str) -> int:
     word, code = "interrupted", _INTERRUPTED
     if isinstance(stop, TerminatedError):
         word, code = "terminated", _TERMINATED
-    sys.stderr.write(f"\n{prog}: {word}; {left}.\n")
+    sys.stderr.write(f"\n{prog}: {word}; {state}.\n")
     return code
 
 
 def _overview() -> str:
     width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    lines = [f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()]
     return "\n".join(
         [
-            "Transfer learning on text: carry knowledge over, and know whether it helped.",
+            "Transfer learning on text: reuse pretrained models, and measure whether that helps.",
             "",
             "usage: nlptl COMMAND ...",
             "",

@@ -1,8 +1,8 @@
-"""Publish a saved model on the Hugging Face Hub, with a card, in one commit.
+"""Publish a saved model on the Hugging Face Hub, with a model card, in one commit.
 
-The token is that of `hf auth login`, or of HF_TOKEN; it needs leave to write, and is never shown.
-Where nothing changed since the last time there is no commit. --dry-run lists files, sizes, hashes
-and the card, and talks to nobody.
+The token comes from `hf auth login` or from HF_TOKEN. It needs write access and is never shown. If
+nothing changed since the last commit, no commit is made. --dry-run lists files, sizes, hashes and
+the card, and contacts no server.
 """
 
 from __future__ import annotations
@@ -34,70 +34,73 @@ EXAMPLES = """examples:
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("model", help="folder of a saved model")
-    parser.add_argument("repo", help="user/name on the Hub; made where it does not exist")
-    parser.add_argument("--dry-run", action="store_true", help="list everything, talk to nobody")
-    parser.add_argument("--private", action="store_true", help="for a new repository")
+    parser.add_argument("repo", help="user/name on the Hub; created if it does not exist")
+    parser.add_argument("--dry-run", action="store_true", help="list everything, contact no server")
+    parser.add_argument("--private", action="store_true", help="make a new repository private")
     parser.add_argument(
         "--format",
         default="nlptl",
         metavar="NAME",
-        help="or transformers, peft, onnx, sentence-transformers",
+        help="nlptl (default), transformers, peft, onnx or sentence-transformers",
     )
-    parser.add_argument("--test", metavar="FILE", help="labelled table for the figures of the card")
+    parser.add_argument("--test", metavar="FILE", help="labelled table for the metrics of the card")
     add_columns(parser, label=True)
     add_drop_blank(parser)
     parser.add_argument("--license", metavar="ID", help="for example mit or apache-2.0")
-    parser.add_argument("--base-license", metavar="ID", help="where the Hub does not tell it")
+    parser.add_argument("--base-license", metavar="ID", help="if the Hub does not list it")
     parser.add_argument("--language", nargs="+", metavar="CODE", help="for example en de")
 
 
-def run(given: Namespace) -> int:
-    """Load, measure, publish, show."""
-    model = _loaded(user_path(given.model))
-    test = _test(model, given)
-    about: dict[str, Any] = {"license": given.license, "languages": given.language}
-    about["base_license"] = given.base_license
+def run(arguments: Namespace) -> int:
+    """Load the model, evaluate it, publish it and print the result."""
+    model = _loaded(user_path(arguments.model))
+    test = _test(model, arguments)
+    about: dict[str, Any] = {"license": arguments.license, "languages": arguments.language}
+    about["base_license"] = arguments.base_license
     about = {name: value for name, value in about.items() if value is not None}
-    if given.test:
-        about["dataset"] = PureWindowsPath(given.test).name
-    found = model.push_to_hub(
-        given.repo,
+    if arguments.test:
+        about["dataset"] = PureWindowsPath(arguments.test).name
+    publication = model.push_to_hub(
+        arguments.repo,
         test=test,
         about=about,
-        format=given.format,
-        private=given.private or None,
-        dry_run=given.dry_run,
+        format=arguments.format,
+        private=arguments.private or None,
+        dry_run=arguments.dry_run,
     )
     out = console()
-    out.print(files_table(found))
-    if given.dry_run:
+    out.print(files_table(publication))
+    if arguments.dry_run:
         card = model_card(
-            facts_of(model, given.repo, test=test, about={**about, "format": given.format})
+            facts_of(model, arguments.repo, test=test, about={**about, "format": arguments.format})
         )
         out.print(card, markup=False, highlight=False)
-        out.print("Nothing was published, and the license of the base model was not asked for.")
-    elif found.changed:
-        out.print(f"Published: {found.url}", soft_wrap=True)
+        out.print("Nothing was published. The license of the base model was not looked up.")
+    elif publication.changed:
+        out.print(f"Published: {publication.url}", soft_wrap=True)
     else:
-        out.print(f"Nothing changed since {found.commit}.", soft_wrap=True)
+        out.print(f"Nothing changed since {publication.commit}.", soft_wrap=True)
     return 0
 
 
 def _loaded(folder: Path) -> Any:
     if read_manifest(folder)["kind"] == LanguageClassifier.kind:
         return LanguageClassifier.load(folder)
-    found = load_every(folder)
-    if isinstance(found, OnnxClassifier):
+    model = load_every(folder)
+    if isinstance(model, OnnxClassifier):
         raise ConfigError(
-            f"{str(folder)!r} holds an exported graph. Publish the model that it was made of, with "
-            "--format onnx."
+            f"publish needs a saved model, got an exported graph in {str(folder)!r}. Publish the "
+            "original model with --format onnx."
         )
-    return found
+    return model
 
 
-def _test(model: Any, given: Namespace) -> tuple[Any, Any] | None:
-    if given.test is None:
+def _test(model: Any, arguments: Namespace) -> tuple[Any, Any] | None:
+    if arguments.test is None:
         return None
     if isinstance(model, MultiTaskModel | LanguageClassifier):
-        raise ConfigError("--test is for models of one task and language. Leave it out.")
-    return labelled_rows(model, given.test, given)
+        raise ConfigError(
+            "--test needs a model with one task and one language, "
+            f"got a {type(model).__name__}. Leave it out."
+        )
+    return labelled_rows(model, arguments.test, arguments)

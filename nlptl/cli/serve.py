@@ -1,8 +1,8 @@
-"""Answer for texts over HTTP with a saved model, and show a form to try it.
+"""Serve a saved model over HTTP, with a form to try it.
 
-POST /predict takes {"texts": ["..."]} and gives {"predictions": [...]}, one for each text in
-their order; GET /health says what is served. Requests that arrive while the model is busy are
-answered together. SIGTERM or Ctrl+C ends it, once what was asked is answered.
+POST /predict takes {"texts": ["..."]} and returns {"predictions": [...]}, one per text in their
+order. GET /health reports what is served. Requests that arrive while the model is busy are
+answered together. SIGTERM or Ctrl+C stops the server after it has answered all open requests.
 """
 
 from __future__ import annotations
@@ -20,59 +20,68 @@ EXAMPLES = """examples:
   nlptl serve model/ --host 0.0.0.0 --port 0
 """
 
-_KNOWN = Limits()
+_DEFAULTS = Limits()
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("model", help="folder of a saved model, or its name on the Hub")
-    parser.add_argument("--host", default="127.0.0.1", help="127.0.0.1: for this machine alone")
-    parser.add_argument("--port", type=int, default=8000, help="0 is any free one")
     parser.add_argument(
-        "--allow-host", nargs="+", metavar="NAME", help="further names to answer to, of a proxy"
+        "--host", default="127.0.0.1", help="address; 127.0.0.1 serves this machine only"
     )
-    for option, default, told in (
-        ("--max-batch", _KNOWN.max_batch, "texts that the model reads in one go"),
-        ("--max-texts", _KNOWN.max_texts, "texts of a request"),
-        ("--max-characters", _KNOWN.max_characters, "of a text"),
-        ("--max-bytes", _KNOWN.max_bytes, "of the body of a request"),
-        ("--max-waiting", _KNOWN.max_waiting, "texts that wait, of all requests"),
+    parser.add_argument("--port", type=int, default=8000, help="port; 0 takes any free port")
+    parser.add_argument(
+        "--allow-host",
+        nargs="+",
+        metavar="NAME",
+        help="additional host names to accept, for example of a proxy",
+    )
+    for option, default, explanation in (
+        ("--max-batch", _DEFAULTS.max_batch, "maximum texts per pass of the model"),
+        ("--max-texts", _DEFAULTS.max_texts, "maximum texts per request"),
+        ("--max-characters", _DEFAULTS.max_characters, "maximum characters per text"),
+        ("--max-bytes", _DEFAULTS.max_bytes, "maximum bytes per request body"),
+        ("--max-waiting", _DEFAULTS.max_waiting, "maximum waiting texts, over all requests"),
     ):
-        parser.add_argument(option, type=int, default=default, metavar="N", help=told)
-    for option, seconds, told in (
-        ("--timeout", _KNOWN.answer_seconds, "seconds until an answer"),
-        ("--read-timeout", _KNOWN.read_seconds, "seconds for a request to arrive"),
+        parser.add_argument(option, type=int, default=default, metavar="N", help=explanation)
+    for option, seconds, explanation in (
+        ("--timeout", _DEFAULTS.answer_seconds, "maximum seconds until an answer"),
+        ("--read-timeout", _DEFAULTS.read_seconds, "maximum seconds for a request to arrive"),
     ):
-        parser.add_argument(option, type=float, default=seconds, metavar="S", help=told)
+        parser.add_argument(option, type=float, default=seconds, metavar="S", help=explanation)
 
 
-def _hosts(given: Namespace) -> set[str] | None:
-    """Give the names to answer to; any, where other machines may ask."""
-    if given.host not in _LOCAL and not given.allow_host:
+def _hosts(arguments: Namespace) -> set[str] | None:
+    """Return the host names to accept, or None for any name.
+
+    Any name is accepted if other machines can connect and --allow-host is not set.
+    """
+    if arguments.host not in _LOCAL and not arguments.allow_host:
         return None
-    return {given.host, *_LOCAL, *(name.lower() for name in given.allow_host or ())}
+    return {arguments.host, *_LOCAL, *(name.lower() for name in arguments.allow_host or ())}
 
 
-def run(given: Namespace) -> int:
-    """Load, listen, answer."""
+def run(arguments: Namespace) -> int:
+    """Load the model and answer requests until a signal stops the server."""
     limits = Limits(
-        max_batch=given.max_batch,
-        max_texts=given.max_texts,
-        max_characters=given.max_characters,
-        max_bytes=given.max_bytes,
-        max_waiting=given.max_waiting,
-        read_seconds=given.read_timeout,
-        answer_seconds=given.timeout,
+        max_batch=arguments.max_batch,
+        max_texts=arguments.max_texts,
+        max_characters=arguments.max_characters,
+        max_bytes=arguments.max_bytes,
+        max_waiting=arguments.max_waiting,
+        read_seconds=arguments.read_timeout,
+        answer_seconds=arguments.timeout,
     )
     check_installed()
     from nlptl.serving.server import listen, run_server, url_of
 
-    with listen(given.host, given.port) as listening:  # a taken port is told before the loading
-        name = user_path(given.model).resolve().name
-        model = load_every(given.model)
-        app = make_app(model, name=name, limits=limits, hosts=_hosts(given))
-        told = f"Serving {given.model} on {url_of(listening)} (Ctrl+C ends it)"
-        console().print(told, soft_wrap=True)
+    # Listen first, so that a port in use is reported before the model is loaded.
+    with listen(arguments.host, arguments.port) as listening:
+        name = user_path(arguments.model).resolve().name
+        model = load_every(arguments.model)
+        app = make_app(model, name=name, limits=limits, hosts=_hosts(arguments))
+        message = f"Serving {arguments.model} on {url_of(listening)} (Ctrl+C stops it)"
+        console().print(message, soft_wrap=True)
         run_server(app, listening, limits)
     return 0

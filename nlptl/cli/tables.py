@@ -1,4 +1,4 @@
-"""Texts and labels of the tables that commands read."""
+"""Read texts and labels from the tables that commands take."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def add_drop_blank(parser: ArgumentParser) -> None:
-    """Add the option that leaves out rows without a text or label."""
+    """Add the option that skips rows with a blank text or label."""
     parser.add_argument(
         "--drop-blank",
         action="store_true",
         default=None,
-        help="leave out rows whose text or label is blank, and report how many",
+        help="skip rows whose text or label is blank, and report how many",
     )
 
 
@@ -36,11 +36,11 @@ def read_texts(
     source : str
         As for ``read_table``.
     columns : sequence of str
-        One column, or two for pairs.
+        One column, or two for text pairs.
     split : str, optional
-        Of a data set with several.
+        Name of the split to read, if the data set has several.
     drop_blank : bool, optional
-        Leave out rows with a blank text, and report how many.
+        If True, skip rows with a blank text, and report how many.
     """
     return texts_of(_table(source, split, columns, drop_blank), columns)
 
@@ -63,14 +63,14 @@ def read_labelled(
     label : str
         The column of the labels.
     numeric : bool
-        Read the labels as numbers.
+        If True, read the labels as numbers.
     drop_blank : bool, optional
-        Leave out rows with a blank text or label, and report how many.
+        If True, skip rows with a blank text or label, and report how many.
 
     Raises
     ------
     InputError
-        If a label is blank and such rows are not left out.
+        If a label is blank and ``drop_blank`` is not set.
     """
     table = _table(source, split, [*columns, label], drop_blank)
     labels = labels_of(table, label, numeric=numeric)

@@ -1,1 +1,1 @@
-"""Floor 7: from YAML and flags to objects, over closed tables of names."""
+"""Floor 7: build objects from YAML files and flags, with closed tables of names."""

@@ -1,4 +1,4 @@
-"""Settings of a training whose checkpoints lie beside its output."""
+"""Choose the checkpoint folder of a training run, next to its output."""
 
 from __future__ import annotations
 
@@ -16,30 +16,40 @@ if TYPE_CHECKING:
 
 
 class Checkpointed:
-    """Settings with an output and a training, whose checkpoints go when the output is there."""
+    """Base class for settings of a training run that saves an output folder.
+
+    Checkpoints go to a folder next to the output. They are removed once the output is saved.
+    """
 
     output: str | None
     training: Part
 
     @property
     def tunes(self) -> bool:
-        """Whether what is trained writes checkpoints at all."""
+        """True if this training run writes checkpoints."""
         return True
 
     @property
     def checkpoints(self) -> Path | None:
-        """The folder of checkpoints beside the output; None where the user names one."""
+        """The folder ``OUTPUT.checkpoints``, or None.
+
+        None if there is no output, if the run writes no checkpoints, or if the options of the
+        training set a folder.
+        """
         if not (self.tunes and self.output) or "checkpoints" in self.training.options:
             return None
         return user_path(f"{Path(self.output)}.checkpoints")
 
     def forget_checkpoints(self) -> None:
-        """Remove the checkpoints beside the output, in the main process, once it is there."""
+        """Remove the checkpoints next to the output.
+
+        Call this once the output is saved. Only the main process removes them.
+        """
         if self.checkpoints is not None and is_main():
             shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def checkpointing(self, training: TrainingConfig | None) -> TrainingConfig | None:
-        """Give the settings of a training with the folder of checkpoints."""
+        """Return the training settings with the checkpoint folder filled in."""
         if self.checkpoints is None:
             return training
         return replace(training or TrainingConfig(), checkpoints=str(self.checkpoints))

@@ -1,4 +1,4 @@
-"""The short names of the command line and of YAML files, and the objects they stand for."""
+"""Build objects from the short names of the command line and of YAML files."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from nlptl.training.config import TrainingConfig
 from nlptl.transfer import registry as transfers
 
 PARTS = ("encoder", "transfer", "head", "training")
-"""What a run is made of."""
+"""The parts of a training run. Each part has its own table of short names."""
 
 
 def names_of(part: str) -> tuple[str, ...]:
-    """Return the short names of a part, as the registries list them."""
+    """Return the short names that the registries list for a part."""
     return tuple(_kinds(part))
 
 
 def _kinds(part: str) -> dict[str, Callable[[], Any]]:
-    """Return for each short name a function that imports the class."""
+    """Return a function that imports the class, per short name."""
     if part == "encoder":
         records: Any = [record for record in encoders.ENCODERS if record.on_command_line]
     elif part == "transfer":
@@ -36,17 +36,17 @@ def _kinds(part: str) -> dict[str, Callable[[], Any]]:
     return {record.name: partial(getattr, record, "kind") for record in records}
 
 
-_LEARNT = {"fitted", "idf", "keeps_marks", "projection"}
-"""Fields that hold what was learnt or how: no options."""
+_FITTED_FIELDS = {"fitted", "idf", "keeps_marks", "projection"}
+"""Constructor fields that hold fitted state. They are not options."""
 
 
 def find_class(part: str, name: str) -> Any:
-    """Give the class behind a name.
+    """Return the class that a short name refers to.
 
     Raises
     ------
     ConfigError
-        If there is no such name; the nearest one is suggested.
+        If no class has this name. The message suggests the nearest name.
     """
     kinds = _kinds(part)
     if name not in kinds:
@@ -55,16 +55,16 @@ def find_class(part: str, name: str) -> Any:
 
 
 def build(part: str, name: str, options: Mapping[str, Any]) -> Any:
-    """Make an object from its name and its options.
+    """Build an object from its short name and its options.
 
     Parameters
     ----------
     part : {"encoder", "transfer", "head", "training"}
-        What it is for.
+        The part that the object is used for.
     name : str
-        Its short name.
+        Short name of its class.
     options : mapping
-        Values as YAML or a command line gives them; strings are read as the type asked for.
+        Values from YAML or the command line. Strings are converted to the type of the option.
 
     Raises
     ------
@@ -74,12 +74,15 @@ def build(part: str, name: str, options: Mapping[str, Any]) -> Any:
     from jsonargparse import ArgumentError, ArgumentParser
 
     kind = find_class(part, name)
-    known = options_of(kind)
+    defaults = options_of(kind)
     for option in options:
-        if option not in known:
-            raise ConfigError(f"{part} {name!r} has no option {option!r}. {suggest(option, known)}")
+        if option not in defaults:
+            hint = suggest(option, defaults)
+            raise ConfigError(f"{part} {name!r} has no option {option!r}. {hint}")
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(kind, part, skip=_LEARNT & set(inspect.signature(kind).parameters))
+    parser.add_class_arguments(
+        kind, part, skip=_FITTED_FIELDS & set(inspect.signature(kind).parameters)
+    )
     try:
         parsed = parser.parse_object({part: dict(options)})
         return parser.instantiate(parsed)[part]
@@ -89,63 +92,71 @@ def build(part: str, name: str, options: Mapping[str, Any]) -> Any:
 
 
 def build_joined(part: str, name: str, options: Mapping[str, Any]) -> Any:
-    """Make one object, or a list of several whose names are joined by ``+``.
+    """Build one object, or a list of objects if ``name`` joins several names by ``+``.
 
     Parameters
     ----------
     part : str
-        What they are for.
+        The part that the objects are used for.
     name : str
-        ``"contrastive+lora"``.
+        Short name or names, for example ``"contrastive+lora"``.
     options : mapping
-        Each goes to the one that has it.
+        Each option goes to the only object that has it.
 
     Raises
     ------
     ConfigError
-        If a name or an option is unknown, or several of the parts have the option.
+        If a name or an option is unknown, or if several of the objects have the option.
     """
     names = [single.strip() for single in name.split("+")]
     if len(names) == 1:
         return build(part, name, options)
-    known = {single: options_of(find_class(part, single)) for single in names}
-    dealt: dict[str, dict[str, Any]] = {single: {} for single in names}
+    defaults = {single: options_of(find_class(part, single)) for single in names}
+    options_by_name: dict[str, dict[str, Any]] = {single: {} for single in names}
     for option, value in options.items():
-        owners = [single for single in names if option in known[single]]
+        owners = [single for single in names if option in defaults[single]]
         if not owners:
-            every = [one for own in known.values() for one in own]
-            raise ConfigError(f"{part} {name!r} has no option {option!r}. {suggest(option, every)}")
+            hint = suggest(option, [key for options in defaults.values() for key in options])
+            raise ConfigError(f"{part} {name!r} has no option {option!r}. {hint}")
         if len(owners) > 1:
-            raise ConfigError(f"Option {option!r} belongs to {' and '.join(owners)} in {name!r}.")
-        dealt[owners[0]][option] = value
-    return [build(part, single, dealt[single]) for single in names]
+            raise ConfigError(
+                f"Option {option!r} belongs to {' and '.join(owners)} in {name!r}, "
+                "so it is ambiguous. Leave it out."
+            )
+        options_by_name[owners[0]][option] = value
+    return [build(part, single, options_by_name[single]) for single in names]
 
 
-def options_among(name: str, own: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Give those options of some transfers that others have too, each joined by ``+``.
+def options_among(name: str, source: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those options of the transfers in ``source`` that the transfers in ``name`` share.
 
-    That is what a transfer has that stands on both sides, and what labels mean.
+    Both join the names of transfers by ``+``. An option is shared if its transfer is in both. The
+    descriptions of classes (``names``) are shared if any transfer in ``name`` takes them.
     """
-    theirs, ours = (
+    target_options, source_options = (
         {single.strip(): options_of(find_class("transfer", single.strip())) for single in names}
-        for names in (name.split("+"), own.split("+"))
+        for names in (name.split("+"), source.split("+"))
     )
-    known = {option for single in theirs.keys() & ours.keys() for option in theirs[single]}
-    known |= {"names"} & {option for every in theirs.values() for option in every}
-    return {option: value for option, value in options.items() if option in known}
+    common = target_options.keys() & source_options.keys()
+    shared = {option for single in common for option in target_options[single]}
+    shared |= {"names"} & {option for defaults in target_options.values() for option in defaults}
+    return {option: value for option, value in options.items() if option in shared}
 
 
 def options_of(kind: Any) -> dict[str, Any]:
-    """Give the options of a class with their defaults."""
+    """Return the options of a class with their defaults."""
     return {
         name: parameter.default
         for name, parameter in inspect.signature(kind).parameters.items()
-        if name not in _LEARNT
+        if name not in _FITTED_FIELDS
     }
 
 
 def build_encoder(name: str | None, options: Mapping[str, Any]) -> Any:
-    """Make an encoder; a name outside the table is a Hub name or a folder."""
+    """Build an encoder from a short name, a Hub name or a folder.
+
+    Return None if there is neither a name nor an option.
+    """
     if name is None or name in names_of("encoder"):
         return build("encoder", name or "transformer", options) if name or options else None
     return build("encoder", "transformer", {"name_or_path": name, **options})

@@ -1,4 +1,4 @@
-"""What ``nlptl adapt-language`` does: settings from a YAML file and flags."""
+"""Read the settings of ``nlptl adapt-language`` from a YAML file and flags."""
 
 from __future__ import annotations
 
@@ -24,25 +24,27 @@ _NUMBERS = (("keeps", float), ("vocabulary", int), ("seed", int), ("processes", 
 
 @dataclass(frozen=True, kw_only=True)
 class LanguagesConfig(Checkpointed):
-    """Settings of the command; the keys of its YAML file are the names of these fields.
+    """Settings of ``nlptl adapt-language``.
+
+    The keys of its YAML file are the names of these fields.
 
     Attributes
     ----------
     pairs : dict of str to list of str
-        Tables of sentences and translations for each language.
+        Tables of sentences and translations, per language.
     output : str or None
-        Folder of the encoder that is made.
+        Folder for the new encoder.
     without : list of str
-        Tables none of whose texts is learnt from.
+        Tables whose texts are excluded from training.
     encoder, training : Part
-        The teacher, and how its student is trained.
+        The teacher, and how to train its student.
     vocabulary : int or None
     keeps : float
         As in ``LanguageStudent``.
     seed : int
     device : str or None
     processes : int or None
-        Refuse to run with another number of processes.
+        Required number of processes; None accepts any number.
     """
 
     pairs: dict[str, list[str]]
@@ -57,7 +59,7 @@ class LanguagesConfig(Checkpointed):
     processes: int | None = None
 
     def student(self) -> LanguageStudent:
-        """Make the student that these settings describe."""
+        """Build the student that these settings describe."""
         options = self.training.options
         training = build("training", "training", options) if options else None
         teacher = build_encoder(self.encoder.name, self.encoder.options)
@@ -71,55 +73,61 @@ class LanguagesConfig(Checkpointed):
         )
 
     def read(self) -> ParallelText:
-        """Read all pairs, but those with a text that is to be left out."""
-        found = ParallelText.read(
+        """Read all pairs except those with an excluded text."""
+        pairs = ParallelText.read(
             {name: [Path(path) for path in paths] for name, paths in self.pairs.items()}
         )
-        texts: list[str] = []
+        excluded: list[str] = []
         for path in self.without:
             table = read_table(path)
-            texts += [str(text) for name in table for text in table[name] if isinstance(text, str)]
-        return found.without(texts) if texts else found
+            columns = [table[name] for name in table]
+            excluded += [str(text) for cells in columns for text in cells if isinstance(text, str)]
+        return pairs.without(excluded) if excluded else pairs
 
 
 def read_languages(config: str | None, flags: Mapping[str, Any]) -> LanguagesConfig:
-    """Read settings from a YAML file and flags; flags win over it.
+    """Read the settings from a YAML file and flags. Flags override the file.
 
     Raises
     ------
     ConfigError
         If the file cannot be read, or a setting is missing, unknown or of the wrong type.
     """
-    given = {name: value for name, value in flags.items() if value is not None}
-    written = {} if config is None else read_yaml(config)
-    settings = {**written, **{n: v for n, v in given.items() if "." not in n}}
-    known = [entry.name for entry in fields(LanguagesConfig)]
+    set_flags = {name: value for name, value in flags.items() if value is not None}
+    file_settings = {} if config is None else read_yaml(config)
+    settings = {**file_settings, **{n: v for n, v in set_flags.items() if "." not in n}}
+    names = [entry.name for entry in fields(LanguagesConfig)]
     for name in settings:
-        if name not in known:
-            raise ConfigError(f"There is no setting {name!r} in {config!r}. {suggest(name, known)}")
-    parts = {part: part_of(part, settings.get(part), given) for part in _PARTS}
+        if name not in names:
+            raise ConfigError(f"Unknown setting {name!r} in {config!r}. {suggest(name, names)}")
+    parts = {part: part_of(part, settings.get(part), set_flags) for part in _PARTS}
     plain = {n: v for n, v in settings.items() if v is not None and n not in _PARTS}
     for name, kind in _NUMBERS:
         if name in plain:
             plain[name] = number_of(name, plain[name], kind)
-    without = plain.get("without", [])
-    plain["without"] = [without] if isinstance(without, str) else list(without)
+    paths = plain.get("without", [])
+    plain["without"] = [paths] if isinstance(paths, str) else list(paths)
     plain["pairs"] = _tables(plain.get("pairs"))
     return LanguagesConfig(**{**plain, **parts})
 
 
-def _tables(given: Any) -> dict[str, list[str]]:
+def _tables(pairs: Any) -> dict[str, list[str]]:
     """Read ``{de: FILE}``, ``{de: [FILE, FILE]}`` or ``["de=FILE", ...]``."""
-    found: dict[str, list[str]] = {}
-    if isinstance(given, list | tuple):
-        for entry in given:
+    tables: dict[str, list[str]] = {}
+    if isinstance(pairs, list | tuple):
+        for entry in pairs:
             language, equals, path = str(entry).partition("=")
             if not equals or not language or not path:
-                raise ConfigError(f"--pairs takes LANGUAGE=FILE, got {entry!r}.")
-            found.setdefault(language, []).append(path)
-    elif isinstance(given, dict):
-        for name, paths in given.items():
-            found[str(name)] = [paths] if isinstance(paths, str) else [str(path) for path in paths]
-    if not found:
-        raise ConfigError("There are no pairs to learn from: --pairs LANGUAGE=FILE.")
-    return found
+                raise ConfigError(
+                    f"--pairs takes LANGUAGE=FILE, got {entry!r}. Write de=pairs.csv."
+                )
+            tables.setdefault(language, []).append(path)
+    elif isinstance(pairs, dict):
+        for name, paths in pairs.items():
+            tables[str(name)] = [paths] if isinstance(paths, str) else [str(path) for path in paths]
+    if not tables:
+        raise ConfigError(
+            f"Training needs at least one table of sentence pairs, got {pairs!r}. "
+            "Pass --pairs LANGUAGE=FILE."
+        )
+    return tables

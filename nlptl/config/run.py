@@ -1,4 +1,4 @@
-"""All settings of one training run, from a YAML file and from flags."""
+"""Read the settings of ``nlptl train`` from a YAML file and flags."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ from nlptl.training.config import TrainingConfig
 from nlptl.transfer.registry import METHODS
 from nlptl.transfer.relations.label_meaning import own_name
 
-"""Transfers that train step by step, and so write checkpoints."""
 TASKS = ("classification", "regression")
 
 
 @dataclass(frozen=True)
 class Part:
-    """The name of a part and its options, as written."""
+    """The short name of a part and its options, as the user wrote them."""
 
     name: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
@@ -32,41 +31,42 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(Checkpointed):
-    """What ``nlptl train`` does; the keys of its YAML file are the names of these fields.
+    """Settings of ``nlptl train``. The keys of its YAML file are the names of these fields.
 
     Attributes
     ----------
     data : str
-        File, folder or Hub name of the training table; empty where names of classes are all
-        that is learnt from.
+        File, folder or Hub name of the training table. Empty if the model is trained on class
+        names alone.
     text_column : tuple of str
-        One column, or two for pairs of texts.
+        One column, or two for text pairs.
     label_column : str
         The column of the labels.
     split : str or None
-        Which split of a data set with several.
+        Name of the split to read, if the data set has several.
     shots : int or None
-        Train on so many rows of each class, drawn by ``seed``; 0 for the names of classes alone.
+        Number of training rows per class, sampled with ``seed``. 0 trains on class names alone,
+        None on all rows.
     test : str or None
         A table to evaluate on.
     test_share : float
-        Share of the rows held out for evaluation where ``test`` is not given; 0 for none.
+        Share of the rows held out for evaluation if ``test`` is not set; 0 for none.
     unlabeled : str or None
-        A table of texts without labels, for what learns from them.
+        A table of unlabelled texts, for the parts that train on them.
     output : str or None
-        Folder of the model.
+        Folder for the model.
     encoder, transfer, head, training : Part
-        What the model is made of.
+        The parts of the model, and how to train it.
     task : {"classification", "regression"}
-        Whether the labels are classes or numbers.
+        Type of the labels: classes or numbers.
     seed : int
     imbalance, device : str or None
     long_texts, pair_encoding : str
         As in ``TextClassifier``.
     drop_blank : bool
-        Leave out rows whose text or label is blank, in place of refusing them.
+        If True, skip rows whose text or label is blank. If False, such a row is an error.
     processes : int or None
-        Refuse to run with another number of processes.
+        Required number of processes; None accepts any number.
     """
 
     data: str = ""
@@ -93,15 +93,15 @@ class RunConfig(Checkpointed):
 
     @property
     def numeric(self) -> bool:
-        """Whether the labels are numbers."""
+        """True if the labels are numbers."""
         return self.task == "regression"
 
     def model(self) -> TextClassifier | TextRegressor:
-        """Make the classifier or regressor that these settings describe."""
+        """Build the classifier or regressor that these settings describe."""
         encoder = build_encoder(self.encoder.name, self.encoder.options)
         parts: dict[str, Any] = {
-            "transfer": _made("transfer", self.transfer, "frozen"),
-            "head": _made("head", self.head, "ridge" if self.numeric else "logistic"),
+            "transfer": _build_part("transfer", self.transfer, "frozen"),
+            "head": _build_part("head", self.head, "ridge" if self.numeric else "logistic"),
             "training": self._training(),
             "seed": self.seed,
             "device": self.device,
@@ -113,42 +113,46 @@ class RunConfig(Checkpointed):
         return TextClassifier(encoder, imbalance=self.imbalance, **parts)
 
     def naming(self, labels: Sequence[Any]) -> RunConfig:
-        """Give the same with a name for each label that a table has, and those written down.
+        """Return these settings with a class name for each label, and for each name in the options.
 
         Raises
         ------
         ConfigError
-            If a label has no name that could be read, or rows have several.
+            If a label cannot be turned into a readable name, or if rows have several labels.
         InputError
             If a label is missing.
         """
         if are_lists(labels):
-            raise ConfigError("Names of classes need one label a text; these rows have lists.")
+            raise ConfigError(
+                "Class names need one label per text, got lists of labels. "
+                "Use a table with one label per row."
+            )
         options = self.transfer.options
-        told = build("transfer", "meaning", {"names": options.get("names", ())}).names
-        written = {str(label): (label, texts) for label, texts in told}  # flags: keys are text
+        meaning = build("transfer", "meaning", {"names": options.get("names", ())})
+        # Keys from flags are strings, so labels are compared as strings.
+        listed = {str(label): (label, texts) for label, texts in meaning.names}
         names = []
         for label in distinct(labels).tolist():
-            _, texts = written.pop(str(label), (label, ()))
+            _, texts = listed.pop(str(label), (label, ()))
             names.append((label, texts or own_name(label)))
-        named = {**options, "names": [*names, *written.values()]}
+        named = {**options, "names": [*names, *listed.values()]}
         return replace(self, transfer=replace(self.transfer, options=named))
 
     @property
     def tunes(self) -> bool:
-        """Whether an encoder is tuned."""
+        """True if the transfer trains the encoder."""
         names = {name.strip() for name in (self.transfer.name or "").split("+")}
         return any(method.trains_encoder for method in METHODS if method.name in names)
 
     def _training(self) -> TrainingConfig | None:
-        return self.checkpointing(_made("training", self.training, "training"))
+        return self.checkpointing(_build_part("training", self.training, "training"))
 
     def to_json(self) -> dict[str, Any]:
-        """Give the settings as plain JSON values, without where the model goes."""
+        """Return the settings as plain JSON values, without the output folder."""
         settings = asdict(self)
         for name in ("output", "processes"):
             settings.pop(name)
-        if not self.drop_blank:  # as models that are older than this setting have it
+        if not self.drop_blank:  # older models were saved without this setting
             settings.pop("drop_blank")
         return {**settings, "text_column": list(self.text_column)}
 
@@ -160,18 +164,19 @@ def read_run(
     transfer: str | None = None,
     zero_shot: bool = False,
 ) -> RunConfig:
-    """Join a YAML file with flags; flags win.
+    """Read the settings from a YAML file and flags. Flags override the file.
 
     Parameters
     ----------
     config : str or None
         Path of a YAML file.
     flags : mapping
-        Settings given on the command line; ``"head.C"`` sets an option of a part.
+        Values from the command line; None if a flag is absent. ``"head.C"`` sets an option of a
+        part.
     transfer : str, optional
-        What is taken where neither names a transfer.
+        Name of the transfer to use if neither the file nor the flags set one.
     zero_shot : bool
-        Whether names of classes may be all that is learnt from: ``shots`` of 0, or no data.
+        If True, a model may be trained on class names alone, with ``shots`` of 0 or no data.
 
     Raises
     ------
@@ -179,42 +184,49 @@ def read_run(
         If the file cannot be read, or a setting is unknown or of the wrong type.
     """
     settings = read_yaml(config) if config else {}
-    given = {name: value for name, value in flags.items() if value is not None}
-    parts = {part: part_of(part, settings.get(part), given) for part in PARTS}
+    set_flags = {name: value for name, value in flags.items() if value is not None}
+    parts = {part: part_of(part, settings.get(part), set_flags) for part in PARTS}
     if parts["transfer"].name is None and transfer is not None:
         parts["transfer"] = replace(parts["transfer"], name=transfer)
     plain = {
         **{name: value for name, value in settings.items() if name not in PARTS},
-        **{n: v for n, v in given.items() if "." not in n and n not in PARTS},
+        **{n: v for n, v in set_flags.items() if "." not in n and n not in PARTS},
     }
-    known = [entry.name for entry in fields(RunConfig)]
+    names = [entry.name for entry in fields(RunConfig)]
     for name in plain:
-        if name not in known:
-            raise ConfigError(f"There is no setting {name!r} in {config!r}. {suggest(name, known)}")
+        if name not in names:
+            raise ConfigError(f"Unknown setting {name!r} in {config!r}. {suggest(name, names)}")
     if not plain.get("data"):
-        described = zero_shot and "names" in parts["transfer"].options
+        has_names = zero_shot and "names" in parts["transfer"].options
         shots = number_of("shots", plain.get("shots") or 0, int)
-        if not described or shots or plain.get("task") == "regression":
+        if not has_names or shots or plain.get("task") == "regression":
             raise ConfigError("There is no data to train on. Name a file: nlptl train DATA.csv")
         plain["shots"] = 0
     columns = plain.get("text_column") or ("text",)
     plain["text_column"] = (columns,) if isinstance(columns, str) else tuple(columns)
-    return _typed({**plain, **parts}, fewest=0 if zero_shot else 1)
+    return _typed({**plain, **parts}, min_shots=0 if zero_shot else 1)
 
 
-def _typed(settings: dict[str, Any], fewest: int) -> RunConfig:
+def _typed(settings: dict[str, Any], min_shots: int) -> RunConfig:
     settings = {name: value for name, value in settings.items() if value is not None}
     numbers = {"shots": int, "seed": int, "test_share": float, "processes": int}
     for name in numbers.keys() & settings.keys():
         settings[name] = number_of(name, settings[name], numbers[name])
     check_switch("drop_blank", settings.get("drop_blank", False))
-    if settings.get("shots", 1) < fewest:
-        raise ConfigError(f"shots must be at least {fewest}, got {settings['shots']}.")
-    named = (settings["transfer"].name or "frozen").split("+")
-    if settings.get("shots") == 0 and not {"meaning", "auto"} & {name.strip() for name in named}:
-        raise ConfigError("Without rows the names of classes decide: --transfer meaning, or auto.")
+    if settings.get("shots", 1) < min_shots:
+        raise ConfigError(f"shots must be at least {min_shots}, got {settings['shots']}.")
+    transfer = settings["transfer"].name or "frozen"
+    names = {name.strip() for name in transfer.split("+")}
+    if settings.get("shots") == 0 and not {"meaning", "auto"} & names:
+        raise ConfigError(
+            f"Training without rows uses only the class names, and transfer {transfer!r} cannot "
+            "read them. Pass --transfer meaning or --transfer auto."
+        )
     if not 0 <= settings.get("test_share", 0.2) < 1:
-        raise ConfigError(f"test_share must be 0 or lie below 1, got {settings['test_share']}.")
+        raise ConfigError(
+            f"test_share must be at least 0 and below 1, got {settings['test_share']}. "
+            "Use 0 to hold out no rows."
+        )
     task = settings.get("task", "classification")
     if task not in TASKS:
         raise ConfigError(f"task={task!r} is not known. {suggest(str(task), TASKS)}")
@@ -234,31 +246,45 @@ def check_switch(name: str, value: Any) -> None:
 
 
 def number_of(name: str, value: Any, kind: Callable[[Any], Any]) -> Any:
-    """Read a number, or say which setting should have been one."""
+    """Convert the value of a setting to a number.
+
+    Raises
+    ------
+    ConfigError
+        If the value is not a number.
+    """
     try:
         return kind(value)
     except (TypeError, ValueError) as problem:
         raise ConfigError(f"{name} must be a number, got {value!r}.") from problem
 
 
-def part_of(part: str, written: Any, given: Mapping[str, Any]) -> Part:
-    """Read ``head: mlp`` or ``head: {name: mlp, hidden: [64]}`` and the flags for it."""
-    if written is not None and not isinstance(written, str | dict):
-        raise ConfigError(f"{part} must be a name or a mapping with a name, got {written!r}.")
-    options = dict(written) if isinstance(written, dict) else {}
-    name = options.pop("name", None) if isinstance(written, dict) else written
-    chosen = given.get(part, name)
-    if chosen != name:
-        options = {}  # options of another class mean nothing to this one
+def part_of(part: str, setting: Any, flags: Mapping[str, Any]) -> Part:
+    """Read ``head: mlp`` or ``head: {name: mlp, hidden: [64]}``, and the flags of this part.
+
+    Raises
+    ------
+    ConfigError
+        If the setting is neither a name nor a mapping.
+    """
+    if setting is not None and not isinstance(setting, str | dict):
+        raise ConfigError(
+            f"{part} must be a name or a mapping with a name, got {setting!r}. Write {part}: NAME."
+        )
+    options = dict(setting) if isinstance(setting, dict) else {}
+    name = options.pop("name", None) if isinstance(setting, dict) else setting
+    flag_name = flags.get(part, name)
+    if flag_name != name:
+        options = {}  # they are options of another class
     prefix = f"{part}."
-    flags = {n.removeprefix(prefix): v for n, v in given.items() if n.startswith(prefix)}
-    return Part(chosen, {**options, **flags})
+    flag_options = {n.removeprefix(prefix): v for n, v in flags.items() if n.startswith(prefix)}
+    return Part(flag_name, {**options, **flag_options})
 
 
-def _made(part: str, chosen: Part, default: str) -> Any:
-    if chosen.name is None and not chosen.options:
+def _build_part(part: str, setting: Part, default: str) -> Any:
+    if setting.name is None and not setting.options:
         return None
-    return build_joined(part, chosen.name or default, chosen.options)
+    return build_joined(part, setting.name or default, setting.options)
 
 
 def read_yaml(path: str) -> dict[str, Any]:
@@ -267,7 +293,7 @@ def read_yaml(path: str) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If it cannot be read, or holds something else than a mapping.
+        If the file cannot be read, or does not hold a mapping.
     """
     import yaml
 

@@ -1,4 +1,4 @@
-"""All settings of a run that learns several tasks, from a YAML file and from flags."""
+"""Read the settings of ``nlptl multitask`` from a YAML file and flags."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from nlptl.estimators.tasks.task import Task
 
 _PARTS = ("encoder", "transfer", "training")
 _NONE = Part()
-_OWN = ("kind", "metric", "weight", "imbalance")
+_TASK_FIELDS = ("kind", "metric", "weight", "imbalance")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskTable:
-    """Where one task has its rows, and what it is.
+    """The tables of a task and its settings.
 
     Attributes
     ----------
@@ -31,11 +31,11 @@ class TaskTable:
     test : str or None
         A table to evaluate on.
     text_column : tuple of str
-        One column, or two for pairs of texts.
+        One column, or two for text pairs.
     label_column : str
-        The column of the answers.
+        The column of the labels or numbers.
     split : str or None
-        Which split of a data set with several.
+        Name of the split to read, if the data set has several.
     kind, metric, weight, imbalance
         As in ``Task``.
     head : Part
@@ -54,38 +54,39 @@ class TaskTable:
     imbalance: str | None = None
 
     def task(self) -> Task:
-        """Make the task."""
-        head = self.head
-        made = build("head", head.name or "logistic", head.options) if head != _NONE else None
-        return Task(head=made, **{name: getattr(self, name) for name in _OWN})
+        """Build the task."""
+        part = self.head
+        head = build("head", part.name or "logistic", part.options) if part != _NONE else None
+        return Task(head=head, **{name: getattr(self, name) for name in _TASK_FIELDS})
 
 
 @dataclass(frozen=True, kw_only=True)
 class TasksConfig(Checkpointed):
-    """What ``nlptl multitask`` does; the keys of its YAML file are the names of these fields.
+    """Settings of ``nlptl multitask``. The keys of its YAML file are the names of these fields.
 
     Attributes
     ----------
     tasks : dict of str to TaskTable
+        Each task by its name.
     output : str or None
-        Folder of the model.
+        Folder for the model.
     encoder, transfer, training : Part
-        What the model is made of.
+        The parts of the model, and how to train it.
     mixing : dict
         Options of ``Mixing``.
     balance : {"sum", "uncertainty", "pcgrad"}
     gate : bool or list of str
         As in ``MultiTaskModel``.
     test_share : float
-        Share of the rows of a task held out for evaluation where it names no test; 0 for none.
+        Share of a task's rows held out for evaluation if its ``test`` is not set; 0 for none.
     seed : int
     device : str or None
     long_texts, pair_encoding : str
         As in ``TextClassifier``.
     drop_blank : bool
-        Leave out rows whose text or label is blank, in place of refusing them.
+        If True, skip rows whose text or label is blank. If False, such a row is an error.
     processes : int or None
-        Refuse to run with another number of processes.
+        Required number of processes; None accepts any number.
     """
 
     tasks: dict[str, TaskTable]
@@ -105,22 +106,21 @@ class TasksConfig(Checkpointed):
     processes: int | None = None
 
     def model(self) -> MultiTaskModel:
-        """Make the model that these settings describe."""
-        transfer, given = self.transfer, self.training
-        chosen = transfer.name or "full"
-        training = None if given == _NONE else build("training", "training", given.options)
+        """Build the model that these settings describe."""
+        transfer, options = self.transfer, self.training.options
+        training = None if self.training == _NONE else build("training", "training", options)
         try:
             mixing = Mixing(**self.mixing) if self.mixing else None
         except TypeError as problem:
-            known = [entry.name for entry in fields(Mixing)]
-            unknown = next(name for name in self.mixing if name not in known)
+            names = [entry.name for entry in fields(Mixing)]
+            unknown = next(name for name in self.mixing if name not in names)
             raise ConfigError(
-                f"mixing has no option {unknown!r}. {suggest(unknown, known)}"
+                f"mixing has no option {unknown!r}. {suggest(unknown, names)}"
             ) from problem
         return MultiTaskModel(
             {name: table.task() for name, table in self.tasks.items()},
             encoder=build_encoder(self.encoder.name, self.encoder.options),
-            transfer=build_joined("transfer", chosen, transfer.options),
+            transfer=build_joined("transfer", transfer.name or "full", transfer.options),
             mixing=mixing,
             training=self.checkpointing(training),
             balance=self.balance,
@@ -132,11 +132,11 @@ class TasksConfig(Checkpointed):
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Give the settings as plain JSON values, without where the model goes."""
+        """Return the settings as plain JSON values, without the output folder."""
         settings = asdict(self)
         for name in ("output", "processes"):
             settings.pop(name)
-        if not self.drop_blank:  # as models that are older than this setting have it
+        if not self.drop_blank:  # older models were saved without this setting
             settings.pop("drop_blank")
         for table in settings["tasks"].values():
             table["text_column"] = list(table["text_column"])
@@ -144,7 +144,7 @@ class TasksConfig(Checkpointed):
 
 
 def read_tasks(config: str | None, flags: Mapping[str, Any]) -> TasksConfig:
-    """Read the YAML file of several tasks; flags win over it.
+    """Read the settings from a YAML file and flags. Flags override the file.
 
     Raises
     ------
@@ -152,18 +152,23 @@ def read_tasks(config: str | None, flags: Mapping[str, Any]) -> TasksConfig:
         If the file cannot be read, or a setting is unknown or of the wrong type.
     """
     if config is None:
-        raise ConfigError("Several tasks are described in a file: nlptl multitask --config YAML")
-    given = {name: value for name, value in flags.items() if value is not None}
-    settings = {**read_yaml(config), **{n: v for n, v in given.items() if "." not in n}}
-    known = [entry.name for entry in fields(TasksConfig)]
+        raise ConfigError(
+            "multitask needs a YAML file that describes the tasks, got none. Pass --config YAML."
+        )
+    set_flags = {name: value for name, value in flags.items() if value is not None}
+    settings = {**read_yaml(config), **{n: v for n, v in set_flags.items() if "." not in n}}
+    names = [entry.name for entry in fields(TasksConfig)]
     for name in settings:
-        if name not in known:
-            raise ConfigError(f"There is no setting {name!r} in {config!r}. {suggest(name, known)}")
+        if name not in names:
+            raise ConfigError(f"Unknown setting {name!r} in {config!r}. {suggest(name, names)}")
     tasks = settings.get("tasks")
     if not isinstance(tasks, dict) or not tasks:
-        raise ConfigError(f"{config!r} names no tasks: write tasks: {{name: {{data: FILE}}}}.")
-    parts = {part: part_of(part, settings.get(part), given) for part in _PARTS}
-    tables = {str(name): _table(str(name), told) for name, told in tasks.items()}
+        raise ConfigError(
+            f"{config!r} must describe at least one task, got tasks={tasks!r}. "
+            "Write tasks: {name: {data: FILE}}."
+        )
+    parts = {part: part_of(part, settings.get(part), set_flags) for part in _PARTS}
+    tables = {str(name): _table(str(name), setting) for name, setting in tasks.items()}
     plain = {n: v for n, v in settings.items() if v is not None and n not in _PARTS}
     for name, kind in (("seed", int), ("test_share", float), ("processes", int)):
         if name in plain:
@@ -172,17 +177,20 @@ def read_tasks(config: str | None, flags: Mapping[str, Any]) -> TasksConfig:
     return TasksConfig(**{**plain, **parts, "tasks": tables})
 
 
-def _table(name: str, told: Any) -> TaskTable:
-    known = [entry.name for entry in fields(TaskTable)]
-    if not isinstance(told, dict) or "data" not in told:
-        raise ConfigError(f"Task {name!r} needs data: a file, a folder or a Hub name.")
-    for option in told:
-        if option not in known:
-            raise ConfigError(f"Task {name!r} has no option {option!r}. {suggest(option, known)}")
-    given = {option: value for option, value in told.items() if value is not None}
-    columns = given.get("text_column", ("text",))
-    given["text_column"] = (columns,) if isinstance(columns, str) else tuple(columns)
-    given["head"] = part_of("head", given.get("head"), {})
-    if "weight" in given:
-        given["weight"] = number_of("weight", given["weight"], float)
-    return TaskTable(**given)
+def _table(name: str, setting: Any) -> TaskTable:
+    names = [entry.name for entry in fields(TaskTable)]
+    if not isinstance(setting, dict) or "data" not in setting:
+        raise ConfigError(
+            f"Task {name!r} needs data, got {setting!r}. "
+            f"Write {name}: {{data: FILE}}, with a file, a folder or a Hub name."
+        )
+    for option in setting:
+        if option not in names:
+            raise ConfigError(f"Task {name!r} has no option {option!r}. {suggest(option, names)}")
+    options = {option: value for option, value in setting.items() if value is not None}
+    columns = options.get("text_column", ("text",))
+    options["text_column"] = (columns,) if isinstance(columns, str) else tuple(columns)
+    options["head"] = part_of("head", options.get("head"), {})
+    if "weight" in options:
+        options["weight"] = number_of("weight", options["weight"], float)
+    return TaskTable(**options)

@@ -1,4 +1,4 @@
-"""A saved model as a small HTTP service: requests that arrive together are answered together."""
+"""Serve a saved model over HTTP. Requests that arrive together share one pass of the model."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def make_app(
     limits: Limits | None = None,
     hosts: Collection[str] | None = None,
 ) -> Any:
-    """Make the ASGI application that answers for a fitted model.
+    """Build the ASGI application that answers requests with a fitted model.
 
     Parameters
     ----------
     model : TextClassifier, TextRegressor, MultiTaskModel or alike
-        Anything with ``predict``, and with ``predict_proba`` where it has ``classes_``. It is
-        asked for one text here already, so that the first request need not wait for weights.
+        Anything with ``predict``, and with ``predict_proba`` if it has ``classes_``. It predicts
+        one text here, so that the first request does not wait for the weights.
     name : str
-        What ``/health`` and the page call it.
+        Name of the model in ``/health`` and on the page.
     limits : Limits or None
-        None is ``Limits()``.
+        Limits on requests; None uses ``Limits()``.
     hosts : collection of str, optional
-        Names in the Host header that are answered; None answers any.
+        Names that are accepted in the Host header; None accepts any name.
 
     Returns
     -------
@@ -41,8 +41,8 @@ def make_app(
     Raises
     ------
     ConfigError
-        If the extra ``serve`` is not installed, or the model answers neither for single texts
-        nor for pairs of them.
+        If the extra ``serve`` is not installed, or if the model accepts neither single texts nor
+        pairs of texts.
 
     Examples
     --------
@@ -56,12 +56,12 @@ def make_app(
 
 
 def check_installed() -> None:
-    """Refuse to serve without the packages for it.
+    """Check that the packages for serving are installed.
 
     Raises
     ------
     ConfigError
-        If one is not there: they come with the extra ``serve``.
+        If a package is missing. The extra ``serve`` installs them.
     """
     for module in ("fastapi", "uvicorn"):
         require(module, extra="serve")

@@ -1,4 +1,4 @@
-"""What a model says of texts, as plain values for JSON."""
+"""Predict texts and return the predictions as plain values for JSON."""
 
 from __future__ import annotations
 
@@ -19,111 +19,116 @@ Answer = dict[str, Any]
 _SAMPLES: dict[bool, Text] = {False: "A first text.", True: ("A first text.", "A second one.")}
 
 
-def answers(model: Any, texts: Sequence[Text], *, held: Held | None = None) -> list[Answer]:
-    """Give one answer a text, in their order.
+def answers(model: Any, texts: Sequence[Text], *, encoders: Held | None = None) -> list[Answer]:
+    """Return one answer per text, in the order of the texts.
 
-    Vectors of texts are neither looked for in the cache on disk nor kept there.
+    The vectors of texts are neither read from the cache on disk nor written to it.
 
     Parameters
     ----------
     model : TextClassifier, TextRegressor, MultiTaskModel or alike
     texts : sequence of str, or of (str, str)
-    held : dict, optional
-        Keeps the encoders that were found: given again, a model answers as it did, though its
-        files be replaced.
+    encoders : dict, optional
+        Stores the loaded encoders between calls. With the same dict, a model gives the same
+        answers even after its files are replaced.
 
     Returns
     -------
     list of dict
-        ``label``, ``probability`` (of that label; none where a text has several) and
-        ``probabilities`` (of every class, in the order of ``classes_``); or ``number``; or
-        ``tasks``, with one of these for each task that takes such texts.
+        For a classifier: ``label``, ``probability`` and ``probabilities``. ``probability`` is that
+        of the label; it is missing if a text can have several labels. ``probabilities`` has every
+        class, in the order of ``classes_``. For a regressor: ``number``. For several tasks:
+        ``tasks``, with one such answer per task that accepts these texts.
     """
-    with without_cache(), finding_once({} if held is None else held):
+    with without_cache(), finding_once({} if encoders is None else encoders):
         if hasattr(model, "answer"):
             return _of_tasks(model, texts)
         if not hasattr(model, "classes_"):
             return _numbers(model.predict(texts))
-        shares = model.predict_proba(texts)
+        probabilities = model.predict_proba(texts)
         decode = getattr(model, "decode", None)
-        labels = model.predict(texts) if decode is None else decode(shares)
-        return _labelled(model.classes_, labels, shares)
+        labels = model.predict(texts) if decode is None else decode(probabilities)
+        return _labelled(model.classes_, labels, probabilities)
 
 
-def shapes_of(model: Any, *, held: Held | None = None) -> frozenset[bool]:
-    """Say which texts a model takes, by asking it: False is single ones, True is pairs.
+def shapes_of(model: Any, *, encoders: Held | None = None) -> frozenset[bool]:
+    """Return which kinds of text a model accepts: False for single texts, True for pairs.
+
+    The model predicts a sample of each kind. It accepts a kind if this raises no error.
 
     Parameters
     ----------
     model : TextClassifier, TextRegressor, MultiTaskModel or alike
-    held : dict, optional
+    encoders : dict, optional
         As in ``answers``.
 
     Raises
     ------
     ConfigError
-        If it answers for neither.
+        If the model accepts neither kind.
     """
-    refusals = {pairs: _refusal(model, sample, held) for pairs, sample in _SAMPLES.items()}
-    taken = frozenset(pairs for pairs, problem in refusals.items() if problem is None)
-    if not taken:
+    refusals = {pairs: _refusal(model, sample, encoders) for pairs, sample in _SAMPLES.items()}
+    accepted = frozenset(pairs for pairs, problem in refusals.items() if problem is None)
+    if not accepted:
         raise ConfigError(
-            f"This {type(model).__name__} answers neither for a text nor for a pair of texts, "
+            f"This {type(model).__name__} accepts neither single texts nor pairs of texts, "
             f"so it cannot be served: {refusals[False]}"
         ) from refusals[False]
-    return taken
+    return accepted
 
 
-def _refusal(model: Any, sample: Text, held: Held | None) -> Exception | None:
+def _refusal(model: Any, sample: Text, encoders: Held | None) -> Exception | None:
     try:
-        answers(model, [sample], held=held)
-    except Exception as problem:  # whatever it is, such texts get no answer
+        answers(model, [sample], encoders=encoders)
+    except Exception as problem:  # any error means that the model does not accept such texts
         return problem
     return None
 
 
 def check_classes(classes: Any) -> None:
-    """Refuse classes that no answer could name.
+    """Check that JSON can hold the classes.
 
     Raises
     ------
     ConfigError
-        If JSON cannot hold one: an infinite number, or half of a character.
+        If JSON cannot hold a class: an infinite number, or half of a character.
     """
     try:
         json.dumps(classes, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError) as problem:
         raise ConfigError(
             f"The classes {classes!r:.200} cannot be served, because JSON cannot hold them "
-            f"({problem}). Train the model on labels that are texts."
+            f"({problem}). Train the model on strings as labels."
         ) from problem
 
 
 def classes_of(model: Any) -> Any:
-    """Give the classes of a model, or of each task, as plain values; None for numbers."""
+    """Return the classes of a model, or of each task, as plain values; None for a regressor."""
     if hasattr(model, "models_"):
-        return {name: classes_of(one) for name, one in model.models_.items()}
+        return {name: classes_of(task) for name, task in model.models_.items()}
     classes = getattr(model, "classes_", None)
     return None if classes is None else np.asarray(classes).tolist()
 
 
 def _of_tasks(model: Any, texts: Sequence[Text]) -> list[Answer]:
     columns = {}
-    for name, said in model.outputs(texts).items():
-        found, task = model.answer(name, said), model.models_[name]
-        known = hasattr(task, "classes_")
-        columns[name] = _labelled(task.classes_, found, said) if known else _numbers(found)
+    for name, output in model.outputs(texts).items():
+        predictions, task = model.answer(name, output), model.models_[name]
+        if hasattr(task, "classes_"):
+            columns[name] = _labelled(task.classes_, predictions, output)
+        else:
+            columns[name] = _numbers(predictions)
     rows = zip(*columns.values(), strict=True)
     return [{"tasks": dict(zip(columns, row, strict=True))} for row in rows]
 
 
-def _numbers(found: Any) -> list[Answer]:
-    return [{"number": float(number)} for number in found]
+def _numbers(predictions: Any) -> list[Answer]:
+    return [{"number": float(number)} for number in predictions]
 
 
-def _labelled(classes: Any, labels: Iterable[Any], shares: AnyArray) -> list[Answer]:
+def _labelled(classes: Any, labels: Iterable[Any], probabilities: AnyArray) -> list[Answer]:
     names = [_name(label) for label in np.asarray(classes).tolist()]
-    rows = np.asarray(shares, np.float64).round(6).tolist()
+    rows = np.asarray(probabilities, np.float64).round(6).tolist()
     return [_answer(_plain(label), names, row) for label, row in zip(labels, rows, strict=True)]
 
 
@@ -131,8 +136,8 @@ def _answer(label: Any, names: Sequence[str], row: Sequence[float]) -> Answer:
     probabilities = dict(zip(names, row, strict=True))
     if isinstance(label, list):
         return {"label": label, "probabilities": probabilities}
-    sure = probabilities[_name(label)]
-    return {"label": label, "probability": sure, "probabilities": probabilities}
+    probability = probabilities[_name(label)]
+    return {"label": label, "probability": probability, "probabilities": probabilities}
 
 
 def _plain(label: Any) -> Any:
@@ -140,5 +145,5 @@ def _plain(label: Any) -> Any:
 
 
 def _name(label: Any) -> str:
-    """Give a label as a key of a JSON object."""
+    """Return a label as a key of a JSON object."""
     return label if isinstance(label, str) else json.dumps(label)

@@ -1,4 +1,4 @@
-"""The application: what is asked for, what is answered, what is refused."""
+"""Define the application: its routes, its answers and its error responses."""
 
 from __future__ import annotations
 
@@ -28,52 +28,55 @@ from nlptl.serving.limits import Limits
 
 _SHAPES = {False: "texts", True: "pairs of texts"}
 _MAX_MESSAGE = 300
-"""Characters of a reason; some of ours hold the text that they are about."""
+"""Maximum length of a reason in characters; a reason may quote the text that it is about."""
 
-_WATCHED = ("nlptl", "torch", "transformers", "scikit-learn")
+_REPORTED_PACKAGES = ("nlptl", "torch", "transformers", "scikit-learn")
 
 
 class Question(BaseModel):
-    """One text, or several: each is a string, or a list of two for models of pairs."""
+    """Body of a request: one text or several.
+
+    A text is a string, or a list of two strings if the model reads pairs.
+    """
 
     text: str | tuple[str, str] | None = None
     texts: Annotated[list[str | tuple[str, str]], FailFast()] = Field(default_factory=list)
-    """The first that is wrong ends the reading: errors of a million items take minutes."""
+    """Validation stops at the first wrong item: collecting a million errors takes minutes."""
 
     @model_validator(mode="before")
     @classmethod
-    def _knows_no_more(cls, given: Any) -> Any:
-        if isinstance(given, dict) and not given.keys() <= {"text", "texts"}:
-            raise ValueError("unknown entries")
-        return given
+    def _refuse_unknown_keys(cls, body: Any) -> Any:
+        if isinstance(body, dict) and not body.keys() <= {"text", "texts"}:
+            raise ValueError("unknown keys")
+        return body
 
 
 class Predictions(BaseModel):
-    """An answer for each text, in the order of the texts."""
+    """Body of a response: one answer per text, in the order of the texts."""
 
     predictions: list[dict[str, Any]]
 
 
 class Refusal(BaseModel):
-    """Why there is no answer, in one line."""
+    """Body of an error response: the reason, in one line."""
 
     detail: str
 
 
 def app_of(model: Any, *, name: str, limits: Limits, hosts: Collection[str] | None = None) -> Guard:
-    """Make the application for a model, with its guard before it.
+    """Build the application for a model, wrapped in its guard.
 
     Raises
     ------
     ConfigError
-        If the model answers neither for single texts nor for pairs of them, or JSON cannot hold
-        its classes.
+        If the model accepts neither single texts nor pairs of texts, or if JSON cannot hold its
+        classes.
     """
     service = Service(model, name, limits)
-    # Whatever the environment says, no text leaves the process by way of telemetry.
-    quiet: Any = dict.fromkeys(("auto_configure", "tracing", "metrics", "logs"), False)
+    # Texts must not leave the process through telemetry, even if the environment enables it.
+    telemetry: Any = dict.fromkeys(("auto_configure", "tracing", "metrics", "logs"), False)
     about: dict[str, Any] = {"title": f"nlptl: {name}", "version": version("nlptl")}
-    app = FastAPI(docs_url=None, redoc_url=None, telemetry=quiet, **about)
+    app = FastAPI(docs_url=None, redoc_url=None, telemetry=telemetry, **about)
     refusals: Any = {code: {"model": Refusal} for code in (400, 408, 413, 415, 422, 500, 503, 504)}
     app.add_api_route(
         "/predict",
@@ -90,21 +93,22 @@ def app_of(model: Any, *, name: str, limits: Limits, hosts: Collection[str] | No
 
 
 class Service:
-    """A model and what is known of it.
+    """A model, its description and its queue of requests.
 
     Parameters
     ----------
     model : TextClassifier, TextRegressor, MultiTaskModel or alike
     name : str
+        Name of the model in ``/health`` and on the page.
     limits : Limits
     """
 
     def __init__(self, model: Any, name: str, limits: Limits) -> None:
         self.limits = limits
-        held: Held = {}
+        encoders: Held = {}
         classes = classes_of(model)
         check_classes(classes)
-        self.shapes = shapes_of(model, held=held)
+        self.shapes = shapes_of(model, encoders=encoders)
         self.about = {
             "status": "ok",
             "model": name,
@@ -113,56 +117,62 @@ class Service:
             "takes": [_SHAPES[shape] for shape in sorted(self.shapes)],
             "versions": _versions(),
         }
-        ask = partial(answers, model, held=held)
-        self.batcher = Batcher(ask, max_batch=limits.max_batch, max_waiting=limits.max_waiting)
+        predict = partial(answers, model, encoders=encoders)
+        self.batcher = Batcher(predict, max_batch=limits.max_batch, max_waiting=limits.max_waiting)
         self.html = files("nlptl.serving").joinpath("page.html").read_text(encoding="utf-8")
         self.policy = _policy(self.html)
 
     async def predict(self, question: Question) -> JSONResponse:
-        """Answer for each text, in the order of the texts."""
+        """Return one answer per text, in the order of the texts."""
         rows = self._rows(question)
         seconds = self.limits.answer_seconds
         try:
-            found = await asyncio.wait_for(self.batcher.ask(rows.texts), seconds)
+            predictions = await asyncio.wait_for(self.batcher.ask(rows.texts), seconds)
         except BusyError as problem:
             raise HTTPException(503, str(problem), {"Retry-After": "1"}) from problem
         except asyncio.TimeoutError as problem:
-            raise HTTPException(504, f"There was no answer in {seconds:g} seconds.") from problem
+            raise HTTPException(
+                504, f"There was no answer within {seconds:g} seconds."
+            ) from problem
         except InputError as problem:
             raise _unfit(str(problem)) from problem
         except Exception as problem:
             log_failure(problem)
             raise HTTPException(500, "The model failed on these texts.") from problem
-        return JSONResponse({"predictions": found})
+        return JSONResponse({"predictions": predictions})
 
     async def health(self) -> dict[str, Any]:
-        """Say what is served, and how many texts wait."""
+        """Return what is served, and the number of waiting texts."""
         return {**self.about, "waiting": self.batcher.waiting}
 
     async def page(self) -> HTMLResponse:
-        """Give the form."""
+        """Return the page with the form."""
         headers = {"Content-Security-Policy": self.policy, "X-Content-Type-Options": "nosniff"}
         return HTMLResponse(self.html, headers=headers)
 
     def _rows(self, question: Question) -> Rows:
-        """Check texts before they wait: what is wrong with them is told at once."""
+        """Check the texts before they join the queue, so that errors are reported at once."""
         if (question.text is None) == ("texts" not in question.model_fields_set):
-            raise _unfit('Give either "text" or "texts", one of the two.')
+            received = "neither" if question.text is None else "both"
+            raise _unfit(f'Expected either "text" or "texts", got {received}. Send exactly one.')
         texts = question.texts if question.text is None else [question.text]
         if len(texts) > self.limits.max_texts:
-            raise _unfit(f"Got {len(texts)} texts; at most {self.limits.max_texts} may come.")
-        for place, text in enumerate(texts):
-            longest = len(text) if isinstance(text, str) else max(map(len, text))
-            if longest > self.limits.max_characters:
-                most = self.limits.max_characters
-                raise _unfit(f"texts[{place}] has {longest:,} characters; at most {most:,} may be.")
+            raise _unfit(
+                f"A request may have at most {self.limits.max_texts} texts, got {len(texts)}. "
+                "Send several requests."
+            )
+        for i, text in enumerate(texts):
+            length = len(text) if isinstance(text, str) else max(map(len, text))
+            limit = self.limits.max_characters
+            if length > limit:
+                raise _unfit(f"texts[{i}] may have at most {limit:,} characters, got {length:,}.")
         try:
             rows = as_rows(texts)
         except InputError as problem:
             raise _unfit(str(problem)) from problem
         if rows.are_pairs not in self.shapes:
-            known, given = _SHAPES[not rows.are_pairs], _SHAPES[rows.are_pairs]
-            raise _unfit(f"This model takes {known}, got {given}.")
+            expected, received = _SHAPES[not rows.are_pairs], _SHAPES[rows.are_pairs]
+            raise _unfit(f"This model takes {expected}, got {received}.")
         return rows
 
 
@@ -172,37 +182,39 @@ def _unfit(reason: str) -> HTTPException:
 
 
 async def _malformed(_: Request, problem: Any) -> JSONResponse:
-    """Say in one line why a body could not be read."""
+    """Report in one line why a body cannot be read."""
     first = problem.errors()[0]
     if first["type"] == "json_invalid":
         return JSONResponse({"detail": "The body is not JSON."}, 400)
     return JSONResponse({"detail": _reason(first["loc"][1:], str(first["msg"]))}, 422)
 
 
-def _reason(place: Sequence[Any], said: str) -> str:
-    if not place:
+def _reason(location: Sequence[Any], message: str) -> str:
+    if not location:
         return 'Expected an object such as {"texts": ["A text."]}.'
-    if place[0] == "texts" and len(place) > 1:
-        said = "Expected a string, or a list of two strings."
-        return f"texts[{place[1]}]: {said}"
-    return f"{str(place[0])[:100]!r}: {said}"
+    if location[0] == "texts" and len(location) > 1:
+        return f"texts[{location[1]}]: Expected a string, or a list of two strings."
+    return f"{str(location[0])[:100]!r}: {message}"
 
 
 async def _failed(_: Request, __: Exception) -> JSONResponse:
-    return JSONResponse({"detail": "Something failed here."}, 500)
+    return JSONResponse({"detail": "The server failed to answer this request."}, 500)
 
 
 def _policy(html: str) -> str:
-    """Allow the page its own script and style, by their hashes, and nothing else."""
+    """Return a security policy that allows only the script and the style of the page."""
     hashes = {
-        tag: base64.b64encode(hashlib.sha256(found.encode()).digest()).decode()
-        for tag, found in re.findall(r"<(script|style)>(.*?)</\1>", html, flags=re.S)
+        tag: base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        for tag, content in re.findall(r"<(script|style)>(.*?)</\1>", html, flags=re.S)
     }
-    allowed = " ".join(f"{tag}-src 'sha256-{one}';" for tag, one in hashes.items())
+    allowed = " ".join(f"{tag}-src 'sha256-{digest}';" for tag, digest in hashes.items())
     return (
         f"default-src 'none'; connect-src 'self'; img-src data:; {allowed} frame-ancestors 'none'"
     )
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in _WATCHED}}
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in _REPORTED_PACKAGES},
+    }

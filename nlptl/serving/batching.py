@@ -1,4 +1,4 @@
-"""Requests that arrive while the model is busy are answered together, in its next pass."""
+"""Combine the requests that arrive while the model is busy into its next pass."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Answerer = Callable[[Sequence[Text]], Sequence[Any]]
 
 
 class BusyError(NlptlError):
-    """So many texts wait already that no more are taken."""
+    """Raised if too many texts already wait for the model."""
 
 
 @dataclass(eq=False)
 class _Request:
-    """Texts of one client, and where it waits for their answers."""
+    """The texts of one client, and the future that receives their answers."""
 
     texts: Sequence[Text]
     answers: asyncio.Future[list[Any]]
@@ -33,19 +33,19 @@ class _Request:
 
 
 class Batcher:
-    """Puts the texts of several requests into one pass of a model, on a thread of its own.
+    """Combine the texts of several requests into one pass of a model, on a separate thread.
 
-    Nobody waits for others to come: the model starts as soon as it is free, with all that is
-    there. Single texts and pairs are never in one pass.
+    The model does not wait for more requests: it starts as soon as it is free, with all waiting
+    texts. A pass never mixes single texts and pairs.
 
     Parameters
     ----------
     answer : callable
-        Takes n texts, gives n answers. Runs on one thread only, never twice at a time.
+        Takes n texts and returns n answers. It runs on one thread, one call at a time.
     max_batch : int
-        Texts of a pass; a request that has more goes alone.
+        Maximum number of texts per pass. A larger request gets a pass of its own.
     max_waiting : int
-        Texts that may wait.
+        Maximum number of waiting texts.
     """
 
     def __init__(self, answer: Answerer, *, max_batch: int, max_waiting: int) -> None:
@@ -58,26 +58,26 @@ class Batcher:
         self._worker: asyncio.Task[None] | None = None
 
     async def ask(self, texts: Sequence[Text]) -> list[Any]:
-        """Give the answers for some texts, in their order.
+        """Return the answers for some texts, in their order.
 
-        Where the caller is cancelled before their pass begins, the texts are dropped.
+        The texts are dropped if the caller is cancelled before their pass begins.
 
         Parameters
         ----------
         texts : sequence of str, or of (str, str), not empty
-            Checked already: one text that the model cannot read costs everyone a pass.
+            Check them first: a text that the model cannot read costs every request an extra pass.
 
         Raises
         ------
         BusyError
-            If too many texts wait.
+            If too many texts wait already.
         Exception
-            What the model raised for these texts alone.
+            The error that the model raised for these texts alone.
         """
         if self.waiting + len(texts) > self.max_waiting:
             raise BusyError(
-                f"{self.waiting} texts wait for the model, and at most {self.max_waiting} may: "
-                f"no room for {len(texts)} more. Ask again later."
+                f"At most {self.max_waiting} texts may wait for the model. {self.waiting} texts "
+                f"wait already, so {len(texts)} more do not fit. Try again later."
             )
         request = _Request(texts, asyncio.get_running_loop().create_future())
         self._queue.append(request)
@@ -92,53 +92,56 @@ class Batcher:
                 self.waiting -= len(texts)
 
     async def _work(self) -> None:
-        """Answer until nobody waits."""
+        """Answer requests until none waits."""
         loop = asyncio.get_running_loop()
         try:
             while batch := self._next():
                 texts = [request.texts for request in batch]
-                found = await loop.run_in_executor(self._thread, self._answered, texts)
-                for request, answers in zip(batch, found, strict=True):
-                    _tell(request.answers, answers)
+                results = await loop.run_in_executor(self._thread, self._answered, texts)
+                for request, answers in zip(batch, results, strict=True):
+                    _deliver(request.answers, answers)
         finally:
             self._worker = None
 
     def _next(self) -> list[_Request]:
         """Take the requests of the next pass from the queue."""
         batch: list[_Request] = []
-        room = self.max_batch
+        free = self.max_batch
         while self._queue:
             first = self._queue[0]
-            if batch and (len(first.texts) > room or first.are_pairs != batch[0].are_pairs):
+            if batch and (len(first.texts) > free or first.are_pairs != batch[0].are_pairs):
                 break
             first.begun = True
             batch.append(self._queue.popleft())
-            room -= len(first.texts)
+            free -= len(first.texts)
             self.waiting -= len(first.texts)
         return batch
 
     def _answered(self, requests: Sequence[Sequence[Text]]) -> list[list[Any] | Exception]:
-        """Give the answers of each request, or what went wrong with it; on the model's thread."""
-        together = [text for texts in requests for text in texts]
+        """Return the answers or the error of each request. Runs on the thread of the model."""
+        all_texts = [text for texts in requests for text in texts]
         try:
-            answers = list(self.answer(together))
-            if len(answers) != len(together):
-                raise RuntimeError(f"{len(together)} texts got {len(answers)} answers.")
+            answers = list(self.answer(all_texts))
+            if len(answers) != len(all_texts):
+                raise RuntimeError(
+                    "The model must return one answer per text, "
+                    f"got {len(answers)} answers for {len(all_texts)} texts."
+                )
         except Exception as problem:
             if len(requests) == 1:
-                # A future takes no StopIteration.
-                odd = isinstance(problem, StopIteration)
-                return [RuntimeError("The model stopped.") if odd else problem]
+                if isinstance(problem, StopIteration):  # a future cannot hold it
+                    return [RuntimeError("The model raised StopIteration.")]
+                return [problem]
             return [self._answered([texts])[0] for texts in requests]
-        rest = iter(answers)
-        return [[next(rest) for _ in texts] for texts in requests]
+        remaining = iter(answers)
+        return [[next(remaining) for _ in texts] for texts in requests]
 
 
-def _tell(waiting: asyncio.Future[list[Any]], answers: list[Any] | Exception) -> None:
-    """Give a client its answers, or what went wrong, unless it waits no more."""
-    if waiting.done():
+def _deliver(future: asyncio.Future[list[Any]], answers: list[Any] | Exception) -> None:
+    """Pass the answers or the error to a client, unless it no longer waits."""
+    if future.done():
         return
     if isinstance(answers, Exception):
-        waiting.set_exception(answers)
+        future.set_exception(answers)
     else:
-        waiting.set_result(answers)
+        future.set_result(answers)

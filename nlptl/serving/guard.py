@@ -1,4 +1,4 @@
-"""What stands before the application: sizes, slow clients, and clients that went away."""
+"""Check requests before the application: host name, size, slow and disconnected clients."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ class _RefusedError(Exception):
 
 
 class _GoneError(Exception):
-    """The client went away."""
+    """Raised if the client disconnected."""
 
 
 class Guard:
-    """Reads the body of each request within bounds, and then lets the application answer.
+    """Read the body of each request within limits, then pass it to the application.
 
-    A body of the wrong kind is refused with 415, one that is too large with 413, one that comes
-    too slowly with 408, each with ``{"detail": reason}``. Where the client goes away, what works
-    on its request is cancelled.
+    A body of the wrong content type gets status 415, a body that is too large gets 413, and a
+    body that arrives too slowly gets 408. Each response has the body ``{"detail": reason}``. If
+    the client disconnects, the work on its request is cancelled.
 
     Parameters
     ----------
     app : ASGI application
     limits : Limits
     hosts : collection of str, optional
-        Names by which the service may be asked for, others get 421; None takes any. A page of
-        elsewhere whose name was turned to this machine could otherwise ask it (DNS rebinding).
+        Names that are accepted in the Host header; other names get status 421. None accepts any
+        name. The check stops web pages that reach this machine by DNS rebinding.
     """
 
     def __init__(self, app: App, limits: Limits, hosts: Collection[str] | None = None) -> None:
@@ -52,7 +52,7 @@ class Guard:
         self.hosts = hosts
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Take one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -70,11 +70,13 @@ class Guard:
             await self._answer(scope, body, receive, send)
 
     def _check(self, scope: Message) -> None:
-        """Refuse what the head of a request says already."""
+        """Check the headers of a request: host name, content type and length."""
         headers = dict(scope["headers"])
-        asked = _host(headers.get(b"host", b"").decode("latin-1"))
-        if self.hosts is not None and asked not in self.hosts:
-            raise _RefusedError(421, f"This is not {asked[:100]!r}. Allow it with --allow-host.")
+        host = _host(headers.get(b"host", b"").decode("latin-1"))
+        if self.hosts is not None and host not in self.hosts:
+            raise _RefusedError(
+                421, f"Host name {host[:100]!r} is not accepted. Allow it with --allow-host."
+            )
         if scope["method"] == "POST":
             kind = headers.get(b"content-type", b"").decode("latin-1")
             if kind.partition(";")[0].strip().lower() != "application/json":
@@ -96,51 +98,54 @@ class Guard:
         return bytes(body)
 
     def _too_large(self) -> _RefusedError:
-        return _RefusedError(413, f"A body may have {self.limits.max_bytes:,} bytes at most.")
+        return _RefusedError(413, f"A body may have at most {self.limits.max_bytes:,} bytes.")
 
     async def _answer(self, scope: Message, body: bytes, receive: Receive, send: Send) -> None:
-        """Let the application answer, unless the client goes away before."""
-        gone = asyncio.ensure_future(_until_gone(receive))
+        """Let the application answer, unless the client disconnects first."""
+        disconnect = asyncio.ensure_future(_until_gone(receive))
         unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         answered = False
 
-        async def again() -> Message:
-            return unread.pop() if unread else await asyncio.shield(gone)
+        async def replay() -> Message:
+            return unread.pop() if unread else await asyncio.shield(disconnect)
 
-        async def last(message: Message) -> None:
+        async def track(message: Message) -> None:
             nonlocal answered
-            whole = not message.get("more_body", False)
-            answered = message["type"] == "http.response.body" and whole
+            complete = not message.get("more_body", False)
+            answered = message["type"] == "http.response.body" and complete
             await send(message)
 
-        work = asyncio.ensure_future(self._run(scope, again, last))
+        work = asyncio.ensure_future(self._run(scope, replay, track))
         try:
-            await asyncio.wait({gone, work}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({disconnect, work}, return_when=asyncio.FIRST_COMPLETED)
             if answered:
                 await work
         finally:
-            gone.cancel()
+            disconnect.cancel()
             work.cancel()
-            await asyncio.wait({gone, work})
+            await asyncio.wait({disconnect, work})
 
     async def _run(self, scope: Message, receive: Receive, send: Send) -> None:
         try:
             await self.app(scope, receive, send)
-        except Exception as problem:  # answered with 500 already; its words may hold a text
+        except Exception as problem:  # the client got status 500; the message may quote a text
             log_failure(problem)
 
 
-def _host(given: str) -> str:
-    """Give the name in a Host header, without the port."""
-    name, bracket, _ = given.lower().partition("]")
+def _host(header: str) -> str:
+    """Return the name in a Host header, without the port."""
+    name, bracket, _ = header.lower().partition("]")
     return name.lstrip("[") if bracket else name.partition(":")[0]
 
 
 def log_failure(problem: BaseException) -> None:
-    """Log what failed and where, but not what it says: that may hold texts of a user."""
-    places = extract_tb(problem.__traceback__)[-3:]
-    where = " < ".join(f"{Path(at.filename).name}:{at.lineno}" for at in reversed(places))
-    logger.error("%s at %s", type(problem).__name__, where)
+    """Log the type and the place of an error.
+
+    The message is left out, because it may quote texts of a user.
+    """
+    frames = extract_tb(problem.__traceback__)[-3:]
+    trace = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
+    logger.error("%s at %s", type(problem).__name__, trace)
 
 
 async def _until_gone(receive: Receive) -> Message:
@@ -155,7 +160,7 @@ async def _refuse(send: Send, status: int, reason: str) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),  # the rest of the body is not waited for
+        (b"connection", b"close"),  # the rest of the body is not read
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

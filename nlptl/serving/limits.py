@@ -1,4 +1,4 @@
-"""How much a service takes on, and how long it waits."""
+"""Limit the size of requests, the queue and the waiting times of a service."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from nlptl.base.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a service takes from a client, and from all of them together.
+    """Limits of a service: what it accepts per client and in total, and how long it waits.
 
     Attributes
     ----------
     max_batch : int
-        Texts that the model reads in one go; a larger request goes alone.
+        Maximum number of texts per pass of the model. A larger request gets a pass of its own.
     max_texts : int
-        Texts of a request.
+        Maximum number of texts per request.
     max_characters : int
-        Of a text, and of each text of a pair.
+        Maximum length of a text, and of each text of a pair, in characters.
     max_bytes : int
-        Of the body of a request.
+        Maximum size of the body of a request, in bytes.
     max_waiting : int
-        Texts that wait for the model, of all requests.
+        Maximum number of texts that wait for the model, over all requests.
     max_connections : int
-        Open at a time.
+        Maximum number of open connections.
     read_seconds : float
-        For the head of a request to arrive, and then for its body.
+        Time limit for the headers of a request to arrive, and again for its body, in seconds.
     answer_seconds : float
-        From there to the answer.
+        Time limit for the answer once the request has arrived, in seconds.
 
     Raises
     ------
     ConfigError
-        If one is not above 0, or a request of the allowed size could never wait.
+        If a limit is not above 0, or if ``max_waiting`` is below ``max_texts``.
     """
 
     max_batch: int = 64
@@ -46,14 +46,14 @@ class Limits:
     answer_seconds: float = 30.0
 
     def __post_init__(self) -> None:
-        broken = [
+        problems = [
             f"{name} must be above 0, got {value!r}"
             for name, value in asdict(self).items()
             if not value > 0
         ]
         if self.max_waiting < self.max_texts:
-            broken.append(
+            problems.append(
                 f"max_waiting must be at least max_texts={self.max_texts}, got {self.max_waiting}"
             )
-        if broken:
-            raise ConfigError("; ".join(broken) + ".")
+        if problems:
+            raise ConfigError("; ".join(problems) + ".")

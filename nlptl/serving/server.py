@@ -1,4 +1,4 @@
-"""Running the application under uvicorn: an address, slow heads, and a quiet end."""
+"""Run the application under uvicorn, with a time limit for headers and a clean shutdown."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from nlptl.base.errors import ConfigError
 from nlptl.serving.limits import Limits
 
-_BODY = b'{"detail": "The head of the request did not arrive in time."}'
+_BODY = b'{"detail": "The headers of the request did not arrive in time."}'
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take an address; port 0 takes any that is free.
+    """Open a listening socket; port 0 takes any free port.
 
     Raises
     ------
     ConfigError
-        If it cannot be had.
+        If the address cannot be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        made = socket.create_server((host, port), family=family)
+        server = socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as problem:
         raise ConfigError(
-            f"Cannot listen on {host}:{port}: {problem}. Give another --port (0 is any free one), "
-            "or another --host."
+            f"Cannot listen on {host}:{port}: {problem}. Choose another --port (0 takes any free "
+            "port) or another --host."
         ) from problem
-    # asyncio sends small answers at once only where a socket says that it is TCP.
-    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=made.detach())
+    # asyncio sends small answers without delay only if the socket is declared as TCP.
+    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=server.detach())
 
 
 def url_of(listening: socket.socket) -> str:
-    """Give the address of a service, as browsers write it."""
+    """Return the URL of a service."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def make_server(app: Any, limits: Limits) -> uvicorn.Server:
-    """Make the server of an application; ``should_exit = True`` ends it."""
+    """Build the server of an application. Set ``should_exit = True`` to stop it."""
     config = uvicorn.Config(
         app,
         http=_protocol(limits.read_seconds),
@@ -56,7 +56,7 @@ def make_server(app: Any, limits: Limits) -> uvicorn.Server:
         lifespan="off",
         log_config=None,
         log_level="warning",
-        access_log=False,  # a path may hold a text
+        access_log=False,  # a path may contain a text
         server_header=False,
         proxy_headers=False,
         limit_concurrency=limits.max_connections,
@@ -66,7 +66,7 @@ def make_server(app: Any, limits: Limits) -> uvicorn.Server:
 
 
 def run_server(app: Any, listening: socket.socket, limits: Limits) -> None:
-    """Answer until SIGTERM or SIGINT comes; then finish what has been asked, and return."""
+    """Answer requests until SIGTERM or SIGINT; then finish the open requests and return."""
     server = make_server(app, limits)
     with _ending_quietly(server):
         server.run(sockets=[listening])
@@ -74,7 +74,7 @@ def run_server(app: Any, listening: socket.socket, limits: Limits) -> None:
 
 @contextmanager
 def _ending_quietly(server: uvicorn.Server) -> Iterator[None]:
-    """Let a signal end the server, and not the process: uvicorn raises it once more at the end."""
+    """Let a signal stop the server, not the process; uvicorn would raise the signal again."""
 
     def end(*_: Any) -> None:
         server.should_exit = True
@@ -82,12 +82,12 @@ def _ending_quietly(server: uvicorn.Server) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {one: signal.signal(one, end) for one in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _protocol(seconds: float) -> type[asyncio.Protocol]:
@@ -98,22 +98,22 @@ def _protocol(seconds: float) -> type[asyncio.Protocol]:
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP that waits so long, and no longer, for the head of a request.
+    """HTTP protocol with a time limit for the headers of a request.
 
-    uvicorn ends connections that say nothing between two requests, and none that send a head
-    byte by byte, or never begin.
+    uvicorn closes connections that are idle between two requests. It does not close connections
+    that send their headers byte by byte, or that never send any.
     """
 
     head_seconds = 10.0
     _due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Wait for the first request."""
+        """Start the time limit for the first request."""
         super().connection_made(transport)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """Wait for the rest of a head, or no more where it is whole."""
+        """Keep the time limit while headers are incomplete; stop it once they are complete."""
         if self._due is None and self._in_head():
             self._wait()
         super().data_received(data)
@@ -121,7 +121,7 @@ class PatientProtocol(H11Protocol):
             self._stop()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Stop the time limit."""
         self._stop()
         super().connection_lost(exc)
 

@@ -8,12 +8,12 @@ def test_the_demo_tells_the_whole_story_and_its_next_command_works(capsys, tmp_p
     monkeypatch.chdir(tmp_path)
     assert main(["demo", "--shots", "4"]) == 0
     out = capsys.readouterr().out
-    rungs = "word counts|word vectors|frozen transformer|names of classes|contrastive tuning"
+    rungs = "word counts|word vectors|frozen transformer|class names|contrastive tuning"
     shown = dict(re.findall(rf"│ ({rungs})\s.*?│\s+(0\.\d+) │", out))
     assert float(shown["word counts"]) < float(shown["word vectors"])
     assert float(shown["word vectors"]) < float(shown["frozen transformer"])
-    assert float(shown["frozen transformer"]) < float(shown["names of classes"])
-    assert float(shown["names of classes"]) < float(shown["contrastive tuning"])
+    assert float(shown["frozen transformer"]) < float(shown["class names"])
+    assert float(shown["class names"]) < float(shown["contrastive tuning"])
     assert "Predictions on new texts" in out
     assert TextClassifier.load(tmp_path / "nlptl-demo").classes_.shape == (8,)
     folder, text = re.search(r'nlptl predict (\S+) --text "(.*)"', out).groups()

@@ -47,7 +47,7 @@ def test_every_command_teaches_with_examples(capsys, command):
         (["train", "nothing.csv", "--shots", "-1"], "shots must be at least 0, got -1"),
         (["compare", "nothing.csv", "--shots", "0"], "shots must be at least 1, got 0"),
         (["demo", "--shots", "-1"], "shots must be at least 1, got -1"),
-        (["predict", "m"], "Give either a table of texts"),
+        (["predict", "m"], "takes either a table of texts (DATA) or --text TEXT, got neither"),
         (["predict", "m", "x.csv", "--output", "x.doc"], r"Cannot write 'x.doc'"),
     ],
 )
@@ -94,7 +94,7 @@ def test_sigterm_ends_a_command_as_ctrl_c_does(number, code, word):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == code
     assert done.stdout == "cleaned up\n"
-    assert done.stderr == f"\nnlptl audit: {word}; nothing half-written was left.\n"
+    assert done.stderr == f"\nnlptl audit: {word}; no incomplete output was left.\n"
 
 
 def test_an_interruption_while_a_command_is_imported_is_one_line(capsys, monkeypatch):

@@ -24,8 +24,8 @@ def test_flags_alone_suffice_and_two_columns_are_pairs():
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"model": None}, "model must be a path, got None. Give --model"),
-        ({"chunk_rows": "many"}, "chunk_rows must be a whole number, got 'many'"),
+        ({"model": None}, "model must be a path, got None. Pass --model"),
+        ({"chunk_rows": "many"}, "chunk_rows must be an integer, got 'many'"),
         ({"chunk_rows": "0", "processes": "-1"}, "chunk_rows must be .* got 0; processes"),
         ({"output": "o.doc"}, "Cannot write 'o.doc'"),
     ],
@@ -38,5 +38,5 @@ def test_what_makes_no_sense_is_named(flags, message):
 def test_an_unknown_setting_of_the_file_gets_a_suggestion(tmp_path):
     path = tmp_path / "job.yaml"
     path.write_text("modle: m\n")
-    with pytest.raises(ConfigError, match="no setting 'modle'.*Did you mean 'model'"):
+    with pytest.raises(ConfigError, match="Unknown setting 'modle'.*Did you mean 'model'"):
         read_job(str(path), {})

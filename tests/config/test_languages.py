@@ -41,7 +41,7 @@ def test_texts_of_other_tables_are_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({}, "no pairs"),
+        ({}, "at least one table of sentence pairs, got None"),
         ({"pairs": ["a.csv"]}, "LANGUAGE=FILE"),
         ({"pairs": ["=a.csv"]}, "LANGUAGE=FILE"),
         ({"pairs": ["de=a"], "seed": "x"}, "seed"),

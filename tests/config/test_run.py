@@ -62,13 +62,17 @@ def test_settings_are_plain_json_without_the_place_of_the_model(config):
 @pytest.mark.parametrize(
     ("content", "flags", "said"),
     [
-        ("data: x\nlable_column: y", {}, "no setting 'lable_column'.*Did you mean 'label_column'"),
+        (
+            "data: x\nlable_column: y",
+            {},
+            "Unknown setting 'lable_column'.*Did you mean 'label_column'",
+        ),
         ("- a\n- b", {}, "must hold settings"),
         ("data: [", {}, "Cannot read configuration"),
         ("seed: 3", {}, "no data to train on"),
         ("data: x\nhead: [mlp]", {}, "head must be a name or a mapping"),
         ("data: x", {"shots": "few"}, "shots must be a number, got 'few'"),
-        ("data: x", {"test_share": "1.5"}, "test_share must be 0 or lie below 1"),
+        ("data: x", {"test_share": "1.5"}, "test_share must be at least 0 and below 1, got 1.5"),
     ],
 )
 def test_what_makes_no_sense_is_named(tmp_path, content, flags, said):

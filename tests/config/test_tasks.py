@@ -66,7 +66,7 @@ def test_checkpoints_are_forgotten_once_the_model_is_there(read, tmp_path):
     ("changes", "message"),
     [
         ({"task": {}}, "task"),
-        ({"tasks": []}, "names no tasks"),
+        ({"tasks": []}, "must describe at least one task, got tasks="),
         ({"tasks": {"a": "b.csv"}}, "needs data"),
         ({"tasks": {"a": {"data": "x", "datas": 1}}}, "datas"),
         ({"tasks": {"a": {"data": "x", "weight": "much"}}}, "weight must be a number"),

@@ -160,7 +160,7 @@ def test_the_settings_of_the_file_are_known(room, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("told", "message"),
     [
-        ({"tasks": {}}, "names no tasks"),
+        ({"tasks": {}}, "must describe at least one task"),
         ({"tasks": {"a": {"kind": "auto"}}}, "needs data"),
         ({"tasks": {"a": {"data": "a.csv", "metrics": "f1"}}}, "metrics"),
         ({"balances": "sum"}, "balances"),

@@ -105,7 +105,7 @@ def test_a_model_that_reads_columns_is_refused():
     encoder = FusedEncoder(encoders=(TfidfEncoder(),), numeric_columns=("n",))
     table = pd.DataFrame({"text": TEXTS, "n": range(12)})
     model = TextClassifier(encoder).fit(table, ["yes", "yes", "no", "no"] * 3)
-    with pytest.raises(ConfigError, match="neither for a text nor for a pair.*need a table"):
+    with pytest.raises(ConfigError, match="neither single texts nor pairs.*need a table"):
         shapes_of(model)
 
 
@@ -128,14 +128,14 @@ def test_nothing_of_a_text_is_kept_on_disk(tiny_encoder, few, tmp_path):
 def test_a_model_answers_as_it_did_though_its_folder_be_replaced(tiny_encoder, few, tmp_path):
     model = TextClassifier(tiny_encoder).fit(*few)
     loaded = TextClassifier.load(model.save(tmp_path / "m"))
-    held = {}
-    before = answers(loaded, ASKED, held=held)
+    encoders = {}
+    before = answers(loaded, ASKED, encoders=encoders)
     (weights,) = (tmp_path / "m").rglob("model.safetensors")
     save_file({name: 2 * part for name, part in load_file(weights).items()}, weights)
-    assert answers(loaded, ASKED, held=held) == before
+    assert answers(loaded, ASKED, encoders=encoders) == before
     assert answers(loaded, ASKED) != before  # so it did matter
     shutil.rmtree(tmp_path / "m")
-    assert answers(loaded, ASKED, held=held) == before
+    assert answers(loaded, ASKED, encoders=encoders) == before
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,8 @@ def test_one_text_may_come_without_a_list(serve, classifier):
         (b"\xff\xfe{", 400, "parsing the body"),
         (b"", 422, "Expected an object such as"),
         ([], 422, "Expected an object such as"),
-        ({}, 422, 'Give either "text" or "texts"'),
-        ({"text": "a", "texts": ["a"]}, 422, 'Give either "text" or "texts"'),
+        ({}, 422, 'Expected either "text" or "texts", got neither'),
+        ({"text": "a", "texts": ["a"]}, 422, 'Expected either "text" or "texts", got both'),
         ({"texts": []}, 422, "at least one text"),
         ({"texts": "a"}, 422, "'texts': Input should be a valid list"),
         ({"texts": ["a", 3]}, 422, "texts[1]: Expected a string"),
@@ -74,9 +74,9 @@ def test_one_text_may_come_without_a_list(serve, classifier):
         ({"text": "\ud800"}, 422, "half of a character"),
         ({"text": "a", "more": 1}, 422, "Expected an object such as"),
         ({"text": "a", "\ud800": 1}, 422, "Expected an object such as"),
-        ({"texts": ["a"] * 4}, 422, "Got 4 texts; at most 3 may come."),
-        ({"texts": ["a", "b" * 51]}, 422, "texts[1] has 51 characters; at most 50 may be."),
-        (b" " * 6_000, 413, "A body may have 5,500 bytes at most."),
+        ({"texts": ["a"] * 4}, 422, "A request may have at most 3 texts, got 4."),
+        ({"texts": ["a", "b" * 51]}, 422, "texts[1] may have at most 50 characters, got 51."),
+        (b" " * 6_000, 413, "A body may have at most 5,500 bytes."),
     ],
 )
 def test_what_cannot_be_read_is_refused_in_one_line(strict, payload, status, said):
@@ -185,7 +185,7 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(serve, scripted):
         first = clients.submit(service.post, {"text": "first"})
         assert scripted.began.wait(300)
         service.pass_time(501.0)
-        assert first.result() == (504, "There was no answer in 500 seconds.")
+        assert first.result() == (504, "There was no answer within 500 seconds.")
         scripted.free.set()
         assert service.post({"text": "then"}) == (200, [{"number": 4}])
 

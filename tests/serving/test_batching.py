@@ -71,7 +71,7 @@ def test_a_text_that_fails_fails_alone(scripted):
 def test_answers_are_never_dealt_out_where_their_number_is_wrong():
     async def story():
         batcher = Batcher(lambda texts: texts[1:], max_batch=8, max_waiting=8)
-        with pytest.raises(RuntimeError, match="2 texts got 1 answers"):
+        with pytest.raises(RuntimeError, match="got 1 answers for 2 texts"):
             await batcher.ask(["a", "b"])
 
     asyncio.run(story())
@@ -97,7 +97,7 @@ def test_no_more_texts_wait_than_may(scripted):
         batcher = make(scripted, max_waiting=3)
         first = await held(scripted, batcher)
         others = await waiting(batcher, ["a", "b"])
-        with pytest.raises(BusyError, match="2 texts wait .* at most 3 may: no room for 2 more"):
+        with pytest.raises(BusyError, match="At most 3 texts.* 2 texts wait already, so 2 more"):
             await batcher.ask(["c", "d"])
         others += await waiting(batcher, ["c"])
         assert await ended(scripted, first, *others) == [[5], [1, 1], [1]]
@@ -128,7 +128,7 @@ def test_whatever_a_model_raises_the_next_one_is_answered():
 
     async def story():
         batcher = Batcher(stops, max_batch=8, max_waiting=8)
-        with pytest.raises(RuntimeError, match="stopped"):
+        with pytest.raises(RuntimeError, match="raised StopIteration"):
             await batcher.ask(["stop"])
         assert await asyncio.wait_for(batcher.ask(["ok"]), 5) == ["ok"]
 

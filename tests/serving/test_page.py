@@ -58,7 +58,7 @@ def test_a_text_is_typed_and_its_label_read(browser, serve, classifier):
         shares = [float(bar.get_attribute("value")) for bar in bars]
         assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(1, abs=1e-4)
         assert not browser.find_element(By.ID, "second").is_displayed()
-        assert "at most 60 may be" in ask(browser, "x" * 61)
+        assert "at most 60 characters, got 61" in ask(browser, "x" * 61)
         assert browser.find_element(By.ID, "first").accessible_name == "Text"
         assert [one for one in browser.get_log("browser") if "Security" in one["message"]] == []
 

@@ -1,1 +1,1 @@
-"""Commands that ask: a saved model about texts, or texts about themselves."""
+"""Commands that use a saved model or check a table, without training."""

@@ -1,7 +1,8 @@
-"""Let a saved classifier know further classes by their names, without training it again.
+"""Add classes to a saved classifier by their names, without training it again.
 
-It must have learnt with names: --transfer meaning, contrastive+meaning, or auto that took them.
-What NAMES says of each class is read as a text of it; the vectors of several texts are averaged.
+The classifier must have been trained with class names: --transfer meaning, contrastive+meaning, or
+auto if it chose them. NAMES has one or more texts per class. Each is encoded like a text of its
+class; the vectors of several texts are averaged.
 """
 
 from __future__ import annotations
@@ -28,44 +29,50 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="folder of a saved classifier")
     parser.add_argument("names", metavar="NAMES", help='{"label": "text"} as JSON, or a YAML file')
     parser.add_argument("--output", required=True, metavar="FOLDER", help="a new folder")
-    parser.add_argument("--overwrite", action="store_true", help="replace a folder that is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing folder")
 
 
-def run(given: Namespace) -> int:
-    """Load, name, write; say which classes are known now."""
-    inputs = (given.model, None if _is_json(given.names) else given.names)
-    check_output_folder(given.output, inputs=inputs, overwrite=given.overwrite)
-    names = read_names(given.names)
-    model = load_any(given.model)
+def run(arguments: Namespace) -> int:
+    """Load the model, add the classes, save it and print all classes."""
+    inputs = (arguments.model, None if _is_json(arguments.names) else arguments.names)
+    check_output_folder(arguments.output, inputs=inputs, overwrite=arguments.overwrite)
+    names = read_names(arguments.names)
+    model = load_any(arguments.model)
     if not isinstance(model, TextClassifier):
-        raise ConfigError(f"{given.model!r} holds a {model.kind}; classifiers have classes.")
+        raise ConfigError(
+            f"add-classes needs a classifier, got a {model.kind} in {arguments.model!r}. "
+            "Choose a saved classifier."
+        )
     model.add_classes(names)
-    folder = model.save(given.output, notes=model.notes_)
-    known = ", ".join(str(label) for label in model.classes_)
+    folder = model.save(arguments.output, notes=model.notes_)
+    classes = ", ".join(str(label) for label in model.classes_)
     out = console()
     out.print(f"Written: {folder}", soft_wrap=True)
-    out.print(f"It knows {len(model.classes_)} classes: {known}.", soft_wrap=True)
+    out.print(f"The model now has {len(model.classes_)} classes: {classes}.", soft_wrap=True)
     return 0
 
 
-def read_names(given: str) -> dict[Any, Any]:
-    """Read what classes mean, as it stands or from a file.
+def read_names(source: str) -> dict[Any, Any]:
+    """Read the texts per class from JSON or from a YAML file.
 
     Raises
     ------
     InputError
-        If it begins as JSON and is none.
+        If the value starts like JSON but is not valid JSON.
     ConfigError
-        If there is no such file, or it holds something else than a mapping.
+        If there is no such file, or if it does not hold a mapping.
     """
-    if not _is_json(given):
-        return read_yaml(given)
+    if not _is_json(source):
+        return read_yaml(source)
     try:
-        names: dict[Any, Any] = json.loads(given)
+        names: dict[Any, Any] = json.loads(source)
     except json.JSONDecodeError as problem:
-        raise InputError(f"NAMES cannot be read as JSON: {problem}.") from problem
+        raise InputError(
+            f"NAMES cannot be read as JSON: {problem}. "
+            'Write {"label": "text"}, or the path of a YAML file.'
+        ) from problem
     return names
 
 
-def _is_json(given: str) -> bool:
-    return given.lstrip().startswith("{")
+def _is_json(source: str) -> bool:
+    return source.lstrip().startswith("{")

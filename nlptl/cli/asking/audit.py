@@ -1,4 +1,4 @@
-"""Look for what spoils a table as training data: repeats, conflicting labels, leaks."""
+"""Check a table before training, for duplicates, conflicting labels and leaks."""
 
 from __future__ import annotations
 
@@ -21,21 +21,29 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("data", help="the table to look at")
+    parser.add_argument("data", help="the table to check")
     add_columns(parser, label=True)
     parser.add_argument(
-        "--other", action="append", default=[], metavar="DATA", help="a further split, for leaks"
+        "--other",
+        action="append",
+        default=[],
+        metavar="DATA",
+        help="another split, to look for leaks",
     )
 
 
-def run(given: Namespace) -> int:
-    """Read, look, show."""
-    columns = given.text_column or ["text"]
-    table = read_table(given.data, split=given.split)
+def run(arguments: Namespace) -> int:
+    """Read the tables, check them and print the report."""
+    columns = arguments.text_column or ["text"]
+    table = read_table(arguments.data, split=arguments.split)
     names = [str(name) for name in table.columns]
-    wanted = given.label_column or ("label" if "label" in names else None)
-    others = {other: _texts(read_table(other, split=given.split), columns) for other in given.other}
-    report = audit(_texts(table, columns), column(table, wanted) if wanted else None, others=others)
+    label_column = arguments.label_column or ("label" if "label" in names else None)
+    others = {
+        other: _texts(read_table(other, split=arguments.split), columns)
+        for other in arguments.other
+    }
+    labels = column(table, label_column) if label_column else None
+    report = audit(_texts(table, columns), labels, others=others)
     out = console()
     out.print(audit_table(report))
     show_warnings(report.warnings, out)
@@ -43,6 +51,6 @@ def run(given: Namespace) -> int:
 
 
 def _texts(table: pd.DataFrame, columns: list[str]) -> list[object]:
-    """Give the texts as they are, blanks too: they are to be counted."""
-    found = [column(table, name) for name in columns]
-    return list(found[0] if len(found) == 1 else zip(*found, strict=True))
+    """Return the texts unchanged, with blank texts, so that the audit counts them."""
+    parts = [column(table, name) for name in columns]
+    return list(parts[0] if len(parts) == 1 else zip(*parts, strict=True))

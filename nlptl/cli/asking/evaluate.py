@@ -1,6 +1,7 @@
-"""Measure a saved model on labelled data.
+"""Evaluate a saved model on labelled data.
 
-For classes: accuracy with its interval, and every class. For numbers: correlations and errors.
+For a classifier: accuracy with its interval, and the scores of each class. For a regressor:
+correlations and errors.
 """
 
 from __future__ import annotations
@@ -32,18 +33,20 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("data", help="labelled table")
     add_columns(parser, label=True)
     add_drop_blank(parser)
-    parser.add_argument("--task", metavar="NAME", help="which one of a model of several tasks")
+    parser.add_argument(
+        "--task", metavar="NAME", help="the task to evaluate, if the model has several"
+    )
     parser.add_argument("--json", action="store_true", help="print one line of JSON, no tables")
 
 
-def run(given: Namespace) -> int:
-    """Load, measure, show."""
-    model = load_graph(given.model) or load_any(given.model, task=given.task)
-    rows, labels = labelled_rows(model, given.data, given)
+def run(arguments: Namespace) -> int:
+    """Load the model, evaluate it and print the metrics."""
+    model = load_graph(arguments.model) or load_any(arguments.model, task=arguments.task)
+    rows, labels = labelled_rows(model, arguments.data, arguments)
     if isinstance(model, TextClassifier | OnnxClassifier):
-        return _show(model, rows, labels, as_json=given.json)
-    figures = model.evaluate(rows, labels)
-    return _show_figures(figures, len(rows), as_json=given.json)
+        return _show(model, rows, labels, as_json=arguments.json)
+    metrics = model.evaluate(rows, labels)
+    return _show_metrics(metrics, len(rows), as_json=arguments.json)
 
 
 def _show(
@@ -52,22 +55,22 @@ def _show(
     from nlptl.evaluation.intervals import share_interval
     from nlptl.reports.terminal_tables import classes_table
 
-    figures = classifier.evaluate(rows, labels)
-    interval = share_interval(round(figures["accuracy"] * len(rows)), len(rows))
-    _show_figures(figures, len(rows), interval=interval, as_json=as_json)
+    metrics = classifier.evaluate(rows, labels)
+    interval = share_interval(round(metrics["accuracy"] * len(rows)), len(rows))
+    _show_metrics(metrics, len(rows), interval=interval, as_json=as_json)
     if not as_json:
         console().print(classes_table(classifier.class_scores(rows, labels)))
     return 0
 
 
-def _show_figures(
-    figures: dict[str, float], n_rows: int, *, interval: Interval | None = None, as_json: bool
+def _show_metrics(
+    metrics: dict[str, float], n_rows: int, *, interval: Interval | None = None, as_json: bool
 ) -> int:
     from nlptl.reports.terminal_tables import metrics_table
 
     if not as_json:
-        console().print(metrics_table(figures, interval=interval))
+        console().print(metrics_table(metrics, interval=interval))
         return 0
-    span = {} if interval is None else {"interval": [interval.low, interval.high]}
-    sys.stdout.write(json.dumps({**figures, "rows": n_rows, **span}) + "\n")
+    limits = {} if interval is None else {"interval": [interval.low, interval.high]}
+    sys.stdout.write(json.dumps({**metrics, "rows": n_rows, **limits}) + "\n")
     return 0

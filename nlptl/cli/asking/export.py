@@ -1,7 +1,7 @@
-"""Write a saved classifier for those who do not have nlptl, or not torch.
+"""Export a saved classifier for use without nlptl, or without torch.
 
-A graph (--format onnx) is held against the model on the labelled rows of --probe, and is not
-written where accuracy falls by more than --tolerance. `nlptl predict` and `nlptl evaluate` read it.
+An ONNX graph (--format onnx) is compared with the model on the labelled rows of --probe. It is not
+written if accuracy falls by more than --tolerance. `nlptl predict` and `nlptl evaluate` read it.
 """
 
 from __future__ import annotations
@@ -30,31 +30,36 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("folder", help="a new folder")
     parser.add_argument("--format", default="onnx", metavar="NAME", help=", ".join(FORMATS))
     parser.add_argument("--precision", default="fp32", metavar="NAME", help="fp32, int8")
-    parser.add_argument("--probe", metavar="FILE", help="labelled table to hold a graph against")
     parser.add_argument(
-        "--tolerance", type=float, default=0.005, help="so much accuracy may be lost"
+        "--probe", metavar="FILE", help="labelled table to compare an ONNX graph with the model"
+    )
+    parser.add_argument(
+        "--tolerance", type=float, default=0.005, help="maximum loss of accuracy, default 0.005"
     )
     add_columns(parser, label=True)
     add_drop_blank(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace a folder that is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing folder")
 
 
-def run(given: Namespace) -> int:
-    """Load, write, say how far it agrees."""
-    inputs = (given.model, given.probe)
-    check_output_folder(given.folder, inputs=inputs, overwrite=given.overwrite)
-    model = load_any(given.model)
+def run(arguments: Namespace) -> int:
+    """Load the model, export it and print how well a graph agrees with it."""
+    inputs = (arguments.model, arguments.probe)
+    check_output_folder(arguments.folder, inputs=inputs, overwrite=arguments.overwrite)
+    model = load_any(arguments.model)
     if not isinstance(model, TextClassifier):
-        raise ConfigError(f"{given.model!r} holds a {model.kind}; classifiers are exported.")
+        raise ConfigError(
+            f"export needs a classifier, got a {model.kind} in {arguments.model!r}. "
+            "Choose a saved classifier."
+        )
     folder = model.export(
-        user_path(given.folder),
-        format=given.format,
-        precision=given.precision,
-        probe=None if given.probe is None else labelled_rows(model, given.probe, given),
-        tolerance=given.tolerance,
+        user_path(arguments.folder),
+        format=arguments.format,
+        precision=arguments.precision,
+        probe=None if arguments.probe is None else labelled_rows(model, arguments.probe, arguments),
+        tolerance=arguments.tolerance,
     )
     out = console()
     out.print(f"Written: {folder}", soft_wrap=True)
-    if given.format == "onnx":
+    if arguments.format == "onnx":
         out.print(str(OnnxClassifier.load(folder).check_), soft_wrap=True)
     return 0

@@ -1,4 +1,4 @@
-"""Label texts with a saved model: a whole table, or a few texts given on the command line."""
+"""Predict labels or numbers with a saved model, for a table or for a few texts."""
 
 from __future__ import annotations
 
@@ -28,55 +28,60 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="folder of a saved model")
     parser.add_argument("data", nargs="?", help="table of texts")
     add_columns(parser, label=False)
-    parser.add_argument("--text", action="append", help="a text to label; may be given again")
+    parser.add_argument("--text", action="append", help="a text to predict; can be repeated")
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help="csv, tsv, jsonl or parquet; the rows of DATA, 'predicted' and 'probability'",
+        help="csv, tsv, jsonl or parquet; the rows of DATA with 'predicted' and 'probability'",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
 
 
-def run(given: Namespace) -> int:
-    """Load, label, show or write."""
-    if (given.data is None) == (given.text is None):
-        raise ConfigError("Give either a table of texts (DATA) or --text TEXT, one of the two.")
-    kind = table_format(given.output or "-.csv")
-    if given.output is not None:
-        inputs = (given.data, given.model)
-        check_output_file(given.output, inputs=inputs, overwrite=given.overwrite)
-    model = load_every(given.model)
-    sheet = None if given.data is None else read_sheet(given.data, split=given.split)
+def run(arguments: Namespace) -> int:
+    """Load the model, predict, and print or write the predictions."""
+    if (arguments.data is None) == (arguments.text is None):
+        received = "neither" if arguments.data is None else "both"
+        raise ConfigError(
+            f"predict takes either a table of texts (DATA) or --text TEXT, got {received}. "
+            "Pass exactly one."
+        )
+    kind = table_format(arguments.output or "-.csv")
+    if arguments.output is not None:
+        inputs = (arguments.data, arguments.model)
+        check_output_file(arguments.output, inputs=inputs, overwrite=arguments.overwrite)
+    model = load_every(arguments.model)
+    sheet = None if arguments.data is None else read_sheet(arguments.data, split=arguments.split)
     if isinstance(model, MultiTaskModel):
-        return _every_task(model, given, sheet)
+        return _every_task(model, arguments, sheet)
     if sheet is None:
-        return _show(model, given.text)
-    rows = texts_of(sheet.frame, text_columns(model, given.text_column))
-    hand_over(kind.encode(labelled(sheet, model, rows)), given.output, f"{len(sheet)} rows")
+        return _show(model, arguments.text)
+    rows = texts_of(sheet.frame, text_columns(model, arguments.text_column))
+    hand_over(kind.encode(labelled(sheet, model, rows)), arguments.output, f"{len(sheet)} rows")
     return 0
 
 
-def _every_task(model: MultiTaskModel, given: Namespace, sheet: Sheet | None) -> int:
-    """Show or write what every task says that takes such texts."""
+def _every_task(model: MultiTaskModel, arguments: Namespace, sheet: Sheet | None) -> int:
+    """Print or write the predictions of every task that accepts such texts."""
     import pandas as pd
 
     if sheet is None:
-        found = answers_of_tasks(model, given.text)
-        content = pd.DataFrame({"text": given.text, **found})
-        hand_over(table_format(given.output or "-.csv").encode(content), given.output, "Answers")
+        predictions = answers_of_tasks(model, arguments.text)
+        content = pd.DataFrame({"text": arguments.text, **predictions})
+        kind = table_format(arguments.output or "-.csv")
+        hand_over(kind.encode(content), arguments.output, "Predictions")
         return 0
-    found = answers_of_tasks(model, texts_of(sheet.frame, given.text_column or ["text"]))
-    taken = [name for name in found if name in sheet.frame.columns]
-    if taken:
-        raise InputError(f"The table has a column {taken[0]!r} already. Rename it first.")
-    kind = table_format(given.output or "-.csv")
-    hand_over(kind.encode(sheet.with_columns(found)), given.output, f"{len(sheet)} rows")
+    predictions = answers_of_tasks(model, texts_of(sheet.frame, arguments.text_column or ["text"]))
+    clashes = [name for name in predictions if name in sheet.frame.columns]
+    if clashes:
+        raise InputError(f"The table has a column {clashes[0]!r} already. Rename it first.")
+    kind = table_format(arguments.output or "-.csv")
+    hand_over(kind.encode(sheet.with_columns(predictions)), arguments.output, f"{len(sheet)} rows")
     return 0
 
 
 def _show(model: TextModel | OnnxClassifier, texts: list[str]) -> int:
     from nlptl.reports.terminal_tables import predictions_table
 
-    found = answers(model, texts)
-    console().print(predictions_table(texts, found["predicted"], found.get("probability")))
+    columns = answers(model, texts)
+    console().print(predictions_table(texts, columns["predicted"], columns.get("probability")))
     return 0

@@ -1,7 +1,7 @@
-"""Choose the texts whose labels would teach a saved model most.
+"""Choose the unlabelled texts that are most useful to label next.
 
-The rows chosen are written out, the most telling first, with their number in the table before
-them: label them, add them to the training rows, and train again.
+The chosen rows are written with the most useful row first. Their first column is the number of the
+row in the table. Label these rows, add them to the training rows, and train again.
 """
 
 from __future__ import annotations
@@ -23,39 +23,42 @@ EXAMPLES = """examples:
   nlptl suggest model/ unlabelled.csv -n 100 --strategy uncertain --output to_label.csv
 """
 
-_NUMBER = "row"
+_NUMBER_COLUMN = "row"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("model", help="folder of a saved classifier")
-    parser.add_argument("data", help="table of texts without labels")
+    parser.add_argument("data", help="table of unlabelled texts")
     add_columns(parser, label=False)
-    parser.add_argument("-n", type=int, default=10, metavar="N", help="how many to choose")
+    parser.add_argument("-n", type=int, default=10, metavar="N", help="number of texts to choose")
     parser.add_argument(
         "--strategy",
         choices=STRATEGIES,
         default="both",
-        help="the model is unsure about them, they differ from each other, or both",
+        help="uncertain (the model is unsure), diverse (the texts differ), or both (default)",
     )
     parser.add_argument("--output", metavar="FILE", help="csv, tsv, jsonl or parquet")
-    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
 
 
-def run(given: Namespace) -> int:
-    """Load, choose, write."""
-    kind = table_format(given.output or "-.csv")
-    if given.output is not None:
-        inputs = (given.data, given.model)
-        check_output_file(given.output, inputs=inputs, overwrite=given.overwrite)
-    model = load_any(given.model)
+def run(arguments: Namespace) -> int:
+    """Load the model, choose rows and write them."""
+    kind = table_format(arguments.output or "-.csv")
+    if arguments.output is not None:
+        inputs = (arguments.data, arguments.model)
+        check_output_file(arguments.output, inputs=inputs, overwrite=arguments.overwrite)
+    model = load_any(arguments.model)
     if not isinstance(model, TextClassifier):
-        raise ConfigError(f"suggest is for classifiers, and {given.model!r} gives numbers.")
-    sheet = read_sheet(given.data, split=given.split)
-    if _NUMBER in sheet.frame.columns:
-        raise InputError(f"The table has a column {_NUMBER!r} already. Rename it first.")
-    rows = texts_of(sheet.frame, text_columns(model, given.text_column))
-    chosen = model.suggest(rows, given.n, strategy=given.strategy).tolist()
-    some = sheet.take(chosen).with_columns({_NUMBER: chosen}, first=True)
-    hand_over(kind.encode(some), given.output, f"{len(some)} of {len(sheet)} rows")
+        raise ConfigError(
+            f"suggest needs a classifier, got a {model.kind} in {arguments.model!r}. "
+            "Choose a saved classifier."
+        )
+    sheet = read_sheet(arguments.data, split=arguments.split)
+    if _NUMBER_COLUMN in sheet.frame.columns:
+        raise InputError(f"The table has a column {_NUMBER_COLUMN!r} already. Rename it first.")
+    rows = texts_of(sheet.frame, text_columns(model, arguments.text_column))
+    chosen = model.suggest(rows, arguments.n, strategy=arguments.strategy).tolist()
+    selection = sheet.take(chosen).with_columns({_NUMBER_COLUMN: chosen}, first=True)
+    hand_over(kind.encode(selection), arguments.output, f"{len(selection)} of {len(sheet)} rows")
     return 0

@@ -1,1 +1,1 @@
-"""Commands that learn, or say which way of learning is better."""
+"""Commands that train a model, or compare ways of training."""

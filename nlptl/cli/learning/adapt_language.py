@@ -1,10 +1,10 @@
-"""Teach an encoder further languages by sentences and their translations.
+"""Train an encoder on sentences and their translations, so that it reads other languages.
 
-Each table has columns source (the language of the encoder) and target, or two columns. The encoder
-that is made gives a translation the vector of the sentence: what was trained on the old encoder
-reads the new languages with it. With --vocabulary it first gets pieces of their words, which begin
-where their translations lie. Training that was interrupted goes on from its last checkpoint when
-the same command runs again.
+Each table has the columns source (the language of the encoder) and target, or just two columns. The
+new encoder maps a translation to the vector of its sentence. A model that was trained on the old
+encoder can then read the new languages. With --vocabulary, word pieces of the new languages are
+added first. Their vectors start at those of their translations. Interrupted training resumes from
+its last checkpoint when the same command runs again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EXAMPLES = """examples:
   nlptl adapt-language --pairs de=en-de.parquet --without test.csv --output student/
   accelerate launch recipes/crosslingual.py --config recipes/crosslingual.yaml
 """
-INTERRUPTED = "run the same command again: checkpoints that were kept are taken up"
+INTERRUPTED = "run the same command again to resume from the saved checkpoints"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -32,41 +32,52 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--pairs", nargs="+", metavar="LANGUAGE=FILE", help="tables of sentences and translations"
     )
-    parser.add_argument("--config", metavar="YAML", help="settings in a file; flags win over it")
-    parser.add_argument("--output", metavar="FOLDER", help="where the encoder goes")
-    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+    parser.add_argument("--config", metavar="YAML", help="file with settings; flags override it")
+    parser.add_argument("--output", metavar="FOLDER", help="folder for the encoder")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing folder")
     parser.add_argument("--encoder", metavar="NAME", help="transformer, or a Hub name or folder")
     parser.add_argument(
-        "--without", nargs="+", metavar="FILE", help="tables none of whose texts is learnt from"
+        "--without", nargs="+", metavar="FILE", help="tables whose texts are excluded from training"
     )
     parser.add_argument(
-        "--vocabulary", metavar="N", help="learn up to so many pieces of words a language"
+        "--vocabulary", metavar="N", help="maximum number of new word pieces per language"
     )
     parser.add_argument(
-        "--keeps", metavar="N", help="sentences to keep in place for each translation: 0.25"
+        "--keeps",
+        metavar="N",
+        help="sentences per translation whose vectors are preserved, default 0.25",
     )
-    for name, told in (("epochs", "1"), ("batch_size", "64"), ("learning_rate", "2e-4")):
-        parser.add_argument(f"--training.{name}", metavar="VALUE", help=f"default {told}")
-    parser.add_argument("--training.max_steps", metavar="VALUE", help="stop after so many steps")
-    parser.add_argument("--seed", metavar="N", help="the same seed gives the same encoder")
+    for name, default in (("epochs", "1"), ("batch_size", "64"), ("learning_rate", "2e-4")):
+        parser.add_argument(f"--training.{name}", metavar="VALUE", help=f"default {default}")
+    parser.add_argument(
+        "--training.max_steps", metavar="VALUE", help="stop after this number of steps"
+    )
+    parser.add_argument(
+        "--seed", metavar="N", help="random seed; the same seed gives the same encoder"
+    )
     parser.add_argument("--device", help="torch device, for example cpu or cuda:1")
-    parser.add_argument("--processes", metavar="N", help="refuse to run with another number")
+    parser.add_argument("--processes", metavar="N", help="required number of processes")
 
 
-def run(given: Namespace) -> int:
-    """Read, teach, measure, save; in every process of a launch, of which the first one speaks."""
-    flags = {n: v for n, v in vars(given).items() if n not in ("config", "overwrite")}
-    config = read_languages(given.config, flags)
+def run(arguments: Namespace) -> int:
+    """Read the pairs, train the encoder, evaluate it and save it.
+
+    Every process of a launch runs this function. Only the first one prints.
+    """
+    flags = {n: v for n, v in vars(arguments).items() if n not in ("config", "overwrite")}
+    config = read_languages(arguments.config, flags)
     if config.output is None:
-        raise ConfigError("Say where the encoder goes: --output FOLDER.")
-    place = user_path(config.output)
+        raise ConfigError(
+            "adapt-language needs a folder for the encoder, got none. Pass --output FOLDER."
+        )
+    folder = user_path(config.output)
     tables = [path for paths in config.pairs.values() for path in paths]
-    inputs = (*tables, *config.without, given.config, config.encoder.name)
-    check_output_folder(place, inputs=inputs, overwrite=given.overwrite)
+    inputs = (*tables, *config.without, arguments.config, config.encoder.name)
+    check_output_folder(folder, inputs=inputs, overwrite=arguments.overwrite)
     out = console(quiet=check_world(config.processes).rank > 0)
     student = config.student().fit(config.read())
     out.print(retrieval_table(student.before_, student.after_))
-    from_main(lambda: str(student.save(place)))
+    from_main(lambda: str(student.save(folder)))
     config.forget_checkpoints()
     out.print(f"Saved: {config.output}", soft_wrap=True)
     return 0

@@ -1,9 +1,9 @@
-"""Hold two transfers against each other on the labelled rows at hand.
+"""Compare two transfers on repeated splits of the same labelled rows.
 
-Both learn from the same rows and are tested on the same others, several times over; the interval of
-the gain allows for splits that share rows. A gain whose interval holds 0 is no clear difference.
-Options are those of train, but for where a model would go and what would test it: flags for these
-are refused, and what a file says of them is left aside.
+Both are trained on the same rows and tested on the same other rows, several times. The interval of
+the gain accounts for splits that share rows. If the interval contains 0, there is no clear
+difference. Options are those of train, except the options for the output and the test rows. Flags
+for these are refused, and such settings in a file are ignored.
 """
 
 from __future__ import annotations
@@ -32,37 +32,47 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Declare the options of the command: those of ``train``, and how to compare."""
+    """Declare the options of the command: those of ``train``, and those of the comparison."""
     train.add_arguments(parser)
-    parser.add_argument("--against", metavar="NAME", default="frozen", help="the other transfer")
-    parser.add_argument("--folds", type=int, default=5, help="of each round")
-    parser.add_argument("--rounds", type=int, default=2, help="how often the rows are dealt")
+    parser.add_argument(
+        "--against", metavar="NAME", default="frozen", help="the other transfer, default frozen"
+    )
+    parser.add_argument("--folds", type=int, default=5, help="number of folds per round")
+    parser.add_argument(
+        "--rounds", type=int, default=2, help="number of rounds, each with new folds"
+    )
     parser.add_argument("--json", action="store_true", help="print one line of JSON, no table")
 
 
-def run(given: Namespace) -> int:
-    """Fit both on every split, and say what came of it."""
-    own = ("config", "against", "folds", "rounds", "json")
-    flags = {name: value for name, value in vars(given).items() if name not in own}
+def run(arguments: Namespace) -> int:
+    """Fit both transfers on every split and print the comparison."""
+    compare_options = ("config", "against", "folds", "rounds", "json")
+    flags = {name: value for name, value in vars(arguments).items() if name not in compare_options}
     for name in ("output", "test", "test_share", "overwrite", "processes"):
         if flags.pop(name, None):
             option = f"--{name.replace('_', '-')}"
-            raise ConfigError(f"compare tests on splits of DATA and keeps nothing: no {option}.")
-    settings = replace(read_run(given.config, flags), output=None)
-    named = settings.transfer.name or "frozen"
-    if given.against == named:
-        raise ConfigError(f"--transfer and --against are both {named!r}. Name another one.")
-    shared = options_among(given.against, named, settings.transfer.options)
-    other = replace(settings, transfer=Part(given.against, shared))
+            raise ConfigError(
+                f"compare tests on splits of DATA and saves no model, so it takes no {option}. "
+                "Leave it out."
+            )
+    settings = replace(read_run(arguments.config, flags), output=None)
+    transfer = settings.transfer.name or "frozen"
+    if arguments.against == transfer:
+        raise ConfigError(
+            f"--transfer and --against must differ, got {transfer!r} for both. "
+            "Choose another transfer."
+        )
+    shared = options_among(arguments.against, transfer, settings.transfer.options)
+    other = replace(settings, transfer=Part(arguments.against, shared))
     rows, labels = train.few_of(*train.read_labelled(settings.data, settings), settings)
     verdict = judge(
-        {named: settings.model(), given.against: other.model()},
+        {transfer: settings.model(), arguments.against: other.model()},
         rows,
         labels,
-        splits=Splits(given.folds, given.rounds, settings.seed),
-        given=_unlabeled(settings, (named, given.against)),
+        splits=Splits(arguments.folds, arguments.rounds, settings.seed),
+        given=_unlabeled(settings, (transfer, arguments.against)),
     )
-    if given.json:
+    if arguments.json:
         sys.stdout.write(json.dumps({**verdict.to_json(), "rows": len(rows)}) + "\n")
     else:
         metric = "R²" if settings.numeric else "accuracy"
@@ -71,9 +81,9 @@ def run(given: Namespace) -> int:
 
 
 def _unlabeled(settings: RunConfig, names: tuple[str, str]) -> dict[str, dict[str, Any]]:
-    """Hand texts without labels to the transfers that take them, or to both encoders."""
+    """Return the unlabelled texts for the transfers that take them, or for both encoders."""
     corpus = train.read_unlabeled(settings)
     methods = methods_by_name()
-    reading = {n for n, m in methods.items() if "unlabeled" in m.kind.needs | m.accepts}
-    taking = [name for name in names if reading & {part.strip() for part in name.split("+")}]
-    return {} if corpus is None else {name: {"unlabeled": corpus} for name in taking or names}
+    takers = {n for n, m in methods.items() if "unlabeled" in m.kind.needs | m.accepts}
+    receivers = [name for name in names if takers & {part.strip() for part in name.split("+")}]
+    return {} if corpus is None else {name: {"unlabeled": corpus} for name in receivers or names}

@@ -1,7 +1,8 @@
-"""Teach a small, fast model what a saved one knows, on texts without labels.
+"""Train a small, fast student model to imitate a saved model, on unlabelled texts.
 
-A tenth of the texts shows how often the student agrees with its teacher, and how fast both are; the
-student that is saved learnt from all of them.
+A first student is trained without a tenth of the texts. On these, the command measures how often
+the student agrees with its teacher, and how fast both are. The saved student is trained on all
+texts.
 """
 
 from __future__ import annotations
@@ -36,74 +37,80 @@ _MIN_ROWS_TO_HOLD_OUT = 20
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("model", help="folder of a saved model: the teacher")
-    parser.add_argument("data", help="table of texts without labels")
+    parser.add_argument("data", help="table of unlabelled texts")
     add_columns(parser, label=True)
     add_drop_blank(parser)
-    parser.add_argument("--labelled", metavar="DATA", help="a table of labelled rows to learn too")
+    parser.add_argument("--labelled", metavar="DATA", help="additional labelled rows to train on")
     parser.add_argument(
         "--encoder",
         default="static",
-        help="of the student: static, tfidf, or the Hub name or folder of a small transformer",
+        help="encoder of the student: static, tfidf, or a small transformer by Hub name or folder",
     )
-    parser.add_argument("--output", required=True, metavar="FOLDER", help="where the student goes")
-    parser.add_argument("--overwrite", action="store_true", help="replace a model that is there")
+    parser.add_argument("--output", required=True, metavar="FOLDER", help="folder for the student")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing model")
 
 
-def run(given: Namespace) -> int:
-    """Teach, compare, save."""
-    place = user_path(given.output)
-    inputs = (given.model, given.data, given.labelled)
-    check_output_folder(place, inputs=inputs, overwrite=given.overwrite)
-    teacher = load_any(given.model)
-    columns = text_columns(teacher, given.text_column)
-    rows = read_texts(given.data, columns, split=given.split, drop_blank=given.drop_blank)
-    known = _known(given, teacher)
-    blank = type(teacher)(build_encoder(given.encoder, {}), seed=teacher.seed)
+def run(arguments: Namespace) -> int:
+    """Train the student, compare it with its teacher and save it."""
+    folder = user_path(arguments.output)
+    inputs = (arguments.model, arguments.data, arguments.labelled)
+    check_output_folder(folder, inputs=inputs, overwrite=arguments.overwrite)
+    teacher = load_any(arguments.model)
+    columns = text_columns(teacher, arguments.text_column)
+    rows = read_texts(
+        arguments.data, columns, split=arguments.split, drop_blank=arguments.drop_blank
+    )
+    labelled = _labelled_rows(arguments, teacher)
+    untrained = type(teacher)(build_encoder(arguments.encoder, {}), seed=teacher.seed)
     if len(rows) >= _MIN_ROWS_TO_HOLD_OUT:
-        _compare(teacher, blank, rows, known)
-    student = teacher.distill(rows, student=blank, labelled=known)
-    kept = {
+        _compare(teacher, untrained, rows, labelled)
+    student = teacher.distill(rows, student=untrained, labelled=labelled)
+    columns_used = {
         name: value for name, value in teacher.notes_.get("run", {}).items() if "column" in name
     }
-    student.save(place, notes={"run": kept})
-    console().print(f"Saved and read back: {given.output}", soft_wrap=True)
+    student.save(folder, notes={"run": columns_used})
+    console().print(f"Saved and read back: {arguments.output}", soft_wrap=True)
     return 0
 
 
-def _known(given: Namespace, teacher: TextModel) -> Corpus | None:
-    if given.labelled is None:
+def _labelled_rows(arguments: Namespace, teacher: TextModel) -> Corpus | None:
+    if arguments.labelled is None:
         return None
-    name = given.label_column or teacher.notes_.get("run", {}).get("label_column") or "label"
+    name = arguments.label_column or teacher.notes_.get("run", {}).get("label_column") or "label"
     return Corpus(
         *read_labelled(
-            given.labelled,
-            text_columns(teacher, given.text_column),
+            arguments.labelled,
+            text_columns(teacher, arguments.text_column),
             name,
             numeric=not hasattr(teacher, "classes_"),
-            drop_blank=given.drop_blank,
+            drop_blank=arguments.drop_blank,
         )
     )
 
 
-def _compare(teacher: TextModel, blank: TextModel, rows: Rows, known: Corpus | None) -> None:
-    """Say on rows that a first student did not see how it compares with its teacher."""
+def _compare(teacher: TextModel, untrained: TextModel, rows: Rows, labelled: Corpus | None) -> None:
+    """Compare a first student with its teacher on rows that the student was not trained on."""
     order = np.random.default_rng(teacher.seed).permutation(len(rows))
-    n_shown = max(int(_HELD_OUT_SHARE * len(rows)), 1)
-    shown, rest = rows.take(order[:n_shown]), rows.take(order[n_shown:])
-    student = teacher.distill(rest, student=blank, labelled=known)
-    wanted, slow = _timed(teacher, shown)
-    found, fast = _timed(student, shown)
+    n_test = max(int(_HELD_OUT_SHARE * len(rows)), 1)
+    test, train = rows.take(order[:n_test]), rows.take(order[n_test:])
+    student = teacher.distill(train, student=untrained, labelled=labelled)
+    expected, teacher_speed = _timed(teacher, test)
+    predicted, student_speed = _timed(student, test)
     if hasattr(teacher, "classes_"):
-        same = np.mean([str(a) == str(b) for a, b in zip(found, wanted, strict=True)])
-        told = f"agrees on {same:.1%} of {n_shown} other texts"
+        share = np.mean([str(a) == str(b) for a, b in zip(predicted, expected, strict=True)])
+        result = f"agrees with its teacher on {share:.1%} of {n_test} held-out texts"
     else:
-        told = f"is {np.abs(np.subtract(found, wanted)).mean():.3g} off on {n_shown} other texts"
-    console().print(f"The student {told}, {fast:,.0f} texts a second against {slow:,.0f}.")
+        error = np.abs(np.subtract(predicted, expected)).mean()
+        result = f"differs from its teacher by {error:.3g} on average on {n_test} held-out texts"
+    console().print(
+        f"The student {result}. "
+        f"Speed: {student_speed:,.0f} texts per second, teacher {teacher_speed:,.0f}."
+    )
 
 
 def _timed(model: TextModel, rows: Rows) -> tuple[list[Any], float]:
     with without_cache():
         model.predict(rows.take(np.arange(1)))
-        began = clock.seconds()
+        start = clock.seconds()
         answers = list(model.predict(rows))
-    return answers, len(rows) / (clock.seconds() - began)
+    return answers, len(rows) / (clock.seconds() - start)

@@ -1,7 +1,7 @@
-"""Learn several tasks on one encoder, and let each step aside where it is better alone.
+"""Train several tasks on one encoder, and train a task alone where that is better.
 
-A YAML file names the tasks with their tables (see recipes/multitask.yaml). Training that was
-interrupted goes on from its last checkpoint when the same command runs again.
+A YAML file lists the tasks with their tables (see recipes/multitask.yaml). Interrupted training
+resumes from its last checkpoint when the same command runs again.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ EXAMPLES = """examples:
   nlptl multitask --config tasks.yaml --output model/
   accelerate launch recipes/multitask.py --config recipes/multitask.yaml
 """
-INTERRUPTED = "run the same command again: checkpoints that were kept are taken up"
+INTERRUPTED = "run the same command again to resume from the saved checkpoints"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("--config", metavar="YAML", help="the tasks, and all settings")
-    parser.add_argument("--output", metavar="FOLDER", help="where the model goes")
+    parser.add_argument("--config", metavar="YAML", help="file with the tasks and all settings")
+    parser.add_argument("--output", metavar="FOLDER", help="folder for the model")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a model trained with other settings"
     )
@@ -38,37 +38,42 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--transfer", metavar="NAME", help="full (default), lora, full+l2sp")
     parser.add_argument("--balance", metavar="NAME", help="sum (default), uncertainty or pcgrad")
     add_drop_blank(parser)
-    parser.add_argument("--seed", metavar="N", help="the same seed gives the same model")
+    parser.add_argument(
+        "--seed", metavar="N", help="random seed; the same seed gives the same model"
+    )
     parser.add_argument("--device", help="torch device, for example cpu or cuda:1")
-    parser.add_argument("--processes", metavar="N", help="refuse to run with another number")
+    parser.add_argument("--processes", metavar="N", help="required number of processes")
 
 
-def run(given: Namespace) -> int:
-    """Train, judge, save; in every process of a launch, of which the first one speaks."""
-    flags = {n: v for n, v in vars(given).items() if n not in ("config", "overwrite")}
-    config = read_tasks(given.config, flags)
-    found = check_world(config.processes)
-    out = console(quiet=found.rank > 0)
+def run(arguments: Namespace) -> int:
+    """Train the model, evaluate it and save it.
+
+    Every process of a launch runs this function. Only the first one prints.
+    """
+    flags = {n: v for n, v in vars(arguments).items() if n not in ("config", "overwrite")}
+    config = read_tasks(arguments.config, flags)
+    world = check_world(config.processes)
+    out = console(quiet=world.rank > 0)
     tables = [name for table in config.tasks.values() for name in (table.data, table.test)]
-    named = [*tables, config.encoder.name, *config.encoder.options.values()]
+    files = [*tables, config.encoder.name, *config.encoder.options.values()]
     if config.output is not None:
-        check_output_folder(config.output, inputs=(*named, given.config), overwrite=True)
-    settings = {**config.to_json(), "sha256": contents_of(named)}
-    if from_main(lambda: already_done(config.output, settings, overwrite=given.overwrite)):
-        known = f"{config.output} already holds the model of these settings: nothing to do."
-        out.print(known, soft_wrap=True)
+        check_output_folder(config.output, inputs=(*files, arguments.config), overwrite=True)
+    settings = {**config.to_json(), "sha256": contents_of(files)}
+    if from_main(lambda: already_done(config.output, settings, overwrite=arguments.overwrite)):
+        message = f"{config.output} already holds the model of these settings: nothing to do."
+        out.print(message, soft_wrap=True)
         return 0
     rows = {name: _tables(table, config) for name, table in config.tasks.items()}
     model = config.model().fit({name: training for name, (training, _) in rows.items()})
-    asked = {name: test for name, (_, test) in rows.items() if test is not None}
-    out.print(comparisons_table(model.comparisons_, model.evaluate(asked)))
+    test_rows = {name: test for name, (_, test) in rows.items() if test is not None}
+    out.print(comparisons_table(model.comparisons_, model.evaluate(test_rows)))
     if len(model.affinity_.names) > 1:
         out.print(affinity_table(model.affinity_))
     out.print(costs_table(model.costs()))
     for group in model.suggest_groups():
         out.print(f"Gradients agree: {', '.join(group)}.")
     if config.output is None:
-        out.print("Not saved: give --output FOLDER to keep the model.")
+        out.print("Not saved. Pass --output FOLDER to save the model.")
         return 0
     from_main(lambda: str(model.save(str(config.output), notes={"run": settings})))
     config.forget_checkpoints()
@@ -77,7 +82,7 @@ def run(given: Namespace) -> int:
 
 
 def _tables(table: TaskTable, config: TasksConfig) -> tuple[Any, Any]:
-    """Read the rows of a task to learn from and, where there are some, to evaluate on."""
+    """Read the training rows of a task and, if there are any, its test rows."""
     task = table.task()
     if task.reads_only:
         rows = read_texts(
@@ -89,14 +94,14 @@ def _tables(table: TaskTable, config: TasksConfig) -> tuple[Any, Any]:
         return (rows, answers), _read(table.test, table, config)
     if not config.test_share:
         return (rows, answers), None
-    known = task.known(answers)
-    chosen: dict[str, Any] = {"test_share": config.test_share, "seed": config.seed}
-    if known.kind == "regression":
-        seen, hidden = number_split(np.array(answers), **chosen)
+    resolved = task.known(answers)
+    options: dict[str, Any] = {"test_share": config.test_share, "seed": config.seed}
+    if resolved.kind == "regression":
+        train_rows, test_rows = number_split(np.array(answers), **options)
     else:
-        seen, hidden = stratified_split([str(answer) for answer in answers], **chosen)
-    learnt, test = ((rows.take(p), [answers[i] for i in p]) for p in (seen, hidden))
-    return learnt, test
+        train_rows, test_rows = stratified_split([str(answer) for answer in answers], **options)
+    train, test = ((rows.take(p), [answers[i] for i in p]) for p in (train_rows, test_rows))
+    return train, test
 
 
 def _read(source: str, table: TaskTable, config: TasksConfig) -> tuple[Any, list[Any]]:

@@ -22,7 +22,7 @@ def ask(*given):
 def test_a_saved_model_learns_a_class_by_its_name(folder, tmp_path, capsys):
     further = {"login": ["passwords", "logging in"]}
     assert ask("add-classes", folder, json.dumps(further), "--output", tmp_path / "w") == 0
-    assert "It knows 3 classes: login, money, post." in capsys.readouterr().out
+    assert "The model now has 3 classes: login, money, post." in capsys.readouterr().out
     wider, texts = TextClassifier.load(tmp_path / "w"), ["I forgot it.", "What is it?"]
     same = TextClassifier.load(folder).add_classes(further)
     assert wider.predict_proba(texts).tolist() == same.predict_proba(texts).tolist()

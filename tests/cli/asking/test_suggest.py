@@ -42,7 +42,7 @@ def test_a_strategy_and_a_file_may_be_named(model, table, support, tmp_path, cap
 def test_numbers_and_taken_columns_are_refused(model, few, tmp_path, table, capsys):
     numbers = TextRegressor(TfidfEncoder()).fit(few[0], range(40)).save(tmp_path / "numbers")
     assert main(["suggest", str(numbers), table]) == 2
-    assert "suggest is for classifiers" in capsys.readouterr().err
+    assert "suggest needs a classifier, got a text-regressor in " in capsys.readouterr().err
     pd.DataFrame({"row": [1], "text": ["x"]}).to_csv(tmp_path / "taken.csv", index=False)
     assert main(["suggest", model[1], str(tmp_path / "taken.csv")]) == 2
     assert "has a column 'row' already" in capsys.readouterr().err

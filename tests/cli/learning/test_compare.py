@@ -37,11 +37,11 @@ def test_a_regression_is_compared_too(tmp_path, support, tiny_encoder, capsys):
 
 def test_the_same_twice_is_refused(table, capsys):
     assert main(["compare", table, "--transfer", "lora", "--against", "lora"]) == 2
-    assert "both 'lora'" in capsys.readouterr().err
+    assert "got 'lora' for both" in capsys.readouterr().err
     assert main(["compare", table, "--transfer", "lora", "--output", "model"]) == 2
-    assert "keeps nothing: no --output" in capsys.readouterr().err
+    assert "saves no model, so it takes no --output" in capsys.readouterr().err
     assert main(["compare", table, "--transfer", "lora", "--overwrite"]) == 2
-    assert "no --overwrite" in capsys.readouterr().err
+    assert "takes no --overwrite" in capsys.readouterr().err
 
 
 def test_names_are_given_to_both_sides(tmp_path, support, tiny_encoder, capsys):

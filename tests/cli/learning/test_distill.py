@@ -28,8 +28,8 @@ def distil(place, *more):
 def test_a_student_is_taught_compared_and_saved(place, capsys):
     assert distil(place, "--labelled", str(place / "known.csv")) == 0
     out = capsys.readouterr().out
-    assert "of 24 other texts" in out
-    assert "texts a second" in out and "Saved and read back" in out
+    assert "of 24 held-out texts" in out
+    assert "texts per second" in out and "Saved and read back" in out
     student = load_any(place / "student")
     assert student.notes_["run"] == {"text_column": ["body"], "label_column": "kind"}
     assert main(["predict", str(place / "student"), str(place / "texts.csv")]) == 0
@@ -57,4 +57,4 @@ def test_numbers_are_taught_too(place, few, capsys):
     pd.DataFrame({"text": few[0]}).to_csv(table, index=False)
     given = ["distill", str(place / "numbers"), str(table), "--encoder", "tfidf"]
     assert main([*given, "--output", str(place / "small")]) == 0
-    assert "off on 4 other texts" in capsys.readouterr().out
+    assert "on average on 4 held-out texts" in capsys.readouterr().out

@@ -103,7 +103,7 @@ def test_without_a_table_the_names_are_the_classes(capsys, data, tiny_encoder, t
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ((), "the names of classes decide: --transfer meaning"),
+        ((), "transfer 'frozen' cannot read them. Pass --transfer meaning"),
         (("--transfer", "meaning"), "Label '1' says nothing of its texts"),
         (("--transfer", "meaning", "--transfer.names", "stars"), "names must give a text for each"),
     ],
