@@ -1,4 +1,4 @@
-"""Floor 2: text in, vectors out. Specs hold no weights; weights live on one shelf a process."""
+"""Encoders: turn texts into vectors. Specs hold no weights; each process loads weights once."""
 
 from __future__ import annotations
 

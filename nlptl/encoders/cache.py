@@ -1,4 +1,4 @@
-"""Vectors that were computed before, kept on disk by content."""
+"""Cache of computed vectors on disk, addressed by the content of each text."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ _BLOCK = 4096
 
 @dataclass(frozen=True)
 class FeatureCache(Spec):
-    """Where to keep vectors, and how many.
+    """Settings of the vector cache on disk: its folder and its size limit.
 
-    The key is the text itself and everything its vector depends on: weights, tokenizer, pooling,
-    window and number format. Any number of processes may share a folder. Texts are not stored,
-    only a hash of them beside the vector.
+    The key of a vector consists of the text and of everything the vector depends on: weights,
+    tokenizer, pooling, window and number format. Any number of processes may share a folder.
+    The cache does not store texts. It stores only the hash of each text with its vector.
 
     Parameters
     ----------
     folder : str, Path or None
-        None is the user's cache folder (``$NLPTL_CACHE`` or ``~/.cache/nlptl``).
+        Folder of the cache. None means the user's cache folder: ``$NLPTL_CACHE`` or
+        ``~/.cache/nlptl``.
     limit_gigabytes : float
-        The most the vectors may take; those not used for the longest time go first.
+        Maximum size of the stored vectors. Above it, the least recently used vectors are deleted.
     """
 
     folder: str | Path | None = None
@@ -48,16 +49,16 @@ class FeatureCache(Spec):
         if self.limit_gigabytes <= 0:
             raise ConfigError(
                 f"limit_gigabytes must be above 0, got {self.limit_gigabytes}. "
-                "To switch the cache off, write cache=None."
+                "To switch the cache off, use cache=None."
             )
 
     def store(self, settings: dict[str, Any]) -> RowStore:
-        """Open the rows that belong to one way of encoding.
+        """Open the stored vectors that were computed with these encoding settings.
 
         Raises
         ------
         StorageError
-            If the folder lies in the home folder, and the process has none.
+            If the folder is in the home folder and the process has no home folder.
         """
         root = user_path(self.folder) if self.folder else cache_root()
         limit = int(self.limit_gigabytes * 1e9)
@@ -69,21 +70,24 @@ _OFF: ContextVar[bool] = ContextVar("cache is off", default=False)
 
 @contextmanager
 def without_cache() -> Iterator[None]:
-    """Compute every vector inside the block, whatever the caches hold; keep none."""
-    before = _OFF.set(True)
+    """Switch all vector caches off inside the block: nothing is read from them or stored."""
+    token = _OFF.set(True)
     try:
         yield
     finally:
-        _OFF.reset(before)
+        _OFF.reset(token)
 
 
-def as_cache(given: Any) -> FeatureCache | None:
-    """Read a ``cache`` argument: a cache, a folder, ``"auto"`` or None."""
+def as_cache(cache: Any) -> FeatureCache | None:
+    """Convert a ``cache`` argument: a ``FeatureCache``, a folder, ``"auto"`` or None.
+
+    Returns None inside ``without_cache()``.
+    """
     if _OFF.get():
         return None
-    if given is None or isinstance(given, FeatureCache):
-        return given
-    return FeatureCache() if given == "auto" else FeatureCache(given)
+    if cache is None or isinstance(cache, FeatureCache):
+        return cache
+    return FeatureCache() if cache == "auto" else FeatureCache(cache)
 
 
 def encode_through(
@@ -93,33 +97,36 @@ def encode_through(
     settings: Callable[[], dict[str, Any]],
     encode: Callable[[Sequence[Text], int], FloatArray],
 ) -> FloatArray:
-    """Encode texts, each distinct text once, and those in the cache not at all.
+    """Encode each distinct text once, and take the vectors of cached texts from the cache.
 
-    What was encoded is stored block by block, so that an interrupted run goes on where it was.
+    New vectors are stored block by block. An interrupted run therefore continues from the last
+    complete block.
 
     Parameters
     ----------
     cache : FeatureCache or None
-        Where to look and to keep.
+        The cache to read from and to write to. None encodes all texts.
     texts : sequence of str or of (str, str)
-        The texts; repeats are encoded once.
+        The texts. Repeated texts are encoded once.
     settings : callable
-        Gives what the vectors depend on, as plain JSON values. Asked for only with a cache.
+        Returns everything the vectors depend on, as plain JSON values. It is called only with a
+        cache.
     encode : callable
-        Takes some texts and how many there are in all; gives their vectors (n, width).
+        Takes a list of texts and the total number of texts to encode. Returns the vectors of the
+        listed texts, of shape (n, width).
 
     Returns
     -------
     ndarray of shape (n, width)
         In the order of ``texts``.
     """
-    texts = list(texts)  # a Series would be asked by label, not by place
+    texts = list(texts)  # indexing a Series selects by label, not by position
     keys = _keys(texts)
     _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     store = None if cache is None else _store(cache, settings())
-    found, rows = store.look_up(keys[first]) if store else (np.zeros(len(first), bool), None)
-    missing = np.flatnonzero(~found)
-    # Blocks of texts of like length: short and long ones are never padded together.
+    cached, rows = store.look_up(keys[first]) if store else (np.zeros(len(first), bool), None)
+    missing = np.flatnonzero(~cached)
+    # Sort by length, so that short texts are not padded to the length of long texts.
     missing = missing[np.argsort([-_length(texts[first[i]]) for i in missing], kind="stable")]
     for start in range(0, len(missing), _BLOCK):
         block = missing[start : start + _BLOCK]
@@ -129,8 +136,8 @@ def encode_through(
         rows[block] = vectors
         if store is not None and not _keep(store, keys[first[block]], vectors):
             store = None
-    whole = rows if rows is not None else encode([], 0)
-    return whole[inverse.reshape(-1)]
+    vectors_of_distinct = rows if rows is not None else encode([], 0)
+    return vectors_of_distinct[inverse.reshape(-1)]
 
 
 def _keys(texts: Sequence[Text]) -> IntArray:
@@ -144,11 +151,11 @@ def _length(text: Text) -> int:
 
 
 def _bytes(text: Text) -> bytes:
-    """Give the bytes of a text, or those of a pair so that no single text has the same."""
+    """Return the bytes of a text or pair. No single text has the same bytes as a pair."""
     if isinstance(text, str):
         return text.encode()
     first, second = (side.encode() for side in text)
-    return b"\xff" + len(first).to_bytes(8, "big") + first + second  # \xff begins no UTF-8
+    return b"\xff" + len(first).to_bytes(8, "big") + first + second  # UTF-8 never starts with \xff
 
 
 def _store(cache: FeatureCache, settings: dict[str, Any]) -> RowStore | None:

@@ -1,4 +1,4 @@
-"""How strongly a text entails each of some sentences, as features."""
+"""Encoder whose features measure how strongly a text entails each hypothesis sentence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nlptl.encoders.contextual.weight_checks import refuse_untrained
 from nlptl.storage.places import fixed_path
 
 _SCALE = 10.0
-"""Log odds are divided by it: they are then about as long as the vectors of other encoders."""
+"""Divisor of the log odds. It makes them about as long as the vectors of other encoders."""
 
 _WEIGHTS = "weights"
 _PROBE = "The order arrived late."
@@ -32,23 +32,24 @@ _PROBE = "The order arrived late."
 @pipeline_step
 @dataclass(frozen=True)
 class EntailmentEncoder(Spec):
-    """Read every text together with each of some sentences, and say whether it entails it [1]_.
+    """Encoder that scores whether each text entails each hypothesis sentence [1]_.
 
-    The model is a cross-encoder trained on natural language inference: it costs a forward pass
-    for each text and sentence, where an encoder of sentences costs one a text.
-    ``LabelMeaning(entailment=...)`` puts one beside an encoder, with a sentence for each class.
+    The model is a cross-encoder trained on natural language inference. It needs one forward pass
+    per text and hypothesis. A sentence encoder needs one forward pass per text.
+    ``LabelMeaning(entailment=...)`` combines it with another encoder and uses one hypothesis per
+    class.
 
     Parameters
     ----------
     name_or_path : str or Path
-        Hub name or folder of a model that classifies pairs, one of its labels being
-        ``entailment``; for example ``cross-encoder/nli-MiniLM2-L6-H768``.
+        Hub name or folder of a model that classifies pairs. One of its labels must be
+        ``entailment``. Example: ``cross-encoder/nli-MiniLM2-L6-H768``.
     hypotheses : sequence of str
-        The sentences.
+        The hypothesis sentences.
     batch_size : int
-        Pairs a forward pass.
+        Number of pairs per forward pass.
     device : str or None
-        Torch device; None is the first accelerator, else the processor.
+        Torch device. None means the first accelerator, or the CPU if there is none.
 
     References
     ----------
@@ -63,7 +64,10 @@ class EntailmentEncoder(Spec):
 
     def __post_init__(self) -> None:
         if isinstance(self.hypotheses, str) or not len(self.hypotheses):
-            raise ConfigError(f"hypotheses must be a list of sentences, got {self.hypotheses!r}.")
+            raise ConfigError(
+                f"hypotheses must be a list of at least one sentence, got {self.hypotheses!r}. "
+                "Write hypotheses=[sentence]."
+            )
         object.__setattr__(self, "name_or_path", fixed_path(self.name_or_path))
         object.__setattr__(self, "hypotheses", tuple(self.hypotheses))
         if self.batch_size < 1:
@@ -71,15 +75,15 @@ class EntailmentEncoder(Spec):
 
     @property
     def folder(self) -> EncoderFolder:
-        """The model on disk."""
+        """Folder of the model on disk."""
         return find_encoder(self.name_or_path)
 
     def fit(self, texts: Sequence[str], y: Any = None) -> Self:
-        """Give itself: nothing is learnt from text."""
+        """Return self: this encoder has nothing to fit."""
         return self
 
     def transform(self, texts: Sequence[str]) -> FloatArray:
-        """Give log odds of entailment against contradiction, divided by 10.
+        """Return the log odds of entailment against contradiction, divided by 10.
 
         Parameters
         ----------
@@ -92,35 +96,38 @@ class EntailmentEncoder(Spec):
         Raises
         ------
         InputError
-            If a row is no single text.
+            If a row is not a single text.
         EncoderNotFoundError
-            If the model has no label for entailment.
+            If the model has no label for entailment, or more than one.
         """
-        strange = next((text for text in texts if not isinstance(text, str)), None)
-        if isinstance(texts, str) or strange is not None:
-            raise InputError(f"EntailmentEncoder reads single texts, got {strange or texts!r}.")
-        found = np.zeros((len(texts), len(self.hypotheses)), dtype=np.float32)
+        non_text = next((text for text in texts if not isinstance(text, str)), None)
+        if isinstance(texts, str) or non_text is not None:
+            raise InputError(
+                f"EntailmentEncoder expects a list of single texts, got {non_text or texts!r}. "
+                "Pass a list of strings."
+            )
+        log_odds = np.zeros((len(texts), len(self.hypotheses)), dtype=np.float32)
         order = np.argsort([len(text) for text in texts], kind="stable")
         size = max(self.batch_size // len(self.hypotheses), 1)
         with progress_bar(total=len(texts), unit="text", description="Entailing") as bar:
             for start in range(0, len(texts), size):
                 rows = order[start : start + size]
-                found[rows] = self._log_odds([texts[int(row)] for row in rows]) / _SCALE
+                log_odds[rows] = self._log_odds([texts[int(row)] for row in rows]) / _SCALE
                 bar.update(len(rows))
-        return found
+        return log_odds
 
     @property
     def groups(self) -> Groups:
-        """One, with a column for each sentence."""
+        """One column group with one column per hypothesis."""
         return (("entailment", len(self.hypotheses)),)
 
     @property
     def learns_from_text(self) -> bool:
-        """False: what it knows, it knows already."""
+        """False: the model is already trained and ``fit`` changes nothing."""
         return False
 
     def save(self, folder: Path) -> dict[str, Any]:
-        """Copy the model into a folder; give the rest as plain JSON."""
+        """Copy the model into a folder and return the settings as plain JSON."""
         for path in self.folder.files:
             target = folder / _WEIGHTS / path.relative_to(self.folder.path)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -129,22 +136,24 @@ class EntailmentEncoder(Spec):
 
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
-        """Describe what ``save`` wrote; weights are loaded when they are first needed.
+        """Load what ``save`` wrote. The weights are read when they are first needed.
 
         Raises
         ------
         EncoderNotFoundError, IntegrityError
-            If the folder holds no model that classifies pairs.
+            If the folder does not contain a model that classifies pairs.
         """
         if not (folder / _WEIGHTS).is_dir():
-            raise IntegrityError(f"Folder {str(folder / _WEIGHTS)!r} is missing. Restore a copy.")
+            raise IntegrityError(
+                f"Folder {str(folder / _WEIGHTS)!r} of the model is missing. Restore a copy."
+            )
         encoder = cls(folder / _WEIGHTS, **described)
         with foreign_errors(f"Encoder {encoder.folder.name!r} cannot be used"):
             encoder._prove()
         return encoder
 
     def _prove(self) -> None:
-        """Run shapes through the model; its weights where a family cannot run on shapes."""
+        """Check that the model runs, on shapes alone if its family allows that."""
         tokens = self._tokens([_PROBE]).to("meta")
         model = _read(self.folder, "meta")
         try:
@@ -156,7 +165,7 @@ class EntailmentEncoder(Spec):
             self.transform([_PROBE])
 
     def _tokens(self, texts: list[str]) -> Any:
-        """Pair each text with each sentence."""
+        """Tokenize the pairs of each text with each hypothesis."""
         pairs = [(text, sentence) for text in texts for sentence in self.hypotheses]
         return self.folder.tokenizer(
             [text for text, _ in pairs],
@@ -168,42 +177,46 @@ class EntailmentEncoder(Spec):
         )
 
     def _log_odds(self, texts: list[str]) -> FloatArray:
-        """Read each text with each sentence: (n, n_hypotheses)."""
+        """Compute the log odds of each text and hypothesis: (n, n_hypotheses)."""
         import torch
 
-        folder, place = self.folder, self.device or default_device()
-        model = _loaded(str(folder.path), folder.fingerprint, place)
+        folder, device = self.folder, self.device or default_device()
+        model = _loaded(str(folder.path), folder.fingerprint, device)
         tokens = self._tokens(texts)
-        for_it, against = _columns(folder)
+        entails, against = _columns(folder)
         with torch.inference_mode():
-            logits = model(**tokens.to(place)).logits.float()
-            odds = logits[:, for_it] - torch.logsumexp(logits[:, against], dim=1)
-        found: FloatArray = odds.cpu().numpy().reshape(len(texts), len(self.hypotheses))
-        return found
+            logits = model(**tokens.to(device)).logits.float()
+            odds = logits[:, entails] - torch.logsumexp(logits[:, against], dim=1)
+        log_odds: FloatArray = odds.cpu().numpy().reshape(len(texts), len(self.hypotheses))
+        return log_odds
 
 
 def _columns(folder: EncoderFolder) -> tuple[int, list[int]]:
-    """Find the label of entailment, and those it is held against: contradiction, or all others."""
-    names = {int(place): str(name).lower() for place, name in folder.config.id2label.items()}
-    entails = [place for place, name in names.items() if name in ("entailment", "entail")]
+    """Return the column of entailment and the columns to compare it with.
+
+    These are the columns of contradiction, or all other columns if there is none.
+    """
+    names = {int(column): str(name).lower() for column, name in folder.config.id2label.items()}
+    entails = [column for column, name in names.items() if name in ("entailment", "entail")]
     if len(entails) != 1:
         raise EncoderNotFoundError(
-            f"{folder.name!r} has the labels {', '.join(names.values())}, none of them for "
-            "entailment. Choose a model trained on natural language inference."
+            f"Expected a model with one label called entailment, but {folder.name!r} has the "
+            f"labels {', '.join(names.values())}. Choose a model trained on natural language "
+            "inference."
         )
-    contrary = [place for place, name in names.items() if name.startswith("contradict")]
-    return entails[0], contrary or [place for place in names if place != entails[0]]
+    contradicts = [column for column, name in names.items() if name.startswith("contradict")]
+    return entails[0], contradicts or [column for column in names if column != entails[0]]
 
 
 @lru_cache(maxsize=2)
-def _loaded(path: str, _: str, place: str) -> Any:
-    """Load the weights; a fingerprint between the two tells one content from the next."""
-    return _read(find_encoder(path), place).to(place)
+def _loaded(path: str, _fingerprint: str, device: str) -> Any:
+    """Load the weights. The fingerprint is part of the cache key, so that new files are read."""
+    return _read(find_encoder(path), device).to(device)
 
 
-def _read(folder: EncoderFolder, place: str) -> Any:
+def _read(folder: EncoderFolder, device: str) -> Any:
     from transformers import AutoModelForSequenceClassification
 
-    model, report = read_weights(AutoModelForSequenceClassification, folder, place)
+    model, report = read_weights(AutoModelForSequenceClassification, folder, device)
     refuse_untrained(model, model, report, folder.name)
     return model.eval()

@@ -1,4 +1,4 @@
-"""Several encoders, and plain numbers, side by side."""
+"""Encoder that joins the vectors of several encoders and numeric columns."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.registry import load_encoder_part, save_encoder_part
 
 _MAX_DEVIATIONS = 1e15
-"""Maximum distance from the mean in standard deviations: its square is finite as float32."""
+"""Maximum distance from the mean, in standard deviations. Its square is finite as float32."""
 
 
 @dataclass(frozen=True)
 class Concatenation(Spec):
-    """The groups stand side by side; the head sees them all."""
+    """Fusion that concatenates all column groups. The head receives all columns."""
 
 
 @dataclass(frozen=True)
 class ResidualFusion(Spec):
-    """A small network joins the groups, trained together with the head.
+    """Fusion with a small network that is trained together with the head.
 
-    Each group is projected to a common width and the projections are added; a block of
-    normalisation, a wider layer and dropout refines the sum and is added to it [1]_.
+    Each group is projected to a common width, and the projections are added. A residual block
+    of normalisation, a wider layer and dropout is then added to the sum [1]_.
 
     Parameters
     ----------
     width : int
         Size of the joined vector.
     dropout : float
-        Share of numbers dropped in training, from 0 to below 1.
+        Dropout rate in training, from 0 to below 1.
 
     References
     ----------
@@ -56,7 +56,7 @@ class ResidualFusion(Spec):
             )
 
     def build(self, sizes: Sequence[int]) -> Any:
-        """Make the freshly initialised network over groups of these sizes."""
+        """Build a newly initialised network for groups of these sizes."""
         from nlptl.encoders.fusion_network import ResidualNetwork
 
         return ResidualNetwork(sizes, self.width, self.dropout)
@@ -65,19 +65,20 @@ class ResidualFusion(Spec):
 @pipeline_step
 @dataclass(frozen=True)
 class FusedEncoder(Spec):
-    """Join several encoders, and numeric columns of the data.
+    """Encoder that joins several encoders and numeric columns of the data.
 
     Parameters
     ----------
     encoders : tuple of encoders
-        Each sees the same texts.
+        Encoders of the same texts.
     numeric_columns : tuple of str
-        Columns of the table given to ``fit`` that are joined as plain numbers, centred and
-        scaled; a missing number counts as the mean.
+        Numeric columns of the table passed to ``fit``. They are centred and scaled. A missing
+        number counts as the mean.
     text_columns : tuple of str
-        The text column (or the two of a pair) of the table; all others where it is empty.
+        The text column of the table, or the two columns of a pair. An empty tuple means all
+        columns that are not numeric columns.
     fusion : Concatenation or ResidualFusion
-        How they are joined.
+        Method that joins the groups.
     """
 
     encoders: tuple[Any, ...] = ()
@@ -89,24 +90,25 @@ class FusedEncoder(Spec):
     def __post_init__(self) -> None:
         if len(self.encoders) + bool(self.numeric_columns) < 2:
             raise ConfigError(
-                f"FusedEncoder joins at least two things, got {len(self.encoders)} encoders and "
-                f"{len(self.numeric_columns)} numeric columns."
+                "FusedEncoder needs at least two encoders, or one encoder and numeric columns, got "
+                f"{len(self.encoders)} encoders and {len(self.numeric_columns)} numeric columns. "
+                "Add an encoder, or use the single encoder without FusedEncoder."
             )
 
     def rows(self, table: Any) -> Rows:
-        """Read texts and numbers from a table; an empty list where only names are known."""
+        """Return texts and numbers of a table. An empty list is valid without numeric columns."""
         if isinstance(table, list) and not table and not self.numeric_columns:
             return Rows([])
         return as_rows(table, text_columns=self.text_columns, numeric_columns=self.numeric_columns)
 
     def fit(self, texts: Sequence[Any], y: Any = None) -> Self:
-        """Fit every encoder, and learn centre and scale of the numeric columns."""
+        """Fit every encoder and compute the centre and scale of the numeric columns."""
         rows = self.rows(texts)
         encoders = tuple(encoder.fit(rows.texts) for encoder in self.encoders)
         return replace(self, encoders=encoders, scale=_centre_and_scale(rows.numbers))
 
     def transform(self, texts: Sequence[Any]) -> FloatArray:
-        """Encode rows: (n, dim), the encoders first, then the numeric columns."""
+        """Encode rows into (n, dim): first the encoders, then the numeric columns."""
         rows = self.rows(texts)
         parts = [_dense(encoder.transform(rows.texts)) for encoder in self.encoders]
         if self.numeric_columns:
@@ -115,15 +117,15 @@ class FusedEncoder(Spec):
 
     @property
     def learns_from_text(self) -> bool:
-        """Whether any of the encoders does."""
+        """True if any of the encoders is fitted on texts."""
         return any(getattr(encoder, "learns_from_text", True) for encoder in self.encoders)
 
     @property
     def groups(self) -> Groups:
-        """The column ranges of every encoder, and one for the numeric columns."""
+        """Column groups of every encoder, and one group for the numeric columns."""
         inner = [
-            (f"{place}: {name}", width)
-            for place, encoder in enumerate(self.encoders)
+            (f"{index}: {name}", width)
+            for index, encoder in enumerate(self.encoders)
             for name, width in encoder.groups
         ]
         if self.numeric_columns:
@@ -131,11 +133,11 @@ class FusedEncoder(Spec):
         return tuple(inner)
 
     def save(self, folder: Path) -> dict[str, Any]:
-        """Write every encoder into a folder of its own."""
+        """Write every encoder into a separate folder and return the settings as plain JSON."""
         return {
             "encoders": [
-                save_encoder_part(encoder, folder / str(place))
-                for place, encoder in enumerate(self.encoders)
+                save_encoder_part(encoder, folder / str(index))
+                for index, encoder in enumerate(self.encoders)
             ],
             "numeric_columns": list(self.numeric_columns),
             "text_columns": list(self.text_columns),
@@ -145,12 +147,12 @@ class FusedEncoder(Spec):
 
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
-        """Read what ``save`` wrote."""
+        """Load what ``save`` wrote."""
         fusion, columns = described["fusion"], entry(described, "numeric_columns", tuple[str, ...])
         return cls(
             tuple(
-                load_encoder_part(part, folder / str(place))
-                for place, part in enumerate(entry(described, "encoders", list[Any]))
+                load_encoder_part(part, folder / str(index))
+                for index, part in enumerate(entry(described, "encoders", list[Any]))
             ),
             columns,
             entry(described, "text_columns", tuple[str, ...]),
@@ -161,18 +163,19 @@ class FusedEncoder(Spec):
     def _numbers(self, rows: Rows) -> FloatArray:
         if self.scale is None or rows.numbers is None:
             raise InputError(
-                f"The numeric columns {list(self.numeric_columns)} are missing: give a table that "
-                "has them, and call fit before transform."
+                f"The numeric columns {list(self.numeric_columns)} are missing. Pass a table with "
+                "these columns, and call fit before transform."
             )
         numbers: FloatArray = (rows.numbers - self.scale[0]) / self.scale[1]
         far = np.argwhere(np.abs(numbers) > _MAX_DEVIATIONS)
         if len(far):
-            row, place = far[0].tolist()
+            row, column = far[0].tolist()
             raise InputError(
-                f"Column {self.numeric_columns[place]!r} holds {rows.numbers[row, place]:g} at row "
-                f"{row}, too far from the training numbers to be scaled. Drop the row or repair it."
+                f"Column {self.numeric_columns[column]!r} holds {rows.numbers[row, column]:g} at "
+                f"row {row}, too far from the training numbers to be scaled. Correct the number or "
+                "drop the row."
             )
-        # As long as the unit vectors of the encoders beside them, on average.
+        # Give the numbers length 1 on average, like the vectors of the encoders.
         scaled: FloatArray = np.nan_to_num(numbers) / np.sqrt(numbers.shape[1])
         return scaled
 
@@ -185,13 +188,13 @@ def _centre_and_scale(numbers: FloatArray | None) -> FloatArray | None:
 
 
 def _read_scale(scale: list[list[float]] | None, n_columns: int) -> FloatArray | None:
-    """Check centre and scale of numeric columns; the centre of an empty column is not a number."""
+    """Read and check centre and scale of numeric columns. The centre of an empty column is NaN."""
     if scale is None and not n_columns:
         return None
-    read = np.array(scale, dtype=np.float64)
-    if read.shape != (2, n_columns) or np.isinf(read).any() or not (read[1] > 0).all():
+    array = np.array(scale, dtype=np.float64)
+    if array.shape != (2, n_columns) or np.isinf(array).any() or not (array[1] > 0).all():
         raise ValueError(f"scale of {n_columns} numeric columns is {str(scale)[:60]}")
-    return read
+    return array
 
 
 def _dense(vectors: Any) -> FloatArray:

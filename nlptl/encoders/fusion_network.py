@@ -1,4 +1,4 @@
-"""The network of ``ResidualFusion``; imported only where torch is needed anyway."""
+"""Network of ``ResidualFusion``. This module imports torch, so import it only when needed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from torch import Tensor, nn
 
 
 class ResidualNetwork(nn.Module):
-    """Project groups to one width, add them, refine the sum.
+    """Network that projects groups to one width, adds them and refines the sum.
 
     Parameters
     ----------
     sizes : sequence of int
-        Columns of each group of the input, in order.
+        Number of columns of each input group, in order.
     width : int
         Size of the output.
     dropout : float
-        Share of numbers dropped in training.
+        Dropout rate in training.
     """
 
     def __init__(self, sizes: Sequence[int], width: int, dropout: float) -> None:
@@ -36,7 +36,7 @@ class ResidualNetwork(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Join features (n, sum of sizes) to (n, width)."""
+        """Join features of shape (n, sum of sizes) into (n, width)."""
         parts = torch.split(features, self.sizes, dim=1)
         projected = [project(part) for project, part in zip(self.projections, parts, strict=True)]
         joined = torch.stack(projected).sum(dim=0)

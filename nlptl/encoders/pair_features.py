@@ -1,4 +1,4 @@
-"""From the vectors of two texts to the features of a pair."""
+"""Features of text pairs, computed from the vectors of both texts."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _COSINE = 4.0
-"""How long the cosine of a pair is beside its vectors."""
+"""Weight of the cosine feature, relative to the length of the vectors."""
 
 
 def pair_features(first: Features, second: Features, *, widths: Sequence[int]) -> Features:
-    """Describe pairs by both vectors, their absolute difference, their product and their cosine.
+    """Return both vectors, their absolute difference, their product and their cosine per pair.
 
-    The first four are those of [1]_. A linear head could find the cosine in the product, but
-    regularisation keeps it from adding up hundreds of columns; beside them, and longer than
-    they are, it is found with few rows.
+    The first four are those of [1]_. A linear head could add up the product columns to obtain the
+    cosine, but regularisation prevents that with few rows. The cosine is therefore an extra
+    feature, scaled up so that the head can use it with few rows.
 
     Parameters
     ----------
     first, second : ndarray or csr_matrix of shape (n, dim)
     widths : sequence of int
-        Columns of each group. The product of two dense vectors of length 1 is about the square
-        root of the widest shorter than they are, and is made as long again.
+        Number of columns of each group. The product of two dense vectors of length 1 is shorter
+        than the vectors, by a factor of about the square root of the widest group. It is
+        multiplied by this factor.
 
     Returns
     -------
@@ -53,7 +54,7 @@ def pair_features(first: Features, second: Features, *, widths: Sequence[int]) -
 
 
 def pair_tensors(first: Tensor, second: Tensor, *, width: int) -> Tensor:
-    """Describe pairs as ``pair_features`` does, in torch, where every group is as wide."""
+    """Compute ``pair_features`` in torch, for groups that all have the same width."""
     import torch
 
     product = first * second
@@ -65,7 +66,7 @@ def pair_tensors(first: Tensor, second: Tensor, *, width: int) -> Tensor:
 
 
 def _cosines(first: Any, second: Any, product: Any, widths: Sequence[int]) -> FloatArray:
-    """Give the cosine of each group, stretched: (n, n_groups).
+    """Return the scaled cosine of each group: (n, n_groups).
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def _cosines(first: Any, second: Any, product: Any, widths: Sequence[int]) -> Fl
             np.asarray(part[:, start:end].sum(axis=1), dtype=np.float32).reshape(-1)
             for part in (first, second, product)
         )
-        # Divided by the root of the lengths only, it is as long as the vectors.
+        # Dividing by the square root of the lengths keeps it in proportion to the vectors.
         columns.append(_COSINE * both / np.maximum(u * v, 1e-24) ** 0.25)
-    found: FloatArray = np.stack(columns, axis=1).astype(np.float32)
-    return found
+    cosines: FloatArray = np.stack(columns, axis=1).astype(np.float32)
+    return cosines

@@ -1,4 +1,4 @@
-"""The list of all encoders, and how one becomes a folder."""
+"""Registry of all encoders, and functions that save and load them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from nlptl.base.suggestions import suggest
 
 @dataclass(frozen=True)
 class EncoderRecord:
-    """One kind of encoder.
+    """Registry entry of one encoder class.
 
     Attributes
     ----------
     name : str
         Short name.
     class_name, module : str
-        Where the class is. It is imported when it is needed.
+        Name of the class and of its module. The module is imported when the class is needed.
     on_command_line : bool
-        True if the command line and YAML files can make one.
+        True if the command line and YAML files can create this encoder.
     """
 
     name: str
@@ -33,7 +33,7 @@ class EncoderRecord:
 
     @property
     def kind(self) -> Any:
-        """The class."""
+        """The encoder class."""
         return getattr(import_module(self.module), self.class_name)
 
 
@@ -46,7 +46,7 @@ ENCODERS = (
         "transformer", "TransformerEncoder", "nlptl.encoders.contextual.transformer_encoder"
     ),
 )
-"""Every kind of encoder: the only list. Config, command line and saving read it."""
+"""All encoder classes. This is the only list. Config, command line and saving read it."""
 
 
 def encoder_classes() -> dict[str, EncoderRecord]:
@@ -55,34 +55,34 @@ def encoder_classes() -> dict[str, EncoderRecord]:
 
 
 def save_encoder_part(encoder: Any, folder: Path) -> dict[str, Any]:
-    """Write an encoder into a new folder; give the JSON from which it can be read again.
+    """Write an encoder into a new folder and return the JSON that ``load_encoder_part`` reads.
 
     Raises
     ------
     StorageError
-        If it is not one of nlptl's own encoders.
+        If the encoder is not one of nlptl's encoders.
     """
     kind = type(encoder).__name__
     if kind not in encoder_classes():
         raise StorageError(
-            f"An encoder of type {kind} cannot be saved: only {', '.join(encoder_classes())} can, "
-            "since nothing is ever pickled."
+            f"An encoder of type {kind} cannot be saved, because nlptl never pickles objects. "
+            f"Use one of {', '.join(encoder_classes())}."
         )
     folder.mkdir(parents=True)
     return {"kind": kind, **encoder.save(folder)}
 
 
 def load_encoder_part(described: dict[str, Any], folder: Path) -> Any:
-    """Read an encoder that ``save_encoder_part`` wrote.
+    """Load an encoder that ``save_encoder_part`` wrote.
 
     Raises
     ------
     StorageError
-        If the kind is unknown to this release.
+        If this release has no such encoder.
     """
     kind = entry(described, "kind", str)
-    known = encoder_classes()
-    if kind not in known:
-        raise StorageError(f"No encoder is called {kind[:80]!r}. {suggest(kind[:80], known)}")
-    rest = {name: value for name, value in described.items() if name != "kind"}
-    return known[kind].kind.load(folder, rest)
+    records = encoder_classes()
+    if kind not in records:
+        raise StorageError(f"No encoder is called {kind[:80]!r}. {suggest(kind[:80], records)}")
+    settings = {name: value for name, value in described.items() if name != "kind"}
+    return records[kind].kind.load(folder, settings)

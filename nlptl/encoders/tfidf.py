@@ -1,4 +1,4 @@
-"""Word counts: what can be learnt from the target texts alone, without any transfer."""
+"""TF-IDF encoder: word counts of the target texts alone, without any transfer."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from nlptl.storage.untrusted import MAX_JSON_VALUES, read_json
 _WORDS = "words.json"
 _IDF = "idf.safetensors"
 _VALUES_PER_TERM = 3
-"""Limit for the JSON values of a vocabulary, per term."""
+"""Maximum number of JSON values per term in a stored vocabulary."""
 
 
 @pipeline_step
 @dataclass(frozen=True)
 class TfidfEncoder(Spec):
-    """Weighted counts of words and word pairs: the baseline that carries nothing over.
+    """Encoder with TF-IDF weighted counts of words and word pairs: the baseline without transfer.
 
     Parameters
     ----------
     longest : int
-        Count runs of up to so many words.
+        Maximum length of an n-gram, in words.
     most_terms : int
-        Keep the most frequent terms.
+        Maximum number of terms. The most frequent terms are kept.
     """
 
     longest: int = 2
@@ -51,49 +51,52 @@ class TfidfEncoder(Spec):
             )
 
     def fit(self, texts: Sequence[str], y: Any = None) -> Self:
-        """Learn the vocabulary and its weights.
+        """Fit the vocabulary and the IDF weights.
 
         Raises
         ------
         InputError
-            If no text holds a word.
+            If no text contains a word.
         """
         vectorizer = self._vectorizer()
         try:
             vectorizer.fit(list(texts))
         except ValueError as problem:
-            said = f"None of the {len(texts)} texts holds a word to count."
+            message = (
+                f"TfidfEncoder needs words to count, but none of the {len(texts)} texts contains a "
+                "word. Check the texts."
+            )
             if not len(texts):
-                said = "TfidfEncoder learns its words from texts, and there are none."
-            raise InputError(said) from problem
+                message = "TfidfEncoder is fitted on texts, got 0 texts. Pass at least one text."
+            raise InputError(message) from problem
         return type(self)(self.longest, self.most_terms, vectorizer)
 
     def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
-        """Encode texts: (n, n_terms), sparse.
+        """Encode texts into a sparse matrix of shape (n, n_terms).
 
         Raises
         ------
         InputError
-            If the vocabulary was not learnt yet.
+            If the encoder is not fitted yet.
         """
         if self.fitted is None:
-            raise InputError("TfidfEncoder learns from text: call fit(texts) first.")
+            raise InputError("TfidfEncoder is not fitted: call fit(texts) before transform.")
         if not len(texts):
             return sparse.csr_matrix((0, len(self.fitted.vocabulary_)), dtype=np.float32)
         return sparse.csr_matrix(self.fitted.transform(list(texts)), dtype=np.float32)
 
     @property
     def learns_from_text(self) -> bool:
-        """The vocabulary and its weights are learnt."""
+        """True: ``fit`` computes the vocabulary and its weights from texts."""
         return True
 
     @property
     def groups(self) -> Groups:
-        """One range over all terms."""
+        """One column group with all terms."""
         return (("terms", 0 if self.fitted is None else len(self.fitted.vocabulary_)),)
 
     def save(self, folder: Path) -> dict[str, Any]:
-        """Write vocabulary and weights into a folder."""
+        """Write vocabulary and weights into a folder and return the settings as plain JSON."""
         terms = sorted(self.fitted.vocabulary_, key=self.fitted.vocabulary_.__getitem__)
         (folder / _WORDS).write_text(json.dumps(terms, ensure_ascii=False), encoding="utf-8")
         save_arrays(folder / _IDF, {"idf": self.fitted.idf_})
@@ -102,16 +105,16 @@ class TfidfEncoder(Spec):
 
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
-        """Read what ``save`` wrote."""
+        """Load what ``save`` wrote."""
         options = dict(described)
-        # Earlier versions cut words at their marks, and wrote no such entry.
+        # Earlier versions split words at combining marks and did not write this entry.
         keeps_marks = checked(options.pop("keeps_marks", False), bool, "keeps_marks")
         empty = make(cls, options)
         idf = load_arrays(folder / _IDF)["idf"]
         check_array("idf", idf, (idf.size,))
         limit = max(MAX_JSON_VALUES, _VALUES_PER_TERM * len(idf))
         terms = checked(read_json(folder / _WORDS, max_values=limit), list[str], _WORDS)
-        vocabulary = {term: place for place, term in enumerate(terms)}
+        vocabulary = {term: column for column, term in enumerate(terms)}
         if not len(vocabulary) == len(terms) == len(idf):
             raise ValueError(f"{len(vocabulary)} different terms with {len(idf)} weights")
         vectorizer = empty._vectorizer(vocabulary, keeps_marks=keeps_marks)

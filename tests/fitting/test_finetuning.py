@@ -288,7 +288,7 @@ def test_the_settings_of_peft_may_be_its_own_object(tiny_encoder, orders):
     transfer = LoRA(config=peft.LoraConfig(r=3, target_modules=["query"]))
     assert transfer.config["r"] == 3
     assert transfer == LoRA(config=transfer.config)
-    with pytest.raises(ConfigError, match="learns a prompt"):
+    with pytest.raises(ConfigError, match="trains a prompt"):
         tuned(
             tiny_encoder,
             *orders,

@@ -1,1 +1,1 @@
-"""Two languages in one space of word vectors."""
+"""Word vectors and vocabularies of two languages in a shared space."""

@@ -1,4 +1,4 @@
-"""Learning how the word vectors of two languages lie to each other."""
+"""Alignment of the word vectors of two languages with an orthogonal map."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ MIN_PAIRS_TO_ALIGN = 10
 
 @dataclass(frozen=True)
 class WordAlignment(Spec):
-    """How two spaces of word vectors are aligned.
+    """Settings for aligning two spaces of word vectors.
 
-    From pairs of words an orthogonal map is learnt (Procrustes) between vectors of length 1 around
-    their mean [1]_; then, from those pairs and the words that are each other's nearest with
-    hubs held back (CSLS) [2]_, again, as long as these come nearer to each other.
+    The word pairs determine an orthogonal map (Procrustes) between centred vectors of length 1
+    [1]_. Each refinement adds the pairs of mutual nearest neighbours under CSLS, which penalises
+    hubs [2]_, and computes the map again. Refinement stops early when the share of mutual nearest
+    neighbours no longer grows.
 
     Parameters
     ----------
     rounds : int
-        The most refinements; 0 learns from the pairs alone.
+        Maximum number of refinements. 0 uses the word pairs alone.
     most : int
-        So many words of each language, the most frequent, take part in refinements.
+        Number of words per language that take part in refinements. The most frequent are used.
 
     References
     ----------
@@ -47,40 +48,44 @@ class WordAlignment(Spec):
 
     def __post_init__(self) -> None:
         if self.rounds < 0:
-            raise ConfigError(f"rounds must be at least 0, got {self.rounds}.")
+            raise ConfigError(f"rounds must be at least 0, got {self.rounds}. Use 0 or more.")
         if self.most < 1:
-            raise ConfigError(f"most must be at least 1, got {self.most}.")
+            raise ConfigError(f"most must be at least 1, got {self.most}. Use 1 or more.")
 
     def learn(self, source: VectorStore, target: VectorStore, pairs: Any = None) -> Aligned:
-        """Align two stores of words.
+        """Align two stores of word vectors.
 
         Parameters
         ----------
         source, target : VectorStore
+            Word vectors of the two languages.
         pairs : list of (str, str), dict, DataFrame, str, Path or None
-            A dictionary; None takes the words that both languages spell alike.
+            A dictionary. None uses the words that both languages spell the same.
 
         Raises
         ------
         InputError
             If fewer than ten pairs of words have vectors.
         ConfigError
-            If the vectors are of parts of words.
+            If the vectors belong to parts of words instead of words.
         """
         for store in (source, target):
             if store.tokenizer is not None:
-                raise ConfigError(f"{store.name} holds parts of words, and only words are aligned.")
-        found = (
+                raise ConfigError(
+                    f"Only vectors of words can be aligned, but {store.name!r} contains vectors of "
+                    "parts of words. Use vectors of words."
+                )
+        seed_pairs = (
             WordPairs.alike(source.tokens, target.tokens)
             if pairs is None
             else WordPairs.among(word_pairs(pairs), source.tokens, target.tokens)
         )
-        if len(found) < MIN_PAIRS_TO_ALIGN:
+        if len(seed_pairs) < MIN_PAIRS_TO_ALIGN:
             raise InputError(
-                f"Only {len(found)} of {found.given} pairs have vectors in both languages, and "
-                f"{MIN_PAIRS_TO_ALIGN} are needed at least. Give a larger dictionary."
+                f"At least {MIN_PAIRS_TO_ALIGN} pairs must have vectors in both languages, got "
+                f"{len(seed_pairs)} of {seed_pairs.given} pairs. Pass a larger dictionary."
             )
-        return self._aligned(source, target, found)
+        return self._aligned(source, target, seed_pairs)
 
     def _aligned(self, source: VectorStore, target: VectorStore, pairs: WordPairs) -> Aligned:
         left, right = (np.asarray(store.vectors, np.float32) for store in (source, target))
@@ -89,32 +94,33 @@ class WordAlignment(Spec):
         rotation = rotation_between(left[pairs.source], right[pairs.target])
         history: list[tuple[float, float]] = []
         for _ in range(self.rounds):
-            turned = left[: self.most] @ rotation
-            own, other = mutual(turned, right[: self.most])
-            near = float((turned[own] * right[other]).sum(axis=1).mean())
-            history.append((len(own) / len(turned), near))
+            rotated = left[: self.most] @ rotation
+            left_rows, right_rows = mutual(rotated, right[: self.most])
+            cosine = float((rotated[left_rows] * right[right_rows]).sum(axis=1).mean())
+            history.append((len(left_rows) / len(rotated), cosine))
             if len(history) > 1 and history[-1][0] <= history[-2][0]:
-                break  # no more words find each other
-            own, other = np.append(pairs.source, own), np.append(pairs.target, other)
-            rotation = rotation_between(left[own], right[other])
+                break  # the share of mutual nearest neighbours no longer grows
+            left_rows = np.append(pairs.source, left_rows)
+            right_rows = np.append(pairs.target, right_rows)
+            rotation = rotation_between(left[left_rows], right[right_rows])
         return Aligned(source, target, WordMap(rotation, *centrings), pairs, tuple(history))
 
 
 @dataclass(frozen=True, eq=False)
 class Aligned:
-    """Two languages in one space.
+    """Word vectors of two languages, with the map from the source space to the target space.
 
     Attributes
     ----------
     source, target : VectorStore
-        As they were.
+        The original word vectors.
     map : WordMap
-        From source to target.
+        Map from the source space to the target space.
     pairs : WordPairs
-        What was learnt from first.
+        Word pairs of the dictionary, from which the first map was computed.
     history : tuple of (float, float)
-        Of each refinement: the share of the words that are each other's nearest, and their mean
-        cosine.
+        For each refinement: the share of words with a mutual nearest neighbour, and the mean
+        cosine of these neighbours.
     """
 
     source: VectorStore
@@ -124,7 +130,7 @@ class Aligned:
     history: tuple[tuple[float, float], ...] = field(default=())
 
     def moved(self) -> VectorStore:
-        """Give the vectors of the source where those of the target lie."""
+        """Return the source vectors, mapped into the target space."""
         source = self.source
         subwords = source.subwords
         if subwords is not None:
@@ -136,21 +142,26 @@ class Aligned:
         return VectorStore(source.tokens, vectors, groups, subwords, name=name)
 
     def translate(self, words: Sequence[str], *, n: int = 1) -> list[list[str]]:
-        """Give the nearest words of the target for words of the source, hubs held back.
+        """Return the nearest target words of each source word, by CSLS.
 
         Parameters
         ----------
         words : sequence of str
+            Words of the source language.
         n : int
-            So many for each; none for a word without a vector.
+            Number of target words per source word. A word without a vector gets an empty list.
         """
         rows = [row_of(self.source.row_of_spelling, word) for word in words]
-        known = [row for row in rows if row is not None]
-        found = dict(zip(known, self._nearest(np.array(known, np.int64), n), strict=True))
-        return [[] if row is None else [self.target.tokens[i] for i in found[row]] for row in rows]
+        with_vector = [row for row in rows if row is not None]
+        neighbours = self._nearest(np.array(with_vector, np.int64), n)
+        targets_of_row = dict(zip(with_vector, neighbours, strict=True))
+        return [
+            [] if row is None else [self.target.tokens[i] for i in targets_of_row[row]]
+            for row in rows
+        ]
 
     def precision(self, pairs: Any) -> tuple[IntArray, int]:
-        """Say of each word of a dictionary whether the nearest word is one of its translations.
+        """Check for each word of a dictionary that its nearest word is one of its translations.
 
         Parameters
         ----------
@@ -159,19 +170,20 @@ class Aligned:
         Returns
         -------
         hits : ndarray of shape (n,)
-            1 or 0, of the words that have a vector, and a translation that has one.
+            1 or 0 for each word that has a vector and a translation with a vector.
         n_words : int
-            Different words in the dictionary.
+            Number of distinct words in the dictionary.
         """
-        given = word_pairs(pairs)
-        known = WordPairs.among(given, self.source.tokens, self.target.tokens)
-        right: dict[int, set[int]] = {}
-        for own, other in zip(known.source.tolist(), known.target.tolist(), strict=True):
-            right.setdefault(own, set()).add(other)
-        rows = np.array(list(right), np.int64)
+        dictionary = word_pairs(pairs)
+        with_vectors = WordPairs.among(dictionary, self.source.tokens, self.target.tokens)
+        row_pairs = zip(with_vectors.source.tolist(), with_vectors.target.tolist(), strict=True)
+        translations: dict[int, set[int]] = {}
+        for source_row, target_row in row_pairs:
+            translations.setdefault(source_row, set()).add(target_row)
+        rows = np.array(list(translations), np.int64)
         best = self._nearest(rows, 1)[:, 0] if len(rows) else rows
-        hits = [int(place) in right[int(row)] for row, place in zip(rows, best, strict=True)]
-        return np.array(hits, np.int64), len({word for word, _ in given})
+        hits = [int(near) in translations[int(row)] for row, near in zip(rows, best, strict=True)]
+        return np.array(hits, np.int64), len({word for word, _ in dictionary})
 
     def _nearest(self, rows: IntArray, n: int) -> IntArray:
         left, right = self._spaces
@@ -179,5 +191,5 @@ class Aligned:
 
     @property
     def _spaces(self) -> tuple[FloatArray, FloatArray]:
-        own = self.map.source(np.asarray(self.source.vectors, np.float32)) @ self.map.rotation
-        return own, self.map.target(np.asarray(self.target.vectors, np.float32))
+        left = self.map.source(np.asarray(self.source.vectors, np.float32)) @ self.map.rotation
+        return left, self.map.target(np.asarray(self.target.vectors, np.float32))

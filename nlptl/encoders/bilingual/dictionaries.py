@@ -1,4 +1,4 @@
-"""Dictionaries: pairs of words of two languages, and the words that both spell alike."""
+"""Dictionaries: word pairs of two languages, and words that both languages spell the same."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _COLUMNS = ("source", "target")
 
 @dataclass(frozen=True, eq=False)
 class WordPairs:
-    """Rows of two vocabularies that mean the same.
+    """Row numbers of word pairs in two vocabularies.
 
     Attributes
     ----------
     source, target : ndarray of shape (n,)
-        Rows in either vocabulary.
+        Rows in the source vocabulary and in the target vocabulary.
     given : int
-        Pairs that were given; the others have a word that lacks a vector.
+        Number of pairs in the dictionary, including pairs with a word that has no vector.
     identical : float
-        Share of the pairs whose words are spelt alike, from 0 to 1.
+        Share of the n pairs whose two words are spelt the same, from 0 to 1.
     """
 
     source: IntArray
@@ -45,72 +45,81 @@ class WordPairs:
     def among(
         cls, words: Iterable[tuple[str, str]], source: Sequence[str], target: Sequence[str]
     ) -> WordPairs:
-        """Look pairs of words up in two vocabularies, as they are or in lower case."""
-        own, other = rows_by_spelling(source), rows_by_spelling(target)
-        asked = list(words)
-        found = {(row_of(own, s), row_of(other, t)): lowered(s) == lowered(t) for s, t in asked}
-        known = [pair for pair in found if None not in pair]
-        rows = np.array(known, np.int64).reshape(-1, 2)
-        alike = float(np.mean([found[pair] for pair in known])) if known else 0.0
-        return cls(rows[:, 0], rows[:, 1], len(asked), alike)
+        """Look up word pairs in two vocabularies, as written or in lower case."""
+        left, right = rows_by_spelling(source), rows_by_spelling(target)
+        pairs = list(words)
+        same = {(row_of(left, s), row_of(right, t)): lowered(s) == lowered(t) for s, t in pairs}
+        complete = [rows for rows in same if None not in rows]
+        table = np.array(complete, np.int64).reshape(-1, 2)
+        identical = float(np.mean([same[rows] for rows in complete])) if complete else 0.0
+        return cls(table[:, 0], table[:, 1], len(pairs), identical)
 
     @classmethod
     def alike(cls, source: Sequence[str], target: Sequence[str]) -> WordPairs:
-        """Pair the words that two vocabularies spell alike: names, numbers, loans."""
-        other = rows_by_spelling(target)
-        shared = [word for word in dict.fromkeys(map(composed, source)) if word in other]
+        """Pair the words that two vocabularies spell the same: names, numbers, loan words."""
+        target_rows = rows_by_spelling(target)
+        shared = [word for word in dict.fromkeys(map(composed, source)) if word in target_rows]
         return cls.among([(word, word) for word in shared], source, target)
 
 
-def word_pairs(given: Any) -> list[tuple[str, str]]:
-    """Read pairs of words.
+def word_pairs(dictionary: Any) -> list[tuple[str, str]]:
+    """Read the word pairs of a dictionary.
 
     Parameters
     ----------
-    given : list of (str, str), dict, DataFrame, str or Path
-        A dict has a word or several for each. A table has columns ``source`` and ``target``, or
-        two columns; a file is read as a table, or as lines of two words (.txt).
+    dictionary : list of (str, str), dict, DataFrame, str or Path
+        A dict maps each word to one translation or to a list of them. A table has the columns
+        ``source`` and ``target``; otherwise its first two columns are used. A file is read as a
+        table. A file with the ending .txt has two words per line.
 
     Raises
     ------
     InputError
-        If no pairs of words can be read from it.
+        If the input does not contain word pairs.
     """
-    if isinstance(given, str | Path):
-        given = _lines(user_path(given)) if Path(given).suffix == ".txt" else read_table(given)
-    if hasattr(given, "columns"):
-        names = [str(name) for name in given.columns]
+    if isinstance(dictionary, str | Path):
+        is_plain_text = Path(dictionary).suffix == ".txt"
+        dictionary = _lines(user_path(dictionary)) if is_plain_text else read_table(dictionary)
+    if hasattr(dictionary, "columns"):
+        names = [str(name) for name in dictionary.columns]
         chosen = _COLUMNS if set(_COLUMNS) <= set(names) else names[:2]
         if len(chosen) < 2:
-            raise InputError(f"A dictionary needs two columns of words, got {names}.")
-        given = zip(given[chosen[0]], given[chosen[1]], strict=True)
-    elif isinstance(given, Mapping):
-        given = [
-            (word, one)
-            for word, others in given.items()
-            for one in ([others] if isinstance(others, str) else others)
+            raise InputError(
+                f"A dictionary needs two columns of words, got {names}. Add a column with the "
+                "translations."
+            )
+        dictionary = zip(dictionary[chosen[0]], dictionary[chosen[1]], strict=True)
+    elif isinstance(dictionary, Mapping):
+        dictionary = [
+            (word, translation)
+            for word, translations in dictionary.items()
+            for translation in ([translations] if isinstance(translations, str) else translations)
         ]
-    return [_checked(place, pair) for place, pair in enumerate(given)]
+    return [_checked(index, pair) for index, pair in enumerate(dictionary)]
 
 
 def _lines(path: Path) -> list[tuple[str, ...]]:
     if not path.is_file():
-        raise InputError(f"There is no file {str(path)!r}.")
+        raise InputError(f"There is no file {str(path)!r}. Check the path.")
     try:
         with open_text(path) as lines:
             return [tuple(line.split()) for line in lines if line.strip()]
     except UnicodeDecodeError as problem:
-        raise InputError(f"{str(path)!r} is not UTF-8 ({problem}). Convert it.") from problem
+        raise InputError(
+            f"{str(path)!r} is not UTF-8 ({problem}). Convert it to UTF-8."
+        ) from problem
 
 
-def _checked(place: int, pair: Any) -> tuple[str, str]:
-    two = isinstance(pair, list | tuple | np.ndarray) and len(pair) == 2
-    if not two or not all(isinstance(word, str) for word in pair):
-        raise InputError(f"Entry {place} of a dictionary must be two words, got {pair!r}.")
+def _checked(index: int, pair: Any) -> tuple[str, str]:
+    is_pair = isinstance(pair, list | tuple | np.ndarray) and len(pair) == 2
+    if not is_pair or not all(isinstance(word, str) for word in pair):
+        raise InputError(
+            f"Entry {index} of a dictionary must be two words, got {pair!r}. Correct the entry."
+        )
     return pair[0], pair[1]
 
 
 def row_of(rows: Mapping[str, int], word: str) -> int | None:
-    """Return the row of a word as it is, composed or in lower case; None where it has none."""
+    """Return the row of a word as written, composed or in lower case. None if it has no row."""
     forms = (word, composed(word), word.lower(), lowered(word))
     return next((rows[form] for form in forms if form in rows), None)

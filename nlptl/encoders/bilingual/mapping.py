@@ -1,4 +1,4 @@
-"""The map from one space of word vectors into another."""
+"""Map from one space of word vectors into another."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from nlptl.base.arrays import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class Centring:
-    """A space of word vectors made comparable: rows of length 1, their mean taken away.
+    """Centring of word vectors, which makes two spaces comparable.
 
     Attributes
     ----------
     mean : ndarray of shape (dim,)
-        Of the rows once they have length 1.
+        Mean of the rows after they are scaled to length 1.
     length : float
-        The mean length of the rows.
+        Mean length of the rows before scaling.
     """
 
     mean: FloatArray
@@ -28,25 +28,26 @@ class Centring:
 
     @classmethod
     def of(cls, vectors: FloatArray) -> Centring:
-        """Measure some vectors: (n, dim)."""
+        """Compute mean and mean length of vectors of shape (n, dim)."""
         lengths = np.linalg.norm(vectors, axis=1)
         return cls(normalize(vectors).mean(axis=0), float(max(lengths.mean(), 1e-12)))
 
     def __call__(self, vectors: FloatArray) -> FloatArray:
-        """Give vectors length 1 around the mean, and then length 1 again: (n, dim)."""
-        found: FloatArray = normalize(normalize(vectors) - self.mean)
-        return found
+        """Scale vectors to length 1, subtract the mean, and scale to length 1 again: (n, dim)."""
+        centred: FloatArray = normalize(normalize(vectors) - self.mean)
+        return centred
 
 
 @dataclass(frozen=True, eq=False)
 class WordMap:
-    """A map that turns one space of word vectors into another, keeping angles.
+    """Map that rotates one space of word vectors into another and keeps angles.
 
     Attributes
     ----------
     rotation : ndarray of shape (dim, target_dim)
-        Orthogonal.
+        Orthogonal matrix.
     source, target : Centring
+        Centring of each space.
     """
 
     rotation: FloatArray
@@ -54,37 +55,41 @@ class WordMap:
     target: Centring
 
     def __call__(self, vectors: FloatArray) -> FloatArray:
-        """Move vectors to where words of the other language lie, lengths included.
+        """Map word vectors into the target space: (n, dim) becomes (n, target_dim).
 
-        A word that is longer than others of its language, as rare or telling words are, is
-        longer in the other one too: (n, dim) becomes (n, target_dim).
+        Relative lengths are kept. A vector that is longer than others of its language, such as
+        that of a rare or informative word, is also longer in the target space.
         """
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        placed = (normalize(vectors) - self.source.mean) @ self.rotation + self.target.mean
-        found: FloatArray = (lengths * self.scale * placed).astype(np.float32)
-        return found
+        directions = (normalize(vectors) - self.source.mean) @ self.rotation + self.target.mean
+        mapped: FloatArray = (lengths * self.scale * directions).astype(np.float32)
+        return mapped
 
     def turned(self, vectors: FloatArray) -> FloatArray:
-        """Turn vectors without moving their middle, as parts of words are: (n, target_dim)."""
-        found: FloatArray = (self.scale * (vectors @ self.rotation)).astype(np.float32)
-        return found
+        """Rotate and scale vectors of word parts without shifting their mean: (n, target_dim)."""
+        rotated: FloatArray = (self.scale * (vectors @ self.rotation)).astype(np.float32)
+        return rotated
 
     @property
     def scale(self) -> float:
-        """How much longer vectors of the other space are."""
+        """Ratio of the mean vector lengths: target space to source space."""
         return self.target.length / self.source.length
 
 
 def rotation_between(source: FloatArray, target: FloatArray) -> FloatArray:
-    """Give the orthogonal matrix that brings rows of one array nearest to those of the other.
+    """Return the orthogonal matrix that maps the rows of ``source`` closest to those of ``target``.
 
-    The closed solution of the orthogonal Procrustes problem [1]_, on which word vectors of two
-    languages are best aligned [2]_: (dim, target_dim). Spaces may be of different widths.
+    This is the closed-form solution of the orthogonal Procrustes problem [1]_. An orthogonal map
+    aligns the word vectors of two languages best [2]_. The two spaces may have different widths.
 
     Parameters
     ----------
     source : ndarray of shape (n, dim)
     target : ndarray of shape (n, target_dim)
+
+    Returns
+    -------
+    ndarray of shape (dim, target_dim)
 
     References
     ----------
@@ -96,5 +101,5 @@ def rotation_between(source: FloatArray, target: FloatArray) -> FloatArray:
     widths = source.shape[1], target.shape[1]
     padded = [np.pad(side, ((0, 0), (0, max(widths) - side.shape[1]))) for side in (source, target)]
     rotation, _ = orthogonal_procrustes(*padded)
-    found: FloatArray = rotation[: widths[0], : widths[1]]
-    return found
+    cropped: FloatArray = rotation[: widths[0], : widths[1]]
+    return cropped

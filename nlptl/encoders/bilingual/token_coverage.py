@@ -1,4 +1,4 @@
-"""What the tokenizer of an encoder leaves of a language."""
+"""Measure how well the tokenizer of an encoder fits the texts of a language."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 
 @dataclass(frozen=True)
 class TokenCoverage:
-    """How texts reach an encoder.
+    """Measures of how the tokenizer of an encoder cuts the texts of a language.
 
     Attributes
     ----------
     script : str
-        Which most letters are of, as Unicode names it: ``"Latin"``, ``"Cyrillic"``, ``"Cjk"``.
+        Script of most letters, by its Unicode name: ``"Latin"``, ``"Cyrillic"``, ``"Cjk"``.
     pieces_a_word : float
-        Tokens for each run of characters between spaces.
+        Mean number of tokens per word. Words are separated by spaces.
     unknown : float
-        Share of the tokens that stand for anything not known.
+        Share of the tokens that are the unknown token.
     case_lost : float
-        Share of the words that are written like another because small letters and capitals are
-        not told apart.
+        Share of the words that lose their capital letters, because the tokenizer lower-cases
+        them.
     accents_lost : float
-        Share of the words whose accents are taken off.
+        Share of the words that lose accents.
     """
 
     script: str
@@ -41,20 +41,20 @@ class TokenCoverage:
 
 
 def token_coverage(encoder: TransformerEncoder, texts: Sequence[str]) -> TokenCoverage:
-    """Look at what the tokenizer of an encoder leaves of texts, at least one."""
+    """Compute how the tokenizer of an encoder cuts texts. At least one text is needed."""
     tokenizer = encoder.folder.fast_tokenizer
     words = [word for text in texts for word in text.split()]
     ids = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-    tokens: AnyArray = np.array([token for own in ids for token in own])
+    tokens: AnyArray = np.array([token for text_ids in ids for token in text_ids])
     unknown = float(np.mean(tokens == tokenizer.unk_token_id)) if len(tokens) else 0.0
-    left = [_normal(tokenizer, word) for word in words]
-    pairs = list(zip(words, left, strict=True))
+    normalized = [_normal(tokenizer, word) for word in words]
+    pairs = list(zip(words, normalized, strict=True))
     return TokenCoverage(
         script=_script(texts),
         pieces_a_word=len(tokens) / max(len(words), 1),
         unknown=unknown,
-        case_lost=_share(word != word.lower() and now == now.lower() for word, now in pairs),
-        accents_lost=_share(_accents(word) > _accents(now) for word, now in pairs),
+        case_lost=_share(word != word.lower() and form == form.lower() for word, form in pairs),
+        accents_lost=_share(_accents(word) > _accents(form) for word, form in pairs),
     )
 
 
@@ -68,15 +68,15 @@ def _accents(word: str) -> int:
 
 
 def _script(texts: Sequence[str]) -> str:
-    counted = Counter(
+    letter_counts = Counter(
         unicodedata.name(letter, "?").partition(" ")[0]
         for text in texts
         for letter in text
         if letter.isalpha()
     )
-    return counted.most_common(1)[0][0].capitalize() if counted else ""
+    return letter_counts.most_common(1)[0][0].capitalize() if letter_counts else ""
 
 
-def _share(found: Any) -> float:
-    told = [bool(one) for one in found]
-    return float(np.mean(told)) if told else 0.0
+def _share(conditions: Any) -> float:
+    flags = [bool(condition) for condition in conditions]
+    return float(np.mean(flags)) if flags else 0.0

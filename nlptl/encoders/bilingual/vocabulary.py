@@ -1,4 +1,4 @@
-"""A vocabulary for further languages, whose words begin where their translations lie."""
+"""Vocabulary for additional languages, whose vectors start at those of their translations."""
 
 from __future__ import annotations
 
@@ -24,33 +24,36 @@ from nlptl.storage.atomic import new_folder
 
 _TOKENIZER = "tokenizer.json"
 MADE = 2
-"""Raised when the same pairs give other pieces, or others to begin with, than before."""
+"""Version number. Increase it when the same pairs yield other subwords or other start vectors."""
 
 _EXTENDED = ("WordPiece", "WordLevel")
 _INSIDE = "##"
-"""What WordPiece puts before a piece that does not begin a word, where it does not say."""
+"""Default prefix that WordPiece puts before a subword that does not start a word."""
 
 
 @dataclass(frozen=True)
 class NewVocabulary(Spec):
-    """Pieces of words of further languages, put beside those that an encoder has.
+    """Settings for adding subwords of other languages to the vocabulary of an encoder.
 
-    A tokenizer that was made for one language cuts another into letters, or does not read it at
-    all. So pieces are learnt from the translations, and each begins as the mean of the pieces
-    that it translates, as told by the pairs of sentences, with their usual length; one that no
-    pair tells of begins as the mean of the pieces it was cut into before. Pieces that occur in
-    the sentences of the encoder's own language are left out, so that these are read as before.
-    Starting pieces of one language from those of another is the idea of WECHSEL [1]_, with word
-    vectors and a dictionary; here the pairs of sentences themselves say what translates what [2]_.
+    A tokenizer of one language cuts the words of another into letters, or cannot read them at all.
+    New subwords are therefore trained on the translations. The start vector of a new subword is
+    the mean vector of the subwords that it translates, scaled to the usual length. Translation
+    counts are estimated from the sentence pairs [2]_. A subword without counts starts at the mean
+    vector of the old subwords that it was cut into. A new subword is left out if it would change
+    how sentences of the encoder's language are tokenized.
+
+    WECHSEL [1]_ introduced start vectors from another language, with word vectors and a
+    dictionary.
 
     Parameters
     ----------
     size : int
-        The most pieces for each language, those left out or known before included.
+        Maximum number of subwords per language. It includes those that are left out and those
+        that the encoder already has.
     most : int
-        So many pairs of each language, drawn at random, say what translates what.
+        Maximum number of sentence pairs per language, drawn at random, for the translation counts.
     rounds : int
-        Of expectation and maximisation over them.
+        Number of rounds of expectation maximisation for the translation counts.
 
     References
     ----------
@@ -69,67 +72,76 @@ class NewVocabulary(Spec):
     def __post_init__(self) -> None:
         for name in ("size", "most", "rounds"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
+                raise ConfigError(
+                    f"{name} must be at least 1, got {getattr(self, name)}. Use 1 or more."
+                )
 
     def extend(
         self, encoder: TransformerEncoder, pairs: ParallelText, folder: str | Path, *, seed: int = 0
     ) -> TransformerEncoder:
-        """Write an encoder with the further pieces; the one given stays as it is.
+        """Write a copy of an encoder with the new subwords. The original encoder does not change.
 
         Parameters
         ----------
         encoder : TransformerEncoder
+            The encoder to extend.
         pairs : ParallelText
             Sentences of the encoder's language and their translations.
         folder : str or Path
-            Where to.
+            Folder of the new encoder.
         seed : int
+            Random seed for drawing the sentence pairs.
 
         Raises
         ------
         ConfigError
-            If the encoder does not read by WordPiece, or by words.
+            If the tokenizer of the encoder uses neither WordPiece nor whole words.
         StorageError
             If the folder cannot be written.
         """
         reader = Pieces.of(encoder)
-        own = reader.extended(pairs, self.size)
-        means, known = mean_vectors(self._counts(reader, own, pairs, seed), reader.vectors)
-        further = np.where(known[:, None], means, reader.as_cut(own.names[len(reader.names) :]))
-        place = user_path(folder)
-        with new_folder(place) as draft:
-            reader.write(own, _as_long_as(further, reader.vectors), draft)
-        return replace(encoder, name_or_path=place, revision=None, weights=None)
+        extended = reader.extended(pairs, self.size)
+        counts = self._counts(reader, extended, pairs, seed)
+        means, has_counts = mean_vectors(counts, reader.vectors)
+        means_as_cut = reader.as_cut(extended.names[len(reader.names) :])
+        new_vectors = np.where(has_counts[:, None], means, means_as_cut)
+        target = user_path(folder)
+        with new_folder(target) as draft:
+            reader.write(extended, _as_long_as(new_vectors, reader.vectors), draft)
+        return replace(encoder, name_or_path=target, revision=None, weights=None)
 
-    def _counts(self, reader: Pieces, own: Pieces, pairs: ParallelText, seed: int) -> csr_matrix:
-        """Give what further pieces translate: (n_further, n_pieces_before)."""
-        before, rng = len(reader.names), np.random.default_rng(seed)
-        total = csr_matrix((len(own.names) - before, before))
+    def _counts(
+        self, reader: Pieces, extended: Pieces, pairs: ParallelText, seed: int
+    ) -> csr_matrix:
+        """Count how often each new subword translates each old one: (n_new, n_old)."""
+        n_old, rng = len(reader.names), np.random.default_rng(seed)
+        total = csr_matrix((len(extended.names) - n_old, n_old))
         for language in sorted(set(pairs.languages)):
             rows = np.flatnonzero(np.array(pairs.languages) == language)
-            some = pairs.take(rng.permutation(rows)[: self.most])
-            found = translations(
-                reader.cut(some.source),
-                own.cut(some.target),
-                n_words=before,
-                n_others=len(own.names),
+            sample = pairs.take(rng.permutation(rows)[: self.most])
+            counts = translations(
+                reader.cut(sample.source),
+                extended.cut(sample.target),
+                n_words=n_old,
+                n_others=len(extended.names),
                 rounds=self.rounds,
             )
-            total = total + found[before:]
+            total = total + counts[n_old:]
         return total
 
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """How an encoder cuts texts into pieces.
+    """Subword vocabulary of an encoder, with the tokenizer that cuts texts into subwords.
 
     Attributes
     ----------
     encoder : TransformerEncoder
+        The encoder that the vocabulary belongs to.
     described : dict
-        Its tokenizer, as ``tokenizer.json`` has it, without padding or a longest text.
+        The content of ``tokenizer.json``, without padding and truncation.
     names : list of str
-        Its pieces, by their numbers.
+        The subwords, ordered by their ids.
     """
 
     encoder: TransformerEncoder
@@ -138,104 +150,108 @@ class Pieces:
 
     @classmethod
     def of(cls, encoder: TransformerEncoder) -> Pieces:
-        """Read them.
+        """Read the subword vocabulary of an encoder.
 
         Raises
         ------
         ConfigError
-            If they are made of other parts: pieces cannot be put beside those then.
+            If subwords cannot be added: the tokenizer uses neither WordPiece nor whole words, or
+            its ids have gaps or tokens outside of the vocabulary.
         """
         described = json.loads(encoder.folder.fast_tokenizer.backend_tokenizer.to_str())
         kind = described["model"]["type"]
         if kind not in _EXTENDED:
             raise ConfigError(
-                f"{encoder.folder.name!r} cuts words by {kind}, and a new vocabulary needs "
-                "WordPiece, as BERT, MiniLM and MPNet have it. Leave the vocabulary as it is."
+                "A new vocabulary needs a WordPiece tokenizer, as in BERT, MiniLM and MPNet, but "
+                f"{encoder.folder.name!r} uses {kind}. Train without a new vocabulary."
             )
         vocabulary = described["model"]["vocab"]
         names = sorted(vocabulary, key=vocabulary.get)
-        beside = [one["id"] for one in described["added_tokens"]]
+        added_ids = [token["id"] for token in described["added_tokens"]]
         if [vocabulary[name] for name in names] != list(range(len(names))) or any(
-            number >= len(names) for number in beside
+            token_id >= len(names) for token_id in added_ids
         ):
             raise ConfigError(
-                f"{encoder.folder.name!r} has tokens beside its vocabulary, or gaps in it, and no "
-                "pieces can be put after them. Leave the vocabulary as it is."
+                "A new vocabulary needs token ids without gaps, but the tokenizer of "
+                f"{encoder.folder.name!r} has gaps or added tokens outside of its vocabulary. "
+                "Train without a new vocabulary."
             )
         return cls(encoder, described | {"padding": None, "truncation": None}, names)
 
     def cut(self, texts: Sequence[str]) -> list[list[int]]:
-        """Give the numbers of the pieces of each text."""
+        """Return the subword ids of each text."""
         from tokenizers import Tokenizer
 
-        reads = Tokenizer.from_str(self._told)
-        return [one.ids for one in reads.encode_batch(list(texts), add_special_tokens=False)]
+        tokenizer = Tokenizer.from_str(self._told)
+        encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
 
     def extended(self, pairs: ParallelText, size: int) -> Pieces:
-        """Learn so many pieces from the translations of each language, and put them beside."""
-        further = dict.fromkeys(self.names)
+        """Return a copy with new subwords: train at most ``size`` on the texts of each language."""
+        names = dict.fromkeys(self.names)
         for language in sorted(set(pairs.languages)):
-            texts = sorted({text for _, text, own in pairs.rows() if own == language})
-            further |= dict.fromkeys(self._learnt(texts, size))
-        return self._reading_as_before(list(further), sorted(set(pairs.source)))
+            texts = sorted({text for _, text, label in pairs.rows() if label == language})
+            names |= dict.fromkeys(self._learnt(texts, size))
+        return self._reading_as_before(list(names), sorted(set(pairs.source)))
 
     def _reading_as_before(self, names: list[str], texts: list[str]) -> Pieces:
-        """Leave out further pieces until texts are cut as they were."""
-        before = len(self.names)
+        """Drop new subwords until texts are tokenized as before."""
+        n_old = len(self.names)
         while True:
-            found = Pieces(self.encoder, self.described, names)
-            cut = found.cut(texts)
-            changed = [i for i, ids in enumerate(cut) if max(ids, default=0) >= before]
+            pieces = Pieces(self.encoder, self.described, names)
+            cut = pieces.cut(texts)
+            changed = [i for i, ids in enumerate(cut) if max(ids, default=0) >= n_old]
             if not changed:
-                return found
-            # Without those pieces the same texts may be cut by others that are shorter.
-            used = {piece for i in changed for piece in cut[i] if piece >= before}
-            names = [name for number, name in enumerate(names) if number not in used]
+                return pieces
+            # Without these subwords, shorter new subwords may match in the same texts.
+            used = {token_id for i in changed for token_id in cut[i] if token_id >= n_old}
+            names = [name for token_id, name in enumerate(names) if token_id not in used]
             texts = [texts[i] for i in changed]
 
     def _learnt(self, texts: Sequence[str], size: int) -> list[str]:
         tokenizer = self.encoder.folder.tokenizer
-        own = tokenizer.train_new_from_iterator(texts, size, show_progress=False).get_vocab()
-        return sorted(own)  # in which order those as frequent are learnt, is left to chance
+        trained = tokenizer.train_new_from_iterator(texts, size, show_progress=False)
+        return sorted(trained.get_vocab())  # the order of equally frequent subwords is random
 
     @property
     def vectors(self) -> FloatArray:
-        """Where the pieces lie before the first layer: (n, dim)."""
+        """Input vectors of the subwords, before the first layer: (n, dim)."""
         table = self._model.get_input_embeddings().weight.detach().cpu().float().numpy()
         return np.asarray(table[: len(self.names)])
 
     def as_cut(self, names: Sequence[str]) -> FloatArray:
-        """Give the mean of the vectors of the pieces that further ones are cut into: (n, dim)."""
+        """Return the mean vector of the old subwords that each new one is cut into: (n, dim)."""
         inside = self.described["model"].get("continuing_subword_prefix", _INSIDE)
         cut = self.cut([name.removeprefix(inside) for name in names])
         lengths = [len(ids) for ids in cut]
         rows = np.repeat(np.arange(len(cut)), lengths)
-        columns = np.array([piece for ids in cut for piece in ids], np.int64)
+        columns = np.array([token_id for ids in cut for token_id in ids], np.int64)
         shape = (len(cut), len(self.names))
         counts = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
         return mean_vectors(counts, self.vectors)[0]
 
-    def write(self, own: Pieces, further: FloatArray, draft: Path) -> None:
-        """Write the encoder with further pieces, and their vectors (n_further, dim)."""
+    def write(self, extended: Pieces, new_vectors: FloatArray, draft: Path) -> None:
+        """Write the encoder with the extended vocabulary and the new vectors (n_new, dim)."""
         import torch
 
         model = copy.deepcopy(self._model)
-        model.resize_token_embeddings(len(own.names), mean_resizing=False)
+        model.resize_token_embeddings(len(extended.names), mean_resizing=False)
         with torch.no_grad():
-            model.get_input_embeddings().weight[len(self.names) :] = torch.from_numpy(further)
+            embeddings = model.get_input_embeddings()
+            embeddings.weight[len(self.names) :] = torch.from_numpy(new_vectors)
         folder = self.encoder.folder
         loaded = LoadedEncoder(folder, model, "float32", "cpu")
         self.encoder.with_weights(loaded).write(draft)
         folder.tokenizer.save_pretrained(draft)
-        (draft / _TOKENIZER).write_text(own._told, encoding="utf-8")
-        listed = draft / "vocab.txt"
-        if listed.is_file():
-            listed.write_text("\n".join([*own.names, ""]), encoding="utf-8")
+        (draft / _TOKENIZER).write_text(extended._told, encoding="utf-8")
+        vocabulary = draft / "vocab.txt"
+        if vocabulary.is_file():
+            vocabulary.write_text("\n".join([*extended.names, ""]), encoding="utf-8")
 
     @property
     def _told(self) -> str:
-        numbers = {name: number for number, name in enumerate(self.names)}
-        model = self.described["model"] | {"vocab": numbers}
+        token_ids = {name: token_id for token_id, name in enumerate(self.names)}
+        model = self.described["model"] | {"vocab": token_ids}
         return json.dumps(self.described | {"model": model}, ensure_ascii=False)
 
     @property
@@ -246,7 +262,7 @@ class Pieces:
 
 
 def _as_long_as(vectors: FloatArray, others: FloatArray) -> FloatArray:
-    """Give vectors the mean length of others: a mean of several is shorter than each."""
-    usual = np.linalg.norm(others, axis=1).mean()
+    """Scale vectors to the mean length of ``others``, because averaging makes vectors shorter."""
+    mean_length = np.linalg.norm(others, axis=1).mean()
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors * (usual / np.maximum(lengths, 1e-12)), np.float32)
+    return np.asarray(vectors * (mean_length / np.maximum(lengths, 1e-12)), np.float32)

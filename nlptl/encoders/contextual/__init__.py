@@ -1,1 +1,1 @@
-"""Transformers as feature extractors: the vector of a word depends on its sentence."""
+"""Transformer encoders: the vector of a word depends on its sentence."""

@@ -1,4 +1,4 @@
-"""The closed list of what the settings of a stored adapter may say."""
+"""Allowed settings of a stored adapter, as a closed list."""
 
 # ruff: noqa: SIM905 - long lists of names are easier to compare with those of peft as text.
 from __future__ import annotations
@@ -19,7 +19,7 @@ ADAPTER_KINDS = frozenset(
     TINYLORA UNILORA VBLORA VERA WAVEFT
     """.split()
 )
-"""Adapters of layers. What learns prompts, or mixes adapters from elsewhere, is not among them."""
+"""Adapters of layers. Prompt methods and mixtures of other adapters are not supported."""
 
 _LAYERS = frozenset(
     """
@@ -70,61 +70,61 @@ _PATTERNS = frozenset(
 _KNOWN = _LAYERS | _SIZES | _SCALES | _CHOICES | _PATTERNS
 
 _DROPPED = ("auto_mapping", "base_model_name_or_path", "parent_library", "revision")
-"""Where the encoder lay, and which class it had: the encoder is already there."""
+"""Settings that are reset: path and class of the encoder, which is already loaded."""
 _UNUSED = {"megatron_core": "megatron.core"}
-"""Set to this by peft, and never used: any other value would be imported."""
+"""Settings that peft writes and never uses. It would import any other value."""
 
 _MOVES_BASE = re.compile(r"loftq|olora|pissa(_niter_\d{1,2})?")
-"""Ways to start that change the encoder, which loading has to do again."""
+"""Initialisations that change the encoder. Loading has to repeat them."""
 MAX_LOFTQ = 16
 MAX_SIZE = 1_024
-"""Or the largest dimension of the weights, where that is more."""
+"""Maximum value of a size setting. A larger dimension of the weights raises this limit."""
 MAX_ENTRIES = 10_000
 
 
 def checked_settings(settings: Any, arrays: Mapping[str, AnyArray], name: str) -> dict[str, Any]:
-    """Return the settings of a stored adapter without names of places on other machines.
+    """Check the settings of a stored adapter and return them without paths of other machines.
 
     Parameters
     ----------
     settings : dict
-        What its file says.
+        Content of the settings file.
     arrays : dict of str to ndarray
-        Its weights, which bound every size.
+        Weights of the adapter. Their dimensions limit every size setting.
     name : str
-        Of the file, for messages.
+        Name of the file, for error messages.
 
     Raises
     ------
     IntegrityError
-        If the adapter is of another kind than nlptl writes, or a setting is not known, malformed
-        or far larger than the weights.
+        If nlptl does not support this type of adapter, or if a setting is unknown, malformed or
+        far larger than the weights.
     """
     kind = settings.get("peft_type") if isinstance(settings, dict) else settings
     if not isinstance(kind, str) or kind not in ADAPTER_KINDS or not isinstance(settings, dict):
         raise IntegrityError(
             f"{name!r} must describe an adapter of layers, such as LORA, got {str(kind)[:100]!r}. "
-            "Save the model again, or restore a copy."
+            "Save the model again or restore a copy."
         )
-    kept = dict(settings)
+    checked = dict(settings)
     for key in _DROPPED:
-        if key in kept:
-            kept[key] = None
-    start = kept.get("init_lora_weights", True)
+        if key in checked:
+            checked[key] = None
+    start = checked.get("init_lora_weights", True)
     if isinstance(start, str) and not _MOVES_BASE.fullmatch(start):
-        kept["init_lora_weights"] = True  # the stored weights replace what the start draws
+        checked["init_lora_weights"] = True  # the stored weights replace the initial ones
     largest = max((size for array in arrays.values() for size in array.shape), default=0)
-    for key, value in kept.items():
+    for key, value in checked.items():
         if not _is_sound(key, value, max(MAX_SIZE, largest)):
             raise IntegrityError(
-                f"{name!r} sets {key!r} to {str(value)[:100]!r}, which no adapter of these "
-                "weights has. Save the model again, or restore a copy."
+                f"{name!r} sets {key!r} to {str(value)[:100]!r}, which does not fit the weights of "
+                "the adapter. Save the model again or restore a copy."
             )
-    return kept
+    return checked
 
 
 def _is_sound(key: str, value: Any, largest: int) -> bool:
-    """Return whether a setting is known, and its value is harmless."""
+    """Return True if a setting is known and its value is harmless."""
     if key in _UNUSED:
         return bool(value in (None, _UNUSED[key]))
     if key not in _KNOWN:
@@ -148,12 +148,12 @@ def _is_harmless(part: Any, largest: int) -> bool:
 
 
 def _parts(value: Any) -> list[Any]:
-    """List the plain values of a setting, the keys of dictionaries among them."""
+    """List all scalar values of a setting, including the keys of dictionaries."""
     waiting, parts = [value], []
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict | list):
-            waiting += [*one, *one.values()] if isinstance(one, dict) else one
+        item = waiting.pop()
+        if isinstance(item, dict | list):
+            waiting += [*item, *item.values()] if isinstance(item, dict) else item
         else:
-            parts.append(one)
+            parts.append(item)
     return parts

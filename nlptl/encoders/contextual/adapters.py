@@ -1,4 +1,4 @@
-"""Adapters of peft: put into an encoder, taken out, stored, merged."""
+"""Insert, extract, store and merge adapters of peft."""
 
 from __future__ import annotations
 
@@ -26,41 +26,41 @@ _WEIGHTS = "adapter_model.safetensors"
 _NAME = "default"
 _MISFIT = "The adapter does not fit its encoder"
 MAX_TIMES_THE_NUMBERS = 2
-"""Of adapter and encoder together: some kinds keep parts of the encoder a second time."""
+"""Size limit, relative to adapter plus encoder: some adapters copy parts of the encoder."""
 MAX_SHARED = 25_000_000
-"""Numbers that layers share, which are counted with each of them."""
+"""Allowance for numbers that layers share. They are counted once per layer."""
 
 
 @dataclass(frozen=True, eq=False)
 class Adapter:
-    """What was learnt beside the weights of an encoder.
+    """Fitted adapter: weights that are trained in addition to those of an encoder.
 
     Attributes
     ----------
     config : dict
-        The settings of peft as plain JSON.
+        The peft settings as plain JSON.
     arrays : dict of str to ndarray
-        Weights under the names that peft stores them by.
+        Weights, under the names that peft uses to store them.
     """
 
     config: dict[str, Any]
     arrays: Mapping[str, AnyArray]
 
     def save(self, folder: Path) -> None:
-        """Write the two files that ``peft`` reads."""
+        """Write the settings and weights files that ``peft`` reads."""
         folder.mkdir(parents=True, exist_ok=True)
-        told = json.dumps(self.config, indent=1, sort_keys=True)
-        (folder / _CONFIG).write_text(told, encoding="utf-8")
+        settings = json.dumps(self.config, indent=1, sort_keys=True)
+        (folder / _CONFIG).write_text(settings, encoding="utf-8")
         save_arrays(folder / _WEIGHTS, self.arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Adapter:
-        """Read what ``save``, or peft, wrote.
+        """Load an adapter that ``save`` or peft wrote.
 
         Raises
         ------
         IntegrityError
-            If a file is missing, or the settings are not those of an adapter that nlptl writes.
+            If a file is missing, or nlptl does not support the settings.
         """
         if not (folder / _WEIGHTS).is_file():
             raise IntegrityError(
@@ -70,54 +70,54 @@ class Adapter:
         return cls(checked_settings(read_json(folder / _CONFIG), arrays, str(folder)), arrays)
 
     def middle(self, other: Adapter, share: float = 0.5) -> Adapter | None:
-        """Give the adapter whose change of each layer is the mean of two.
+        """Return the adapter whose change to each layer is the weighted mean of two adapters.
 
-        The change of a layer is a product of two matrices, and the mean of two products is a
-        product whose rank is the sum of theirs.
+        The change to a layer is a product of two matrices. The mean of two such products is again
+        a product. Its rank is the sum of the two ranks.
 
         Parameters
         ----------
         other : Adapter
-            Of the same settings, but for its rank.
+            An adapter with the same settings, except for its rank.
         share : float
-            What the other counts.
+            Weight of the other adapter in the mean, from 0 to 1.
 
         Returns
         -------
         Adapter or None
-            None where the adapter is of a kind that does not add up so.
+            None if this type of adapter cannot be averaged in this way.
         """
         config = self.config
-        odd = ("use_dora", "rank_pattern", "alpha_pattern", "lora_bias")
-        if config.get("peft_type") != "LORA" or any(config.get(name) for name in odd):
+        not_additive = ("use_dora", "rank_pattern", "alpha_pattern", "lora_bias")
+        if config.get("peft_type") != "LORA" or any(config.get(name) for name in not_additive):
             return None
         if self.moves_base:
             return None
         arrays = {}
-        for name, own in self.arrays.items():
-            further = other.arrays[name]
+        for name, first in self.arrays.items():
+            second = other.arrays[name]
             if ".lora_A." in name:
-                arrays[name] = np.concatenate([own, further], axis=0)
+                arrays[name] = np.concatenate([first, second], axis=0)
             elif ".lora_B." in name:
-                arrays[name] = np.concatenate([(1 - share) * own, share * further], axis=1)
+                arrays[name] = np.concatenate([(1 - share) * first, share * second], axis=1)
             elif "lora_" in name:
                 return None
             else:
-                arrays[name] = (1 - share) * own + share * further
+                arrays[name] = (1 - share) * first + share * second
         rank = config["r"] + other.config["r"]
-        grows = rank / config["r"]  # so that the scale stays
-        grows = np.sqrt(grows) if config.get("use_rslora") else grows
-        changes = {"r": rank, "lora_alpha": float(grows * config["lora_alpha"])}
+        growth = rank / config["r"]  # alpha grows with the rank, so that the scale stays the same
+        growth = np.sqrt(growth) if config.get("use_rslora") else growth
+        changes = {"r": rank, "lora_alpha": float(growth * config["lora_alpha"])}
         return Adapter({**config, **changes}, arrays)
 
     @property
     def moves_base(self) -> bool:
-        """Whether putting it in changes the weights below too, as some ways to start do."""
+        """True if the initialisation of the adapter also changes the weights of the encoder."""
         start = str(self.config.get("init_lora_weights", True))
         return start.startswith(("pissa", "olora", "corda", "loftq"))
 
     def put_into(self, model: Any, *, name: str = _NAME) -> Any:
-        """Put the adapter into an encoder, beside its weights; give the model of peft.
+        """Insert the adapter into an encoder and return the peft model.
 
         Raises
         ------
@@ -142,30 +142,29 @@ class Adapter:
         ):
             adapted = get_peft_model(model, config, adapter_name=name)
             tensors = {key: torch.from_numpy(array) for key, array in self.arrays.items()}
-            found: Any = set_peft_model_state_dict(adapted, tensors, adapter_name=name)
+            result: Any = set_peft_model_state_dict(adapted, tensors, adapter_name=name)
             expected = get_peft_model_state_dict(
                 adapted, adapter_name=name, save_embedding_layers=False
             )
         missing = sorted(set(expected) - set(self.arrays)) if config.peft_type == "LORA" else []
-        if found.unexpected_keys or missing:
-            key = (found.unexpected_keys or missing)[0]
-            raise IntegrityError(
-                f"{_MISFIT}: {key!r} has no {'weights' if missing else 'place'}. Restore a copy."
-            )
+        if result.unexpected_keys or missing:
+            key = (result.unexpected_keys or missing)[0]
+            reason = "has no weights" if missing else "is not part of the encoder"
+            raise IntegrityError(f"{_MISFIT}: {key!r} {reason}. Restore a copy.")
         return adapted.eval()
 
     def merged_into(self, model: Any) -> Any:
-        """Give the encoder with the adapter added to its weights, where its kind allows that."""
+        """Return the encoder with the adapter added to its weights, if its type allows that."""
         return merged(self.put_into(model))
 
 
 def peft_config(described: Mapping[str, Any]) -> Any:
-    """Make the settings of peft from plain JSON.
+    """Build a peft config from plain JSON.
 
     Raises
     ------
     ConfigError
-        If peft does not know them.
+        If peft does not support these settings.
     """
     import peft
 
@@ -174,29 +173,30 @@ def peft_config(described: Mapping[str, Any]) -> Any:
     except (KeyError, TypeError, ValueError) as problem:
         kind = described.get("peft_type")
         raise ConfigError(
-            f"peft has no adapter {kind!r} with these settings: {problem}"
+            f"peft has no adapter {kind!r} with these settings: {problem}. Correct peft_type or "
+            "its options."
         ) from problem
 
 
 def plain(config: Any) -> dict[str, Any]:
-    """Give the settings of peft as plain JSON, without where the weights lay on this machine."""
-    told = {name: _json_value(value) for name, value in config.to_dict().items()}
-    return {**told, "inference_mode": True, "base_model_name_or_path": None}
+    """Return a peft config as plain JSON, without the local path of the encoder."""
+    settings = {name: _json_value(value) for name, value in config.to_dict().items()}
+    return {**settings, "inference_mode": True, "base_model_name_or_path": None}
 
 
 def adapted(model: Any, config: Any, *, name: str = _NAME) -> Any:
-    """Put a fresh adapter into an encoder; only the adapter learns.
+    """Insert a new adapter into an encoder. Training then changes the adapter only.
 
     Raises
     ------
     ConfigError
-        If the adapter is of a kind that adds no weights to layers, or finds no layer.
+        If this type of adapter adds no weights to layers, or no layer matches its settings.
     """
     from peft import get_peft_model
 
     if getattr(config, "is_prompt_learning", False):
         raise ConfigError(
-            f"{type(config).__name__} learns a prompt, which encoders of sentences do not keep. "
+            f"Encoders need an adapter of layers, but {type(config).__name__} trains a prompt. "
             "Use LoRA() or another adapter of layers."
         )
     try:
@@ -208,17 +208,17 @@ def adapted(model: Any, config: Any, *, name: str = _NAME) -> Any:
 
 
 def taken_out(model: Any, *, name: str = _NAME) -> Adapter:
-    """Copy an adapter out of a model of peft."""
+    """Extract a copy of an adapter from a peft model."""
     from peft import get_peft_model_state_dict
 
     with quiet():
-        found = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
-    arrays = {key: part.detach().cpu().numpy().copy() for key, part in found.items()}
+        weights = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
+    arrays = {key: part.detach().cpu().numpy().copy() for key, part in weights.items()}
     return Adapter(plain(model.peft_config[name]), arrays)
 
 
 def merged(model: Any) -> Any:
-    """Add an adapter to the weights; where its kind does not allow that, leave it beside them."""
+    """Merge an adapter into the weights. Keep it separate if its type cannot be merged."""
     inner = model.base_model.model
     try:
         with quiet():
@@ -229,7 +229,7 @@ def merged(model: Any) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep peft's advice on names and caches from users, who cannot act on it."""
+    """Suppress warnings of peft about names and caches, because users cannot act on them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,4 +1,4 @@
-"""The sizes of the tables of an encoder: how many positions and how many tokens have a vector."""
+"""Sizes of the embedding tables of an encoder: number of positions and number of tokens."""
 
 from __future__ import annotations
 
@@ -6,45 +6,46 @@ import re
 from typing import Any
 
 _POSITIONS = re.compile(r"(^|\.)(embed_positions|(char_)?positions?_embed(ding)?s?|wpe)$")
-"""Names that transformers gives the table of absolute positions in an encoder of text."""
+"""Names of the table of absolute positions in the text encoders of transformers."""
 
 
 _BLOCKS = {"_pad_to_block_size": "block_size", "_pad_to_window_size": "attention_window"}
-"""Methods that fill texts up to whole blocks, and the settings with the size of a block."""
+"""Methods that pad texts to whole blocks, and the settings with the block size."""
 
 
 def readable_positions(config: Any, stated: int | None) -> int | None:
-    """Return the most tokens that an encoder has positions for; None without such a limit.
+    """Return the maximum number of tokens that an encoder has positions for, or None if unlimited.
 
     Parameters
     ----------
     config : PreTrainedConfig
         The transformers configuration of the encoder.
     stated : int or None
-        The length that the folder states elsewhere. Where the positions suffice for it in any
-        family, the network is not built.
+        Maximum length from other settings of the folder. If the positions are enough for it in any
+        model family, the network is not built.
 
     Notes
     -----
-    Some families number positions from the padding token on, so that a part of their table is
-    never used. The configuration does not state this. The layer of positions does, so the network
-    is built without memory for its weights.
+    Some model families number positions from the padding token on. They never use a part of their
+    table. The configuration does not state this, but the position layer does. The network is
+    therefore built without memory for its weights.
     """
-    places = getattr(config, "max_position_embeddings", None)
-    places = places if isinstance(places, int) and places > 0 else None
+    n_positions = getattr(config, "max_position_embeddings", None)
+    n_positions = n_positions if isinstance(n_positions, int) and n_positions > 0 else None
     unused = (getattr(config, "pad_token_id", None) or 0) + 1
-    if places is not None and stated is not None and stated <= places - unused:
-        return places
+    if n_positions is not None and stated is not None and stated <= n_positions - unused:
+        return n_positions
     network = _network(config)
     parts = [] if network is None else network.named_modules()
     tables = [part for name, part in parts if _POSITIONS.search(name) and hasattr(part, "weight")]
-    rows = [usable_rows(table) for table in tables] + ([] if places is None else [places])
+    rows = [usable_rows(table) for table in tables]
+    rows += [] if n_positions is None else [n_positions]
     block = next((_block(config, name) for name in _BLOCKS if hasattr(network, name)), 1)
     return min((n // block * block or n for n in rows), default=None)
 
 
 def usable_rows(table: Any) -> int:
-    """Return the number of positions in a table, without those that no token of a text gets."""
+    """Return the number of positions in a table that tokens of a text can use."""
     first = getattr(table, "padding_idx", None)
     unused = int(getattr(table, "offset", 0)) if first is None else int(first) + 1
     return int(table.weight.shape[0]) - unused
@@ -56,7 +57,7 @@ def _block(config: Any, method: str) -> int:
 
 
 def embedded_tokens(config: Any) -> int | None:
-    """Return the number of tokens that an encoder has vectors for; None without a table."""
+    """Return the number of tokens that an encoder has vectors for, or None without a table."""
     try:
         return int(_network(config).get_input_embeddings().num_embeddings)
     except (AttributeError, NotImplementedError):
@@ -64,7 +65,7 @@ def embedded_tokens(config: Any) -> int | None:
 
 
 def _network(config: Any) -> Any:
-    """Build the encoder of a configuration without memory for its weights; None if it fails."""
+    """Build the encoder without memory for its weights. Return None if it fails."""
     import torch
     from transformers import AutoModel
 
@@ -72,5 +73,5 @@ def _network(config: Any) -> Any:
         with torch.device("meta"):
             model = AutoModel.from_config(config)
             return model.get_encoder() if config.is_encoder_decoder else model
-    except Exception:  # families raise errors of many kinds; loading the weights reports them
+    except Exception:  # model families raise many error types; loading the weights reports them
         return None

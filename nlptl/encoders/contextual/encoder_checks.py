@@ -1,4 +1,4 @@
-"""Checking what the files of an encoder's folder say before a library reads them."""
+"""Check the files in the folder of an encoder before a library reads them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nlptl.storage import untrusted as storage
 from nlptl.storage.manifest import is_inside
 
 MAX_LAYERS = 1_000
-"""Also of heads, groups and experts: whatever a model is built of in a loop."""
+"""Maximum number of layers, heads, groups or experts: all parts that are built in a loop."""
 MAX_LABELS = 1_000_000
 
 _CODE = "auto_map"
@@ -32,12 +32,12 @@ _ELSEWHERE = (
     "use_pretrained_backbone",
     "use_timm_backbone",
 )
-"""Settings that make transformers fetch, import or read something that is not in the folder."""
+"""Settings that make transformers download, import or read something outside of the folder."""
 
 _ATTENTION = re.compile(r"_?(attn|experts)_implementation(_internal)?")
 _OWN_ATTENTION = ("", "eager", "sdpa", "flex_attention", "grouped_mm", "batched_mm")
 _MARGIN = re.compile(r"(^|_)eps(ilon)?($|_)")
-"""Names of the constant that a normalisation adds before it divides."""
+"""Names of the small constant that a normalisation layer adds to its denominator."""
 
 _LOOPS = re.compile(
     r"(n|num)_.*(layer|block|group|expert|head)s?|.*(layers|depths?|repeats|block_sizes|group_num)"
@@ -47,26 +47,26 @@ _SHARDS = "shard-*-model-*.safetensors"
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file of an encoder's folder; an empty dict where there is no such file.
+    """Read a JSON file from the folder of an encoder. Return an empty dict if it does not exist.
 
     Raises
     ------
     IntegrityError
-        If it is too large, nested too deeply, or is no JSON.
+        If the file is too large, nested too deeply, or not valid JSON.
     """
     return storage.read_json(path) if path.is_file() else {}
 
 
 @contextmanager
 def foreign_errors(subject: str, kind: type[NlptlError] = EncoderNotFoundError) -> Iterator[None]:
-    """Turn every error of a library into one line that begins with ``subject``.
+    """Convert every library error into an nlptl error with one line that starts with ``subject``.
 
     Parameters
     ----------
     subject : str
-        What was read.
+        Start of the message: what failed.
     kind : type
-        The error that is raised in place of any other; those of nlptl pass unchanged.
+        Type of the error that is raised instead. Errors of nlptl pass unchanged.
     """
     try:
         yield
@@ -74,30 +74,30 @@ def foreign_errors(subject: str, kind: type[NlptlError] = EncoderNotFoundError) 
         raise
     except BaseException as problem:
         name = type(problem).__name__
-        if not isinstance(problem, Exception) and name != "PanicException":  # of tokenizers
+        if not isinstance(problem, Exception) and name != "PanicException":  # raised by tokenizers
             raise
         raise kind(f"{subject} ({name}: {one_line(problem)}).") from problem
 
 
 def one_line(problem: object) -> str:
-    """Return a message on one line, or the kind of an error that has none."""
+    """Return the message of an error on one line, or its type name if it has no message."""
     return " ".join(str(problem).split())[:200] or type(problem).__name__
 
 
 def check_files(path: Path, name: str) -> None:
-    """Check what the files of an encoder's folder ask for.
+    """Check that the files of an encoder need no code and nothing outside of the folder.
 
     Parameters
     ----------
     path : Path
-        The folder.
+        Folder of the encoder.
     name : str
-        What the user called it.
+        Name of the encoder as the user wrote it.
 
     Raises
     ------
     EncoderNotFoundError
-        If the encoder needs code of its own, or something that is not in the folder.
+        If the encoder needs custom code, or something that is not in the folder.
     IntegrityError
         If a file is malformed, or names a file outside of the folder.
     """
@@ -105,7 +105,7 @@ def check_files(path: Path, name: str) -> None:
         foreign = next(path.glob(pattern), None)
         if foreign is not None:
             raise EncoderNotFoundError(
-                f"Folder {name!r} must hold whole weights in model.safetensors, and has "
+                f"Folder {name!r} must hold complete weights in model.safetensors, but has "
                 f"{foreign.name!r}. Merge or convert it once with model.save_pretrained(FOLDER)."
             )
     _check_settings(path / "config.json", name, code_may_stay=_transformers_knows)
@@ -119,12 +119,12 @@ def check_files(path: Path, name: str) -> None:
 
 
 def sentence_modules(path: Path) -> list[tuple[str, Path]]:
-    """Read ``modules.json``: the kind of each module and its folder.
+    """Read ``modules.json`` and return the class name and the folder of each module.
 
     Raises
     ------
     IntegrityError
-        If it is no list of modules, or a module lies outside of the folder.
+        If the file is not a list of modules, or a module is outside of the folder.
     """
     modules = _expect(path / "modules.json", list) or []
     stated = [(m.get("type", ""), m.get("path", "")) for m in modules if isinstance(m, dict)]
@@ -133,7 +133,7 @@ def sentence_modules(path: Path) -> list[tuple[str, Path]]:
             f"{str(path / 'modules.json')!r} must be a list of modules with a type and a path, "
             f"got {str(modules)[:100]!r}. Restore a copy."
         )
-    return [(kind.rpartition(".")[2], contained(path, place)) for kind, place in stated]
+    return [(kind.rpartition(".")[2], contained(path, inner)) for kind, inner in stated]
 
 
 def weight_files(path: Path) -> list[Path]:
@@ -142,7 +142,7 @@ def weight_files(path: Path) -> list[Path]:
     Raises
     ------
     IntegrityError
-        If the index of several files names one outside of the folder, or that is not there.
+        If the index of several files names a missing file, or a file outside of the folder.
     """
     whole = path / "model.safetensors"
     if whole.is_file():
@@ -161,23 +161,23 @@ def weight_files(path: Path) -> list[Path]:
     return files
 
 
-def contained(path: Path, place: str) -> Path:
-    """Return a file or folder of a folder, by its name in there.
+def contained(path: Path, name: str) -> Path:
+    """Return the path of a file or subfolder, by its name inside a folder.
 
-    The files themselves may be links, as they are in the Hub's cache; folders may not lead out.
+    Files may be links, as in the cache of the Hub. Subfolders may not link to the outside.
 
     Raises
     ------
     IntegrityError
-        If it lies outside of the folder.
+        If the file or subfolder is outside of the folder.
     """
-    inner = path / place
-    is_own = place in ("", ".", "./") or is_inside(place)
-    holder = inner if inner.is_dir() else inner.parent
-    if not is_own or not holder.resolve().is_relative_to(path.resolve()):
+    inner = path / name
+    is_local = name in ("", ".", "./") or is_inside(name)
+    parent = inner if inner.is_dir() else inner.parent
+    if not is_local or not parent.resolve().is_relative_to(path.resolve()):
         raise IntegrityError(
-            f"The encoder in {str(path)!r} names {place!r}, which lies outside of its folder. "
-            "Copy the file into the folder, or restore a copy."
+            f"The encoder in {str(path)!r} names {name!r}, which lies outside of its folder. "
+            "Copy the file into the folder or restore a copy."
         )
     return inner
 
@@ -190,30 +190,30 @@ def _check_settings(
     path: Path, name: str, *, code_may_stay: Callable[[Path, dict[str, Any]], bool] = _never
 ) -> dict[str, Any]:
     settings: dict[str, Any] = _expect(path, dict)
-    for one in _dictionaries(settings):
-        if one.get(_CODE) and not (one is settings and code_may_stay(path, one)):
+    for part in _dictionaries(settings):
+        if part.get(_CODE) and not (part is settings and code_may_stay(path, part)):
             raise EncoderNotFoundError(
-                f"Encoder {name!r} needs code of its own ({path.name}: {_CODE}={one[_CODE]!r}), "
-                "and nlptl never runs code from a model folder. Choose an encoder of a family that "
-                "transformers has itself."
+                f"Encoder {name!r} needs custom code ({path.name}: {_CODE}={part[_CODE]!r}), "
+                "but nlptl never runs code from a model folder. Choose an encoder whose model "
+                "family is part of transformers."
             )
-        for key, value in one.items():
+        for key, value in part.items():
             _check_setting(path, name, key, value)
     return settings
 
 
 def _check_setting(path: Path, name: str, key: str, value: Any) -> None:
-    """Refuse one setting that leads out of the folder, or is far too large."""
+    """Raise an error if a setting refers to something outside of the folder or is far too large."""
     if key in _ELSEWHERE and value:
         reason = "needs something that is not in its folder"
     elif _ATTENTION.fullmatch(key) and not _is_own_attention(value):
-        reason = "asks for an implementation that is no part of transformers"
+        reason = "asks for an implementation that is not part of transformers"
     elif key in ("num_labels", "_num_labels") and _largest(value) > MAX_LABELS:
         reason = f"has more than {MAX_LABELS:,} labels"
     elif _MARGIN.search(key) and isinstance(value, int | float) and not 0 <= value < 1:
-        reason = "has a margin that makes vectors of no numbers"
+        reason = "has a normalisation constant that yields invalid vectors"
     elif _LOOPS.fullmatch(key) and _largest(value) > MAX_LAYERS:
-        reason = f"asks for more than {MAX_LAYERS:,} of one part"
+        reason = f"asks for more than {MAX_LAYERS:,} layers or other parts of one kind"
     else:
         return
     raise EncoderNotFoundError(
@@ -226,29 +226,29 @@ def _is_own_attention(value: Any) -> bool:
     from importlib.util import find_spec
 
     values = value.values() if isinstance(value, dict) else [value]
-    flash = find_spec("flash_attn") is not None  # without it transformers fetches a kernel
+    flash = find_spec("flash_attn") is not None  # without it transformers downloads a kernel
     return all(
-        one is None
-        or one in _OWN_ATTENTION
-        or (flash and one in ("flash_attention_2", "flash_attention_3"))
-        for one in values
-        if not isinstance(one, dict | list)
+        choice is None
+        or choice in _OWN_ATTENTION
+        or (flash and choice in ("flash_attention_2", "flash_attention_3"))
+        for choice in values
+        if not isinstance(choice, dict | list)
     )
 
 
 def _largest(value: Any) -> int:
-    """Return the largest whole number of a setting, or in a list of numbers."""
+    """Return the largest integer of a setting, which is a number or a list of numbers."""
     values = value if isinstance(value, list) else [value]
-    return max((one for one in values if isinstance(one, int)), default=0)
+    return max((number for number in values if isinstance(number, int)), default=0)
 
 
 def _transformers_knows(path: Path, settings: dict[str, Any]) -> bool:
-    """Return whether transformers has the family itself, so that code next to it is not needed."""
+    """Return True if transformers supports the model family without code in the folder."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-    known = isinstance(settings.get("model_type"), str)
-    known = known and settings["model_type"] in CONFIG_MAPPING_NAMES
-    return known and not any(path.parent.glob("*.py"))
+    is_supported = isinstance(settings.get("model_type"), str)
+    is_supported = is_supported and settings["model_type"] in CONFIG_MAPPING_NAMES
+    return is_supported and not any(path.parent.glob("*.py"))
 
 
 def _check_tokenizer_settings(path: Path, name: str) -> None:
@@ -256,13 +256,13 @@ def _check_tokenizer_settings(path: Path, name: str) -> None:
     kind = settings.get("tokenizer_class")
     if kind is not None and not (isinstance(kind, str) and _TOKENIZER.fullmatch(kind)):
         raise EncoderNotFoundError(
-            f"Encoder {name!r} asks for a tokenizer that is no part of transformers "
+            f"Encoder {name!r} asks for a tokenizer that is not part of transformers "
             f"(tokenizer_class={str(kind)[:100]!r}). Choose another encoder."
         )
     for key, value in settings.items():
         if key.endswith("_file") and isinstance(value, str):
             outside = Path(value)
-            # Old folders name a cache file of the machine that wrote them; it is never read.
+            # Old folders name a cache file of the machine that wrote them. It is never read.
             if ".." in outside.parts or (outside.is_absolute() and outside.exists()):
                 raise IntegrityError(
                     f"The tokenizer of encoder {name!r} names {value!r} ({key}), which lies "
@@ -271,18 +271,18 @@ def _check_tokenizer_settings(path: Path, name: str) -> None:
 
 
 def _dictionaries(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Walk over a dictionary and all those in it."""
+    """Iterate over a dictionary and all dictionaries inside it."""
     waiting: list[Any] = [settings]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
             yield value
         inner = value.values() if isinstance(value, dict) else value
-        waiting.extend(one for one in inner if isinstance(one, dict | list))
+        waiting.extend(item for item in inner if isinstance(item, dict | list))
 
 
 def _expect(path: Path, kind: type) -> Any:
-    """Read a JSON file that must hold a dictionary, or a list, where it is there."""
+    """Read a JSON file and check that it contains a value of ``kind``, if the file exists."""
     value = read_json(path)
     if path.is_file() and not isinstance(value, kind):
         raise IntegrityError(

@@ -1,4 +1,4 @@
-"""Finding an encoder by name, and what its folder says of how to use it."""
+"""Find an encoder by name and read from its folder how to use it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from nlptl.storage.hashing import fingerprint, sha256_once
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""Of the official model.safetensors of the default encoder."""
+"""SHA-256 hash of the official model.safetensors of the default encoder."""
 
 _WANTED = [
     "config*.json",
@@ -58,25 +58,25 @@ _WANTED = [
 _NOT_WANTED = ["onnx/*", "openvino/*"]
 _TOKEN_POOLINGS = ("mean", "cls", "max")
 ORIGIN = "origin.json"
-"""In a saved encoder, says what it was made from. It is no part of what the encoder does."""
+"""File in a saved encoder that names its source. It does not affect the vectors."""
 
 _SHORTENING = ("downsampling_rate", "block_sizes")
 """Settings of families that pool neighbouring tokens between layers."""
 
 _MAX_STATED_LENGTH = 100_000
-"""A stated maximum length above this means that none was stated."""
+"""A stated maximum length above this value counts as no maximum length."""
 
 
 @dataclass(frozen=True)
 class EncoderFolder:
-    """A pretrained encoder on disk, not yet loaded.
+    """Folder of a pretrained encoder on disk. The weights are not loaded.
 
     Attributes
     ----------
     name : str
-        What the user called it.
+        Name of the encoder as the user wrote it.
     path : Path
-        Where its files lie.
+        Folder of the files.
     """
 
     name: str
@@ -84,30 +84,30 @@ class EncoderFolder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A name for the content: equal for equal weights, tokenizer and sentence settings."""
+        """Hash of the content: equal for equal weights, tokenizer and sentence settings."""
         return fingerprint(
             {path.relative_to(self.path).as_posix(): sha256_once(path) for path in self.files}
         )
 
     @cached_property
     def without_adapter(self) -> str:
-        """A name for the content without any adapter: equal where the same encoder lies below."""
-        own = [path for path in self.files if path.parent != self.adapter]
+        """Hash of the content without the adapter: equal for adapters of the same encoder."""
+        encoder_files = [path for path in self.files if path.parent != self.adapter]
         return fingerprint(
-            {path.relative_to(self.path).as_posix(): sha256_once(path) for path in own}
+            {path.relative_to(self.path).as_posix(): sha256_once(path) for path in encoder_files}
         )
 
     @cached_property
     def files(self) -> list[Path]:
-        """What belongs to the encoder: weights, configuration, tokenizer, sentence settings."""
-        found = {path for pattern in _WANTED for path in self.path.glob(pattern)}
-        if (self.path / "tokenizer.json").is_file():  # says all that a vocabulary would
-            found = {path for path in found if path.suffix != ".model"}
-        return sorted(path for path in found if path.is_file())
+        """Files of the encoder: weights, configuration, tokenizer, sentence settings."""
+        paths = {path for pattern in _WANTED for path in self.path.glob(pattern)}
+        if (self.path / "tokenizer.json").is_file():  # it contains the vocabulary
+            paths = {path for path in paths if path.suffix != ".model"}
+        return sorted(path for path in paths if path.is_file())
 
     @cached_property
     def origin(self) -> str | None:
-        """The Hub name of what it is, or was made from; None where it came from a folder."""
+        """Hub name of the encoder or of its source. None if it comes from a local folder."""
         stated = read_json(self.path / ORIGIN).get("name")
         if stated:
             return str(stated)
@@ -115,32 +115,32 @@ class EncoderFolder:
 
     @cached_property
     def config(self) -> Any:
-        """The transformers configuration."""
+        """Configuration of the encoder, as transformers reads it."""
         from transformers import AutoConfig
 
-        with foreign_errors(f"{self.name!r} holds no encoder that transformers knows"):
+        with foreign_errors(f"{self.name!r} holds no encoder that transformers supports"):
             return AutoConfig.from_pretrained(
                 str(self.path), local_files_only=True, trust_remote_code=False
             )
 
     @cached_property
     def hidden_size(self) -> int:
-        """Numbers a token."""
+        """Length of each token vector."""
         return int(self.config.hidden_size)
 
     @cached_property
     def n_layers(self) -> int:
-        """Transformer layers, the embedding layer not counted."""
+        """Number of transformer layers, without the embedding layer."""
         return int(self.config.num_hidden_layers)
 
     @cached_property
     def sentence_modules(self) -> list[Module]:
-        """The steps from a text to its vector that the folder states; none in most folders.
+        """Modules of sentence-transformers that turn a text into a vector. Most folders have none.
 
         Raises
         ------
         EncoderNotFoundError
-            If there is a step or a setting that is not read; it is named.
+            If nlptl does not support a module or a setting. The message names it.
         """
         modules = read_modules(self.path, self.name)
         check_settings(self.path, modules, self.name)
@@ -148,22 +148,22 @@ class EncoderFolder:
 
     @cached_property
     def tokens(self) -> str:
-        """Token pooling that the folder asks for: mean where it says nothing."""
+        """Token pooling that the folder asks for, or mean if it does not specify one."""
         return token_pooling(self.sentence_modules, self.name, _TOKEN_POOLINGS, self.prompt)
 
     @property
     def made_for_sentences(self) -> bool:
-        """Whether the folder says how a vector of a text is made: a sentence encoder."""
+        """True if the folder specifies a pooling, as folders of sentence encoders do."""
         return any(module.kind == "Pooling" for module in self.sentence_modules)
 
     @property
     def normalize(self) -> bool:
-        """Whether the folder asks for vectors of length 1."""
+        """True if the folder asks for vectors of length 1."""
         return bool(self._after_pooling) and self._after_pooling[-1].kind == "Normalize"
 
     @property
     def layers_after_pooling(self) -> list[Module]:
-        """Layers between pooling and the vector; a normalisation at the end is not one."""
+        """Layers between pooling and the final vector, without a normalisation at the end."""
         return self._after_pooling[: len(self._after_pooling) - self.normalize]
 
     @property
@@ -173,15 +173,15 @@ class EncoderFolder:
 
     @cached_property
     def width(self) -> int:
-        """Numbers of the vector of a text, after all layers."""
-        wide = [module for module in self.layers_after_pooling if module.kind == "Dense"]
-        if not wide:
+        """Length of the vector of a text, after all layers."""
+        dense = [module for module in self.layers_after_pooling if module.kind == "Dense"]
+        if not dense:
             return self.hidden_size
-        return int(read_json(wide[-1].folder / "config.json")["out_features"])
+        return int(read_json(dense[-1].folder / "config.json")["out_features"])
 
     @cached_property
     def max_length(self) -> int | None:
-        """Tokens at once that the folder states, special tokens included."""
+        """Maximum number of tokens that the folder states, including special tokens."""
         stated = transformer_settings(self.path).get("max_seq_length")
         return int(stated) if stated else None
 
@@ -192,28 +192,28 @@ class EncoderFolder:
 
     @property
     def lowers_by_hand(self) -> bool:
-        """True if texts are set in lower case before the tokenizer, which cannot do it."""
+        """True if texts must be lower-cased before a slow tokenizer, which cannot do it itself."""
         return self.lower_case and not self.tokenizer.is_fast
 
     @cached_property
     def prompt(self) -> str:
-        """Text that the folder wants before each text; empty for most encoders."""
+        """Prompt that the folder puts before each text. It is empty for most encoders."""
         return default_prompt(self.path, self.name)
 
     @property
     def adapter(self) -> Path | None:
-        """The folder of an adapter that belongs to the weights, where there is one."""
+        """Folder of the adapter that belongs to the weights, or None without an adapter."""
         folder = self.path / "adapter"
         return folder if (folder / "adapter_config.json").is_file() else None
 
     @cached_property
     def tokenizer(self) -> Any:
-        """The tokenizer.
+        """Tokenizer of the encoder.
 
         Raises
         ------
         EncoderNotFoundError
-            If the folder has none, or it may take for ever on some texts.
+            If the folder has no tokenizer, or its regular expressions may never finish.
         """
         from transformers import AutoTokenizer
 
@@ -228,11 +228,11 @@ class EncoderFolder:
 
     @cached_property
     def window(self) -> int:
-        """Tokens the encoder reads at once, special tokens included."""
+        """Maximum number of tokens per window, including special tokens."""
         lengths = (self.max_length, self.tokenizer.model_max_length)
         stated = min((int(n) for n in lengths if n and 0 < n < _MAX_STATED_LENGTH), default=None)
-        places = readable_positions(self.config, stated)
-        return min((n for n in (stated, places) if n is not None), default=512)
+        n_positions = readable_positions(self.config, stated)
+        return min((n for n in (stated, n_positions) if n is not None), default=512)
 
     @property
     def shortens_texts(self) -> bool:
@@ -241,7 +241,7 @@ class EncoderFolder:
 
     @cached_property
     def n_embedded(self) -> int | None:
-        """Number of tokens with a vector, where the tokenizer has more; None where all have one."""
+        """Number of tokens with a vector. None if every token of the tokenizer has one."""
         stated = getattr(self.config.get_text_config(), "vocab_size", None)
         if not isinstance(stated, int) or len(self.tokenizer) <= stated:
             return None
@@ -249,50 +249,50 @@ class EncoderFolder:
 
     @property
     def fast_tokenizer(self) -> Any:
-        """The tokenizer, where it is one that ``tokenizer.json`` describes.
+        """Tokenizer of the encoder, if it is a fast one, which ``tokenizer.json`` describes.
 
         Raises
         ------
         ConfigError
-            If it is a slow one.
+            If the tokenizer is a slow one.
         """
         if self.tokenizer.is_fast:
             return self.tokenizer
         raise ConfigError(
-            f"A fast tokenizer is needed here, which tokenizer.json describes. {self.name!r} has "
-            f"the slow {type(self.tokenizer).__name__}. Choose an encoder with a fast one."
+            f"This needs a fast tokenizer, which tokenizer.json describes, but {self.name!r} has "
+            f"the slow {type(self.tokenizer).__name__}. Choose an encoder with a fast tokenizer."
         )
 
 
 def find_encoder(name: str | Path | None, *, revision: str | None = None) -> EncoderFolder:
-    """Find an encoder in a folder, in the Hub's cache, in an installed package, or on the Hub.
+    """Find an encoder in a folder, in the cache of the Hub, in an installed package or on the Hub.
 
     Parameters
     ----------
     name : str, Path or None
-        A folder or a Hub name; None is the default encoder.
+        A folder or a Hub name. None means the default encoder.
     revision : str, optional
         Commit, branch or tag on the Hub.
 
     Raises
     ------
     EncoderNotFoundError
-        If it is in none of these places.
+        If the encoder is in none of these locations.
     IntegrityError
-        If the copy found is not the one that was published, or it is malformed.
+        If the copy differs from the published encoder, or is malformed.
     """
-    wanted = str(name) if name is not None else DEFAULT_ENCODER
+    encoder_name = str(name) if name is not None else DEFAULT_ENCODER
     held = _HELD.get()
-    if held is not None and (wanted, revision) in held:
-        return held[wanted, revision]
-    folder = _locate(wanted, revision)
-    # The same files share one object, and with it the tokenizer and the configuration.
-    known = (wanted, str(folder.path), folder.fingerprint)
-    if known not in _FOUND:
-        check_files(folder.path, wanted)
-    folder = _FOUND.setdefault(known, folder)
+    if held is not None and (encoder_name, revision) in held:
+        return held[encoder_name, revision]
+    folder = _locate(encoder_name, revision)
+    # Equal files share one object, so that tokenizer and configuration are read once.
+    key = (encoder_name, str(folder.path), folder.fingerprint)
+    if key not in _FOUND:
+        check_files(folder.path, encoder_name)
+    folder = _FOUND.setdefault(key, folder)
     if held is not None:
-        held[wanted, revision] = folder
+        held[encoder_name, revision] = folder
     return folder
 
 
@@ -304,32 +304,37 @@ _HELD: ContextVar[Held | None] = ContextVar("encoders that are not looked for ag
 
 @contextmanager
 def finding_once(held: Held) -> Iterator[None]:
-    """Look for an encoder once only, in all blocks that are given the same dictionary.
+    """Look up each encoder only once, in all blocks that receive the same dictionary.
 
-    What is in memory then stays in use though its files be replaced, and no time goes into
-    comparing them.
+    An encoder in memory stays in use even if its files are replaced. No time is spent on checking
+    the files.
+
+    Parameters
+    ----------
+    held : dict
+        Encoders that were looked up before. New ones are added.
     """
-    before = _HELD.set(held)
+    token = _HELD.set(held)
     try:
         yield
     finally:
-        _HELD.reset(before)
+        _HELD.reset(token)
 
 
 def check_patterns(tokenizer: Any, name: str) -> None:
-    """Refuse a tokenizer whose regular expressions may take for ever on some texts.
+    """Check that no regular expression of a tokenizer may run for ever on some texts.
 
     Parameters
     ----------
     tokenizer : tokenizers.Tokenizer or None
-        None is one that is written in Python.
+        None means a tokenizer written in Python, which is not checked.
     name : str
-        Of the encoder.
+        Name of the encoder, for error messages.
 
     Raises
     ------
     EncoderNotFoundError
-        If an expression repeats what itself repeats.
+        If an expression contains nested repetitions.
     """
     parts = [getattr(tokenizer, part, None) for part in ("normalizer", "pre_tokenizer")]
     stated = [json.loads(part.__getstate__()) for part in parts if part is not None]
@@ -337,33 +342,33 @@ def check_patterns(tokenizer: Any, name: str) -> None:
         value = stated.pop()
         if isinstance(value, dict) and not is_quick(str(value.get("Regex", ""))):
             raise EncoderNotFoundError(
-                f"The tokenizer of {name!r} holds the regular expression "
+                f"The tokenizer of {name!r} has the regular expression "
                 f"{value['Regex'][:100]!r}, which may take for ever on some texts. "
                 "Choose another encoder."
             )
         inner = value.values() if isinstance(value, dict) else value
-        stated.extend(one for one in inner if isinstance(one, dict | list))
+        stated.extend(item for item in inner if isinstance(item, dict | list))
 
 
-def _locate(wanted: str, revision: str | None) -> EncoderFolder:
-    folder = user_path(wanted)
+def _locate(name: str, revision: str | None) -> EncoderFolder:
+    folder = user_path(name)
     if folder.is_dir():
-        return _with_config(EncoderFolder(wanted, folder))
-    if Path(wanted).is_absolute() or wanted.startswith((".", "~")):
-        raise EncoderNotFoundError(f"There is no folder {wanted!r} with an encoder.")
-    cached = _from_hub(wanted, revision, only_cached=True)
+        return _with_config(EncoderFolder(name, folder))
+    if Path(name).is_absolute() or name.startswith((".", "~")):
+        raise EncoderNotFoundError(f"There is no folder {name!r} with an encoder. Check the path.")
+    cached = _from_hub(name, revision, only_cached=True)
     if isinstance(cached, Path):
-        return EncoderFolder(wanted, cached)
-    packaged = _from_package() if wanted == DEFAULT_ENCODER and revision is None else None
+        return EncoderFolder(name, cached)
+    packaged = _from_package() if name == DEFAULT_ENCODER and revision is None else None
     if packaged is not None:
-        return EncoderFolder(wanted, packaged)
-    fetched = _from_hub(wanted, revision, only_cached=False)
+        return EncoderFolder(name, packaged)
+    fetched = _from_hub(name, revision, only_cached=False)
     if isinstance(fetched, Path):
-        return EncoderFolder(wanted, fetched)
-    hint = "Run: pip install 'nlptl[demo]'" if wanted == DEFAULT_ENCODER else "Check the name"
+        return EncoderFolder(name, fetched)
+    hint = "Run: pip install 'nlptl[demo]'" if name == DEFAULT_ENCODER else "Check the name"
     raise EncoderNotFoundError(
-        f"Encoder {wanted!r} is no folder here and could not be fetched from the Hub "
-        f"({one_line(fetched)}). {hint}, or give the path of a local folder."
+        f"Encoder {name!r} is not a local folder and could not be downloaded from the Hub "
+        f"({one_line(fetched)}). {hint}, or pass the path of a local folder."
     )
 
 
@@ -371,7 +376,8 @@ def _from_hub(name: str, revision: str | None, *, only_cached: bool) -> Path | E
     from huggingface_hub import constants, snapshot_download
 
     try:
-        user_path(constants.HF_HUB_CACHE)  # which would be a folder "~" here without a home folder
+        # Without a home folder this raises. The client would use a folder named "~" instead.
+        user_path(constants.HF_HUB_CACHE)
         path = Path(
             snapshot_download(
                 name,
@@ -381,7 +387,7 @@ def _from_hub(name: str, revision: str | None, *, only_cached: bool) -> Path | E
                 local_files_only=only_cached,
             )
         )
-    except Exception as problem:  # the client raises over a dozen kinds
+    except Exception as problem:  # the client raises more than a dozen types
         return problem
     if only_cached and not any(path.glob("model*.safetensors")):
         return FileNotFoundError("no weights in the cache")
@@ -390,13 +396,13 @@ def _from_hub(name: str, revision: str | None, *, only_cached: bool) -> Path | E
 
 
 def _check_download(path: Path) -> None:
-    """Hold each downloaded weight file against its sha256, which the Hub's cache uses as name."""
+    """Compare each downloaded weight file with its SHA-256, which is its name in the Hub cache."""
     for weights in path.glob("model*.safetensors"):
         stored = weights.resolve().name
         if len(stored) == 64 and sha256_once(weights.resolve()) != stored:
             raise IntegrityError(
-                f"{str(weights)!r} is not what was published: its sha256 differs from "
-                f"{stored[:12]}…. Delete it and download again."
+                f"{str(weights)!r} differs from the published file: its sha256 is not "
+                f"{stored[:12]}…. Delete it and download it again."
             )
 
 
@@ -417,6 +423,7 @@ def _from_package() -> Path | None:
 def _with_config(folder: EncoderFolder) -> EncoderFolder:
     if not (folder.path / "config.json").is_file():
         raise EncoderNotFoundError(
-            f"Folder {folder.name!r} has no config.json: it holds no transformers model."
+            f"Expected a folder with a transformers model, but {folder.name!r} has no config.json. "
+            "Check the path."
         )
     return folder

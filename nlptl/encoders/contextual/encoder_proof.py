@@ -1,4 +1,4 @@
-"""Proving that the folder of an encoder holds one that works, when a model is loaded."""
+"""Check that the encoder in a folder works, when a model is loaded."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _PROVEN: set[tuple[Any, ...]] = set()
 
 
 def prove_encoder(encoder: TransformerEncoder) -> None:
-    """Check that an encoder reads a text, without reading its weights where that is enough.
+    """Check that an encoder can encode a text, without reading its weights if possible.
 
-    The encoder is built on torch's ``meta`` device, which knows shapes only. Where it cannot run
-    there, its weights are loaded; they then stay in memory for the first texts.
+    The encoder is built on torch's ``meta`` device, which handles shapes only. If it cannot run
+    there, its weights are loaded. They then stay in memory for the first texts.
 
     Raises
     ------
     EncoderNotFoundError
-        If settings, tokenizer, weights and adapter are not those of one encoder.
+        If settings, tokenizer, weights and adapter do not fit each other.
     IntegrityError
         If a file is malformed, or names something outside of the folder.
     """
@@ -40,29 +40,29 @@ def prove_encoder(encoder: TransformerEncoder) -> None:
         _check_tokens(bare, ids)
         try:
             _run_shapes(bare, ids, stock=stock)
-        except Exception:  # not every operation of every family knows shapes alone
+        except Exception:  # some model families cannot run on shapes alone
             replace(encoder, cache=None).transform([_PROBE])
     _PROVEN.add(key)
 
 
 def _check_tokens(loaded: LoadedEncoder, ids: list[int]) -> None:
-    """Refuse a tokenizer whose tokens have no vector."""
+    """Check that each token of the tokenizer has a vector."""
     try:
         table = loaded.model.get_input_embeddings()
-    except NotImplementedError:  # CANINE reads characters, and has no table of tokens
+    except NotImplementedError:  # CANINE reads characters and has no token table
         return
     size = getattr(getattr(table, "weight", None), "shape", (max(ids, default=0) + 1,))[0]
     special = (loaded.tokenizer.pad_token_id, loaded.tokenizer.unk_token_id)
-    beyond = [token for token in (*ids, *special) if token is not None and not 0 <= token < size]
-    if beyond or not ids:
+    invalid = [token for token in (*ids, *special) if token is not None and not 0 <= token < size]
+    if invalid or not ids:
         raise EncoderNotFoundError(
-            f"The tokenizer of {loaded.folder.name!r} does not fit its weights: they have vectors "
-            f"of the tokens 0 to {size - 1}, got {beyond[:1] or ids}. Restore a copy."
+            f"The tokenizer of {loaded.folder.name!r} does not fit its weights: expected token ids "
+            f"from 0 to {size - 1}, got {invalid[:1] or ids}. Restore a copy."
         )
 
 
 def _run_shapes(loaded: LoadedEncoder, ids: list[int], *, stock: bool) -> None:
-    """Run an encoder of shapes, with its adapter, over one text."""
+    """Run an encoder and its adapter on the shapes of one text."""
     import torch
 
     adapter, model = loaded.folder.adapter, loaded.model

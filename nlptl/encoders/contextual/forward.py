@@ -1,4 +1,4 @@
-"""Running an encoder over windows, in batches of like length."""
+"""Run an encoder on windows of tokens, in batches of similar length."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TOKENS_ON_PROCESSOR = {"float32": 1024, "bfloat16": 2048}
-"""Padded tokens of a batch. On a processor so many keep the working set in its cache: measured
-fastest, or within 4 % of it, of 512 to 8,192 on texts of 15 to 256 tokens."""
+"""Padded tokens per batch on a CPU, so that the working set fits into the CPU cache.
+
+Among 512 to 8,192 tokens, these values are the fastest or within 4 % of it (texts of 15 to 256
+tokens)."""
 
 _ON_ACCELERATOR = 65_536
 
@@ -39,11 +41,11 @@ def pooled_states(
     loaded : LoadedEncoder
         The encoder.
     windows : Windows
-        Token ids with special tokens.
+        Token ids, including special tokens.
     layers : sequence of int
-        Which hidden states, 0 for the embedding layer, -1 for the last.
+        Hidden states to use. 0 is the embedding layer, -1 the last layer.
     pool : callable
-        Takes (n, tokens, dim) and a mask (n, tokens), gives (n, dim).
+        Takes states (n, tokens, dim) and a mask (n, tokens). Returns (n, dim).
 
     Returns
     -------
@@ -72,13 +74,13 @@ def pooled_states(
 def hidden_means(
     loaded: LoadedEncoder, windows: Sequence[Sequence[int]], layers: Sequence[int]
 ) -> FloatArray:
-    """Average the tokens of windows in some layers: (n_windows, n_layers, dim)."""
+    """Compute the mean token vector of each window and layer: (n_windows, n_layers, dim)."""
     ids = [list(window) for window in windows]
     sizes = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
-    whole = Windows(ids, np.arange(len(ids)), sizes)
+    one_window_per_text = Windows(ids, np.arange(len(ids)), sizes)
     if loaded.folder.n_embedded is not None:
         check_tokens(ids, loaded.folder.n_embedded, loaded.folder.name)
-    return pooled_states(loaded, whole, layers=layers, pool=mean_over_tokens)
+    return pooled_states(loaded, one_window_per_text, layers=layers, pool=mean_over_tokens)
 
 
 def _batch_states(
@@ -97,18 +99,18 @@ def _batch_states(
 def layer_vectors(
     model: Any, inputs: dict[str, Any], *, layers: Sequence[int], pool: Callable[[Any, Any], Any]
 ) -> Tensor:
-    """Run an encoder over one batch and pool the tokens of some layers: (n, n_layers, dim).
+    """Run an encoder on one batch and pool the tokens of each layer: (n, n_layers, dim).
 
     Parameters
     ----------
     model : torch.nn.Module
         The encoder.
     inputs : dict of str to Tensor
-        From ``padded``.
+        Tensors from ``padded``.
     layers : sequence of int
-        Which hidden states.
+        Hidden states to use.
     pool : callable
-        Takes (n, tokens, dim) and a mask (n, tokens), gives (n, dim).
+        Takes states (n, tokens, dim) and a mask (n, tokens). Returns (n, dim).
     """
     import torch
 
@@ -116,9 +118,9 @@ def layer_vectors(
     mask = inputs["attention_mask"]
     deepest = int(model.config.num_hidden_layers)
     only_last = all(layer in (-1, deepest) for layer in layers)
-    # Without padding attention needs no mask, and runs faster.
-    given = inputs if not bool(mask.all()) else {**inputs, "attention_mask": None}
-    outputs = _outputs(model, given, states=not (only_last or pool is stock_vector))
+    # Without padding, attention needs no mask and runs faster.
+    model_inputs = inputs if not bool(mask.all()) else {**inputs, "attention_mask": None}
+    outputs = _outputs(model, model_inputs, states=not (only_last or pool is stock_vector))
     if pool is stock_vector:
         return pool(outputs.logits, mask).unsqueeze(1)
     if only_last:
@@ -129,8 +131,8 @@ def layer_vectors(
     return torch.stack([pool(layer, mask) for layer in states], dim=1)
 
 
-def _outputs(model: Any, given: dict[str, Any], *, states: bool) -> Any:
-    """Run a model; errors of its family become one that a user understands.
+def _outputs(model: Any, inputs: dict[str, Any], *, states: bool) -> Any:
+    """Run a model and convert its errors into an error message for users.
 
     Raises
     ------
@@ -139,23 +141,24 @@ def _outputs(model: Any, given: dict[str, Any], *, states: bool) -> Any:
     """
     import torch
 
-    wanted = {"output_hidden_states": True} if states else {}
+    options = {"output_hidden_states": True} if states else {}
     try:
-        return model(**given, **wanted)
+        return model(**inputs, **options)
     except torch.OutOfMemoryError:
         raise
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as problem:
-        rows, tokens = given["input_ids"].shape
+        rows, tokens = inputs["input_ids"].shape
         reason = str(problem).strip().split("\n", 1)[0][:200]
         raise EncoderNotFoundError(
             f"{type(model).__name__} of transformers fails on {rows} texts of up to {tokens} "
-            f"tokens ({type(problem).__name__}: {reason}). Choose a smaller max_length if they are "
-            "too long for it, add what its configuration lacks, or use another encoder."
+            f"tokens ({type(problem).__name__}: {reason}). If the texts are too long, choose a "
+            "smaller max_length. If its configuration lacks a setting, add it. Otherwise choose "
+            "another encoder."
         ) from problem
 
 
 def _long_enough(inputs: dict[str, Any], least: int) -> dict[str, Any]:
-    """Fill rows up to the shortest length that a model reads, which is 1 for most."""
+    """Pad rows to the minimum length that a model needs, which is 1 for most models."""
     from torch.nn.functional import pad
 
     missing = least - inputs["input_ids"].shape[1]
@@ -170,19 +173,19 @@ def _check_sizes(model: Any, states: Sequence[Tensor], mask: Tensor) -> None:
     Raises
     ------
     ConfigError
-        If a layer has fewer, as in families that shorten texts on the way.
+        If a layer has fewer vectors, as in model families that shorten texts between layers.
     """
     if any(layer.shape[1] != mask.shape[1] for layer in states):
         sizes = [int(layer.shape[1]) for layer in states]
         raise ConfigError(
-            f"One vector per token is needed in each layer, but {type(model).__name__} has {sizes} "
+            f"Each layer must have one vector per token, but {type(model).__name__} has {sizes} "
             f"vectors for {mask.shape[1]} tokens. Use its last layer: "
             "TransformerEncoder(name, pooling=Pooling())."
         )
 
 
 def padded(windows: Windows, rows: IntArray, *, padding: int) -> dict[str, Tensor]:
-    """Put some windows into tensors of one length: ids, mask and, for pairs, token kinds."""
+    """Pad windows to one length. Return tensors of ids, mask and, for pairs, token types."""
     import torch
 
     ids = [windows.ids[int(row)] for row in rows]
@@ -197,6 +200,6 @@ def padded(windows: Windows, rows: IntArray, *, padding: int) -> dict[str, Tenso
 
 def _filled(rows: Sequence[Sequence[int]], longest: int, value: int) -> IntArray:
     table = np.full((len(rows), longest), value, dtype=np.int64)
-    for place, row in enumerate(rows):
-        table[place, : len(row)] = row
+    for index, row in enumerate(rows):
+        table[index, : len(row)] = row
     return table

@@ -1,4 +1,4 @@
-"""One shelf of loaded encoders a process, so that copies of an estimator share weights."""
+"""Load encoders once per process, so that copies of an estimator share weights."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ _DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 @dataclass(frozen=True, eq=False)
 class LoadedEncoder:
-    """An encoder in memory.
+    """Encoder with its weights in memory.
 
     Attributes
     ----------
     folder : EncoderFolder
-        Where it came from.
+        Folder from which the encoder was loaded.
     model : torch.nn.Module
-        In evaluation mode.
+        The model in evaluation mode.
     dtype, device : str
-        How and where its weights are held.
+        Number format and device of the weights.
     dense : torch.nn.Module or None
-        Layers after pooling, where the folder has some.
+        Layers after pooling, if the folder has any.
     adapter : Adapter or None
-        What was learnt beside the weights of the folder, where that is stored by itself; the
-        model has it in its weights already.
+        Fitted adapter, if it is stored separately from the weights of the folder. The weights of
+        ``model`` already include it.
     base : LoadedEncoder or None
-        What the adapter stands beside, where that is not what the folder holds.
+        Encoder that the adapter belongs to, if its weights differ from those in the folder.
     """
 
     folder: EncoderFolder
@@ -63,12 +63,12 @@ class LoadedEncoder:
 
     @property
     def tokenizer(self) -> Any:
-        """The fast tokenizer of the encoder."""
+        """Tokenizer of the encoder."""
         return self.folder.tokenizer
 
     @property
     def fingerprint(self) -> str:
-        """A short name for the weights as they are in memory."""
+        """Hash of the weights in memory."""
         import torch
 
         total = hashlib.sha256()
@@ -79,7 +79,7 @@ class LoadedEncoder:
         return total.hexdigest()[:32]
 
     def framed(self, ids: Sequence[int]) -> list[int]:
-        """Put the special tokens of the encoder around token ids."""
+        """Add the special tokens of the encoder before and after token ids."""
         before, after = _frame(self.tokenizer)
         return [*before, *ids, *after]
 
@@ -87,34 +87,36 @@ class LoadedEncoder:
 def load_encoder(
     folder: EncoderFolder, *, dtype: str, device: str | None, stock: bool = False
 ) -> LoadedEncoder:
-    """Give an encoder from the shelf, loading it where it is not there.
+    """Return an encoder, and load it only if this process has not loaded it yet.
 
     Parameters
     ----------
     folder : EncoderFolder
         The encoder.
     dtype : {"auto", "float32", "bfloat16"}
-        How to hold the weights; ``"auto"`` is bfloat16 where the processor has it and the
-        vectors were found to agree.
+        Number format of the weights. ``"auto"`` is bfloat16 if the device supports it and a check
+        confirms that the vectors agree. Otherwise it is float32.
     device : str or None
-        Torch device; None is the first accelerator, else the processor.
+        Torch device. None means the first accelerator, or the CPU if there is none.
     stock : bool
-        With the layers that transformers puts below its classifier.
+        True includes the layers that transformers puts below its classifier.
     """
     from nlptl.encoders.contextual.precision import choose_dtype, stored_dtype
 
-    place = device or default_device()
-    chosen = stored_dtype(folder, place) if dtype == "auto" else dtype
+    chosen_device = device or default_device()
+    chosen = stored_dtype(folder, chosen_device) if dtype == "auto" else dtype
     with _LOCK:
-        key = (folder.fingerprint, chosen or "", place, stock)
+        key = (folder.fingerprint, chosen or "", chosen_device, stock)
         if key in _SHELF:
             _SHELF.move_to_end(key)
             return _SHELF[key]
-    # Who reads weights takes the lock of chance first: a training holds it where it loads.
+    # Take the lock of the random state before _LOCK, in the same order as training does when it
+    # loads an encoder. Otherwise the two locks could deadlock.
     with sheltered(), _LOCK:
-        key = (folder.fingerprint, chosen or choose_dtype(folder, place), place, stock)
+        resolved_dtype = chosen or choose_dtype(folder, chosen_device)
+        key = (folder.fingerprint, resolved_dtype, chosen_device, stock)
         if key not in _SHELF:
-            _SHELF[key] = read_encoder(folder, key[1], place, stock=stock)
+            _SHELF[key] = read_encoder(folder, resolved_dtype, chosen_device, stock=stock)
             while len(_SHELF) > _MAX_LOADED:
                 _SHELF.popitem(last=False)
         _SHELF.move_to_end(key)
@@ -123,19 +125,19 @@ def load_encoder(
 
 @contextmanager
 def empty_shelf() -> Iterator[None]:
-    """Load every encoder anew inside the block; give the shelf back after it."""
+    """Reload every encoder inside the block and restore the loaded encoders after it."""
     with sheltered(), _LOCK:
-        kept = dict(_SHELF)
+        saved = dict(_SHELF)
         _SHELF.clear()
         try:
             yield
         finally:
             _SHELF.clear()
-            _SHELF.update(kept)
+            _SHELF.update(saved)
 
 
 def default_device() -> str:
-    """Name the first accelerator, or the processor."""
+    """Return the name of the first accelerator, or of the CPU if there is none."""
     import torch
 
     if torch.cuda.is_available():
@@ -152,19 +154,22 @@ def read_encoder(
     adapted: bool = True,
     attention_dropout: bool = True,
 ) -> LoadedEncoder:
-    """Load the weights of an encoder from safetensors, whatever the shelf holds.
+    """Load the weights of an encoder from safetensors, even if the process has loaded them before.
 
     Parameters
     ----------
     folder : EncoderFolder
+        Folder of the encoder.
     dtype, device : str
+        Number format and device of the weights.
     stock : bool
-        Load the model that transformers classifies with, and let it give what its last layer
-        would see. Layers that were never pretrained start at random, always the same.
+        True loads the classifier of transformers and returns the input of its last layer. Layers
+        that were never pretrained are initialised with a fixed random seed.
     adapted : bool
-        With the adapter that lies beside the weights, where there is one.
+        True merges the adapter of the folder, if there is one.
     attention_dropout : bool
-        In training, drop attention weights as the encoder's configuration says.
+        True uses the attention dropout of the encoder's configuration in training. False
+        switches it off.
 
     Raises
     ------
@@ -176,8 +181,9 @@ def read_encoder(
 
     if stock and folder.config.is_encoder_decoder:
         raise EncoderNotFoundError(
-            f"Pooling(tokens='stock') is for encoders and decoders, and {folder.name!r} is an "
-            "encoder-decoder, of which nlptl uses the encoder only. Choose another pooling."
+            "Pooling(tokens='stock') needs an encoder or a decoder, but "
+            f"{folder.name!r} is an encoder-decoder, of which nlptl uses the encoder only. "
+            "Choose another pooling."
         )
     kind = transformers.AutoModelForSequenceClassification if stock else transformers.AutoModel
     stated = {n: getattr(folder.config, n) for n in _DROPOUT if hasattr(folder.config, n)}
@@ -189,12 +195,12 @@ def read_encoder(
         **({} if attention_dropout else dict.fromkeys(stated, 0.0)),
     )
     for name, value in stated.items():
-        setattr(model.config, name, value)  # what is saved says what it said
+        setattr(model.config, name, value)  # saved models keep the original setting
     check_language(folder)
-    whole = model
+    full_model = model
     if model.config.is_encoder_decoder:
         model = encoder_half(model)
-    refuse_untrained(whole, getattr(model, "base_model", model), report, folder.name)
+    refuse_untrained(full_model, getattr(model, "base_model", model), report, folder.name)
     if stock:
         model.config.pad_token_id = padding_id(folder, stock=True)
         model = _without_classifier(model, report["missing_keys"])
@@ -206,37 +212,38 @@ def read_encoder(
 
 
 def read_weights(kind: Any, folder: EncoderFolder, device: str, **options: Any) -> tuple[Any, Any]:
-    """Load a model of transformers from safetensors, without code of the folder or a network.
+    """Load a transformers model from safetensors, without network access or code from the folder.
 
     Parameters
     ----------
     kind : type
         A class of transformers such as ``AutoModel``.
     folder : EncoderFolder
+        Folder of the encoder.
     device : str
-        ``"meta"`` reads no weights, only their shapes.
+        ``"meta"`` reads only the shapes of the weights.
     **options
-        For ``from_pretrained``.
+        Options of ``from_pretrained``.
 
     Returns
     -------
     tuple of (torch.nn.Module, dict)
-        The model, and what transformers reports of the loading.
+        The model, and the loading report of transformers.
 
     Raises
     ------
     EncoderNotFoundError
         If the folder has no safetensors weights, or transformers cannot load them.
     IntegrityError
-        If the weights are cut off, or far fewer than the settings ask for.
+        If the weights are truncated, or far fewer than the settings require.
     """
     subject = f"Encoder {folder.name!r}"
-    # The message of transformers would import every family.
+    # The error message of transformers would import every model family.
     if type(folder.config) not in kind._model_mapping:
         family = folder.config.model_type
         raise EncoderNotFoundError(
-            f"{subject} is of the family {family!r}, of which transformers has no {kind.__name__}. "
-            "Choose another encoder."
+            f"{subject} cannot be loaded: transformers has no {kind.__name__} for its model family "
+            f"{family!r}. Choose another encoder."
         )
     weights, numbers = count_weights(folder.path, folder.name)
     limit = MAX_TIMES_THE_WEIGHTS * numbers + MAX_UNTRAINED
@@ -248,7 +255,7 @@ def read_weights(kind: Any, folder: EncoderFolder, device: str, **options: Any) 
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
-            ignore_mismatched_sizes=True,  # they are refused by name after it
+            ignore_mismatched_sizes=True,  # refuse_untrained reports them by name
             output_loading_info=True,
             **({"device_map": "meta"} if device == "meta" else {}),
             **options,
@@ -257,23 +264,24 @@ def read_weights(kind: Any, folder: EncoderFolder, device: str, **options: Any) 
 
 
 def check_language(folder: EncoderFolder) -> None:
-    """Check that an encoder with layers per language has one that texts are read in.
+    """Check that an encoder with layers per language has a default language.
 
     Raises
     ------
     EncoderNotFoundError
-        If its configuration leaves the language open.
+        If its configuration names no default language.
     """
     languages = getattr(folder.config, "languages", None)
     if languages and getattr(folder.config, "default_language", languages[0]) is None:
         raise EncoderNotFoundError(
-            f"Encoder {folder.name!r} has layers per language, and its configuration names none. "
+            f"Encoder {folder.name!r} has layers per language and needs a default language, but "
+            "its configuration names none. "
             f'Set "default_language" in its config.json to one of {", ".join(map(str, languages))}.'
         )
 
 
 def encoder_half(model: Any) -> Any:
-    """Return the encoder of an encoder-decoder of transformers."""
+    """Return the encoder part of an encoder-decoder model."""
     half = model.get_encoder()
     if not hasattr(half, "config"):
         half.config = model.config
@@ -281,12 +289,12 @@ def encoder_half(model: Any) -> Any:
 
 
 def classifier_name(model: Any) -> str:
-    """Name the last linear layer of a model that classifies: what turns features into logits.
+    """Return the name of the last linear layer of a classifier, which computes the logits.
 
     Raises
     ------
     EncoderNotFoundError
-        If there is none that gives as many numbers as there are labels.
+        If no linear layer has one output per label.
     """
     from torch.nn import Identity, Linear
 
@@ -298,7 +306,8 @@ def classifier_name(model: Any) -> str:
             last = name
     if not last:
         raise EncoderNotFoundError(
-            f"{type(model).__name__} ends in no linear layer that classifies."
+            f"{type(model).__name__} must end in a linear layer with {model.config.num_labels} "
+            "outputs, one per label, but has none. Choose another encoder."
         )
     return last
 
@@ -307,12 +316,12 @@ _CLASSIFIERS = ("classifier", "out_proj", "score")
 
 
 def _without_classifier(model: Any, missing: Iterable[str]) -> Any:
-    """Let a classifying model give what its last layer would see."""
+    """Replace the last layer of a classifier, so that the model returns the input of this layer."""
     from torch.nn import Identity
 
     last = classifier_name(model)
     model.set_submodule(last, Identity())
-    # peft stores layers that started at random whole, under the part of the model they are in.
+    # peft stores randomly initialised layers completely, under the top-level part they are in.
     fresh = {name.split(".", 1)[0] for name in missing if not name.startswith(f"{last}.")}
     model.fresh_modules = tuple(sorted(fresh))
     return model
@@ -327,9 +336,9 @@ def _after_pooling(folder: EncoderFolder, device: str) -> Any:
 
 
 def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Find which special tokens the tokenizer puts before and after a text."""
-    marked = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else 0
-    text = tokenizer.convert_ids_to_tokens(marked)
+    """Return the special tokens that the tokenizer puts before and after a text."""
+    token_id = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else 0
+    text = tokenizer.convert_ids_to_tokens(token_id)
     framed = tokenizer(text)["input_ids"]
     bare = tokenizer(text, add_special_tokens=False)["input_ids"]
     for start in range(len(framed) - len(bare) + 1):
@@ -340,7 +349,7 @@ def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers from printing load reports; its settings are given back after."""
+    """Suppress load reports of transformers inside the block, and restore its settings after it."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()

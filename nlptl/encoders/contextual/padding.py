@@ -1,4 +1,4 @@
-"""The token that fills the shorter rows of a batch."""
+"""Choose the padding token that fills the shorter rows of a batch."""
 
 from __future__ import annotations
 
@@ -12,35 +12,36 @@ if TYPE_CHECKING:
 
 
 def padding_id(folder: EncoderFolder, *, stock: bool) -> int:
-    """Return the id of the token that fills shorter rows.
+    """Return the id of the padding token.
 
     Parameters
     ----------
     folder : EncoderFolder
+        Folder of the encoder.
     stock : bool
-        For a classifier of transformers. Some of them find the end of a text by the padding token
-        of their configuration, so that it has to be the same one.
+        True for a classifier of transformers. Some classifiers detect the end of a text by the
+        padding token of their configuration. The batches must then use the same token.
 
     Raises
     ------
     EncoderNotFoundError
-        If ``stock`` is true, and neither configuration nor tokenizer has such a token.
+        If ``stock`` is True and neither configuration nor tokenizer has a suitable token.
     """
     config, tokenizer = folder.config, folder.tokenizer
     of_config = getattr(config, "pad_token_id", None)
     candidates = [of_config, tokenizer.pad_token_id] if stock else [tokenizer.pad_token_id]
     ends = [tokenizer.eos_token_id, *_listed(getattr(config, "eos_token_id", None))]
     limit = folder.n_embedded
-    known = [int(n) for n in (*candidates, *ends) if n is not None]
-    usable = [n for n in known if n >= 0 and (limit is None or n < limit)]
+    token_ids = [int(n) for n in (*candidates, *ends) if n is not None]
+    usable = [n for n in token_ids if n >= 0 and (limit is None or n < limit)]
     if usable:
         return usable[0]
     if not stock:
-        return 0  # masked, so that any token will do
+        return 0  # padding is masked, so any token works
     raise EncoderNotFoundError(
-        f"Encoder {folder.name!r} has neither a padding token nor a token that ends a text, which "
-        f"Pooling(tokens='stock') needs; its tokenizer is a {type(tokenizer).__name__}. Set "
-        "pad_token in its tokenizer, or use another pooling."
+        "Pooling(tokens='stock') needs a padding token or an end-of-text token, but encoder "
+        f"{folder.name!r} with its {type(tokenizer).__name__} has none. Set pad_token in the "
+        "tokenizer, or use another pooling."
     )
 
 

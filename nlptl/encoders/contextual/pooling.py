@@ -1,4 +1,4 @@
-"""From hidden states to one vector a text: the choice, and pure functions on arrays."""
+"""Pool hidden states into one vector per text: settings, and pure functions on arrays."""
 
 from __future__ import annotations
 
@@ -22,22 +22,24 @@ _JOINS = ("concat", "mean")
 
 @dataclass(frozen=True)
 class Pooling(Spec):
-    """How the vectors of tokens and layers become one vector a text.
+    """Settings for pooling the vectors of tokens and layers into one vector per text.
 
     Parameters
     ----------
     tokens : {"mean", "cls", "max", "stock"}
-        Over the tokens of a layer: their mean, the first token, or the largest value of each
-        dimension. ``"stock"`` is what transformers' own classifier of this architecture would
-        see; a model tuned with it can be exported for ``pipeline("text-classification")``.
+        Pooling over the tokens of a layer: their mean, the first token, or the maximum of each
+        dimension. ``"stock"`` is the input of the classifier that transformers has for this
+        architecture. A model tuned with it can be exported for
+        ``pipeline("text-classification")``.
     layers : tuple of int
-        Which hidden states: 0 is the embedding layer, -1 the last one.
+        Hidden states to use. 0 is the embedding layer, -1 the last layer.
     join : {"concat", "mean"}
-        Several layers side by side, or averaged.
+        Concatenate or average several layers.
     dimension : int or None
-        Reduce the result to so many numbers by a singular value decomposition learnt in ``fit``.
+        Reduce the result to this number of columns by a singular value decomposition, which is
+        fitted in ``fit``. None keeps all columns.
     normalize : bool
-        Give each layer's vector the length 1.
+        Scale the vector of each layer to length 1.
     """
 
     tokens: str = "mean"
@@ -56,18 +58,18 @@ class Pooling(Spec):
             raise ConfigError(f"join={self.join!r} is not known. {suggest(self.join, _JOINS)}")
         if self.tokens == "stock" and (self.layers != (-1,) or self.normalize):
             raise ConfigError(
-                "Pooling(tokens='stock') is the last layer's own: leave layers at (-1,) and set "
-                f"normalize=False, got layers={self.layers}, normalize={self.normalize}."
+                "Pooling(tokens='stock') needs layers=(-1,) and normalize=False, got "
+                f"layers={self.layers}, normalize={self.normalize}. Set them to these values."
             )
         if not self.layers or (self.dimension is not None and self.dimension < 1):
             raise ConfigError(
                 f"Pooling needs at least one layer and a dimension of at least 1, got "
-                f"layers={self.layers}, dimension={self.dimension}."
+                f"layers={self.layers}, dimension={self.dimension}. Correct these settings."
             )
 
 
 def mean_over_tokens(states: Tensor, mask: Tensor) -> Tensor:
-    """Average the vectors of the real tokens [1]_: (n, tokens, dim) and (n, tokens) to (n, dim).
+    """Average the token vectors without padding [1]_: (n, tokens, dim), (n, tokens) to (n, dim).
 
     References
     ----------
@@ -81,19 +83,19 @@ def mean_over_tokens(states: Tensor, mask: Tensor) -> Tensor:
 
 
 def first_token(states: Tensor, _mask: Tensor) -> Tensor:
-    """Take the vector of the first token: (n, tokens, dim) to (n, dim)."""
+    """Return the vector of the first token: (n, tokens, dim) to (n, dim)."""
     return states[:, 0].float()
 
 
 def max_over_tokens(states: Tensor, mask: Tensor) -> Tensor:
-    """Take the largest value of each dimension over the real tokens: to (n, dim)."""
+    """Return the maximum of each dimension over the tokens without padding: to (n, dim)."""
     hidden = states.masked_fill(~mask.bool().unsqueeze(-1), float("-inf"))
     return hidden.max(dim=1).values.float()
 
 
-def stock_vector(given: Tensor, _mask: Tensor) -> Tensor:
-    """Take what the model pooled by itself, as it is: (n, dim)."""
-    return given.float()
+def stock_vector(pooled: Tensor, _mask: Tensor) -> Tensor:
+    """Return the vectors that the model has already pooled, unchanged: (n, dim)."""
+    return pooled.float()
 
 
 TOKEN_POOLINGS: MappingProxyType[str, Callable[[Any, Any], Any]] = MappingProxyType(
@@ -109,7 +111,7 @@ TOKEN_POOLINGS: MappingProxyType[str, Callable[[Any, Any], Any]] = MappingProxyT
 def join_windows(
     vectors: FloatArray, text_of_window: IntArray, sizes: IntArray, *, largest: bool
 ) -> FloatArray:
-    """Make one vector a text from the vectors of its windows.
+    """Combine the vectors of the windows of each text into one vector per text.
 
     Parameters
     ----------
@@ -118,9 +120,9 @@ def join_windows(
     text_of_window : ndarray of shape (n_windows,)
         The text of each window, ascending from 0 without gaps.
     sizes : ndarray of shape (n_windows,)
-        Tokens of each window: its weight in the mean.
+        Number of tokens of each window, which is its weight in the mean.
     largest : bool
-        Take the largest value of each dimension instead of the weighted mean.
+        True takes the maximum of each dimension instead of the weighted mean.
 
     Returns
     -------
@@ -138,7 +140,7 @@ def join_windows(
 
 
 def join_layers(vectors: FloatArray, pooling: Pooling) -> FloatArray:
-    """Make one row a text from the vectors of its layers: (n, n_layers, dim) to (n, width)."""
+    """Combine the layer vectors into one row per text: (n, n_layers, dim) to (n, width)."""
     if pooling.join == "mean":
         vectors = vectors.mean(axis=1, keepdims=True)
     if pooling.normalize:
@@ -147,14 +149,14 @@ def join_layers(vectors: FloatArray, pooling: Pooling) -> FloatArray:
 
 
 def strongest_directions(vectors: FloatArray, dimension: int) -> FloatArray:
-    """Give the strongest right singular vectors of (n, width) as (width, dimension)."""
-    strength, axes = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
-    chosen: FloatArray = axes[:, np.argsort(-strength, kind="stable")[:dimension]]
+    """Return the strongest right singular vectors of (n, width) as (width, dimension)."""
+    eigenvalues, axes = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
+    chosen: FloatArray = axes[:, np.argsort(-eigenvalues, kind="stable")[:dimension]]
     return with_fixed_signs(chosen).astype(np.float32)
 
 
 def with_fixed_signs(axes: FloatArray) -> FloatArray:
-    """Turn each column so that its largest number is positive, on every machine alike."""
+    """Fix the sign of each column: its largest number is positive, the same on every machine."""
     largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
-    turned: FloatArray = axes * np.sign(largest)
-    return turned
+    signed: FloatArray = axes * np.sign(largest)
+    return signed

@@ -1,4 +1,4 @@
-"""Choosing bfloat16 only where the processor has it and the vectors agree."""
+"""Choose bfloat16 only if the device supports it and the vectors agree with float32."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _PROBE = (
 
 
 def choose_dtype(folder: EncoderFolder, device: str) -> str:
-    """Say how to hold the weights of an encoder: ``"bfloat16"`` or ``"float32"``.
+    """Return the number format for the weights of an encoder: ``"bfloat16"`` or ``"float32"``.
 
-    Eight sentences are encoded both ways. Bfloat16 is chosen when the mean cosine of the two is
-    at least 0.9999 and none is below 0.999. The verdict is kept in the cache folder, by encoder,
-    processor and torch version.
+    Eight sentences are encoded in both formats. Bfloat16 is chosen if the mean cosine of the
+    vectors is at least 0.9999 and no cosine is below 0.999. The result is stored in the cache
+    folder, by encoder, processor and torch version.
     """
     stored = stored_dtype(folder, device)
     if stored is not None:
@@ -51,17 +51,17 @@ def choose_dtype(folder: EncoderFolder, device: str) -> str:
         sweep_drafts(path.parent, path.name)
         write_file(path, json.dumps({**_read(path), _here(device): verdict}).encode())
     except StorageError:
-        return verdict  # an unwritable cache only means that the check is made again
+        return verdict  # without a writable cache, the check is repeated next time
     return verdict
 
 
 def stored_dtype(folder: EncoderFolder, device: str) -> str | None:
-    """Return what ``choose_dtype`` returns where no encoding is needed for it, else None."""
+    """Return the result of ``choose_dtype`` if it needs no encoding, or None."""
     if not has_bfloat16(device):
         return "float32"
     try:
         verdict = _read(_verdicts(folder)).get(_here(device))
-    except StorageError:  # there is no folder for caches
+    except StorageError:  # there is no cache folder
         return None
     return str(verdict) if verdict in ("bfloat16", "float32") else None
 
@@ -72,16 +72,16 @@ def _verdicts(folder: EncoderFolder) -> Path:
 
 @lru_cache
 def has_bfloat16(device: str) -> bool:
-    """Whether the device multiplies bfloat16 matrices in hardware."""
+    """Return True if the device multiplies bfloat16 matrices in hardware."""
     import torch
 
     if device.startswith("cuda"):
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":
         return False
-    ask: Any = getattr(torch.cpu, "get_capabilities", None)
-    has: dict[str, bool] = ask() if ask is not None else {}
-    return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
+    get_capabilities: Any = getattr(torch.cpu, "get_capabilities", None)
+    capabilities: dict[str, bool] = get_capabilities() if get_capabilities is not None else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def _agreement(folder: EncoderFolder, device: str) -> FloatArray:

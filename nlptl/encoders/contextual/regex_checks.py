@@ -1,4 +1,4 @@
-"""Telling regular expressions that always end soon from those that may never end."""
+"""Distinguish regular expressions that finish quickly from those that may never finish."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 
 MAX_PATTERN_CHARACTERS = 10_000
 MAX_REPETITIONS = 3
-"""Parts of one alternative that repeat without limit: the time grows with its power."""
+"""Maximum number of unlimited repetitions per alternative. Time is polynomial in this degree."""
 MAX_OPTIONAL_PARTS = 8
-"""Parts of one alternative that may match in several ways: the time may double with each."""
+"""Maximum number of optional parts per alternative. Each of them may double the time."""
 
 _BRACES = re.compile(r"\{(\d*)(,?)(\d*)\}")
 _ESCAPE = re.compile(r"\\(?:[pPxkgu]\{[^}]*\}|.)", re.DOTALL)
@@ -16,7 +16,7 @@ _GROUP_OPTION = re.compile(r"\?(?:<[=!]|<\w+>|P<\w+>|[=!>:]|[a-z-]+[:)])")
 
 
 class _Alternatives:
-    """Repetitions in the alternatives of one group."""
+    """Counts of repetitions and optional parts in the alternatives of one group."""
 
     def __init__(self) -> None:
         self.several = False
@@ -35,10 +35,11 @@ class _Alternatives:
 
 
 def is_quick(pattern: str) -> bool:
-    r"""Return whether a regular expression is sure to end soon on every text.
+    r"""Return True if a regular expression finishes quickly on every text.
 
-    Refused are repetitions of what may itself match in several ways, such as ``(a+)+``, and long
-    rows of repetitions. The dialects of Python and of tokenizers are read.
+    The result is False for a repeated group that can match in several ways, such as ``(a+)+``. It
+    is also False for long sequences of repetitions. The syntax of Python and of tokenizers is
+    supported.
 
     Examples
     --------
@@ -48,32 +49,32 @@ def is_quick(pattern: str) -> bool:
     if len(pattern) > MAX_PATTERN_CHARACTERS:
         return False
     groups = [_Alternatives()]
-    place = 0
-    while place < len(pattern):
+    position = 0
+    while position < len(pattern):
         inner = None
-        character = pattern[place]
+        character = pattern[position]
         if character == "(":
-            place, is_open = _after_opening(pattern, place)
+            position, is_open = _after_opening(pattern, position)
             if is_open:
                 groups.append(_Alternatives())
             continue
         if character == "|":
             groups[-1].next()
-            place += 1
+            position += 1
             continue
         if character == ")" and len(groups) > 1:
             inner = groups.pop()
-            place += 1
+            position += 1
         else:
-            place = _after_atom(pattern, place)
-        place, least, most = _times(pattern, place)
+            position = _after_atom(pattern, position)
+        position, least, most = _times(pattern, position)
         if not _add(groups[-1], inner, least, most):
             return False
     return len(groups) == 1
 
 
 def _add(group: _Alternatives, inner: _Alternatives | None, least: int, most: int | None) -> bool:
-    """Count one part of a group; False where it may take too long."""
+    """Count one part of a group. Return False if matching may take too long."""
     varies = inner is not None and (inner.several or inner.most_options > 0)
     if varies and (most is None or most > 1):
         return False
@@ -83,44 +84,44 @@ def _add(group: _Alternatives, inner: _Alternatives | None, least: int, most: in
     return group.most_repeats <= MAX_REPETITIONS and group.most_options <= MAX_OPTIONAL_PARTS
 
 
-def _after_opening(pattern: str, place: int) -> tuple[int, bool]:
-    """Return the place after the opening of a group, and whether a group is open there."""
-    option = _GROUP_OPTION.match(pattern, place + 1)
+def _after_opening(pattern: str, position: int) -> tuple[int, bool]:
+    """Return the position after the opening of a group, and True if a group is open there."""
+    option = _GROUP_OPTION.match(pattern, position + 1)
     if option is None:
-        return place + 1, True
+        return position + 1, True
     return option.end(), not option.group().endswith(")")
 
 
-def _after_atom(pattern: str, place: int) -> int:
-    escape = _ESCAPE.match(pattern, place)
+def _after_atom(pattern: str, position: int) -> int:
+    escape = _ESCAPE.match(pattern, position)
     if escape is not None:
         return escape.end()
-    if pattern[place] != "[":
-        return place + 1
-    depth, place = 1, place + 1
-    if pattern.startswith("^", place):
-        place += 1
-    if pattern.startswith("]", place):  # first in a class it is a character
-        place += 1
-    while place < len(pattern) and depth:
-        escape = _ESCAPE.match(pattern, place)
-        depth += {"[": 1, "]": -1}.get(pattern[place], 0)
-        place = escape.end() if escape is not None else place + 1
-    return place
+    if pattern[position] != "[":
+        return position + 1
+    depth, position = 1, position + 1
+    if pattern.startswith("^", position):
+        position += 1
+    if pattern.startswith("]", position):  # as the first character of a class, it is literal
+        position += 1
+    while position < len(pattern) and depth:
+        escape = _ESCAPE.match(pattern, position)
+        depth += {"[": 1, "]": -1}.get(pattern[position], 0)
+        position = escape.end() if escape is not None else position + 1
+    return position
 
 
-def _times(pattern: str, place: int) -> tuple[int, int, int | None]:
-    """Read how often the part before repeats: the place after that, least and most times."""
-    braces = _BRACES.match(pattern, place)
+def _times(pattern: str, position: int) -> tuple[int, int, int | None]:
+    """Return the position after a quantifier, and its minimum and maximum number of repetitions."""
+    braces = _BRACES.match(pattern, position)
     if braces is not None:
         least, comma, most = braces.groups()
         end, low = braces.end(), int(least or 0)
         high: int | None = int(most) if most else (None if comma else low)
         high = None if high is not None and high != low and high > MAX_PATTERN_CHARACTERS else high
-    elif place < len(pattern) and pattern[place] in "*+?":
-        end, low = place + 1, int(pattern[place] == "+")
-        high = 1 if pattern[place] == "?" else None
+    elif position < len(pattern) and pattern[position] in "*+?":
+        end, low = position + 1, int(pattern[position] == "+")
+        high = 1 if pattern[position] == "?" else None
     else:
-        return place, 1, 1
+        return position, 1, 1
     lazy = end < len(pattern) and pattern[end] in "?+"
     return end + lazy, low, high

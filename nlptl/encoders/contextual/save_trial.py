@@ -1,4 +1,4 @@
-"""A trial of saving an encoder, made before hours of training rather than after them."""
+"""Test that an encoder can be saved, before hours of training instead of after them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.storage.hashing import fingerprint
 
 MAX_BYTES_TO_TRY = 1_000_000_000
-"""Weights above this size are not written on trial: it would take longer than it is worth."""
+"""Above this size, the weights are not written as a test, because it would take too long."""
 
 _TRIED: set[str] = set()
 
@@ -20,18 +20,18 @@ _TRIED: set[str] = set()
 def check_saving(encoder: TransformerEncoder) -> None:
     """Check that an encoder with weights in memory can be saved and read again.
 
-    Its weights are written into a temporary folder and read from there, once per architecture in
-    a process. Large weights, disks without room, and adapters that are stored apart are left out.
+    The weights are written into a temporary folder and read again, once per architecture and
+    process. There is no test for large weights, full disks and separately stored adapters.
 
     Parameters
     ----------
     encoder : TransformerEncoder
-        An encoder that is about to be tuned.
+        The encoder before fine-tuning.
 
     Raises
     ------
     StorageError
-        If the weights or the tokenizer that are read are not those that were written.
+        If the weights or the tokenizer differ after reading.
     """
     loaded = encoder.loaded()
     weights = loaded.model.state_dict()
@@ -41,36 +41,37 @@ def check_saving(encoder: TransformerEncoder) -> None:
     too_large = size > MAX_BYTES_TO_TRY or 4 * size > free
     if key in _TRIED or too_large or loaded.adapter is not None:
         return
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as folder:
         try:
-            encoder.with_weights(loaded).write(Path(place))
-            reason = _difference(encoder, Path(place))
-        except Exception as problem:  # libraries raise many kinds
+            encoder.with_weights(loaded).write(Path(folder))
+            reason = _difference(encoder, Path(folder))
+        except Exception as problem:  # libraries raise many error types
             from_reading = isinstance(problem, EncoderNotFoundError | IntegrityError)
             if not from_reading and (isinstance(problem, OSError) or "os error" in str(problem)):
-                return  # there is no room to try it
+                return  # the disk is too full for the test
             reason = f"{type(problem).__name__}: {str(problem).strip()[:200]}"
     if reason:
         raise StorageError(
-            f"Encoder {encoder.folder.name!r} could not be saved after training: written on trial, "
-            f"it does not read back ({reason}). Use it with Frozen(), or choose another encoder."
+            f"Encoder {encoder.folder.name!r} could not be saved after training: in a test, the "
+            f"saved copy did not load correctly ({reason}). Use the encoder with Frozen(), or "
+            "choose another encoder."
         )
     _TRIED.add(key)
 
 
-def _difference(encoder: TransformerEncoder, place: Path) -> str:
-    """Return how an encoder in a folder differs from the one that was written; empty if equal."""
+def _difference(encoder: TransformerEncoder, path: Path) -> str:
+    """Describe how the encoder in a folder differs from the original. Empty if both are equal."""
     import torch
 
     from nlptl.encoders.contextual.loaded import read_encoder
 
     loaded = encoder.loaded()
-    folder = EncoderFolder(encoder.folder.name, place)
+    folder = EncoderFolder(encoder.folder.name, path)
     stock = encoder.chosen_pooling.tokens == "stock"
-    again = read_encoder(folder, loaded.dtype, "cpu", stock=stock).model.state_dict()
+    saved_weights = read_encoder(folder, loaded.dtype, "cpu", stock=stock).model.state_dict()
     weights = loaded.model.state_dict()
     for name, part in weights.items():
-        if name not in again or not torch.equal(part.cpu(), again[name]):
+        if name not in saved_weights or not torch.equal(part.cpu(), saved_weights[name]):
             return f"weight {name!r} differs"
     text = "A text, written on trial."
     tokens = [tokenizer(text)["input_ids"] for tokenizer in (folder.tokenizer, loaded.tokenizer)]

@@ -1,4 +1,4 @@
-"""The layers between pooling and the vector of a text, as sentence-transformers stores them."""
+"""Layers between pooling and the final vector, in the format of sentence-transformers."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ _ACTIVATIONS = (
 
 
 class UnitLength(nn.Module):
-    """Gives each vector the length 1."""
+    """Layer that scales each vector to length 1."""
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Divide vectors (..., dim) by their lengths."""
+        """Divide vectors of shape (..., dim) by their lengths."""
         return functional.normalize(vectors, dim=-1)
 
 
 def read_layers(modules: Sequence[Module], name: str) -> nn.Sequential:
-    """Read the layers after pooling in their order.
+    """Load the layers after pooling, in their order.
 
     Parameters
     ----------
     modules : sequence of Module
-        Of the kinds Dense, LayerNorm and Normalize.
+        Modules of the types Dense, LayerNorm and Normalize.
     name : str
-        The name of the encoder, for errors.
+        Name of the encoder, for error messages.
 
     Raises
     ------
     EncoderNotFoundError
-        If the weights of a layer are missing or do not fit, or its activation is not known.
+        If the weights of a layer are missing or do not fit, or its activation is not supported.
     """
     layers = [layer for module in modules for layer in _layers(module, name)]
     return nn.Sequential(*layers).eval()
@@ -62,7 +62,7 @@ def _layers(module: Module, name: str) -> list[nn.Module]:
     if not path.is_file():
         raise EncoderNotFoundError(
             f"Encoder {name!r} has a {module.kind} layer after pooling whose weights are not in "
-            f"{str(path)!r}. Write them there, or choose another encoder."
+            f"{str(path)!r}. Add this file, or choose another encoder."
         )
     weights = {key.rpartition(".")[2]: part for key, part in load_file(path).items()}
     described = read_json(module.folder / "config.json")
@@ -80,7 +80,7 @@ def _layers(module: Module, name: str) -> list[nn.Module]:
 
 
 def _sized(kind: str, described: dict[str, Any]) -> nn.Module:
-    """Build a layer without memory for its weights, which are put in afterwards."""
+    """Build a layer without memory for its weights, which are loaded afterwards."""
     if kind == "LayerNorm":
         return nn.LayerNorm(described["dimension"], device="meta")
     return nn.Linear(
@@ -94,11 +94,12 @@ def _sized(kind: str, described: dict[str, Any]) -> nn.Module:
 def _activation(described: dict[str, Any], name: str) -> nn.Module:
     stated = str(described.get("activation_function", "torch.nn.modules.activation.Tanh"))
     package, _, kind = stated.rpartition(".")
-    known = {"Identity": nn.Identity} | {each: getattr(activation, each) for each in _ACTIVATIONS}
-    if kind not in known or not package.startswith("torch.nn"):
+    supported = {choice: getattr(activation, choice) for choice in _ACTIVATIONS}
+    supported = {"Identity": nn.Identity} | supported
+    if kind not in supported or not package.startswith("torch.nn"):
         raise EncoderNotFoundError(
-            f"Encoder {name!r} has a Dense layer with the activation {stated!r}; one of "
-            f"{', '.join(known)} of torch.nn is expected. Choose another encoder."
+            f"Encoder {name!r} has a Dense layer with the activation {stated!r}. Expected one of "
+            f"{', '.join(supported)} of torch.nn. Choose another encoder."
         )
-    chosen: nn.Module = known[kind]()
+    chosen: nn.Module = supported[kind]()
     return chosen

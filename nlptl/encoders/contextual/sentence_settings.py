@@ -1,4 +1,4 @@
-"""The settings of a folder of sentence-transformers: read, or refused by name."""
+"""Read the settings of a sentence-transformers folder, and reject unsupported ones by name."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PLACES = {
     "LayerNorm": _ANY_NUMBER,
     "Normalize": _ANY_NUMBER,
 }
-"""Modules that are read, and their order."""
+"""Supported modules, and their order."""
 
 MAX_PROMPT = 10_000
-"""Characters; the prompt is read with every text."""
+"""Maximum number of characters. The encoder reads the prompt with every text."""
 
 _TRANSFORMER_FILES = "sentence_*_config.json"
 _READ = {
@@ -35,7 +35,7 @@ _READ = {
     "transformer_task",
     "unpad_inputs",
 }
-"""Settings of the transformer that are read, or change no vector of a plain text."""
+"""Transformer settings that nlptl reads, or that do not change the vector of a plain text."""
 
 _EXPECTED = {
     "transformer_task": "feature-extraction",
@@ -44,42 +44,43 @@ _EXPECTED = {
     "method": "forward",
     "method_output_name": "last_hidden_state",
 }
-"""Settings of modules that have one value here."""
+"""Module settings of which nlptl supports one value only."""
 
 
 class Module(NamedTuple):
-    """One step from a text to its vector: the name of its class, and its folder."""
+    """Module of sentence-transformers: the name of its class, and its folder."""
 
     kind: str
     folder: Path
 
 
 def read_modules(folder: Path, name: str) -> list[Module]:
-    """Read the steps from a text to its vector; none where the folder does not state them.
+    """Return the modules that turn a text into a vector. The list is empty if there are none.
 
     Parameters
     ----------
     folder : Path
-        The folder of an encoder.
+        Folder of an encoder.
     name : str
-        The name of the encoder, for errors.
+        Name of the encoder, for error messages.
 
     Raises
     ------
     EncoderNotFoundError
-        If there is a step, or an order of them, that is not read.
+        If nlptl does not support a module or the order of the modules.
     """
-    modules = [Module(kind, place) for kind, place in sentence_modules(folder)]
+    modules = [Module(kind, path) for kind, path in sentence_modules(folder)]
     library = read_json(folder / "config_sentence_transformers.json")
     if library.get("model_type") == "CrossEncoder":
-        return []  # its modules make scores; its transformer is used as any other
-    for place, module in enumerate(modules):
-        before = [_PLACES.get(earlier.kind, 0) for earlier in modules[:place]]
+        return []  # its modules compute scores, so only its transformer is used
+    for index, module in enumerate(modules):
+        earlier_ranks = [_PLACES.get(earlier.kind, 0) for earlier in modules[:index]]
         rank = _PLACES.get(module.kind, -1)
-        if rank < max(before, default=0) or (rank < _ANY_NUMBER and rank in before):
+        is_repeated = rank < _ANY_NUMBER and rank in earlier_ranks
+        if rank < max(earlier_ranks, default=0) or is_repeated:
             raise EncoderNotFoundError(
-                f"Encoder {name!r}: its modules.json has {module.kind!r} at place {place}, which "
-                f"is not read there. Expected Transformer, Pooling, then any of "
+                f"The modules.json of encoder {name!r} has {module.kind!r} at position {index}, "
+                "which is not supported there. Expected Transformer, Pooling, then any of "
                 f"{', '.join(k for k, r in _PLACES.items() if r == _ANY_NUMBER)}. Choose another "
                 "encoder."
             )
@@ -87,23 +88,23 @@ def read_modules(folder: Path, name: str) -> list[Module]:
 
 
 def check_settings(folder: Path, modules: list[Module], name: str) -> None:
-    """Check that nothing in a folder changes its vectors in a way that is not read.
+    """Check that no setting in a folder changes the vectors in a way that nlptl does not support.
 
     Raises
     ------
     EncoderNotFoundError
-        If a setting does; it is named.
+        If there is such a setting. The message names it.
     """
     if all(module.kind == "Transformer" for module in modules):
-        return  # no vectors of texts are described
+        return  # the folder does not describe vectors of texts
     if modules[0].kind == "Transformer" and modules[0].folder != folder:
-        _refuse(name, "the path of its Transformer", str(modules[0].folder), "the folder itself")
+        _refuse(name, "the path of its Transformer", str(modules[0].folder), "the main folder")
     stated = transformer_settings(folder)
     text = (stated.get("modality_config") or {}).get("text") or {}
     _check_expected(name, stated | text)
-    unread = [setting for setting in stated if stated[setting] and setting not in _READ]
-    if unread:
-        _refuse(name, unread[0], stated[unread[0]], "no such setting")
+    unsupported = [setting for setting in stated if stated[setting] and setting not in _READ]
+    if unsupported:
+        _refuse(name, unsupported[0], stated[unsupported[0]], "no such setting")
     truncation = read_json(folder / "config_sentence_transformers.json").get("truncate_dim")
     if truncation is not None:
         _refuse(name, "truncate_dim", truncation, "no truncation; set Pooling(dimension=...)")
@@ -120,19 +121,20 @@ def check_settings(folder: Path, modules: list[Module], name: str) -> None:
 
 
 def transformer_settings(folder: Path) -> dict[str, Any]:
-    """Read the settings of the transformer, in a file with one of the names in use."""
+    """Read the settings of the transformer from the first file that has one of the usual names."""
     first = folder / "sentence_bert_config.json"
     files = [first, *sorted(folder.glob(_TRANSFORMER_FILES))]
     return next((stated for path in files if (stated := read_json(path))), {})
 
 
 def token_pooling(modules: list[Module], name: str, choices: tuple[str, ...], prompt: str) -> str:
-    """Return the pooling of tokens that a folder asks for: mean where it states none.
+    """Return the token pooling that a folder asks for, or mean if it does not specify one.
 
     Raises
     ------
     ConfigError
-        If it asks for another than the choices, for several, or leaves the prompt out of it.
+        If it asks for a pooling outside of ``choices``, for several, or for pooling without the
+        prompt.
     """
     folders = [module.folder for module in modules if module.kind == "Pooling"]
     stated = read_json(folders[0] / "config.json") if folders else {}
@@ -141,27 +143,27 @@ def token_pooling(modules: list[Module], name: str, choices: tuple[str, ...], pr
         for mode, wanted in stated.items()
         if mode.startswith("pooling_mode_") and wanted is True
     ]
-    asked = [modes] if isinstance(modes, str) else [str(mode) for mode in modes or ["mean"]]
+    poolings = [modes] if isinstance(modes, str) else [str(mode) for mode in modes or ["mean"]]
     reason = ""
-    if len(asked) > 1 or asked[0] not in choices:
-        reason = f"the pooling {' with '.join(asked)}"
+    if len(poolings) > 1 or poolings[0] not in choices:
+        reason = f"the pooling {' with '.join(poolings)}"
     elif prompt and stated.get("include_prompt") is False:
         reason = f"pooling without its prompt {prompt!r} (include_prompt=False)"
     if reason:
         raise ConfigError(
-            f"Encoder {name!r} asks for {reason}, which is not known here. Choose one of "
+            f"Encoder {name!r} asks for {reason}, which is not supported. Choose one of "
             f"{', '.join(choices)}: TransformerEncoder(name, pooling=Pooling(tokens=...))."
         )
-    return asked[0]
+    return poolings[0]
 
 
 def default_prompt(folder: Path, name: str) -> str:
-    """Return what the folder puts before each text; empty for most encoders.
+    """Return the prompt that the folder puts before each text. It is empty for most encoders.
 
     Raises
     ------
     EncoderNotFoundError
-        If the folder names a prompt that it does not have.
+        If the folder names a prompt that it does not contain, or the prompt is too long.
     """
     stated = read_json(folder / "config_sentence_transformers.json")
     prompts, chosen = stated.get("prompts") or {}, stated.get("default_prompt_name")
@@ -174,12 +176,12 @@ def default_prompt(folder: Path, name: str) -> str:
 
 
 def set_lower_case(tokenizer: Any) -> None:
-    """Let a fast tokenizer set texts in lower case before all else."""
+    """Make a fast tokenizer lower-case texts as its first step."""
     from tokenizers import normalizers
 
     fast = tokenizer.backend_tokenizer
-    rest = [] if fast.normalizer is None else [fast.normalizer]
-    fast.normalizer = normalizers.Sequence([normalizers.Lowercase(), *rest])
+    original = [] if fast.normalizer is None else [fast.normalizer]
+    fast.normalizer = normalizers.Sequence([normalizers.Lowercase(), *original])
 
 
 def _check_expected(name: str, stated: dict[str, Any]) -> None:
@@ -190,6 +192,6 @@ def _check_expected(name: str, stated: dict[str, Any]) -> None:
 
 def _refuse(name: str, setting: str, received: Any, expected: str) -> None:
     raise EncoderNotFoundError(
-        f"Encoder {name!r}: expected {expected} for {setting}, received {received!r}, which is not "
-        "read here. Choose another encoder, or correct its sentence-transformers settings."
+        f"Encoder {name!r}: expected {expected} for {setting}, got {received!r}, which is not "
+        "supported. Choose another encoder, or correct its sentence-transformers settings."
     )

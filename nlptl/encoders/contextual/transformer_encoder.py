@@ -1,4 +1,4 @@
-"""A transformer as an encoder of texts."""
+"""Encoder of texts with a pretrained transformer."""
 
 from __future__ import annotations
 
@@ -43,31 +43,34 @@ _PROJECTION = "projection.safetensors"
 _WEIGHTS = "encoder"
 _SAMPLE = 5_000
 _ARITHMETIC = 1
-"""Raised when the same settings give other vectors than before: it is part of the cache's key."""
+"""Version in the cache key. Increase it when the same settings yield other vectors."""
 
 
 @pipeline_step
 @dataclass(frozen=True)
 class TransformerEncoder(Spec):
-    """Turn texts into vectors with a pretrained transformer whose weights stay as they are.
+    """Encoder that turns texts into vectors with a pretrained, frozen transformer [1]_ [2]_.
 
     Parameters
     ----------
     name_or_path : str, Path or None
-        A Hub name or a local folder; None is ``sentence-transformers/all-MiniLM-L6-v2``.
+        A Hub name or a local folder. None means ``sentence-transformers/all-MiniLM-L6-v2``.
     pooling : Pooling or None
-        None does what the folder of the encoder asks for (its pooling and normalisation).
+        Pooling of the vectors. None uses pooling and normalisation from the encoder's folder.
     max_length : int or None
-        Tokens at once, special tokens included; None is what the folder states.
+        Maximum number of tokens per window, including special tokens. None uses the length from
+        the encoder's folder.
     long_texts : {"windows", "cut"}
-        Read a longer text in windows that overlap by a quarter and pool them, or cut it.
+        ``"windows"`` reads a longer text in windows that overlap by a quarter, and pools them.
+        ``"cut"`` truncates it.
     dtype : {"auto", "float32", "bfloat16"}
-        Numbers to compute with. ``"auto"`` is bfloat16 where the processor has it and a check on
-        this encoder found that the vectors agree.
+        Number format of the computation. ``"auto"`` is bfloat16 if the device supports it and a
+        check of this encoder confirms that the vectors agree. Otherwise it is float32.
     device : str or None
-        Torch device; None is the first accelerator, else the processor.
+        Torch device. None means the first accelerator, or the CPU if there is none.
     cache : str, Path, FeatureCache or None
-        Where vectors are kept between calls; ``"auto"`` is the user's cache folder.
+        Cache of the vectors between calls. ``"auto"`` is the user's cache folder. None stores no
+        vectors.
     revision : str or None
         Commit, branch or tag on the Hub.
 
@@ -98,27 +101,30 @@ class TransformerEncoder(Spec):
                 f"{suggest(self.long_texts, _LONG_TEXTS)}"
             )
         if self.max_length is not None and self.max_length < 8:
-            raise ConfigError(f"max_length must be at least 8 tokens, got {self.max_length}.")
+            raise ConfigError(
+                f"max_length must be at least 8 tokens, got {self.max_length}. Use 8 or more."
+            )
 
     def fit(self, texts: Sequence[str], y: Any = None) -> Self:
-        """Learn the reduction to ``pooling.dimension`` from texts, where one is asked for.
+        """Fit the projection to ``pooling.dimension`` columns on texts, if it is set.
 
         Returns
         -------
         TransformerEncoder
-            This one where nothing is to be learnt, else a copy that holds the reduction.
+            This encoder if ``pooling.dimension`` is None, otherwise a copy with the projection.
         """
-        wanted = self.chosen_pooling.dimension
-        if wanted is None:
+        dimension = self.chosen_pooling.dimension
+        if dimension is None:
             return self
         width = replace(self, pooling=replace(self.chosen_pooling, dimension=None)).dim
-        if wanted > width:
+        if dimension > width:
             raise ConfigError(
-                f"Pooling(dimension={wanted}) asks for more numbers than the {width} there are."
+                f"Pooling(dimension={dimension}) must not exceed the {width} columns of the "
+                f"vectors. Use at most {width}."
             )
-        some = list(texts)[:_SAMPLE]
-        vectors = replace(self, projection=None)._unreduced(some)
-        return replace(self, projection=strongest_directions(vectors, wanted))
+        sample = list(texts)[:_SAMPLE]
+        vectors = replace(self, projection=None)._unreduced(sample)
+        return replace(self, projection=strongest_directions(vectors, dimension))
 
     def transform(self, texts: Sequence[Text]) -> FloatArray:
         """Encode texts.
@@ -126,59 +132,61 @@ class TransformerEncoder(Spec):
         Parameters
         ----------
         texts : sequence of str or of (str, str)
-            Any number of texts of any length. The two texts of a pair are read together, cut to
-            the window.
+            Any number of texts of any length. The two texts of a pair are read together and
+            truncated to one window.
 
         Returns
         -------
         ndarray of shape (n, dim), float32
-            In the order given.
+            One row per text, in the order of ``texts``.
 
         Raises
         ------
         InputError
-            If ``texts`` is a single string, or a reduction was asked for and not learnt.
+            If ``texts`` is a single string, or ``pooling.dimension`` is set and not fitted.
         EncoderNotFoundError
-            If the encoder is neither here nor on the Hub.
+            If the encoder is neither available locally nor on the Hub.
         """
         if isinstance(texts, str):
-            raise InputError(f"Expected a list of texts, got one string {texts[:40]!r}.")
+            raise InputError(
+                f"Expected a list of texts, got one string {texts[:40]!r}. Pass a list: [text]."
+            )
         vectors = self._unreduced(texts)
         if self.chosen_pooling.dimension is None:
             return vectors
         if self.projection is None:
-            raise InputError("pooling.dimension is learnt from text: call fit(texts) first.")
+            raise InputError("pooling.dimension is not fitted: call fit(texts) before transform.")
         return vectors @ self.projection
 
     def count_tokens(self, texts: Sequence[str]) -> IntArray:
-        """Count the tokens of each text as the encoder sees them, without any cut: (n,)."""
+        """Count the tokens of each text, including special tokens, without truncation: (n,)."""
         from nlptl.encoders.contextual.windows import count_tokens
 
         return count_tokens(self.folder.tokenizer, texts)
 
     @property
     def learns_from_text(self) -> bool:
-        """Whether ``fit`` learns anything: only a reduction of the dimension is learnt."""
+        """True if ``fit`` uses the texts. It does so only if ``pooling.dimension`` is set."""
         return self.pooling is not None and self.pooling.dimension is not None
 
     @property
     def folder(self) -> EncoderFolder:
-        """Where the encoder lies."""
+        """Folder of the encoder."""
         return find_encoder(self.name_or_path, revision=self.revision)
 
     @property
     def fingerprint(self) -> str:
-        """A short name for its weights, those in memory if there are some."""
+        """Hash of the weights in memory if there are any, otherwise of the folder."""
         return self.folder.fingerprint if self.weights is None else self.weights.fingerprint
 
     @property
     def window(self) -> int:
-        """Tokens read at once, special tokens included."""
+        """Maximum number of tokens per window, including special tokens."""
         return min(self.max_length or self.folder.window, self.folder.window)
 
     @property
     def groups(self) -> Groups:
-        """Column ranges of the result, one for each layer that is kept apart."""
+        """Column groups of the result: one per concatenated layer."""
         pooling, folder = self.chosen_pooling, self.folder
         width = self._width(folder)
         if pooling.dimension is not None:
@@ -189,21 +197,21 @@ class TransformerEncoder(Spec):
 
     @property
     def dim(self) -> int:
-        """Numbers a text."""
+        """Number of columns of the result."""
         return sum(width for _, width in self.groups)
 
     def with_layers(self, layers: tuple[int, ...]) -> Self:
-        """Give this encoder with the vectors of some layers side by side, each of length 1."""
+        """Return a copy that concatenates the vectors of these layers, each scaled to length 1."""
         chosen = self.chosen_pooling
         pooling = Pooling(tokens=chosen.tokens, layers=layers, join="concat", normalize=True)
         return replace(self, pooling=pooling)
 
     def with_weights(self, weights: LoadedEncoder) -> Self:
-        """Give this encoder with weights in memory in place of those of its folder."""
+        """Return a copy that uses weights in memory instead of those in its folder."""
         return replace(self, weights=weights, dtype=weights.dtype, cache=None)
 
     def save(self, folder: Path) -> dict[str, Any]:
-        """Copy the encoder's own files into a folder; give the rest as plain JSON."""
+        """Write the encoder into a folder and return the settings as plain JSON."""
         self.write(folder / _WEIGHTS)
         if self.projection is not None:
             save_arrays(folder / _PROJECTION, {"projection": self.projection})
@@ -218,38 +226,40 @@ class TransformerEncoder(Spec):
         }
 
     def write(self, folder: Path) -> None:
-        """Write weights and tokenizer into a folder as the one that the encoder came from."""
+        """Write weights and tokenizer into a folder, in the format of the original folder."""
         folder.mkdir(parents=True, exist_ok=True)
         if self.folder.origin is not None:
-            told = json.dumps({"name": self.folder.origin})
-            (folder / ORIGIN).write_text(told, encoding="utf-8")
-        own = self.weights
-        beside = own is not None and own.adapter is not None and own.base is None
+            origin = json.dumps({"name": self.folder.origin})
+            (folder / ORIGIN).write_text(origin, encoding="utf-8")
+        weights = self.weights
+        adapter_only = weights is not None and weights.adapter is not None and weights.base is None
         for path in self.folder.files:
             replaced = path.suffix == ".safetensors" or path.parent == self.folder.adapter
-            if replaced and own is not None and not beside:
+            if replaced and weights is not None and not adapter_only:
                 continue
             target = folder / path.relative_to(self.folder.path)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-        if own is not None and own.adapter is not None and beside:
-            own.adapter.save(folder / "adapter")
-        elif own is not None:
-            write_model(own.model, self.folder, folder)
+        if weights is not None and weights.adapter is not None and adapter_only:
+            weights.adapter.save(folder / "adapter")
+        elif weights is not None:
+            write_model(weights.model, self.folder, folder)
 
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
-        """Describe what ``save`` wrote; weights are loaded when they are first needed.
+        """Load what ``save`` wrote. The weights are read when they are first needed.
 
         Raises
         ------
         EncoderNotFoundError, IntegrityError
-            If the folder holds no encoder that works.
+            If the folder does not contain a working encoder.
         """
         from nlptl.encoders.contextual.encoder_proof import prove_encoder
 
         if not (folder / _WEIGHTS).is_dir():
-            raise IntegrityError(f"Folder {str(folder / _WEIGHTS)!r} is missing. Restore a copy.")
+            raise IntegrityError(
+                f"Folder {str(folder / _WEIGHTS)!r} of the encoder is missing. Restore a copy."
+            )
         pooling, path = make(Pooling, entry(described, "pooling", Any)), folder / _PROJECTION
         projection = load_arrays(path)["projection"] if path.is_file() else None
         if projection is not None:
@@ -269,12 +279,12 @@ class TransformerEncoder(Spec):
         return encoder
 
     def windows(self, texts: Sequence[Text]) -> Windows:
-        """Tokenize texts as they are read: in windows, cut, or pairs of them together.
+        """Tokenize texts or pairs of texts into the windows that the encoder reads.
 
         Raises
         ------
         EncoderNotFoundError
-            If the tokenizer makes a token that the encoder has no vector for.
+            If the tokenizer yields a token for which the encoder has no vector.
         """
         from nlptl.encoders.contextual.windows import check_tokens
 
@@ -293,9 +303,9 @@ class TransformerEncoder(Spec):
         if folder.lowers_by_hand:
             pairs = [(first.lower(), second.lower()) for first, second in pairs]
         cut = cut_pairs(folder.tokenizer, pairs, window=self.window)
-        # Many encoders have one kind of token only, whatever their tokenizer says.
-        several = getattr(folder.config, "type_vocab_size", 0) > 1
-        return cut if several else replace(cut, kinds=None)
+        # Many encoders have only one token type, even if their tokenizer returns two.
+        has_types = getattr(folder.config, "type_vocab_size", 0) > 1
+        return cut if has_types else replace(cut, kinds=None)
 
     def _singles(self, texts: Sequence[Text]) -> Windows:
         from nlptl.encoders.contextual.windows import cut_windows
@@ -310,18 +320,18 @@ class TransformerEncoder(Spec):
 
     @property
     def padding(self) -> int:
-        """Id of the token that fills the shorter rows of a batch."""
+        """Id of the padding token that fills the shorter rows of a batch."""
         return padding_id(self.folder, stock=self.chosen_pooling.tokens == "stock")
 
     def _unreduced(self, texts: Sequence[Text]) -> FloatArray:
         folder, pooling = self.folder, self.chosen_pooling
         bars: list[Any] = []
 
-        def encode(some: Sequence[Text], total: int) -> FloatArray:
+        def encode(block: Sequence[Text], total: int) -> FloatArray:
             if not bars:
                 bars.append(progress_bar(total=total, unit="text", description="Encoding"))
-            vectors = self._encode(folder, pooling, some)
-            bars[0].update(len(some))
+            vectors = self._encode(folder, pooling, block)
+            bars[0].update(len(block))
             return vectors
 
         try:
@@ -348,11 +358,11 @@ class TransformerEncoder(Spec):
             states, windows.text_of_window, windows.sizes, largest=pooling.tokens == "max"
         )
         vectors = join_layers(joined, pooling)
-        # Half precision holds all that bfloat16 computed; what is kept and what is given agree.
+        # float16 keeps the precision of bfloat16, so cached and returned vectors are equal.
         return vectors.astype(np.float16 if loaded.dtype == "bfloat16" else np.float32)
 
     def loaded(self) -> LoadedEncoder:
-        """Give the weights that texts are encoded with; those of a folder are read once."""
+        """Return the weights for encoding texts. Weights of a folder are read once per process."""
         return self._loaded(self.folder, self.chosen_pooling)
 
     def _loaded(self, folder: EncoderFolder, pooling: Pooling) -> LoadedEncoder:
@@ -365,10 +375,11 @@ class TransformerEncoder(Spec):
 
     def _settings(self, folder: EncoderFolder, pooling: Pooling) -> dict[str, Any]:
         parts = pooling.get_params() | {"layers": list(pooling.layers), "dimension": None}
-        # Earlier releases ignored these settings, and kept vectors under the same key.
-        read = {"sentence settings": 2} if folder.lower_case or folder.layers_after_pooling else {}
+        # Earlier releases ignored these settings and stored vectors under the same key.
+        has_settings = folder.lower_case or folder.layers_after_pooling
+        sentence_settings = {"sentence settings": 2} if has_settings else {}
         return {
-            **read,
+            **sentence_settings,
             "arithmetic": _ARITHMETIC,
             "weights": folder.fingerprint,
             "pooling": parts,
@@ -387,7 +398,7 @@ class TransformerEncoder(Spec):
 
     @property
     def chosen_pooling(self) -> Pooling:
-        """The pooling asked for, or the one that the folder of the encoder states."""
+        """The pooling of this encoder, or that of its folder if ``pooling`` is None."""
         folder = self.folder
         if self.pooling is None:
             return Pooling(tokens=folder.tokens, normalize=folder.normalize)
@@ -396,7 +407,7 @@ class TransformerEncoder(Spec):
             if not -deepest - 1 <= layer <= deepest:
                 raise ConfigError(
                     f"There is no layer {layer}: {folder.name!r} has layers 0 to {deepest}, or "
-                    f"-{deepest + 1} to -1 counted from the last."
+                    f"-{deepest + 1} to -1 counted from the last. Choose one of these layers."
                 )
         return self.pooling
 

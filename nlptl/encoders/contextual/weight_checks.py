@@ -1,4 +1,4 @@
-"""Checking that the weights of an encoder are what its settings ask for."""
+"""Check that the weights of an encoder fit its settings."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from nlptl.base.errors import EncoderNotFoundError, IntegrityError
 from nlptl.encoders.contextual.encoder_checks import MAX_LAYERS, one_line, weight_files
 
 MAX_UNTRAINED = 50_000_000
-"""Numbers that a model may have beyond its weight file: a pooler, a head."""
+"""Numbers that a model may have in addition to its weight file, such as a pooler or a head."""
 MAX_TIMES_THE_WEIGHTS = 6
-"""A decoder may be missing, and each weight is registered before and after it is read."""
+"""A decoder may be missing, and each weight is registered both before and after reading."""
 MAX_PARTS = 500
 MAX_PARTS_PER_WEIGHT = 10
-"""Modules that a model may have: the parts of a layer have about one weight each."""
+"""Limits of the number of modules. The modules of a layer have about one weight each."""
 
 _FLOATS = {"F64", "F32", "F16", "BF16"}
 MAX_WHOLE_NUMBERS = 1_000_000
-"""Of buffers such as positions; weights in such types are quantized."""
+"""Limit for integer buffers such as positions. Larger integer tensors are quantized weights."""
 
 
 def count_weights(path: Path, name: str) -> tuple[int, int]:
-    """Count weights and their numbers in the files of a folder; only headers are read.
+    """Count the weight tensors and their numbers in a folder. Only the file headers are read.
 
     Returns
     -------
     tuple of (int, int)
-        The number of weights, and of the numbers in all of them.
+        Number of weight tensors, and total number of numbers in them.
 
     Raises
     ------
     EncoderNotFoundError
-        If there are none, or they are not floating point numbers.
+        If there are no weights, or they are not floating point numbers.
     IntegrityError
-        If a file is cut off, or is no safetensors file.
+        If a file is truncated or not a safetensors file.
     """
     from safetensors import safe_open
 
     files = weight_files(path)
     if not files:
         raise EncoderNotFoundError(
-            f"Encoder {name!r} has no model.safetensors. Only safetensors weights are read; "
-            "convert others once with model.save_pretrained(FOLDER)."
+            f"Encoder {name!r} has no model.safetensors. Only safetensors weights are read. "
+            "Convert other weights once with model.save_pretrained(FOLDER)."
         )
     count = total = 0
     for file in files:
@@ -54,16 +54,16 @@ def count_weights(path: Path, name: str) -> tuple[int, int]:
             with safe_open(file, framework="numpy") as weights:
                 parts = [weights.get_slice(key) for key in weights.keys()]  # noqa: SIM118
                 sizes = [(part.get_dtype(), math.prod(part.get_shape())) for part in parts]
-        except Exception as problem:  # the library has an error of its own, without a parent
+        except Exception as problem:  # the library's error class has no base class
             raise IntegrityError(
-                f"{str(file)!r} is not a whole safetensors file ({one_line(problem)}). "
+                f"{str(file)!r} is not a complete safetensors file ({one_line(problem)}). "
                 "Restore a copy."
             ) from problem
-        strange = [n for n in sizes if n[0] not in _FLOATS and n[1] > MAX_WHOLE_NUMBERS]
-        if strange:
+        quantized = [n for n in sizes if n[0] not in _FLOATS and n[1] > MAX_WHOLE_NUMBERS]
+        if quantized:
             raise EncoderNotFoundError(
                 f"Encoder {name!r} must have weights of floating point numbers, got "
-                f"{strange[0][0]}. Convert it once with model.save_pretrained(FOLDER)."
+                f"{quantized[0][0]}. Convert it once with model.save_pretrained(FOLDER)."
             )
         count += len(sizes)
         total += sum(size for _, size in sizes)
@@ -72,21 +72,21 @@ def count_weights(path: Path, name: str) -> tuple[int, int]:
 
 @contextmanager
 def at_most(numbers: int, subject: str, *, parts: int = MAX_LAYERS**2) -> Iterator[None]:
-    """Stop building a model with more numbers than its weight files can fill.
+    """Stop building a model that has more numbers than its weight files can contain.
 
     Parameters
     ----------
     numbers : int
-        Of all parameters and buffers that are made in the block, in this thread.
+        Maximum number of numbers in all parameters and buffers built in the block, in this thread.
     subject : str
-        What is built, for messages.
+        Name of the model, for error messages.
     parts : int
-        Of all modules that are made in the block.
+        Maximum number of modules built in the block, in this thread.
 
     Raises
     ------
     IntegrityError
-        As soon as there are more, before memory is used for them.
+        As soon as a limit is exceeded, before memory is allocated.
     """
     from torch.nn.modules import module as registry
 
@@ -96,8 +96,8 @@ def at_most(numbers: int, subject: str, *, parts: int = MAX_LAYERS**2) -> Iterat
         left[unit] -= size
         if left[unit] < 0:
             raise IntegrityError(
-                f"{subject} asks for more than {numbers:,} numbers, or {parts:,} parts, which its "
-                "weight file does not hold. Restore a copy."
+                f"{subject} asks for more than {numbers:,} numbers or {parts:,} parts, but its "
+                "weight file cannot contain them. Restore a copy."
             )
 
     def count_tensor(_module: Any, _name: str, tensor: Any) -> None:
@@ -121,28 +121,28 @@ def at_most(numbers: int, subject: str, *, parts: int = MAX_LAYERS**2) -> Iterat
 
 
 def refuse_untrained(model: Any, used: Any, report: dict[str, Any], name: str) -> None:
-    """Refuse an encoder of which some weights would be drawn at random.
+    """Check that no weight of an encoder would be initialised at random.
 
     Parameters
     ----------
     model : torch.nn.Module
-        As transformers loaded it.
+        The model, as transformers loaded it.
     used : torch.nn.Module
-        The part that encodes texts; other parts may be untrained, and so may the pooler.
+        The part that encodes texts. Other parts and the pooler may be untrained.
     report : dict
-        What transformers reports of the loading.
+        Loading report of transformers.
     name : str
-        Of the encoder.
+        Name of the encoder, for error messages.
 
     Raises
     ------
     EncoderNotFoundError
-        If a weight is missing in the file, or has another shape there.
+        If a weight is missing in the file, or has another shape in it.
     """
-    for key, stored, wanted in sorted(report["mismatched_keys"]):
+    for key, stored, expected in sorted(report["mismatched_keys"]):
         raise EncoderNotFoundError(
             f"Encoder {name!r} does not fit its config.json: {key!r} should have the shape "
-            f"{tuple(wanted)}, its weight file has {tuple(stored)}. Restore a copy."
+            f"{tuple(expected)}, but its weight file has {tuple(stored)}. Restore a copy."
         )
     needed = {id(part) for part in (*used.parameters(), *used.buffers())}
     state = model.state_dict(keep_vars=True)
@@ -154,5 +154,5 @@ def refuse_untrained(model: Any, used: Any, report: dict[str, Any], name: str) -
     if missing:
         raise EncoderNotFoundError(
             f"Encoder {name!r} does not fit its config.json: {len(missing)} weights are not in its "
-            f"weight file, such as {missing[0]!r}. Restore a copy, or choose another encoder."
+            f"weight file, such as {missing[0]!r}. Restore a copy or choose another encoder."
         )

@@ -1,4 +1,4 @@
-"""Writing the weights of an encoder in memory so that transformers reads them again."""
+"""Write the weights of an encoder in memory, so that transformers can read them again."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ if TYPE_CHECKING:
 
 
 def write_model(model: Any, folder: EncoderFolder, target: Path) -> None:
-    """Write the weights of an encoder, and its configuration.
+    """Write the weights and the configuration of an encoder.
 
-    An encoder-decoder is written whole, with the decoder of the folder that it was read from. Its
-    encoder alone has other names for its weights, which transformers would not find again.
+    An encoder-decoder is written completely, with the decoder from its original folder. The weights
+    of its encoder alone have other names, which transformers would not recognise.
 
     Parameters
     ----------
     model : torch.nn.Module
         The encoder in memory.
     folder : EncoderFolder
-        What it was read from.
+        Folder from which the encoder was read.
     target : Path
-        An existing folder.
+        Existing folder to write to.
     """
     from transformers import AutoModel
 
     from nlptl.encoders.contextual.loaded import encoder_half, quiet_transformers, read_weights
 
-    whole = model
+    full_model = model
     if folder.config.is_encoder_decoder:
-        whole, _ = read_weights(AutoModel, folder, "cpu", dtype=next(model.parameters()).dtype)
-        encoder_half(whole).load_state_dict(model.state_dict())
+        dtype = next(model.parameters()).dtype
+        full_model, _ = read_weights(AutoModel, folder, "cpu", dtype=dtype)
+        encoder_half(full_model).load_state_dict(model.state_dict())
     with quiet_transformers():
-        whole.save_pretrained(target)
+        full_model.save_pretrained(target)

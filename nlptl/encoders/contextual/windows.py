@@ -1,4 +1,4 @@
-"""Cutting texts into windows of tokens that an encoder can read."""
+"""Split texts into windows of tokens that an encoder can read."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from nlptl.base.errors import EncoderNotFoundError
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of some texts, in the order of the texts.
+    """Windows of tokens, in the order of their texts.
 
     Attributes
     ----------
     ids : list of list of int
-        Token ids of each window, special tokens included.
+        Token ids of each window, including special tokens.
     text_of_window : ndarray of shape (n_windows,)
-        The text of each window.
+        Index of the text of each window.
     sizes : ndarray of shape (n_windows,)
-        Tokens of each window.
+        Number of tokens of each window.
     kinds : list of list of int or None
-        For pairs: which of the two texts each token is of, where the encoder is told.
+        Token types of pairs: which of the two texts each token belongs to. None if the encoder
+        does not use token types.
     """
 
     ids: list[list[int]]
@@ -43,16 +44,16 @@ def cut_windows(
     ----------
     tokenizer : PreTrainedTokenizer
     texts : sequence of str
-        The texts, prompt included.
+        The texts, including the prompt.
     window : int
-        Most tokens of a window, special tokens included.
+        Maximum number of tokens per window, including special tokens.
     overlap : int or None
-        Tokens that neighbouring windows share. None keeps the first window of each text and
-        drops the rest.
+        Number of tokens that neighbouring windows share. None keeps only the first window of each
+        text.
     """
     if not len(texts):
-        nothing = np.zeros(0, dtype=np.int64)
-        return Windows(ids=[], text_of_window=nothing, sizes=nothing)
+        empty = np.zeros(0, dtype=np.int64)
+        return Windows(ids=[], text_of_window=empty, sizes=empty)
     if not tokenizer.is_fast:
         return _cut_by_hand(tokenizer, texts, window=window, overlap=overlap)
     encoded = tokenizer(
@@ -65,35 +66,38 @@ def cut_windows(
         return_token_type_ids=False,
     )
     ids = encoded["input_ids"]
-    owner = encoded["overflow_to_sample_mapping"] if overlap is not None else range(len(ids))
+    text_of_window = (
+        encoded["overflow_to_sample_mapping"] if overlap is not None else range(len(ids))
+    )
     return Windows(
         ids=ids,
-        text_of_window=np.fromiter(owner, dtype=np.int64, count=len(ids)),
+        text_of_window=np.fromiter(text_of_window, dtype=np.int64, count=len(ids)),
         sizes=np.fromiter(map(len, ids), dtype=np.int64, count=len(ids)),
     )
 
 
 def first_windows(windows: Windows, most: int) -> Windows:
-    """Keep at most so many windows of each text, the first ones."""
-    owner = windows.text_of_window
-    starts = np.searchsorted(owner, owner)
-    kept = np.flatnonzero(np.arange(len(owner)) - starts < most)
-    if len(kept) == len(owner):
+    """Keep at most the first ``most`` windows of each text."""
+    text_of_window = windows.text_of_window
+    starts = np.searchsorted(text_of_window, text_of_window)
+    kept = np.flatnonzero(np.arange(len(text_of_window)) - starts < most)
+    if len(kept) == len(text_of_window):
         return windows
-    ids = [windows.ids[place] for place in kept]
-    return Windows(ids, owner[kept], windows.sizes[kept])
+    ids = [windows.ids[row] for row in kept]
+    return Windows(ids, text_of_window[kept], windows.sizes[kept])
 
 
 def cut_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]], *, window: int) -> Windows:
-    """Tokenize pairs of texts into one window each; the longer text of a pair is cut first.
+    """Tokenize each pair of texts into one window. The longer text of a pair is truncated first.
 
     Parameters
     ----------
     tokenizer : PreTrainedTokenizer
         A fast tokenizer.
     pairs : sequence of (str, str)
+        The pairs of texts.
     window : int
-        Most tokens of a pair, special tokens included.
+        Maximum number of tokens per pair, including special tokens.
     """
     encoded = tokenizer(
         [first for first, _ in pairs],
@@ -112,10 +116,10 @@ def cut_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]], *, window: int) 
 
 
 def count_tokens(tokenizer: Any, texts: Sequence[str]) -> IntArray:
-    """Count the tokens of each text, special tokens included, without any cut."""
+    """Count the tokens of each text, including special tokens, without truncation."""
     if not tokenizer.is_fast:
-        whole = tokenizer(list(texts), verbose=False)["input_ids"]
-        return np.fromiter(map(len, whole), dtype=np.int64, count=len(whole))
+        ids = tokenizer(list(texts), verbose=False)["input_ids"]
+        return np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
     fast = tokenizer.backend_tokenizer
     truncation, padding = fast.truncation, fast.padding
     fast.no_truncation()
@@ -136,37 +140,37 @@ def check_tokens(ids: Iterable[Sequence[int]], n_embedded: int, name: str) -> No
     Raises
     ------
     EncoderNotFoundError
-        If its tokenizer made a token without one.
+        If the tokenizer yields a token without a vector.
     """
     largest = max((token for window in ids for token in window), default=0)
     if largest >= n_embedded:
         raise EncoderNotFoundError(
-            f"The tokenizer of encoder {name!r} makes token {largest}, but the encoder has vectors "
-            f"for tokens 0 to {n_embedded - 1} only. Take the tokenizer that belongs to its "
-            "weights, or resize the embeddings: model.resize_token_embeddings(len(tokenizer))."
+            f"The tokenizer of encoder {name!r} yields token id {largest}, but the encoder has "
+            f"vectors for token ids 0 to {n_embedded - 1} only. Use the tokenizer that belongs to "
+            "its weights, or resize the embeddings: model.resize_token_embeddings(len(tokenizer))."
         )
 
 
 def _cut_by_hand(
     tokenizer: Any, texts: Sequence[str], *, window: int, overlap: int | None
 ) -> Windows:
-    """Cut texts as ``cut_windows`` does, with a slow tokenizer, which has no windows."""
+    """Split texts like ``cut_windows``, for a slow tokenizer, which does not support windows."""
     before, after = _frame(tokenizer)
-    room = window - len(before) - len(after)
+    length = window - len(before) - len(after)
     bare = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-    ids, owners = [], []
-    for owner, tokens in enumerate(bare):
+    ids, text_of_window = [], []
+    for text, tokens in enumerate(bare):
         last = 1 if overlap is None else max(len(tokens) - overlap, 1)
-        for start in range(0, last, room - (overlap or 0)):
-            ids.append([*before, *tokens[start : start + room], *after])
-            owners.append(owner)
+        for start in range(0, last, length - (overlap or 0)):
+            ids.append([*before, *tokens[start : start + length], *after])
+            text_of_window.append(text)
     sizes = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
-    return Windows(ids, np.array(owners, dtype=np.int64), sizes)
+    return Windows(ids, np.array(text_of_window, dtype=np.int64), sizes)
 
 
 def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
     """Return the special tokens that a slow tokenizer puts before and after a text."""
-    text = -1  # is no token, so that its place shows
-    framed = tokenizer.build_inputs_with_special_tokens([text])
-    place = framed.index(text)
-    return framed[:place], framed[place + 1 :]
+    marker = -1  # not a token id, so that its position can be detected
+    framed = tokenizer.build_inputs_with_special_tokens([marker])
+    position = framed.index(marker)
+    return framed[:position], framed[position + 1 :]

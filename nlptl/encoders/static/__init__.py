@@ -1,1 +1,1 @@
-"""Word vectors: one vector a word, the same in every sentence."""
+"""Word vectors: one vector per word, the same in every sentence."""

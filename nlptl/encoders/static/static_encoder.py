@@ -1,4 +1,4 @@
-"""Word vectors as an encoder."""
+"""Encoder that pools word vectors."""
 
 from __future__ import annotations
 
@@ -47,20 +47,21 @@ _IDF = "idf.safetensors"
 @pipeline_step
 @dataclass(frozen=True)
 class StaticEncoder(Spec):
-    """Turn texts into pooled word vectors: thousands of texts a second on one processor.
+    """Encoder that pools word vectors: thousands of texts per second on one CPU.
 
     Parameters
     ----------
     vectors : str, Path, Distilled, OwnVectors, KeyedVectors or VectorStore
-        Where the vectors come from: a file (word2vec text or binary, GloVe text, fastText .vec
-        or .bin, plain or gzip), a transformer to distil (the default), the user's own text to
-        train on, or gensim vectors at hand. A file is converted once into a memory-mapped store.
+        Source of the vectors. A file: word2vec text or binary, GloVe text, fastText .vec or .bin,
+        plain or gzip. ``Distilled`` (the default): a transformer to distil. ``OwnVectors``: train
+        on the texts passed to ``fit``. ``KeyedVectors``: vectors from gensim. A file is converted
+        once into a memory-mapped store.
     pooling : str or tuple of str
-        ``"mean"``, ``"sif"`` (rare words weigh more [1]_), ``"idf"`` (weights learnt from the
-        texts given to ``fit``), ``"max"``, or several of them side by side.
+        ``"mean"``, ``"sif"`` (rare words have larger weights [1]_), ``"idf"`` (weights computed
+        from the texts passed to ``fit``) or ``"max"``. The results of several are concatenated.
     cache : str, Path or None
-        Folder for converted and distilled vectors; ``"auto"`` is the user's cache folder, None
-        converts again each time.
+        Folder for converted and distilled vectors. ``"auto"`` is the user's cache folder. None
+        converts the vectors again each time.
 
     References
     ----------
@@ -81,17 +82,17 @@ class StaticEncoder(Spec):
                 raise ConfigError(f"No pooling is called {name!r}. {suggest(name, POOLINGS)}")
 
     def fit(self, texts: Sequence[str], y: Any = None) -> Self:
-        """Open the vectors, or train them on ``texts``, and learn word weights where asked for.
+        """Open the vectors or train them on ``texts``, and compute IDF weights if needed.
 
         Parameters
         ----------
         texts : sequence of str
-            The texts of the task, and unlabelled ones where there are some.
+            The texts of the task, and unlabelled texts if available.
 
         Returns
         -------
         StaticEncoder
-            One that holds its vectors; this one stays as it is.
+            A fitted copy that holds the vectors. This encoder does not change.
         """
         if isinstance(self.vectors, OwnVectors):
             store = self.vectors.learn(list(texts))
@@ -110,7 +111,7 @@ class StaticEncoder(Spec):
         Returns
         -------
         ndarray of shape (n, dim), float32
-            Each group of columns has length 1; a text without a known word is all zeros.
+            Each group of columns has length 1. The row of a text without known words is zero.
 
         Raises
         ------
@@ -118,10 +119,14 @@ class StaticEncoder(Spec):
             If ``pooling="idf"`` or ``OwnVectors`` is used before ``fit``.
         """
         if isinstance(texts, str):
-            raise InputError(f"Expected a list of texts, got one string {texts[:40]!r}.")
+            raise InputError(
+                f"Expected a list of texts, got one string {texts[:40]!r}. Pass a list: [text]."
+            )
         store = self._store()
         if "idf" in self._poolings and self.idf is None:
-            raise InputError("pooling='idf' learns from text: call fit(texts) before transform.")
+            raise InputError(
+                "pooling='idf' needs a fitted encoder: call fit(texts) before transform."
+            )
         blocks = [
             self._pool(store, self._tokenize(store, texts[start : start + _BLOCK]))
             for start in range(0, len(texts), _BLOCK)
@@ -129,66 +134,66 @@ class StaticEncoder(Spec):
         return np.concatenate(blocks) if blocks else np.zeros((0, self.dim), dtype=np.float32)
 
     def coverage(self, texts: Sequence[str]) -> Coverage:
-        """Say what share of the words of some texts has a vector, and which lack one."""
+        """Return the share of the words of texts that have a vector, and the words without one."""
         return coverage_of(self._tokenize(self._store(), texts))
 
     def align(
         self, target: StaticEncoder, pairs: Any = None, how: WordAlignment | None = None
     ) -> Self:
-        """Give the same words where those of another language lie.
+        """Return a copy with vectors mapped into the space of another language.
 
-        What was learnt from vectors of the other language then reads this one:
+        A classifier trained on the other language can then read this language:
         ``clf.with_encoder(german.align(english, dictionary)).predict(german_texts)``.
 
         Parameters
         ----------
         target : StaticEncoder
-            Of the other language.
+            Encoder of the other language.
         pairs : list of (str, str), dict, DataFrame, str, Path or None
-            A dictionary from this language into the other; None takes the words that both spell
-            alike.
+            A dictionary from this language into the other. None uses the words that both
+            languages spell the same.
         how : WordAlignment or None
-            None is ``WordAlignment()``.
+            Settings of the alignment. None means ``WordAlignment()``.
 
         Raises
         ------
         InputError
-            If fewer than ten pairs have vectors, or own vectors are not trained yet.
+            If fewer than ten pairs have vectors, or ``OwnVectors`` are not trained yet.
         ConfigError
-            If the vectors are of parts of words.
+            If the vectors belong to parts of words instead of words.
         """
         from nlptl.encoders.bilingual.alignment import WordAlignment
 
-        found = (how or WordAlignment()).learn(self._store(), target._store(), pairs)
-        return replace(self, vectors=found.moved())
+        aligned = (how or WordAlignment()).learn(self._store(), target._store(), pairs)
+        return replace(self, vectors=aligned.moved())
 
     def keyed_vectors(self) -> Any:
-        """Give the vectors as gensim ``KeyedVectors``, sharing their memory."""
+        """Return the vectors as gensim ``KeyedVectors`` that share their memory."""
         return self._store().keyed_vectors()
 
     @property
     def is_complete(self) -> bool:
-        """Whether every text is made of known tokens, as with those of a transformer."""
+        """True if every text consists of known tokens, as with the tokens of a transformer."""
         return self._store().tokenizer is not None
 
     @property
     def learns_from_text(self) -> bool:
-        """Whether ``fit`` learns anything: own vectors, or word weights."""
+        """True if ``fit`` trains word vectors or computes IDF weights from the texts."""
         return isinstance(self.vectors, OwnVectors) or "idf" in self._poolings
 
     @property
     def groups(self) -> Groups:
-        """Column ranges of the result, one for each pooling of each group of the vectors."""
+        """Column groups of the result: one per pooling and group of the vectors."""
         inner = self._store().groups
         return tuple((f"{pool} {name}", width) for pool in self._poolings for name, width in inner)
 
     @property
     def dim(self) -> int:
-        """Numbers a text."""
+        """Number of columns of the result."""
         return sum(width for _, width in self.groups)
 
     def save(self, folder: Path) -> dict[str, Any]:
-        """Write the vectors into a folder; give the rest as plain JSON."""
+        """Write the vectors into a folder and return the settings as plain JSON."""
         self._store().save(folder)
         if self.idf is not None:
             save_arrays(folder / _IDF, {"idf": self.idf})
@@ -196,7 +201,7 @@ class StaticEncoder(Spec):
 
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
-        """Map what ``save`` wrote."""
+        """Load what ``save`` wrote. The vectors are memory-mapped."""
         idf = load_arrays(folder / _IDF)["idf"] if (folder / _IDF).is_file() else None
         store, pooling = VectorStore.load(folder), entry(described, "pooling", tuple[str, ...])
         keeps_marks = checked(described.get("keeps_marks", False), bool, "keeps_marks")
@@ -216,7 +221,7 @@ class StaticEncoder(Spec):
 
     def _store(self) -> VectorStore:
         if isinstance(self.vectors, OwnVectors):
-            raise InputError("These vectors are trained on your text: call fit(texts) first.")
+            raise InputError("OwnVectors are not trained yet: call fit(texts) before transform.")
         return open_vectors(self.vectors, cache=self.cache)
 
     def _tokenize(self, store: VectorStore, texts: Sequence[str]) -> TokenBatch:
@@ -227,8 +232,8 @@ class StaticEncoder(Spec):
             "sif": sif_weights(zipf_probability(batch.ranks, len(store.tokens))),
             "idf": self._idf_of(batch),
         }
-        plain = np.ones(len(batch.tokens))
-        parts = [POOLINGS[name](batch, weights.get(name, plain)) for name in self._poolings]
+        equal_weights = np.ones(len(batch.tokens))
+        parts = [POOLINGS[name](batch, weights.get(name, equal_weights)) for name in self._poolings]
         return unit_groups(np.concatenate(parts, axis=1), self.groups)
 
     def _learn_idf(self, store: VectorStore, texts: Sequence[str]) -> FloatArray | None:
@@ -238,9 +243,9 @@ class StaticEncoder(Spec):
         text_of_place = np.repeat(np.arange(len(texts)), np.diff(batch.bounds))
         pairs = np.unique(np.stack([text_of_place, batch.places]), axis=1)
         with_token = np.zeros(len(store.tokens))
-        known = batch.ranks >= 0
+        in_vocabulary = batch.ranks >= 0
         counts = np.bincount(pairs[1], minlength=len(batch.tokens))
-        with_token[batch.ranks[known]] = counts[known]
+        with_token[batch.ranks[in_vocabulary]] = counts[in_vocabulary]
         return inverse_document_frequency(len(texts), with_token).astype(np.float32)
 
     def _idf_of(self, batch: TokenBatch) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Cutting texts into the tokens of a vector store."""
+"""Split texts into the tokens of a vector store and look up their vectors."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ _DIGIT = re.compile(r"\d")
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """The tokens of some texts, each distinct token once.
+    """Tokens of a list of texts. Each distinct token is stored once.
 
     Attributes
     ----------
     tokens : list of str
         The distinct tokens.
     vectors : ndarray of shape (n_tokens, dim), float32
-        Their vectors; zeros for a token that has none.
+        Vectors of the tokens. Zeros for a token without a vector.
     ranks : ndarray of shape (n_tokens,)
-        Their rows in the store, -1 for a token outside the vocabulary.
+        Rows of the tokens in the store. -1 for a token outside the vocabulary.
     known : ndarray of shape (n_tokens,), bool
-        Which tokens have a vector.
+        True for a token with a vector.
     places : ndarray of shape (n_running,)
-        The token at each place of the running text.
+        Index into ``tokens`` for each position of the running text.
     bounds : ndarray of shape (n_texts + 1,)
-        Where in ``places`` each text begins and ends.
+        Start and end of each text in ``places``.
     """
 
     tokens: list[str]
@@ -58,7 +58,7 @@ class TokenBatch:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Shares of known tokens and types, and what is missing most.
+    """Share of tokens and types with a vector, and the most frequent ones without a vector.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Coverage:
     types : float
         Share of the distinct tokens that have a vector, from 0 to 1.
     empty : int
-        Texts without a single known token.
+        Number of texts without any known token.
     unknown : tuple of (str, int)
         The most frequent tokens without a vector, with their counts.
     """
@@ -86,15 +86,15 @@ class Coverage:
 
 
 def tokenize(store: VectorStore, texts: Sequence[str], *, marks: bool = True) -> TokenBatch:
-    """Cut texts into tokens and look up their vectors.
+    """Split texts into tokens and look up their vectors.
 
     Parameters
     ----------
     store : VectorStore
     texts : sequence of str
     marks : bool
-        Keep letters and their marks together, and look up composed spellings. Models of earlier
-        versions were trained on words that were cut at marks.
+        True keeps letters and their combining marks together, and looks up composed spellings.
+        False is for models of earlier versions, which split words at marks.
     """
     if store.tokenizer is not None:
         return _pieces(store, [composed(text) for text in texts] if marks else texts)
@@ -102,24 +102,24 @@ def tokenize(store: VectorStore, texts: Sequence[str], *, marks: bool = True) ->
 
 
 def coverage_of(batch: TokenBatch, *, most: int = 20) -> Coverage:
-    """Measure coverage on tokenized texts.
+    """Compute the coverage of tokenized texts.
 
     Parameters
     ----------
     batch : TokenBatch
         The tokens of the texts.
     most : int
-        How many unknown tokens to name.
+        Maximum number of unknown tokens to list.
     """
     counts = np.bincount(batch.places, minlength=len(batch.tokens))
-    known = batch.known.astype(bool)
-    unknown = np.flatnonzero(~known)
+    has_vector = batch.known.astype(bool)
+    unknown = np.flatnonzero(~has_vector)
     unknown = unknown[np.argsort(-counts[unknown], kind="stable")][:most]
-    hits = np.concatenate([[0], np.cumsum(known[batch.places])])
+    hits = np.concatenate([[0], np.cumsum(has_vector[batch.places])])
     per_text = hits[batch.bounds[1:]] - hits[batch.bounds[:-1]]
     return Coverage(
-        tokens=float(counts[known].sum() / max(counts.sum(), 1)),
-        types=float(known.mean()) if len(known) else 0.0,
+        tokens=float(counts[has_vector].sum() / max(counts.sum(), 1)),
+        types=float(has_vector.mean()) if len(has_vector) else 0.0,
         empty=int((per_text == 0).sum()),
         unknown=tuple((batch.tokens[i], int(counts[i])) for i in unknown),
     )
@@ -145,14 +145,14 @@ _TOKENIZERS: dict[str, Any] = {}
 
 
 def piece_tokenizer(described: str) -> Any:
-    """Give the tokenizer a store describes, made once a process."""
+    """Return the tokenizer that a store describes. It is built once per process."""
     from tokenizers import Tokenizer
 
     if described not in _TOKENIZERS:
-        made = Tokenizer.from_str(described)
-        made.no_truncation()
-        made.no_padding()
-        _TOKENIZERS[described] = made
+        tokenizer = Tokenizer.from_str(described)
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        _TOKENIZERS[described] = tokenizer
     return _TOKENIZERS[described]
 
 
@@ -162,7 +162,7 @@ def check_pieces(store: VectorStore) -> None:
     Raises
     ------
     IntegrityError
-        If it does not.
+        If the tokenizer fails, or a token has no vector.
     """
     if store.tokenizer is None:
         return
@@ -173,15 +173,15 @@ def check_pieces(store: VectorStore) -> None:
         _pieces(store, ["The order arrived late."])
     if highest >= len(store.vectors):
         raise IntegrityError(
-            f"The tokenizer of {store.name!r} has the token {highest}, but there are only "
-            f"{len(store.vectors)} vectors. Restore a copy."
+            f"Each token needs a vector, but the tokenizer of {store.name!r} has the token id "
+            f"{highest} and there are only {len(store.vectors)} vectors. Restore a copy."
         )
 
 
 def _words(store: VectorStore, texts: Sequence[str], marks: bool) -> TokenBatch:
     split = token_splitter(texts) if marks else tokens_cut_at_marks
     row_of = store.row_of_spelling if marks else store.row_of
-    found: dict[str, list[tuple[str, int]]] = {}
+    tokens_of_word: dict[str, list[tuple[str, int]]] = {}
     order: dict[str, int] = {}
     ranks: list[int] = []
     places: list[int] = []
@@ -189,9 +189,9 @@ def _words(store: VectorStore, texts: Sequence[str], marks: bool) -> TokenBatch:
     for text in texts:
         before = len(places)
         for word in split(text):
-            if word not in found:
-                found[word] = _look_up(row_of, word, marks)
-            for token, rank in found[word]:
+            if word not in tokens_of_word:
+                tokens_of_word[word] = _look_up(row_of, word, marks)
+            for token, rank in tokens_of_word[word]:
                 if token not in order:
                     order[token] = len(ranks)
                     ranks.append(rank)
@@ -201,9 +201,9 @@ def _words(store: VectorStore, texts: Sequence[str], marks: bool) -> TokenBatch:
 
 
 def _look_up(row_of: dict[str, int], word: str, marks: bool) -> list[tuple[str, int]]:
-    """Find a word as written, in other letter cases, with digits masked, or in its two parts.
+    """Look up a word as written, in other letter cases, with masked digits, or in two parts.
 
-    With ``marks``, a word of other than ASCII letters is looked up without its joiners, too.
+    With ``marks``, a word with letters outside ASCII is also looked up without its joiners.
     """
     masked, low = _DIGIT.sub("#", word), lowered(word) if marks else word.lower()
     forms = [word, word.lower(), word.capitalize(), word.upper(), masked]
@@ -222,16 +222,16 @@ def _look_up(row_of: dict[str, int], word: str, marks: bool) -> list[tuple[str, 
 def _with_vectors(
     store: VectorStore, tokens: list[str], ranks: IntArray, places: list[int], sizes: list[int]
 ) -> TokenBatch:
-    known = ranks >= 0
+    has_vector = ranks >= 0
     vectors = np.zeros((len(tokens), store.dim), dtype=np.float32)
-    vectors[known] = store.vectors[ranks[known]]
+    vectors[has_vector] = store.vectors[ranks[has_vector]]
     if store.subwords is not None:
-        for row in np.flatnonzero(~known):
-            made = _from_subwords(tokens[row], store.subwords)
-            if made is not None:
-                vectors[row], known[row] = made, True
+        for row in np.flatnonzero(~has_vector):
+            vector = _from_subwords(tokens[row], store.subwords)
+            if vector is not None:
+                vectors[row], has_vector[row] = vector, True
     return TokenBatch(
-        tokens, vectors, ranks, known, np.array(places, dtype=np.int64), _bounds(sizes)
+        tokens, vectors, ranks, has_vector, np.array(places, dtype=np.int64), _bounds(sizes)
     )
 
 

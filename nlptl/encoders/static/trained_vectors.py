@@ -1,4 +1,4 @@
-"""Word vectors trained on the user's own text."""
+"""Word vectors trained on the texts of the user."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ _METHODS = MappingProxyType({"word2vec": "Word2Vec", "fasttext": "FastText"})
 
 @dataclass(frozen=True)
 class OwnVectors(Spec):
-    """Train Word2Vec [1]_ or FastText [2]_ with gensim on the texts given to ``fit``.
+    """Settings for training Word2Vec [1]_ or FastText [2]_ on the texts passed to ``fit``.
+
+    Training uses gensim.
 
     Parameters
     ----------
     method : {"word2vec", "fasttext"}
-        FastText makes vectors for unknown words from their parts.
+        FastText builds vectors of unknown words from their character n-grams.
     dimension : int
-        Numbers a word.
+        Length of each word vector.
     epochs : int
-        Passes over the text.
+        Number of passes over the texts.
     min_count : int
-        Words that occur less often get no vector.
+        Minimum number of occurrences. Rarer words get no vector.
     seed : int
-        The same seed and text give the same vectors: training uses one thread.
+        Random seed. The same seed and texts yield the same vectors, because training uses one
+        thread.
 
     References
     ----------
@@ -55,7 +58,7 @@ class OwnVectors(Spec):
             )
 
     def learn(self, texts: list[str]) -> VectorStore:
-        """Train on texts.
+        """Train word vectors on texts.
 
         Raises
         ------
@@ -69,8 +72,8 @@ class OwnVectors(Spec):
         if self.method == "fasttext":
             grams = np.array(model.wv.vectors_ngrams, dtype=np.float32)
             subwords = Subwords(grams, int(model.wv.min_n), int(model.wv.max_n))
-        found = WordVectors(list(model.wv.index_to_key), vectors, subwords)
-        return VectorStore.of_words(found, name=f"{self.method} trained on {len(texts)} texts")
+        trained = WordVectors(list(model.wv.index_to_key), vectors, subwords)
+        return VectorStore.of_words(trained, name=f"{self.method} trained on {len(texts)} texts")
 
     def _train(self, sentences: list[list[str]]) -> Any:
         from gensim import models
@@ -90,6 +93,7 @@ class OwnVectors(Spec):
             )
         except RuntimeError as problem:
             raise InputError(
-                f"No word occurs {self.min_count} times in the {len(sentences)} texts given, so "
-                "there is nothing to train on. Give more text as unlabeled=Corpus(texts)."
+                f"Training needs words that occur at least {self.min_count} times, but none of the "
+                f"words in the {len(sentences)} texts does. Lower min_count, or pass more texts as "
+                "unlabeled=Corpus(texts)."
             ) from problem

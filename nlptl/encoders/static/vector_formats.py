@@ -1,4 +1,4 @@
-"""Reading word vectors from the files they come in, without trusting what a file says of itself."""
+"""Readers for files of word vectors. They check each header before they trust it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from nlptl.base.errors import InputError
 _FASTTEXT_MAGIC = 793712314
 _MAX_WORD_BYTES = 10_000
 _MAX_UNCHECKED_BYTES = 64 * 1024 * 1024
-"""A promise of less memory than this is not worth counting a compressed file for."""
+"""Below this declared size, a compressed file is not unpacked to check its size."""
 
 
 @dataclass(frozen=True)
 class Subwords:
-    """Vectors of character n-grams, from which a fastText model makes up unknown words.
+    """Vectors of character n-grams, from which fastText builds vectors of unknown words.
 
     Attributes
     ----------
     vectors : ndarray of shape (n_buckets, dim)
-        One vector a hash bucket.
+        One vector per hash bucket.
     shortest, longest : int
         Lengths of the n-grams, in characters.
     """
@@ -42,16 +42,16 @@ class Subwords:
 
 @dataclass(frozen=True)
 class WordVectors:
-    """What a file of word vectors holds.
+    """Content of a file of word vectors.
 
     Attributes
     ----------
     words : list of str
-        Distinct words, in the order of the file (most files: by frequency).
+        Distinct words in the order of the file. Most files sort them by frequency.
     vectors : ndarray of shape (n_words, dim), float32
-        One row a word.
+        One row per word.
     subwords : Subwords or None
-        Only from a fastText binary file.
+        Vectors of character n-grams. Only a fastText binary file has them.
     """
 
     words: list[str]
@@ -62,14 +62,14 @@ class WordVectors:
 def read_word_vectors(path: Path) -> WordVectors:
     """Read word2vec (text or binary), GloVe text, or fastText (.vec or .bin), plain or gzip.
 
-    The kind is found from the content. A header is held against the size of the file before
-    memory is spent on it.
+    The format is detected from the content. The size in the header is compared with the size of
+    the file before memory is allocated.
 
     Raises
     ------
     InputError
-        If there is no such file, it is pickled, truncated, lies about its size, or holds numbers
-        that are not finite.
+        If the file does not exist, is pickled or truncated, declares a wrong size, or contains
+        numbers that are not finite.
     """
     if not path.is_file():
         raise InputError(f"There is no file of word vectors at {str(path)!r}. Check the path.")
@@ -83,7 +83,7 @@ def read_word_vectors(path: Path) -> WordVectors:
     except (EOFError, ValueError, struct.error, OSError, UnicodeError, AssertionError) as problem:
         reason = " ".join(str(problem).split()) or type(problem).__name__
         raise InputError(
-            f"{str(path)!r} breaks off or is damaged ({reason}). Download it again."
+            f"{str(path)!r} is truncated or damaged ({reason}). Download it again."
         ) from problem
 
 
@@ -98,18 +98,18 @@ def _choose_reader(path: Path, head: bytes) -> Callable[[Path], WordVectors]:
     n_words, dim = header
     binary = not _first_row_is_text(head, dim)
     smallest = n_words * (4 * dim + 2 if binary else 2 * dim + 2)
-    _refuse_promise(path, f"{n_words} vectors of {dim} numbers", smallest)
+    _check_declared_size(path, f"{n_words} vectors of {dim} numbers", smallest)
     read = _read_binary if binary else _read_text
     return lambda path: read(path, dim, n_words)
 
 
 def of_gensim(loaded: Any, name: str) -> WordVectors:
-    """Read gensim ``KeyedVectors``, with the n-grams of fastText where they have them.
+    """Convert gensim ``KeyedVectors``, including the n-grams of fastText if there are any.
 
     Raises
     ------
     InputError
-        If there are no vectors, or some number is not finite.
+        If there are no vectors, or a number is not finite.
     """
     subwords = None
     if hasattr(loaded, "vectors_ngrams"):
@@ -118,29 +118,30 @@ def of_gensim(loaded: Any, name: str) -> WordVectors:
 
 
 def _read_binary(path: Path, dim: int, n_words: int) -> WordVectors:
-    """Read word2vec's binary format: a word, a space, and the bytes of its numbers.
+    """Read the binary format of word2vec: a word, a space, and the bytes of its numbers.
 
-    gensim would leave out, without a message, what comes after the number of words in the header.
+    gensim silently ignores all words after the number of words in the header. This reader raises
+    an error.
     """
     words: dict[str, None] = {}
     vectors = np.empty((n_words, dim), np.float32)
     with _opened(path) as file:
         file.readline()
-        for number in range(n_words):
+        for index in range(n_words):
             word = _binary_word(file)
             content = file.read(4 * dim)
             if len(content) < 4 * dim:
-                raise EOFError(f"{number} of {n_words} words")
+                raise EOFError(f"{index} of {n_words} words")
             if word not in words:
                 vectors[len(words)] = np.frombuffer(content, "<f4")
                 words[word] = None
         if file.read(2).strip(b"\n"):
-            raise ValueError(f"its header promises {n_words} words and there are more")
+            raise ValueError(f"its header declares {n_words} words and there are more")
     return _checked(repr(str(path)), WordVectors(list(words), vectors[: len(words)]))
 
 
 def _binary_word(file: Any) -> str:
-    """Read up to the next space; a line break may end the numbers of the word before."""
+    """Read a word up to the next space. A line break may end the previous vector."""
     word = bytearray()
     for letter in iter(lambda: file.read(1), b" "):
         word += letter
@@ -150,10 +151,10 @@ def _binary_word(file: Any) -> str:
 
 
 def _read_text(path: Path, dim: int, n_words: int | None) -> WordVectors:
-    """Read one word a line: the last ``dim`` fields are its numbers, all before them the word.
+    """Read one word per line: the last ``dim`` fields are its numbers, the rest is the word.
 
-    gensim takes a space inside a word for the end of it, and fills a line with one number up with
-    that number; so lines are read here.
+    gensim ends a word at its first space. It also fills a line with a single number up with copies
+    of that number. This reader therefore splits the lines itself.
     """
     vectors: dict[str, FloatArray] = {}
     number = 0
@@ -166,11 +167,11 @@ def _read_text(path: Path, dim: int, n_words: int | None) -> WordVectors:
                 raise ValueError(f"word {number} has {len(fields) - 1} numbers, not {dim}")
             word = fields[0].decode("utf-8", "replace")
             vectors.setdefault(word, np.array(fields[1:], dtype=np.float32))
-        further = next((line for line in file if line.strip()), None)
+        extra_line = next((line for line in file if line.strip()), None)
     if n_words is not None and number < n_words:
         raise EOFError(f"{number} of {n_words} words")
-    if further is not None:
-        raise ValueError(f"its header promises {n_words} words and there are more")
+    if extra_line is not None:
+        raise ValueError(f"its header declares {n_words} words and there are more")
     return _checked(repr(str(path)), WordVectors(list(vectors), np.array(list(vectors.values()))))
 
 
@@ -190,7 +191,7 @@ def _head(path: Path) -> bytes:
         ) from problem
     if head[:2] in (BOM_UTF16_LE, BOM_UTF16_BE):
         raise InputError(
-            f"{str(path)!r} is UTF-16, and nlptl reads UTF-8. Convert it, for example: "
+            f"Expected a UTF-8 file, but {str(path)!r} is UTF-16. Convert it, for example: "
             "iconv -f UTF-16 -t UTF-8 OLD > NEW"
         )
     return head
@@ -198,7 +199,7 @@ def _head(path: Path) -> bytes:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """Open a file, plain or gzip, after its byte-order mark."""
+    """Open a file, plain or gzip, and skip its byte-order mark."""
     opener: Any = gzip.open if _is_zipped(path) else open
     with opener(path, "rb") as file:
         if file.read(len(BOM_UTF8)) != BOM_UTF8:
@@ -209,8 +210,9 @@ def _opened(path: Path) -> Iterator[Any]:
 def _refuse_pickle(path: Path, head: bytes) -> None:
     if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         raise InputError(
-            f"{str(path)!r} is pickled (a gensim .model or .kv file): opening it could run code, "
-            "so nlptl does not. Where you trust it, convert it once with gensim: "
+            f"{str(path)!r} is a pickled file (gensim .model or .kv). nlptl does not open pickled "
+            "files, because opening it could run code. If you trust it, convert it once with "
+            "gensim: "
             "KeyedVectors.load(OLD).save_word2vec_format('NEW.bin', binary=True) "
             "(for a Word2Vec model: Word2Vec.load(OLD).wv.save_word2vec_format(...))."
         )
@@ -241,21 +243,22 @@ def _numbers_of_first_line(path: Path, head: bytes) -> int:
     if len(numbers) < 2:
         shown = line[:40].decode("utf-8", "replace")
         raise InputError(
-            f"{str(path)!r} does not hold word vectors: its first line is {shown!r}. Expected "
-            "word2vec text or binary, GloVe text, or fastText .vec or .bin."
+            "Expected a file in the format word2vec text or binary, GloVe text, or fastText .vec "
+            f"or .bin, but {str(path)!r} does not hold word vectors: its first line is {shown!r}. "
+            "Convert the file to one of these formats."
         )
     return len(numbers)
 
 
-def _refuse_promise(path: Path, promise: str, smallest: int) -> None:
-    """Refuse a header that promises more than the file can hold."""
-    held = path.stat().st_size
-    if smallest > held and smallest > _MAX_UNCHECKED_BYTES:
-        held = _size_unpacked(path, stop=smallest)
-    if smallest > max(held, _MAX_UNCHECKED_BYTES) or (smallest > held and not _is_zipped(path)):
+def _check_declared_size(path: Path, declared: str, smallest: int) -> None:
+    """Check that the file can hold what its header declares."""
+    size = path.stat().st_size
+    if smallest > size and smallest > _MAX_UNCHECKED_BYTES:
+        size = _size_unpacked(path, stop=smallest)
+    if smallest > max(size, _MAX_UNCHECKED_BYTES) or (smallest > size and not _is_zipped(path)):
         raise InputError(
-            f"The header of {str(path)!r} promises {promise}, at least {smallest} bytes, but the "
-            f"file holds {held}. It is truncated or damaged; download it again."
+            f"The header of {str(path)!r} declares {declared}, at least {smallest} bytes, but the "
+            f"file holds {size} bytes. It is truncated or damaged. Download it again."
         )
 
 
@@ -275,27 +278,31 @@ def _size_unpacked(path: Path, *, stop: int) -> int:
 
 
 def _check_fasttext_header(path: Path, head: bytes) -> None:
-    # Magic and version, then twelve int32 (dim first, the number of n-gram buckets ninth), one
-    # float64, and the dictionary, which begins with its entries and words as int32.
+    # The header is the magic number and the version, then twelve int32: the first is dim, the
+    # ninth is the number of n-gram buckets. One float64 and the dictionary follow. The dictionary
+    # starts with its number of entries and its number of words, both int32.
     if len(head) < 76:
-        raise InputError(f"{str(path)!r} breaks off in its header. Download it again.")
+        raise InputError(f"{str(path)!r} is truncated in its header. Download it again.")
     arguments = struct.unpack("<12i", head[8:56])
     dim, buckets = arguments[0], arguments[8]
     entries, words = struct.unpack("<2i", head[64:72])
-    promise = f"{words} words and {buckets} n-gram buckets of {dim} numbers"
+    declared = f"{words} words and {buckets} n-gram buckets of {dim} numbers"
     if min(dim, words, entries) < 1 or buckets < 0:
-        raise InputError(f"The header of {str(path)!r} makes no sense: {promise}.")
-    _refuse_promise(path, promise, (words + buckets) * dim * 4)
-
-
-def _checked(name: str, found: WordVectors) -> WordVectors:
-    if not len(found.words):
-        raise InputError(f"{name} holds no vectors. Download it again.")
-    finite = np.isfinite(found.vectors).all(axis=1)
-    if not finite.all():
-        word = found.words[int(np.flatnonzero(~finite)[0])]
         raise InputError(
-            f"{name} holds {int((~finite).sum())} vectors with NaN or infinity, first that "
-            f"of {word!r}. Repair the file or train the vectors again."
+            f"The header of {str(path)!r} must declare positive sizes, got {declared}. Download it "
+            "again."
         )
-    return found
+    _check_declared_size(path, declared, (words + buckets) * dim * 4)
+
+
+def _checked(name: str, content: WordVectors) -> WordVectors:
+    if not len(content.words):
+        raise InputError(f"{name} holds no vectors. Download it again.")
+    finite = np.isfinite(content.vectors).all(axis=1)
+    if not finite.all():
+        word = content.words[int(np.flatnonzero(~finite)[0])]
+        raise InputError(
+            f"{name} holds {int((~finite).sum())} vectors with NaN or infinity, the first for the "
+            f"word {word!r}. Correct the file or train the vectors again."
+        )
+    return content

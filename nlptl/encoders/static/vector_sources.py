@@ -1,4 +1,4 @@
-"""From what a user names to vectors that are open."""
+"""Open word vectors from the source that a user passes."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ from nlptl.storage.hashing import fingerprint, has_checksums, write_checksums
 from nlptl.storage.places import cache_root
 
 _LAYOUT = 2
-"""Raised when stores written now could no longer be read; older ones are then made again."""
+"""Version of the store format. Increase it when older stores must be built again."""
 
 _SHELF: OrderedDict[str, VectorStore] = OrderedDict()
 _MAX_OPEN = 4
 
 
 def open_vectors(source: Any, *, cache: str | Path | None) -> VectorStore:
-    """Open word vectors, converting or distilling them once.
+    """Open word vectors. A file or transformer is converted or distilled once.
 
     Parameters
     ----------
     source : str, Path, Distilled, KeyedVectors or VectorStore
-        See ``StaticEncoder``.
+        Source of the vectors, see ``StaticEncoder``.
     cache : str, Path or None
-        Folder of the converted stores; ``"auto"`` for the user's cache folder, None for none.
+        Folder of the converted stores. ``"auto"`` is the user's cache folder. None stores
+        nothing.
 
     Raises
     ------
     InputError
-        If a file cannot be used.
+        If a file cannot be read as word vectors.
     ConfigError
-        If the source is of no known kind.
+        If the type of the source is not supported.
     """
     if isinstance(source, VectorStore):
         return source
@@ -54,7 +55,7 @@ def open_vectors(source: Any, *, cache: str | Path | None) -> VectorStore:
         return VectorStore.of_words(of_gensim(source, "these vectors"), name="KeyedVectors")
     raise ConfigError(
         f"vectors must be a file, Distilled(...), OwnVectors(...) or gensim KeyedVectors, "
-        f"got {type(source).__name__}."
+        f"got {type(source).__name__}. Pass one of these."
     )
 
 
@@ -90,11 +91,11 @@ def _on_disk(name: str, cache: str | Path, make: Any) -> VectorStore:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(str(folder.parent / f".{name}.lock")):
-            if not has_checksums(folder):  # another process may have made it meanwhile
+            if not has_checksums(folder):  # another process may have written it in the meantime
                 with new_folder(folder) as draft:
                     store.save(draft)
                     write_checksums(draft)
-    except (OSError, NotImplementedError) as problem:  # filelock: a disk without locks
+    except (OSError, NotImplementedError) as problem:  # filelock raises it on a disk without locks
         return _not_kept(problem, store)
     return VectorStore.load(folder)
 
@@ -105,7 +106,7 @@ def _not_kept(problem: Exception, store: VectorStore) -> VectorStore:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Return True if a store is there and unchanged; warn where it changed on the disk."""
+    """Return True if a store exists and is unchanged. Warn if it changed on the disk."""
     if not folder.is_dir():
         return False
     sweep_drafts(folder.parent, folder.name)

@@ -1,4 +1,4 @@
-"""Vectors of tokens, memory-mapped from a folder that any number of processes share."""
+"""Store of token vectors, memory-mapped from a folder that several processes can share."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ _ARRAYS = "vectors.safetensors"
 _DESCRIPTION = "store.json"
 _TOKENIZER = "tokenizer.json"
 _MAX_SUBWORD = 100
-"""Letters."""
+"""Maximum length of a character n-gram."""
 
 
 @dataclass(frozen=True, eq=False)
 class VectorStore:
-    """Token vectors with the way to cut a text into those tokens.
+    """Token vectors, together with the tokenizer that splits texts into these tokens.
 
     Attributes
     ----------
     tokens : list of str
-        The vocabulary; the position is the row.
+        The vocabulary. The position of a token is its row.
     vectors : ndarray of shape (n_tokens, dim), float32
         May be a memory map.
     groups : tuple of (str, int)
-        Column ranges that are pooled and normalised each for itself.
+        Column groups: name and width. Each group is pooled and normalised separately.
     subwords : Subwords or None
-        Makes vectors for words outside the vocabulary.
+        Vectors of character n-grams, from which words outside the vocabulary get a vector.
     tokenizer : str or None
-        The JSON of a ``tokenizers.Tokenizer`` whose token ids are the rows; None where the
-        tokens are words.
+        The JSON of a ``tokenizers.Tokenizer`` whose token ids are the rows. None if the tokens
+        are words.
     name : str
-        What to call the vectors in a report.
+        Name of the vectors in reports.
     """
 
     tokens: Sequence[str]
@@ -54,28 +54,28 @@ class VectorStore:
     name: str = "word vectors"
 
     @classmethod
-    def of_words(cls, found: WordVectors, *, name: str) -> VectorStore:
-        """Make a store of plain word vectors."""
-        groups = (("words", int(found.vectors.shape[1])),)
-        return cls(found.words, found.vectors, groups, found.subwords, name=name)
+    def of_words(cls, content: WordVectors, *, name: str) -> VectorStore:
+        """Build a store from word vectors."""
+        groups = (("words", int(content.vectors.shape[1])),)
+        return cls(content.words, content.vectors, groups, content.subwords, name=name)
 
     @cached_property
     def row_of(self) -> dict[str, int]:
-        """The row of each token."""
+        """Row of each token."""
         return {token: row for row, token in enumerate(self.tokens)}
 
     @cached_property
     def row_of_spelling(self) -> dict[str, int]:
-        """The row of each token, under its composed spelling too."""
+        """Row of each token, also under its composed spelling."""
         return rows_by_spelling(self.tokens)
 
     @property
     def dim(self) -> int:
-        """Numbers a token."""
+        """Length of each token vector."""
         return int(self.vectors.shape[1])
 
     def keyed_vectors(self) -> Any:
-        """Give the store as gensim ``KeyedVectors`` over the same memory."""
+        """Return the vectors as gensim ``KeyedVectors`` that share their memory."""
         from gensim.models import KeyedVectors
 
         shared = KeyedVectors(self.dim)
@@ -101,7 +101,7 @@ class VectorStore:
 
     @classmethod
     def load(cls, folder: Path) -> VectorStore:
-        """Map what ``save`` wrote; only the vocabulary is read into memory."""
+        """Memory-map what ``save`` wrote. Only the vocabulary is read into memory."""
         arrays = map_arrays(folder / _ARRAYS)
         described = read_json(folder / _DESCRIPTION)
         vectors, tokens = arrays["vectors"], arrays["tokens"]
@@ -131,7 +131,7 @@ def _subwords(arrays: dict[str, AnyArray], described: Any) -> Subwords:
 
 
 def _tokenizer(path: Path, n_tokens: int) -> str:
-    """Return the JSON of a tokenizer, after its ids were compared with the rows of vectors."""
+    """Return the JSON of a tokenizer. Raise ValueError if an id has no row in the vectors."""
     from tokenizers import Tokenizer
 
     described = path.read_text(encoding="utf-8")

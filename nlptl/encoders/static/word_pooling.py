@@ -1,4 +1,4 @@
-"""From token vectors to one vector a text: pure functions on arrays."""
+"""Pool token vectors into one vector per text. All functions are pure functions on arrays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def mean(batch: TokenBatch, weights: FloatArray) -> FloatArray:
     batch : TokenBatch
         The tokens of n texts.
     weights : ndarray of shape (n_tokens,)
-        Not used: every occurrence counts the same.
+        Not used, because every occurrence has the same weight.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def mean(batch: TokenBatch, weights: FloatArray) -> FloatArray:
 
 
 def weighted_mean(batch: TokenBatch, weights: FloatArray) -> FloatArray:
-    """Average the vectors of the known tokens of each text, each weighted.
+    """Compute the weighted mean of the vectors of the known tokens of each text.
 
     Parameters
     ----------
@@ -49,14 +49,14 @@ def weighted_mean(batch: TokenBatch, weights: FloatArray) -> FloatArray:
     """
     used = (weights * batch.known).astype(np.float32)
     shape = (len(batch.bounds) - 1, len(batch.tokens))
-    mixing = sparse.csr_matrix((used[batch.places], batch.places, batch.bounds), shape=shape)
-    total = np.asarray(mixing.sum(axis=1))
-    pooled: FloatArray = (mixing @ batch.vectors) / np.maximum(total, 1e-12)
+    matrix = sparse.csr_matrix((used[batch.places], batch.places, batch.bounds), shape=shape)
+    total = np.asarray(matrix.sum(axis=1))
+    pooled: FloatArray = (matrix @ batch.vectors) / np.maximum(total, 1e-12)
     return pooled.astype(np.float32)
 
 
 def maximum(batch: TokenBatch, _weights: FloatArray) -> FloatArray:
-    """Take the largest value of each dimension over the known tokens of each text.
+    """Return the maximum of each dimension over the known tokens of each text.
 
     Parameters
     ----------
@@ -82,16 +82,16 @@ def maximum(batch: TokenBatch, _weights: FloatArray) -> FloatArray:
 POOLINGS: MappingProxyType[str, Callable[[TokenBatch, FloatArray], FloatArray]] = MappingProxyType(
     {"mean": mean, "sif": weighted_mean, "idf": weighted_mean, "max": maximum}
 )
-"""The ways to pool by name; ``sif`` and ``idf`` differ in the weights they are given."""
+"""Pooling functions by name. ``sif`` and ``idf`` differ only in the weights passed to them."""
 
 
 def sif_weights(probability: FloatArray, *, smoothing: float = SIF_SMOOTHING) -> FloatArray:
-    """Weigh rare words more: ``a / (a + p)`` for a word of probability p [1]_.
+    """Return SIF weights ``a / (a + p)`` for tokens of probability p [1]_. Rare words weigh more.
 
     Parameters
     ----------
     probability : ndarray of shape (n_tokens,)
-        Share of each token in running text.
+        Relative frequency of each token in running text.
     smoothing : float
         The ``a`` of the formula.
 
@@ -105,29 +105,29 @@ def sif_weights(probability: FloatArray, *, smoothing: float = SIF_SMOOTHING) ->
 
 
 def zipf_probability(ranks: IntArray, n_tokens: int) -> FloatArray:
-    """Guess the share of tokens in running text from their places in a list sorted by frequency.
+    """Estimate the probability of tokens from their ranks in a list sorted by frequency.
 
     Parameters
     ----------
     ranks : ndarray
-        Places in the list, from 0; a negative one (outside the list) counts as the last.
+        Positions in the list, from 0. A negative rank (outside the list) counts as the last.
     n_tokens : int
         Length of the list.
     """
     harmonic = np.log(n_tokens + 1) + 0.5772
-    places = np.where(ranks < 0, n_tokens, ranks)
-    guessed: FloatArray = 1.0 / ((places + 2) * harmonic)
-    return guessed
+    clipped = np.where(ranks < 0, n_tokens, ranks)
+    estimated: FloatArray = 1.0 / ((clipped + 2) * harmonic)
+    return estimated
 
 
 def inverse_document_frequency(n_texts: int, texts_with: FloatArray) -> FloatArray:
-    """Weigh tokens by how few texts they occur in: ``ln((1 + n) / (1 + n_with)) + 1``."""
+    """Return IDF weights: ``ln((1 + n) / (1 + n_with)) + 1`` for a token in n_with of n texts."""
     weights: FloatArray = np.log((1.0 + n_texts) / (1.0 + texts_with)) + 1.0
     return weights
 
 
 def unit_groups(pooled: FloatArray, groups: Groups) -> FloatArray:
-    """Give each column range of each row the length 1; rows of zeros stay zeros."""
+    """Scale each column group of each row to length 1. Rows of zeros stay zeros."""
     scaled: FloatArray = pooled.copy()
     start = 0
     for _, width in groups:

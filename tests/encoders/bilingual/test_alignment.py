@@ -90,9 +90,9 @@ def test_moved_words_lie_where_their_translations_do():
 
 def test_what_cannot_be_aligned_is_refused():
     left, right = stores(alike=5)
-    with pytest.raises(InputError, match=r"Only 5 of 5 pairs"):
+    with pytest.raises(InputError, match=r"got 5 of 5 pairs"):
         WordAlignment().learn(left, right)
-    with pytest.raises(InputError, match=r"Only 0 of 1 pairs"):
+    with pytest.raises(InputError, match=r"got 0 of 1 pairs"):
         WordAlignment().learn(left, right, [("x", "y")])
     parts = VectorStore(left.tokens, left.vectors, left.groups, tokenizer="{}", name="parts")
     with pytest.raises(ConfigError, match="parts of words"):

@@ -163,7 +163,7 @@ def test_tokens_beside_the_vocabulary_are_not_run_over(pairs, tmp_path):
     tokenizer.add_tokens(["[URL]"])
     tokenizer.save_pretrained(folder)
     fresh = shutil.copytree(folder, tmp_path / "fresh")
-    with pytest.raises(ConfigError, match="beside its vocabulary"):
+    with pytest.raises(ConfigError, match="added tokens outside of its vocabulary"):
         NewVocabulary().extend(TransformerEncoder(fresh), pairs, tmp_path / "new")
 
 

@@ -70,7 +70,7 @@ def test_a_token_without_a_vector_is_refused_in_one_line_and_padding_with_one_is
     found = find_encoder(folder)
     assert found.n_embedded == 20 == embedded_tokens(found.config)
     encoder = TransformerEncoder(folder, cache=None, dtype="float32", device="cpu")
-    with pytest.raises(EncoderNotFoundError, match="has vectors for tokens 0 to 19 only"):
+    with pytest.raises(EncoderNotFoundError, match="has vectors for token ids 0 to 19 only"):
         encoder.transform(["thank you"])
     assert encoder.transform(["a and", "and"]).shape == (2, 32)
     found.tokenizer.add_special_tokens({"pad_token": "[MORE]"})

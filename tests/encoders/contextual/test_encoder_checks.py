@@ -42,7 +42,7 @@ def change(folder, file="config.json", **entries):
 def test_an_encoder_with_code_of_its_own_is_refused(copy, entries):
     (copy / "own.py").write_text("raise SystemExit('code of the folder was run')")
     change(copy, **entries)
-    with pytest.raises(EncoderNotFoundError, match="needs code of its own.*never runs code"):
+    with pytest.raises(EncoderNotFoundError, match="needs custom code.*never runs code"):
         find_encoder(copy)
 
 
@@ -60,19 +60,19 @@ def test_a_family_that_transformers_has_itself_needs_no_code(copy):
 @pytest.mark.parametrize(
     ("entries", "reason"),
     [
-        ({"_attn_implementation": "kernels-community/flash-attn"}, "no part of transformers"),
-        ({"attn_implementation": {"": "somebody/kernel"}}, "no part of transformers"),
-        ({"text_config": {"experts_implementation": "a/b"}}, "no part of transformers"),
+        ({"_attn_implementation": "kernels-community/flash-attn"}, "not part of transformers"),
+        ({"attn_implementation": {"": "somebody/kernel"}}, "not part of transformers"),
+        ({"text_config": {"experts_implementation": "a/b"}}, "not part of transformers"),
         ({"quantization_config": {"quant_method": "gptq"}}, "not in its folder"),
         ({"transformers_weights": "../other.safetensors"}, "not in its folder"),
         ({"configuration_files": ["config.4.0.0.json"]}, "not in its folder"),
         ({"backbone": "somebody/x", "use_pretrained_backbone": True}, "not in its folder"),
         ({"use_kernels": True}, "not in its folder"),
-        ({"num_hidden_layers": 10**9}, "more than 1,000 of one part"),
-        ({"block_sizes": [1, 10**9]}, "more than 1,000 of one part"),
+        ({"num_hidden_layers": 10**9}, "more than 1,000 layers or other parts"),
+        ({"block_sizes": [1, 10**9]}, "more than 1,000 layers or other parts"),
         ({"num_labels": 10**9}, "more than 1,000,000 labels"),
-        ({"layer_norm_eps": -1.0}, "vectors of no numbers"),
-        ({"text_config": {"rms_norm_eps": float("nan")}}, "vectors of no numbers"),
+        ({"layer_norm_eps": -1.0}, "normalisation constant"),
+        ({"text_config": {"rms_norm_eps": float("nan")}}, "normalisation constant"),
     ],
 )
 def test_settings_that_lead_out_of_the_folder_or_are_too_large_are_refused(copy, entries, reason):
@@ -91,7 +91,7 @@ def test_settings_that_say_nothing_or_name_attention_of_transformers_are_accepte
 @pytest.mark.parametrize("kind", ["evil.module.Tokenizer", "AutoTokenizer", "pipeline", 5])
 def test_a_tokenizer_class_from_elsewhere_is_refused(copy, kind):
     change(copy, "tokenizer_config.json", tokenizer_class=kind)
-    with pytest.raises(EncoderNotFoundError, match="tokenizer that is no part of transformers"):
+    with pytest.raises(EncoderNotFoundError, match="tokenizer that is not part of transformers"):
         check_files(copy, "x")
 
 
@@ -151,7 +151,7 @@ def test_shards_outside_of_the_folder_or_missing_are_refused(copy):
 )
 def test_what_transformers_would_read_in_place_of_the_weights_is_refused(copy, name):
     (copy / name).write_text("{}")
-    with pytest.raises(EncoderNotFoundError, match="must hold whole weights"):
+    with pytest.raises(EncoderNotFoundError, match="must hold complete weights"):
         find_encoder(copy)
 
 

@@ -72,7 +72,10 @@ def test_one_folder_is_one_object_with_one_tokenizer(tiny_encoder):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("someone/no-such-encoder", "'someone/no-such-encoder' is no folder here.*Check the name"),
+        (
+            "someone/no-such-encoder",
+            "such-encoder' is not a local folder.*Check the name",
+        ),
         ("./nowhere", "There is no folder './nowhere'"),
         ("/nowhere/at/all", "There is no folder"),
     ],
@@ -86,7 +89,7 @@ def test_a_folder_without_a_model_says_so(tmp_path):
     with pytest.raises(EncoderNotFoundError, match=r"no config\.json"):
         find_encoder(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "unheard-of"}')
-    with pytest.raises(EncoderNotFoundError, match="no encoder that transformers knows"):
+    with pytest.raises(EncoderNotFoundError, match="no encoder that transformers supports"):
         _ = EncoderFolder("x", tmp_path).config
 
 
@@ -96,7 +99,7 @@ def test_a_download_whose_bytes_changed_is_refused(tmp_path):
     blob.write_bytes(b"not what was published")
     (tmp_path / "snapshot").mkdir()
     (tmp_path / "snapshot" / "model.safetensors").symlink_to(blob)
-    with pytest.raises(IntegrityError, match="is not what was published"):
+    with pytest.raises(IntegrityError, match="differs from the published file"):
         folders._check_download(tmp_path / "snapshot")
 
 
@@ -113,7 +116,7 @@ def test_a_pooling_that_is_not_known_is_refused_not_replaced(copy, stated):
     (copy / "1_Pooling" / "config.json").write_text(json.dumps(stated))
     modules = [{"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}]
     (copy / "modules.json").write_text(json.dumps(modules))
-    with pytest.raises(ConfigError, match="which is not known here. Choose one of mean, cls, max"):
+    with pytest.raises(ConfigError, match="which is not supported. Choose one of mean, cls, max"):
         _ = find_encoder(copy).tokens
 
 

@@ -48,7 +48,7 @@ def test_a_classifier_of_transformers_needs_a_token_to_pad_with(decoder):
     found = EncoderFolder("x", decoder)
     found.config.eos_token_id = None
     assert padding_id(found, stock=False) == 0
-    with pytest.raises(EncoderNotFoundError, match="neither a padding token nor a token that ends"):
+    with pytest.raises(EncoderNotFoundError, match="needs a padding token or an end-of-text token"):
         padding_id(found, stock=True)
 
 

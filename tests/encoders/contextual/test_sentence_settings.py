@@ -124,7 +124,7 @@ def test_a_module_that_is_not_read_is_refused_by_name(cased, kind):
         {"idx": 2, "name": "2", "path": "2_More", "type": f"sentence_transformers.{kind}"}
     )
     (folder / "modules.json").write_text(json.dumps(modules))
-    with pytest.raises(EncoderNotFoundError, match=f"has '{kind}' at place 2"):
+    with pytest.raises(EncoderNotFoundError, match=f"has '{kind}' at position 2"):
         vectors_of(folder)
 
 

@@ -157,7 +157,7 @@ def test_layers_and_dimensions_that_are_not_there_are_named(tiny_encoder):
     with pytest.raises(ConfigError, match="no layer 9: .* has layers 0 to 3"):
         deep.transform(["help"])
     wide = TransformerEncoder(tiny_encoder, pooling=Pooling(dimension=99), cache=None)
-    with pytest.raises(ConfigError, match="more numbers than the 32"):
+    with pytest.raises(ConfigError, match="must not exceed the 32 columns"):
         wide.fit(TEXTS)
 
 

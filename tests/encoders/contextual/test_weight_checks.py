@@ -50,7 +50,7 @@ TERABYTES = {"a": {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4 * 10
 @pytest.mark.parametrize("content", [b"", b"x" * 100, struct.pack("<Q", 10**9), header(TERABYTES)])
 def test_a_weight_file_that_is_not_whole_is_refused(copy, content):
     (copy / "model.safetensors").write_bytes(content)
-    with pytest.raises(IntegrityError, match="is not a whole safetensors file"):
+    with pytest.raises(IntegrityError, match="is not a complete safetensors file"):
         read_encoder(find_encoder(copy), "float32", "cpu")
 
 
@@ -64,7 +64,7 @@ def test_quantized_weights_are_refused(copy, monkeypatch):
 @pytest.mark.parametrize(
     ("entries", "reason"),
     [
-        ({"hidden_size": 64}, r"should have the shape \(64,\), its weight file has \(32,\)"),
+        ({"hidden_size": 64}, r"should have the shape \(64,\), but its weight file has"),
         ({"vocab_size": 10}, "word_embeddings.*its weight file has"),
         ({"num_hidden_layers": 4}, "16 weights are not in its weight file"),
         ({"vocab_size": 10**12}, "asks for more than"),

@@ -131,7 +131,7 @@ def test_a_tokenizer_whose_tokens_all_have_vectors_is_accepted():
 @pytest.mark.parametrize(
     ("made", "reason"),
     [
-        (pieces({"[UNK]": 0, "late": 2}), "token 2, but there are only 2 vectors"),
+        (pieces({"[UNK]": 0, "late": 2}), "token id 2 and there are only 2 vectors"),
         (pieces({"late": 1}), "malformed"),
         (pieces({"[UNK]": 0, "late": 1}, normalizer={"type": "none"}), "malformed"),
         (pieces({"[UNK]": 0, "late": 1}, normalizer=ENDLESS), "may take for ever"),

@@ -84,18 +84,24 @@ LIE = b"900000000 300\n"
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (LIE + b"the 0.1 0.2\n", "promises 900000000 vectors of 300 numbers"),
-        (LIE + b"the " + NUMBERS.tobytes(), "promises 900000000 vectors of 300 numbers"),
-        (gzip.compress(LIE + b"the 0.1 0.2\n", mtime=0), "promises 900000000 vectors"),
-        (binary()[:-9], "promises 4 vectors|breaks off"),
-        (text()[: len(text()) // 2], "breaks off|promises"),
-        (gzip.compress(text(), mtime=0)[:-20], "cannot be read|breaks off"),
-        (b"\x80\x04\x95" + b"x" * 50, "is pickled.*save_word2vec_format"),
+        (LIE + b"the 0.1 0.2\n", "declares 900000000 vectors of 300 numbers"),
+        (LIE + b"the " + NUMBERS.tobytes(), "declares 900000000 vectors of 300 numbers"),
+        (gzip.compress(LIE + b"the 0.1 0.2\n", mtime=0), "declares 900000000 vectors"),
+        (binary()[:-9], "declares 4 vectors|is truncated"),
+        (text()[: len(text()) // 2], "is truncated|declares"),
+        (gzip.compress(text(), mtime=0)[:-20], "cannot be read|is truncated"),
+        (b"\x80\x04\x95" + b"x" * 50, "is a pickled file.*save_word2vec_format"),
         (b"just a sentence, no vectors\nat all\n", "does not hold word vectors"),
         (b"", "does not hold word vectors"),
-        (b"2 3\nthe 1 2 3\ncat 1 nan 3\n", "1 vectors with NaN or infinity, first that of 'cat'"),
-        (struct.pack("<2i12i", 793712314, 12, *([2**30] * 12)) + b"\0" * 40, "promises|no sense"),
-        (struct.pack("<i", 793712314) + b"xx", "breaks off in its header"),
+        (
+            b"2 3\nthe 1 2 3\ncat 1 nan 3\n",
+            "1 vectors with NaN or infinity, the first for the word 'cat'",
+        ),
+        (
+            struct.pack("<2i12i", 793712314, 12, *([2**30] * 12)) + b"\0" * 40,
+            "declares|must declare",
+        ),
+        (struct.pack("<i", 793712314) + b"xx", "is truncated in its header"),
     ],
 )
 def test_a_file_that_lies_or_breaks_off_is_refused(tmp_path, content, said):
@@ -170,7 +176,7 @@ def test_more_words_than_the_header_promises_are_refused(tmp_path, content):
     zipped = content[:2] == b"\x1f\x8b"
     plain = (gzip.decompress(content) if zipped else content).replace(b"4 6", b"3 6", 1)
     path = damaged(tmp_path, "v", gzip.compress(plain, mtime=0) if zipped else plain)
-    with pytest.raises(InputError, match="promises 3 words and there are more"):
+    with pytest.raises(InputError, match="declares 3 words and there are more"):
         read_word_vectors(path)
 
 
