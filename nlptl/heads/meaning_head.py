@@ -115,7 +115,7 @@ class MeaningHead(LinearScores):
         )
         self.centre_ = share * rows_mean + (1 - share) * names.mean(axis=0)
         self.scale_ = float(np.linalg.norm(X, axis=1).mean()) or 1.0
-        base = self._learnt(X, y, weights, centred_names)
+        base = self._fit_base(X, y, weights, centred_names)
         held_out: HeldOut | None = getattr(base, "held_out_", None)
         if held_out is not None:
             is_row = held_out.rows < len(X)  # the other rows are names
@@ -124,7 +124,7 @@ class MeaningHead(LinearScores):
             held_out = self._held_out(X, y, weights, centred_names)
         return self._mixed(base, X, y, held_out)
 
-    def _learnt(
+    def _fit_base(
         self, X: FloatArray, y: IntArray, weights: FloatArray, centred_names: FloatArray
     ) -> Any:
         """Fit the base head to the rows and to the names, shifted to the centre of the rows."""
@@ -154,7 +154,7 @@ class MeaningHead(LinearScores):
         folds, logits = stratified_folds(y, n_folds, seed=0), np.zeros((len(X), len(centred_names)))
         for fold in np.unique(folds):
             training, held_out = folds != fold, folds == fold
-            model = self._learnt(X[training], y[training], weights[training], centred_names)
+            model = self._fit_base(X[training], y[training], weights[training], centred_names)
             logits[held_out] = logits_of(model, X[held_out])
         return HeldOut(np.arange(len(X)), logits)
 
@@ -207,7 +207,7 @@ class MeaningHead(LinearScores):
         similarities = (X - self.centre_) @ self.direction_.T / self.scale_
         weight, share = self.weight, 1.0
         if weight == "cv" and held_out is not None:
-            weight = _likely(held_out.logits, similarities[held_out.rows], y[held_out.rows])
+            weight = _average_weight(held_out.logits, similarities[held_out.rows], y[held_out.rows])
         elif weight == "cv":
             weight, share = (
                 (DEFAULT_NAME_WEIGHT, 1.0)
@@ -248,7 +248,7 @@ def _unit(vectors: FloatArray) -> FloatArray:
     return unit
 
 
-def _likely(logits: FloatArray, similarities: FloatArray, truth: IntArray) -> float:
+def _average_weight(logits: FloatArray, similarities: FloatArray, truth: IntArray) -> float:
     """Average the candidate weights by the likelihood of held-out rows.
 
     The logits of each candidate are first calibrated with their best temperature.

@@ -60,7 +60,7 @@ def run(given: Namespace) -> int:
         rows,
         labels,
         splits=Splits(given.folds, given.rounds, settings.seed),
-        given=_unlabeled(settings, (named, given.against)),
+        fit_params=_unlabeled(settings, (named, given.against)),
     )
     if given.json:
         sys.stdout.write(json.dumps({**verdict.to_json(), "rows": len(rows)}) + "\n")
