@@ -222,7 +222,7 @@ class _Search:
             try:
                 score = _micro_f1 if are_lists(self.answers) else None
                 verdict = judge(
-                    pair, self.rows, self.answers, splits=splits, given=further, score=score
+                    pair, self.rows, self.answers, splits=splits, fit_params=further, score=score
                 )
                 if score is None:  # experience is of accuracy
                     verdict = verdict.with_prior(_prior(label))

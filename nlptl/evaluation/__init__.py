@@ -1,1 +1,1 @@
-"""Floor 3: whether it was worth it. Knows nothing of the training loop."""
+"""Floor 3: metrics, intervals and paired comparisons. Does not import the training loop."""

@@ -1,4 +1,4 @@
-"""What ``Auto`` tried and chose."""
+"""Records of the methods that ``Auto`` tried and of its choice."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from nlptl.evaluation.judge import Verdict
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One thing that was weighed.
+    """Result of one method that ``Auto`` considered.
 
     Attributes
     ----------
     name : str
     verdict : Verdict or None
-        None where it was not tried.
+        None if the method was not tried.
     used : bool
+        True if the method is part of the choice.
     seconds : float
-        What the trial took.
+        Duration of the trial.
     note : str
-        Why it was not tried, or used untried.
+        Reason if the method was not tried, or was used without a trial.
     """
 
     name: str
@@ -36,12 +37,14 @@ class Trial:
 
 @dataclass(eq=False)
 class Choice:
-    """What was chosen, and what was tried on the way.
+    """Chosen transfer with the results of all trials.
 
     Attributes
     ----------
     transfer : transfer or list of transfers
+        Chosen transfer.
     name : str
+        Name of the choice.
     trials : list of Trial
     """
 
@@ -51,12 +54,12 @@ class Choice:
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """What the gate said of each thing: helps, hurts, no clear difference, or not tried."""
+        """Outcome per method: helps, hurts, no clear difference, or not tried."""
         return {t.name: t.verdict.outcome if t.verdict else "not tried" for t in self.trials}
 
     def to_json(self) -> dict[str, Any]:
-        """Describe what was tried with plain JSON values; the transfer is the model's."""
-        told = [
+        """Return the trials as JSON values, without the transfer, which the model stores."""
+        trials = [
             {
                 "name": trial.name,
                 "verdict": trial.verdict and trial.verdict.to_json(),
@@ -66,14 +69,14 @@ class Choice:
             }
             for trial in self.trials
         ]
-        return {"name": self.name, "trials": told}
+        return {"name": self.name, "trials": trials}
 
     @classmethod
     def from_json(cls, described: dict[str, Any], transfer: Any) -> Self:
-        """Read what ``to_json`` gave."""
+        """Build a choice from the output of ``to_json`` and the chosen transfer."""
         trials = [
-            make(Trial, {**told, "verdict": told["verdict"] and Verdict.from_json(told["verdict"])})
-            for told in described["trials"]
+            make(Trial, {**item, "verdict": item["verdict"] and Verdict.from_json(item["verdict"])})
+            for item in described["trials"]
         ]
         return cls(transfer, entry(described, "name", str), trials)
 

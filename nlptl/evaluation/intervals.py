@@ -1,4 +1,4 @@
-"""How sure a figure is."""
+"""Confidence intervals of metrics and of their differences."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import InputError
 
 Figure = Callable[[IntArray], float]
-"""Takes row numbers; gives a figure of merit on those rows."""
+"""Function from row numbers to a metric on those rows."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with the range in which it lies with 95 % confidence."""
+    """A value with its 95 % confidence interval."""
 
     value: float
     low: float
@@ -28,14 +28,14 @@ class Interval:
 
 
 def share_interval(hits: int, n: int) -> Interval:
-    """Give the Wilson interval of a share [1]_.
+    """Return the Wilson interval of a share [1]_.
 
     Parameters
     ----------
     hits : int
-        Rows that are right.
+        Number of correct rows.
     n : int
-        All rows, at least 1.
+        Number of rows, at least 1.
 
     References
     ----------
@@ -47,7 +47,7 @@ def share_interval(hits: int, n: int) -> Interval:
     '0.900 [0.826, 0.945]'
     """
     if n < 1:
-        raise InputError(f"A share needs at least one row, got {n}.")
+        raise InputError(f"A share needs at least one row, got {n}. Pass labelled rows.")
     z = float(stats.norm.ppf(0.975))
     p = hits / n
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
@@ -56,16 +56,16 @@ def share_interval(hits: int, n: int) -> Interval:
 
 
 def paired_interval(differences: FloatArray) -> Interval:
-    """Give the mean of paired differences with its t interval.
+    """Return the mean of paired differences with its t interval.
 
     Parameters
     ----------
     differences : ndarray of shape (n,)
-        One difference a seed or a split, at least two.
+        One difference per seed or split, at least two.
     """
     n = len(differences)
     if n < 2:
-        raise InputError(f"An interval needs at least two differences, got {n}.")
+        raise InputError(f"An interval needs at least two differences, got {n}. Add more.")
     mean = float(np.mean(differences))
     half = float(stats.t.ppf(0.975, n - 1) * np.std(differences, ddof=1) / np.sqrt(n))
     return Interval(mean, mean - half, mean + half)
@@ -74,20 +74,20 @@ def paired_interval(differences: FloatArray) -> Interval:
 def resampled_interval(
     differences: FloatArray, *, test_share: float, resolution: float = 0.0
 ) -> Interval:
-    """Give the mean of paired differences over splits of the same rows, with its interval.
+    """Return the mean of paired differences over splits of the same rows, with its interval.
 
-    Splits share rows, so that their differences vary less than those of fresh data would. The
-    variance is enlarged for that by the ratio of rows tested to rows learnt from [1]_.
+    Splits share rows, so their differences vary less than differences on new data. The variance
+    is therefore increased, depending on the ratio of test rows to training rows [1]_.
 
     Parameters
     ----------
     differences : ndarray of shape (n,)
-        One difference a split, at least two.
+        One difference per split, at least two.
     test_share : float
-        Share of the rows that a split tests on, between 0 and 1.
+        Share of the rows that each split uses as test rows, between 0 and 1.
     resolution : float
-        The least step of a score, such as 1 over the rows tested: differences that happen to be
-        all alike are taken to vary as much as rounding to such steps makes them.
+        Smallest possible step of a score, such as 1 divided by the number of test rows. The
+        standard deviation of the differences is at least that of rounding to this step.
 
     References
     ----------
@@ -101,33 +101,34 @@ def resampled_interval(
     """
     n = len(differences)
     if n < 2:
-        raise InputError(f"An interval needs at least two differences, got {n}.")
+        raise InputError(f"An interval needs at least two differences, got {n}. Add more.")
     if not 0 < test_share < 1:
-        raise InputError(f"test_share must lie between 0 and 1, got {test_share}.")
+        raise InputError(f"test_share must be between 0 and 1, got {test_share}.")
     mean = float(np.mean(differences))
-    apart = max(float(np.std(differences, ddof=1)), resolution / np.sqrt(12))
-    spread = apart * np.sqrt(1 / n + test_share / (1 - test_share))
-    half = float(stats.t.ppf(0.975, n - 1) * spread)
+    deviation = max(float(np.std(differences, ddof=1)), resolution / np.sqrt(12))
+    standard_error = deviation * np.sqrt(1 / n + test_share / (1 - test_share))
+    half = float(stats.t.ppf(0.975, n - 1) * standard_error)
     return Interval(mean, mean - half, mean + half)
 
 
 def bootstrap_interval(
     first: Figure, second: Figure, n_rows: int, *, times: int = 1_000, seed: int = 0
 ) -> Interval:
-    """Give by how much the first figure is above the second, with its 95 % interval [1]_.
+    """Return the first metric minus the second, with its 95 % bootstrap interval [1]_.
 
-    Rows are drawn with replacement, the same for both, so that what is hard for both counts for
-    neither.
+    Both metrics use the same rows, drawn with replacement. Rows that are difficult for both do not
+    widen the interval.
 
     Parameters
     ----------
     first, second : callable
-        Take row numbers (n_rows,); give a figure.
+        Functions from row numbers (n_rows,) to a metric.
     n_rows : int
-        At least 2.
+        Number of rows, at least 2.
     times : int
-        How often rows are drawn.
+        Number of bootstrap samples.
     seed : int
+        Seed of the samples.
 
     References
     ----------
@@ -136,23 +137,23 @@ def bootstrap_interval(
     Examples
     --------
     >>> right, wrong = np.array([1, 1, 1, 0] * 25), np.array([1, 0, 1, 0] * 25)
-    >>> found = bootstrap_interval(lambda r: right[r].mean(), lambda r: wrong[r].mean(), 100)
-    >>> round(found.value, 2), found.low > 0
+    >>> gain = bootstrap_interval(lambda r: right[r].mean(), lambda r: wrong[r].mean(), 100)
+    >>> round(gain.value, 2), gain.low > 0
     (0.25, True)
     """
     if n_rows < 2:
-        raise InputError(f"A bootstrap needs at least two rows, got {n_rows}.")
+        raise InputError(f"A bootstrap needs at least two rows, got {n_rows}. Pass more rows.")
     rows = np.arange(n_rows)
 
-    def apart(drawn: IntArray) -> float:
+    def difference(drawn: IntArray) -> float:
         return float(first(drawn) - second(drawn))
 
-    found = stats.bootstrap(
+    interval = stats.bootstrap(
         (rows,),
-        apart,
+        difference,
         n_resamples=times,
         vectorized=False,
         method="percentile",
         random_state=np.random.default_rng(seed),
     ).confidence_interval
-    return Interval(apart(rows), float(found.low), float(found.high))
+    return Interval(difference(rows), float(interval.low), float(interval.high))

@@ -1,4 +1,4 @@
-"""The gate: whether something helps on the rows at hand, or is left out."""
+"""Paired comparison of two estimators on repeated splits of the same rows."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from nlptl.evaluation.prior_gains import PriorGain
 HELPS, HURTS, UNCLEAR = "helps", "hurts", "no clear difference"
 
 _ROUNDING = 1e-9
-"""A mean of equal scores may come out as a little below 0."""
+"""Tolerance for rounding: the mean of differences that cancel out may be slightly below 0."""
 
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What paired splits say of something, held against leaving it out.
+    """Result of a paired comparison of a method with a baseline.
 
     Attributes
     ----------
     name, against : str
-        What was judged, and what it was held against.
+        Names of the method and of the baseline.
     scores : ndarray of shape (n_splits, 2)
-        With it, and without it, on the same rows of each split.
+        Scores of the method and of the baseline on the same test rows of each split.
     gain : Interval
-        Of the difference; it allows for splits that share rows.
+        Mean difference of the scores. The interval takes into account that splits share rows.
     prior : PriorGain or None
-        Gains seen on other data.
+        Gains of the method on other data.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Verdict:
 
     @property
     def outcome(self) -> str:
-        """``"helps"``, ``"hurts"`` or ``"no clear difference"``."""
+        """Outcome without the prior: ``"helps"``, ``"hurts"`` or ``"no clear difference"``."""
         if self.gain.low > 0:
             return HELPS
         return HURTS if self.gain.high < 0 else UNCLEAR
@@ -64,20 +64,20 @@ class Verdict:
     @property
     def accepted(self) -> bool:
         """True if the expected gain is not negative, combining the splits with prior results."""
-        seen = self.gain.value
+        expected = self.gain.value
         if self.prior is not None:
-            seen = self.prior.weighed(self.gain)
-        return seen >= -_ROUNDING
+            expected = self.prior.weighed(self.gain)
+        return expected >= -_ROUNDING
 
     def with_prior(self, prior: PriorGain | None) -> Verdict:
-        """Return the same verdict combined with gains seen on other data.
+        """Return the same verdict with gains on other data as its prior.
 
-        They count more where the splits agree less. This changes ``accepted``, not ``outcome``.
+        The prior has more weight if the splits disagree. It changes ``accepted``, not ``outcome``.
         """
         return replace(self, prior=prior)
 
     def to_json(self) -> dict[str, Any]:
-        """Describe the verdict with plain JSON values."""
+        """Return the verdict as JSON values."""
         return {
             "name": self.name,
             "against": self.against,
@@ -89,22 +89,22 @@ class Verdict:
 
     @classmethod
     def from_json(cls, described: dict[str, Any]) -> Self:
-        """Read what ``to_json`` gave."""
+        """Build a verdict from the output of ``to_json``."""
         gain = Interval(*entry(described, "gain", tuple[float, float, float]))
-        known = None
+        prior = None
         if described.get("experience") is not None:
-            known = PriorGain(*entry(described, "experience", tuple[float, float]))
+            prior = PriorGain(*entry(described, "experience", tuple[float, float]))
         name, against = (entry(described, part, str) for part in ("name", "against"))
-        return cls(name, against, np.array(entry(described, "scores", list[Any])), gain, known)
+        return cls(name, against, np.array(entry(described, "scores", list[Any])), gain, prior)
 
     def __str__(self) -> str:
         n = len(self.scores)
-        said = f"{self.name} {self.outcome} against {self.against}: {self.gain} on {n} splits"
-        return f"{said}, {self.prior_note}" if self.prior_note else said
+        text = f"{self.name} {self.outcome} against {self.against}: {self.gain} on {n} splits"
+        return f"{text}, {self.prior_note}" if self.prior_note else text
 
     @property
     def prior_note(self) -> str:
-        """What other data say, where it turned the decision; else empty."""
+        """Note on the prior if it changed the decision, else empty."""
         if self.prior is None or self.accepted == (self.gain.value >= -_ROUNDING):
             return ""
         return f"but {self.prior.gain:+.3f} on other data"
@@ -117,25 +117,25 @@ def judge(
     *,
     splits: Splits | None = None,
     score: Callable[[Any, Rows, Any], float] | None = None,
-    given: Mapping[str, Mapping[str, Any]] | None = None,
+    fit_params: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Verdict:
-    """Hold two estimators against each other on repeated, paired splits of the same rows [1]_.
+    """Compare two estimators on repeated splits of the same rows, pair by pair [1]_.
 
     Parameters
     ----------
     pair : mapping of str to estimator
-        What is judged, and what it is held against, each by its name: anything with ``fit`` and
-        ``score``. Both are cloned for each split.
+        The estimator to judge and the baseline, each by its name. Both need ``fit`` and
+        ``score`` and are cloned for each split.
     texts, answers
-        The rows at hand, as for ``TextClassifier.fit``.
+        Texts and their labels or numbers, as for ``TextClassifier.fit``.
     splits : Splits, optional
-        Which rows are learnt from and tested on; by default two rounds of five folds. Where what
-        its ``of`` gives ends early, the splits so far are judged.
+        Training and test rows, by default two rounds of five folds. If the iteration over
+        ``splits.of`` ends early, the verdict is based on the splits so far.
     score : callable, optional
-        Takes a fitted estimator, rows and answers; gives a number, the higher the better.
-        Without it ``estimator.score`` is taken.
-    given : mapping of str to mapping, optional
-        Further arguments of ``fit``, by the name of the estimator that gets them.
+        Function from a fitted estimator, rows and answers to a number, where higher is better.
+        The default is ``estimator.score``.
+    fit_params : mapping of str to mapping, optional
+        Additional arguments of ``fit``, by estimator name.
 
     Returns
     -------
@@ -144,34 +144,38 @@ def judge(
     Raises
     ------
     InputError
-        If there are not two estimators, or fewer rows than folds.
+        If there are not exactly two estimators, or fewer rows than folds.
 
     References
     ----------
     .. [1] Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 2003.
     """
     if len(pair) != 2:
-        raise InputError(f"Two estimators are held against each other, got {len(pair)}.")
+        raise InputError(
+            f"judge compares exactly two estimators, got {len(pair)}. Pass two by name."
+        )
     rows, plain = as_rows(texts), as_values(answers)
     if len(rows) != len(plain):
-        raise InputError(f"Each text needs one answer, got {len(rows)} texts and {len(plain)}.")
-    measure = _own_score if score is None else score
+        raise InputError(
+            f"Each text needs one answer, got {len(rows)} texts and {len(plain)} answers."
+        )
+    measure = _default_score if score is None else score
     numeric = all(is_regressor(model) for model in pair.values())
-    dealt = (splits or Splits()).of(plain, numeric=numeric)
-    found, tested = [], []
-    with progress_bar(total=len(dealt), unit="split", description="Judging") as bar:
-        for seen, hidden in dealt:
-            some = rows.take(seen), values_at(plain, seen)
-            asked = rows.take(hidden), values_at(plain, hidden)
+    row_splits = (splits or Splits()).of(plain, numeric=numeric)
+    pairs, test_shares = [], []
+    with progress_bar(total=len(row_splits), unit="split", description="Judging") as bar:
+        for train, test in row_splits:
+            training = rows.take(train), values_at(plain, train)
+            testing = rows.take(test), values_at(plain, test)
             fitted = [
-                clone(model).fit(*some, **(given or {}).get(name, {}))
+                clone(model).fit(*training, **(fit_params or {}).get(name, {}))
                 for name, model in pair.items()
             ]
-            found.append([measure(model, *asked) for model in fitted])
-            tested.append(len(hidden) / len(rows))
+            pairs.append([measure(model, *testing) for model in fitted])
+            test_shares.append(len(test) / len(rows))
             bar.update(1)
-    scores = np.array(found)
-    share = float(np.mean(tested))
+    scores = np.array(pairs)
+    share = float(np.mean(test_shares))
     step = 1 / (share * len(rows)) if score is None and not numeric else 0.0
     gain = resampled_interval(scores[:, 0] - scores[:, 1], test_share=share, resolution=step)
     name, against = pair
@@ -180,15 +184,16 @@ def judge(
 
 @dataclass(frozen=True)
 class Splits:
-    """Folds dealt several times over, each class spread evenly.
+    """Repeated stratified cross-validation.
 
     Attributes
     ----------
     folds : int
-        Of each round, at least 2.
+        Number of folds per round, at least 2.
     rounds : int
-        How often the rows are dealt.
+        Number of times the rows are assigned to folds.
     seed : int
+        Seed of the assignment of rows to folds.
     """
 
     folds: int = 5
@@ -198,18 +203,19 @@ class Splits:
     def __post_init__(self) -> None:
         if self.folds < 2 or self.rounds < 1:
             raise InputError(
-                f"Splits need two folds and one round at least, got {self.folds} and {self.rounds}."
+                f"Splits need at least two folds and one round, got folds={self.folds}, "
+                f"rounds={self.rounds}."
             )
 
     def of(self, answers: LabelValues, *, numeric: bool = False) -> list[tuple[IntArray, IntArray]]:
-        """Give the rows to learn from and to test on, for each split.
+        """Return the training rows and the test rows of each split.
 
         Parameters
         ----------
         answers : list or Indicator
-            One a row.
+            One answer per row.
         numeric : bool
-            They are numbers, of which each fold gets low and high ones.
+            True if the answers are numbers. Then each fold gets low and high numbers.
 
         Raises
         ------
@@ -218,26 +224,27 @@ class Splits:
         """
         if len(answers) < self.folds:
             raise InputError(
-                f"{self.folds} folds need as many rows, got {len(answers)}. Ask for fewer folds."
+                f"{self.folds} folds need at least {self.folds} rows, got {len(answers)}. "
+                "Use fewer folds."
             )
         codes = np.array(answers, np.float64) if numeric else _codes(answers)
-        each = [
-            stratified_folds(codes, self.folds, seed=self.seed + place)
-            for place in range(self.rounds)
+        rounds = [
+            stratified_folds(codes, self.folds, seed=self.seed + number)
+            for number in range(self.rounds)
         ]
         return [
             (np.flatnonzero(folds != fold), np.flatnonzero(folds == fold))
-            for folds in each
+            for folds in rounds
             for fold in range(self.folds)
         ]
 
 
 def _codes(answers: LabelValues) -> IntArray:
-    """Give each distinct answer a number, whatever it is."""
+    """Return one integer code per distinct answer."""
     names = [repr(answer) for answer in answers]
     codes: IntArray = np.unique(names, return_inverse=True)[1]
     return codes
 
 
-def _own_score(model: Any, rows: Rows, answers: Any) -> float:
+def _default_score(model: Any, rows: Rows, answers: Any) -> float:
     return float(model.score(rows, answers))

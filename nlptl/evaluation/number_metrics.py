@@ -1,4 +1,4 @@
-"""Figures of merit for numbers, as pure functions."""
+"""Regression metrics as pure functions."""
 
 from __future__ import annotations
 
@@ -8,36 +8,39 @@ from scipy.stats import rankdata
 from nlptl.base.arrays import FloatArray
 
 
-def pearson(truth: FloatArray, found: FloatArray) -> float:
-    """Linear correlation, from -1 to 1; 0 where either side is constant and shows no relation."""
-    first, second = truth - truth.mean(), found - found.mean()
+def pearson(truth: FloatArray, predicted: FloatArray) -> float:
+    """Return the linear correlation, from -1 to 1, or 0 if the truth or prediction is constant."""
+    first, second = truth - truth.mean(), predicted - predicted.mean()
     lengths = float(np.linalg.norm(first)) * float(np.linalg.norm(second))
     if lengths == 0:
         return 0.0
     return float(np.clip(first @ second / lengths, -1.0, 1.0))
 
 
-def spearman(truth: FloatArray, found: FloatArray) -> float:
-    """Correlation of the ranks, ties sharing theirs; from -1 to 1."""
-    return pearson(rankdata(truth), rankdata(found))
+def spearman(truth: FloatArray, predicted: FloatArray) -> float:
+    """Return the rank correlation, from -1 to 1. Ties share their mean rank."""
+    return pearson(rankdata(truth), rankdata(predicted))
 
 
-def rmse(truth: FloatArray, found: FloatArray) -> float:
-    """Root of the mean squared error, in the units of the numbers."""
-    return float(np.sqrt(((truth - found) ** 2).mean()))
+def rmse(truth: FloatArray, predicted: FloatArray) -> float:
+    """Return the root of the mean squared error, in the units of the numbers."""
+    return float(np.sqrt(((truth - predicted) ** 2).mean()))
 
 
-def mae(truth: FloatArray, found: FloatArray) -> float:
-    """Mean absolute error, in the units of the numbers; of ranks where classes have an order."""
-    return float(np.abs(truth - found).mean())
+def mae(truth: FloatArray, predicted: FloatArray) -> float:
+    """Return the mean absolute error, in the units of the numbers or in ranks."""
+    return float(np.abs(truth - predicted).mean())
 
 
-def r2(truth: FloatArray, found: FloatArray) -> float:
-    """Share of the variance that is explained: 1 is perfect, 0 no better than the mean.
+def r2(truth: FloatArray, predicted: FloatArray) -> float:
+    """Return the explained share of the variance, R²: 1 is perfect, 0 equals predicting the mean.
 
-    Where all numbers are the same, 1 if all are predicted exactly and else 0.
+    If all true numbers are the same, return 1 if all predictions are exact and 0 otherwise.
     """
-    wrong, spread = ((truth - found) ** 2).sum(), ((truth - truth.mean()) ** 2).sum()
-    if spread == 0:
-        return float(wrong == 0)
-    return float(1 - wrong / spread)
+    squared_error, total_square = (
+        ((truth - predicted) ** 2).sum(),
+        ((truth - truth.mean()) ** 2).sum(),
+    )
+    if total_square == 0:
+        return float(squared_error == 0)
+    return float(1 - squared_error / total_square)

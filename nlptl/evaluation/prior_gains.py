@@ -1,4 +1,4 @@
-"""What something gained on other data, weighed against what the rows at hand say."""
+"""Gains on other data as a prior for the gain on the available rows."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from nlptl.evaluation.intervals import Interval
 
 @dataclass(frozen=True)
 class PriorGain:
-    """The gains that were seen on other data: a prior for those on the rows at hand.
+    """Gains of a method on other data, used as a prior for the gain on the available rows.
 
-    Splits of a few rows say little. So both are averaged, each by how little it varies [1]_.
+    Splits of few rows are uncertain. The expected gain is therefore the average of the prior and
+    the measured gain, each weighted by its inverse variance [1]_.
 
     Attributes
     ----------
     gain : float
-        The mean of what was seen, in units of the score.
+        Mean gain on other data sets, in units of the score.
     spread : float
-        How far gains lie apart from one data set to another (standard deviation), above 0.
+        Standard deviation of the gains between data sets, above 0.
 
     References
     ----------
@@ -29,9 +30,9 @@ class PriorGain:
 
     Examples
     --------
-    >>> Experience(0.05, 0.05).weighed(Interval(-0.03, -0.23, 0.17)) > 0
+    >>> PriorGain(0.05, 0.05).weighed(Interval(-0.03, -0.23, 0.17)) > 0
     True
-    >>> Experience(0.05, 0.05).weighed(Interval(-0.03, -0.04, -0.02)) > 0
+    >>> PriorGain(0.05, 0.05).weighed(Interval(-0.03, -0.04, -0.02)) > 0
     False
     """
 
@@ -42,11 +43,11 @@ class PriorGain:
         if not self.spread > 0:
             raise ConfigError(f"spread must be above 0, got {self.spread}.")
 
-    def weighed(self, seen: Interval) -> float:
-        """Give the gain to be expected, after splits of the rows at hand.
+    def weighed(self, measured: Interval) -> float:
+        """Return the expected gain, given the measured gain on splits of the available rows.
 
-        The error of what was seen is read off its 95 % interval, which is wider for few splits.
+        Its standard error is computed from its 95 % interval, which is wider for few splits.
         """
-        error = (seen.high - seen.low) / 2 / float(stats.norm.ppf(0.975))
-        here = self.spread**2 / (self.spread**2 + error**2)
-        return here * seen.value + (1 - here) * self.gain
+        error = (measured.high - measured.low) / 2 / float(stats.norm.ppf(0.975))
+        weight = self.spread**2 / (self.spread**2 + error**2)
+        return weight * measured.value + (1 - weight) * self.gain

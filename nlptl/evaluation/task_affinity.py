@@ -1,4 +1,4 @@
-"""Which tasks go together, by the gradients that they had."""
+"""Groups of tasks whose gradients agree."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from nlptl.base.arrays import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class Affinity:
-    """Whether tasks pulled the weights they share the same way.
+    """Agreement of the task gradients on the shared weights.
 
     Attributes
     ----------
     names : tuple of str
         The tasks.
     cosines : ndarray of shape (n_epochs, n_tasks, n_tasks)
-        Of the gradients of each two tasks after each epoch: 1 is the same way, below 0 is
-        against each other.
+        Cosine similarity of the gradients of each pair of tasks, for each epoch. 1 is the same
+        direction. Below 0, the tasks work against each other.
     """
 
     names: tuple[str, ...]
@@ -32,53 +32,53 @@ class Affinity:
 
     @classmethod
     def of(cls, names: Sequence[str], cosines: Sequence[Any]) -> Self:
-        """Make it of one table an epoch, of which there may be none."""
-        found = np.array(cosines, np.float64).reshape(-1, len(names), len(names))
-        return cls(tuple(names), found)
+        """Build an affinity from one matrix per epoch. The list may be empty."""
+        matrices = np.array(cosines, np.float64).reshape(-1, len(names), len(names))
+        return cls(tuple(names), matrices)
 
     @property
     def mean(self) -> FloatArray:
-        """Over all epochs: (n_tasks, n_tasks)."""
+        """Mean cosine over all epochs, of shape (n_tasks, n_tasks)."""
         if not len(self.cosines):
             return np.eye(len(self.names))
-        found: FloatArray = self.cosines.mean(axis=0)
-        return found
+        mean: FloatArray = self.cosines.mean(axis=0)
+        return mean
 
     def conflicts(self) -> dict[tuple[str, str], float]:
-        """Give the share of the epochs in which two tasks pulled against each other."""
-        against = (self.cosines < 0).mean(axis=0) if len(self.cosines) else self.mean * 0
+        """Return for each pair of tasks the share of epochs with opposing gradients."""
+        opposing = (self.cosines < 0).mean(axis=0) if len(self.cosines) else self.mean * 0
         pairs = zip(*np.triu_indices(len(self.names), 1), strict=True)
-        return {(self.names[i], self.names[j]): float(against[i, j]) for i, j in pairs}
+        return {(self.names[i], self.names[j]): float(opposing[i, j]) for i, j in pairs}
 
     def to_json(self) -> dict[str, Any]:
-        """Describe it with plain JSON values."""
+        """Return the affinity as JSON values."""
         return {"names": list(self.names), "cosines": self.cosines.tolist()}
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Self:
-        """Read what ``to_json`` gave."""
-        return cls.of(told["names"], told["cosines"])
+    def from_json(cls, described: dict[str, Any]) -> Self:
+        """Build an affinity from the output of ``to_json``."""
+        return cls.of(described["names"], described["cosines"])
 
 
-def groups_of(affinity: Affinity, apart: Collection[str] = ()) -> list[list[str]]:
-    """Join tasks, the best suited first, as long as their gradients agree in the mean.
+def groups_of(affinity: Affinity, separate: Collection[str] = ()) -> list[list[str]]:
+    """Group tasks, most similar first, as long as their gradients agree on average.
 
     Parameters
     ----------
     affinity : Affinity
-    apart : collection of str
-        Tasks that join no group.
+    separate : collection of str
+        Tasks that stay alone.
     """
-    places = [i for i, name in enumerate(affinity.names) if name not in apart]
-    groups = [[i] for i, name in enumerate(affinity.names) if name in apart]
-    if len(places) < 2:
-        groups += [[i] for i in places]
+    joinable = [i for i, name in enumerate(affinity.names) if name not in separate]
+    groups = [[i] for i, name in enumerate(affinity.names) if name in separate]
+    if len(joinable) < 2:
+        groups += [[i] for i in joinable]
     else:
-        far = 1 - affinity.mean[np.ix_(places, places)]
-        tree = hierarchy.average(squareform(far, checks=False))
-        of_place = hierarchy.fcluster(tree, t=np.nextafter(1.0, 0.0), criterion="distance")
+        distances = 1 - affinity.mean[np.ix_(joinable, joinable)]
+        tree = hierarchy.average(squareform(distances, checks=False))
+        group_numbers = hierarchy.fcluster(tree, t=np.nextafter(1.0, 0.0), criterion="distance")
         groups += [
-            [i for i, own in zip(places, of_place, strict=True) if own == group]
-            for group in np.unique(of_place)
+            [i for i, number in zip(joinable, group_numbers, strict=True) if number == group]
+            for group in np.unique(group_numbers)
         ]
     return [[affinity.names[i] for i in group] for group in sorted(groups)]

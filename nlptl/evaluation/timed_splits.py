@@ -1,4 +1,4 @@
-"""Splits that end when time is up, and ask nothing that no model could know."""
+"""Splits that stop at a time limit and test only classes with training rows."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ _Split = tuple[IntArray, IntArray]
 
 @dataclass(frozen=True, kw_only=True)
 class TimedSplits(Splits):
-    """Splits that end early, though not before the second, when time is up.
+    """Cross-validation splits that stop when the time is up, but not before the second split.
 
-    Rows of a class that a split has none of to learn from are not asked for; splits that would
-    ask for nothing, or learn from one class alone, are left out.
+    Test rows whose class has no training row in a split are left out. Splits without test rows, or
+    with only one class to train on, are left out, too.
 
     Attributes
     ----------
     goes_on : callable
-        Says whether there is time for another split.
+        Returns True if there is time for another split.
     """
 
     goes_on: Callable[[], bool] = lambda: True
 
     def of(self, answers: LabelValues, *, numeric: bool = False) -> list[_Split]:
-        """Give the rows to learn from and to test on, for each split."""
-        dealt = super().of(answers, numeric=numeric)
+        """Return the training rows and the test rows of each split."""
+        splits = super().of(answers, numeric=numeric)
         if not (numeric or are_lists(answers)):
             names = np.array([repr(answer) for answer in answers])
-            dealt = [(seen, _known(names, seen, hidden)) for seen, hidden in dealt]
-            dealt = [(s, h) for s, h in dealt if len(h) and len(set(names[s])) > 1]
-        return _Ending(dealt, self.goes_on)
+            splits = [(train, _with_training_class(names, train, test)) for train, test in splits]
+            splits = [
+                (train, test) for train, test in splits if len(test) and len(set(names[train])) > 1
+            ]
+        return _Ending(splits, self.goes_on)
 
 
 class _Ending(list[_Split]):
@@ -47,12 +49,12 @@ class _Ending(list[_Split]):
         self.goes_on = goes_on
 
     def __iter__(self) -> Iterator[_Split]:
-        for place in range(len(self)):
-            if place >= MIN_SPLITS and not self.goes_on():
+        for index in range(len(self)):
+            if index >= MIN_SPLITS and not self.goes_on():
                 return
-            yield self[place]
+            yield self[index]
 
 
-def _known(names: AnyArray, seen: IntArray, hidden: IntArray) -> IntArray:
-    there: IntArray = hidden[np.isin(names[hidden], names[seen])]
-    return there
+def _with_training_class(names: AnyArray, train: IntArray, test: IntArray) -> IntArray:
+    rows: IntArray = test[np.isin(names[test], names[train])]
+    return rows

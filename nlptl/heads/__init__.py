@@ -1,6 +1,6 @@
-"""Floor 2: features in, classes or numbers out.
+"""Floor 2: heads, which map features to classes or numbers.
 
-A head is a solver (it fits itself) or a module (it is trained).
+A head is a solver, which has its own ``fit``, or a torch module, which the training loop trains.
 """
 
 from nlptl.heads.linear import BlendHead, DiscriminantHead, LogisticHead, OrdinalHead, RidgeHead

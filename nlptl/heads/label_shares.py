@@ -1,4 +1,4 @@
-"""Fitting a head to shares of classes, where no row has one label for certain."""
+"""Fit a head to class probabilities (soft labels)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from nlptl.base.protocols import Features
 from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
 
 _MIN_SHARE = 0.01
-"""Smaller shares are left out: they cost a row each, and say next to nothing."""
+"""Smaller shares are left out: each would cost one row and hardly change the fit."""
 
 
 def fit_shares(head: LogisticHead, X: Features, shares: FloatArray) -> LogisticHead:
-    """Fit logistic regression to shares of classes [1]_.
+    """Fit logistic regression to class shares, also called soft labels [1]_.
 
-    Minimising the cross entropy to shares is fitting every row once for each of its classes,
-    weighed by the share.
+    Each row enters once per class with its share as the weight. Fitting these weighted rows
+    minimises the cross entropy to the shares.
 
     Parameters
     ----------
     head : LogisticHead
-        It is copied. Where its strength is chosen, that is done on the likeliest classes.
+        It is copied. If ``C="cv"``, the most likely class of each row is used to choose the
+        strength.
     X : ndarray or csr_matrix of shape (n, n_features)
     shares : ndarray of shape (n, n_classes)
         Rows sum to 1; at least two classes.
@@ -30,7 +31,7 @@ def fit_shares(head: LogisticHead, X: Features, shares: FloatArray) -> LogisticH
     Returns
     -------
     LogisticHead
-        Its classes are the columns of ``shares``.
+        A fitted copy. Its classes are the columns of ``shares``.
 
     References
     ----------
@@ -44,13 +45,13 @@ def fit_shares(head: LogisticHead, X: Features, shares: FloatArray) -> LogisticH
     >>> fit_shares(LogisticHead(C=100.0), X, shares).predict_proba(X).round(1).tolist()
     [[0.9, 0.1], [0.1, 0.9], [0.5, 0.5]]
     """
-    likeliest = shares.argmax(axis=1)
+    top_classes = shares.argmax(axis=1)
     strength = head.C
     if strength == "cv":
-        several = len(np.unique(likeliest)) > 1
-        strength = clone(head).fit(X, likeliest).C_ if several else DEFAULT_C
-    # No class is lost, however small its shares are.
-    counted = (shares > _MIN_SHARE) | (shares == shares.max(axis=0))
-    rows, classes = np.nonzero(counted & (shares > 0))
-    fresh: LogisticHead = clone(head).set_params(C=strength)
-    return fresh.fit(X[rows], classes, shares[rows, classes])
+        several = len(np.unique(top_classes)) > 1
+        strength = clone(head).fit(X, top_classes).C_ if several else DEFAULT_C
+    # A class whose shares are all small keeps the row with its largest share.
+    is_used = (shares > _MIN_SHARE) | (shares == shares.max(axis=0))
+    rows, classes = np.nonzero(is_used & (shares > 0))
+    unfitted: LogisticHead = clone(head).set_params(C=strength)
+    return unfitted.fit(X[rows], classes, shares[rows, classes])

@@ -1,4 +1,4 @@
-"""A head that knows what labels mean, and learns from labelled rows beside it."""
+"""A linear head that uses class names in addition to labelled rows."""
 
 from __future__ import annotations
 
@@ -22,48 +22,52 @@ from nlptl.heads.solver_fit import linear_map_of, logits_of
 
 NAME_WEIGHTS = (0.0, 1.0, 2.5, 5.0, 10.0, 20.0)
 DEFAULT_NAME_WEIGHT = 5.0
-"""Used where no held-out rows can tell, though there are at least eight rows."""
+"""Used if there are at least eight rows but no held-out rows to choose the weight."""
 NAME_WEIGHT_OF_VERY_FEW_ROWS = 10.0
-"""Used with fewer rows than that; without any it decides how sure the answers are, and no more."""
+"""Used with fewer than eight rows. Without any rows it affects only the confidence."""
 
 _FEW_ROWS_PER_CLASS = 16
 _FOLDS = 5
 MIN_ROWS_TO_CROSS_VALIDATE_NAMES = 8
 _SHARE_OF_VERY_FEW_ROWS = 0.5
-"""What fewer rows than these count beside the names: as if names weighed twice, yet not surer."""
+"""Factor on the base head with fewer than eight rows.
+
+It doubles the relative weight of the names without raising the confidence.
+"""
 _ROWS_PER_NAME_CENTRE = 8
-"""Rows that the mean of the names counts as, where the middle of all texts is told."""
+"""Number of rows that the mean of the names counts as when the centre is computed."""
 
 
 class MeaningHead(LinearScores):
-    """A linear head to which the names of classes are rows, and a direction of their own.
+    """Linear head that uses class names as extra training rows and as extra scores.
 
-    The vector of each name, moved to where the texts are, is one more row of its class; beside
-    that, the cosine to it counts by itself. How much, held-out rows say: weights are averaged by
-    how probable each makes the labels of those rows.
+    The vector of each class name becomes one extra training row of its class, shifted to the
+    centre of the texts. In addition, its cosine similarity to a text is added to the score of the
+    class. The weight of the similarities is an average of candidate weights. Each candidate counts
+    by the likelihood of the held-out labels under it.
 
     Parameters
     ----------
     base : head or None
-        What learns from the rows: a head with ``coef_``, or ``PrototypeHead``; None is
-        ``BlendHead()``, and ``LogisticHead`` of middle strength with fewer than 16 rows a class.
+        Head that is fitted to the rows: a head with ``coef_``, or ``PrototypeHead``. None is
+        ``BlendHead()``, or ``LogisticHead(C=10)`` with fewer than 16 rows per class.
     weight : float or "cv"
-        Of the cosines.
+        Weight of the cosine similarities. ``"cv"`` computes it from held-out rows.
     labels : ndarray of shape (n_classes, n_features) or None
-        The vectors of the names; None leaves ``base`` alone.
+        Vectors of the class names. None uses ``base`` without names.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_classes, n_features)
     intercept_ : ndarray of shape (n_classes,)
     centre_ : ndarray of shape (n_features,)
-        Mean of the rows, to which the mean of the names counts as eight rows more.
+        Mean of the rows, in which the mean of the names counts as eight extra rows.
     scale_ : float
         Mean length of the rows.
     weight_ : float
-        The weight used.
+        Weight used.
     held_out_ : HeldOut or None
-        Logits of rows by models that did not see them.
+        Logits of held-out rows, from models that were not trained on them.
     """
 
     saved_arrays: ClassVar[SavedArrays] = {
@@ -80,14 +84,14 @@ class MeaningHead(LinearScores):
         self.labels = labels
 
     def fit(self, X: FloatArray, y: AnyArray, sample_weight: FloatArray | None = None) -> Self:
-        """Fit the base head to rows and names, and mix in what names say by themselves.
+        """Fit the base head to rows and names, and add the cosine similarities to the names.
 
         Parameters
         ----------
         X : ndarray of shape (n, n_features)
-            n may be 0 where there are ``labels``.
+            n may be 0 if ``labels`` is set.
         y : array of shape (n,)
-            Where there are ``labels``, codes from 0 that number them.
+            Class labels. If ``labels`` is set, row numbers of ``labels``.
         sample_weight : ndarray of shape (n,), optional
 
         Raises
@@ -99,39 +103,41 @@ class MeaningHead(LinearScores):
             return self._without_names(X, y, sample_weight)
         names = np.asarray(self.labels, dtype=np.float64)
         self.n_features_in_, self.classes_ = names.shape[1], np.arange(len(names))
-        away = names - names.mean(axis=0)
-        self.direction_ = _unit(away)
+        centred_names = names - names.mean(axis=0)
+        self.direction_ = _unit(centred_names)
         if not len(X):
             return self._by_names_alone(names)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         weights = _check_sample_weight(sample_weight, X)
-        middle, share = (
+        rows_mean, share = (
             np.average(X, axis=0, weights=weights),
             len(X) / (len(X) + _ROWS_PER_NAME_CENTRE),
         )
-        self.centre_ = share * middle + (1 - share) * names.mean(axis=0)
+        self.centre_ = share * rows_mean + (1 - share) * names.mean(axis=0)
         self.scale_ = float(np.linalg.norm(X, axis=1).mean()) or 1.0
-        base = self._learnt(X, y, weights, away)
-        held: HeldOut | None = getattr(base, "held_out_", None)
-        if held is not None:
-            seen = held.rows < len(X)  # the others are names
-            held = HeldOut(held.rows[seen], held.logits[seen])
+        base = self._fit_base(X, y, weights, centred_names)
+        held_out: HeldOut | None = getattr(base, "held_out_", None)
+        if held_out is not None:
+            is_row = held_out.rows < len(X)  # the other rows are names
+            held_out = HeldOut(held_out.rows[is_row], held_out.logits[is_row])
         elif self.weight == "cv":
-            held = self._held_out(X, y, weights, away)
-        return self._mixed(base, X, y, held)
+            held_out = self._held_out(X, y, weights, centred_names)
+        return self._mixed(base, X, y, held_out)
 
-    def _learnt(self, X: FloatArray, y: IntArray, weights: FloatArray, away: FloatArray) -> Any:
-        """Fit the base head to rows and names; the names are moved to where the rows are."""
-        rows = np.concatenate([X, away + np.average(X, axis=0, weights=weights)])
-        codes = np.append(y, np.arange(len(away)))
-        counts = np.append(weights, np.full(len(away), weights.mean()))
+    def _fit_base(
+        self, X: FloatArray, y: IntArray, weights: FloatArray, centred_names: FloatArray
+    ) -> Any:
+        """Fit the base head to the rows and to the names, shifted to the centre of the rows."""
+        rows = np.concatenate([X, centred_names + np.average(X, axis=0, weights=weights)])
+        codes = np.append(y, np.arange(len(centred_names)))
+        counts = np.append(weights, np.full(len(centred_names), weights.mean()))
         base = self._base(len(X))
-        if np.all(counts == 1):  # not every head takes weights
+        if np.all(counts == 1):  # some heads do not accept weights
             return base.fit(rows, codes)
         return base.fit(rows, codes, sample_weight=counts)
 
     def _base(self, n_rows: int) -> Any:
-        """Give the head that learns from so many rows."""
+        """Return the unfitted base head for this number of rows."""
         if self.base is not None:
             self._check(self.base, hasattr(self.base, "fit"))
             return clone(self.base)
@@ -139,41 +145,45 @@ class MeaningHead(LinearScores):
         return LogisticHead(C=DEFAULT_C) if few else BlendHead()
 
     def _held_out(
-        self, X: FloatArray, y: IntArray, weights: FloatArray, away: FloatArray
+        self, X: FloatArray, y: IntArray, weights: FloatArray, centred_names: FloatArray
     ) -> HeldOut | None:
-        """Ask models that saw all names for rows that they did not see."""
+        """Return cross-validated logits of the rows. Each fold is trained with all names."""
         n_folds = min(_FOLDS, int(np.bincount(y).max()))
         if n_folds < 2 or len(X) < MIN_ROWS_TO_CROSS_VALIDATE_NAMES:
             return None
-        folds, logits = stratified_folds(y, n_folds, seed=0), np.zeros((len(X), len(away)))
+        folds, logits = stratified_folds(y, n_folds, seed=0), np.zeros((len(X), len(centred_names)))
         for fold in np.unique(folds):
-            seen, hidden = folds != fold, folds == fold
-            model = self._learnt(X[seen], y[seen], weights[seen], away)
-            logits[hidden] = logits_of(model, X[hidden])
+            training, held_out = folds != fold, folds == fold
+            model = self._fit_base(X[training], y[training], weights[training], centred_names)
+            logits[held_out] = logits_of(model, X[held_out])
         return HeldOut(np.arange(len(X)), logits)
 
-    def extended(self, names: FloatArray, further: FloatArray, order: IntArray) -> MeaningHead:
-        """Give a head that knows more classes, from their names alone.
+    def extended(self, names: FloatArray, new_names: FloatArray, order: IntArray) -> MeaningHead:
+        """Return a head with additional classes, of which only the names are available.
 
-        A further class gets the direction of its name, as strong as the classes that were learnt
-        have theirs, and scores as they do on average where the rows are.
+        The weights of a new class point along its name vector. Their length along the name is
+        the average of the fitted classes. At the centre of the rows, a new class scores as high
+        as the fitted classes on average.
 
         Parameters
         ----------
         names : ndarray of shape (n_classes, n_features)
-            Vectors of the names of the classes there are.
-        further : ndarray of shape (n_further, n_features)
-            Vectors of the names of further classes.
-        order : ndarray of shape (n_classes + n_further,)
-            Which of them, the old ones first, is which class of the head that is given.
+            Vectors of the names of the fitted classes.
+        new_names : ndarray of shape (n_new, n_features)
+            Vectors of the names of the additional classes.
+        order : ndarray of shape (n_classes + n_new,)
+            For each class of the returned head, its index among the fitted classes followed by
+            the additional ones.
         """
-        middle, mean = names.mean(axis=0), self.coef_.mean(axis=0)
-        own = float(((self.coef_ - mean) * _unit(names - middle)).sum(axis=1).mean())
-        added = mean + own * _unit(further - middle)
-        level = float((self.coef_ @ self.centre_ + self.intercept_).mean())
+        names_centre, mean_coef = names.mean(axis=0), self.coef_.mean(axis=0)
+        name_strength = float(
+            ((self.coef_ - mean_coef) * _unit(names - names_centre)).sum(axis=1).mean()
+        )
+        new_coef = mean_coef + name_strength * _unit(new_names - names_centre)
+        mean_score = float((self.coef_ @ self.centre_ + self.intercept_).mean())
         head = MeaningHead(base=self.base, weight=self.weight)
-        head.coef_ = np.concatenate([self.coef_, added])[order]
-        head.intercept_ = np.append(self.intercept_, level - added @ self.centre_)[order]
+        head.coef_ = np.concatenate([self.coef_, new_coef])[order]
+        head.intercept_ = np.append(self.intercept_, mean_score - new_coef @ self.centre_)[order]
         head.centre_, head.scale_, head.n_features_in_ = self.centre_, self.scale_, names.shape[1]
         head.classes_, head.held_out_ = np.arange(len(order)), None
         return head
@@ -192,39 +202,43 @@ class MeaningHead(LinearScores):
         self.held_out_: HeldOut | None = None
         return self
 
-    def _mixed(self, base: Any, X: FloatArray, y: IntArray, held: HeldOut | None) -> Self:
-        """Add the cosines to what the base head learnt."""
-        said = (X - self.centre_) @ self.direction_.T / self.scale_
+    def _mixed(self, base: Any, X: FloatArray, y: IntArray, held_out: HeldOut | None) -> Self:
+        """Add the weighted cosine similarities to the fitted base head."""
+        similarities = (X - self.centre_) @ self.direction_.T / self.scale_
         weight, share = self.weight, 1.0
-        if weight == "cv" and held is not None:
-            weight = _likely(held.logits, said[held.rows], y[held.rows])
+        if weight == "cv" and held_out is not None:
+            weight = _average_weight(held_out.logits, similarities[held_out.rows], y[held_out.rows])
         elif weight == "cv":
             weight, share = (
                 (DEFAULT_NAME_WEIGHT, 1.0)
                 if len(X) >= MIN_ROWS_TO_CROSS_VALIDATE_NAMES
                 else (NAME_WEIGHT_OF_VERY_FEW_ROWS, _SHARE_OF_VERY_FEW_ROWS)
             )
-        if held is not None:
-            held = HeldOut(held.rows, held.logits + float(weight) * said[held.rows])
-        return self._keep(base, float(weight), held, share=share)
+        if held_out is not None:
+            held_out = HeldOut(
+                held_out.rows, held_out.logits + float(weight) * similarities[held_out.rows]
+            )
+        return self._keep(base, float(weight), held_out, share=share)
 
     @staticmethod
     def _check(base: Any, linear: bool) -> None:
         if not linear:
             raise ConfigError(
-                f"{type(base).__name__} is no linear head. Use BlendHead, LogisticHead, "
-                "DiscriminantHead or PrototypeHead with LabelMeaning()."
+                f"LabelMeaning() needs a linear head, but {type(base).__name__} is not linear. Use "
+                "BlendHead, LogisticHead, DiscriminantHead or PrototypeHead."
             )
 
-    def _keep(self, base: Any, weight: float, held: HeldOut | None, *, share: float = 1.0) -> Self:
-        several = hasattr(base, "coef_") and np.ndim(base.intercept_) > 0
-        self._check(base, several or hasattr(base, "linear_map"))
-        self.weight_, self.held_out_, self.classes_ = weight, held, base.classes_
+    def _keep(
+        self, base: Any, weight: float, held_out: HeldOut | None, *, share: float = 1.0
+    ) -> Self:
+        is_linear = hasattr(base, "coef_") and np.ndim(base.intercept_) > 0
+        self._check(base, is_linear or hasattr(base, "linear_map"))
+        self.weight_, self.held_out_, self.classes_ = weight, held_out, base.classes_
         self.coef_, self.intercept_ = (share * part for part in linear_map_of(base))
         if weight:
-            further = weight * self.direction_ / self.scale_
-            self.coef_ = self.coef_ + further
-            self.intercept_ = self.intercept_ - further @ self.centre_
+            name_coef = weight * self.direction_ / self.scale_
+            self.coef_ = self.coef_ + name_coef
+            self.intercept_ = self.intercept_ - name_coef @ self.centre_
         return self
 
 
@@ -234,11 +248,14 @@ def _unit(vectors: FloatArray) -> FloatArray:
     return unit
 
 
-def _likely(logits: FloatArray, said: FloatArray, truth: IntArray) -> float:
-    """Average the weights by the likelihood of held-out rows, each at its best temperature."""
+def _average_weight(logits: FloatArray, similarities: FloatArray, truth: IntArray) -> float:
+    """Average the candidate weights by the likelihood of held-out rows.
+
+    The logits of each candidate are first calibrated with their best temperature.
+    """
     sums = []
     for weight in NAME_WEIGHTS:
-        mixed = logits + weight * said
+        mixed = logits + weight * similarities
         mixed = mixed / best_temperature(mixed, truth)
         chosen = mixed[np.arange(len(truth)), truth]
         sums.append(float((chosen - logsumexp(mixed, axis=1)).sum()))

@@ -1,4 +1,4 @@
-"""A small network as a head."""
+"""Multi-layer perceptron as a head."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from nlptl.base.specs import Spec
 
 @dataclass(frozen=True)
 class MLPHead(Spec):
-    """One or more hidden layers with batch normalisation and dropout.
+    """Multi-layer perceptron with batch normalisation and dropout.
 
     Parameters
     ----------
     hidden : tuple of int
         Width of each hidden layer.
     dropout : float
-        Share of numbers dropped in training, from 0 to below 1.
+        Share of activations set to 0 during training, from 0 to below 1.
     batch_norm : bool
-        Normalise each hidden layer over the batch.
+        True if each hidden layer is normalised over the batch.
     """
 
     hidden: tuple[int, ...] = (256,)
@@ -30,20 +30,20 @@ class MLPHead(Spec):
     def __post_init__(self) -> None:
         if any(width < 1 for width in self.hidden) or not 0 <= self.dropout < 1:
             raise ConfigError(
-                f"MLPHead needs widths of at least 1 and dropout from 0 to below 1, got "
+                "MLPHead expects widths of at least 1 in hidden and dropout from 0 to below 1, got "
                 f"hidden={self.hidden}, dropout={self.dropout}."
             )
 
     def build(self, n_features: int, n_outputs: int) -> Any:
-        """Make the freshly initialised network: (n, n_features) to logits (n, n_outputs)."""
+        """Build the untrained network, which maps (n, n_features) to logits (n, n_outputs)."""
         from torch import nn
 
         layers: list[nn.Module] = []
-        before = n_features
+        n_inputs = n_features
         for width in self.hidden:
-            layers.append(nn.Linear(before, width))
+            layers.append(nn.Linear(n_inputs, width))
             if self.batch_norm:
                 layers.append(nn.BatchNorm1d(width))
             layers += [nn.ReLU(), nn.Dropout(self.dropout)]
-            before = width
-        return nn.Sequential(*layers, nn.Linear(before, n_outputs))
+            n_inputs = width
+        return nn.Sequential(*layers, nn.Linear(n_inputs, n_outputs))

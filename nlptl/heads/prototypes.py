@@ -1,4 +1,4 @@
-"""The class whose prototype is nearest."""
+"""Nearest class mean as a head."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from nlptl.heads.score_heads import SavedArrays, ScoringHead
 
 
 class PrototypeHead(ScoringHead):
-    """Give each vector the class whose mean vector is nearest [1]_.
+    """Classifier that predicts the class with the nearest mean vector, its prototype [1]_.
 
     Parameters
     ----------
     shrink : float
-        Share by which each prototype is drawn towards the mean of all, from 0 to below 1.
+        Share by which each prototype is moved towards the mean of all rows, from 0 to below 1.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class PrototypeHead(ScoringHead):
         self.shrink = shrink
 
     def fit(self, X: FloatArray, y: AnyArray, sample_weight: FloatArray | None = None) -> Self:
-        """Average the vectors of each class.
+        """Compute the mean vector of each class.
 
         Parameters
         ----------
@@ -47,29 +47,32 @@ class PrototypeHead(ScoringHead):
             Weight of each row in its class mean.
         """
         if not 0 <= self.shrink < 1:
-            raise ConfigError(f"shrink must lie from 0 to below 1, got {self.shrink}.")
+            raise ConfigError(f"shrink must be from 0 to below 1, got {self.shrink}.")
         X, y = validate_data(self, X, y, dtype=[np.float32, np.float64])
         check_classification_targets(y)
         weights = _check_sample_weight(sample_weight, X)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"Expected at least 2 classes, got 1 class: {self.classes_[0]!r}.")
-        used = np.zeros((len(self.classes_), len(X)))
-        used[codes, np.arange(len(X))] = np.maximum(weights, 1e-12)
-        means = (used @ X) / used.sum(axis=1, keepdims=True)
+        membership = np.zeros((len(self.classes_), len(X)))
+        membership[codes, np.arange(len(X))] = np.maximum(weights, 1e-12)
+        means = (membership @ X) / membership.sum(axis=1, keepdims=True)
         self.prototypes_ = (1 - self.shrink) * means + self.shrink * X.mean(axis=0)
         return self
 
     def linear_map(self) -> tuple[FloatArray, FloatArray]:
-        """Give weights and offsets whose scores differ as ``logits`` do between classes."""
+        """Return weights and offsets of an equivalent linear classifier.
+
+        Differences between its class scores are the same as those of ``logits``.
+        """
         check_is_fitted(self)
         return 2 * self.prototypes_, -(self.prototypes_**2).sum(axis=1)
 
     def logits(self, X: FloatArray) -> FloatArray:
-        """Give minus the squared distance to each prototype: (n, n_classes)."""
+        """Return the negative squared distance to each prototype, of shape (n, n_classes)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float32, np.float64])
         lengths = (self.prototypes_**2).sum(axis=1)
         products = X @ self.prototypes_.T
-        closeness: FloatArray = 2 * products - lengths - (X**2).sum(axis=1, keepdims=True)
-        return closeness
+        scores: FloatArray = 2 * products - lengths - (X**2).sum(axis=1, keepdims=True)
+        return scores

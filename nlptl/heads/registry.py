@@ -1,4 +1,4 @@
-"""The list of all heads, and how a fitted one becomes JSON and arrays."""
+"""Registry of all heads, and their conversion to JSON and arrays."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from nlptl.storage.tensors import check_array
 
 @dataclass(frozen=True)
 class HeadRecord:
-    """One kind of head.
+    """Registry entry of one kind of head.
 
     Attributes
     ----------
     name : str
         Short name on the command line and in YAML files.
     class_name, module : str
-        Where the class is. It is imported when it is needed.
+        Name of the class and of its module. The module is imported at first use.
     """
 
     name: str
@@ -34,7 +34,7 @@ class HeadRecord:
 
     @property
     def kind(self) -> Any:
-        """The class."""
+        """Class of the head, imported at first use."""
         return getattr(import_module(self.module), self.class_name)
 
 
@@ -48,20 +48,20 @@ HEADS = (
     HeadRecord("prototype", "PrototypeHead", "nlptl.heads.prototypes"),
     HeadRecord("ridge", "RidgeHead", "nlptl.heads.linear.ridge"),
 )
-"""Every kind of head: the only list. Config, command line and saving read it.
+"""All kinds of heads. Configuration, command line and saving read this list.
 
-A class that fits itself says in ``saved_arrays`` which arrays it is saved as, with the sizes of
-each: ``"outputs"``, ``"features"`` or a number.
+A class with its own ``fit`` lists its arrays in ``saved_arrays``. Each size in their shapes is
+``"outputs"``, ``"features"`` or a number.
 """
 
 
 def head_classes() -> dict[str, HeadRecord]:
-    """Return the records of all heads by the names of their classes."""
+    """Return the records of all heads, keyed by class name."""
     return {record.class_name: record for record in HEADS}
 
 
 def describe_head(head: Any) -> dict[str, Any]:
-    """Give a head, not what it learnt, as plain JSON.
+    """Return the kind and the parameters of a head as JSON values, without fitted arrays.
 
     Raises
     ------
@@ -71,31 +71,31 @@ def describe_head(head: Any) -> dict[str, Any]:
     kind = type(head).__name__
     if kind not in head_classes():
         raise StorageError(
-            f"A head of type {kind} cannot be saved: only {', '.join(head_classes())} can, since "
-            "nothing is ever pickled."
+            f"A head of type {kind} cannot be saved, because nlptl never pickles objects. "
+            f"Use one of {', '.join(head_classes())}."
         )
     params = {name: _plain(value) for name, value in head.get_params(deep=False).items()}
     return {"kind": kind, "params": params}
 
 
 def make_head(described: Any) -> Any:
-    """Make the head that ``describe_head`` described.
+    """Build an unfitted head from the output of ``describe_head``.
 
     Raises
     ------
     StorageError
-        If no head is called so.
+        If there is no head with this name.
     TypeError
-        If a parameter is unknown, missing or of another type.
+        If a parameter is unknown, missing or of a wrong type.
     """
-    kind, given = entry(described, "kind", str), entry(described, "params", dict[str, Any])
-    known = head_classes()
-    if kind not in known:
-        raise StorageError(f"No head is called {kind[:80]!r}. {suggest(kind[:80], known)}")
-    params = {name: _tuples(value) for name, value in given.items()}
+    kind, values = entry(described, "kind", str), entry(described, "params", dict[str, Any])
+    records = head_classes()
+    if kind not in records:
+        raise StorageError(f"No head is called {kind[:80]!r}. {suggest(kind[:80], records)}")
+    params = {name: _tuples(value) for name, value in values.items()}
     if params.get("seed", 0) is None:
         del params["seed"]
-    return make(known[kind].kind, params)
+    return make(records[kind].kind, params)
 
 
 def _plain(value: Any) -> Any:
@@ -111,7 +111,7 @@ def _tuples(value: Any) -> Any:
 
 
 def solver_arrays(scorer: Any) -> dict[str, AnyArray]:
-    """Give what a fitted solver head learnt, as arrays."""
+    """Return the arrays of a fitted solver head, keyed by name."""
     if isinstance(scorer, OneVsRest):
         parts: dict[str, AnyArray] = {}
         for label, head in enumerate(scorer.heads_):
@@ -125,31 +125,41 @@ def solver_arrays(scorer: Any) -> dict[str, AnyArray]:
 
 
 def restore_solver(head: Any, arrays: dict[str, AnyArray], *, several: bool) -> Any:
-    """Put learnt arrays back into a head made by ``make_head``.
+    """Write saved arrays into a head built by ``make_head`` and return the fitted head.
+
+    Parameters
+    ----------
+    head : SolverHead
+    arrays : mapping of str to ndarray
+        Output of ``solver_arrays``.
+    several : bool
+        True if a text may have several labels.
 
     Raises
     ------
     ValueError
-        If the arrays are not those of such a head, do not fit together or are not finite.
+        If the arrays belong to another kind of head, have inconsistent shapes or are not finite.
     """
     if not several:
         return _filled(head, arrays)
-    own: dict[int, dict[str, AnyArray]] = {}
+    by_label: dict[int, dict[str, AnyArray]] = {}
     for name, array in arrays.items():
         label, _, inner = name.partition(".")
-        own.setdefault(int(label), {})[inner] = array
-    if sorted(own) != list(range(len(own))) or not own:
-        raise ValueError(f"arrays of {len(own)} labels, which are not numbered from 0")
+        by_label.setdefault(int(label), {})[inner] = array
+    if sorted(by_label) != list(range(len(by_label))) or not by_label:
+        raise ValueError(
+            f"expected labels numbered from 0 without gaps, got arrays of {len(by_label)} labels"
+        )
     wrapped = OneVsRest(head)
-    wrapped.heads_ = [_label_head(head, own[label]) for label in range(len(own))]
-    widths = {one.n_features_in_ for one in wrapped.heads_ if not isinstance(one, float)}
+    wrapped.heads_ = [_label_head(head, by_label[label]) for label in range(len(by_label))]
+    widths = {part.n_features_in_ for part in wrapped.heads_ if not isinstance(part, float)}
     if len(widths) > 1:
-        raise ValueError(f"labels with different numbers of features: {sorted(widths)}")
+        raise ValueError(f"expected one number of features for all labels, got {sorted(widths)}")
     return wrapped
 
 
 def sizes_of(solver: Any) -> tuple[int | None, int]:
-    """Return the numbers of features and outputs of a fitted solver head; None fits any number."""
+    """Return the numbers of features (None if any number fits) and outputs of a fitted head."""
     if not isinstance(solver, OneVsRest):
         first = getattr(solver, next(iter(type(solver).saved_arrays)))
         return first.shape[1], first.shape[0]
@@ -158,7 +168,7 @@ def sizes_of(solver: Any) -> tuple[int | None, int]:
 
 
 def _label_head(head: Any, arrays: dict[str, AnyArray]) -> Any:
-    """Return the head of one label of several, or the number that it always answers."""
+    """Return the head of one label, or its constant log odds if it has no head."""
     from sklearn.base import clone
 
     if set(arrays) == {"always"}:
@@ -166,21 +176,26 @@ def _label_head(head: Any, arrays: dict[str, AnyArray]) -> Any:
         return float(arrays["always"][0])
     filled = _filled(clone(head), arrays)
     if sizes_of(filled)[1] != 2:
-        raise ValueError(f"a label with {sizes_of(filled)[1]} outputs, expected 2")
+        raise ValueError(f"expected 2 outputs per label, got {sizes_of(filled)[1]}")
     return filled
 
 
 def _filled(head: Any, arrays: dict[str, AnyArray]) -> Any:
     saved = getattr(type(head), "saved_arrays", None)
     if saved is None or set(arrays) - {"classes_"} != set(saved):
-        raise ValueError(f"{type(head).__name__} with the arrays {sorted(arrays)[:8]}")
+        raise ValueError(
+            f"expected the arrays {sorted(saved or ())} for {type(head).__name__}, got "
+            f"{sorted(arrays)[:8]}"
+        )
     n_outputs, n_features = arrays[next(iter(saved))].shape
     sizes = {"outputs": n_outputs, "features": n_features}
     for name, shape in saved.items():
         check_array(name, arrays[name], tuple(sizes.get(size, size) for size in shape))
     codes = arrays.get("classes_")
     if codes is not None and (codes.shape != (n_outputs,) or codes.dtype.kind not in "iu"):
-        raise ValueError(f"classes_ of shape {codes.shape}, expected {n_outputs} whole numbers")
+        raise ValueError(
+            f"expected classes_ as {n_outputs} whole numbers, got {codes.dtype} of {codes.shape}"
+        )
     for name, array in arrays.items():
         setattr(head, name, array)
     head.n_features_in_ = n_features

@@ -1,4 +1,4 @@
-"""What every head that gives a score a class can do with it."""
+"""Base classes of heads that compute one score per class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from nlptl.base.arrays import AnyArray, FloatArray
 from nlptl.base.protocols import Features
 
 SavedArrays: TypeAlias = Mapping[str, tuple[str | int, ...]]
-"""Arrays that a fitted head is saved as, with their sizes; the first is (outputs, features)."""
+"""Names and shapes of the arrays in which a fitted head is saved.
+
+The first array has the shape (outputs, features).
+"""
 
 LINEAR_ARRAYS: SavedArrays = MappingProxyType(
     {"coef_": ("outputs", "features"), "intercept_": ("outputs",)}
@@ -24,7 +27,7 @@ LINEAR_ARRAYS: SavedArrays = MappingProxyType(
 
 
 class ScoringHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
-    """A scikit-learn classifier over ``logits``.
+    """Base class of classifiers that predict from ``logits``.
 
     Attributes
     ----------
@@ -35,22 +38,22 @@ class ScoringHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def logits(self, X: Features) -> FloatArray:
-        """Give a score for each class: (n, n_classes)."""
+        """Return one score per class, an array of shape (n, n_classes)."""
 
     def predict_proba(self, X: Features) -> FloatArray:
-        """Give the softmax of the scores: (n, n_classes)."""
+        """Return the softmax of the scores, an array of shape (n, n_classes)."""
         probabilities: FloatArray = softmax(self.logits(X), axis=1)
         return probabilities
 
     def predict(self, X: Features) -> AnyArray:
-        """Give the class with the highest score of each row."""
+        """Return the class with the highest score for each row."""
         check_is_fitted(self)
-        best: AnyArray = self.classes_[self.logits(X).argmax(axis=1)]
-        return best
+        labels: AnyArray = self.classes_[self.logits(X).argmax(axis=1)]
+        return labels
 
 
 class LinearScores(ScoringHead):
-    """A classifier whose scores are one linear map of the features.
+    """Base class of classifiers whose scores are a linear function of the features.
 
     Attributes
     ----------
@@ -63,7 +66,7 @@ class LinearScores(ScoringHead):
     intercept_: FloatArray
 
     def logits(self, X: Features) -> FloatArray:
-        """Give a score for each class: (n, n_classes)."""
+        """Return one score per class, an array of shape (n, n_classes)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float32, np.float64])
         scores: FloatArray = X @ self.coef_.T + self.intercept_

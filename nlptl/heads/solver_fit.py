@@ -1,4 +1,4 @@
-"""Fitting a solver head to one label a text or to several, and learning its decision."""
+"""Fit a solver head, with one or several labels per text, and its decision rule."""
 
 from __future__ import annotations
 
@@ -25,26 +25,27 @@ MIN_ROWS_TO_CALIBRATE = 10
 
 
 class OneVsRest:
-    """A head a label, for texts that may have several.
+    """One head per label, for texts that may have several labels.
 
     Parameters
     ----------
     head : SolverHead
         Copied for each label.
     imbalance : Imbalance or None
-        Weighs the rows of each label for itself.
+        Weights the rows of each label separately.
 
     Attributes
     ----------
     heads_ : list
-        One fitted head a label; a number where a label never (-30) or always (30) occurs.
+        One fitted head per label, or its constant log odds if the label never (-30) or always
+        (30) occurs.
     held_out_ : HeldOut or None
-        Log odds of rows by models that did not see them, where the heads left them.
+        Log odds of held-out rows, if all heads store held-out logits.
     """
 
     def __init__(self, head: Any, imbalance: Imbalance | None = None) -> None:
         if isinstance(head, LogisticHead):
-            # For a rare label "never" is accurate, so accuracy cannot tell strengths apart.
+            # Always predicting "no" is accurate for a rare label, so accuracy cannot choose C.
             head = clone(head).set_params(criterion="log_loss")
         self.head = head
         self.imbalance = imbalance
@@ -52,18 +53,18 @@ class OneVsRest:
         self.held_out_: HeldOut | None = None
 
     def fit(self, X: Features, targets: Targets) -> Self:
-        """Fit a copy of the head to each label."""
+        """Fit one copy of the head per label."""
         rows = stratified_sample(targets.codes, MAX_ROWS_TO_CHOOSE_ON, seed=0)
-        labels = [targets.label(place) for place in range(targets.n_outputs)]
+        labels = [targets.label(index) for index in range(targets.n_outputs)]
         fitted = [self._fit_label(X, label, rows) for label in labels]
         self.heads_ = [head for head, _ in fitted]
-        held = [logits for _, logits in fitted if logits is not None]
-        if len(held) == len(fitted):
-            self.held_out_ = HeldOut(rows, np.stack(held, axis=1))
+        held_out = [logits for _, logits in fitted if logits is not None]
+        if len(held_out) == len(fitted):
+            self.held_out_ = HeldOut(rows, np.stack(held_out, axis=1))
         return self
 
     def logits(self, X: Features) -> FloatArray:
-        """Give the log odds of each label: (n, n_labels)."""
+        """Return the log odds of each label, an array of shape (n, n_labels)."""
         columns = []
         for head in self.heads_:
             if isinstance(head, float):
@@ -76,22 +77,22 @@ class OneVsRest:
     def _fit_label(
         self, X: Features, label: Targets, rows: IntArray
     ) -> tuple[Any, FloatArray | None]:
-        """Give the head of one label, and its log odds of ``rows`` where it left them."""
+        """Return the fitted head of one label and its held-out log odds of ``rows``, or None."""
         if not label.counts.all():
-            certain = -LOGIT_OF_ABSENT_CLASS if label.counts[1] else LOGIT_OF_ABSENT_CLASS
-            return certain, np.full(len(rows), certain)
-        head, weighed = clone(self.head), weigh_rows(label, self.imbalance)
+            constant = -LOGIT_OF_ABSENT_CLASS if label.counts[1] else LOGIT_OF_ABSENT_CLASS
+            return constant, np.full(len(rows), constant)
+        head, weighted = clone(self.head), weigh_rows(label, self.imbalance)
         if not isinstance(head, LogisticHead) or head.C != "cv":
-            return fit_one(head, X, weighed), None
-        some = weighed.take(rows)
-        if not some.counts.all():
-            return fit_one(head.set_params(C=DEFAULT_C), X, weighed), None
-        # Every label chooses its strength on the same rows, so that their log odds line up.
-        head = fit_one(head, X[rows], some)
-        held = head.held_out_
-        odds = None if held is None else held.logits[:, 1] - held.logits[:, 0]
+            return fit_one(head, X, weighted), None
+        sample = weighted.take(rows)
+        if not sample.counts.all():
+            return fit_one(head.set_params(C=DEFAULT_C), X, weighted), None
+        # All labels choose their strength on the same rows, so that their log odds can be stacked.
+        head = fit_one(head, X[rows], sample)
+        held_out = head.held_out_
+        odds = None if held_out is None else held_out.logits[:, 1] - held_out.logits[:, 0]
         if len(rows) < len(label):
-            head = fit_one(clone(head).set_params(C=head.C_), X, weighed)
+            head = fit_one(clone(head).set_params(C=head.C_), X, weighted)
         return head, odds
 
 
@@ -104,48 +105,50 @@ def fit_solver(
     seed: int,
     unseen: bool = True,
 ) -> tuple[Any, Decision]:
-    """Fit a head, and learn from held-out rows how its logits are to be read.
+    """Fit a head to all rows and its decision rule to held-out rows.
 
     Parameters
     ----------
     head : SolverHead
-        Any of nlptl's own, or any scikit-learn classifier. It is copied.
+        Any head of nlptl or any scikit-learn classifier. It is copied.
     X : ndarray or csr_matrix of shape (n, n_features)
     targets : Targets
-        Of the n rows.
+        Targets of the n rows.
     imbalance : Imbalance or None
-        How rare classes are treated.
+        Treatment of rare classes.
     seed : int
-        Deals rows into folds.
+        Seed of the assignment of rows to folds.
     unseen : bool
-        Whether the features come from something that has not seen these labels: otherwise rows
-        that are held out are none, and probabilities stay as the head gives them, but for what
-        ``imbalance`` adds untried.
+        True if the encoder was not trained on these labels. If False, no rows can be held out.
+        Then probabilities are not calibrated, and ``imbalance`` uses its default offsets.
 
     Returns
     -------
     scorer, decision
-        The fitted head and its decision.
+        The fitted head and its decision rule.
     """
     scorer = _fit_any(head, X, targets, imbalance)
     if targets.numeric or not unseen:
         return scorer, undecided(targets, imbalance)
-    held: HeldOut | None = getattr(scorer, "held_out_", None)
-    if held is None:
-        held = _hold_out(head, X, targets, imbalance, seed)
-    if held is None:
+    held_out: HeldOut | None = getattr(scorer, "held_out_", None)
+    if held_out is None:
+        held_out = _hold_out(head, X, targets, imbalance, seed)
+    if held_out is None:
         return scorer, undecided(targets, imbalance)
-    return scorer, learn_decision(held.logits, targets.take(held.rows), imbalance)
+    return scorer, learn_decision(held_out.logits, targets.take(held_out.rows), imbalance)
 
 
 def learn_decision(logits: FloatArray, targets: Targets, imbalance: Imbalance | None) -> Decision:
-    """Learn temperature, offsets and thresholds from logits of held-out rows; none for numbers."""
+    """Fit temperature, offsets and thresholds to held-out logits.
+
+    For numbers, the decision has its default values.
+    """
     if targets.numeric:
         return undecided(targets)
     temperature = best_temperature(logits, targets.codes)
     if targets.several:
-        plain = Decision(temperature, thresholds=np.full(targets.n_outputs, 0.5))
-        thresholds = best_thresholds(plain.probabilities(logits), targets.codes)
+        calibrated = Decision(temperature, thresholds=np.full(targets.n_outputs, 0.5))
+        thresholds = best_thresholds(calibrated.probabilities(logits), targets.codes)
         return Decision(temperature, thresholds=thresholds)
     offsets = None
     if imbalance is not None:
@@ -154,7 +157,7 @@ def learn_decision(logits: FloatArray, targets: Targets, imbalance: Imbalance | 
 
 
 def undecided(targets: Targets, imbalance: Imbalance | None = None) -> Decision:
-    """Give the decision where there was nothing to learn it from."""
+    """Return the default decision, used without held-out rows."""
     if targets.several:
         return Decision(thresholds=np.full(targets.n_outputs, 0.5))
     if imbalance is None or targets.numeric:
@@ -163,38 +166,38 @@ def undecided(targets: Targets, imbalance: Imbalance | None = None) -> Decision:
 
 
 def weigh_rows(targets: Targets, imbalance: Imbalance | None) -> Targets:
-    """Join the weights a user gave with those of the treatment of rare classes."""
-    own = imbalance.row_weights(targets.codes) if imbalance is not None else None
-    if own is None:
+    """Multiply the row weights of the user by those of the treatment of rare classes."""
+    class_weights = imbalance.row_weights(targets.codes) if imbalance is not None else None
+    if class_weights is None:
         return targets
-    given = 1.0 if targets.weights is None else targets.weights
-    return Targets(targets.codes, targets.n_outputs, own * given)
+    row_weights = 1.0 if targets.weights is None else targets.weights
+    return Targets(targets.codes, targets.n_outputs, class_weights * row_weights)
 
 
 def fit_one(head: Any, X: Features, targets: Targets) -> Any:
-    """Fit a head, handing it weights only where there are some.
+    """Fit a head and pass row weights only if there are any.
 
     Raises
     ------
     ConfigError
-        If there are some and the head takes none.
+        If there are row weights and the head does not accept any.
     """
     if targets.weights is None:
         return head.fit(X, targets.codes)
-    taken = signature(head.fit).parameters.values()
-    if not any(one.name == "sample_weight" or one.kind is one.VAR_KEYWORD for one in taken):
+    parameters = signature(head.fit).parameters.values()
+    if not any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters):
         raise ConfigError(
-            f"{type(head).__name__} takes no weights of rows, which sample_weight, "
-            "imbalance='balanced', SourceRows(), WordEdits() and SelfTraining() need. Choose "
+            f"The fit method of {type(head).__name__} does not accept row weights. sample_weight, "
+            "imbalance='balanced', SourceRows(), WordEdits() and SelfTraining() need them. Choose "
             "another head."
         )
     return head.fit(X, targets.codes, sample_weight=targets.weights)
 
 
 def logits_of(head: Any, X: Features) -> FloatArray:
-    """Give logits (n, n_classes) of nlptl's own heads and of any scikit-learn classifier.
+    """Return logits (n, n_classes) of any head of nlptl or any scikit-learn classifier.
 
-    A scikit-learn regressor gives its numbers as one column.
+    For a scikit-learn regressor, its predictions are the only column.
     """
     if hasattr(head, "logits"):
         scores: FloatArray = head.logits(X)
@@ -209,17 +212,17 @@ def logits_of(head: Any, X: Features) -> FloatArray:
 
 
 def linear_map_of(head: Any) -> tuple[FloatArray, FloatArray]:
-    """Give a fitted linear head as weights (n_outputs, n_features) and offset (n_outputs,).
+    """Return the weights (n_outputs, n_features) and offset (n_outputs,) of a linear head.
 
-    scikit-learn keeps one row for two classes: here each class has its own.
+    scikit-learn stores one row for two classes. The result has one row per class.
     """
     if hasattr(head, "linear_map"):
-        own: tuple[FloatArray, FloatArray] = head.linear_map()
-        return own
+        weights_and_offset: tuple[FloatArray, FloatArray] = head.linear_map()
+        return weights_and_offset
     weights, offset = np.atleast_2d(head.coef_), np.atleast_1d(head.intercept_)
     offset = np.broadcast_to(offset, len(weights))
     if len(weights) == 1 and len(getattr(head, "classes_", ())) == 2:
-        weights, offset = (np.concatenate([-one, one]) / 2 for one in (weights, offset))
+        weights, offset = (np.concatenate([-a, a]) / 2 for a in (weights, offset))
     return weights, offset
 
 
@@ -232,23 +235,23 @@ def _fit_any(head: Any, X: Features, targets: Targets, imbalance: Imbalance | No
 def _hold_out(
     head: Any, X: Features, targets: Targets, imbalance: Imbalance | None, seed: int
 ) -> HeldOut | None:
-    """Refit a head on folds and ask each for the rows it did not see."""
+    """Return cross-validated logits of a head, or None if there are too few rows."""
     if len(targets) < MIN_ROWS_TO_CALIBRATE or targets.counts.max() < 2:
         return None
     folds = stratified_folds(targets.codes, _FOLDS, seed=seed)
 
-    def one_fold(fold: int) -> FloatArray:
-        seen, hidden = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        logits = np.full((len(hidden), targets.n_outputs), LOGIT_OF_ABSENT_CLASS)
-        some = targets.take(seen)
-        # Of several labels every column is answered; of classes only those that were seen.
-        known = np.arange(some.n_outputs) if some.several else np.flatnonzero(some.counts)
-        if len(known) > 1 or some.several:
-            found = logits_of(_fit_any(head, X[seen], some, imbalance), X[hidden])
-            # A head that knows the names answers for classes without rows, too.
-            logits[:, known if found.shape[1] == len(known) else slice(None)] = found
+    def fit_fold(fold: int) -> FloatArray:
+        training, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        logits = np.full((len(held_out), targets.n_outputs), LOGIT_OF_ABSENT_CLASS)
+        subset = targets.take(training)
+        # With several labels, all columns get logits. Otherwise only classes in the training rows.
+        present = np.arange(subset.n_outputs) if subset.several else np.flatnonzero(subset.counts)
+        if len(present) > 1 or subset.several:
+            scores = logits_of(_fit_any(head, X[training], subset, imbalance), X[held_out])
+            # A head with class names also has logits for classes without rows.
+            logits[:, present if scores.shape[1] == len(present) else slice(None)] = scores
         return logits
 
-    parts = map_in_threads(one_fold, range(_FOLDS))
+    parts = map_in_threads(fit_fold, range(_FOLDS))
     rows = np.concatenate([np.flatnonzero(folds == fold) for fold in range(_FOLDS)])
     return HeldOut(rows, np.concatenate(parts))

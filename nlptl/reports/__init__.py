@@ -1,1 +1,1 @@
-"""Floor 4: results in, tables out."""
+"""Floor 4: tables, pictures and model cards from results."""

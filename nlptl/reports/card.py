@@ -1,4 +1,4 @@
-"""The card of a published model: what it does, what it is worth, and where it comes from."""
+"""Model card of a published model: usage, training data, evaluation, origin and limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nlptl.evaluation.class_metrics import ClassScore
 from nlptl.evaluation.intervals import Interval
 
 _METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "matthews": "matthews_correlation"}
-"""Figures that the Hub knows, by the names that it knows them by."""
+"""Metrics that the Hub supports, with their names on the Hub."""
 
 CONFUSION, CURVE = "confusion.png", "curve.png"
 _MARKS = re.compile(r"[\\`*_\[\]<>#|!$&~]")
@@ -37,14 +37,14 @@ from nlptl import {loads_by}
 model = {loads_by}.load(snapshot_download("{repo}"))
 ```
 
-{command}Every file is held against its sha256; nothing that is fetched is run.""",
+{command}nlptl checks the sha256 of every file. It runs no downloaded code.""",
     "transformers": """## Use
 
 ```python
 from transformers import pipeline
 
 model = pipeline("text-classification", model="{repo}")
-model({given})
+model({call_input})
 ```
 
 The probability of every label:
@@ -53,7 +53,7 @@ The probability of every label:
 from transformers import pipeline
 
 model = pipeline("text-classification", model="{repo}", top_k=None)
-model([{given}])
+model([{call_input}])
 ```
 
 Without a pipeline:
@@ -66,7 +66,7 @@ tokenizer = AutoTokenizer.from_pretrained("{repo}")
 model(**tokenizer({texts}, return_tensors="pt")).logits.{decided}
 ```
 
-It was made with nlptl, and needs only transformers.""",
+The model was made with nlptl and needs only transformers.""",
     "onnx": """## Use
 
 ```python
@@ -90,7 +90,7 @@ tokenizer = AutoTokenizer.from_pretrained("{repo}")
 model(**tokenizer({texts}, return_tensors="pt")).logits.{decided}
 ```
 
-It was made with nlptl, and needs only transformers and peft.""",
+The model was made with nlptl and needs only transformers and peft.""",
     "sentence-transformers": """## Use
 
 ```python
@@ -103,8 +103,8 @@ head = load_file(hf_hub_download("{repo}", "nlptl_head.safetensors"))
 logits = encoder.encode(["The order arrived late."]) @ head["weight"].T + head["bias"]
 ```
 
-The names of the labels lie beside the head (`nlptl_head.json`), in the order of its rows. It was
-made with nlptl, and needs only sentence-transformers.""",
+`nlptl_head.json` contains the label names in the order of the rows of the head. The model was made
+with nlptl and needs only sentence-transformers.""",
     "peft-features": """## Use
 
 ```python
@@ -113,24 +113,28 @@ from peft import AutoPeftModelForFeatureExtraction
 encoder = AutoPeftModelForFeatureExtraction.from_pretrained("{repo}")
 ```
 
-It was made with nlptl. The adapter is read by peft alone; how its states are pooled, and the head
-on top, lie beside it (`nlptl_head.json`, `nlptl_head.safetensors`).""",
+The model was made with nlptl. peft alone can load the adapter. `nlptl_head.json` describes the
+pooling and `nlptl_head.safetensors` contains the head.""",
 }
-"""How a published model is used, by what it was written for."""
+"""Usage section of the card, by format."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model was worth on labelled rows that it had not seen.
+    """Metrics of a model on labelled rows that were not used for training.
 
     Attributes
     ----------
     dataset : str
-        What the rows are called.
+        Name of the data set.
     rows : int
+        Number of rows.
     figures : mapping of str to float
+        Metrics by name.
     accuracy : Interval or None
+        Accuracy with its 95 % interval.
     classes : sequence of ClassScore
+        Scores of each class.
     """
 
     dataset: str
@@ -142,55 +146,60 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class CardFacts:
-    """What a card tells of a model.
+    """Contents of a model card.
 
     Attributes
     ----------
     repo : str
         ``"user/name"``.
     loads_by : str
-        The class that reads it.
+        Name of the class that loads the model.
     format : {"nlptl", "transformers", "peft", "onnx", "sentence-transformers"}
-        For whom it is written.
+        Format of the published files.
     task : str or None
-        What the Hub calls such models, for example ``"text-classification"``.
+        Task name of the Hub, for example ``"text-classification"``.
     says : str
-        What the model gives, in one sentence.
+        What the model predicts, in one sentence.
     call : str or None
-        How it is asked, in Python; None is one text.
+        Python code of a prediction. None is a prediction for one text.
     command : bool
-        Whether ``nlptl predict --text`` asks it.
+        True if ``nlptl predict --text`` works with the model.
     several : bool
-        Whether a text may have several labels.
+        True if a text may have several labels.
     pairs : bool
-        Whether it reads pairs of texts.
+        True if the model takes pairs of texts.
     stock : bool
-        Whether transformers has a classifier that pools as this model does.
+        True if transformers has a classifier with the same pooling.
     encoder, transfer : str
-        What was carried over, and how.
+        Encoder and transfer method, as text.
     base_model : str or None
-        Hub name of what it was made from.
+        Hub name of the base model.
     base_revision : str or None
+        Commit of the base model.
     labels : mapping of str to int
-        Rows of each class in training.
+        Number of training rows per class.
     rows : int
+        Number of training rows.
     repeated, conflicts : int
-        What a look at the training rows found.
+        Number of repeated training rows, and of texts with different labels.
     verdict : str
-        What was found on whether the transfer is worth it.
+        Measured effect of the transfer.
     evaluation : Evaluation or None
+        Metrics on test rows.
     languages : sequence of str
+        Languages of the texts.
     license, base_license : str or None
-        Of the model, and of what it was made from.
+        License of the model and of the base model.
     settings : str
-        What it was made with.
+        Parameters of the model.
     cost : str
-        What its training cost.
+        Time and energy of the training.
     pictures : mapping of str to bytes
-        PNG files beside the card.
+        PNG files, by file name, that are published together with the card.
     made_with : mapping of str to str
-        Versions.
+        Versions of packages.
     seed : int
+        Random seed of the training.
     """
 
     repo: str
@@ -224,7 +233,7 @@ class CardFacts:
 
 
 def model_card(facts: CardFacts) -> str:
-    """Write the card in Markdown, with the head in YAML that the Hub reads."""
+    """Return the card in Markdown, with a YAML header for the Hub."""
     parts = [
         f"# {facts.repo.partition('/')[2]}\n\n{facts.says}",
         _usage(facts),
@@ -241,19 +250,19 @@ def _head(facts: CardFacts) -> str:
 
     results = []
     if facts.evaluation is not None and facts.task is not None:
-        for name, known in _METRICS.items():
+        for name, hub_name in _METRICS.items():
             if name in facts.evaluation.figures:
                 results.append(
                     EvalResult(
                         task_type=facts.task,
                         dataset_type=facts.evaluation.dataset,
                         dataset_name=facts.evaluation.dataset,
-                        metric_type=known,
+                        metric_type=hub_name,
                         metric_name=name,
                         metric_value=round(facts.evaluation.figures[name], 4),
                     )
                 )
-    told: dict[str, Any] = {
+    header: dict[str, Any] = {
         "library_name": facts.format,
         "pipeline_tag": facts.task,
         "tags": ["nlptl", "transfer-learning", *([facts.task] if facts.task else [])],
@@ -262,29 +271,29 @@ def _head(facts: CardFacts) -> str:
         "language": list(facts.languages) or None,
     }
     if facts.base_model:
-        told["base_model_relation"] = "adapter" if facts.format == "peft" else "finetune"
+        header["base_model_relation"] = "adapter" if facts.format == "peft" else "finetune"
     if results:
-        told |= {"eval_results": results, "model_name": facts.repo.partition("/")[2]}
-    return str(ModelCardData(**told).to_yaml()).strip()
+        header |= {"eval_results": results, "model_name": facts.repo.partition("/")[2]}
+    return str(ModelCardData(**header).to_yaml()).strip()
 
 
 def _usage(facts: CardFacts) -> str:
-    told_text = f'"{_EXAMPLE}"'
-    shown = f'```bash\nnlptl predict {facts.repo} --text "{_EXAMPLE}"\n```\n\n'
-    told = {
+    text = f'"{_EXAMPLE}"'
+    command = f'```bash\nnlptl predict {facts.repo} --text "{_EXAMPLE}"\n```\n\n'
+    fields = {
         "repo": facts.repo,
         "loads_by": facts.loads_by,
         "call": facts.call or f'model.predict(["{_EXAMPLE}"])',
-        "command": shown if facts.command else "",
+        "command": command if facts.command else "",
         "base": facts.base_model,
-        "given": f'{{"text": "{_EXAMPLE}", "text_pair": "{_EXAMPLE}"}}'
+        "call_input": f'{{"text": "{_EXAMPLE}", "text_pair": "{_EXAMPLE}"}}'
         if facts.pairs
-        else told_text,
-        "texts": f"{told_text}, {told_text}" if facts.pairs else told_text,
+        else text,
+        "texts": f"{text}, {text}" if facts.pairs else text,
         "decided": "sigmoid()" if facts.several else "softmax(-1)",
     }
-    apart = facts.format == "peft" and not facts.stock
-    return _USAGE["peft-features" if apart else facts.format].format(**told)
+    only_features = facts.format == "peft" and not facts.stock
+    return _USAGE["peft-features" if only_features else facts.format].format(**fields)
 
 
 def _data(facts: CardFacts) -> str:
@@ -293,8 +302,8 @@ def _data(facts: CardFacts) -> str:
     lines = [
         "## Training data",
         "",
-        f"{facts.rows:,} rows; {facts.repeated:,} of them repeat an earlier one, and "
-        f"{facts.conflicts:,} texts occur with several labels. No row of theirs is published here.",
+        f"{facts.rows:,} rows. {facts.repeated:,} of them repeat an earlier row. "
+        f"{facts.conflicts:,} texts occur with different labels. The rows are not published here.",
     ]
     if facts.labels:
         lines += ["", "| label | rows |", "|---|---:|"]
@@ -303,62 +312,68 @@ def _data(facts: CardFacts) -> str:
 
 
 def _evaluation(facts: CardFacts) -> str:
-    found = facts.evaluation
-    if found is None:
-        return "## Evaluation\n\nThe author has published no figures of this model."
-    lines = ["## Evaluation", "", f"On {found.rows:,} rows of {plain(found.dataset)}:", ""]
-    lines += ["| figure | value | 95 % interval |", "|---|---:|---|"]
-    for name, value in found.figures.items():
-        span = found.accuracy if name == "accuracy" else None
-        told = f"{span.low:.3f} to {span.high:.3f}" if span else ""
-        lines.append(f"| {name} | {value:.3f} | {told} |")
-    off = found.figures.get("calibration_error")
-    if off is not None:
+    evaluation = facts.evaluation
+    if evaluation is None:
+        return "## Evaluation\n\nThe author has published no metrics of this model."
+    lines = [
+        "## Evaluation",
+        "",
+        f"On {evaluation.rows:,} rows of {plain(evaluation.dataset)}:",
+        "",
+    ]
+    lines += ["| metric | value | 95 % interval |", "|---|---:|---|"]
+    for name, value in evaluation.figures.items():
+        interval = evaluation.accuracy if name == "accuracy" else None
+        limits = f"{interval.low:.3f} to {interval.high:.3f}" if interval else ""
+        lines.append(f"| {name} | {value:.3f} | {limits} |")
+    calibration_error = evaluation.figures.get("calibration_error")
+    if calibration_error is not None:
         lines += [
             "",
-            f"Its probabilities are off by {100 * off:.1f} points in the mean of 15 bins.",
+            f"Probabilities differ from frequencies by {100 * calibration_error:.1f} percentage "
+            "points on average (15 bins).",
         ]
-    if found.classes:
+    if evaluation.classes:
         lines += ["", "| label | precision | recall | F1 | rows |", "|---|---:|---:|---:|---:|"]
         lines += [
-            f"| {plain(one.name)} | {one.precision:.3f} | {one.recall:.3f} | {one.f1:.3f} | "
-            f"{one.rows:,} |"
-            for one in found.classes
+            f"| {plain(row.name)} | {row.precision:.3f} | {row.recall:.3f} | {row.f1:.3f} | "
+            f"{row.rows:,} |"
+            for row in evaluation.classes
         ]
     if CONFUSION in facts.pictures:
-        lines += ["", f"![Which class was taken for which]({CONFUSION})"]
+        lines += ["", f"![Confusion matrix]({CONFUSION})"]
     return "\n".join(lines)
 
 
 def _origin(facts: CardFacts) -> str:
     base = facts.base_model or facts.encoder
     revision = f" at revision {facts.base_revision}" if facts.base_revision else ""
-    lines = ["## Where it comes from", ""]
-    license_told = f", license {facts.base_license or 'not known here'}"
+    lines = ["## Origin", ""]
+    base_license = f", license {facts.base_license or 'unknown'}"
     named = {"Encoder": facts.encoder, "Transfer": facts.transfer, "Settings": facts.settings}
-    lines += [f"- Made from: {base}{revision}{license_told}"] if base else []
+    lines += [f"- Base model: {base}{revision}{base_license}"] if base else []
     lines += [f"- {name}: `{value}`" for name, value in named.items() if value]
     if facts.verdict:
-        lines.append(f"- Was it worth it: {facts.verdict}")
-    made = ", ".join(f"{name} {version}" for name, version in facts.made_with.items())
-    lines.append(f"- Made with: {made}; seed {facts.seed}")
+        lines.append(f"- Effect of the transfer: {facts.verdict}")
+    packages = ", ".join(f"{name} {version}" for name, version in facts.made_with.items())
+    lines.append(f"- Made with: {packages}; seed {facts.seed}")
     if facts.cost:
-        lines.append(f"- Training took {facts.cost}")
+        lines.append(f"- Cost of training: {facts.cost}")
     if CURVE in facts.pictures:
-        lines += ["", f"![How training went]({CURVE})"]
+        lines += ["", f"![Training curve]({CURVE})"]
     return "\n".join(lines)
 
 
 def _limits(facts: CardFacts) -> str:
-    read = ", ".join(facts.languages) or "the language of its training data"
+    languages = ", ".join(facts.languages) or "the language of its training data"
     return (
         "## Limits\n\n"
-        f"It was made for texts like those it learnt from, in {read}. What it says of others is a "
-        "guess that it cannot tell from knowledge. Measure it on your own rows first: "
-        "`nlptl evaluate`."
+        f"The model is meant for texts that are similar to its training data, in {languages}. On "
+        "other texts its predictions may be wrong although their probability is high. Evaluate the "
+        "model on your own rows first: `nlptl evaluate`."
     )
 
 
 def plain(text: str) -> str:
-    """Give a name of somebody else's so that Markdown shows it as it is, in one line."""
+    """Escape a text so that Markdown shows it unchanged, in one line."""
     return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""Whether a model may be published under a license, given that of what it was made from."""
+"""License of a published model, checked against the license of its base model."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ _FREE = {
     "wtfpl",
     "zlib",
 }
-"""What is made of these may be published under any license."""
+"""Licenses that allow any license for derived models."""
 
 
 def inherited(chosen: str | None, base: str | None) -> str | None:
-    """Give the license of a model: the one chosen, or that of what it was made from.
+    """Return the license of a model: the chosen one, or that of the base model.
 
-    Of a base whose license binds what is made of it (share alike, no commerce, own terms), the
-    model has to have the same one. This is a check for slips, and no legal advice.
+    Some base licenses bind derived models (share alike, non-commercial, custom terms). Then the
+    model must have the same license. This check finds mistakes. It is not legal advice.
 
     Parameters
     ----------
     chosen : str or None
-        An identifier of the Hub, such as ``"mit"``.
+        License identifier of the Hub, such as ``"mit"``.
     base : str or None
-        That of what the model was made from; None where it is not known.
+        License of the base model, or None if it is unknown.
 
     Raises
     ------
     ConfigError
-        If the license of the base does not allow the one chosen, or allows nothing made of it.
+        If the base license does not allow the chosen license, or does not allow derived models.
 
     Examples
     --------
@@ -59,15 +59,16 @@ def inherited(chosen: str | None, base: str | None) -> str | None:
     """
     if base is None:
         return chosen
-    own, wanted = base.lower(), (chosen or base).lower()
-    if "-nd" in own:
+    base_id, model_id = base.lower(), (chosen or base).lower()
+    if "-nd" in base_id:
         raise ConfigError(
-            f"The base model is under {base!r}, which allows no publication of what is changed."
+            f"The license {base!r} of the base model does not allow publishing changed versions. "
+            "Choose another base model."
         )
-    if own in _FREE or own == wanted:
+    if base_id in _FREE or base_id == model_id:
         return chosen or base
     raise ConfigError(
-        f"license={chosen!r} does not go with the base model, which is under {base!r}: what is "
-        f"made of it has to stay so. Give license={base!r}, or say base_license=... if that is "
-        "not its license."
+        f"license={chosen!r} is not allowed, because the base model has the license {base!r} and "
+        f"derived models must keep it. Use license={base!r}, or pass base_license=... if the base "
+        "model has another license."
     )

@@ -1,4 +1,4 @@
-"""The page of methods, made from what the methods say of themselves."""
+"""Documentation page of all transfer methods, generated from their docstrings."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from nlptl.transfer.registry import METHODS
 
 _HEAD = """# Methods
 
-Made from the code by `python docs/make_methods.py`. What is carried over is named after Pan and
-Yang, "A Survey on Transfer Learning" (2010): instances, features, parameters or relations.
+Generated from the code by `python docs/make_methods.py`. The column "carries over" uses the terms
+of Pan and Yang, "A Survey on Transfer Learning" (2010): instances, features, parameters or
+relations.
 
-| method | carries over | setting | needs target labels | in one sentence | paper |
+| method | carries over | setting | needs target labels | summary | paper |
 |---|---|---|---|---|---|
 """
 
 
 def methods_page() -> str:
-    """Give the page of methods in Markdown, one row a method."""
+    """Return the page of methods in Markdown, with one table row per method."""
     return _HEAD + "".join(_row(method.kind) for method in METHODS)
 
 

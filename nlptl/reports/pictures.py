@@ -1,4 +1,4 @@
-"""Pictures of a model for its card, as PNG: the same figures give the same bytes."""
+"""PNG pictures for the card of a model. The same numbers result in the same bytes."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import numpy as np
 
 from nlptl.base.arrays import IntArray
 
-_MOST_NUMBERED = 20
-_MOST_NAMED = 40
-_MAX_LABEL = 30
-"""Characters of a name."""
+_MAX_CLASSES_WITH_COUNTS = 20
+_MAX_CLASSES_WITH_NAMES = 40
+_MAX_NAME_LENGTH = 30
+"""Maximum number of characters of a class name."""
 
 
 def has_pictures() -> bool:
-    """Tell whether matplotlib is there: it comes with the extra ``plots``."""
+    """Return True if matplotlib is installed, which is part of the extra ``plots``."""
     from importlib.util import find_spec
 
     return find_spec("matplotlib") is not None
 
 
 def confusion_picture(truth: IntArray, chosen: IntArray, names: Sequence[str]) -> bytes:
-    """Draw which class was taken for which.
+    """Draw the confusion matrix as PNG.
 
     Parameters
     ----------
     truth, chosen : ndarray of int of shape (n,)
-        Codes of classes.
+        True and predicted class codes.
     names : sequence of str
-        Of the classes.
+        Class names.
     """
     n = len(names)
     counts = np.zeros((n, n), dtype=int)
@@ -43,28 +43,28 @@ def confusion_picture(truth: IntArray, chosen: IntArray, names: Sequence[str]) -
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    if n <= _MOST_NAMED:
-        short = [shorten(name, _MAX_LABEL) for name in names]
+    if n <= _MAX_CLASSES_WITH_NAMES:
+        short = [shorten(name, _MAX_NAME_LENGTH) for name in names]
         axes.set_xticks(range(n), short, rotation=90, fontsize=8, parse_math=False)
         axes.set_yticks(range(n), short, fontsize=8, parse_math=False)
-    if n <= _MOST_NUMBERED:
+    if n <= _MAX_CLASSES_WITH_COUNTS:
         for row, column in np.ndindex(n, n):
             if counts[row, column]:
-                dark = "white" if shares[row, column] > 0.5 else "black"
-                told = str(counts[row, column])
-                axes.text(column, row, told, ha="center", va="center", color=dark, fontsize=8)
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                count = str(counts[row, column])
+                axes.text(column, row, count, ha="center", va="center", color=colour, fontsize=8)
     return _png(figure)
 
 
 def curve_picture(losses: Sequence[float], scores: Sequence[float], best: int) -> bytes:
-    """Draw what training lost on its rows, and scored on held-out ones, epoch after epoch.
+    """Draw the training loss and the score on held-out rows of each epoch as PNG.
 
     Parameters
     ----------
     losses, scores : sequence of float
-        Of each epoch; of scores there may be none.
+        One value per epoch. ``scores`` may be empty.
     best : int
-        The epoch whose weights were kept, from 1; 0 where that is not told.
+        Epoch whose weights were kept, counted from 1, or 0 if it is unknown.
     """
     figure = _figure(6, 3.5)
     axes = figure.subplots()
@@ -73,18 +73,18 @@ def curve_picture(losses: Sequence[float], scores: Sequence[float], best: int) -
     axes.set_ylabel("loss on training rows", color="tab:blue")
     axes.xaxis.get_major_locator().set_params(integer=True)
     if scores:
-        other = axes.twinx()
-        other.plot(range(1, len(scores) + 1), scores, "s-", color="tab:orange")
-        other.set_ylabel("score on held-out rows", color="tab:orange")
+        score_axes = axes.twinx()
+        score_axes.plot(range(1, len(scores) + 1), scores, "s-", color="tab:orange")
+        score_axes.set_ylabel("score on held-out rows", color="tab:orange")
     if best:
         axes.axvline(best, color="grey", linestyle=":")
     return _png(figure)
 
 
-def shorten(name: str, most: int) -> str:
-    """Give a name in one line of so many characters at most."""
+def shorten(name: str, max_length: int) -> str:
+    """Return a name in one line of at most ``max_length`` characters."""
     line = " ".join(name.split())
-    return line if len(line) <= most else line[: most - 3] + "..."
+    return line if len(line) <= max_length else line[: max_length - 3] + "..."
 
 
 def _figure(width: float, height: float) -> Any:
@@ -94,8 +94,8 @@ def _figure(width: float, height: float) -> Any:
 
 
 def _png(figure: Any) -> bytes:
-    found = BytesIO()
+    buffer = BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # a script that the font has not is left blank
-        figure.savefig(found, format="png", dpi=100, metadata={"Software": None})
-    return found.getvalue()
+        warnings.filterwarnings("ignore", "Glyph")  # missing glyphs stay blank
+        figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    return buffer.getvalue()

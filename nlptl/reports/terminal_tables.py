@@ -31,16 +31,18 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class MethodResult:
-    """One row of a comparison: what was tried and what came of it.
+    """Result of one method, a row of ``comparison_table``.
 
     Attributes
     ----------
     name : str
+        Name of the method.
     carries : str
-        What it carries over.
+        What the method carries over.
     accuracy : Interval
+        Accuracy with its interval.
     seconds : float
-        From texts to fitted model.
+        Duration from texts to the fitted model.
     """
 
     name: str
@@ -52,28 +54,28 @@ class MethodResult:
 _VARIANTS = ("joint", "frozen", "polished", "alone")
 
 
-def comparison_table(title: str, rungs: Sequence[MethodResult]) -> Table:
-    """Show what was tried, with accuracy, interval and time."""
+def comparison_table(title: str, results: Sequence[MethodResult]) -> Table:
+    """Build a table of methods with accuracy, interval and time."""
     table = _table(title, "method", "carries over")
     for heading in ("accuracy", "95 % interval", "seconds"):
         table.add_column(heading, justify="right")
-    best = max(rung.accuracy.value for rung in rungs)
-    for rung in rungs:
-        style = "bold" if rung.accuracy.value == best else ""
-        interval = f"{rung.accuracy.low:.3f} to {rung.accuracy.high:.3f}"
+    best = max(result.accuracy.value for result in results)
+    for result in results:
+        style = "bold" if result.accuracy.value == best else ""
+        interval = f"{result.accuracy.low:.3f} to {result.accuracy.high:.3f}"
         table.add_row(
-            rung.name,
-            rung.carries,
-            f"{rung.accuracy.value:.3f}",
+            result.name,
+            result.carries,
+            f"{result.accuracy.value:.3f}",
             interval,
-            f"{rung.seconds:.1f}",
+            f"{result.seconds:.1f}",
             style=style,
         )
     return table
 
 
 def verdict_table(verdict: Verdict, *, metric: str, n_rows: int) -> Table:
-    """Show what paired splits say of something, held against leaving it out."""
+    """Build a table of a paired comparison of a method with a baseline."""
     n_splits = len(verdict.scores)
     table = _table(f"{n_rows} rows, {n_splits} splits: {verdict.name} {verdict.outcome}", "method")
     table.add_column(metric, justify="right")
@@ -87,113 +89,114 @@ def verdict_table(verdict: Verdict, *, metric: str, n_rows: int) -> Table:
 
 
 def choice_table(choice: Any) -> Table:
-    """Show what ``Auto`` tried, what the rows said of it, and what was chosen."""
-    table = _table(f"Chosen: {choice.name}", "tried", "on the rows at hand")
+    """Build a table of the methods that ``Auto`` tried, their results and its choice."""
+    table = _table(f"Chosen: {choice.name}", "method", "result on splits of the training rows")
     for heading in ("gain", "95 % interval", "used", "seconds"):
         table.add_column(heading, justify="right")
     for trial in choice.trials:
         verdict = trial.verdict
         gain = "" if verdict is None else f"{verdict.gain.value:+.3f}"
         span = "" if verdict is None else f"{verdict.gain.low:+.3f} to {verdict.gain.high:+.3f}"
-        says = () if verdict is None else (verdict.outcome, verdict.prior_note)
-        said = trial.note or ", ".join(filter(None, says))
+        parts = () if verdict is None else (verdict.outcome, verdict.prior_note)
+        text = trial.note or ", ".join(filter(None, parts))
         used = "yes" if trial.used else "no"
-        table.add_row(trial.name, said, gain, span, used, f"{trial.seconds:.1f}")
+        table.add_row(trial.name, text, gain, span, used, f"{trial.seconds:.1f}")
     return table
 
 
 def comparisons_table(
-    standings: Mapping[str, Any], tested: Mapping[str, Mapping[str, float]]
+    comparisons: Mapping[str, Any], test_metrics: Mapping[str, Mapping[str, float]]
 ) -> Table:
-    """Show what learning together did to each task, and what was kept.
+    """Build a table of the effect of joint training on each task and of the kept variant.
 
-    The gain is that of the joint encoder over the task alone.
+    The gain is the metric of the joint encoder minus that of training on the task alone.
 
     Parameters
     ----------
-    standings : mapping of str to TaskComparison
-    tested : mapping of str to figures
-        Of test rows, where there are some.
+    comparisons : mapping of str to TaskComparison
+        Comparison of the variants on held-out rows, by task.
+    test_metrics : mapping of str to mapping
+        Metrics on test rows, for tasks that have test rows.
     """
-    table = _table("Tasks, on rows held out", "task", "figure")
+    table = _table("Tasks on held-out rows", "task", "metric")
     for heading in (*_VARIANTS, "gain"):
         table.add_column(heading, justify="right")
-    table.add_column("together")
+    table.add_column("joint training")
     table.add_column("kept")
     table.add_column("test", justify="right")
-    for name, one in standings.items():
-        figures = [f"{one.figures[v]:.3f}" if v in one.figures else "" for v in _VARIANTS]
-        gain = one.gains.get("joint")
-        figure = tested.get(name, {}).get(one.metric)
-        found = "" if figure is None else f"{figure:.3f}"
-        told = "" if gain is None else str(gain)
-        table.add_row(name, one.metric, *figures, told, one.outcome, one.kept, found)
+    for name, task in comparisons.items():
+        figures = [f"{task.figures[v]:.3f}" if v in task.figures else "" for v in _VARIANTS]
+        gain = task.gains.get("joint")
+        figure = test_metrics.get(name, {}).get(task.metric)
+        on_test = "" if figure is None else f"{figure:.3f}"
+        gain_text = "" if gain is None else str(gain)
+        table.add_row(name, task.metric, *figures, gain_text, task.outcome, task.kept, on_test)
     return table
 
 
 def affinity_table(affinity: Any) -> Table:
-    """Show whether tasks pulled the weights they share the same way.
+    """Build a table of the agreement of the task gradients on the shared weights.
 
     Parameters
     ----------
     affinity : Affinity
-        The mean cosine over epochs is shown; below 0 tasks worked against each other.
+        The table shows the mean cosine over epochs. Below 0, tasks work against each other.
     """
     table = _table("Cosine of gradients, mean over epochs", "task")
     for name in affinity.names:
         table.add_column(name, justify="right")
-    for place, (name, row) in enumerate(zip(affinity.names, affinity.mean, strict=True)):
-        shown = [f"{value:+.2f}" if i != place else "" for i, value in enumerate(row)]
+    for index, (name, row) in enumerate(zip(affinity.names, affinity.mean, strict=True)):
+        shown = [f"{value:+.2f}" if i != index else "" for i, value in enumerate(row)]
         table.add_row(name, *shown)
     return table
 
 
 def costs_table(costs: Mapping[str, Mapping[str, float]]) -> Table:
-    """Show what tasks cost together, and what a model each would.
+    """Build a table of the cost of a joint model and of one model per task.
 
     Parameters
     ----------
     costs : mapping of str to mapping
-        As ``MultiTaskModel.costs`` gives it.
+        Result of ``MultiTaskModel.costs``.
     """
-    table = _table("Costs of an answer in every task", "")
+    table = _table("Cost of predicting all tasks", "")
     for way in costs:
         table.add_column(way, justify="right")
     for name in next(iter(costs.values())):
-        table.add_row(name, *(f"{own[name]:,.0f}" for own in costs.values()))
+        table.add_row(name, *(f"{cost[name]:,.0f}" for cost in costs.values()))
     return table
 
 
 def retrieval_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
-    """Show for each language how often the nearest sentence is the translation.
+    """Build a table of how often the nearest sentence is the translation, per language.
 
     Parameters
     ----------
     before, after : mapping of str to Retrieval
-        By the teacher, and by the student.
+        Results of the teacher and of the student.
     """
-    table = _table("Nearest sentence is the translation, on pairs held out", "language")
+    table = _table("Nearest sentence is the translation (held-out pairs)", "language")
     for heading in ("pairs", "before", "after"):
         table.add_column(heading, justify="right")
-    for language, found in after.items():
-        was = before[language]
-        table.add_row(language, str(found.rows), f"{was.mean:.1%}", f"{found.mean:.1%}")
+    for language, student in after.items():
+        teacher = before[language]
+        table.add_row(language, str(student.rows), f"{teacher.mean:.1%}", f"{student.mean:.1%}")
     return table
 
 
 def files_table(publication: Any) -> Table:
-    """Show the files of a publication with their sizes and the beginnings of their hashes."""
+    """Build a table of the files of a publication with sizes and abbreviated hashes."""
     table = _table(f"{publication.repo}: {publication.size / 2**20:,.1f} MiB", "file")
     table.add_column("bytes", justify="right")
     table.add_column("sha256")
-    for one in publication.files:
-        table.add_row(one.path, f"{one.size:,}", one.sha256[:16])
+    for file in publication.files:
+        table.add_row(file.path, f"{file.size:,}", file.sha256[:16])
     return table
 
 
 def metrics_table(figures: dict[str, float], *, interval: Interval | None = None) -> Table:
-    """Show the figures of merit, accuracy with its interval."""
-    table = _table("Figures on the given rows", "metric")
+    """Build a table of metrics. Accuracy is shown with its interval."""
+    table = _table("Evaluation", "metric")
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
     for name, value in figures.items():
@@ -204,8 +207,8 @@ def metrics_table(figures: dict[str, float], *, interval: Interval | None = None
 
 
 def classes_table(rows: Sequence[ClassScore]) -> Table:
-    """Show precision, recall and F1 of each class."""
-    table = _table("By class", "class")
+    """Build a table of precision, recall and F1 per class."""
+    table = _table("Metrics per class", "class")
     for heading in ("precision", "recall", "F1", "rows"):
         table.add_column(heading, justify="right")
     for row in rows:
@@ -215,19 +218,19 @@ def classes_table(rows: Sequence[ClassScore]) -> Table:
 
 
 def audit_table(report: AuditReport) -> Table:
-    """Show what an audit found."""
-    table = _table("Audit of the training data", "what")
-    table.add_column("found", justify="right")
+    """Build a table of the results of an audit."""
+    table = _table("Audit of the training data", "check")
+    table.add_column("result", justify="right")
     counts = report.class_counts
     facts = {
         "rows": str(report.n_rows),
         "classes": str(len(counts)),
-        "rows a class, fewest to most": f"{min(counts.values())} to {max(counts.values())}"
+        "rows per class, fewest to most": f"{min(counts.values())} to {max(counts.values())}"
         if counts
         else "no labels",
         "rows without text": str(report.empty),
-        "rows that repeat another": str(report.repeated),
-        "pairs nearly the same": "not looked for" if report.near is None else str(report.n_near),
+        "rows that repeat an earlier row": str(report.repeated),
+        "pairs of near duplicates": "not checked" if report.near is None else str(report.n_near),
         "texts with different labels": str(report.n_conflicts),
     }
     if report.unlabelled:
@@ -235,36 +238,36 @@ def audit_table(report: AuditReport) -> Table:
     if report.window:
         facts["longest text"] = f"{report.longest} tokens"
         facts[f"texts over {report.window} tokens"] = (
-            f"{report.n_cut} ({report.share_beyond:.1%} of tokens beyond)"
+            f"{report.n_cut} ({report.share_beyond:.1%} of tokens beyond this length)"
         )
     for name, n in report.leaked.items():
         near = report.nearly_leaked.get(name)
-        nearly = "" if near is None else f", {near} more nearly"
+        nearly = "" if near is None else f", plus {near} near duplicates"
         facts[f"rows of {name} also in training"] = f"{n}{nearly}"
-    for what, found in facts.items():
-        table.add_row(what, found)
+    for check, result in facts.items():
+        table.add_row(check, result)
     return table
 
 
 def predictions_table(
-    texts: Sequence[str], labels: Sequence[object], sure: Sequence[float] | None = None
+    texts: Sequence[str], labels: Sequence[object], probabilities: Sequence[float] | None = None
 ) -> Table:
-    """Show texts with the label predicted and its probability, or with the number predicted."""
+    """Build a table of texts with the predicted label and its probability, or the number."""
     table = _table("Predictions on new texts", "text")
-    if sure is None:
+    if probabilities is None:
         table.add_column("number", justify="right")
         for text, number in zip(texts, labels, strict=True):
             table.add_row(text, f"{number:.4g}")
         return table
     table.add_column("label")
     table.add_column("probability", justify="right")
-    for text, label, share in zip(texts, labels, sure, strict=True):
-        table.add_row(text, str(label), f"{share:.2f}")
+    for text, label, probability in zip(texts, labels, probabilities, strict=True):
+        table.add_row(text, str(label), f"{probability:.2f}")
     return table
 
 
-def _table(title: str, *left: str) -> Table:
+def _table(title: str, *headings: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
-    for heading in left:
+    for heading in headings:
         table.add_column(heading)
     return table

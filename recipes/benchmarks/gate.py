@@ -185,7 +185,7 @@ def measured(name: str, seed: int, trick: str) -> dict[str, float]:
         {"with": tried, "without": plain},
         *given,
         splits=splits,
-        given={"with": more},
+        fit_params={"with": more},
     )
     return {
         "gain": verdict.gain.value,

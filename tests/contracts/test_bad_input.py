@@ -197,7 +197,7 @@ CASES = {
     nothing_learns_from_it: "unlabeled=..., but this",
     number_that_is_none: "row 2 is nan",
     labels_for_numbers: "row 0 is '+'",
-    label_outside_the_order: "'-' does not stand in order",
+    label_outside_the_order: "'-' is not in order",
     wrong_lengths: "4 texts and 3 labels",
     one_string: "got one str of 8 characters",
     empty_texts: "1 of 4 texts are empty, first at index 3",

@@ -347,8 +347,8 @@ def test_labels_with_an_order_are_fitted_saved_and_measured_by_it(severities, tm
 def test_an_order_names_each_label_once_and_one_label_a_text(severities):
     texts, labels = severities
     for order, said in [
-        (SEVERITIES[:3], "'critical' does not stand in order"),
-        ((*SEVERITIES, "deadly"), "names 'deadly', which no training row"),
+        (SEVERITIES[:3], "'critical' is not in order"),
+        ((*SEVERITIES, "deadly"), "contains 'deadly', but no training row"),
     ]:
         with pytest.raises(InputError, match=said):
             TextClassifier(TfidfEncoder(), head=OrdinalHead(order)).fit(texts, labels)

@@ -40,7 +40,7 @@ def test_splits_that_share_rows_make_the_interval_wider():
     assert corrected.value == plain.value
     wider = (corrected.high - corrected.value) / (plain.high - plain.value)
     assert wider == pytest.approx(np.sqrt((1 / 4 + 0.25) / (1 / 4)))
-    with pytest.raises(InputError, match="test_share must lie between"):
+    with pytest.raises(InputError, match="test_share must be between"):
         resampled_interval(gains, test_share=1.0)
     with pytest.raises(InputError, match="at least two"):
         resampled_interval(gains[:1], test_share=0.2)

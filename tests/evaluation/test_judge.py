@@ -84,11 +84,11 @@ def test_real_estimators_are_judged(few, tiny_encoder):
 
 
 def test_too_little_is_refused():
-    with pytest.raises(InputError, match="5 folds need as many rows, got 3"):
+    with pytest.raises(InputError, match="5 folds need at least 5 rows, got 3"):
         judge(SAME, TEXTS[:3], LABELS[:3])
-    with pytest.raises(InputError, match="one answer, got 4 texts and 3"):
+    with pytest.raises(InputError, match="one answer, got 4 texts and 3 answers"):
         judge(SAME, TEXTS[:4], LABELS[:3])
-    with pytest.raises(InputError, match="Two estimators.*got 1"):
+    with pytest.raises(InputError, match="exactly two estimators, got 1"):
         judge({"one": Knower()}, TEXTS, LABELS)
     with pytest.raises(InputError, match="two folds"):
         Splits(1)
@@ -103,7 +103,7 @@ def test_each_estimator_gets_what_fit_is_given_for_it():
             return super().fit(rows, answers)
 
     pair = {"more": Listener(salt=1), "plain": Listener(salt=2)}
-    judge(pair, TEXTS, LABELS, splits=Splits(2, 1), given={"more": {"unlabeled": "texts"}})
+    judge(pair, TEXTS, LABELS, splits=Splits(2, 1), fit_params={"more": {"unlabeled": "texts"}})
     assert seen == [(1, {"unlabeled": "texts"}), (2, {})] * 2
 
 

@@ -78,7 +78,7 @@ def test_a_head_of_ones_own_is_wrapped(tiny_encoder):
     model.fit(["the box", "my card"], ["post", "money"])
     assert model.fitted_.scorer.head.get_params(deep=False)["base"].C == 3.0
     assert isinstance(model.fitted_.scorer.fitted, MeaningHead)
-    with pytest.raises(ConfigError, match="MLPHead is no linear head"):
+    with pytest.raises(ConfigError, match="MLPHead is not linear"):
         TextClassifier(tiny_encoder, transfer=LabelMeaning(NAMES), head=MLPHead()).fit(
             ["the box", "my card"], ["post", "money"]
         )

@@ -206,7 +206,7 @@ def test_numbers_learn_from_copies_too(tiny_encoder, few):
 def test_heads_without_weights_and_pairs_beside_texts_are_refused(few):
     texts, labels, corpus = halves(few)
     neighbours = KNeighborsClassifier(1)
-    with pytest.raises(ConfigError, match="KNeighborsClassifier takes no weights"):
+    with pytest.raises(ConfigError, match="KNeighborsClassifier does not accept row weights"):
         TextClassifier(TfidfEncoder(), transfer=WordEdits(), head=neighbours).fit(texts, labels)
     pairs = list(zip(texts, texts[::-1], strict=True))
     with pytest.raises(InputError, match="pairs of texts and single texts"):

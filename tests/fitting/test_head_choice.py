@@ -69,7 +69,7 @@ def test_what_is_no_head_is_refused(head):
         ("ridge", NumberScale(0.0, 1.0), r"such as RidgeHead\(\), got 'ridge'"),
         (RidgeHead(), LabelCodec.learn([0, 1]), "RidgeHead predicts numbers"),
         (OrdinalHead(), LabelCodec.learn([{0}, {1}]), "several of 2"),
-        (OrdinalHead((0, 2)), LabelCodec.learn([0, 1]), "Label 1 does not stand"),
+        (OrdinalHead((0, 2)), LabelCodec.learn([0, 1]), "1 is not in order"),
     ],
     ids=repr,
 )

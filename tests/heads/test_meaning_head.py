@@ -121,7 +121,7 @@ def test_a_further_class_is_known_by_its_name(named):
 
 def test_a_head_that_is_not_linear_is_refused(named):
     X, y, names = named
-    with pytest.raises(ConfigError, match="KNeighborsClassifier is no linear head"):
+    with pytest.raises(ConfigError, match="KNeighborsClassifier is not linear"):
         MeaningHead(base=KNeighborsClassifier(), labels=names).fit(X, y)
 
 

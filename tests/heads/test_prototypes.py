@@ -33,5 +33,5 @@ def test_shrinking_draws_them_together_and_weights_move_them(clouds):
 
 
 def test_nonsense_is_refused(clouds):
-    with pytest.raises(ConfigError, match="shrink must lie from 0 to below 1, got 1"):
+    with pytest.raises(ConfigError, match="shrink must be from 0 to below 1, got 1"):
         PrototypeHead(shrink=1).fit(*clouds)

@@ -122,7 +122,7 @@ def test_numbers_are_fitted_without_a_decision_to_learn():
 def test_a_head_that_takes_no_weights_says_so(clouds):
     X, y = clouds
     weighed = Targets(y, 3, np.arange(90.0))
-    with pytest.raises(ConfigError, match="KNeighborsClassifier takes no weights of rows"):
+    with pytest.raises(ConfigError, match="KNeighborsClassifier does not accept row weights"):
         fit_solver(KNeighborsClassifier(), X, weighed, imbalance=None, seed=0)
 
 

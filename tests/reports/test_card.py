@@ -49,7 +49,7 @@ def test_the_card_says_what_a_reader_asks():
     for told in (
         'from_pretrained("user/questions")',
         "nlptl predict user/questions",
-        "1,203 rows; 4 of them repeat",
+        "1,203 rows. 4 of them repeat",
         "| a | 1,200 |",
         "| accuracy | 0.931 | 0.905 to 0.950 |",
         "| a\\|b | 0.900 | 0.800 | 0.850 | 20 |",
@@ -62,6 +62,6 @@ def test_the_card_says_what_a_reader_asks():
 
 def test_what_is_not_known_is_left_out():
     card = model_card(CardFacts(repo="u/m", loads_by="TextRegressor", task="t", says="A number."))
-    assert "has published no figures" in card and "Training data" not in card
+    assert "has published no metrics" in card and "Training data" not in card
     head = ModelCard(card).data.to_dict()
     assert not {"base_model", "base_model_relation", "license", "model-index"} & set(head)

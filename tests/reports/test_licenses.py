@@ -31,5 +31,5 @@ def test_what_binds_is_not_given_away_under_another_one(base):
 
 @pytest.mark.parametrize("chosen", [None, "cc-by-nd-4.0"])
 def test_what_must_not_be_changed_is_not_published(chosen):
-    with pytest.raises(ConfigError, match="allows no publication"):
+    with pytest.raises(ConfigError, match="does not allow publishing changed versions"):
         inherited(chosen, "cc-by-nd-4.0")

@@ -55,11 +55,11 @@ def test_every_class_has_a_row():
 def test_an_audit_shows_what_was_counted_and_what_not():
     report = audit(["a", "A", "b"], ["x", "x", "y"], others={"test": ["b"]})
     text = shown(audit_table(report))
-    for part in ("rows that repeat another", "1 to 2", "rows of test also in training"):
+    for part in ("rows that repeat an earlier row", "1 to 2", "rows of test also in training"):
         assert part in text
     assert "tokens" not in text
     windowed = audit(["a"], None, token_counts=np.array([9]), window=4)
-    assert "1 (55.6% of tokens beyond)" in shown(audit_table(windowed))
+    assert "1 (55.6% of tokens beyond this length)" in shown(audit_table(windowed))
     assert "no labels" in shown(audit_table(windowed))
 
 

@@ -70,7 +70,7 @@ def run(arguments: Namespace) -> int:
         rows,
         labels,
         splits=Splits(arguments.folds, arguments.rounds, settings.seed),
-        given=_unlabeled(settings, (transfer, arguments.against)),
+        fit_params=_unlabeled(settings, (transfer, arguments.against)),
     )
     if arguments.json:
         sys.stdout.write(json.dumps({**verdict.to_json(), "rows": len(rows)}) + "\n")

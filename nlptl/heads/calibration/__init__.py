@@ -1,1 +1,1 @@
-"""What is learnt from rows held out: strengths, temperatures, thresholds, rare classes."""
+"""Calibration on held-out rows: strengths, temperatures, thresholds and rare classes."""

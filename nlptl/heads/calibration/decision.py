@@ -1,4 +1,4 @@
-"""From logits to probabilities and from probabilities to classes, learnt on held-out rows."""
+"""Convert logits to probabilities and classes, with parameters fitted on held-out rows."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.described import entry, finite
 
 _NUMBERS_AT_ONCE = 4_000_000
-"""Limit of the logits that are looked at together, whatever the number of classes."""
+"""Maximum number of logits in one block: rows times classes."""
 _MIN_POSITIVES = 5
 
 
 @dataclass(frozen=True)
 class Decision:
-    """How logits are read.
+    """Rule that converts logits to probabilities and probabilities to classes.
 
     Attributes
     ----------
     temperature : float
-        Logits are divided by it, so that probabilities match frequencies [1]_.
+        Divisor of the logits that makes probabilities match frequencies [1]_.
     offsets : ndarray of shape (n_classes,) or None
-        Added to the logits: the treatment of rare classes.
+        Added to the scaled logits to treat rare classes.
     thresholds : ndarray of shape (n_classes,) or None
-        Least probability of each label where a text may have several; None where it has one.
+        Minimum probability at which a label is predicted, if a text may have several labels.
+        None if each text has one label.
 
     References
     ----------
@@ -41,19 +42,21 @@ class Decision:
     thresholds: FloatArray | None = None
 
     def probabilities(self, logits: FloatArray) -> FloatArray:
-        """Give probabilities of shape (n, n_classes); rows sum to 1 where a text has one label."""
+        """Return probabilities (n, n_classes). Rows sum to 1 if each text has one label."""
         scaled = logits / self.temperature
         if self.offsets is not None:
             scaled = scaled + self.offsets
-        read: FloatArray = expit(scaled) if self.thresholds is not None else softmax(scaled, axis=1)
-        return read
+        shares: FloatArray = (
+            expit(scaled) if self.thresholds is not None else softmax(scaled, axis=1)
+        )
+        return shares
 
     def choose(self, probabilities: FloatArray) -> IntArray:
-        """Give the code of each row (n,), or zeros and ones (n, n_classes)."""
+        """Return the class code of each row (n,), or zeros and ones (n, n_classes)."""
         if self.thresholds is not None:
             return (probabilities >= self.thresholds).astype(np.int64)
-        best: IntArray = probabilities.argmax(axis=1)
-        return best
+        codes: IntArray = probabilities.argmax(axis=1)
+        return codes
 
     def to_json(self) -> dict[str, Any]:
         """Describe the decision with plain JSON values."""
@@ -65,28 +68,28 @@ class Decision:
 
     @classmethod
     def from_json(cls, described: dict[str, Any]) -> Self:
-        """Read what ``to_json`` wrote."""
+        """Build a decision from the output of ``to_json``."""
         offsets, thresholds = (
             None if described[name] is None else finite(described, name)
             for name in ("offsets", "thresholds")
         )
         temperature = entry(described, "temperature", float)
         if not 0 < temperature < np.inf:
-            raise ValueError(f"temperature is {temperature}, expected a number above 0")
+            raise ValueError(f"temperature must be a finite number above 0, got {temperature}")
         return cls(temperature, offsets, thresholds)
 
 
 def best_temperature(logits: FloatArray, targets: IntArray) -> float:
-    """Find the temperature with the least log loss on held-out rows, and on one row more.
+    """Compute the temperature with the lowest log loss on held-out rows and one artificial row.
 
-    That row's label is drawn by chance, with the shares of the labels: few rows that all came out
-    right are no evidence that none ever comes out wrong [1]_.
+    The artificial row has the label shares of all rows as its soft label. It keeps probabilities
+    away from 0 and 1 if the model predicts all of a few held-out rows correctly [1]_.
 
     Parameters
     ----------
     logits : ndarray of shape (n, n_classes)
     targets : ndarray of shape (n,) or (n, n_classes)
-        Codes, or zeros and ones.
+        Class codes, or zeros and ones.
 
     Returns
     -------
@@ -105,31 +108,31 @@ def best_temperature(logits: FloatArray, targets: IntArray) -> float:
 
     def losses(rows: slice, log_temperature: float) -> FloatArray:
         scaled = logits[rows] / np.exp(log_temperature)
-        marked: AnyArray = targets[rows]
+        one_hot: AnyArray = targets[rows]
         if targets.ndim == 1:
-            marked = np.zeros(scaled.shape)
-            marked[np.arange(len(marked)), targets[rows]] = 1.0
-        soft = (marked + counts / n_rows / n_rows) * (n_rows / (n_rows + 1))
-        found: FloatArray
+            one_hot = np.zeros(scaled.shape)
+            one_hot[np.arange(len(one_hot)), targets[rows]] = 1.0
+        soft = (one_hot + counts / n_rows / n_rows) * (n_rows / (n_rows + 1))
+        result: FloatArray
         if targets.ndim == 2:
-            found = -(soft * log_expit(scaled) + (1 - soft) * log_expit(-scaled))
+            result = -(soft * log_expit(scaled) + (1 - soft) * log_expit(-scaled))
         else:
-            found = logsumexp(scaled, axis=1) - (soft * scaled).sum(axis=1)
-        return found
+            result = logsumexp(scaled, axis=1) - (soft * scaled).sum(axis=1)
+        return result
 
     def loss(log_temperature: float) -> float:
         parts = [losses(rows, log_temperature) for rows in blocks]
         return float(np.concatenate(parts).mean())
 
-    found = minimize_scalar(loss, bounds=(np.log(0.01), np.log(1000.0)), method="bounded")
-    return float(np.exp(found.x))
+    optimum = minimize_scalar(loss, bounds=(np.log(0.01), np.log(1000.0)), method="bounded")
+    return float(np.exp(optimum.x))
 
 
 def best_thresholds(probabilities: FloatArray, targets: IntArray) -> FloatArray:
-    """Find for each label the threshold with the best F1 on held-out rows.
+    """Compute the threshold of each label with the highest F1 on held-out rows.
 
-    A label with fewer than five positive rows gets the threshold that is best over all labels:
-    its own would be chance.
+    A label with fewer than five positive rows gets the best common threshold of all labels,
+    because its own threshold would be random.
 
     Parameters
     ----------
@@ -157,9 +160,9 @@ def _best_threshold(probabilities: FloatArray, positive: IntArray) -> float:
     order = np.argsort(-probabilities, kind="stable")
     ranked = probabilities[order]
     hits = np.cumsum(positive[order])
-    taken = np.arange(1, len(order) + 1)
-    f1 = 2 * hits / (taken + max(int(positive.sum()), 1))
-    # Only between different probabilities can a threshold lie.
+    n_predicted = np.arange(1, len(order) + 1)
+    f1 = 2 * hits / (n_predicted + max(int(positive.sum()), 1))
+    # A threshold can only separate rows with different probabilities.
     ends = np.append(ranked[:-1] > ranked[1:], True)
     f1 = np.where(ends, f1, -1.0)
     best = int(f1.argmax())

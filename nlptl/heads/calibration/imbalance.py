@@ -1,4 +1,4 @@
-"""What to do where some classes are rare: one option, several meanings."""
+"""Treatments of rare classes, selected by the option ``imbalance``."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from nlptl.base.suggestions import suggest
 
 
 class Imbalance(Protocol):
-    """A way to treat rare classes."""
+    """Interface of a treatment of rare classes."""
 
     def row_weights(self, codes: IntArray) -> FloatArray | None:
-        """Give each row a weight in training, with mean 1; None for equal weights."""
+        """Return training weights of the rows with mean 1, or None for equal weights."""
         ...
 
     def offsets(self, logits: FloatArray, codes: IntArray) -> FloatArray | None:
-        """Give what is added to the logits of each class, learnt from held-out rows."""
+        """Compute offsets of the class logits from held-out rows, or return None."""
         ...
 
     def untried_offsets(self, counts: IntArray) -> FloatArray | None:
-        """Give what is added where no row is held out, from the rows of each class."""
+        """Compute offsets from the number of rows per class if no rows are held out."""
         ...
 
 
 @dataclass(frozen=True)
 class ClassWeights:
-    """Rows of rare classes weigh more in training.
+    """Weight rows of rare classes more in training.
 
     Parameters
     ----------
     power : float
-        Weights grow with the inverse class size to this power: 1 gives every class the same
-        total, which costs precision on rare classes; the square root stands between.
+        Exponent of the inverse class size. With 1, all classes have the same total weight,
+        which costs precision on rare classes. With 0, all rows have the same weight.
     """
 
     power: float = 0.5
 
     def row_weights(self, codes: IntArray) -> FloatArray | None:
-        """Give each row the weight of its class, with mean 1."""
+        """Return the class weight of each row, scaled to mean 1."""
         if not len(codes):
             return None
         counts = np.maximum(np.bincount(codes), 1)
@@ -54,19 +54,19 @@ class ClassWeights:
         return scaled
 
     def offsets(self, logits: FloatArray, codes: IntArray) -> FloatArray | None:
-        """Nothing is added."""
+        """Return None: no offsets are added."""
         return None
 
     def untried_offsets(self, counts: IntArray) -> FloatArray | None:
-        """Nothing is added."""
+        """Return None: no offsets are added."""
         return None
 
 
 @dataclass(frozen=True)
 class LogitAdjustment:
-    """Training stays as it is; predictions are moved towards rare classes [1]_.
+    """Leave training unchanged and shift predictions towards rare classes [1]_.
 
-    The log of each class share, times a factor, is taken off its logit. The factor is the one of
+    A multiple of the log class share is subtracted from each logit. The multiple is the value in
     ``factors`` with the best macro-F1 on held-out rows.
 
     References
@@ -77,11 +77,11 @@ class LogitAdjustment:
     factors: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 
     def row_weights(self, codes: IntArray) -> FloatArray | None:
-        """Every row counts the same."""
+        """Return None: all rows have the same weight."""
         return None
 
     def offsets(self, logits: FloatArray, codes: IntArray) -> FloatArray | None:
-        """Take off the log class shares, times the best factor."""
+        """Return the negative log class shares, multiplied by the best factor."""
         shares = _log_shares(np.bincount(codes, minlength=logits.shape[1]))
 
         def macro_f1(factor: float) -> float:
@@ -92,31 +92,31 @@ class LogitAdjustment:
         return moved
 
     def untried_offsets(self, counts: IntArray) -> FloatArray | None:
-        """Take off the log class shares, times the factor in the middle."""
+        """Return the negative log class shares, multiplied by the median factor."""
         moved: FloatArray = -float(np.median(self.factors)) * _log_shares(counts)
         return moved
 
 
 @dataclass(frozen=True)
 class FocalLoss:
-    """Rows that are right already weigh less in training: ``training.losses.focal_losses``."""
+    """Weight rows less that are already correct: see ``training.losses.focal_losses``."""
 
     def row_weights(self, codes: IntArray) -> FloatArray | None:
-        """Every row counts the same; its loss says how much."""
+        """Return None: the loss function weights the rows."""
         return None
 
     def offsets(self, logits: FloatArray, codes: IntArray) -> FloatArray | None:
-        """Nothing is added."""
+        """Return None: no offsets are added."""
         return None
 
     def untried_offsets(self, counts: IntArray) -> FloatArray | None:
-        """Nothing is added."""
+        """Return None: no offsets are added."""
         return None
 
 
 def _log_shares(counts: IntArray) -> FloatArray:
-    some = np.maximum(counts, 0.5)
-    shares: FloatArray = np.log(some / some.sum())
+    safe_counts = np.maximum(counts, 0.5)
+    shares: FloatArray = np.log(safe_counts / safe_counts.sum())
     return shares
 
 
@@ -126,12 +126,12 @@ IMBALANCE: MappingProxyType[str, Imbalance] = MappingProxyType(
 
 
 def as_imbalance(name: str | None) -> Imbalance | None:
-    """Find the treatment of rare classes by name.
+    """Return the treatment of rare classes with this name.
 
     Raises
     ------
     ConfigError
-        If there is none of that name.
+        If there is no treatment with this name.
     """
     if name is None:
         return None

@@ -1,4 +1,4 @@
-"""Choosing the strength of a head by cross-validation, and keeping what the folds said."""
+"""Choose the penalty strength of a head by cross-validation and keep the held-out logits."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from nlptl.base.threads import map_in_threads
 from nlptl.data.splits import stratified_folds, stratified_sample
 
 MAX_ROWS_TO_CHOOSE_ON = 3_000
-"""Rows that suffice to choose a strength."""
+"""Maximum number of rows in the cross-validation that chooses a strength."""
 
 MIN_ROWS_TO_CROSS_VALIDATE = 20
 LOGIT_OF_ABSENT_CLASS = -30.0
-"""Logit of a class that a fold has not seen."""
+"""Logit of a class that is absent from the training rows of a fold."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What models said of rows they had not seen.
+    """Logits of held-out rows, from models that were not trained on them.
 
     Attributes
     ----------
     rows : ndarray of shape (n_rows,)
         Row numbers.
     logits : ndarray of shape (n_rows, n_classes)
-        Scores of those rows.
+        Logits of these rows.
     """
 
     rows: IntArray
@@ -40,14 +40,14 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Fold:
-    """The rows a model may learn from, and those it is asked about.
+    """Training rows and held-out rows of one cross-validation fold.
 
     Attributes
     ----------
     X, codes, weights
-        Features, class codes from 0 without gaps, and row weights (or None) to learn from.
+        Features, class codes from 0 without gaps, and row weights (or None) of the training rows.
     asked : ndarray or csr_matrix
-        Features to answer for.
+        Features of the held-out rows.
     """
 
     X: Features
@@ -57,22 +57,22 @@ class Fold:
 
 
 Path = Callable[[Fold, Sequence[float]], list[FloatArray]]
-"""Fits one fold at every strength; gives logits of the rows asked about for each."""
+"""Fits one fold at each strength and returns one array of held-out logits per strength."""
 
 
 @dataclass(frozen=True)
 class Chooser:
-    """Cross-validation of one number.
+    """Cross-validation that chooses one parameter of a head.
 
     Attributes
     ----------
     criterion : str
-        ``"accuracy"`` (among equals, log loss) or ``"log_loss"``.
+        ``"accuracy"`` (ties are broken by log loss) or ``"log_loss"``.
     n_folds : int
     seed : int
-        Deals the rows into folds.
+        Seed of the assignment of rows to folds.
     at_once : int or None
-        Folds that are fitted at the same time; None is one for each processor.
+        Number of folds fitted at the same time. None means one per processor.
     """
 
     criterion: str
@@ -88,7 +88,7 @@ class Chooser:
         strengths: Sequence[float],
         path: Path,
     ) -> tuple[float, HeldOut] | None:
-        """Give the best strength with what the folds said at it; None with too few rows.
+        """Return the best strength and its held-out logits, or None if there are too few rows.
 
         Parameters
         ----------
@@ -96,50 +96,52 @@ class Chooser:
         codes : ndarray of shape (n,)
         weights : ndarray of shape (n,) or None
         strengths : sequence of float
-            What is tried.
+            Candidate strengths.
         path : callable
-            Fits one fold at every strength.
+            Fits one fold at each strength.
         """
         if len(codes) < MIN_ROWS_TO_CROSS_VALIDATE or np.bincount(codes).max() < 2:
             return None
         rows = stratified_sample(codes, MAX_ROWS_TO_CHOOSE_ON, seed=self.seed)
         n_folds = int(min(self.n_folds, max(2, np.bincount(codes[rows]).max())))
         folds = stratified_folds(codes[rows], n_folds, seed=self.seed)
-        some = X[rows], codes[rows], None if weights is None else weights[rows]
-        logits = _run(some, folds, strengths, path, at_once=self.at_once)
+        sample = X[rows], codes[rows], None if weights is None else weights[rows]
+        logits = _run(sample, folds, strengths, path, at_once=self.at_once)
         score = CRITERIA[self.criterion]
         best = max(range(len(strengths)), key=lambda i: score(logits[i], codes[rows]))
         return strengths[best], HeldOut(rows, logits[best])
 
 
 def _run(
-    some: tuple[Features, IntArray, FloatArray | None],
+    sample: tuple[Features, IntArray, FloatArray | None],
     folds: IntArray,
     strengths: Sequence[float],
     path: Path,
     *,
     at_once: int | None,
 ) -> list[FloatArray]:
-    X, codes, weights = some
+    X, codes, weights = sample
     numbers = np.unique(folds)
-    answers = [
+    logits_per_strength = [
         np.full((len(codes), int(codes.max()) + 1), LOGIT_OF_ABSENT_CLASS) for _ in strengths
     ]
 
-    def one(number: int) -> None:
-        seen, hidden = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
-        present, inside = np.unique(codes[seen], return_inverse=True)
-        found: list[FloatArray]
+    def fit_fold(number: int) -> None:
+        training, held_out = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
+        present, fold_codes = np.unique(codes[training], return_inverse=True)
+        fold_logits: list[FloatArray]
         if len(present) < 2:
-            found = [np.zeros((len(hidden), 1))] * len(strengths)
+            fold_logits = [np.zeros((len(held_out), 1))] * len(strengths)
         else:
-            fold = Fold(X[seen], inside, None if weights is None else weights[seen], X[hidden])
-            found = path(fold, strengths)
-        for answer, logits in zip(answers, found, strict=True):
-            answer[np.ix_(hidden, present)] = logits  # each fold has its own rows
+            fold = Fold(
+                X[training], fold_codes, None if weights is None else weights[training], X[held_out]
+            )
+            fold_logits = path(fold, strengths)
+        for all_logits, logits in zip(logits_per_strength, fold_logits, strict=True):
+            all_logits[np.ix_(held_out, present)] = logits  # each fold has its own rows
 
-    map_in_threads(one, numbers, at_once=at_once)
-    return answers
+    map_in_threads(fit_fold, numbers, at_once=at_once)
+    return logits_per_strength
 
 
 def _log_loss(logits: FloatArray, codes: IntArray) -> float:
@@ -156,4 +158,4 @@ def _by_log_loss(logits: FloatArray, codes: IntArray) -> tuple[float, float]:
 
 
 CRITERIA = MappingProxyType({"accuracy": _by_accuracy, "log_loss": _by_log_loss})
-"""What makes one strength better than another: a larger tuple."""
+"""Scoring functions by criterion. The strength with the largest tuple is the best."""

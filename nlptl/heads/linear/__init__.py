@@ -1,4 +1,4 @@
-"""Heads that are one linear map of the features, however they find it."""
+"""Heads whose scores are a linear function of the features."""
 
 from nlptl.heads.linear.blend import BlendHead
 from nlptl.heads.linear.discriminant import DiscriminantHead

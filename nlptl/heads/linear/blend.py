@@ -1,4 +1,4 @@
-"""Two views of the classes, averaged into one linear classifier."""
+"""Average of a logistic regression and a discriminant as one linear classifier."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ from nlptl.heads.score_heads import LinearScores
 
 
 class BlendHead(LinearScores):
-    """The mean of a logistic regression and a shrinkage discriminant.
+    """Average the calibrated logits of a logistic regression and a shrinkage discriminant.
 
-    One learns where classes meet, the other what each looks like; with few labels each is right
-    where the other errs [1]_ (docs/benchmarks.md). Both choose their strength by cross-validation
-    and are calibrated on the rows it held out, then their logits are averaged. As both are
-    linear, so is the mean.
+    Logistic regression models the boundaries between classes, the discriminant the distribution
+    of each class. With few labels they make different errors [1]_ (docs/benchmarks.md).
+
+    Both choose their strength by cross-validation. The held-out rows calibrate each of them, and
+    then their logits are averaged. The average of two linear classifiers is linear, too.
 
     Parameters
     ----------
     share : float
-        Weight of the discriminant, from 0 to 1. Where there are too few rows to hold some out,
-        the logistic regression stands alone.
+        Weight of the discriminant, from 0 to 1. If there are too few rows to hold some out, the
+        logistic regression is used alone.
     seed : int
-        Deals the rows into folds.
+        Seed of the assignment of rows to folds.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_classes, n_features)
     intercept_ : ndarray of shape (n_classes,)
     held_out_ : HeldOut or None
-        Logits of rows by models that did not see them.
+        Averaged logits of held-out rows from the cross-validation.
 
     References
     ----------
@@ -49,7 +50,7 @@ class BlendHead(LinearScores):
         self.seed = seed
 
     def fit(self, X: FloatArray, y: AnyArray, sample_weight: FloatArray | None = None) -> Self:
-        """Fit both and average them.
+        """Fit both classifiers and average them.
 
         Parameters
         ----------
@@ -60,30 +61,34 @@ class BlendHead(LinearScores):
         Raises
         ------
         ConfigError
-            If ``share`` makes no sense.
+            If ``share`` is out of range.
         """
         if not 0 <= self.share <= 1:
-            raise ConfigError(f"share must lie from 0 to 1, got {self.share}.")
+            raise ConfigError(f"share must be from 0 to 1, got {self.share}.")
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        border = LogisticHead(seed=self.seed).fit(X, y, sample_weight)
-        clouds = DiscriminantHead(seed=self.seed).fit(X, y, sample_weight)
-        self.classes_ = border.classes_
+        logistic = LogisticHead(seed=self.seed).fit(X, y, sample_weight)
+        discriminant = DiscriminantHead(seed=self.seed).fit(X, y, sample_weight)
+        self.classes_ = logistic.classes_
         codes = np.searchsorted(self.classes_, y)
-        weights, self.held_out_ = self._mix(border.held_out_, clouds.held_out_, codes)
-        self.coef_ = weights[0] * border.coef_ + weights[1] * clouds.coef_
-        self.intercept_ = weights[0] * border.intercept_ + weights[1] * clouds.intercept_
+        weights, self.held_out_ = self._mix(logistic.held_out_, discriminant.held_out_, codes)
+        self.coef_ = weights[0] * logistic.coef_ + weights[1] * discriminant.coef_
+        self.intercept_ = weights[0] * logistic.intercept_ + weights[1] * discriminant.intercept_
         return self
 
     def _mix(
-        self, border: HeldOut | None, clouds: HeldOut | None, codes: IntArray
+        self, logistic: HeldOut | None, discriminant: HeldOut | None, codes: IntArray
     ) -> tuple[tuple[float, float], HeldOut | None]:
-        """Weigh both so that their logits are of one scale; the folds of both are the same."""
-        if border is None or clouds is None:
-            return (1.0, 0.0), border
-        truth = codes[border.rows]
+        """Return both weights and the averaged held-out logits.
+
+        The weights bring both kinds of logits to the same scale. Both classifiers use the same
+        folds.
+        """
+        if logistic is None or discriminant is None:
+            return (1.0, 0.0), logistic
+        truth = codes[logistic.rows]
         weights = (
-            (1 - self.share) / best_temperature(border.logits, truth),
-            self.share / best_temperature(clouds.logits, truth),
+            (1 - self.share) / best_temperature(logistic.logits, truth),
+            self.share / best_temperature(discriminant.logits, truth),
         )
-        mixed = weights[0] * border.logits + weights[1] * clouds.logits
-        return weights, HeldOut(border.rows, mixed)
+        mixed = weights[0] * logistic.logits + weights[1] * discriminant.logits
+        return weights, HeldOut(logistic.rows, mixed)

@@ -19,30 +19,31 @@ from nlptl.heads.score_heads import LinearScores
 SHRINKAGES = (0.3, 0.6, 0.8, 0.9, 0.95, 0.99)
 DEFAULT_SHRINKAGE = 0.95
 _CLASSES_AT_ONCE = 256
-"""Limit of the classes whose rows are marked in one dense matrix."""
+"""Maximum number of classes in one dense membership matrix."""
 _MIN_WITHIN_VARIANCE = 0.05
-"""The ball is at least this share of how far class means lie apart."""
+"""Minimum spherical variance, as a share of the variance between class means."""
 
 
 class DiscriminantHead(LinearScores):
-    """Classes as normal clouds of one common shape, with the shape shrunk towards a ball [1]_.
+    """Linear discriminant analysis with covariance shrinkage towards a sphere [1]_.
 
     Parameters
     ----------
     shrinkage : float or "cv"
-        Share of the ball, above 0 and up to 1; ``"cv"`` chooses by cross-validation. The usual
-        estimate from the data alone [2]_ aims at the covariance, not at telling classes apart.
+        Share of the spherical covariance, above 0 and up to 1. ``"cv"`` chooses it by
+        cross-validation, because the common estimate [2]_ optimises the covariance, not the
+        classification.
     seed : int
-        Deals the rows into folds.
+        Seed of the assignment of rows to folds.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_classes, n_features)
     intercept_ : ndarray of shape (n_classes,)
     shrinkage_ : float
-        The share used.
+        Shrinkage used.
     held_out_ : HeldOut or None
-        Logits of rows by models that did not see them, from choosing the share.
+        Logits of held-out rows from the cross-validation that chose the shrinkage.
 
     References
     ----------
@@ -55,7 +56,7 @@ class DiscriminantHead(LinearScores):
         self.seed = seed
 
     def fit(self, X: FloatArray, y: AnyArray, sample_weight: FloatArray | None = None) -> Self:
-        """Choose the shrinkage, estimate the class means and the common covariance.
+        """Choose the shrinkage, then estimate the class means and the common covariance.
 
         Parameters
         ----------
@@ -66,13 +67,13 @@ class DiscriminantHead(LinearScores):
         Raises
         ------
         ConfigError
-            If the shrinkage makes no sense.
+            If the shrinkage is out of range.
         """
         if self.shrinkage != "cv" and (
             isinstance(self.shrinkage, str) or not 0 < self.shrinkage <= 1
         ):
             raise ConfigError(
-                f"shrinkage must lie above 0 and up to 1 or be 'cv', got {self.shrinkage!r}."
+                f"shrinkage must be 'cv' or above 0 and at most 1, got {self.shrinkage!r}."
             )
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
@@ -94,18 +95,18 @@ class DiscriminantHead(LinearScores):
 
 @dataclass(frozen=True)
 class _Clouds:
-    """Class means and the common shape, in axes in which the shape is diagonal.
+    """Class means and the common covariance, in axes that make the covariance diagonal.
 
     Attributes
     ----------
     means : ndarray of shape (n_classes, n_features)
     log_priors : ndarray of shape (n_classes,)
     axes : ndarray of shape (n_features, n_axes)
-        With more columns than rows, those that the rows and means span: outside them the shrunk
-        covariance is a ball, and no mean points there.
+        If there are more columns than rows, only the span of the rows and means: outside it
+        the shrunk covariance is spherical and all class means are 0.
     variances : ndarray of shape (n_axes,)
     ball : float
-        Mean variance over all features.
+        Variance of the spherical covariance: the mean variance over all features.
     """
 
     means: FloatArray
@@ -116,20 +117,23 @@ class _Clouds:
 
     @classmethod
     def of(cls, X: FloatArray, codes: IntArray, weights: FloatArray | None) -> _Clouds:
-        given = np.ones(len(X)) if weights is None else np.maximum(weights, 1e-12)
-        counts, means = _class_means(X, codes, given)
-        inside = (X - means[codes]).astype(np.float64) * np.sqrt(given / given.mean())[:, None]
-        n, d = inside.shape
-        axes = row_space(np.concatenate([inside, means])) if d > n + len(means) else np.eye(d)
-        turned = inside @ axes
-        variances, turn = np.linalg.eigh(turned.T @ turned / n)
+        row_weights = np.ones(len(X)) if weights is None else np.maximum(weights, 1e-12)
+        counts, means = _class_means(X, codes, row_weights)
+        deviations = (X - means[codes]).astype(np.float64) * np.sqrt(
+            row_weights / row_weights.mean()
+        )[:, None]
+        n, d = deviations.shape
+        axes = row_space(np.concatenate([deviations, means])) if d > n + len(means) else np.eye(d)
+        rotated = deviations @ axes
+        variances, rotation = np.linalg.eigh(rotated.T @ rotated / n)
         priors = counts / counts.sum()
         between = means - means.mean(axis=0)
-        # One row a class says nothing of how far rows lie from their mean.
+        # With one row per class, the variance within classes is 0 and needs a lower limit.
         ball = max(
-            float((inside**2).sum()) / (n * d), _MIN_WITHIN_VARIANCE * float((between**2).mean())
+            float((deviations**2).sum()) / (n * d),
+            _MIN_WITHIN_VARIANCE * float((between**2).mean()),
         )
-        return cls(means, np.log(priors), axes @ turn, np.maximum(variances, 0.0), ball)
+        return cls(means, np.log(priors), axes @ rotation, np.maximum(variances, 0.0), ball)
 
     def weights_at(self, shrinkage: float) -> tuple[FloatArray, FloatArray]:
         shrunk = (1 - shrinkage) * self.variances + shrinkage * self.ball + 1e-12
@@ -140,14 +144,14 @@ class _Clouds:
 def _class_means(
     X: FloatArray, codes: IntArray, weights: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the weight (n_classes,) and the mean (n_classes, n_features) of each class."""
+    """Return the total weight (n_classes,) and the mean (n_classes, n_features) of each class."""
     counts, means = [], []
     for first in range(0, int(codes.max()) + 1, _CLASSES_AT_ONCE):
-        own = np.flatnonzero((codes >= first) & (codes < first + _CLASSES_AT_ONCE))
-        share = np.zeros((int(codes[own].max()) - first + 1, len(own)))
-        share[codes[own] - first, np.arange(len(own))] = weights[own]
-        counts.append(share.sum(axis=1))
-        means.append((share @ X[own]) / counts[-1][:, None])
+        rows = np.flatnonzero((codes >= first) & (codes < first + _CLASSES_AT_ONCE))
+        membership = np.zeros((int(codes[rows].max()) - first + 1, len(rows)))
+        membership[codes[rows] - first, np.arange(len(rows))] = weights[rows]
+        counts.append(membership.sum(axis=1))
+        means.append((membership @ X[rows]) / counts[-1][:, None])
     return np.concatenate(counts), np.concatenate(means)
 
 

@@ -1,4 +1,4 @@
-"""Logistic regression whose strength is chosen by cross-validation."""
+"""Logistic regression that chooses its penalty strength by cross-validation."""
 
 from __future__ import annotations
 
@@ -27,41 +27,43 @@ from nlptl.heads.score_heads import LinearScores
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 DEFAULT_C = 10.0
-"""Used where there are too few rows to choose: as good as choosing with 4 to 8 rows a class."""
+"""Used if there are too few rows to choose. With 4 to 8 rows per class, choosing is no better."""
 MAX_WEIGHTS_FOR_LBFGS = 4_000_000
-"""Limit of the weights of one fit: each takes lbfgs 205 to 245 bytes. Two folds fit together."""
+"""Maximum number of weights in one lbfgs fit, which needs 205 to 245 bytes per weight.
+
+Twice as many weights may be fitted at the same time during cross-validation.
+"""
 
 
 class LogisticHead(LinearScores):
-    """Linear classifier with a penalty on the squared weights.
+    """Logistic regression with a penalty on the squared weights.
 
-    Features are scaled by one number, so that the strength means the same for every encoder.
-    Where there are more columns than rows the problem is first rotated into as many columns as
-    rows, which changes nothing but the time it takes.
+    All features are divided by one number, so that ``C`` has the same effect for every encoder.
+    If there are more columns than rows, dense features are first rotated onto at most ``n_rows``
+    axes. This makes the fit faster and leaves the solution unchanged.
 
     Parameters
     ----------
     C : float or "cv"
-        Inverse strength of the penalty; ``"cv"`` chooses among ``strengths`` by cross-validation
-        on at most 3,000 rows, by accuracy and among equals by log loss. Below 20 rows, or where
-        every class has one row, 10 is taken.
+        Inverse strength of the penalty. ``"cv"`` chooses from ``strengths`` by cross-validation
+        on at most 3,000 rows. With fewer than 20 rows, or one row per class, 10 is used.
     strengths : tuple of float
-        What is tried.
+        Candidate values of ``C`` for ``"cv"``.
     criterion : {"accuracy", "log_loss"}
-        What the cross-validation looks at first.
+        Score of the cross-validation. ``"accuracy"`` breaks ties by log loss.
     folds : int
-        Folds of the cross-validation, at least 2.
+        Number of cross-validation folds, at least 2.
     seed : int
-        Deals the rows into folds.
+        Seed of the assignment of rows to folds.
 
     Attributes
     ----------
     C_ : float
-        The strength used.
+        Inverse strength used.
     coef_ : ndarray of shape (n_classes, n_features)
     intercept_ : ndarray of shape (n_classes,)
     held_out_ : HeldOut or None
-        Logits of rows by models that did not see them, from choosing the strength.
+        Logits of held-out rows from the cross-validation that chose the strength.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class LogisticHead(LinearScores):
         self.seed = seed
 
     def fit(self, X: Features, y: AnyArray, sample_weight: FloatArray | None = None) -> Self:
-        """Choose the strength and fit.
+        """Choose the penalty strength and fit the classifier.
 
         Parameters
         ----------
@@ -91,7 +93,7 @@ class LogisticHead(LinearScores):
         Raises
         ------
         ConfigError
-            If ``C`` or ``criterion`` makes no sense.
+            If a parameter is out of range.
         """
         self._check_parameters()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float32, np.float64])
@@ -117,13 +119,13 @@ class LogisticHead(LinearScores):
         return self
 
     def predict_log_proba(self, X: Features) -> FloatArray:
-        """Give log probabilities: (n, n_classes)."""
+        """Return log probabilities, an array of shape (n, n_classes)."""
         scores = self.logits(X)
         logs: FloatArray = scores - logsumexp(scores, axis=1, keepdims=True)
         return logs
 
     def build(self, n_features: int, n_outputs: int) -> Any:
-        """Make the same classifier as a network layer, to be trained together with a fusion."""
+        """Build the same classifier as a torch layer, for training together with a fusion layer."""
         import torch
 
         return torch.nn.Linear(n_features, n_outputs)
@@ -142,25 +144,25 @@ class LogisticHead(LinearScores):
             )
         if self.folds < 2 or not self.strengths:
             raise ConfigError(
-                f"Choosing needs at least 2 folds and one strength, got folds={self.folds}, "
-                f"strengths={self.strengths}."
+                "Cross-validation needs at least 2 folds and one value in strengths, got "
+                f"folds={self.folds}, strengths={self.strengths}. Raise folds or add strengths."
             )
 
 
 def _path(fold: Fold, strengths: Sequence[float]) -> list[FloatArray]:
-    """Fit from strong to weak penalty, each solution starting from the one before."""
+    """Fit from strong to weak penalty. Each fit starts from the previous solution."""
     n_classes = int(fold.codes.max()) + 1
     if sparse.issparse(fold.X) and _solver_for(n_classes, fold.X) != "lbfgs":
         fold = _without_empty_columns(fold)
     solver = _solver_for(n_classes, fold.X)
     model = LogisticRegression(max_iter=200, warm_start=True, solver=solver)
-    found: dict[float, FloatArray] = {}
+    logits: dict[float, FloatArray] = {}
     for strength in sorted(strengths):
         model.C = strength
         model.fit(fold.X, fold.codes, sample_weight=fold.weights)
         coef, intercept = _balanced_form(model)
-        found[strength] = fold.asked @ coef.T + intercept
-    return [found[strength] for strength in strengths]
+        logits[strength] = fold.asked @ coef.T + intercept
+    return [logits[strength] for strength in strengths]
 
 
 def _solve(
@@ -170,7 +172,7 @@ def _solve(
     model = LogisticRegression(C=strength, max_iter=iterations, solver=solver)
     with _quiet_solver():
         solved: list[LogisticRegression] = map_in_threads(
-            lambda one: one.fit(Z, codes, sample_weight=weights), [model]
+            lambda model: model.fit(Z, codes, sample_weight=weights), [model]
         )
     return solved[0]
 
@@ -178,16 +180,16 @@ def _solve(
 def _solver_for(n_classes: int, X: Features) -> str:
     """Choose the solver by the size of the problem.
 
-    newton-cg keeps fewer numbers for each weight than lbfgs, and in float32 where the features
-    are: 75 bytes.
+    newton-cg needs less memory per weight than lbfgs: 75 bytes if the features are float32.
     """
     return "lbfgs" if n_classes * X.shape[1] <= MAX_WEIGHTS_FOR_LBFGS else "newton-cg"
 
 
 def _without_empty_columns(fold: Fold) -> Fold:
-    """Return a sparse fold without the columns that are 0 in all rows to learn from.
+    """Return a sparse fold without the columns that are 0 in all training rows.
 
-    The penalty keeps their weights at 0. Few rows hold few of the words.
+    The penalty keeps the weights of these columns at 0. A small fold contains few of the words,
+    so most columns are empty.
     """
     filled = np.unique(fold.X.nonzero()[1])
     return replace(fold, X=fold.X[:, filled], asked=fold.asked[:, filled])
@@ -195,16 +197,16 @@ def _without_empty_columns(fold: Fold) -> Fold:
 
 @contextmanager
 def _quiet_solver() -> Iterator[None]:
-    """Accept a solution that is close: the last digits of a weight classify no text."""
+    """Silence convergence warnings: the last digits of a weight do not change predictions."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        # In float32 a step may become too small to be judged, which ends newton-cg as well.
+        # In float32 the steps of the line search may become too small, which also ends newton-cg.
         warnings.filterwarnings("ignore", message="(?i).*line search")
         yield
 
 
 def _balanced_form(model: LogisticRegression) -> tuple[FloatArray, FloatArray]:
-    """Give weights for each class, also where scikit-learn keeps one set for two classes."""
+    """Return one weight row per class, also for two classes, where scikit-learn has one row."""
     if len(model.classes_) > 2:
         return model.coef_, model.intercept_
     half = model.coef_ / 2, model.intercept_ / 2

@@ -1,4 +1,4 @@
-"""Classes that have an order: one direction in the features, one offset a class."""
+"""Ordinal regression: one weight vector for all classes, one offset per class."""
 
 from __future__ import annotations
 
@@ -23,41 +23,43 @@ from nlptl.heads.score_heads import LinearScores
 
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 DEFAULT_ORDINAL_C = 3.0
-"""Used where there are too few rows to choose."""
+"""Used if there are too few rows to choose."""
 
 
 class OrdinalHead(LinearScores):
     """Linear classifier for labels with an order, such as stars or severities.
 
-    The adjacent-categories logit [1]_: the log odds of each class against the one below it are
-    one linear function of the features, shifted by an offset of their own. So all classes teach
-    one direction, where ``LogisticHead`` learns one each. With two classes both are the same.
+    It is the adjacent-categories logit model [1]_. The log odds between two neighbouring classes
+    are a linear function of the features. All pairs of neighbours share its weight vector, and
+    each pair has its own offset. ``LogisticHead`` fits one weight vector per class instead. With
+    two classes both models are the same.
 
     Parameters
     ----------
     order : tuple of labels or None
-        The labels from lowest to highest; None takes their sorted order.
+        Labels from lowest to highest. None sorts the labels.
     C : float or "cv"
-        Inverse strength of the penalty on the squared weights; ``"cv"`` chooses among
-        ``strengths`` by cross-validation, as ``LogisticHead`` does.
+        Inverse strength of the penalty on the squared weights. ``"cv"`` chooses from
+        ``strengths`` by cross-validation, as in ``LogisticHead``.
     strengths : tuple of float
-        What is tried.
+        Candidate values of ``C`` for ``"cv"``.
     criterion : {"accuracy", "log_loss"}
-        What the cross-validation looks at first. Accuracy does not know how far off a miss is.
+        Score of the cross-validation. Accuracy ignores how far a wrong class is from the right
+        one.
     folds : int
-        Folds of the cross-validation, at least 2.
+        Number of cross-validation folds, at least 2.
     seed : int
-        Deals the rows into folds.
+        Seed of the assignment of rows to folds.
 
     Attributes
     ----------
     C_ : float
-        The strength used.
+        Inverse strength used.
     coef_ : ndarray of shape (n_classes, n_features)
-        Rows in the order of ``classes_``: the one direction times the rank of the class.
+        Rows in the order of ``classes_``: the common weight vector times the centred rank.
     intercept_ : ndarray of shape (n_classes,)
     held_out_ : HeldOut or None
-        Logits of rows by models that did not see them, from choosing the strength.
+        Logits of held-out rows from the cross-validation that chose the strength.
 
     References
     ----------
@@ -89,7 +91,7 @@ class OrdinalHead(LinearScores):
         self.seed = seed
 
     def fit(self, X: Features, y: AnyArray, sample_weight: FloatArray | None = None) -> Self:
-        """Choose the strength and fit.
+        """Choose the penalty strength and fit the classifier.
 
         Parameters
         ----------
@@ -100,9 +102,9 @@ class OrdinalHead(LinearScores):
         Raises
         ------
         ConfigError
-            If a parameter makes no sense.
+            If a parameter is out of range.
         InputError
-            If a label does not stand in ``order``.
+            If a label is not in ``order``.
         """
         self._check_parameters()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
@@ -111,66 +113,67 @@ class OrdinalHead(LinearScores):
         if len(self.classes_) < 2:
             raise ValueError(f"Expected at least 2 classes, got 1 class: {self.classes_[0]!r}.")
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
-        # Labels of the order that do not occur leave no gap.
-        place = np.argsort(np.argsort(self.ranks(self.classes_)))
+        # Ranks are numbered without gaps, also if a label of ``order`` does not occur.
+        rank_of_code = np.argsort(np.argsort(self.ranks(self.classes_)))
         frame = Frame.of(X, weights)
-        Z, ranks = frame.into(X).astype(np.float64), place[codes]
+        Z, ranks = frame.into(X).astype(np.float64), rank_of_code[codes]
         self.C_, self.held_out_ = (DEFAULT_ORDINAL_C if self.C == "cv" else float(self.C)), None
         if self.C == "cv":
             chooser = Chooser(self.criterion, self.folds, self.seed)
             chosen = chooser.choose(Z, ranks, weights, self.strengths, _path)
             if chosen is not None:
-                self.C_, held = chosen
-                self.held_out_ = type(held)(held.rows, held.logits[:, place])
+                self.C_, held_out = chosen
+                self.held_out_ = type(held_out)(held_out.rows, held_out.logits[:, rank_of_code])
         coef, offsets = maximise_likelihood(Z, ranks, weights, self.C_)
-        self.coef_, self.intercept_ = frame.back(coef[place], offsets[place])
+        self.coef_, self.intercept_ = frame.back(coef[rank_of_code], offsets[rank_of_code])
         return self
 
     def ranks(self, classes: AnyArray) -> IntArray:
-        """Give the place of each class in the order, from 0.
+        """Return the rank of each class in the order, starting from 0.
 
         Raises
         ------
         InputError
-            If a class does not stand in the order.
+            If a class is not in the order.
         """
         if self.order is None:
             return np.arange(len(classes))
-        place = {key_of(label): rank for rank, label in enumerate(self.order)}
-        unknown = [label for label in classes.tolist() if key_of(label) not in place]
+        rank_by_key = {key_of(label): rank for rank, label in enumerate(self.order)}
+        unknown = [label for label in classes.tolist() if key_of(label) not in rank_by_key]
         if unknown:
             raise InputError(
-                f"Label {unknown[0]!r} does not stand in order={self.order!r}. Name every label, "
-                "from lowest to highest."
+                f"order must contain every label, but {unknown[0]!r} is not in "
+                f"order={self.order!r}. List all labels from lowest to highest."
             )
-        return np.array([place[key_of(label)] for label in classes.tolist()])
+        return np.array([rank_by_key[key_of(label)] for label in classes.tolist()])
 
     def in_codes(self, classes: AnyArray) -> Self:
-        """Give a copy that orders the codes of ``classes``, instead of the labels themselves.
+        """Return a copy whose order consists of codes of ``classes`` instead of labels.
 
         Raises
         ------
         InputError
-            If the order and the classes are not the same labels.
+            If the order and the classes do not contain the same labels.
         """
         if self.order is None:
             return self
         self._check_parameters()
-        ranks, known = self.ranks(classes), {key_of(label) for label in classes.tolist()}
-        unseen = [label for label in self.order if key_of(label) not in known]
+        ranks, keys = self.ranks(classes), {key_of(label) for label in classes.tolist()}
+        unseen = [label for label in self.order if key_of(label) not in keys]
         if unseen:
             raise InputError(
-                f"order={self.order!r} names {unseen[0]!r}, which no training row is labelled "
-                f"with; the labels are {', '.join(map(repr, classes.tolist()))}."
+                f"order={self.order!r} contains {unseen[0]!r}, but no training row has this "
+                f"label. Use only the labels {', '.join(map(repr, classes.tolist()))}."
             )
         coded: Self = clone(self).set_params(order=tuple(np.argsort(ranks).tolist()))
         return coded
 
     def build(self, n_features: int, n_outputs: int) -> Any:
-        """Make the same classifier as network layers, to be trained with an encoder.
+        """Build the same classifier as torch layers, for training together with an encoder.
 
-        One direction and an offset a class learn; the ranks stay. They are those of ``order``
-        where it orders codes; of a head that was saved they come with the weights.
+        The common weight vector and one offset per class are trained. The ranks are fixed. They
+        follow ``order`` if it contains the codes of all classes. Otherwise they start as the
+        codes, and a saved head replaces them when its weights are loaded.
         """
         from collections import OrderedDict
 
@@ -189,27 +192,27 @@ class OrdinalHead(LinearScores):
 
     @staticmethod
     def hand_to(layers: Any, weights: FloatArray, offset: FloatArray) -> None:
-        """Give the layers of ``build`` a direction and offsets.
+        """Copy a weight vector and offsets into the layers of ``build``.
 
         Parameters
         ----------
         layers : torch.nn.Module
         weights : ndarray of shape (n_classes, n_features)
-            Multiples of one direction, as ``coef_`` is.
+            Multiples of one weight vector, like ``coef_``.
         offset : ndarray of shape (n_classes,)
         """
         import torch
 
         ranks = layers.ranks.weight.detach()[:, 0].double().numpy()
         with torch.no_grad():
-            along = torch.from_numpy(ranks @ weights / (ranks @ ranks))
-            layers.direction.weight.copy_(along[None])
+            direction = torch.from_numpy(ranks @ weights / (ranks @ ranks))
+            layers.direction.weight.copy_(direction[None])
             layers.ranks.bias.copy_(torch.from_numpy(offset))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.classifier_tags.poor_score = True  # on classes that lie in no order
+        tags.classifier_tags.poor_score = True  # for classes without an order
         return tags
 
     def _check_parameters(self) -> None:
@@ -221,15 +224,16 @@ class OrdinalHead(LinearScores):
             )
         if self.folds < 2 or not self.strengths:
             raise ConfigError(
-                f"Choosing needs at least 2 folds and one strength, got folds={self.folds}, "
-                f"strengths={self.strengths}."
+                "Cross-validation needs at least 2 folds and one value in strengths, got "
+                f"folds={self.folds}, strengths={self.strengths}. Raise folds or add strengths."
             )
         if self.order is None:
             return
         without_order = isinstance(self.order, str | Set | Mapping | Iterator)
-        if without_order or len({key_of(one) for one in self.order}) < max(len(self.order), 2):
+        if without_order or len({key_of(label) for label in self.order}) < max(len(self.order), 2):
             raise ConfigError(
-                f"order must be a list of at least two labels, each once, got {self.order!r}."
+                f"order must be a list of at least two labels, each once, got {self.order!r}. "
+                "List all labels from lowest to highest."
             )
 
 
@@ -247,50 +251,51 @@ def maximise_likelihood(
     ----------
     Z : ndarray or csr_matrix of shape (n, n_features), float64
     ranks : ndarray of shape (n,)
-        From 0 without gaps.
+        Ranks from 0 without gaps.
     weights : ndarray of shape (n,) or None
     strength : float
-        Factor on the likelihood; half the squared weights are the penalty.
+        Factor of the log likelihood. The penalty is half the sum of the squared weights.
     start : ndarray of shape (n_features,), optional
-        Direction to start from.
+        Initial weight vector.
 
     Returns
     -------
     coef : ndarray of shape (n_ranks, n_features)
-        Multiples of one direction, one apart from rank to rank, with mean 0.
+        Multiples of one weight vector. The factor grows by 1 per rank and has mean 0.
     offsets : ndarray of shape (n_ranks,)
-        With mean 0.
+        Offsets with mean 0.
     """
-    given = np.ones(len(ranks)) if weights is None else weights.astype(np.float64)
+    row_weight = np.ones(len(ranks)) if weights is None else weights.astype(np.float64)
     n_ranks, width = int(ranks.max()) + 1, Z.shape[1]
     levels = np.arange(n_ranks) - (n_ranks - 1) / 2
-    marked = np.eye(n_ranks)[ranks]
-    unit = strength * given.sum()  # keeps the steps of the search of one size
+    one_hot = np.eye(n_ranks)[ranks]
+    scale = strength * row_weight.sum()  # keeps the step size of the optimiser independent of n
 
-    def loss(guess: FloatArray) -> tuple[float, FloatArray]:
-        direction, offsets = guess[:width], guess[width:]
+    def loss(parameters: FloatArray) -> tuple[float, FloatArray]:
+        direction, offsets = parameters[:width], parameters[width:]
         scores = np.outer(Z @ direction, levels) + offsets
         logs = scores - logsumexp(scores, axis=1, keepdims=True)
-        slope = given[:, None] * (np.exp(logs) - marked)
-        value = 0.5 * direction @ direction - strength * (given @ (logs * marked).sum(axis=1))
-        turn = direction + strength * np.asarray(Z.T @ (slope @ levels)).ravel()
-        return value / unit, np.concatenate([turn, strength * slope.sum(axis=0)]) / unit
+        slope = row_weight[:, None] * (np.exp(logs) - one_hot)
+        value = 0.5 * direction @ direction - strength * (row_weight @ (logs * one_hot).sum(axis=1))
+        gradient = direction + strength * np.asarray(Z.T @ (slope @ levels)).ravel()
+        return value / scale, np.concatenate([gradient, strength * slope.sum(axis=0)]) / scale
 
-    shares = np.maximum(given @ marked / given.sum(), 1e-6)
-    first = np.zeros(width) if start is None else start
-    options = {"maxiter": 300, "gtol": 1e-5, "ftol": 1e-9}  # closer classifies no text otherwise
-    start_values = np.concatenate([first, np.log(shares)])
-    found = minimize(loss, start_values, jac=True, method="L-BFGS-B", options=options).x
-    offsets = found[width:]
-    return np.outer(levels, found[:width]), offsets - offsets.mean()
+    shares = np.maximum(row_weight @ one_hot / row_weight.sum(), 1e-6)
+    initial = np.zeros(width) if start is None else start
+    # Smaller tolerances do not change predictions.
+    options = {"maxiter": 300, "gtol": 1e-5, "ftol": 1e-9}
+    start_values = np.concatenate([initial, np.log(shares)])
+    solution = minimize(loss, start_values, jac=True, method="L-BFGS-B", options=options).x
+    offsets = solution[width:]
+    return np.outer(levels, solution[:width]), offsets - offsets.mean()
 
 
 def _path(fold: Fold, strengths: Sequence[float]) -> list[FloatArray]:
-    """Fit from strong to weak penalty, each solution starting from the one before."""
-    found: dict[float, FloatArray] = {}
+    """Fit from strong to weak penalty. Each fit starts from the previous solution."""
+    logits: dict[float, FloatArray] = {}
     start = None
     for strength in sorted(strengths):
         coef, offsets = maximise_likelihood(fold.X, fold.codes, fold.weights, strength, start=start)
         start = coef[1] - coef[0]
-        found[strength] = fold.asked @ coef.T + offsets
-    return [found[strength] for strength in strengths]
+        logits[strength] = fold.asked @ coef.T + offsets
+    return [logits[strength] for strength in strengths]

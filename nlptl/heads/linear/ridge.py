@@ -1,4 +1,4 @@
-"""Ridge regression whose strength is chosen by the exact error of leaving rows out."""
+"""Ridge regression that chooses its penalty strength by the leave-one-out error."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ ALPHAS = tuple(float(alpha) for alpha in np.logspace(-4, 3, 29))
 
 
 class RidgeHead(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Linear regression with a penalty on the squared weights.
+    """Ridge regression: linear regression with a penalty on the squared weights.
 
-    Features are scaled by one number, so that the strength means the same for every encoder.
-    What is learnt is in the units of ``y``; ``TextRegressor`` hands it over with mean 0 and
-    spread 1. Computed in float64.
+    All features are divided by one number, so that ``alpha`` has the same effect for every
+    encoder. Predictions are in the units of ``y``. ``TextRegressor`` passes ``y`` with mean 0 and
+    standard deviation 1. Computations use float64.
 
     Parameters
     ----------
     alpha : float or "loo"
-        Strength of the penalty, above 0; ``"loo"`` chooses among ``alphas`` by the squared error
-        on rows left out one at a time, which has a closed form [1]_, on at most 3,000 rows.
+        Penalty strength, above 0. ``"loo"`` chooses from ``alphas`` by the squared leave-one-out
+        error on at most 3,000 rows. This error has a closed form [1]_.
     alphas : tuple of float
-        What is tried.
+        Candidate values of ``alpha`` for ``"loo"``.
 
     Attributes
     ----------
     alpha_ : float
-        The strength used.
+        Penalty strength used.
     coef_ : ndarray of shape (1, n_features)
     intercept_ : ndarray of shape (1,)
 
@@ -58,7 +58,7 @@ class RidgeHead(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.alphas = alphas
 
     def fit(self, X: Features, y: FloatArray, sample_weight: FloatArray | None = None) -> Self:
-        """Choose the strength and solve.
+        """Choose the penalty strength and fit the regression.
 
         Parameters
         ----------
@@ -69,14 +69,14 @@ class RidgeHead(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ConfigError
-            If a strength makes no sense.
+            If a penalty strength is not above 0.
         """
         self._check_parameters()
         X, y = validate_data(
             self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], y_numeric=True
         )
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        # Rows of no weight say nothing, and would only take part in the sampling.
+        # Rows of weight 0 do not change the fit, but could be sampled for choosing alpha.
         kept = np.flatnonzero(weights > 0)
         X, y, weights = X[kept], np.asarray(y, dtype=np.float64)[kept], weights[kept]
         centre = _means(X, weights)
@@ -88,18 +88,18 @@ class RidgeHead(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def logits(self, X: Features) -> FloatArray:
-        """Give the predicted numbers as a column: (n, 1)."""
+        """Return the predicted numbers as a column of shape (n, 1)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
-        found: FloatArray = X @ self.coef_.T + self.intercept_
-        return found
+        predictions: FloatArray = X @ self.coef_.T + self.intercept_
+        return predictions
 
     def predict(self, X: Features) -> FloatArray:
-        """Give the predicted number of each row: (n,)."""
+        """Return the predicted number of each row, an array of shape (n,)."""
         return self.logits(X)[:, 0]
 
     def build(self, n_features: int, n_outputs: int) -> Any:
-        """Make the same regression as a network layer, to be trained together with a fusion."""
+        """Build the same regression as a torch layer, for training together with a fusion layer."""
         import torch
 
         return torch.nn.Linear(n_features, n_outputs)
@@ -110,17 +110,17 @@ class RidgeHead(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     def _choose(self, X: Features, y: FloatArray, weights: FloatArray) -> float:
-        some = stratified_sample(y, MAX_ROWS_TO_CHOOSE_ON, seed=0)
-        if len(some) < 2:
+        rows = stratified_sample(y, MAX_ROWS_TO_CHOOSE_ON, seed=0)
+        if len(rows) < 2:
             return 1.0
-        errors = leave_one_out_errors(X[some], y[some], weights[some], self.alphas)
+        errors = leave_one_out_errors(X[rows], y[rows], weights[rows], self.alphas)
         return float(self.alphas[int(np.argmin(errors))])
 
     def _check_parameters(self) -> None:
-        given = self.alphas if self.alpha == "loo" else (self.alpha,)
-        if not given or any(isinstance(one, str) or not one > 0 for one in given):
+        candidates = self.alphas if self.alpha == "loo" else (self.alpha,)
+        if not candidates or any(isinstance(a, str) or not a > 0 for a in candidates):
             raise ConfigError(
-                f"alpha must be above 0 or 'loo', and alphas hold such numbers, got "
+                "alpha must be above 0 or 'loo', and alphas must contain numbers above 0, got "
                 f"alpha={self.alpha!r}, alphas={self.alphas}."
             )
 
@@ -128,10 +128,10 @@ class RidgeHead(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 def leave_one_out_errors(
     X: Features, y: FloatArray, weights: FloatArray, alphas: Sequence[float]
 ) -> FloatArray:
-    """Give the weighted squared error on rows left out one at a time, for each strength.
+    """Compute the weighted mean squared leave-one-out error of each penalty strength.
 
-    With the hat matrix H of the weighted regression, a row left out errs by its residual over
-    one minus its own entry of H. One eigendecomposition gives H for every strength.
+    Let H be the hat matrix of the weighted regression. The leave-one-out error of row i is its
+    residual divided by ``1 - H[i, i]``. One eigendecomposition yields H for all strengths.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def leave_one_out_errors(
     weights : ndarray of shape (n,)
         Above 0.
     alphas : sequence of float
-        Relative to the spread of the rows of ``X``.
+        Penalty strengths, relative to the mean squared distance of the rows from their centre.
 
     Returns
     -------
@@ -148,38 +148,38 @@ def leave_one_out_errors(
     """
     root, total = np.sqrt(weights), weights.sum()
     centre = _means(X, weights)
-    strength, basis = _axes(X, root, centre)
-    wanted = root * (y - weights @ y / total)
-    turned = basis.T @ wanted
-    squares = basis**2
-    unit = _spread(X, weights, centre) ** 2
+    eigenvalues, basis = _axes(X, root, centre)
+    target = root * (y - weights @ y / total)
+    projected = basis.T @ target
+    squared_basis = basis**2
+    mean_square = _spread(X, weights, centre) ** 2
     errors = []
     for alpha in alphas:
-        kept = strength / (strength + alpha * unit)
-        residual = wanted - basis @ (kept * turned)
-        own = weights / total + squares @ kept
-        # A row that alone spans a direction is fitted whatever it says: it tells nothing.
-        errors.append(float(((residual / np.maximum(1 - own, 1e-10)) ** 2).sum() / total))
+        shrinkage = eigenvalues / (eigenvalues + alpha * mean_square)
+        residual = target - basis @ (shrinkage * projected)
+        leverage = weights / total + squared_basis @ shrinkage
+        # If a row is the only one in some direction, 1 - H[i, i] is 0. Avoid dividing by 0.
+        errors.append(float(((residual / np.maximum(1 - leverage, 1e-10)) ** 2).sum() / total))
     return np.array(errors)
 
 
 def _axes(X: Features, root: FloatArray, centre: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Give eigenvalues (r,) and eigenvectors (n, r) of the weighted, centred row products."""
+    """Return eigenvalues (r,) and eigenvectors (n, r) of the weighted, centred Gram matrix."""
     if sparse.issparse(X):
         products = np.asarray((X @ X.T).toarray(), dtype=np.float64)
         to_centre = np.asarray(X @ centre)
-        moved = products - to_centre[:, None] - to_centre[None, :] + centre @ centre
-        return _positive(*np.linalg.eigh(root[:, None] * moved * root[None, :]))
+        centred = products - to_centre[:, None] - to_centre[None, :] + centre @ centre
+        return _positive(*np.linalg.eigh(root[:, None] * centred * root[None, :]))
     rows = root[:, None] * (X.astype(np.float64) - centre)
     if X.shape[0] <= X.shape[1]:
         return _positive(*np.linalg.eigh(rows @ rows.T))
-    strength, axes = _positive(*np.linalg.eigh(rows.T @ rows))
-    return strength, rows @ (axes / np.sqrt(strength))
+    eigenvalues, axes = _positive(*np.linalg.eigh(rows.T @ rows))
+    return eigenvalues, rows @ (axes / np.sqrt(eigenvalues))
 
 
-def _positive(strength: FloatArray, axes: FloatArray) -> tuple[FloatArray, FloatArray]:
-    kept = strength > strength.max(initial=0.0) * 1e-12
-    return strength[kept], axes[:, kept]
+def _positive(eigenvalues: FloatArray, axes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    is_positive = eigenvalues > eigenvalues.max(initial=0.0) * 1e-12
+    return eigenvalues[is_positive], axes[:, is_positive]
 
 
 def _means(X: Features, weights: FloatArray) -> FloatArray:
@@ -188,43 +188,43 @@ def _means(X: Features, weights: FloatArray) -> FloatArray:
 
 
 def _spread(X: Features, weights: FloatArray, centre: FloatArray) -> float:
-    """Give the root of the weighted mean squared distance from the centre; 1 where it is 0."""
+    """Return the root of the weighted mean squared distance from the centre, or 1 if it is 0."""
     if sparse.issparse(X):
         lengths = np.asarray(sparse.csr_matrix(X).power(2).sum(axis=1), dtype=np.float64).ravel()
         variance = float(weights @ lengths / weights.sum() - centre @ centre)
     else:
-        moved = X.astype(np.float64) - centre
-        variance = float(weights @ np.einsum("ij,ij->i", moved, moved) / weights.sum())
+        centred = X.astype(np.float64) - centre
+        variance = float(weights @ np.einsum("ij,ij->i", centred, centred) / weights.sum())
     return float(np.sqrt(variance)) if variance > 1e-24 else 1.0
 
 
 def _solve(X: Features, y: FloatArray, weights: FloatArray, penalty: float) -> FloatArray:
-    """Give the weights (n_features,) of the centred problem."""
+    """Return the weights (n_features,) of the centred ridge problem."""
     root, centre = np.sqrt(weights), _means(X, weights)
-    wanted = root * (y - weights @ y / weights.sum())
+    target = root * (y - weights @ y / weights.sum())
     if sparse.issparse(X):
-        return _solve_thin(X, wanted, root, centre, penalty)
+        return _solve_thin(X, target, root, centre, penalty)
     rows = root[:, None] * (X.astype(np.float64) - centre)
     n, d = rows.shape
     products = rows @ rows.T if n <= d else rows.T @ rows
     products[np.diag_indices_from(products)] += penalty
     factor = cho_factor(products, lower=True, overwrite_a=True)
-    solved: FloatArray
-    solved = rows.T @ cho_solve(factor, wanted) if n <= d else cho_solve(factor, rows.T @ wanted)
-    return solved
+    coef: FloatArray
+    coef = rows.T @ cho_solve(factor, target) if n <= d else cho_solve(factor, rows.T @ target)
+    return coef
 
 
 def _solve_thin(
-    X: Features, wanted: FloatArray, root: FloatArray, centre: FloatArray, penalty: float
+    X: Features, target: FloatArray, root: FloatArray, centre: FloatArray, penalty: float
 ) -> FloatArray:
-    """Solve with sparse features, which are never written out."""
+    """Solve the ridge problem for sparse features without converting them to a dense array."""
     operator = LinearOperator(
         X.shape,
         matvec=lambda w: root * (X @ w.ravel() - centre @ w.ravel()),
         rmatvec=lambda r: X.T @ (root * r.ravel()) - centre * (root @ r.ravel()),
         dtype=np.float64,
     )
-    solved: FloatArray = lsqr(
-        operator, wanted, damp=float(np.sqrt(penalty)), atol=1e-10, btol=1e-10, iter_lim=2000
+    coef: FloatArray = lsqr(
+        operator, target, damp=float(np.sqrt(penalty)), atol=1e-10, btol=1e-10, iter_lim=2000
     )[0]
-    return solved
+    return coef

@@ -17,7 +17,7 @@ class SourceRows(Spec):
     model is made for, and held against. It stands beside ``Frozen`` or ``Contrastive``; what
     learns from rows or reads their texts does so with those of the source too. Rows of the two
     together, weighed or not, are hard to beat where the target has few labels [1]_; where the
-    source is too far they hurt: ``judge`` with ``given={name: {"source": ...}}`` holds a model
+    source is too far they hurt: ``judge`` with ``fit_params={name: {"source": ...}}`` holds a model
     with them against one without.
 
     Parameters

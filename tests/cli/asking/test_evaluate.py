@@ -20,7 +20,7 @@ def test_figures_and_classes_are_shown_and_columns_remembered(capsys, model, few
     pd.DataFrame({"words": texts, "kind": labels}).to_parquet(path)
     assert main(["evaluate", str(tmp_path / "m"), str(path)]) == 0
     out = capsys.readouterr().out
-    for part in ("accuracy", "macro-F1", "95 % interval", "By class", "how_to"):
+    for part in ("accuracy", "macro-F1", "95 % interval", "Metrics per class", "how_to"):
         assert part in out
     assert main(["evaluate", str(tmp_path / "m"), str(path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -46,7 +46,7 @@ def test_figures_for_numbers_are_shown(capsys, few, tiny_encoder, tmp_path):
     pd.DataFrame({"words": texts, "n": lengths}).to_csv(path, index=False)
     assert main(["evaluate", str(tmp_path / "m"), str(path)]) == 0
     out = capsys.readouterr().out
-    assert "Spearman correlation" in out and "By class" not in out
+    assert "Spearman correlation" in out and "Metrics per class" not in out
     assert main(["evaluate", str(tmp_path / "m"), str(path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["r2"] == pytest.approx(model.score(texts, lengths), abs=1e-6)

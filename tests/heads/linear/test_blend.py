@@ -59,5 +59,5 @@ def test_two_views_err_less_than_one_alone():
 
 
 def test_nonsense_is_refused():
-    with pytest.raises(ConfigError, match=r"share must lie from 0 to 1, got 1\.5"):
+    with pytest.raises(ConfigError, match=r"share must be from 0 to 1, got 1\.5"):
         BlendHead(share=1.5).fit(np.eye(2), [0, 1])

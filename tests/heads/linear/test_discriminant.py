@@ -59,7 +59,7 @@ def test_heavy_rows_count_as_repetitions(clouds):
 
 @pytest.mark.parametrize("shrinkage", [0, 1.5, "auto"])
 def test_nonsense_is_refused(shrinkage, clouds):
-    with pytest.raises(ConfigError, match="shrinkage must lie above 0"):
+    with pytest.raises(ConfigError, match="shrinkage must be 'cv' or above 0"):
         DiscriminantHead(shrinkage=shrinkage).fit(*clouds)
 
 

@@ -130,9 +130,9 @@ def test_the_order_is_put_in_codes():
 
 def test_labels_and_order_must_be_the_same(stars):
     X, y = stars
-    with pytest.raises(InputError, match="'extreme' does not stand in order"):
+    with pytest.raises(InputError, match="'extreme' is not in order"):
         OrdinalHead(ORDER[:3]).fit(X, NAMES[y])
-    with pytest.raises(InputError, match="names 'awful', which no training row.*'bad', 'strong'"):
+    with pytest.raises(InputError, match="contains 'awful', but no training row.*'bad', 'strong'"):
         OrdinalHead(("awful", "bad", "strong")).in_codes(np.array(["bad", "strong"]))
 
 
