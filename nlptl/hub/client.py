@@ -104,10 +104,7 @@ def explained(repo: str, doing: str) -> Iterator[None]:
             f"access to it. Check the name. {_LOG_IN}."
         ) from problem
     except RevisionNotFoundError as problem:
-        raise HubError(
-            f"{name} failed: there is no such revision. Check the name of the branch, tag or "
-            "commit."
-        ) from problem
+        raise HubError(f"{name} failed: there is no such revision. Check its name.") from problem
     except LocalEntryNotFoundError as problem:
         raise HubError(
             f"{name} failed: the Hub cannot be reached, and the repository is not in the cache. "
