@@ -6,7 +6,7 @@ import re
 
 MAX_PATTERN_CHARACTERS = 10_000
 MAX_REPETITIONS = 3
-"""Maximum number of unlimited repetitions per alternative. Time is polynomial in this degree."""
+"""Maximum unlimited repetitions per alternative. Time grows with this power of text length."""
 MAX_OPTIONAL_PARTS = 8
 """Maximum number of optional parts per alternative. Each of them may double the time."""
 
