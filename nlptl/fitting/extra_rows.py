@@ -10,6 +10,7 @@ import numpy as np
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.transfer import SourceTexts
 from nlptl.data.corpus import Corpus
 from nlptl.data.labels import LabelCodec, are_lists, distinct
 from nlptl.data.rows import Rows
@@ -34,8 +35,7 @@ def with_source(data: TrainingData, transfers: Transfers) -> TrainingData:
     InputError
         If it cannot be used.
     """
-    spec = transfers.source
-    if spec is None:
+    if "source" not in transfers.needs:
         if data.source:
             raise ConfigError(
                 "fit was given source=..., but no transfer uses it. Leave it out, or add "
@@ -43,20 +43,42 @@ def with_source(data: TrainingData, transfers: Transfers) -> TrainingData:
             )
         return data
     if not data.source:
-        raise ConfigError("SourceRows() needs fit(..., source=Corpus(texts, labels)).")
+        names = _needing(transfers, "source")
+        raise ConfigError(f"{names} needs fit(..., source=Corpus(texts, labels)).")
     for corpus in data.source.values():
-        data = _with_corpus(data, corpus, spec.weight)
+        if corpus.labels is not None:
+            data = _with_classes_of(data, corpus.labels)
+        if transfers.source is not None:
+            data = _with_corpus(data, corpus, transfers.source.weight)
     return data
+
+
+def source_texts(data: TrainingData) -> SourceTexts:
+    """Join the corpora of the source; classes are numbered as the model numbers them.
+
+    Codes are left out if a corpus has no labels.
+    """
+    texts = [text for corpus in data.source.values() for text in corpus.rows.texts]
+    labels = [corpus.labels for corpus in data.source.values()]
+    if any(part is None for part in labels):
+        return SourceTexts(texts)
+    return SourceTexts(texts, np.concatenate([data.codec.encode(part) for part in labels]))
+
+
+def _needing(transfers: Transfers, need: str) -> str:
+    """Name the transfers that need something."""
+    rows = (transfers.meaning, transfers.edits, transfers.selftraining, transfers.source)
+    used = [*transfers, *(transfer for transfer in rows if transfer is not None)]
+    return " with ".join(f"{type(part).__name__}()" for part in used if need in part.needs)
 
 
 def _with_corpus(data: TrainingData, corpus: Corpus, weight: float) -> TrainingData:
     if corpus.labels is None:
-        raise InputError(f"SourceRows() learns from labels, and {corpus.title} has none.")
+        raise InputError(f"SourceRows() needs labels, and {corpus.title} has none.")
     if len(data.rows) and corpus.rows.are_pairs != data.rows.are_pairs:
         raise InputError(
-            f"The texts of {corpus.title} are pairs or single texts, and those at hand are not."
+            f"The texts of {corpus.title} must be pairs or single texts like the labelled rows."
         )
-    data = _knowing(data, corpus.labels)
     codec = data.codec
     weights: FloatArray = np.full(len(corpus.rows), weight)
     return data.with_extra(
@@ -64,8 +86,8 @@ def _with_corpus(data: TrainingData, corpus: Corpus, weight: float) -> TrainingD
     )
 
 
-def _knowing(data: TrainingData, labels: Any) -> TrainingData:
-    """Let classes be known that are in further labels alone."""
+def _with_classes_of(data: TrainingData, labels: Any) -> TrainingData:
+    """Add the classes that only other labels have."""
     codec = data.codec
     if not isinstance(codec, LabelCodec) or codec.form != "single" or data.names is not None:
         return data
@@ -76,14 +98,14 @@ def _knowing(data: TrainingData, labels: Any) -> TrainingData:
     if wider.n_outputs == codec.n_outputs:
         return data
 
-    def told(targets: Targets) -> Targets:
+    def recoded(targets: Targets) -> Targets:
         codes = wider.encode(codec.decode(targets.codes))
         return Targets(codes, wider.n_outputs, targets.weights)
 
     extra = data.extra
     if extra is not None:
-        extra = extra[0], told(extra[1])
-    return replace(data, codec=wider, targets=told(data.targets), extra=extra)
+        extra = extra[0], recoded(extra[1])
+    return replace(data, codec=wider, targets=recoded(data.targets), extra=extra)
 
 
 def with_edits(data: TrainingData, plan: FitPlan) -> TrainingData:
@@ -160,8 +182,12 @@ def check_unlabeled(plan: FitPlan, data: TrainingData) -> None:
     """
     further = data.unlabeled
     if plan.transfers.selftraining is None:
+        needed = "unlabeled" in plan.transfers.needs
+        if needed and not len(further):
+            names = _needing(plan.transfers, "unlabeled")
+            raise ConfigError(f"{names} needs fit(..., unlabeled=Corpus(texts)).")
         learns = getattr(plan.encoder, "learns_from_text", True) or plan.is_chosen
-        if len(further) and not learns:
+        if len(further) and not learns and not needed:
             raise ConfigError(
                 f"fit was given unlabeled=..., but this {type(plan.encoder).__name__} learns "
                 "nothing from text. Leave it out, or add SelfTraining()."

@@ -17,8 +17,8 @@ from sklearn.base import clone
 from nlptl.base.arrays import FloatArray, Groups, IntArray
 from nlptl.base.chance import sheltered
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import BoundTransfer
 from nlptl.base.suggestions import suggest
+from nlptl.base.transfer import BoundTransfer
 from nlptl.data.rows import Rows
 from nlptl.data.splits import stratified_folds
 from nlptl.data.targets import Targets
@@ -117,46 +117,50 @@ class FineTuner:
         targets: Targets,
         *,
         validation: tuple[Rows, Targets] | None,
+        extra: tuple[Rows, Targets] | None = None,
     ) -> tuple[TextFeatures, FittedHead]:
-        """Train, and give features and scorer as the frozen rung gives them.
+        """Train the encoder and the head.
 
         Parameters
         ----------
         scorer : FittedHead
             Fitted on the features of ``start``.
         rows : Rows
-            What to learn from.
+            Training rows.
         targets : Targets
             Their labels.
         validation : tuple of (Rows, Targets) or None
-            Rows that decide how long to train; without them some are held out as
+            Rows that choose the epoch. Without them, some training rows are held out as
             ``TrainingConfig`` says.
+        extra : tuple of (Rows, Targets) or None
+            More training rows, none of which is held out.
         """
         plan, config = self.body.plan, self.body.plan.config
         start = warm_head(scorer, targets, self.body.start.groups(rows))
         recipe, head = start.recipe, start.head
-        data, held = (rows, targets), validation
+        seen, held = (rows, targets), validation
         if validation is None:
             # Numbers need no calibration: rows are held out only to choose an epoch by.
             unused = targets.numeric and config.keep != "best"
             share = 0.0 if unused else config.validation_share
-            data, held = hold_out(rows, targets, share, plan.seed)
+            seen, held = hold_out(rows, targets, share, plan.seed)
         unseen = None if held is None else self.body.windows(held[0].texts, held[1])
         chooses = config.keep == "best" or (config.keep == "auto" and validation is not None)
         if chooses and unseen is None:
             raise ConfigError(f"keep='best' needs held-out rows, and {len(rows)} rows are too few.")
-        starts = partial(self._train, recipe, head, told=_told(scorer.head))
-        network, history = starts(data, config, unseen=unseen if chooses else None)
+        train = partial(self._train, recipe, head, description=_described(scorer.head))
+        network, history = train(_joined(*seen, extra), config, unseen=unseen if chooses else None)
         decision = start.decision if unseen is None else self._decision(network, unseen)
         if validation is None and held is not None and is_refitted(config, len(rows)):
-            averages = getattr(self.body.transfers.main, "averages_weights", False)
+            averages = self.body.transfers.main.averages_weights
             first, network = self.body.spared(network) if averages else None, None
-            network, again = starts((rows, targets), _once_more(config, history))
-            history = _of_both(history, again)
+            everything = _joined(rows, targets, extra)
+            network, second = train(everything, _again_on_all_rows(config, history))
+            history = _of_both(history, second)
             if averages:
                 self.body.average(network, first)
-        scored = start.ended(network.head, decision, history)
-        return self.body.features(network), scored
+        fitted = start.ended(network.head, decision, history)
+        return self.body.features(network), fitted
 
     def _train(
         self,
@@ -165,10 +169,10 @@ class FineTuner:
         data: tuple[Rows, Targets],
         config: LoopConfig,
         *,
-        told: str,
+        description: str,
         unseen: Any = None,
     ) -> tuple[Any, History]:
-        """Train once from the head given, of which ``told`` tells where it comes from.
+        """Train once from a head, which ``description`` identifies in checkpoints.
 
         ``unseen`` rows choose the epoch, if there are some.
         """
@@ -184,7 +188,7 @@ class FineTuner:
             loss=loss_of(plan.imbalance, targets),
             settings={
                 **self.body.settings(seen, config),
-                "head": told,
+                "head": description,
                 "unseen": None
                 if unseen is None
                 else fingerprint([unseen.windows.ids, unseen.targets.codes.tolist()]),
@@ -203,7 +207,7 @@ class FineTuner:
     ) -> tuple[Any, list[BoundTransfer]]:
         from nlptl.training.networks.text_network import TextNetwork
 
-        keeps = getattr(self.body.transfers.main, "keeps_head", True)
+        keeps = self.body.transfers.main.keeps_head
         module = copy.deepcopy(head.module) if keeps else recipe.build()
         make = partial(TextNetwork, head=module, scale=head.scale)
         return self.body.network(make, windows.ids, seed)
@@ -302,7 +306,7 @@ def loss_of(imbalance: Imbalance | None, targets: Targets) -> Callable[[Any, Any
     return LabelLosses(*sides)
 
 
-def _told(head: Any) -> str:
+def _described(head: Any) -> str:
     """Describe a head as any run of the same program would."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(head))
 
@@ -312,7 +316,7 @@ def is_refitted(config: LoopConfig, n_rows: int) -> bool:
     return n_rows < MAX_ROWS_TO_TRAIN_AGAIN if config.refit is None else config.refit
 
 
-def _once_more(config: LoopConfig, history: History) -> LoopConfig:
+def _again_on_all_rows(config: LoopConfig, history: History) -> LoopConfig:
     """Train anew for as long as was best, with checkpoints of its own."""
     apart = None if config.checkpoints is None else str(Path(config.checkpoints) / "all-rows")
     again = replace(config, checkpoints=apart)
@@ -331,6 +335,15 @@ def _of_both(first: History, second: History) -> History:
         restarts=[*first.restarts, *second.restarts],
         refused=[*first.refused, *second.refused],
     )
+
+
+def _joined(
+    rows: Rows, targets: Targets, extra: tuple[Rows, Targets] | None
+) -> tuple[Rows, Targets]:
+    """Append extra rows to training rows."""
+    if extra is None:
+        return rows, targets
+    return rows.followed_by(extra[0]), targets.followed_by(extra[1])
 
 
 def hold_out(

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from nlptl.base.errors import ConfigError
+from nlptl.base.transfer import SourceTexts
 from nlptl.data.corpus import as_corpora
 from nlptl.fitting.class_names import with_entailment
 from nlptl.fitting.contrastive_stage import contrast, contrast_config
-from nlptl.fitting.extra_rows import check_unlabeled, self_trained, with_edits, with_source
+from nlptl.fitting.extra_rows import (
+    check_unlabeled,
+    self_trained,
+    source_texts,
+    with_edits,
+    with_source,
+)
 from nlptl.fitting.finetuning import TUNING, FineTuner, frozen_start
 from nlptl.fitting.fitted import FittedHead, FittedModel, TrainingPlan
 from nlptl.fitting.frozen_stage import fit_head, frozen_features
@@ -97,15 +105,25 @@ def _tuned(plan: FitPlan, data: TrainingData) -> tuple[TextFeatures, FittedHead,
     if transfers.refits_head:
         plan.imbalance_of(targets, solver=True, trains_head=False)  # refuse before training
         config = plan.config(contrast_config(transfers, len(rows), targets.n_outputs))
-        tuned = TunedEncoder(transfers, start, TrainingPlan(config, None, plan.seed, plan.device))
+        training = TrainingPlan(config, None, plan.seed, plan.device)
+        tuned = TunedEncoder(transfers, start, training, *_streams(plan, data))
         features, history = contrast(tuned, *data.with_names)
         return features, fit_head(plan, data, features, unseen=features is start), history
     head = fit_head(plan, data, start)
     imbalance = plan.imbalance_of(targets, solver=head.recipe is None, trains_head=True)
     training = TrainingPlan(plan.config(TUNING), imbalance, plan.seed, plan.device)
-    tuner = FineTuner(TunedEncoder(transfers, start, training))
-    features, head = tuner.fit(head, rows, targets, validation=data.validation)
+    tuner = FineTuner(TunedEncoder(transfers, start, training, *_streams(plan, data)))
+    features, head = tuner.fit(head, rows, targets, validation=data.validation, extra=data.extra)
     return features, head, None
+
+
+def _streams(plan: FitPlan, data: TrainingData) -> tuple[Sequence[Any], SourceTexts]:
+    """Return the unlabelled texts and the source, for the transfers that need them."""
+    needs = plan.transfers.needs
+    unlabeled = data.unlabeled.texts if "unlabeled" in needs else ()
+    if "source" not in needs:
+        return unlabeled, SourceTexts()
+    return unlabeled, source_texts(data)
 
 
 def _refitted(plan: FitPlan, features: TextFeatures, data: TrainingData) -> FittedHead:

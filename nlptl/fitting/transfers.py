@@ -1,4 +1,4 @@
-"""The transfers of a fit: one, or several that agree."""
+"""The transfers of a fit: one, or several that are combined."""
 
 from __future__ import annotations
 
@@ -7,44 +7,35 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from nlptl.base.errors import ConfigError
+from nlptl.base.transfer import Transfer
 from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.features.language_distillation import LanguageDistillation
 from nlptl.transfer.instances import SelfTraining, SourceRows, WordEdits
 from nlptl.transfer.parameters.full import FullFineTune
-from nlptl.transfer.parameters.lora import LoRA
 from nlptl.transfer.relations.label_meaning import LabelMeaning
 
-_MAIN = (FullFineTune, LoRA)
-"""What says which weights of the encoder learn: one of these a fit."""
-
-_ROWS = (LabelMeaning, SourceRows, WordEdits, SelfTraining)
-"""What gives further rows to learn from; one of each at most."""
-
-Kind = TypeVar("Kind")
+Kind = TypeVar("Kind", bound=Transfer)
 
 
 @dataclass(frozen=True)
 class Transfers:
-    """What a fit carries over, and how.
+    """The transfers of a fit.
 
     Attributes
     ----------
-    main : transfer
-        ``Frozen``, or what says which weights of the encoder learn.
-    beside : tuple of transfers
-        What else is bound to the network.
+    main : Transfer
+        ``Frozen``, or the transfer that chooses which weights of the encoder are trained.
+    beside : tuple of Transfer
+        Other transfers that are bound to the network.
     meaning : LabelMeaning or None
-        What the labels mean, where that is to be used.
     edits : WordEdits or None
-        How further rows are made from those there are.
     selftraining : SelfTraining or None
-        How rows without labels are learnt from.
     source : SourceRows or None
-        What labelled rows of elsewhere count.
+        Transfers that add rows, or names of classes.
     """
 
     main: Any
-    beside: tuple[Any, ...] = ()
+    beside: tuple[Transfer, ...] = ()
     meaning: LabelMeaning | None = None
     edits: WordEdits | None = None
     selftraining: SelfTraining | None = None
@@ -52,68 +43,89 @@ class Transfers:
 
     @property
     def tunes(self) -> bool:
-        """Whether weights of the encoder learn."""
-        return isinstance(self.main, _MAIN)
+        """True if weights of the encoder are trained."""
+        return bool(self.main.trains_encoder)
 
     @property
     def refits_head(self) -> bool:
-        """Whether the head is fitted once the encoder is tuned, instead of learning with it."""
-        return any(getattr(one, "refits_head", False) for one in self)
+        """True if the head is fitted after the encoder was trained, instead of together with it."""
+        return any(transfer.refits_head for transfer in self)
 
-    def __iter__(self) -> Iterator[Any]:
+    @property
+    def needs(self) -> frozenset[str]:
+        """What ``fit`` must be given for all transfers together."""
+        rows = (self.meaning, self.edits, self.selftraining, self.source)
+        used = [*self, *(transfer for transfer in rows if transfer is not None)]
+        return frozenset().union(*(transfer.needs for transfer in used))
+
+    def __iter__(self) -> Iterator[Transfer]:
         return iter((self.main, *self.beside))
 
 
-def as_transfers(given: Any, *, translations: bool = False) -> Transfers:
-    """Read what a user gave as ``transfer``: nothing, one object, or a list.
+def as_transfers(transfer: Any, *, translations: bool = False) -> Transfers:
+    """Read the parameter ``transfer``: None, one transfer or a list.
 
-    ``translations`` says that what is learnt from are sentences with their translations.
+    If no transfer chooses which weights are trained, one that acts on weights trains them all.
 
-    Without a transfer that says which weights learn, one that stands beside it trains them all.
+    Parameters
+    ----------
+    transfer : Transfer, list of Transfer or None
+    translations : bool
+        True if the training data are sentences with their translations.
 
     Raises
     ------
     ConfigError
         If something is no transfer, or two contradict each other.
     """
-    several = list(given) if isinstance(given, list | tuple) else [given]
-    chosen = [one for one in several if one is not None]
-    for one in chosen:
-        known = isinstance(one, _ROWS) or any(hasattr(one, m) for m in ("bind", "learn"))
-        if not known or isinstance(one, type):
-            raise ConfigError(f"transfer must be a transfer such as Frozen(), got {one!r}.")
-        if isinstance(one, LanguageDistillation) and not translations:
-            raise ConfigError(
-                "LanguageDistillation() learns from translations, and not from labels: give pairs "
-                "to LanguageStudent(encoder).fit(pairs), and its encoder_ to the model."
-            )
-    # What acts on weights without saying which of them learn stands beside what says so.
-    beside = tuple(one for one in chosen if hasattr(one, "bind") and not isinstance(one, _MAIN))
-    mains = [one for one in chosen if one not in beside and not isinstance(one, _ROWS)]
-    if len(mains) > 1:
-        names = " and ".join(f"{type(one).__name__}()" for one in mains)
-        raise ConfigError(f"{names} contradict each other: give one of them.")
-    if beside and mains and not isinstance(mains[0], _MAIN):
-        raise ConfigError(
-            f"{type(beside[0]).__name__}() acts on weights that learn, and "
-            f"{type(mains[0]).__name__}() trains none. Use FullFineTune() beside it."
-        )
-    main = mains[0] if mains else FullFineTune() if beside else Frozen()
+    several = list(transfer) if isinstance(transfer, list | tuple) else [transfer]
+    chosen = [part for part in several if part is not None]
+    for part in chosen:
+        _check(part, translations=translations)
+    leading = [part for part in chosen if part.chooses_weights or isinstance(part, Frozen)]
+    beside = tuple(p for p in chosen if not p.adds_rows and p not in leading)
+    main = _main(leading, beside)
     meaning, edits = _only(LabelMeaning, chosen), _only(WordEdits, chosen)
-    further = (edits, _only(SelfTraining, chosen), _only(SourceRows, chosen))
-    found = Transfers(main, beside, meaning, *further)
-    joined = next((one for one in further if one is not None), None)
-    if joined is not None and found.tunes and not found.refits_head:
+    selftraining, source = _only(SelfTraining, chosen), _only(SourceRows, chosen)
+    transfers = Transfers(main, beside, meaning, edits, selftraining, source)
+    joined = edits or selftraining
+    if joined is not None and transfers.tunes and not transfers.refits_head:
         raise ConfigError(
-            f"{type(joined).__name__}() does not stand beside {type(main).__name__}() alone. "
+            f"{type(joined).__name__}() cannot be combined with {type(main).__name__}() alone. "
             "Add Contrastive(), or leave the encoder frozen."
         )
-    return found
+    return transfers
 
 
-def _only(kind: type[Kind], chosen: list[Any]) -> Kind | None:
-    """Give the one object of a kind that there is, or None."""
-    found = [one for one in chosen if isinstance(one, kind)]
-    if len(found) > 1:
-        raise ConfigError(f"{kind.__name__}() is given {len(found)} times: one is enough.")
-    return found[0] if found else None
+def _check(transfer: Any, *, translations: bool) -> None:
+    """Refuse what is no transfer, or none for labelled rows."""
+    if not isinstance(transfer, Transfer):
+        raise ConfigError(f"transfer must be a transfer such as Frozen(), got {transfer!r}.")
+    if isinstance(transfer, LanguageDistillation) and not translations:
+        raise ConfigError(
+            "LanguageDistillation() is trained on translations, and not on labels. Pass pairs to "
+            "LanguageStudent(encoder).fit(pairs), and its encoder_ to the model."
+        )
+
+
+def _main(leading: list[Any], beside: tuple[Transfer, ...]) -> Any:
+    """Return the transfer that decides which weights are trained."""
+    if len(leading) > 1:
+        names = " and ".join(f"{type(transfer).__name__}()" for transfer in leading)
+        raise ConfigError(f"{names} contradict each other. Pass one of them.")
+    if not leading:
+        return FullFineTune() if beside else Frozen()
+    if beside and not leading[0].chooses_weights:
+        raise ConfigError(
+            f"{type(beside[0]).__name__}() acts on weights that are trained, and "
+            f"{type(leading[0]).__name__}() trains none. Combine it with FullFineTune()."
+        )
+    return leading[0]
+
+
+def _only(kind: type[Kind], chosen: list[Transfer]) -> Kind | None:
+    """Return the one transfer of a kind, or None."""
+    matching = [transfer for transfer in chosen if isinstance(transfer, kind)]
+    if len(matching) > 1:
+        raise ConfigError(f"{kind.__name__}() is passed {len(matching)} times. Pass it once.")
+    return matching[0] if matching else None

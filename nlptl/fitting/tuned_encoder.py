@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from nlptl.base.protocols import BoundTransfer, Context
+import numpy as np
+
+from nlptl.base.transfer import BoundTransfer, Context, SourceTexts
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.loaded import LoadedEncoder, default_device, read_encoder
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
@@ -41,6 +43,8 @@ class TunedEncoder:
     transfers: Transfers
     start: TextFeatures
     plan: TrainingPlan
+    unlabeled: Sequence[Any] = ()
+    source: SourceTexts = field(default_factory=SourceTexts)
 
     def network(
         self, make: Callable[..., Any], ids: Iterable[list[int]], seed: int
@@ -61,9 +65,19 @@ class TunedEncoder:
         encoder, folder = self.encoder, self.encoder.folder
         pooling, weights = encoder.chosen_pooling, self.start.weights
         network = make(self._model(), pooling=pooling, weights=weights)
-        if getattr(self.transfers.main, "only_occurring_words", False):
-            keep_occurring(network.encoder, [[self._padding], *ids])
-        context = Context(network, folder.n_layers, seed, lambda texts: self.windows(texts, None))
+        streams = [*self.unlabeled, *self.source.texts]
+        if self.transfers.main.only_occurring_words:
+            extra = self.windows(streams, None).windows.ids if streams else []
+            keep_occurring(network.encoder, [[self._padding], *ids, *extra])
+        context = Context(
+            network,
+            folder.n_layers,
+            seed,
+            lambda texts: self.windows(texts, None),
+            self.unlabeled,
+            self.source,
+            len(getattr(network, "places", ())) or 1,
+        )
         return network, [transfer.bind(context) for transfer in self.transfers]
 
     def headless(self, width: int, ids: Iterable[list[int]], seed: int) -> Any:
@@ -108,7 +122,15 @@ class TunedEncoder:
             "seed": self.plan.seed,
             "rows": fingerprint([seen.windows.ids, seen.targets.codes.tolist()]),
             "weights": None if weights is None else fingerprint(weights.tolist()),
+            **self._streams(),
         }
+
+    def _streams(self) -> dict[str, str]:
+        """Return fingerprints of the unlabelled texts and of the source, if there are some."""
+        streams = {"unlabeled": list(self.unlabeled), "source": list(self.source.texts)}
+        if self.source.codes is not None:
+            streams["source"] = [streams["source"], np.asarray(self.source.codes).tolist()]
+        return {name: fingerprint(texts) for name, texts in streams.items() if texts}
 
     def features(self, network: Any) -> TextFeatures:
         """Give the encoder of a trained network as the frozen rung gives one."""

@@ -17,6 +17,7 @@ from nlptl.reports.pictures import confusion_picture, curve_picture, has_picture
 from nlptl.saving.model_folder import training_of, versions
 from nlptl.training.config import TrainingConfig
 from nlptl.training.processes import from_main
+from nlptl.transfer.relations.label_meaning import LabelMeaning
 
 _ENTRIES = (
     "base_license",
@@ -165,7 +166,7 @@ def _origins(model: Any) -> list[str]:
     found = [part.folder.origin for part in parts if isinstance(part, TransformerEncoder)]
     given = getattr(model, "transfer_", None)
     carried = given if isinstance(given, list | tuple) else [given]
-    found += [getattr(one, "entailment", None) for one in carried]
+    found += [one.entailment for one in carried if isinstance(one, LabelMeaning)]
     return [str(name) for name in found if name]
 
 

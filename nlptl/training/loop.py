@@ -11,7 +11,7 @@ from nlptl.base.chance import Chance
 from nlptl.base.described import entry, make
 from nlptl.base.errors import InputError
 from nlptl.base.progress import progress_bar
-from nlptl.base.protocols import Stage
+from nlptl.base.transfer import Stage
 from nlptl.encoders.contextual.precision import has_bfloat16
 from nlptl.storage.untrusted import interpreting
 from nlptl.training.checkpoints import (

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.specs import Spec
+from nlptl.base.transfer import Transfer
 from nlptl.transfer.relations.label_meaning import LabelMeaning
 
 
 @dataclass(frozen=True)
-class Auto(Spec):
+class Auto(Transfer):
     """Whichever transfer the labelled rows at hand speak for, within a budget of time.
 
     It begins with the encoder as it is, and adds one thing after the other: what the names of the
@@ -37,6 +37,7 @@ class Auto(Spec):
     budget_seconds: float = 60.0
     names: Any = ()
 
+    trains_encoder: ClassVar[bool] = True
     carries: ClassVar[str] = "whatever helps"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset()

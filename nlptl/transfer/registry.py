@@ -23,9 +23,8 @@ class Method:
         The name of the method everywhere: on the command line, in YAML files, in what ``Auto``
         reports, and in tables.
     kind : type
-        Its class. What the method needs is an attribute of the class (``needs``).
-    trains_encoder : bool
-        True if weights of the encoder change, or may change, so that checkpoints are written.
+        Its class. What the method needs (``needs``) and whether it trains the encoder
+        (``trains_encoder``) are attributes of the class.
     prior_gain : (float, float) or None
         Accuracy gained over the frozen encoder with 8 labels per class on six other data sets:
         mean, and standard deviation between data sets, by
@@ -39,26 +38,30 @@ class Method:
 
     name: str
     kind: Any
-    trains_encoder: bool = False
     prior_gain: tuple[float, float] | None = None
     accepts: frozenset[str] = frozenset()
     on_command_line: bool = True
+
+    @property
+    def trains_encoder(self) -> bool:
+        """True if weights of the encoder change, or may change: checkpoints are written."""
+        return bool(self.kind.trains_encoder)
 
 
 METHODS = (
     Method("frozen", Frozen),
     Method("meaning", LabelMeaning, prior_gain=(0.05, 0.06)),
-    Method("contrastive", Contrastive, trains_encoder=True, prior_gain=(0.06, 0.06)),
-    Method("distillation", LanguageDistillation, trains_encoder=True, on_command_line=False),
+    Method("contrastive", Contrastive, prior_gain=(0.06, 0.06)),
+    Method("distillation", LanguageDistillation, on_command_line=False),
     Method("edits", WordEdits, prior_gain=(-0.005, 0.01)),
     Method("selftraining", SelfTraining, prior_gain=(0.01, 0.02)),
     Method("source", SourceRows),
-    Method("full", FullFineTune, trains_encoder=True),
-    Method("lora", LoRA, trains_encoder=True),
-    Method("l2sp", L2SP, trains_encoder=True),
-    Method("private", PrivateLayers, trains_encoder=True),
-    Method("adapters", TaskAdapters, trains_encoder=True),
-    Method("auto", Auto, trains_encoder=True, accepts=frozenset({"unlabeled"})),
+    Method("full", FullFineTune),
+    Method("lora", LoRA),
+    Method("l2sp", L2SP),
+    Method("private", PrivateLayers),
+    Method("adapters", TaskAdapters),
+    Method("auto", Auto, accepts=frozenset({"unlabeled"})),
 )
 """Every transfer method: the only list. Config, command line, saving, docs and Auto read it."""
 

@@ -61,7 +61,7 @@ def test_two_trainings_are_averaged_and_an_adapter_says_all_of_the_first(body, t
             for weight in network.encoder.parameters():
                 if weight.requires_grad:
                     weight.add_(0.1 * torch.randn_like(weight))
-        bound[0].finish()
+        network.take(bound[0].finish())
         both.append(network)
     name = "encoder.layer.0.attention.self.query.weight"
     second, first = (network.encoder.state_dict()[name].clone() for network in both)

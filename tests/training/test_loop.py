@@ -10,7 +10,7 @@ import torch
 
 from nlptl.base.chance import Chance, torch_seed
 from nlptl.base.errors import InputError
-from nlptl.base.protocols import Stage
+from nlptl.base.transfer import Stage
 from nlptl.training.checkpoints import Keeper
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import Learner, train

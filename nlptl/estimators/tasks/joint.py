@@ -155,7 +155,7 @@ class JointTraining:
     def _build(self, rows: Mapping[str, Any], seed: int) -> Any:
         from nlptl.training.tasks.task_network import TasksNetwork
 
-        keeps = getattr(self._body.transfers.main, "keeps_head", True)
+        keeps = self._body.transfers.main.keeps_head
         heads, scales = {}, {}
         for name, part in self.parts.items():
             start = part.start

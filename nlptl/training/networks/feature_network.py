@@ -12,7 +12,8 @@ import numpy as np
 from nlptl.base.arrays import AnyArray, FloatArray, Groups, IntArray
 from nlptl.base.chance import Chance
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import ModuleFusion, ModuleHead, Stage
+from nlptl.base.protocols import ModuleFusion, ModuleHead
+from nlptl.base.transfer import Stage
 from nlptl.data.batches import shuffled
 from nlptl.data.splits import stratified_folds
 from nlptl.data.targets import Targets

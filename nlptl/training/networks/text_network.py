@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, IntArray
-from nlptl.base.protocols import BoundTransfer
+from nlptl.base.transfer import BoundTransfer, NetworkResult
 from nlptl.data.batches import by_length
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.forward import layer_vectors, padded
@@ -59,6 +59,15 @@ class TextNetwork(nn.Module):
         """Weights that a transfer trained in addition to those of the encoder."""
         self.merged = False
         """True if the adapter is merged into the encoder's weights and is not stored separately."""
+
+    def take(self, result: NetworkResult | None) -> None:
+        """Take over what a transfer returns when training is over."""
+        if result is None:
+            return
+        if result.encoder is not None:
+            self.encoder = result.encoder
+        if result.adapter is not None:
+            self.adapter, self.merged = result.adapter, result.merged
 
     def train(self, mode: bool = True) -> Self:
         """Set training or evaluation mode; batch normalisation of the head stays in evaluation.

@@ -14,7 +14,7 @@ import torch
 from nlptl.base.chance import Chance, torch_seed
 from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
-from nlptl.base.protocols import BoundTransfer, Stage
+from nlptl.base.transfer import BoundTransfer, Stage
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.precision import has_bfloat16
 from nlptl.training.checkpoints import Keeper, logger
@@ -118,9 +118,9 @@ def _start(
     """Return the network before training, or None if it counts as collapsed too."""
     accelerator = make_accelerator(how.device, how.config)
     objective = _built(build, how).to(place(accelerator, how.device))
-    for transfer in objective.transfers:
-        transfer.finish()
     network: TextNetwork = objective.network
+    for transfer in objective.transfers:
+        network.take(transfer.finish())
     worse = from_main(partial(how.watchdog, network, rows, history))
     return None if worse else network
 
@@ -214,7 +214,7 @@ def _attempt(
         objective = as_whole(objective, lambda: _built(build, how)).to(where)
         network, transfers = objective.network, objective.transfers
     for transfer in transfers:
-        transfer.finish()
+        network.take(transfer.finish())
     return network, history
 
 

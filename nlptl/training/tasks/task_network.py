@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nlptl.base.transfer import NetworkResult
 from nlptl.training.networks.text_network import TextNetwork
 
 
@@ -42,6 +43,12 @@ class TasksNetwork(TextNetwork):
         self.scales = dict(scales)
         self.apart: dict[int, tuple[Any, Any]] = {}
         """Separate encoder of a task and the adapter that creates it, by index of the task."""
+
+    def take(self, result: NetworkResult | None) -> None:
+        """Take over what a transfer returns, with the encoders of single tasks."""
+        super().take(result)
+        if result is not None:
+            self.apart.update(result.per_task)
 
     def choose(self, task: str) -> None:
         """Set the task of the next passes in all modules with weights per task."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nlptl.base.protocols import BoundTransfer
+from nlptl.base.transfer import BoundTransfer
 from nlptl.training.losses import row_losses
 from nlptl.training.networks.text_network import Batch, Outputs
 from nlptl.training.tasks.loss_balance import Uncertainty, without_conflict

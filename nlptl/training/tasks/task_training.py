@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from nlptl.base.chance import Chance, torch_seed
-from nlptl.base.protocols import BoundTransfer, Stage
+from nlptl.base.transfer import BoundTransfer, Stage
 from nlptl.data.mixing import Mixing
 from nlptl.training.loop import History, Learner, train
 from nlptl.training.networks.attention import attending_by_products
@@ -118,7 +118,7 @@ def tune_tasks(build: Build, joint: Joint, how: Tuning) -> TasksResult:
         objective = as_whole(objective, lambda: _built(build, joint, how)).to(where)
     steps = feed.steps_of(len(history.steps))
     for transfer in objective.transfers:
-        transfer.finish()
+        objective.network.take(transfer.finish())
     return TasksResult(objective.network, history, progress, steps)
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import BoundTransfer, Context
-from nlptl.base.specs import Spec
+from nlptl.base.transfer import BoundTransfer, Context, Transfer
 
 
 @dataclass(frozen=True)
-class Contrastive(Spec):
+class Contrastive(Transfer):
     """Texts of one class are drawn together before a head is fitted: for a handful of labels.
 
     Every text of a batch is encoded once, and each is compared with all others: it is to be
@@ -47,6 +46,7 @@ class Contrastive(Spec):
     steps: int | None = None
     seeds: int = 1
 
+    trains_encoder: ClassVar[bool] = True
     carries: ClassVar[str] = "features"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})

@@ -14,8 +14,8 @@ from nlptl.base.arrays import FloatArray, Groups
 from nlptl.base.described import entry, finite
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Features
-from nlptl.base.specs import Spec
 from nlptl.base.suggestions import suggest
+from nlptl.base.transfer import Transfer
 from nlptl.data.rows import Rows
 from nlptl.data.splits import stratified_sample
 from nlptl.data.targets import Targets
@@ -35,7 +35,7 @@ _MAX_ROWS_TO_CHOOSE_ON = 1_500
 
 
 @dataclass(frozen=True)
-class Frozen(Spec):
+class Frozen(Transfer):
     """The encoder stays as it came; only the head learns.
 
     The last layer of a pretrained encoder is made for the task it was trained on. Layers below

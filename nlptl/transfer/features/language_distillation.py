@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import BoundTransfer, Context
-from nlptl.base.specs import Spec
+from nlptl.base.transfer import BoundTransfer, Context, Transfer
 
 
 @dataclass(frozen=True)
-class LanguageDistillation(Spec):
+class LanguageDistillation(Transfer):
     """An encoder learns to give a translation the vector that its teacher gives the sentence.
 
     Sentences of the teacher's own language keep their vectors, so that what was trained on
@@ -36,6 +35,7 @@ class LanguageDistillation(Spec):
     comparison: float = 0.1
     temperature: float = 0.05
 
+    trains_encoder: ClassVar[bool] = True
     carries: ClassVar[str] = "features"
     setting: ClassVar[str] = "transductive"
     needs: ClassVar[frozenset[str]] = frozenset()

@@ -9,11 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.specs import Spec
+from nlptl.base.transfer import Transfer
 
 
 @dataclass(frozen=True)
-class WordEdits(Spec):
+class WordEdits(Transfer):
     """Copies of the labelled texts in which a few words are left out or change places [1]_.
 
     It stands beside ``Frozen`` or ``Contrastive``. On some tasks such copies help a head that has
@@ -35,6 +35,7 @@ class WordEdits(Spec):
     copies: int = 2
     share: float = 0.1
 
+    adds_rows: ClassVar[bool] = True
     carries: ClassVar[str] = "instances"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})

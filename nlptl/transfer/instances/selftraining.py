@@ -9,11 +9,11 @@ import numpy as np
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError
-from nlptl.base.specs import Spec
+from nlptl.base.transfer import Transfer
 
 
 @dataclass(frozen=True)
-class SelfTraining(Spec):
+class SelfTraining(Transfer):
     """The model labels texts that have no label, and its head learns from the surest of them [1]_.
 
     The texts are given to ``fit`` as ``unlabeled``. It stands beside ``Frozen`` or ``Contrastive``,
@@ -41,6 +41,7 @@ class SelfTraining(Spec):
     weight: float = 1.0
     rounds: int = 1
 
+    adds_rows: ClassVar[bool] = True
     carries: ClassVar[str] = "instances"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels", "unlabeled"})

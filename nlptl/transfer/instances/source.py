@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.specs import Spec
+from nlptl.base.transfer import Transfer
 
 
 @dataclass(frozen=True)
-class SourceRows(Spec):
+class SourceRows(Transfer):
     """Learn from labelled rows of another domain or language too, each counting less.
 
     The rows are given to ``fit`` as ``source``; those at hand, the target, are the ones that a
@@ -32,6 +32,7 @@ class SourceRows(Spec):
 
     weight: float = 0.3
 
+    adds_rows: ClassVar[bool] = True
     carries: ClassVar[str] = "instances"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels", "source"})

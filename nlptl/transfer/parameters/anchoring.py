@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import BoundTransfer, Context
-from nlptl.base.specs import Spec
+from nlptl.base.transfer import BoundTransfer, Context, Transfer
 
 
 @dataclass(frozen=True)
-class L2SP(Spec):
+class L2SP(Transfer):
     """Pull the weights of the encoder towards where they started, rather than towards zero [1]_.
 
     Half the squared distance to the pretrained weights, times a strength, is added to the loss.
@@ -32,6 +31,7 @@ class L2SP(Spec):
 
     strength: float = 0.01
 
+    trains_encoder: ClassVar[bool] = True
     carries: ClassVar[str] = "parameters"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})

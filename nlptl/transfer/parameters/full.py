@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import BoundTransfer, Context, Stage
-from nlptl.base.specs import Spec
 from nlptl.base.suggestions import suggest
+from nlptl.base.transfer import BoundTransfer, Context, Stage, Transfer
 
 FEATURES = ("top", "weighted", "all")
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|blocks?|h)\.(\d+)\.")
 
 
 @dataclass(frozen=True)
-class FullFineTune(Spec):
+class FullFineTune(Transfer):
     """The weights of the encoder learn too, starting from a head that is fitted first.
 
     A fresh head sends noise through the pretrained weights in its first steps. So the head is
@@ -59,7 +58,8 @@ class FullFineTune(Spec):
     freeze_embeddings: bool = False
 
     carries: ClassVar[str] = "parameters"
-    only_occurring_words: ClassVar[bool] = True
+    trains_encoder: ClassVar[bool] = True
+    chooses_weights: ClassVar[bool] = True
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
     paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
@@ -76,17 +76,22 @@ class FullFineTune(Spec):
             raise ConfigError(f"features={self.features!r} is not known. {known}")
 
     @property
+    def only_occurring_words(self) -> bool:
+        """True: other words get no gradient."""
+        return True
+
+    @property
     def keeps_head(self) -> bool:
-        """Whether training goes on from the head that was fitted on frozen features."""
+        """True if training starts from the head that was fitted on frozen features."""
         return self.head_first and not self.reinit_layers
 
     @property
     def averages_weights(self) -> bool:
-        """Whether two trainings start from the same weights, so that these can be averaged."""
+        """True if two trainings start from the same weights, so that these can be averaged."""
         return self.keeps_head
 
     def bind(self, context: Context) -> BoundTransfer:
-        """Make ready to tune one network.
+        """Bind the transfer to one network.
 
         Raises
         ------
@@ -98,13 +103,13 @@ class FullFineTune(Spec):
                 f"reinit_layers={self.reinit_layers}, but there are {context.n_layers} layers."
             )
         if self.reinit_layers:
-            _start_anew(context, context.n_layers - self.reinit_layers)
-        return _Bound(self, context.n_layers)
+            _initialise_again(context, context.n_layers - self.reinit_layers)
+        return _BoundLayers(self, context.n_layers)
 
 
 @dataclass(frozen=True)
-class _Bound(BoundTransfer):
-    """Which weights learn, how fast, and when."""
+class _BoundLayers(BoundTransfer):
+    """Which weights are trained, at which rate and in which stages."""
 
     spec: FullFineTune
     n_layers: int
@@ -119,13 +124,13 @@ class _Bound(BoundTransfer):
         return depth >= max(lowest, 1 if self.spec.freeze_embeddings else 0)
 
     def rate(self, name: str) -> float:
-        """Let lower layers learn more slowly."""
+        """Return the factor of a layer: lower layers are trained more slowly."""
         depth = self._depth(name)
         above = 0 if depth is None else self.n_layers - depth
         return float(self.spec.layer_decay**above)
 
     def stages(self) -> tuple[Stage, ...]:
-        """Give one stage, or one for each layer from the last to the first."""
+        """Return one stage, or one per layer from the last to the first."""
         if not self.spec.gradual:
             return (Stage(),)
         each = 0.5 / self.n_layers
@@ -144,39 +149,39 @@ class _Bound(BoundTransfer):
         return trains
 
     def _depth(self, name: str) -> int | None:
-        """Give the layer of a weight; None for what is no part of the encoder."""
+        """Return the layer of a weight; None for weights outside the encoder."""
         part, _, rest = name.partition(".")
         return depth_of(rest, self.n_layers) if part == "encoder" else None
 
 
-def _start_anew(context: Context, above: int) -> None:
-    """Draw the weights of the layers above one as the model would before any pretraining."""
+def _initialise_again(context: Context, above: int) -> None:
+    """Initialise the layers above a layer at random, as the model does before pretraining."""
     model = context.network.encoder
     for name, part in model.named_modules():
-        own = dict(part.named_parameters(recurse=False))
-        if own and depth_of(f"{name}.weight", context.n_layers) > above:
-            for weight in own.values():
+        weights = dict(part.named_parameters(recurse=False))
+        if weights and depth_of(f"{name}.weight", context.n_layers) > above:
+            for weight in weights.values():
                 weight._is_hf_initialized = False
             part._is_hf_initialized = False
             model._init_weights(part)
 
 
 def blocks_of(encoder: Any) -> list[str]:
-    """Name the layers of an encoder, the lowest first."""
+    """Return the names of the layers of an encoder, the lowest first."""
     numbers = {name: _LAYER.search(f"{name}.") for name, _ in encoder.named_modules()}
     whole = {n: int(m.group(1)) for n, m in numbers.items() if m and m.end() == len(n) + 1}
     return sorted(whole, key=lambda name: whole[name])
 
 
 def depth_of(name: str, n_layers: int) -> int:
-    """Give the layer of a weight: 0 for embeddings, 1 to n for layers, n for what lies above.
+    """Return the layer of a weight: 0 for embeddings, 1 to n for layers, n for all above.
 
     Examples
     --------
     >>> depth_of("embeddings.word_embeddings.weight", 6), depth_of("encoder.layer.2.x", 6)
     (0, 3)
     """
-    found = _LAYER.search(name)
-    if found is not None:
-        return min(int(found.group(1)) + 1, n_layers)
+    match = _LAYER.search(name)
+    if match is not None:
+        return min(int(match.group(1)) + 1, n_layers)
     return 0 if "embed" in name else n_layers

@@ -6,15 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import BoundTransfer, Context
-from nlptl.base.specs import Spec
 from nlptl.base.suggestions import suggest
+from nlptl.base.transfer import BoundTransfer, Context, NetworkResult, Transfer
 from nlptl.encoders.contextual.adapters import adapted, merged, peft_config, plain, taken_out
 from nlptl.transfer.parameters.full import FEATURES
 
 
 @dataclass(frozen=True)
-class LoRA(Spec):
+class LoRA(Transfer):
     """Learn a low-rank change of every linear layer, and leave the encoder as it is [1]_.
 
     As with ``FullFineTune``, the head is fitted on frozen features first, and learns on together
@@ -69,7 +68,8 @@ class LoRA(Spec):
     config: Any = field(default=None)
 
     carries: ClassVar[str] = "parameters"
-    averages_weights: ClassVar[bool] = True
+    trains_encoder: ClassVar[bool] = True
+    chooses_weights: ClassVar[bool] = True
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
     paper: ClassVar[str] = "Hu et al. 2022, arXiv:2106.09685"
@@ -91,25 +91,30 @@ class LoRA(Spec):
             object.__setattr__(self, "config", plain(self.config))
 
     @property
+    def averages_weights(self) -> bool:
+        """True: adapters of two trainings can be averaged."""
+        return True
+
+    @property
     def only_occurring_words(self) -> bool:
-        """Whether words that do not occur may be left aside: the adapter is of no embeddings."""
+        """True if the adapter does not belong to word embeddings."""
         return self.config is None and self.targets == "all-linear"
 
     def bind(self, context: Context) -> BoundTransfer:
-        """Put a fresh adapter into the encoder of a network.
+        """Put a new adapter into the encoder of a network.
 
         Raises
         ------
         ConfigError
-            If peft cannot adapt this encoder so.
+            If peft cannot adapt this encoder in this way.
         """
         model = context.network.encoder
         wanted = peft_config({**self.described(model), "inference_mode": False})
         names = set(model.state_dict())
-        return _Bound(self, context.network, adapted(model, wanted), names)
+        return _BoundAdapter(self, adapted(model, wanted), names)
 
     def described(self, model: Any) -> dict[str, Any]:
-        """Give the settings of peft for an encoder as plain JSON."""
+        """Return the settings of peft for an encoder as plain JSON."""
         fresh = sorted(getattr(model, "fresh_modules", ()))
         always = {"modules_to_save": fresh} if fresh else {}
         if self.config is not None:
@@ -132,21 +137,20 @@ class LoRA(Spec):
 
 
 @dataclass(frozen=True, eq=False)
-class _Bound(BoundTransfer):
+class _BoundAdapter(BoundTransfer):
     """An adapter inside a network."""
 
     spec: LoRA
-    network: Any
     model: Any
     names: set[str]
 
     def rate(self, name: str) -> float:
-        """Let the adapter learn faster than the head."""
+        """Return the factor of the adapter, which is trained faster than the head."""
         return self.spec.rate if name.startswith("encoder.") else 1.0
 
-    def finish(self) -> None:
-        """Merge the adapter, and keep a copy of it."""
-        self.network.adapter = taken_out(self.model)
-        self.network.encoder = merged(self.model)
-        whole = set(self.network.encoder.state_dict()) == self.names
-        self.network.merged = whole and self.spec.merge
+    def finish(self) -> NetworkResult:
+        """Merge the adapter into the encoder, and return a copy of it as well."""
+        adapter = taken_out(self.model)
+        encoder = merged(self.model)
+        complete = set(encoder.state_dict()) == self.names
+        return NetworkResult(encoder, adapter, complete and self.spec.merge)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import BoundTransfer, Context
-from nlptl.base.specs import Spec
 from nlptl.base.suggestions import suggest
+from nlptl.base.transfer import BoundTransfer, Context, NetworkResult, Transfer
 from nlptl.encoders.contextual.adapters import adapted, peft_config, quiet, taken_out
 from nlptl.transfer.parameters.full import blocks_of
 from nlptl.transfer.parameters.lora import LoRA
@@ -20,7 +19,7 @@ _BASES = ("frozen", "trained")
 
 
 @dataclass(frozen=True)
-class PrivateLayers(Spec):
+class PrivateLayers(Transfer):
     """Let ``MultiTaskModel`` share the lower layers, and give each task its own upper ones [1]_.
 
     Each task then has an encoder of its own to be read by, of which only those layers are stored.
@@ -39,6 +38,7 @@ class PrivateLayers(Spec):
 
     layers: int = 1
 
+    trains_encoder: ClassVar[bool] = True
     carries: ClassVar[str] = "parameters"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
@@ -56,7 +56,7 @@ class PrivateLayers(Spec):
         ConfigError
             If the encoder does not have so many layers, or they are not found.
         """
-        network, n_tasks = context.network, len(getattr(context.network, "places", ()))
+        network, n_tasks = context.network, context.n_tasks
         if n_tasks < 2:
             return BoundTransfer()
         blocks = blocks_of(network.encoder)
@@ -77,25 +77,23 @@ class _BoundLayers(BoundTransfer):
     blocks: list[str]
     n_tasks: int
 
-    def finish(self) -> None:
-        """Give each task an encoder with its own layers in it."""
-        whole = self.network.encoder
-        own = [{n: whole.get_submodule(n).parts[i] for n in self.blocks} for i in self._places]
-        for name in self.blocks:  # so that no copy holds those of the others
-            whole.set_submodule(name, own[0][name])
-        for place in self._places:
-            model = whole if not place else copy.deepcopy(whole)
+    def finish(self) -> NetworkResult:
+        """Return an encoder per task that has the layers of this task."""
+        shared, tasks = self.network.encoder, range(self.n_tasks)
+        layers = [{n: shared.get_submodule(n).parts[i] for n in self.blocks} for i in tasks]
+        for name in self.blocks:  # so that no copy holds the layers of the other tasks
+            shared.set_submodule(name, layers[0][name])
+        encoders = {}
+        for task in tasks:
+            model = shared if not task else copy.deepcopy(shared)
             for name in self.blocks:
-                model.set_submodule(name, own[place][name])
-            self.network.apart[place] = (model, None)
-
-    @property
-    def _places(self) -> range:
-        return range(self.n_tasks)
+                model.set_submodule(name, layers[task][name])
+            encoders[task] = (model, None)
+        return NetworkResult(per_task=encoders)
 
 
 @dataclass(frozen=True)
-class TaskAdapters(Spec):
+class TaskAdapters(Transfer):
     """Let ``MultiTaskModel`` give each task a low-rank adapter beside the shared encoder [1]_.
 
     With one task, or outside ``MultiTaskModel``, nothing is done.
@@ -119,6 +117,7 @@ class TaskAdapters(Spec):
     base: str = "trained"
     rate: float = 10.0
 
+    trains_encoder: ClassVar[bool] = True
     carries: ClassVar[str] = "parameters"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
@@ -140,7 +139,7 @@ class TaskAdapters(Spec):
         ConfigError
             If peft cannot adapt this encoder so.
         """
-        network, n_tasks = context.network, len(getattr(context.network, "places", ()))
+        network, n_tasks = context.network, context.n_tasks
         if n_tasks < 2:
             return BoundTransfer()
         names = [_name(place) for place in range(n_tasks)]
@@ -174,16 +173,17 @@ class _BoundAdapters(BoundTransfer):
         """Let adapters learn faster than what lies below them."""
         return self.spec.rate if ".lora_" in name else 1.0
 
-    def finish(self) -> None:
-        """Take the adapters out, and give each task an encoder with its own merged in."""
-        adapters = [taken_out(self.model, name=_name(place)) for place in range(self.n_tasks)]
+    def finish(self) -> NetworkResult:
+        """Return the shared encoder, and one per task with its adapter merged in."""
+        adapters = [taken_out(self.model, name=_name(task)) for task in range(self.n_tasks)]
         with quiet():
             base = self.model.unload()
         del base.switch
-        self.network.encoder = base.eval()
-        for place, adapter in enumerate(adapters):
-            model = adapter.merged_into(copy.deepcopy(base))
-            self.network.apart[place] = (model, adapter)
+        encoders = {
+            task: (adapter.merged_into(copy.deepcopy(base)), adapter)
+            for task, adapter in enumerate(adapters)
+        }
+        return NetworkResult(base.eval(), per_task=encoders)
 
 
 def _name(place: int) -> str:

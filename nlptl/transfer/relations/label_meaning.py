@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.specs import Spec
+from nlptl.base.transfer import Transfer
 from nlptl.data.labels import key_of
 
 TEMPLATES = ("{}", "This is about {}.", "a text about {}.")
 
 
 @dataclass(frozen=True)
-class LabelMeaning(Spec):
+class LabelMeaning(Transfer):
     """The names of classes, or short descriptions, are read as texts of these classes.
 
     Without any labelled text, a text belongs to the class whose name is nearest [1]_; with some,
@@ -50,6 +50,7 @@ class LabelMeaning(Spec):
     weight: Any = "cv"
     entailment: str | None = None
 
+    adds_rows: ClassVar[bool] = True
     carries: ClassVar[str] = "relations"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset()

@@ -7,7 +7,7 @@ import torch
 
 from nlptl import FullFineTune, TextClassifier, TrainingConfig
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import BoundTransfer, Stage
+from nlptl.base.transfer import BoundTransfer, Stage
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.training.config import LoopConfig

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from nlptl.base.protocols import BoundTransfer
+from nlptl.base.transfer import BoundTransfer
 from nlptl.encoders import Pooling
 from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.encoders.contextual.loaded import read_encoder

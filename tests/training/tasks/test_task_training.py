@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nlptl import Mixing
-from nlptl.base.protocols import BoundTransfer
+from nlptl.base.transfer import BoundTransfer
 from nlptl.data.targets import Targets
 from nlptl.encoders import Pooling
 from nlptl.encoders.contextual.encoder_folder import find_encoder

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nlptl.base.chance import Chance
-from nlptl.base.protocols import Stage
+from nlptl.base.transfer import Stage
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import Learner, train
 from nlptl.training.processes import make_accelerator

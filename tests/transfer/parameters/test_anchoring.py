@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import Context
+from nlptl.base.transfer import Context
 from nlptl.transfer.parameters.anchoring import L2SP
 
 

@@ -3,7 +3,7 @@ import torch
 
 from nlptl import FullFineTune
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import Context
+from nlptl.base.transfer import Context
 from nlptl.transfer.parameters.full import depth_of
 
 NAMES = {

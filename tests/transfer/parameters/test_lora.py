@@ -3,7 +3,7 @@ import torch
 
 from nlptl import LoRA
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import Context
+from nlptl.base.transfer import Context
 from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.encoders.contextual.loaded import read_encoder
 
@@ -41,7 +41,7 @@ def test_the_scale_is_two_unless_said(tiny_encoder):
 def test_finishing_merges_and_keeps_a_copy_where_asked(tiny_encoder):
     for merge in (True, False):
         network, found = bound(tiny_encoder, LoRA(merge=merge))
-        found.finish()
+        network.take(found.finish())
         assert not any("lora" in name for name in network.encoder.state_dict())
         assert network.merged is merge and network.adapter.arrays
 

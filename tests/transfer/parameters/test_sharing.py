@@ -4,7 +4,7 @@ import torch
 
 from nlptl import PrivateLayers, TaskAdapters
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import BoundTransfer, Context
+from nlptl.base.transfer import BoundTransfer, Context
 from nlptl.encoders import Pooling
 from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.encoders.contextual.loaded import read_encoder
@@ -54,7 +54,7 @@ def test_tasks_begin_alike_learn_apart_and_end_with_encoders_of_their_own(tiny_e
         changed.append(network.features(inputs()).detach())
     torch.testing.assert_close(changed[0], said[0])
     assert (changed[1] - said[1]).abs().max() > 1e-3
-    found.finish()
+    network.take(found.finish())
     for task, wanted in zip(("0", "1"), changed, strict=True):
         own = network.of(task).eval()
         torch.testing.assert_close(own.features(inputs()).detach(), wanted, atol=1e-5, rtol=1e-4)

@@ -1,0 +1,269 @@
+"""The contract of a transfer: what it declares, what it receives and what it returns.
+
+A transfer is a frozen dataclass that derives from ``Transfer``. Its class attributes declare what
+it is. ``bind`` receives a ``Context`` and returns a ``BoundTransfer``, which takes part in the
+training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from nlptl.base.specs import Spec
+
+
+class Transfer(Spec):
+    """Base class of all transfer methods, with a default for everything that they declare."""
+
+    carries: ClassVar[str] = "parameters"
+    """What is transferred: instances, features, parameters or relations."""
+
+    setting: ClassVar[str] = "inductive"
+    """The setting by Pan and Yang (2010): inductive, transductive or unsupervised."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
+    """What ``fit`` must be given: a subset of labels, unlabeled, source and links."""
+
+    paper: ClassVar[str] = ""
+    """Source of the method."""
+
+    trains_encoder: ClassVar[bool] = False
+    """True if weights of the encoder change."""
+
+    chooses_weights: ClassVar[bool] = False
+    """True if the transfer decides which weights of the encoder are trained. A fit has one such
+    transfer at most."""
+
+    adds_rows: ClassVar[bool] = False
+    """True if the transfer only adds rows or names of classes to the data of the head."""
+
+    refits_head: ClassVar[bool] = False
+    """True if the head is fitted after the encoder was trained, instead of together with it."""
+
+    @property
+    def keeps_head(self) -> bool:
+        """True if training starts from the head that was fitted on frozen features."""
+        return True
+
+    @property
+    def averages_weights(self) -> bool:
+        """True if the weights of two trainings can be averaged."""
+        return False
+
+    @property
+    def only_occurring_words(self) -> bool:
+        """True if word embeddings of words outside the training data stay as they are."""
+        return False
+
+    def bind(self, context: Context) -> BoundTransfer:
+        """Bind the transfer to one network.
+
+        Parameters
+        ----------
+        context : Context
+
+        Raises
+        ------
+        ConfigError
+            If the network cannot be trained in this way.
+        """
+        return BoundTransfer()
+
+
+@dataclass(frozen=True)
+class SourceTexts:
+    """Labelled rows of other domains or languages.
+
+    Attributes
+    ----------
+    texts : sequence of str or of (str, str)
+    codes : ndarray of shape (n,), (n, n_labels) or None
+        Classes as the model numbers them, or numbers on its scale. None without labels.
+    """
+
+    texts: Sequence[Any] = ()
+    codes: Any = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a transfer is bound to.
+
+    Attributes
+    ----------
+    network : torch.nn.Module
+        Network with the parts ``encoder`` and ``head``.
+    n_layers : int
+        Number of layers of the encoder.
+    seed : int
+    rows_of : callable
+        Takes texts or pairs of texts and returns tokenized rows for ``BoundTransfer.streams``.
+    unlabeled : sequence of str or of (str, str)
+        Unlabelled texts of the target, from ``fit(..., unlabeled=...)``.
+    source : SourceTexts
+        Rows of other domains or languages, from ``fit(..., source=...)``.
+    n_tasks : int
+        Number of tasks that share the encoder.
+    """
+
+    network: Any
+    n_layers: int
+    seed: int
+    rows_of: Callable[[Sequence[Any]], Any] = tuple
+    unlabeled: Sequence[Any] = ()
+    source: SourceTexts = SourceTexts()
+    n_tasks: int = 1
+
+
+class Batch(Protocol):
+    """Rows of one step.
+
+    Attributes
+    ----------
+    truth : Tensor or None
+        Class codes (n,), zeros and ones (n, n_labels), numbers or vectors; None without labels.
+    weights : Tensor of shape (n,)
+        Weight of each row.
+    """
+
+    @property
+    def truth(self) -> Any:
+        """Labels of the rows, or None."""
+        ...
+
+    @property
+    def weights(self) -> Any:
+        """Weight of each row."""
+        ...
+
+
+class Outputs(Protocol):
+    """What the network computes for a batch of one stream.
+
+    Attributes
+    ----------
+    features : Tensor of shape (n, n_features)
+        Input of the head.
+    logits : Tensor of shape (n, n_outputs)
+    batch : Batch
+    """
+
+    @property
+    def features(self) -> Any:
+        """Input of the head: (n, n_features)."""
+        ...
+
+    @property
+    def logits(self) -> Any:
+        """Output of the head: (n, n_outputs)."""
+        ...
+
+    @property
+    def batch(self) -> Batch:
+        """The rows."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkResult:
+    """What a transfer leaves behind when training is over.
+
+    Attributes
+    ----------
+    encoder : torch.nn.Module or None
+        The encoder that predicts, if it is another one than before.
+    adapter : Adapter or None
+        What was learned in addition to the weights of the encoder.
+    merged : bool
+        True if the encoder has the adapter in its weights, so that nothing is stored separately.
+    per_task : dict of int to (Module, Adapter or None)
+        The encoder of each task that has its own, by the number of the task.
+    """
+
+    encoder: Any = None
+    adapter: Any = None
+    merged: bool = False
+    per_task: Mapping[int, tuple[Any, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Part of a training run in which the same set of weights is trained.
+
+    Attributes
+    ----------
+    name : str
+        Name in the progress bar, the history and checkpoints.
+    share : float
+        Share of all training steps, relative to the sum of the shares of all stages.
+    trains : callable
+        Takes the name of a weight (``encoder...``, ``head...``, ``extras...``) and returns True if
+        the stage trains it. Weights that do not require gradients at the start stay fixed.
+    streams : tuple of str or None
+        Names of the streams that batches come from; ``"task"`` has the labelled rows. None uses
+        all streams.
+    fresh_schedule : bool
+        True if the learning rate starts a new warm-up and decay. False if it continues the
+        schedule of the previous stage.
+    """
+
+    name: str = "task"
+    share: float = 1.0
+    trains: Callable[[str], bool] = lambda _: True
+    streams: tuple[str, ...] | None = None
+    fresh_schedule: bool = True
+
+
+class BoundTransfer:
+    """Base class of transfers bound to one network, with a default for every method."""
+
+    reads_weights: ClassVar[bool] = False
+    """True if the loss reads the weights themselves, which FSDP splits over processes."""
+
+    replaces_loss: ClassVar[bool] = False
+    """True if the loss replaces the loss of the task. False if it is added to it."""
+
+    compares_rows: ClassVar[bool] = False
+    """True if the loss compares rows with each other. Batches then hold several rows of each of
+    their classes, and the loss receives the rows of all processes."""
+
+    def modules(self) -> Mapping[str, Any]:
+        """Return additional networks to move, optimise and checkpoint together with the model."""
+        return {}
+
+    def trains(self, name: str) -> bool:
+        """Return True if a weight of the network is trained in any stage."""
+        return True
+
+    def rate(self, name: str) -> float:
+        """Return the factor on the learning rate of a weight."""
+        return 1.0
+
+    def stages(self) -> Sequence[Stage]:
+        """Return stages that run before those of the transfer that chooses the trained weights."""
+        return ()
+
+    def streams(self) -> Mapping[str, Any]:
+        """Return additional rows to draw batches from, by name of the stream."""
+        return {}
+
+    def loss(self, outputs: Mapping[str, Outputs], progress: float) -> Any:
+        """Return a loss to add to the loss of the task, as a scalar tensor, or None.
+
+        Parameters
+        ----------
+        outputs : mapping of str to Outputs
+            Outputs of the network for the batch of each stream.
+        progress : float
+            Completed share of the training, from 0 to 1.
+        """
+        return None
+
+    def finish(self) -> NetworkResult | None:
+        """Return the parts of the network that predict, or None if nothing changes.
+
+        It is called once, when training is over.
+        """
+        return None
