@@ -145,8 +145,8 @@ def bootstrap_interval(
         raise InputError(f"A bootstrap needs at least two rows, got {n_rows}. Pass more rows.")
     rows = np.arange(n_rows)
 
-    def difference(drawn: IntArray) -> float:
-        return float(first(drawn) - second(drawn))
+    def difference(sample: IntArray) -> float:
+        return float(first(sample) - second(sample))
 
     interval = stats.bootstrap(
         (rows,),
