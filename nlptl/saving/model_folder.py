@@ -32,7 +32,7 @@ from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import Cost
 from nlptl.training.loop import History
 from nlptl.transfer.features.frozen import TextFeatures
-from nlptl.transfer.registry import METHODS
+from nlptl.transfer import registry
 
 Kind = TypeVar("Kind", bound=SavedModel)
 Model = TypeVar("Model")
@@ -210,7 +210,7 @@ def read_spec(described: Any) -> Any:
         return [read_spec(one) for one in described]
     if described is None:
         return None
-    kinds = {method.kind.__name__: method.kind for method in METHODS}
+    kinds = {method.kind.__name__: method.kind for method in registry.METHODS}
     rest = {name: value for name, value in described.items() if name != "kind"}
     return make(kinds[entry(described, "kind", str)], rest)
 

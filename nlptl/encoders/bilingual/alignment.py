@@ -83,7 +83,7 @@ class WordAlignment(Spec):
         if len(seed_pairs) < MIN_PAIRS_TO_ALIGN:
             raise InputError(
                 f"At least {MIN_PAIRS_TO_ALIGN} pairs must have vectors in both languages, got "
-                f"{len(seed_pairs)} of {seed_pairs.given} pairs. Pass a larger dictionary."
+                f"{len(seed_pairs)} of {seed_pairs.n_pairs} pairs. Pass a larger dictionary."
             )
         return self._aligned(source, target, seed_pairs)
 

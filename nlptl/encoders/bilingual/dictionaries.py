@@ -27,7 +27,7 @@ class WordPairs:
     ----------
     source, target : ndarray of shape (n,)
         Rows in the source vocabulary and in the target vocabulary.
-    given : int
+    n_pairs : int
         Number of pairs in the dictionary, including pairs with a word that has no vector.
     identical : float
         Share of the n pairs whose two words are spelt the same, from 0 to 1.
@@ -35,7 +35,7 @@ class WordPairs:
 
     source: IntArray
     target: IntArray
-    given: int
+    n_pairs: int
     identical: float
 
     def __len__(self) -> int:

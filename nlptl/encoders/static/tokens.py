@@ -40,7 +40,7 @@ class TokenBatch:
         Vectors of the tokens. Zeros for a token without a vector.
     ranks : ndarray of shape (n_tokens,)
         Rows of the tokens in the store. -1 for a token outside the vocabulary.
-    known : ndarray of shape (n_tokens,), bool
+    has_vector : ndarray of shape (n_tokens,), bool
         True for a token with a vector.
     places : ndarray of shape (n_running,)
         Index into ``tokens`` for each position of the running text.
@@ -51,7 +51,7 @@ class TokenBatch:
     tokens: list[str]
     vectors: FloatArray
     ranks: IntArray
-    known: AnyArray
+    has_vector: AnyArray
     places: IntArray
     bounds: IntArray
 
@@ -112,7 +112,7 @@ def coverage_of(batch: TokenBatch, *, most: int = 20) -> Coverage:
         Maximum number of unknown tokens to list.
     """
     counts = np.bincount(batch.places, minlength=len(batch.tokens))
-    has_vector = batch.known.astype(bool)
+    has_vector = batch.has_vector.astype(bool)
     unknown = np.flatnonzero(~has_vector)
     unknown = unknown[np.argsort(-counts[unknown], kind="stable")][:most]
     hits = np.concatenate([[0], np.cumsum(has_vector[batch.places])])
@@ -135,7 +135,7 @@ def _pieces(store: VectorStore, texts: Sequence[str]) -> TokenBatch:
         tokens=[store.tokens[row] for row in rows],
         vectors=np.asarray(store.vectors[rows]),
         ranks=rows,
-        known=np.ones(len(rows), dtype=bool),
+        has_vector=np.ones(len(rows), dtype=bool),
         places=places,
         bounds=_bounds([len(entry) for entry in ids]),
     )

@@ -47,7 +47,7 @@ def weighted_mean(batch: TokenBatch, weights: FloatArray) -> FloatArray:
     ndarray of shape (n, dim)
         Zeros for a text without a known token.
     """
-    used = (weights * batch.known).astype(np.float32)
+    used = (weights * batch.has_vector).astype(np.float32)
     shape = (len(batch.bounds) - 1, len(batch.tokens))
     matrix = sparse.csr_matrix((used[batch.places], batch.places, batch.bounds), shape=shape)
     total = np.asarray(matrix.sum(axis=1))
@@ -73,7 +73,7 @@ def maximum(batch: TokenBatch, _weights: FloatArray) -> FloatArray:
     pooled = np.zeros((len(batch.bounds) - 1, batch.vectors.shape[1]), dtype=np.float32)
     for row, (start, stop) in enumerate(zip(batch.bounds[:-1], batch.bounds[1:], strict=True)):
         tokens = np.unique(batch.places[start:stop])
-        tokens = tokens[batch.known[tokens].astype(bool)]
+        tokens = tokens[batch.has_vector[tokens].astype(bool)]
         if len(tokens):
             pooled[row] = batch.vectors[tokens].max(axis=0)
     return pooled

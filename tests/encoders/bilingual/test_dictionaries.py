@@ -42,7 +42,7 @@ def test_words_are_looked_up_as_they_are_or_in_lower_case():
         [*WANTED, ("Cat", "Katze"), ("cat", "taxi")], ["cat", "dog"], ["katze", "hund"]
     )
     assert pairs.source.tolist() == [1, 0] and pairs.target.tolist() == [1, 0]
-    assert pairs.given == 5 and len(pairs) == 2 and pairs.identical == 0
+    assert pairs.n_pairs == 5 and len(pairs) == 2 and pairs.identical == 0
     none = WordPairs.among([("x", "y")], ["a"], ["b"])
     assert len(none) == 0 and none.identical == 0
 

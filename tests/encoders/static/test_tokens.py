@@ -18,7 +18,7 @@ def store(words, subwords=None):
 
 def seen(words, text, **options):
     batch = tokenize(store(words, **options), [text])
-    return [(batch.tokens[place], bool(batch.known[place])) for place in batch.places]
+    return [(batch.tokens[place], bool(batch.has_vector[place])) for place in batch.places]
 
 
 def test_a_word_is_found_in_other_letter_cases():
@@ -47,7 +47,7 @@ def test_a_contraction_is_taken_apart_only_when_it_is_unknown():
 def test_an_unknown_word_has_no_vector_and_no_row():
     batch = tokenize(store(["a"]), ["a zebra", "", "zebra"])
     assert batch.bounds.tolist() == [0, 2, 2, 3]
-    assert batch.known.tolist() == [True, False]
+    assert batch.has_vector.tolist() == [True, False]
     assert batch.ranks.tolist() == [0, -1]
     assert not batch.vectors[1].any()
 
@@ -55,7 +55,7 @@ def test_an_unknown_word_has_no_vector_and_no_row():
 def test_subwords_make_up_a_vector_for_an_unknown_word():
     grams = Subwords(np.full((10, 8), 5.0, dtype=np.float32), 3, 6)
     batch = tokenize(store(["a"], subwords=grams), ["zebra"])
-    assert batch.known.all()
+    assert batch.has_vector.all()
     assert batch.ranks.tolist() == [-1]
     np.testing.assert_allclose(batch.vectors[0], 5.0)
 

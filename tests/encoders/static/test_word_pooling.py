@@ -15,7 +15,7 @@ BATCH = TokenBatch(
     tokens=["a", "b", "zebra"],
     vectors=np.array([[1.0, 0.0], [0.0, 2.0], [0.0, 0.0]], dtype=np.float32),
     ranks=np.array([0, 1, -1]),
-    known=np.array([True, True, False]),
+    has_vector=np.array([True, True, False]),
     places=np.array([0, 0, 1, 2, 2]),
     bounds=np.array([0, 3, 4, 4, 5]),
 )

@@ -7,7 +7,7 @@ import torch
 
 from nlptl import FullFineTune, TextClassifier, TrainingConfig
 from nlptl.base.errors import ConfigError
-from nlptl.base.transfer import BoundTransfer, Stage
+from nlptl.base.transfer import BoundTransfer, Stage, Transfer
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.training.config import LoopConfig
@@ -83,7 +83,7 @@ class _Reversed(torch.autograd.Function):
 
 
 @dataclass(frozen=True)
-class Adversary:
+class Adversary(Transfer):
     """A domain discriminator that the encoder learns to deceive: as far as this test goes."""
 
     texts: tuple[str, ...]
