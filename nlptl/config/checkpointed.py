@@ -5,14 +5,11 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nlptl.base.paths import user_path
+from nlptl.config.part import Part
 from nlptl.training.config import TrainingConfig
 from nlptl.training.processes import is_main
-
-if TYPE_CHECKING:
-    from nlptl.config.run import Part
 
 
 class Checkpointed:

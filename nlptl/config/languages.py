@@ -11,7 +11,8 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
 from nlptl.config.checkpointed import Checkpointed
 from nlptl.config.components import build, build_encoder
-from nlptl.config.run import Part, number_of, part_of, read_yaml
+from nlptl.config.part import Part
+from nlptl.config.run import number_of, part_of, read_yaml
 from nlptl.data.languages.parallel import ParallelText
 from nlptl.data.tables.table_reading import read_table
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder

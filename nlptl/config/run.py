@@ -11,6 +11,7 @@ from nlptl.base.paths import user_path
 from nlptl.base.suggestions import suggest
 from nlptl.config.checkpointed import Checkpointed
 from nlptl.config.components import PARTS, build, build_encoder, build_joined
+from nlptl.config.part import Part
 from nlptl.data.labels import are_lists, distinct
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_regressor import TextRegressor
@@ -19,14 +20,6 @@ from nlptl.transfer.registry import METHODS
 from nlptl.transfer.relations.label_meaning import own_name
 
 TASKS = ("classification", "regression")
-
-
-@dataclass(frozen=True)
-class Part:
-    """The short name of a part and its options, as the user wrote them."""
-
-    name: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +71,10 @@ class RunConfig(Checkpointed):
     test_share: float = 0.2
     unlabeled: str | None = None
     output: str | None = None
-    encoder: Part = Part()
-    transfer: Part = Part()
-    head: Part = Part()
-    training: Part = Part()
+    encoder: Part = field(default_factory=Part)
+    transfer: Part = field(default_factory=Part)
+    head: Part = field(default_factory=Part)
+    training: Part = field(default_factory=Part)
     task: str = "classification"
     seed: int = 0
     imbalance: str | None = None

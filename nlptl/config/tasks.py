@@ -10,7 +10,8 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
 from nlptl.config.checkpointed import Checkpointed
 from nlptl.config.components import build, build_encoder, build_joined
-from nlptl.config.run import Part, check_switch, number_of, part_of, read_yaml
+from nlptl.config.part import Part
+from nlptl.config.run import check_switch, number_of, part_of, read_yaml
 from nlptl.data.mixing import Mixing
 from nlptl.estimators.multi_task import MultiTaskModel
 from nlptl.estimators.tasks.task import Task

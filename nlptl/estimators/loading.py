@@ -10,8 +10,8 @@ from nlptl.estimators.multi_task import MultiTaskModel
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_model import TextModel
 from nlptl.estimators.text_regressor import TextRegressor
+from nlptl.hub.model_place import place_of
 from nlptl.saving.onnx.onnx_classifier import KIND, OnnxClassifier
-from nlptl.saving.published import place_of
 from nlptl.storage.manifest import read_manifest
 
 KINDS: tuple[type[TextModel], ...] = (TextClassifier, TextRegressor)

@@ -15,7 +15,8 @@ from nlptl.base.chance import sheltered
 from nlptl.base.errors import ConfigError, StorageError
 from nlptl.base.suggestions import suggest
 from nlptl.encoders.contextual.adapters import Adapter
-from nlptl.encoders.contextual.loaded import LoadedEncoder, classifier_name, load_encoder
+from nlptl.encoders.contextual.encoder_shelf import load_encoder
+from nlptl.encoders.contextual.loaded import LoadedEncoder, classifier_name
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.contextual.weight_writing import write_model
 from nlptl.fitting.finetuning import linear_map

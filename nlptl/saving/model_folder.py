@@ -19,7 +19,7 @@ from nlptl.data.audit import AuditReport
 from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import Rows
 from nlptl.encoders.cache import without_cache
-from nlptl.encoders.contextual.loaded import empty_shelf
+from nlptl.encoders.contextual.encoder_shelf import empty_shelf
 from nlptl.evaluation.choice import Choice
 from nlptl.fitting.fitted import FittedHead, FittedModel
 from nlptl.saving.description_checks import check_labels, read_notes
@@ -31,8 +31,8 @@ from nlptl.storage.untrusted import interpreting, read_json
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import Cost
 from nlptl.training.loop import History
-from nlptl.transfer.features.frozen import TextFeatures
 from nlptl.transfer import registry
+from nlptl.transfer.features.frozen import TextFeatures
 
 Kind = TypeVar("Kind", bound=SavedModel)
 Model = TypeVar("Model")

@@ -10,16 +10,15 @@ from typing import Any
 
 from typing_extensions import Self
 
-from nlptl.base.errors import ConfigError, HubError
+from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
 from nlptl.base.suggestions import suggest
 from nlptl.hub.client import check_name, is_name
-from nlptl.hub.fetching import fetch_folder
+from nlptl.hub.model_place import place_of
 from nlptl.hub.publishing import Publication, publish_folder
 from nlptl.reports.card import model_card
 from nlptl.saving.card_facts import facts_of
 from nlptl.saving.exporting import FORMATS
-from nlptl.storage.atomic import saved_folder
 from nlptl.storage.manifest import write_manifest
 from nlptl.training.cost import Cost
 from nlptl.training.processes import from_main
@@ -115,17 +114,6 @@ class Published:
         """
         found: Self = cls.load(place_of(name_or_path, revision=revision))  # type: ignore[attr-defined]
         return found
-
-
-def place_of(name_or_path: str | Path, *, revision: str | None = None) -> Path:
-    """Give the folder of a model: the one named, or that of a model on the Hub."""
-    path = saved_folder(name_or_path)
-    if path.is_dir() or isinstance(name_or_path, Path) or not is_name(name_or_path):
-        return path
-    try:
-        return fetch_folder(name_or_path, revision=revision)
-    except HubError as problem:
-        raise HubError(f"There is no folder {name_or_path!r}. {problem}") from problem
 
 
 def _written(model: Any, folder: Path, format: str) -> Path:  # noqa: A002

@@ -1,7 +1,8 @@
 import pytest
 
 from nlptl import TrainingConfig
-from nlptl.config.run import Part, RunConfig
+from nlptl.config.part import Part
+from nlptl.config.run import RunConfig
 from nlptl.config.tasks import TasksConfig
 
 NAMED = Part("training", {"checkpoints": "elsewhere"})

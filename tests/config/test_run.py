@@ -4,7 +4,8 @@ import pytest
 
 from nlptl import Frozen, MLPHead, TextRegressor, TfidfEncoder
 from nlptl.base.errors import ConfigError
-from nlptl.config.run import Part, RunConfig, read_run
+from nlptl.config.part import Part
+from nlptl.config.run import RunConfig, read_run
 
 YAML = """
 data: train.csv

@@ -27,7 +27,7 @@ from nlptl import (
 from nlptl.base.errors import ConfigError, HubError, IntegrityError, StorageError
 from nlptl.encoders import Pooling
 from nlptl.estimators.loading import load_every
-from nlptl.saving.published import place_of
+from nlptl.hub.model_place import place_of
 
 REPO = "user/requests"
 TEXTS, LABELS = (column[::12] for column in support_requests())

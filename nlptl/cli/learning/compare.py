@@ -18,7 +18,8 @@ from nlptl.base.errors import ConfigError
 from nlptl.cli.console import console
 from nlptl.cli.learning import train
 from nlptl.config.components import options_among
-from nlptl.config.run import Part, RunConfig, read_run
+from nlptl.config.part import Part
+from nlptl.config.run import RunConfig, read_run
 from nlptl.evaluation.judge import Splits, judge
 from nlptl.reports.terminal_tables import verdict_table
 from nlptl.transfer.registry import methods_by_name

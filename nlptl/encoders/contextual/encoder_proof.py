@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from nlptl.base.errors import EncoderNotFoundError
 from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.encoder_checks import foreign_errors
+from nlptl.encoders.contextual.encoder_folder import EncoderFolder
 from nlptl.encoders.contextual.loaded import LoadedEncoder, read_encoder
-
-if TYPE_CHECKING:
-    from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.encoders.contextual.pooling import Pooling
+from nlptl.encoders.contextual.windows import Windows
 
 _PROBE = "The order arrived late."
 _PROVEN: set[tuple[Any, ...]] = set()
 
 
-def prove_encoder(encoder: TransformerEncoder) -> None:
+class ProvenEncoder(Protocol):
+    """What the check asks of an encoder: ``TransformerEncoder`` has it."""
+
+    max_length: int | None
+    long_texts: str
+
+    @property
+    def folder(self) -> EncoderFolder:
+        """The folder with its settings."""
+        ...
+
+    @property
+    def chosen_pooling(self) -> Pooling:
+        """The pooling that is used."""
+        ...
+
+    def windows(self, texts: Sequence[Any]) -> Windows:
+        """Tokenize texts."""
+        ...
+
+
+def prove_encoder(encoder: ProvenEncoder) -> None:
     """Check that an encoder can encode a text, without reading its weights if possible.
 
     The encoder is built on torch's ``meta`` device, which handles shapes only. If it cannot run

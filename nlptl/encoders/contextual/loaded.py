@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import RLock
 from typing import Any
 
-from nlptl.base.chance import sheltered, torch_seed
+from nlptl.base.chance import torch_seed
 from nlptl.base.errors import EncoderNotFoundError
 from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.encoder_checks import foreign_errors
@@ -26,9 +24,6 @@ from nlptl.encoders.contextual.weight_checks import (
     refuse_untrained,
 )
 
-_SHELF: OrderedDict[tuple[str, str, str, bool], LoadedEncoder] = OrderedDict()
-_LOCK = RLock()
-_MAX_LOADED = 4
 _DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 
@@ -82,58 +77,6 @@ class LoadedEncoder:
         """Add the special tokens of the encoder before and after token ids."""
         before, after = _frame(self.tokenizer)
         return [*before, *ids, *after]
-
-
-def load_encoder(
-    folder: EncoderFolder, *, dtype: str, device: str | None, stock: bool = False
-) -> LoadedEncoder:
-    """Return an encoder, and load it only if this process has not loaded it yet.
-
-    Parameters
-    ----------
-    folder : EncoderFolder
-        The encoder.
-    dtype : {"auto", "float32", "bfloat16"}
-        Number format of the weights. ``"auto"`` is bfloat16 if the device supports it and a check
-        confirms that the vectors agree. Otherwise it is float32.
-    device : str or None
-        Torch device. None means the first accelerator, or the CPU if there is none.
-    stock : bool
-        True includes the layers that transformers puts below its classifier.
-    """
-    from nlptl.encoders.contextual.precision import choose_dtype, stored_dtype
-
-    chosen_device = device or default_device()
-    chosen = stored_dtype(folder, chosen_device) if dtype == "auto" else dtype
-    with _LOCK:
-        key = (folder.fingerprint, chosen or "", chosen_device, stock)
-        if key in _SHELF:
-            _SHELF.move_to_end(key)
-            return _SHELF[key]
-    # Take the lock of the random state before _LOCK, in the same order as training does when it
-    # loads an encoder. Otherwise the two locks could deadlock.
-    with sheltered(), _LOCK:
-        resolved_dtype = chosen or choose_dtype(folder, chosen_device)
-        key = (folder.fingerprint, resolved_dtype, chosen_device, stock)
-        if key not in _SHELF:
-            _SHELF[key] = read_encoder(folder, resolved_dtype, chosen_device, stock=stock)
-            while len(_SHELF) > _MAX_LOADED:
-                _SHELF.popitem(last=False)
-        _SHELF.move_to_end(key)
-        return _SHELF[key]
-
-
-@contextmanager
-def empty_shelf() -> Iterator[None]:
-    """Reload every encoder inside the block and restore the loaded encoders after it."""
-    with sheltered(), _LOCK:
-        saved = dict(_SHELF)
-        _SHELF.clear()
-        try:
-            yield
-        finally:
-            _SHELF.clear()
-            _SHELF.update(saved)
 
 
 def default_device() -> str:

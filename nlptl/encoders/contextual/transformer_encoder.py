@@ -366,7 +366,7 @@ class TransformerEncoder(Spec):
         return self._loaded(self.folder, self.chosen_pooling)
 
     def _loaded(self, folder: EncoderFolder, pooling: Pooling) -> LoadedEncoder:
-        from nlptl.encoders.contextual.loaded import load_encoder
+        from nlptl.encoders.contextual.encoder_shelf import load_encoder
 
         stock = pooling.tokens == "stock"
         return self.weights or load_encoder(

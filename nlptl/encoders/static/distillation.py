@@ -12,8 +12,8 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.progress import progress_bar
 from nlptl.base.specs import Spec
 from nlptl.encoders.contextual.encoder_folder import find_encoder
+from nlptl.encoders.contextual.encoder_shelf import load_encoder
 from nlptl.encoders.contextual.forward import hidden_means
-from nlptl.encoders.contextual.loaded import load_encoder
 from nlptl.encoders.contextual.pooling import with_fixed_signs
 from nlptl.encoders.static.vector_store import VectorStore
 from nlptl.storage.places import fixed_path

@@ -18,7 +18,7 @@ from nlptl.estimators.bulk.answered_rows import check_columns, label_piece, text
 from nlptl.estimators.bulk.scored_parts import Output
 from nlptl.estimators.loading import load_any
 from nlptl.estimators.text_model import TextModel
-from nlptl.saving.published import place_of
+from nlptl.hub.model_place import place_of
 from nlptl.storage.hashing import fingerprint, sha256_of
 from nlptl.storage.manifest import read_manifest
 from nlptl.storage.outputs import check_output_file

@@ -24,7 +24,7 @@ from nlptl.data.languages.parallel import ParallelText
 from nlptl.data.targets import Targets
 from nlptl.encoders.bilingual.retrieval import share_found
 from nlptl.encoders.bilingual.vocabulary import MADE, NewVocabulary
-from nlptl.encoders.contextual.loaded import empty_shelf
+from nlptl.encoders.contextual.encoder_shelf import empty_shelf
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.fitting.fitted import TrainingPlan
 from nlptl.fitting.transfers import Transfers, as_transfers

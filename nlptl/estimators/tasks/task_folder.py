@@ -16,12 +16,8 @@ from nlptl.data.audit import AuditReport
 from nlptl.data.mixing import Mixing
 from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.adapters import Adapter
-from nlptl.encoders.contextual.loaded import (
-    LoadedEncoder,
-    default_device,
-    empty_shelf,
-    read_encoder,
-)
+from nlptl.encoders.contextual.encoder_shelf import empty_shelf
+from nlptl.encoders.contextual.loaded import LoadedEncoder, default_device, read_encoder
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.registry import load_encoder_part, save_encoder_part
 from nlptl.estimators.plans import keep

@@ -20,6 +20,7 @@ from nlptl.data.labels import LabelCodec, check_lengths
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.contextual.encoder_folder import check_patterns
 from nlptl.encoders.contextual.windows import Windows
+from nlptl.hub.model_place import place_of
 from nlptl.saving.description_checks import check_labels, read_notes
 from nlptl.saving.onnx.graph_checks import OnnxCheck
 from nlptl.storage.atomic import saved_folder
@@ -155,8 +156,6 @@ class OnnxClassifier:
         cls, name_or_path: str | Path, *, revision: str | None = None, threads: int | None = None
     ) -> Self:
         """Read an export from the Hub, its cache or a folder; options as in ``load``."""
-        from nlptl.saving.published import place_of
-
         return cls.load(place_of(name_or_path, revision=revision), threads=threads)
 
     def predict(self, texts: Any) -> Any:

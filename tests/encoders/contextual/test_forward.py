@@ -4,8 +4,8 @@ import torch
 
 from nlptl.encoders.contextual import forward
 from nlptl.encoders.contextual.encoder_folder import find_encoder
+from nlptl.encoders.contextual.encoder_shelf import load_encoder
 from nlptl.encoders.contextual.forward import hidden_means, pooled_states
-from nlptl.encoders.contextual.loaded import load_encoder
 from nlptl.encoders.contextual.pooling import mean_over_tokens
 from nlptl.encoders.contextual.windows import Windows
 

@@ -131,7 +131,7 @@ def test_only_some_layers_learn_where_that_is_asked_for(teacher, pairs):
     few = TrainingConfig(max_steps=3, quiet=True)
     made = LanguageStudent(teacher, transfer=transfer, training=few, device="cpu").fit(pairs[:100])
     own = made.encoder_.weights.model.state_dict()
-    from nlptl.encoders.contextual.loaded import load_encoder
+    from nlptl.encoders.contextual.encoder_shelf import load_encoder
 
     before = load_encoder(teacher.folder, dtype="float32", device="cpu").model.state_dict()
     moved = {name for name in own if not np.array_equal(own[name].cpu(), before[name].cpu())}

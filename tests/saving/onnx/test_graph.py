@@ -4,7 +4,7 @@ import torch
 
 from nlptl import TransformerEncoder
 from nlptl.encoders import Pooling
-from nlptl.encoders.contextual.loaded import load_encoder
+from nlptl.encoders.contextual.encoder_shelf import load_encoder
 from nlptl.saving.onnx.graph import ClassifierGraph, write_graph
 
 
