@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nlptl.estimators.tasks.task import Task
     from nlptl.estimators.text_classifier import TextClassifier
     from nlptl.estimators.text_regressor import TextRegressor
+    from nlptl.evaluation.judge import Splits, Verdict, judge
     from nlptl.heads import (
         BlendHead,
         DiscriminantHead,
@@ -71,6 +72,7 @@ _HOMES = {
     "PrototypeHead": "nlptl.heads",
     "RidgeHead": "nlptl.heads",
     "SelfTraining": "nlptl.transfer.instances",
+    "Splits": "nlptl.evaluation.judge",
     "SourceRows": "nlptl.transfer.instances",
     "StaticEncoder": "nlptl.encoders",
     "Task": "nlptl.estimators.tasks.task",
@@ -80,8 +82,10 @@ _HOMES = {
     "TfidfEncoder": "nlptl.encoders",
     "TrainingConfig": "nlptl.training.config",
     "TransformerEncoder": "nlptl.encoders",
+    "Verdict": "nlptl.evaluation.judge",
     "WordEdits": "nlptl.transfer.instances",
     "audit": "nlptl.data.audit",
+    "judge": "nlptl.evaluation.judge",
     "k_shot": "nlptl.data.splits",
     "read_table": "nlptl.data.tables.table_reading",
     "score_languages": "nlptl.estimators.languages.language_scores",
@@ -115,6 +119,7 @@ __all__ = [
     "RidgeHead",
     "SelfTraining",
     "SourceRows",
+    "Splits",
     "StaticEncoder",
     "Task",
     "TaskAdapters",
@@ -123,9 +128,11 @@ __all__ = [
     "TfidfEncoder",
     "TrainingConfig",
     "TransformerEncoder",
+    "Verdict",
     "WordEdits",
     "__version__",
     "audit",
+    "judge",
     "k_shot",
     "read_table",
     "score_languages",
