@@ -1,9 +1,12 @@
 import pandas as pd
 import pytest
 
-from nlptl import FullFineTune, SelfTraining, TextClassifier, TextRegressor
+from nlptl import Contrastive, FullFineTune, SelfTraining, TextClassifier, TextRegressor
 from nlptl.cli.learning import train as command
 from nlptl.cli.main import main
+from nlptl.estimators import text_model
+from nlptl.evaluation.choice import Choice
+from nlptl.training.networks.text_feed import TextFeed
 
 
 @pytest.fixture
@@ -236,3 +239,36 @@ def test_texts_without_labels_are_learnt_from(capsys, data, few, tmp_path):
     more.write_text(more.read_text() + "one more\n")
     code, shown = train(capsys, *given)
     assert code == 2 and "differ in sha256" in shown.err
+
+
+@pytest.mark.parametrize("transfer", ["private", "adapters", "auto"])
+def test_whatever_trains_the_encoder_writes_checkpoints_and_resumes(
+    capsys, data, tiny_encoder, tmp_path, monkeypatch, transfer
+):
+    chosen = Choice([Contrastive(steps=6)], "contrastive")
+    monkeypatch.setattr(text_model, "choose_transfer", lambda *_, **__: chosen)
+    steps = ("--training.max_steps", 6, "--training.save_steps", 2)
+    base = (data, "--encoder", tiny_encoder, "--output", tmp_path / "m", *steps)
+    passes, left = TextFeed.passes, iter(range(4))
+
+    def dies(self, epoch, step):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return passes(self, epoch, step)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TextFeed, "passes", dies)
+        assert train(capsys, *base, "--transfer", transfer)[0] == 130
+    assert list((tmp_path / "m.checkpoints").rglob("step-*"))
+    resumed = []
+    fit = TextClassifier.fit
+
+    def watched(self, *labelled, **options):
+        model = fit(self, *labelled, **options)
+        resumed.append(model.history_.resumed_from)
+        return model
+
+    monkeypatch.setattr(TextClassifier, "fit", watched)
+    assert train(capsys, *base, "--transfer", transfer)[0] == 0
+    assert resumed == [4]
+    assert not (tmp_path / "m.checkpoints").exists()
