@@ -42,6 +42,20 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class Openable(Protocol):
+    """Protocol of encoders that read files: open, they look them up and load them once."""
+
+    def open(self) -> Any:
+        """Return an open copy, or the encoder itself if it is open already."""
+        ...
+
+
+def opened(encoder: Any) -> Any:
+    """Return an open encoder; one that reads no files is returned as it is."""
+    return encoder.open() if isinstance(encoder, Openable) else encoder
+
+
+@runtime_checkable
 class SolverHead(Protocol):
     """Protocol of heads that a solver fits to features: convex, closed form or scikit-learn."""
 

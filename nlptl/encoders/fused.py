@@ -13,6 +13,7 @@ from typing_extensions import Self
 from nlptl.base.arrays import FloatArray, Groups
 from nlptl.base.described import entry, make
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.protocols import opened
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.registry import load_encoder_part, save_encoder_part
@@ -100,6 +101,12 @@ class FusedEncoder(Spec):
         if isinstance(table, list) and not table and not self.numeric_columns:
             return Rows([])
         return as_rows(table, text_columns=self.text_columns, numeric_columns=self.numeric_columns)
+
+    def open(self) -> Self:
+        """Return a copy with open encoders, or this one if they are open already."""
+        encoders = tuple(opened(encoder) for encoder in self.encoders)
+        pairs = zip(encoders, self.encoders, strict=True)
+        return self if all(new is old for new, old in pairs) else replace(self, encoders=encoders)
 
     def fit(self, texts: Sequence[Any], y: Any = None) -> Self:
         """Fit every encoder and compute the centre and scale of the numeric columns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from nlptl.base.protocols import Features
 from nlptl.data.labels import check_lengths
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
+from nlptl.encoders.cache import without_cache
 from nlptl.encoders.fused import ResidualFusion
 from nlptl.evaluation.class_metrics import ClassScore, class_scores, mean_rank_error
 from nlptl.fitting.plan import rows_for
@@ -173,7 +175,10 @@ class FittedModel:
 
     def outputs(self, texts: Any) -> FloatArray:
         """Return probabilities (n, n_classes), or numbers on their scale (n, 1)."""
-        return self.outputs_of(self.features.transform(self.rows(texts)))
+        rows = self.rows(texts)
+        # One text is encoded faster than a cache on disk is searched.
+        with without_cache() if len(rows) == 1 else nullcontext():
+            return self.outputs_of(self.features.transform(rows))
 
     def outputs_of(self, features: Features) -> FloatArray:
         """Return what ``outputs`` returns, from the features of the texts."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.errors import ConfigError
+from nlptl.base.protocols import opened
 from nlptl.base.suggestions import suggest
 from nlptl.data.labels import LabelCodec
 from nlptl.data.number_scale import NumberScale
@@ -87,7 +88,7 @@ class FitPlan:
         reader = with_options(
             as_encoder(encoder), device=options.get("device"), long_texts=long_texts
         )
-        return cls(reader, as_transfers(transfer), **options)
+        return cls(opened(reader), as_transfers(transfer), **options)
 
     @property
     def codec_kind(self) -> type[LabelCodec] | type[NumberScale]:

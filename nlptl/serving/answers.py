@@ -12,14 +12,13 @@ from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import ConfigError
 from nlptl.data.rows import Text
 from nlptl.encoders.cache import without_cache
-from nlptl.encoders.contextual.encoder_folder import Held, finding_once
 
 Answer = dict[str, Any]
 
 _SAMPLES: dict[bool, Text] = {False: "A first text.", True: ("A first text.", "A second one.")}
 
 
-def answers(model: Any, texts: Sequence[Text], *, encoders: Held | None = None) -> list[Answer]:
+def answers(model: Any, texts: Sequence[Text]) -> list[Answer]:
     """Return one answer per text, in the order of the texts.
 
     The vectors of texts are neither read from the cache on disk nor written to it.
@@ -28,9 +27,6 @@ def answers(model: Any, texts: Sequence[Text], *, encoders: Held | None = None) 
     ----------
     model : TextClassifier, TextRegressor, MultiTaskModel or alike
     texts : sequence of str, or of (str, str)
-    encoders : dict, optional
-        Stores the loaded encoders between calls. With the same dict, a model gives the same
-        answers even after its files are replaced.
 
     Returns
     -------
@@ -40,18 +36,18 @@ def answers(model: Any, texts: Sequence[Text], *, encoders: Held | None = None) 
         class, in the order of ``classes_``. For a regressor: ``number``. For several tasks:
         ``tasks``, with one such answer per task that accepts these texts.
     """
-    with without_cache(), finding_once({} if encoders is None else encoders):
+    with without_cache():
         if hasattr(model, "answer"):
             return _of_tasks(model, texts)
         if not hasattr(model, "classes_"):
             return _numbers(model.predict(texts))
         probabilities = model.predict_proba(texts)
-        decode = getattr(model, "decode", None)
+        decode = getattr(getattr(model, "fitted_", model), "decode", None)
         labels = model.predict(texts) if decode is None else decode(probabilities)
         return _labelled(model.classes_, labels, probabilities)
 
 
-def shapes_of(model: Any, *, encoders: Held | None = None) -> frozenset[bool]:
+def shapes_of(model: Any) -> frozenset[bool]:
     """Return which kinds of text a model accepts: False for single texts, True for pairs.
 
     The model predicts a sample of each kind. It accepts a kind if this raises no error.
@@ -67,7 +63,7 @@ def shapes_of(model: Any, *, encoders: Held | None = None) -> frozenset[bool]:
     ConfigError
         If the model accepts neither kind.
     """
-    refusals = {pairs: _refusal(model, sample, encoders) for pairs, sample in _SAMPLES.items()}
+    refusals = {pairs: _refusal(model, sample) for pairs, sample in _SAMPLES.items()}
     accepted = frozenset(pairs for pairs, problem in refusals.items() if problem is None)
     if not accepted:
         raise ConfigError(
@@ -77,9 +73,9 @@ def shapes_of(model: Any, *, encoders: Held | None = None) -> frozenset[bool]:
     return accepted
 
 
-def _refusal(model: Any, sample: Text, encoders: Held | None) -> Exception | None:
+def _refusal(model: Any, sample: Text) -> Exception | None:
     try:
-        answers(model, [sample], encoders=encoders)
+        answers(model, [sample])
     except Exception as problem:  # any error means that the model does not accept such texts
         return problem
     return None

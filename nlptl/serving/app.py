@@ -20,7 +20,6 @@ from pydantic import BaseModel, FailFast, Field, model_validator
 
 from nlptl.base.errors import InputError
 from nlptl.data.rows import Rows, as_rows
-from nlptl.encoders.contextual.encoder_folder import Held
 from nlptl.serving.answers import answers, check_classes, classes_of, shapes_of
 from nlptl.serving.batching import Batcher, BusyError
 from nlptl.serving.guard import Guard, log_failure
@@ -105,10 +104,9 @@ class Service:
 
     def __init__(self, model: Any, name: str, limits: Limits) -> None:
         self.limits = limits
-        encoders: Held = {}
         classes = classes_of(model)
         check_classes(classes)
-        self.shapes = shapes_of(model, encoders=encoders)
+        self.shapes = shapes_of(model)
         self.about = {
             "status": "ok",
             "model": name,
@@ -117,7 +115,7 @@ class Service:
             "takes": [_SHAPES[shape] for shape in sorted(self.shapes)],
             "versions": _versions(),
         }
-        predict = partial(answers, model, encoders=encoders)
+        predict = partial(answers, model)
         self.batcher = Batcher(predict, max_batch=limits.max_batch, max_waiting=limits.max_waiting)
         self.html = files("nlptl.serving").joinpath("page.html").read_text(encoding="utf-8")
         self.policy = _policy(self.html)

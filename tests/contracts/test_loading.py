@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 import socket
+import subprocess
 import sys
 
 import numpy as np
@@ -187,3 +188,25 @@ def test_a_folder_that_names_the_hub_everywhere_opens_no_connection(
         path.write_text(json.dumps({**settings, **entries}))
     reseal(folder)
     assert len(TextClassifier.load(folder).predict(rows[0][:4])) == 4
+
+
+WATCHED = """
+import sys
+from nlptl import TextClassifier
+
+model = TextClassifier.load(sys.argv[1])
+model.predict(["the first text loads the weights"])
+opened = []
+sys.addaudithook(lambda event, about: opened.append(about[0]) if event == "open" else None)
+model.predict(["a parcel came late"])
+print(opened)
+"""
+
+
+def test_a_loaded_frozen_model_predicts_one_text_without_opening_a_file(
+    tiny_encoder, few, tmp_path
+):
+    folder = TextClassifier(tiny_encoder).fit(*few).save(tmp_path / "model")
+    command = [sys.executable, "-c", WATCHED, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -18,7 +18,8 @@ from nlptl import (
     TrainingConfig,
     TransformerEncoder,
 )
-from nlptl.base.errors import ConfigError
+from nlptl.base.errors import ConfigError, IntegrityError
+from nlptl.encoders.contextual.encoder_shelf import empty_shelf
 from nlptl.serving import make_app
 from nlptl.serving.answers import answers, check_classes, classes_of, shapes_of
 
@@ -127,15 +128,16 @@ def test_nothing_of_a_text_is_kept_on_disk(tiny_encoder, few, tmp_path):
 
 def test_a_model_answers_as_it_did_though_its_folder_be_replaced(tiny_encoder, few, tmp_path):
     model = TextClassifier(tiny_encoder).fit(*few)
-    loaded = TextClassifier.load(model.save(tmp_path / "m"))
-    encoders = {}
-    before = answers(loaded, ASKED, encoders=encoders)
-    (weights,) = (tmp_path / "m").rglob("model.safetensors")
-    save_file({name: 2 * part for name, part in load_file(weights).items()}, weights)
-    assert answers(loaded, ASKED, encoders=encoders) == before
-    assert answers(loaded, ASKED) != before  # so it did matter
+    loaded, late = (TextClassifier.load(model.save(tmp_path / name)) for name in ("m", "n"))
+    before = answers(loaded, ASKED)
+    for name in ("m", "n"):
+        (weights,) = (tmp_path / name).rglob("model.safetensors")
+        save_file({key: 2 * part for key, part in load_file(weights).items()}, weights)
+    assert answers(loaded, ASKED) == before
+    with empty_shelf(), pytest.raises(IntegrityError, match="changed since it was opened"):
+        answers(late, ASKED)
     shutil.rmtree(tmp_path / "m")
-    assert answers(loaded, ASKED, encoders=encoders) == before
+    assert answers(loaded, ASKED) == before
 
 
 @pytest.mark.parametrize(

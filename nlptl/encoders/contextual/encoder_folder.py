@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -282,43 +279,15 @@ def find_encoder(name: str | Path | None, *, revision: str | None = None) -> Enc
         If the copy differs from the published encoder, or is malformed.
     """
     encoder_name = str(name) if name is not None else DEFAULT_ENCODER
-    held = _HELD.get()
-    if held is not None and (encoder_name, revision) in held:
-        return held[encoder_name, revision]
     folder = _locate(encoder_name, revision)
     # Equal files share one object, so that tokenizer and configuration are read once.
     key = (encoder_name, str(folder.path), folder.fingerprint)
     if key not in _FOUND:
         check_files(folder.path, encoder_name)
-    folder = _FOUND.setdefault(key, folder)
-    if held is not None:
-        held[encoder_name, revision] = folder
-    return folder
+    return _FOUND.setdefault(key, folder)
 
-
-Held = dict[tuple[str, str | None], EncoderFolder]
 
 _FOUND: dict[tuple[str, str, str], EncoderFolder] = {}
-_HELD: ContextVar[Held | None] = ContextVar("encoders that are not looked for again", default=None)
-
-
-@contextmanager
-def finding_once(held: Held) -> Iterator[None]:
-    """Look up each encoder only once, in all blocks that receive the same dictionary.
-
-    An encoder in memory stays in use even if its files are replaced. No time is spent on checking
-    the files.
-
-    Parameters
-    ----------
-    held : dict
-        Encoders that were looked up before. New ones are added.
-    """
-    token = _HELD.set(held)
-    try:
-        yield
-    finally:
-        _HELD.reset(token)
 
 
 def check_patterns(tokenizer: Any, name: str) -> None:

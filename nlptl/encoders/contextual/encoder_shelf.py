@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from threading import RLock
 
 from nlptl.base.chance import sheltered
+from nlptl.base.errors import IntegrityError
 from nlptl.encoders.contextual.encoder_folder import EncoderFolder
 from nlptl.encoders.contextual.loaded import LoadedEncoder, default_device, read_encoder
 from nlptl.encoders.contextual.precision import choose_dtype, stored_dtype
@@ -47,11 +48,21 @@ def load_encoder(
         resolved_dtype = chosen or choose_dtype(folder, chosen_device)
         key = (folder.fingerprint, resolved_dtype, chosen_device, stock)
         if key not in _SHELF:
+            _check_unchanged(folder)
             _SHELF[key] = read_encoder(folder, resolved_dtype, chosen_device, stock=stock)
             while len(_SHELF) > _MAX_LOADED:
                 _SHELF.popitem(last=False)
         _SHELF.move_to_end(key)
         return _SHELF[key]
+
+
+def _check_unchanged(folder: EncoderFolder) -> None:
+    """Refuse files that changed since the folder was looked up."""
+    if EncoderFolder(folder.name, folder.path).fingerprint != folder.fingerprint:
+        raise IntegrityError(
+            f"The files of encoder {folder.name!r} changed since it was opened. Load the model "
+            "again, or restore the files."
+        )
 
 
 @contextmanager

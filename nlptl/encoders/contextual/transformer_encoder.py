@@ -171,8 +171,25 @@ class TransformerEncoder(Spec):
 
     @property
     def folder(self) -> EncoderFolder:
-        """Folder of the encoder."""
-        return find_encoder(self.name_or_path, revision=self.revision)
+        """Folder of the encoder. It is looked up at each call, unless the encoder is open."""
+        opened: EncoderFolder | None = self.__dict__.get("_folder")
+        return opened or find_encoder(self.name_or_path, revision=self.revision)
+
+    def open(self) -> Self:
+        """Return a copy that looks up its folder and loads its weights once.
+
+        A fit and a loaded model use open encoders. Files that change later do not change what an
+        open encoder returns. Copies with other settings, and pickled ones, are not open.
+        """
+        if "_folder" in self.__dict__:
+            return self
+        opened = replace(self)
+        object.__setattr__(opened, "_folder", self.folder)
+        return opened
+
+    def __getstate__(self) -> dict[str, Any]:
+        closed = ("_folder", "_weights")
+        return {name: value for name, value in self.__dict__.items() if name not in closed}
 
     @property
     def fingerprint(self) -> str:
@@ -368,10 +385,16 @@ class TransformerEncoder(Spec):
     def _loaded(self, folder: EncoderFolder, pooling: Pooling) -> LoadedEncoder:
         from nlptl.encoders.contextual.encoder_shelf import load_encoder
 
+        if self.weights is not None:
+            return self.weights
+        held: LoadedEncoder | None = self.__dict__.get("_weights")
+        if held is not None:
+            return held
         stock = pooling.tokens == "stock"
-        return self.weights or load_encoder(
-            folder, dtype=self.dtype, device=self.device, stock=stock
-        )
+        loaded = load_encoder(folder, dtype=self.dtype, device=self.device, stock=stock)
+        if "_folder" in self.__dict__:
+            object.__setattr__(self, "_weights", loaded)
+        return loaded
 
     def _settings(self, folder: EncoderFolder, pooling: Pooling) -> dict[str, Any]:
         parts = pooling.get_params() | {"layers": list(pooling.layers), "dimension": None}

@@ -13,7 +13,7 @@ from typing_extensions import Self
 from nlptl.base.arrays import FloatArray, Groups
 from nlptl.base.described import entry, finite
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import Features
+from nlptl.base.protocols import Features, opened
 from nlptl.base.suggestions import suggest
 from nlptl.base.transfer import Transfer
 from nlptl.data.rows import Rows
@@ -131,6 +131,9 @@ class TextFeatures:
     encoder: Any
     weights: FloatArray
     joint: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "encoder", opened(self.encoder))
 
     def transform(self, rows: Rows) -> Features:
         """Encode rows; pairs become both vectors, their difference and their product."""

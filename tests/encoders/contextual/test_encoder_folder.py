@@ -9,7 +9,6 @@ from nlptl.encoders.contextual.encoder_folder import (
     DEFAULT_ENCODER,
     EncoderFolder,
     find_encoder,
-    finding_once,
 )
 from tests.conftest import byte_encoder
 
@@ -133,17 +132,6 @@ def test_only_what_belongs_to_the_encoder_counts_as_its_files(copy):
     (copy / "training_args.bin").write_bytes(b"x")
     assert {path.name for path in find_encoder(copy).files} >= {"config.json", "model.safetensors"}
     assert not [p for p in find_encoder(copy).files if "checkpoint" in str(p) or p.suffix == ".bin"]
-
-
-def test_an_encoder_may_be_looked_for_once_only(copy):
-    held = {}
-    with finding_once(held):
-        found = find_encoder(copy)
-        (copy / "config.json").write_text("{}")
-        assert find_encoder(copy) is found
-    assert find_encoder(copy) is not found
-    with finding_once(held):
-        assert find_encoder(copy) is found
 
 
 @pytest.mark.parametrize("part", ["normalizer", "pre_tokenizer"])

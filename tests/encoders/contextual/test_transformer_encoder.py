@@ -1,3 +1,7 @@
+import pickle
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -7,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from nlptl import TextClassifier, TransformerEncoder
 from nlptl.base.errors import ConfigError, EncoderNotFoundError, InputError
 from nlptl.encoders import Pooling
+from nlptl.encoders.contextual import transformer_encoder as module
 
 TEXTS = ["the parcel came late", "help", "cancel my contract please", "help"]
 LONG = " ".join(["the parcel came late and the box was broken"] * 20)
@@ -183,3 +188,19 @@ def test_a_relative_folder_is_found_after_a_change_of_folder(
     assert model.predict(few[0]).tolist() == expected
     model.save(tmp_path / "model")
     assert TextClassifier.load(tmp_path / "model").predict(few[0]).tolist() == expected
+
+
+def test_an_open_encoder_looks_up_its_folder_once(tiny_encoder, tmp_path, monkeypatch):
+    copy = shutil.copytree(tiny_encoder, tmp_path / "copy")
+    spec = TransformerEncoder(copy, cache=None, dtype="float32")
+    encoder = spec.open()
+    assert encoder.open() is encoder and encoder == spec
+    vectors = encoder.transform(["a parcel"])
+    monkeypatch.setattr(module, "find_encoder", lambda *_, **__: pytest.fail("looked up again"))
+    np.testing.assert_array_equal(encoder.transform(["a parcel"]), vectors)
+    assert encoder.groups == (("sentence", 32),) and encoder.window == 32
+    monkeypatch.undo()
+    for closed in (replace(encoder, max_length=16), pickle.loads(pickle.dumps(encoder))):
+        assert closed.open() is not closed
+    shutil.rmtree(copy)
+    np.testing.assert_array_equal(encoder.transform(["a parcel"]), vectors)
