@@ -34,24 +34,21 @@ from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.training.loop import History
 from nlptl.transfer.features.frozen import TextFeatures
 
+_CORPORA = ("source", "unlabeled", "validation")
+
 
 def read_data(
-    plan: FitPlan,
-    texts: Any,
-    answers: Any,
-    *,
-    source: Any = None,
-    unlabeled: Any = None,
-    validation: Any = None,
-    sample_weight: Any = None,
+    plan: FitPlan, texts: Any, answers: Any, *, sample_weight: Any = None, **corpora: Any
 ) -> TrainingData:
     """Read and check the data of a fit.
 
     Parameters
     ----------
     plan : FitPlan
-    texts, answers, source, unlabeled, validation, sample_weight
+    texts, answers, sample_weight
         As for ``TextClassifier.fit``.
+    **corpora
+        ``source``, ``unlabeled`` and ``validation``, as for ``TextClassifier.fit``.
 
     Raises
     ------
@@ -60,6 +57,9 @@ def read_data(
     ConfigError
         If plan and data do not fit together, or nothing uses an argument.
     """
+    source, unlabeled, validation = (corpora.pop(name, None) for name in _CORPORA)
+    if corpora:
+        raise TypeError(f"expected {', '.join(_CORPORA)}, got {min(corpora)!r}")
     rows = unlabeled_rows(unlabeled)
     _check_validation(plan, validation)
     data = read_labelled(plan, texts, answers, sample_weight)
