@@ -103,9 +103,9 @@ def refuse_fallen(check: OnnxCheck, *, tolerance: float, max_difference: float |
     """
     if max_difference is not None and not check.apart <= max_difference:
         raise StorageError(
-            f"The graph was not written. Its probabilities may differ by {max_difference:.2g} from "
-            f"those of the model, but they differ by up to {check.apart:.2g} on {check.rows} rows "
-            f"({check.texts}). Please report this."
+            "The graph was not written. Its probabilities differ by up to "
+            f"{check.apart:.2g} from those of the model, on {check.rows} rows ({check.texts}). "
+            f"At most {max_difference:.2g} is allowed. Please report this."
         )
     if check.before is None or check.after is None:
         return

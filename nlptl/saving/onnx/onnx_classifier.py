@@ -278,12 +278,12 @@ class OnnxClassifier:
         encodings = self._tokenizer.encode_batch(texts)
         whole = self.reading.overlap is not None
         windows = [[first, *(first.overflowing if whole else ())] for first in encodings]
-        flat = [window for group in windows for window in group]
+        flat = [part for group in windows for part in group]
         return Windows(
-            ids=[window.ids for window in flat],
+            ids=[part.ids for part in flat],
             text_of_window=np.repeat(np.arange(len(windows)), [len(group) for group in windows]),
-            sizes=np.fromiter((len(window.ids) for window in flat), np.int64, count=len(flat)),
-            kinds=[window.type_ids for window in flat] if self.reading.kinds else None,
+            sizes=np.fromiter((len(part.ids) for part in flat), dtype=np.int64, count=len(flat)),
+            kinds=[part.type_ids for part in flat] if self.reading.kinds else None,
         )
 
     def _run(self, windows: Windows, output: str) -> FloatArray:
@@ -388,7 +388,7 @@ def _check_pooling(described: dict[str, Any]) -> None:
         entry(described, name, kind)
     if set(described) != set(types) or described["tokens"] not in _TOKEN_POOLINGS:
         raise ValueError(
-            f"pooling options, or tokens outside of {_TOKEN_POOLINGS}: {str(described)[:80]}"
+            f"unexpected pooling options, or tokens not in {_TOKEN_POOLINGS}: {str(described)[:80]}"
         )
 
 

@@ -64,9 +64,8 @@ def even_out(encoder: nn.Module, batches: Sequence[dict[str, Tensor]]) -> None:
     """
     names = {part: name for name, part in encoder.named_modules()}
     for group, largest in _inputs(encoder, batches):
-        weights = torch.stack([part.weight.detach().abs().amax(dim=0) for part in group]).amax(
-            dim=0
-        )
+        columns = [linear.weight.detach().abs().amax(dim=0) for linear in group]
+        weights = torch.stack(columns).amax(dim=0)
         factors = largest.clamp(min=_MIN_SIZE) ** _ACTIVATION_SHARE / weights.clamp(
             min=_MIN_SIZE
         ) ** (1 - _ACTIVATION_SHARE)
