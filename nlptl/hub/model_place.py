@@ -18,4 +18,7 @@ def place_of(name_or_path: str | Path, *, revision: str | None = None) -> Path:
     try:
         return fetch_folder(name_or_path, revision=revision)
     except HubError as problem:
-        raise HubError(f"There is no folder {name_or_path!r}. {problem}") from problem
+        raise HubError(
+            f"Expected a folder or a model on the Hub, but there is no folder {name_or_path!r}. "
+            f"{problem}"
+        ) from problem

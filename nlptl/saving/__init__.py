@@ -1,1 +1,1 @@
-"""Fitted models in folders: for nlptl itself, and for others."""
+"""Save fitted models in folders, for nlptl and for other libraries."""

@@ -1,4 +1,4 @@
-"""What the card of a model tells: gathered from the model, its rows and its author."""
+"""Collect the facts for a model card from the model, its test rows and its author."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _ENTRIES = (
     "transfer",
     "verdict",
 )
-"""What an author may tell of a model in the card."""
+"""Entries of the card that the author may set."""
 
-_KNOWN = {DEFAULT_ENCODER: "apache-2.0"}
-"""Licenses that need no asking."""
+_KNOWN_LICENSES = {DEFAULT_ENCODER: "apache-2.0"}
+"""Licenses of base models that need no request to the Hub."""
 
 _EXAMPLE = "The order arrived late."
 
@@ -46,7 +46,7 @@ def facts_of(
     about: Mapping[str, Any],
     asks: bool = False,
 ) -> CardFacts:
-    """Gather what the card tells of a model.
+    """Collect the facts for the card of a model.
 
     Parameters
     ----------
@@ -54,44 +54,45 @@ def facts_of(
     repo : str
         ``"user/name"``.
     test : (texts, labels) or None
-        Rows for figures.
+        Labelled rows for the evaluation figures.
     about : mapping
-        What the author tells.
+        Entries that the author sets.
     asks : bool
-        Ask the Hub for the license of the base model.
+        True to ask the Hub for the license of the base model.
 
     Raises
     ------
     ConfigError
-        If ``about`` has an entry that no card has, or the license does not go with that of the
-        base model.
+        If ``about`` has an unknown entry, or if the license is not compatible with the license of
+        the base model.
     """
     unknown = [name for name in about if name not in _ENTRIES]
     if unknown:
         raise ConfigError(
-            f"The card has no entry {unknown[0]!r}. {suggest(str(unknown[0]), _ENTRIES)}"
+            f"about has the entry {unknown[0]!r}, which a card does not have. "
+            f"{suggest(str(unknown[0]), _ENTRIES)}"
         )
-    told = dict(about)
-    dataset = str(told.pop("dataset", "rows held out by the author"))
+    entries = dict(about)
+    dataset = str(entries.pop("dataset", "rows held out by the author"))
     evaluation, confusion = (None, {}) if test is None else _evaluated(model, test, dataset)
-    found = {
+    facts = {
         "loads_by": type(model).__name__,
         "made_with": versions(),
         "seed": model.seed,
         "evaluation": evaluation,
-        **_own_facts(model),
+        **_model_facts(model),
     }
-    stated, chosen = told.pop("base_license", None), told.pop("license", None)
+    stated, chosen = entries.pop("base_license", None), entries.pop("license", None)
     bases = [stated] if stated else [_license(name, asks=asks) for name in _bases(model)]
     for base in bases:
         chosen = inherited(chosen, base)
-    own = {
+    checked = {
         "license": chosen,
         "base_license": next(iter(bases), None),
-        "verdict": str(told.pop("verdict", found.get("verdict", ""))),
+        "verdict": str(entries.pop("verdict", facts.get("verdict", ""))),
         "pictures": {**confusion, **_curve(model)},
     }
-    return CardFacts(repo=repo, **{**found, **told, **own})
+    return CardFacts(repo=repo, **{**facts, **entries, **checked})
 
 
 def _bases(model: Any) -> list[str]:
@@ -99,18 +100,18 @@ def _bases(model: Any) -> list[str]:
 
 
 def _license(base: str, *, asks: bool) -> str | None:
-    """Give the license of what a model was made from, as far as that can be told."""
-    told = from_main(lambda: license_of(base)) if asks else None
-    return told or _KNOWN.get(base)
+    """Return the license of a base model; None if it is unknown."""
+    license_on_hub = from_main(lambda: license_of(base)) if asks else None
+    return license_on_hub or _KNOWN_LICENSES.get(base)
 
 
-def _own_facts(model: Any) -> dict[str, Any]:
-    """Tell what a model of one task is made of; of others what they have in common."""
+def _model_facts(model: Any) -> dict[str, Any]:
+    """Collect the facts that the model holds; for several tasks those that the tasks share."""
     fitted, named = getattr(model, "fitted_", None), sorted(getattr(model, "models_", {}))
     if hasattr(model, "joint_"):
         call = f'model.predict(["{_EXAMPLE}"], [{named[0]!r}])'
-        own = {"call": call, "command": False, "languages": named, "settings": "", "cost": ""}
-        return {**_own_facts(model.joint_), **own}
+        facts = {"call": call, "command": False, "languages": named, "settings": "", "cost": ""}
+        return {**_model_facts(model.joint_), **facts}
     cost = "" if model.cost_ is None else str(model.cost_)
     if fitted is None:
         encoder = model.shared_
@@ -136,12 +137,14 @@ def _own_facts(model: Any) -> dict[str, Any]:
         "rows": audit.n_rows,
         "repeated": audit.repeated,
         "conflicts": audit.n_conflicts,
-        "verdict": "" if verdict is None else f"{verdict.name} was chosen on splits of the rows",
+        "verdict": ""
+        if verdict is None
+        else f"{verdict.name} was chosen by comparison on splits of the training rows",
     }
 
 
 def _answers(model: Any) -> dict[str, Any]:
-    """Tell what a model of one task says of what, and how it is asked."""
+    """Describe the input and the output of a model of one task, with an example call."""
     fitted, numeric = model.fitted_, not hasattr(model, "classes_")
     classes = [str(label) for label in ([] if numeric else model.classes_.tolist())]
     pairs = fitted.probe.are_pairs
@@ -155,27 +158,32 @@ def _answers(model: Any) -> dict[str, Any]:
         "command": call is None,
         "several": not numeric and fitted.scorer.decision.thresholds is not None,
         "pairs": pairs,
-        "says": "Gives a number for a text." if numeric else f"Sorts texts into: {_few(classes)}.",
+        "says": "Predicts a number for each text."
+        if numeric
+        else f"Sorts texts into: {_few(classes)}.",
     }
 
 
 def _origins(model: Any) -> list[str]:
-    """Name what on the Hub a model holds, or was made from."""
+    """List the names on the Hub of the base models: encoders and entailment models."""
     encoder = model.fitted_.features.encoder if hasattr(model, "fitted_") else model.shared_
     parts = getattr(encoder, "encoders", (encoder,))
-    found = [part.folder.origin for part in parts if isinstance(part, TransformerEncoder)]
-    given = getattr(model, "transfer_", None)
-    carried = given if isinstance(given, list | tuple) else [given]
-    found += [one.entailment for one in carried if isinstance(one, LabelMeaning)]
-    return [str(name) for name in found if name]
+    names = [part.folder.origin for part in parts if isinstance(part, TransformerEncoder)]
+    transfer = getattr(model, "transfer_", None)
+    methods = transfer if isinstance(transfer, list | tuple) else [transfer]
+    names += [method.entailment for method in methods if isinstance(method, LabelMeaning)]
+    return [str(name) for name in names if name]
 
 
 def _evaluated(
     model: Any, test: tuple[Any, Any], dataset: str
 ) -> tuple[Evaluation, dict[str, bytes]]:
-    """Give figures of labelled rows, with a picture of what was taken for what."""
+    """Evaluate a model on labelled rows, and draw the confusion matrix where that is possible."""
     if not hasattr(model, "fitted_"):
-        raise ConfigError("test=(texts, labels) is for models of one task. Leave it out.")
+        raise ConfigError(
+            f"test=(texts, labels) is only for models of one task, got a {type(model).__name__}. "
+            "Leave test out."
+        )
     texts, labels = test
     fitted = model.fitted_
     outputs = fitted.outputs(texts)
@@ -186,14 +194,14 @@ def _evaluated(
     truth, chosen = fitted.codec.encode(labels), fitted.scorer.decision.choose(outputs)
     names = [str(label) for label in fitted.codec.classes.tolist()]
     classes = fitted.class_scores(outputs, labels)
-    found = Evaluation(dataset, len(labels), figures, interval, classes)
+    evaluation = Evaluation(dataset, len(labels), figures, interval, classes)
     if truth.ndim > 1 or not has_pictures():
-        return found, {}
-    return found, {CONFUSION: confusion_picture(truth, chosen, names)}
+        return evaluation, {}
+    return evaluation, {CONFUSION: confusion_picture(truth, chosen, names)}
 
 
 def _curve(model: Any) -> dict[str, bytes]:
-    """Draw how training went, where a network was trained for more than an epoch."""
+    """Draw the training curve of a network that was trained for at least two epochs."""
     history = getattr(model, "history_", None)
     if history is None or len(history.losses) < 2 or not has_pictures():
         return {}
@@ -201,7 +209,7 @@ def _curve(model: Any) -> dict[str, bytes]:
 
 
 def _settings(model: Any) -> str:
-    """Tell with what a model was made, as far as it is not as it comes."""
+    """List head, pooling and options, and each training setting that is not the default."""
     plain_training = TrainingConfig().get_params()
     training = {
         name: value
@@ -213,14 +221,14 @@ def _settings(model: Any) -> str:
     encoder = model.shared_ if fitted is None else fitted.features.encoder
     pooling = getattr(encoder, "chosen_pooling", None)
     options = {name: getattr(model, name) for name in ("seed", "long_texts", "pair_encoding")}
-    told = {**head, **({"pooling": pooling} if pooling else {}), **training, **options}
-    return ", ".join(f"{name}={value!r}" for name, value in told.items())
+    settings = {**head, **({"pooling": pooling} if pooling else {}), **training, **options}
+    return ", ".join(f"{name}={value!r}" for name, value in settings.items())
 
 
 def _described(encoder: Any) -> str:
-    """Name an encoder without any path of this machine."""
+    """Describe an encoder without any path of this machine."""
     if isinstance(encoder, TransformerEncoder):
-        return f"TransformerEncoder({encoder.folder.origin or 'of its own'})"
+        return f"TransformerEncoder({encoder.folder.origin or 'no name on the Hub'})"
     parts = getattr(encoder, "encoders", None)
     if parts is not None:
         return f"{type(encoder).__name__}({', '.join(map(_described, parts))})"
@@ -228,5 +236,5 @@ def _described(encoder: Any) -> str:
 
 
 def _few(names: list[str], most: int = 12) -> str:
-    told = ", ".join(map(plain, names[:most]))
-    return told if len(names) <= most else f"{told} and {len(names) - most} more"
+    listed = ", ".join(map(plain, names[:most]))
+    return listed if len(names) <= most else f"{listed} and {len(names) - most} more"

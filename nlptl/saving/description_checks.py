@@ -1,4 +1,4 @@
-"""Checking what is said of classes and notes in the JSON of a saved model."""
+"""Check the classes and the notes in the JSON of a saved model."""
 
 from __future__ import annotations
 
@@ -15,38 +15,40 @@ _MAX_BYTES = 2**27
 
 
 def check_labels(described: Any) -> None:
-    """Check what ``LabelCodec.to_json`` wrote, as JSON.
+    """Check the JSON that ``LabelCodec.to_json`` wrote.
 
     Raises
     ------
     TypeError
-        If a class is not of the type that all classes have.
+        If a class does not have the type that the JSON names for all classes.
     ValueError
-        If the form is unknown, a class occurs twice or is not a number, or the classes would take
-        much more memory than their JSON.
+        If the form is unknown, a class occurs twice, a class is NaN, or the classes would need much
+        more memory than their JSON.
     """
     form, kind = entry(described, "form", str), entry(described, "dtype", str)
     classes = entry(described, "classes", list[Any])
     if form not in _FORMS:
-        raise ValueError(f"labels in the form {form[:40]!r}, expected one of {_FORMS}")
+        raise ValueError(f"the form of the labels must be one of {_FORMS}, got {form[:40]!r}")
     if kind != "object":
         dtype = np.dtype(kind)
         if dtype.kind not in _TYPES or dtype.itemsize * len(classes) > _MAX_BYTES:
-            raise ValueError(f"{len(classes)} classes of type {kind[:40]!r}")
+            raise ValueError(
+                f"the type of {len(classes)} classes is unsupported or too large: {kind[:40]!r}"
+            )
         wrong = [label for label in classes if not isinstance(label, _TYPES[dtype.kind])]
     else:
         wrong = [label for label in classes if not _is_label(label)]
     if wrong:
-        raise TypeError(f"the class {str(wrong[0])[:40]!r} is not of type {kind[:40]!r}")
-    "".join(map(str, classes)).encode()  # half a character cannot be written anywhere
+        raise TypeError(f"expected classes of type {kind[:40]!r}, got {str(wrong[0])[:40]!r}")
+    "".join(map(str, classes)).encode()  # fails for half a surrogate pair
     if len({_key(label) for label in classes}) != len(classes):
-        raise ValueError("a class that occurs twice")
+        raise ValueError("a class occurs twice")
     if any(isinstance(label, float) and math.isnan(label) for label in classes):
-        raise ValueError("a class that is not a number")
+        raise ValueError("a class is NaN")
 
 
 def read_notes(described: Any) -> dict[str, Any]:
-    """Read what was given to ``save`` together with the model."""
+    """Read the notes that were passed to ``save`` together with the model."""
     notes: dict[str, Any] = entry(described, "notes", dict[str, Any])
     entry({"run": {}, **notes}, "run", dict[str, Any])
     return notes

@@ -1,4 +1,4 @@
-"""Writing a fitted classifier for those who do not have nlptl: transformers and peft read it."""
+"""Export a fitted classifier to the formats of other libraries, which need no nlptl."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FORMATS = ("transformers", "peft", "onnx", "sentence-transformers")
 _HEAD = "nlptl_head"
 _MODULE = "sentence_transformers.models."
 _MODES = {"mean": "mean_tokens", "cls": "cls_token", "max": "max_tokens"}
-_CLOSE = 1e-3
+_MAX_DIFFERENCE = 1e-3
 
 
 def export_classifier(
@@ -43,7 +43,7 @@ def export_classifier(
     format: str,  # noqa: A002
     graph: OnnxExport | None = None,
 ) -> Path:
-    """Write a fitted classifier in the format of another library, and check what was written.
+    """Write a fitted classifier in the format of another library, and check the written files.
 
     Parameters
     ----------
@@ -53,21 +53,21 @@ def export_classifier(
     format : {"transformers", "peft", "onnx", "sentence-transformers"}
         As in ``TextClassifier.export``.
     graph : OnnxExport, optional
-        How the graph is written where the format is ``"onnx"``; for others it has to be as it is
-        by itself.
+        Options of the format ``"onnx"``. For other formats only the default options are allowed.
 
     Raises
     ------
     ConfigError
-        If the format is not known, or could not hold this model.
+        If the format is unknown or cannot represent this model.
     StorageError
-        If the folder is taken, or what was written reads differently.
+        If the folder is not empty, or the exported model gives different outputs.
     """
     if format not in FORMATS:
         raise ConfigError(f"format={format!r} is not known. {suggest(str(format), FORMATS)}")
     if format != "onnx" and graph not in (None, OnnxExport()):
         raise ConfigError(
-            f"precision, probe and tolerance are for format='onnx', got format={format!r}."
+            f"precision, probe and tolerance are for format='onnx', got format={format!r}. "
+            "Leave them out."
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StorageError(f"{str(folder)!r} exists already. Choose a new folder.")
@@ -78,26 +78,29 @@ def export_classifier(
             write_onnx(classifier, _loaded(encoder), head, draft, graph or OnnxExport())
             return folder
         parts = _parts(classifier, encoder)
-        written = {
+        writers = {
             "transformers": parts.write_transformers,
             "peft": parts.write_peft,
             "sentence-transformers": parts.write_sentences,
         }
         parts.encoder.folder.tokenizer.save_pretrained(draft)
-        written[format](draft)
+        writers[format](draft)
     return folder
 
 
 def _transformer(classifier: SavedClassifier, format: str) -> TransformerEncoder:  # noqa: A002
-    """Give the encoder of a model that reads texts as other libraries do."""
+    """Return the encoder of a model, after a check that other libraries can encode its texts."""
     fitted = classifier.fitted_
     encoder = fitted.features.encoder
     if not isinstance(encoder, TransformerEncoder):
-        raise ConfigError(f"format={format!r} holds a transformer, got {type(encoder).__name__}.")
+        raise ConfigError(
+            f"format={format!r} needs a TransformerEncoder, got {type(encoder).__name__}. "
+            "Save the model instead, or fit it with a TransformerEncoder."
+        )
     if fitted.probe.are_pairs and not fitted.features.joint:
         raise ConfigError(
-            "Other libraries read the two texts of a pair as one, and this model reads them one "
-            "by one. Fit it with pair_encoding='joint'."
+            "Other libraries encode the two texts of a pair together, but this model encodes them "
+            "separately. Fit it with pair_encoding='joint'."
         )
     return encoder
 
@@ -116,20 +119,20 @@ def _parts(classifier: SavedClassifier, encoder: TransformerEncoder) -> _Parts:
 
 @dataclass(frozen=True)
 class _Parts:
-    """What an exported model is made of.
+    """The parts of a classifier that an export writes.
 
     Attributes
     ----------
     encoder : TransformerEncoder
     loaded : LoadedEncoder
-        Its weights as they were tuned.
+        The encoder with its fine-tuned weights.
     head : tuple of (ndarray, ndarray)
-        Weights (n_labels, n_features) and offset (n_labels,), calibration included.
+        Weights (n_labels, n_features) and offset (n_labels,), including calibration.
     labels : list of str
     several : bool
-        Whether a text may have several labels.
+        True if a text may have several labels.
     pairs : bool
-        Whether it reads pairs of texts.
+        True if the model reads pairs of texts.
     """
 
     encoder: TransformerEncoder
@@ -141,117 +144,122 @@ class _Parts:
 
     @property
     def _base(self) -> str:
-        """Where peft finds what the adapter stands beside: on the Hub, else in a folder here."""
+        """The base encoder of the adapter for peft: its name on the Hub, else its local folder."""
         folder = self.encoder.folder
         return folder.origin or str(folder.name)
 
     def write_transformers(self, folder: Path) -> None:
-        """Write the model that transformers itself would have trained.
+        """Write the model as a sequence classifier of transformers.
 
         Raises
         ------
         ConfigError
-            If transformers has no classifier that pools as this model does.
+            If no classifier of transformers uses the pooling of this model.
         """
         if not self._is_stock:
             raise ConfigError(
-                "Classifiers of transformers pool in their own way, and this model was trained "
-                f"with tokens={self.encoder.chosen_pooling.tokens!r}. Train with "
+                "format='transformers' needs the pooling of transformers, tokens='stock', but this "
+                f"model was trained with tokens={self.encoder.chosen_pooling.tokens!r}. Train with "
                 "TransformerEncoder(name, pooling=Pooling(tokens='stock', normalize=False))."
             )
         model = self._classifier()
         model.save_pretrained(folder)
         with sheltered():
-            again = (
+            loaded = (
                 type(model)
                 .from_pretrained(folder, local_files_only=True, trust_remote_code=False)
                 .eval()
             )
-        self._compare(model.eval(), again)
+        self._compare(model.eval(), loaded)
 
     def write_peft(self, folder: Path) -> None:
-        """Write the adapter with its head, as ``peft`` reads them.
+        """Write the adapter and its head in the format of ``peft``.
 
         Raises
         ------
         ConfigError
-            If the model has no adapter apart from its weights.
+            If the model has no adapter that is separate from the weights of its encoder.
         """
         adapter = self.loaded.adapter
         if adapter is None:
             raise ConfigError(
-                "There is no adapter to write: format='peft' needs transfer=LoRA(merge=False)."
+                "format='peft' needs a model with a separate adapter, and this model has none. "
+                "Fit it with transfer=LoRA(merge=False)."
             )
         if self.loaded.base is not None:
             raise ConfigError(
-                "The adapter stands beside an encoder that was tuned before, which peft could not "
-                "find. Write format='transformers', or save the model."
+                "format='peft' needs an adapter of the original encoder, but this adapter belongs "
+                "to an encoder that was fine-tuned before, and peft cannot load that encoder. "
+                "Export with format='transformers', or save the model."
             )
-        told = {**adapter.config, "base_model_name_or_path": self._base}
+        config = {**adapter.config, "base_model_name_or_path": self._base}
         arrays = dict(adapter.arrays)
         if self._is_stock:
             model = self._classifier()
             model.config.save_pretrained(folder)
             last = classifier_name(model)
-            saved = {last.split(".", 1)[0], *(told.get("modules_to_save") or ())}
-            told |= {"task_type": "SEQ_CLS", "modules_to_save": sorted(saved)}
+            modules = {last.split(".", 1)[0], *(config.get("modules_to_save") or ())}
+            config |= {"task_type": "SEQ_CLS", "modules_to_save": sorted(modules)}
             weights, offset = self.head
             arrays[f"base_model.model.{last}.weight"] = weights.astype(np.float32)
             arrays[f"base_model.model.{last}.bias"] = offset.astype(np.float32)
         else:
             self._write_head(folder)
-        Adapter(told, arrays).save(folder)
+        Adapter(config, arrays).save(folder)
 
     def write_sentences(self, folder: Path) -> None:
-        """Write the encoder as ``sentence-transformers`` reads it, with the head beside it.
+        """Write the encoder in the format of ``sentence-transformers``, and the head next to it.
 
         Raises
         ------
         ConfigError
-            If that library has no place for the way in which texts become vectors.
+            If that library does not support the pooling of this model.
         """
-        own, pooling = self.encoder.folder, self.encoder.chosen_pooling
+        source, pooling = self.encoder.folder, self.encoder.chosen_pooling
         plain = (
-            pooling.layers == (-1,) and pooling.dimension is None and not own.layers_after_pooling
+            pooling.layers == (-1,)
+            and pooling.dimension is None
+            and not source.layers_after_pooling
         )
         if self._is_stock or not plain or self.pairs:
             raise ConfigError(
-                f"sentence-transformers makes no vectors as {own.name!r} with {pooling!r} does"
-                f"{' of pairs' if self.pairs else ''}. Train with Pooling(), or save the model."
+                "format='sentence-transformers' needs single texts and plain token pooling of the "
+                f"last layer, got {source.name!r} with {pooling!r}"
+                f"{' of pairs' if self.pairs else ''}. "
+                "Train with Pooling(), or save the model."
             )
         model = copy.deepcopy(self.loaded.model).float().cpu()
-        write_model(model, own, folder)
-        stated = {"max_seq_length": self.encoder.window, "do_lower_case": own.lowers_by_hand}
+        write_model(model, source, folder)
+        reading = {"max_seq_length": self.encoder.window, "do_lower_case": source.lowers_by_hand}
         mode = {f"pooling_mode_{_MODES[pooling.tokens]}": True}
-        size = {"word_embedding_dimension": own.hidden_size}
+        size = {"word_embedding_dimension": source.hidden_size}
         modules = ["", "1_Pooling", *(["2_Normalize"] if pooling.normalize else [])]
         files = {
             "modules.json": [
                 {"idx": n, "name": str(n), "path": path, "type": _MODULE + _kind(path)}
                 for n, path in enumerate(modules)
             ],
-            "sentence_bert_config.json": stated,
-            "config_sentence_transformers.json": _prompted(own.prompt),
+            "sentence_bert_config.json": reading,
+            "config_sentence_transformers.json": _prompted(source.prompt),
             "1_Pooling/config.json": size | mode,
         }
-        for name, told in files.items():
+        for name, settings in files.items():
             (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_text(json.dumps(told, indent=1), encoding="utf-8")
+            (folder / name).write_text(json.dumps(settings, indent=1), encoding="utf-8")
         self._write_head(folder)
         exact = replace(self.loaded, model=model, dtype="float32", device="cpu")
         sentences = ["One text.", "And another one."]
-        again = TransformerEncoder(folder, cache=None, dtype="float32", device="cpu")
+        loaded = TransformerEncoder(folder, cache=None, dtype="float32", device="cpu")
         expected = self.encoder.with_weights(exact).transform(sentences)
-        apart = float(np.abs(again.transform(sentences) - expected).max())
-        if not apart <= _CLOSE:
-            raise StorageError(f"The exported encoder reads back differently, by {apart:.2g}.")
+        difference = float(np.abs(loaded.transform(sentences) - expected).max())
+        _check_difference("vectors", difference)
 
     @property
     def _is_stock(self) -> bool:
         return self.encoder.chosen_pooling.tokens == "stock"
 
     def _classifier(self) -> Any:
-        """Put the head where transformers has its own."""
+        """Return the transformers model with our head in the place of its last layer."""
         import torch
 
         weights, offset = self.head
@@ -270,61 +278,71 @@ class _Parts:
         return model
 
     def _write_head(self, folder: Path) -> None:
-        """Write a head that no stock model has a place for, beside the adapter."""
+        """Write the head to extra files, because the exported model has no layer for it."""
         weights, offset = self.head
         save_arrays(folder / f"{_HEAD}.safetensors", {"weight": weights, "bias": offset})
         pooling = self.encoder.chosen_pooling
-        told = {
+        description = {
             "labels": self.labels,
             "several": self.several,
             "pooling": pooling.get_params() | {"layers": list(pooling.layers)},
         }
-        (folder / f"{_HEAD}.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+        text = json.dumps(description, indent=1)
+        (folder / f"{_HEAD}.json").write_text(text, encoding="utf-8")
 
-    def _compare(self, model: Any, again: Any) -> None:
+    def _compare(self, model: Any, loaded: Any) -> None:
         import torch
 
         tokens = self.encoder.folder.tokenizer(["One text.", "And another one."], padding=True)
-        given = {n: torch.tensor(tokens[n]) for n in ("input_ids", "attention_mask")}
+        batch = {n: torch.tensor(tokens[n]) for n in ("input_ids", "attention_mask")}
         with torch.inference_mode():
-            apart = float((model(**given).logits - again(**given).logits).abs().max())
-        if not apart <= _CLOSE:
-            raise StorageError(f"The exported model reads back differently, by {apart:.2g}.")
+            difference = float((model(**batch).logits - loaded(**batch).logits).abs().max())
+        _check_difference("logits", difference)
+
+
+def _check_difference(name: str, difference: float) -> None:
+    """Raise an error if the outputs of the exported model differ from the original."""
+    if not difference <= _MAX_DIFFERENCE:
+        raise StorageError(
+            f"The exported model must give the same {name} as the original, up to "
+            f"{_MAX_DIFFERENCE}, but they differ by {difference:.2g}. Please report this."
+        )
 
 
 def _kind(module: str) -> str:
-    """Give the class of a module of sentence-transformers from the name of its folder."""
+    """Return the class of a sentence-transformers module from the name of its folder."""
     return module.partition("_")[2] or "Transformer"
 
 
 def _prompted(prompt: str) -> dict[str, Any]:
-    """Tell what goes before each text, where something does."""
+    """Return the settings of the prompt before each text; empty without a prompt."""
     return {"prompts": {"text": prompt}, "default_prompt_name": "text"} if prompt else {}
 
 
 def _loaded(encoder: TransformerEncoder) -> LoadedEncoder:
-    """Give the weights in full precision, with the adapter that is stored beside them."""
+    """Return the fitted weights, or load them in float32 together with their stored adapter."""
     if encoder.weights is not None:
         return encoder.weights
     stock = encoder.chosen_pooling.tokens == "stock"
     folder = encoder.folder
-    found = load_encoder(folder, dtype="float32", device=encoder.device, stock=stock)
+    loaded = load_encoder(folder, dtype="float32", device=encoder.device, stock=stock)
     adapter = None if folder.adapter is None else Adapter.load(folder.adapter)
-    return LoadedEncoder(folder, found.model, found.dtype, found.device, adapter=adapter)
+    return LoadedEncoder(folder, loaded.model, loaded.dtype, loaded.device, adapter=adapter)
 
 
 def _on_last_layer(scorer: Any, layers: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Give the head as one linear map from the last layer to calibrated logits.
+    """Return the head as one linear map from the last layer to calibrated logits.
 
     Raises
     ------
     ConfigError
-        If the head is no linear map, or of several layers.
+        If the head is not linear, or reads several layers.
     """
     if np.count_nonzero(layers) > 1:
         raise ConfigError(
-            "A head that sees several layers has no place in other libraries. Write "
-            "format='onnx', or fit it with transfer=Frozen('top')."
+            "Other libraries support heads on one layer, but this head reads "
+            f"{np.count_nonzero(layers)} layers. Export with format='onnx', or fit with "
+            "transfer=Frozen('top')."
         )
     weights, offset = _calibrated(scorer)
     return weights * layers[np.flatnonzero(layers)[0]], offset
@@ -333,7 +351,7 @@ def _on_last_layer(scorer: Any, layers: FloatArray) -> tuple[FloatArray, FloatAr
 def _head_on_groups(
     fitted: FittedModel, encoder: TransformerEncoder
 ) -> tuple[FloatArray, FloatArray]:
-    """Give the head as one linear map from all that is pooled to calibrated logits."""
+    """Return the head as one linear map from all pooled vectors to calibrated logits."""
     weights, offset = _calibrated(fitted.scorer)
     scales = np.repeat(fitted.features.weights, [width for _, width in encoder.groups])
     whole = np.zeros((len(weights), len(scales)))
@@ -344,7 +362,7 @@ def _head_on_groups(
 
 
 def _calibrated(scorer: Any) -> tuple[FloatArray, FloatArray]:
-    """Give the head as one linear map to calibrated logits.
+    """Return the head as one linear map to calibrated logits.
 
     Raises
     ------
@@ -358,16 +376,23 @@ def _calibrated(scorer: Any) -> tuple[FloatArray, FloatArray]:
             arrays["weight"] = arrays.pop("ranks.weight") @ arrays.pop("direction.weight")
             arrays["bias"] = arrays.pop("ranks.bias")
         if set(arrays) != {"weight", "bias", "scale"}:
-            raise ConfigError(f"{type(scorer.head).__name__} is not linear and cannot be exported.")
+            raise _not_linear(scorer.head)
         weights, offset = arrays["weight"] * float(arrays["scale"][0]), arrays["bias"]
     elif isinstance(fitted, OneVsRest):
         weights, offset = linear_map(fitted)
-        for place, head in enumerate(fitted.heads_):
-            if isinstance(head, float):  # a label that no row had, or every one
-                offset[place] = head
+        for column, head in enumerate(fitted.heads_):
+            if isinstance(head, float):  # a constant: all rows had the label, or no row had it
+                offset[column] = head
     elif hasattr(fitted, "coef_"):
         weights, offset = linear_map(fitted)
     else:
-        raise ConfigError(f"{type(scorer.head).__name__} is not linear and cannot be exported.")
-    moved = 0.0 if decision.offsets is None else decision.offsets
-    return weights / decision.temperature, offset / decision.temperature + moved
+        raise _not_linear(scorer.head)
+    shift = 0.0 if decision.offsets is None else decision.offsets
+    return weights / decision.temperature, offset / decision.temperature + shift
+
+
+def _not_linear(head: Any) -> ConfigError:
+    return ConfigError(
+        f"An export needs a linear head, and {type(head).__name__} is not linear. "
+        "Fit with a linear head, such as LogisticHead(), or save the model."
+    )

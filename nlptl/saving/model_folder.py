@@ -1,4 +1,4 @@
-"""The folder of a saved model: written whole, read back before it counts, checked on load."""
+"""Write a model to a folder and load it; saving reads it back, and loading checks each file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _SENTENCES = ("The order arrived late.", "What is this?", "Thank you, all is wel
 
 
 def save_model(model: SavedModel, folder: Path, *, notes: dict[str, Any] | None = None) -> Path:
-    """Write a fitted model into a folder and prove that it reads back equal."""
+    """Write a fitted model to a folder, and check that the loaded model gives the same outputs."""
     refuse_foreign(folder)
     with new_folder(folder) as draft:
         save_arrays(draft / _ARRAYS, model.fitted_.scorer.arrays())
@@ -56,38 +56,38 @@ def save_model(model: SavedModel, folder: Path, *, notes: dict[str, Any] | None 
 
 
 def write_described(folder: Path, kind: str, described: dict[str, Any]) -> None:
-    """Write what a model is made of beside its arrays, and seal the folder."""
+    """Write the JSON description of a model next to its arrays, then the manifest of the folder."""
     text = json.dumps({**described, "made_with": versions()}, indent=1, ensure_ascii=False)
     (folder / _MODEL).write_text(text, encoding="utf-8")
     write_manifest(folder, kind=kind, version=version("nlptl"))
 
 
 def versions() -> dict[str, str]:
-    """Give the versions that a model is made with."""
-    used = ("nlptl", "numpy", "scikit-learn", "torch", "transformers")
-    return {"python": platform.python_version(), **{name: version(name) for name in used}}
+    """Return the versions of Python, nlptl and the libraries that a model depends on."""
+    packages = ("nlptl", "numpy", "scikit-learn", "torch", "transformers")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def load_model(kind: type[Kind], folder: Path) -> Kind:
-    """Read a model from a folder, after every file was checked."""
+    """Load a model from a folder, after a check of every file."""
     return read_described(folder, kind.kind, partial(_restore, kind))
 
 
 def read_described(folder: Path, kind: str, restore: Callable[[Any, Path], Model]) -> Model:
-    """Check every file of a model, and make it of what its folder says.
+    """Check every file of a model folder, and build the model from its description.
 
     Parameters
     ----------
     folder : Path
     kind : str
-        What its manifest has to say that it is.
+        The kind of model that the manifest must name.
     restore : callable
-        Takes what ``write_described`` wrote and the folder; gives the model.
+        Takes the description from ``write_described`` and the folder, and returns the model.
 
     Raises
     ------
     StorageError
-        If there is no such model.
+        If the folder has no model of this kind.
     IntegrityError
         If a file was changed, or the description cannot be understood.
     """
@@ -121,7 +121,7 @@ def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
     options = entry(described, "options", dict[str, Any])
     foreign = set(options) - set(kind.kept_options)
     if foreign:
-        raise ValueError(f"an option {min(foreign)!r} that is not saved")
+        raise ValueError(f"the option {min(foreign)!r} is not one of {sorted(kind.kept_options)}")
     parts = {"encoder": features.encoder, "head": scorer.head}
     parts["transfer"] = read_spec(described["transfer"])
     parts["training"] = read_training(described["training"])
@@ -136,78 +136,78 @@ def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
 
 
 def read_codec(kind: type[SavedModel], described: Any) -> Any:
-    """Read the classes, or the scale of the numbers, that a kind of model answers."""
+    """Read the classes that a model predicts, or the scale of its numbers for regression."""
     if kind.codec_kind is LabelCodec:
         check_labels(described)
     codec = kind.codec_kind.from_json(described)
     if codec.n_outputs < 1:
-        raise ValueError("no classes")
+        raise ValueError("expected at least one class, got none")
     return codec
 
 
 def fitted_of(
     codec: Any, features: TextFeatures, scorer: FittedHead, *, pairs: bool
 ) -> FittedModel:
-    """Join what was read of a model, after the features were compared with what the head takes."""
+    """Build a fitted model from its parts, after a check that encoder and head fit together."""
     probe = sentences(pairs, features.encoder)
     n_features = sum(width for _, width in features.groups(probe))
     if not n_features or scorer.n_features not in (None, n_features):
         raise ValueError(
-            f"the encoder gives {n_features} features, and the head takes {scorer.n_features}"
+            f"the head expects {scorer.n_features} features, got {n_features} from the encoder"
         )
     return FittedModel(codec, features, scorer, probe)
 
 
 def cost_of(model: Any) -> dict[str, Any] | None:
-    """Give what a fit cost as plain JSON values."""
+    """Return the cost of a fit as plain JSON values."""
     return None if model.cost_ is None else model.cost_.to_json()
 
 
 def read_cost(described: dict[str, Any]) -> Cost | None:
-    """Read what ``cost_of`` gave."""
-    told = described.get("cost")
-    return None if told is None else make(Cost, told)
+    """Read the cost that ``cost_of`` wrote."""
+    cost = described.get("cost")
+    return None if cost is None else make(Cost, cost)
 
 
 def history_of(history: History | None) -> dict[str, Any] | None:
-    """Give losses and scores of the epochs, without what belongs to one run."""
+    """Return losses and scores per epoch and the best epoch, without the details of one run."""
     if history is None:
         return None
     return {name: getattr(history, name) for name in ("losses", "scores", "best_epoch")}
 
 
 def read_history(described: dict[str, Any]) -> History | None:
-    """Read what ``history_of`` gave; older folders do not tell."""
-    told = described.get("history")
-    return None if told is None else make(History, told)
+    """Read the history that ``history_of`` wrote; None for folders of older versions."""
+    history = described.get("history")
+    return None if history is None else make(History, history)
 
 
 def training_of(config: TrainingConfig | None) -> dict[str, Any] | None:
-    """Give the settings of training, without what belongs to one machine."""
+    """Return the training settings, without those that depend on the machine."""
     if config is None:
         return None
-    own = ("checkpoints", "log_with", "quiet")
-    return {name: value for name, value in config.get_params().items() if name not in own}
+    skipped = ("checkpoints", "log_with", "quiet")
+    return {name: value for name, value in config.get_params().items() if name not in skipped}
 
 
-def read_training(told: dict[str, Any] | None) -> TrainingConfig | None:
-    """Read what ``training_of`` gave."""
-    return None if told is None else make(TrainingConfig, told)
+def read_training(settings: dict[str, Any] | None) -> TrainingConfig | None:
+    """Read the settings that ``training_of`` wrote."""
+    return None if settings is None else make(TrainingConfig, settings)
 
 
 def spec_of(transfer: Any) -> Any:
-    """Give the options of a transfer, or of each in a list."""
+    """Return the options of a transfer method, or of each method in a list."""
     if isinstance(transfer, list | tuple):
-        return [spec_of(one) for one in transfer]
+        return [spec_of(method) for method in transfer]
     if transfer is None:
         return None
     return {"kind": type(transfer).__name__, **transfer.get_params(deep=False)}
 
 
 def read_spec(described: Any) -> Any:
-    """Make the transfers that ``spec_of`` told."""
+    """Build the transfer methods from the options that ``spec_of`` wrote."""
     if isinstance(described, list):
-        return [read_spec(one) for one in described]
+        return [read_spec(spec) for spec in described]
     if described is None:
         return None
     kinds = {method.kind.__name__: method.kind for method in registry.METHODS}
@@ -216,35 +216,41 @@ def read_spec(described: Any) -> Any:
 
 
 def _prove(model: SavedModel, draft: Path) -> None:
-    """Read the model from the draft and compare its answers."""
-    # Nothing is shared: neither weights in memory nor vectors in the cache.
+    """Load the model from the draft folder, and compare its outputs with the original.
+
+    Raises
+    ------
+    StorageError
+        If the outputs differ by more than ``CLOSE``, or the classes differ.
+    """
+    # The two models share neither weights in memory nor vectors in the cache.
     with without_cache():
         expected = model.fitted_.outputs(model.fitted_.probe)
     with without_cache(), empty_shelf():
-        again = load_model(type(model), draft)
-        found = again.fitted_.outputs(model.fitted_.probe)
-    difference = float(np.abs(found - expected).max())
-    same = again.fitted_.codec.to_json() == model.fitted_.codec.to_json()
+        loaded = load_model(type(model), draft)
+        outputs = loaded.fitted_.outputs(model.fitted_.probe)
+    difference = float(np.abs(outputs - expected).max())
+    same = loaded.fitted_.codec.to_json() == model.fitted_.codec.to_json()
     if not difference <= CLOSE or not same:
         raise StorageError(
-            f"The model was not saved: read back, its answers differ by {difference:.2g} "
-            f"on {len(expected)} texts. Please report this."
+            "The model was not saved. A loaded copy must give the same outputs and classes, but "
+            f"its outputs differ by {difference:.2g} on {len(expected)} texts. Please report this."
         )
 
 
 def sentences(pairs: bool, encoder: Any) -> Rows:
-    """Give a few rows of the kind that a model takes."""
+    """Return a few sample rows of the kind that a model expects: texts or pairs, with numbers."""
     texts: list[Any] = [(text, text) for text in _SENTENCES] if pairs else list(_SENTENCES)
     columns = getattr(encoder, "numeric_columns", ())
     return Rows(texts, np.full((len(texts), len(columns)), np.nan) if columns else None)
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Replace a model, never anything else."""
+    """Raise an error if the folder has content that is not a model saved by nlptl."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not folder.is_dir() or not (folder / MANIFEST).is_file():
         raise StorageError(
-            f"{str(folder)!r} exists and is no model saved by nlptl. Choose another folder."
+            f"{str(folder)!r} exists and is not a model saved by nlptl. Choose a new folder."
         )
     read_manifest(folder)

@@ -1,4 +1,4 @@
-"""Models go to the Hugging Face Hub and come back."""
+"""Publish models on the Hugging Face Hub, and load published models."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from nlptl.training.processes import from_main
 
 
 class Published:
-    """What lets a kind of model be published; it saves into a folder and loads from one.
+    """A mixin for models with ``save`` and ``load`` that adds publishing on the Hub.
 
     Attributes
     ----------
     cost_ : Cost or None
-        What ``fit`` cost; None where nobody measured it.
+        Cost of ``fit``; None if it was not measured.
     """
 
     cost_: Cost | None = None
@@ -45,56 +45,58 @@ class Published:
         private: bool | None = None,
         dry_run: bool = False,
     ) -> Publication:
-        """Publish the model with a card, in one commit; where nothing changed there is none.
+        """Publish the model with a card in one commit, or without a commit if nothing changed.
 
-        The token is that of ``hf auth login``, or of ``HF_TOKEN``.
+        The token comes from ``hf auth login`` or from ``HF_TOKEN``.
 
         Parameters
         ----------
         repo : str
-            ``"user/name"``; it is made where it does not exist.
+            ``"user/name"``. The repository is created if it does not exist.
         test : (texts, labels), optional
-            Rows that the model has not seen: the card tells what it is worth on them.
+            Labelled rows that were not used for training. The card reports the scores on them.
         about : mapping, optional
-            For the card: ``license`` (that of the base model where it is left out),
-            ``languages`` (a list of ISO 639-1 codes), ``dataset`` (what the rows of ``test`` are
-            called), ``verdict`` (what ``judge`` found), ``says``, ``encoder``, ``transfer``,
-            ``base_license`` (where the Hub does not tell).
+            Entries of the card: ``license`` (default: the license of the base model),
+            ``languages`` (a list of ISO 639-1 codes), ``dataset`` (the name of the rows of
+            ``test``), ``verdict`` (the result of ``judge``), ``says`` (a sentence on what the
+            model predicts), ``encoder``, ``transfer``, ``base_license`` (if the Hub does not name
+            it).
         format : {"nlptl", "transformers", "peft", "onnx", "sentence-transformers"}
-            The model as it is saved; or as ``export`` writes it, for those without nlptl.
+            ``"nlptl"`` publishes the saved model. The others publish an export for users without
+            nlptl, see ``export``.
         private : bool, optional
-            For a new repository.
+            True to make a new repository private.
         dry_run : bool
-            List files, sizes and hashes, and talk to nobody.
+            True to list files, sizes and hashes without any request to the Hub.
 
         Raises
         ------
         ConfigError
-            If ``repo`` is no name of a repository, ``about`` has an unknown entry, or the license
-            does not go with that of the base model.
+            If ``repo`` is not a valid repository name, ``about`` has an unknown entry, or the
+            license is not compatible with the license of the base model.
         HubError
-            If the Hub cannot be reached or refuses; nothing is half-published.
+            If the Hub cannot be reached or refuses the request. Nothing is published in part.
         """
         check_name(repo)
         if format not in ("nlptl", *FORMATS):
             raise ConfigError(f"format={format!r} is not known. {suggest(format, FORMATS)}")
-        told = {"format": format, **(about or {})}
-        facts = facts_of(self, repo, test=test, about=told, asks=not dry_run)
+        entries = {"format": format, **(about or {})}
+        facts = facts_of(self, repo, test=test, about=entries, asks=not dry_run)
         files = {"README.md": model_card(facts).encode(), **facts.pictures}
 
         def published() -> dict[str, Any]:
-            with tempfile.TemporaryDirectory() as place:
-                folder = _written(self, Path(place) / "model", format)
+            with tempfile.TemporaryDirectory() as parent:
+                folder = _written(self, Path(parent) / "model", format)
                 for name, content in files.items():
                     (folder / name).write_bytes(content)
-                done = publish_folder(folder, repo, private=private, dry_run=dry_run)
-            return done.to_json()
+                publication = publish_folder(folder, repo, private=private, dry_run=dry_run)
+            return publication.to_json()
 
         return Publication.from_json(from_main(published))
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, *, revision: str | None = None) -> Self:
-        """Read a model from the Hub, its cache or a folder, every file checked.
+        """Load a model from the Hub, its cache or a folder, after a check of every file.
 
         Parameters
         ----------
@@ -106,45 +108,50 @@ class Published:
         Raises
         ------
         HubError
-            If it cannot be fetched and is not in the cache.
+            If the model cannot be fetched and is not in the cache.
         IntegrityError
-            If a file is not what was published; it is named.
+            If a file differs from the published one. The message names the file.
         StorageError
-            If it holds another kind of model.
+            If the folder contains another kind of model.
         """
-        found: Self = cls.load(place_of(name_or_path, revision=revision))  # type: ignore[attr-defined]
-        return found
+        model: Self = cls.load(place_of(name_or_path, revision=revision))  # type: ignore[attr-defined]
+        return model
 
 
 def _written(model: Any, folder: Path, format: str) -> Path:  # noqa: A002
-    """Write a model as it is to be published, with its manifest."""
+    """Write a model with its manifest in the format in which it is published."""
     _check_entailment(model)
     if format == "nlptl":
         if not hasattr(model, "notes_"):
             return Path(model.save(folder))
-        run = model.notes_.get("run", {})  # files and folders of a run are nobody else's business
-        kept = {"run": {name: value for name, value in run.items() if "column" in name}}
-        return Path(model.save(folder, notes=kept if run else {}))
+        run = model.notes_.get("run", {})  # paths of files and folders stay private
+        notes = {"run": {name: value for name, value in run.items() if "column" in name}}
+        return Path(model.save(folder, notes=notes if run else {}))
     if not hasattr(model, "fitted_") or not hasattr(model, "export"):
-        raise ConfigError(f"format={format!r} is for classifiers of one task.")
+        raise ConfigError(
+            f"format={format!r} needs a classifier of one task, got a {type(model).__name__}. "
+            "Publish format='nlptl'."
+        )
     if format == "peft" and model.fitted_.features.encoder.folder.origin is None:
         raise ConfigError(
-            "peft finds what an adapter stands beside by its name on the Hub, and this encoder "
-            "came from a folder. Publish format='nlptl', or LoRA(merge=True) as 'transformers'."
+            "format='peft' needs a base encoder that peft can load by its name on the Hub, but "
+            "this encoder came from a folder. Publish format='nlptl', or fit with "
+            "LoRA(merge=True) and publish format='transformers'."
         )
     model.export(folder, format=format)
-    if format != "onnx":  # which has a manifest of its own
+    if format != "onnx":  # the ONNX export writes its manifest itself
         write_manifest(folder, kind=f"export for {format}", version=version("nlptl"))
     return folder
 
 
 def _check_entailment(model: Any) -> None:
-    """Refuse a model that reads something from a folder of this machine."""
-    given = getattr(model, "transfer_", None)
-    for one in given if isinstance(given, list | tuple) else [given]:
-        place = getattr(one, "entailment", None)
-        if place is not None and (not is_name(str(place)) or user_path(str(place)).is_dir()):
+    """Raise an error if the model needs an entailment model from a local folder."""
+    transfer = getattr(model, "transfer_", None)
+    for method in transfer if isinstance(transfer, list | tuple) else [transfer]:
+        name = getattr(method, "entailment", None)
+        if name is not None and (not is_name(str(name)) or user_path(str(name)).is_dir()):
             raise ConfigError(
-                f"The model reads an entailment model from the folder {str(place)!r}, which nobody "
-                "else has. Publish that first, and give its name."
+                "Expected an entailment model on the Hub, got the local folder "
+                f"{str(name)!r}, which other users do not have. Publish the entailment model "
+                "first, then fit with its name on the Hub."
             )

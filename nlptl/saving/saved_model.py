@@ -1,4 +1,4 @@
-"""What saving asks of a fitted model: no class of an estimator is known here."""
+"""Protocols of the fitted models that can be saved, independent of the estimator classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nlptl.training.loop import History
 
 
 class SavedModel(Protocol):
-    """A fitted model of texts, as it is written into a folder and read from one."""
+    """A fitted text model that can be written to a folder and read back."""
 
     kind: ClassVar[str]
     codec_kind: ClassVar[Any]
@@ -31,7 +31,7 @@ class SavedModel(Protocol):
 
 
 class SavedClassifier(SavedModel, Protocol):
-    """A fitted classifier, as it is exported."""
+    """A fitted classifier that can be exported."""
 
     @property
     def classes_(self) -> AnyArray:

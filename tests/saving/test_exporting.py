@@ -139,7 +139,7 @@ def test_pairs_are_exported_where_they_are_read_as_one_text(tiny_encoder, tmp_pa
     options = {"head": LogisticHead(C=1.0), "transfer": FullFineTune(), "training": CONFIG}
     options |= {"device": "cpu"}
     apart = TextClassifier(stock(tiny_encoder), pair_encoding="separate", **options)
-    with pytest.raises(ConfigError, match="one by one.*pair_encoding='joint'"):
+    with pytest.raises(ConfigError, match="separately.*pair_encoding='joint'"):
         apart.fit(pairs, LABELS).export(tmp_path / "apart")
     assert not (tmp_path / "apart").exists()
     model = TextClassifier(stock(tiny_encoder), **options).fit(pairs, LABELS)
@@ -191,7 +191,7 @@ def test_what_sentence_transformers_cannot_read_is_refused(tiny_encoder, tmp_pat
         TransformerEncoder(tiny_encoder, pooling=Pooling(dimension=4), cache=None),
     ):
         model = fitted(encoder, transfer=None)
-        with pytest.raises(ConfigError, match="makes no vectors"):
+        with pytest.raises(ConfigError, match="needs single texts and plain token pooling"):
             model.export(tmp_path / "m", format="sentence-transformers")
     pairs = TextClassifier(
         TransformerEncoder(tiny_encoder, cache=None), transfer=LoRA(), training=CONFIG

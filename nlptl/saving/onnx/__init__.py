@@ -1,1 +1,1 @@
-"""Fitted classifiers as ONNX graphs: written, checked against the model, and read fast."""
+"""Export fitted classifiers as ONNX graphs, check the graphs, and predict with them."""

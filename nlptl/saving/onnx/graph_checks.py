@@ -1,4 +1,4 @@
-"""Holding an exported graph against the model that it was made of."""
+"""Compare an exported graph with the model that it was exported from."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ _BUILT_IN = "built-in sentences"
 
 @dataclass(frozen=True)
 class OnnxCheck:
-    """How far a graph agrees with its model, which answered in full precision.
+    """The agreement of a graph with its model, which predicts in full precision.
 
     Attributes
     ----------
     rows : int
-        How many texts both answered.
+        Number of texts that both classified.
     texts : str
-        Which ones: ``"probe"``, or ``"built-in sentences"``, which tell little of the task.
+        Source of the texts: ``"probe"``, or ``"built-in sentences"``, which carry little
+        information about the task.
     agreement : float
-        Share of the rows to which both give the same label, or the same set of labels.
+        Share of rows for which both predict the same label, or the same set of labels.
     apart : float
-        The largest difference of two probabilities.
+        Largest absolute difference between two probabilities.
     before, after : float or None
-        Accuracy of the model and of the graph, where the probe had labels.
+        Accuracy of the model and of the graph; None if the probe had no labels.
     """
 
     rows: int
@@ -40,19 +41,19 @@ class OnnxCheck:
     after: float | None = None
 
     def __str__(self) -> str:
-        told = (
-            f"The same label for {self.agreement:.1%} of {self.rows} rows ({self.texts}); "
-            f"probabilities are at most {self.apart:.2g} apart."
+        agreement = (
+            f"The same label for {self.agreement:.1%} of {self.rows} rows ({self.texts}). "
+            f"Probabilities differ by at most {self.apart:.2g}."
         )
         if self.before is None or self.after is None:
-            return f"{told} Accuracy was not compared."
-        return f"{told} Accuracy {self.before:.3f} before, {self.after:.3f} after."
+            return f"{agreement} Accuracy was not compared."
+        return f"{agreement} Accuracy {self.before:.3f} before, {self.after:.3f} after."
 
 
 def compare(
-    reader: Any, expected: FloatArray, texts: Any, labels: Any = None, *, given: bool
+    reader: Any, expected: FloatArray, texts: Any, labels: Any = None, *, is_probe: bool
 ) -> OnnxCheck:
-    """Ask a graph, and hold its answers against those of the model.
+    """Compare the predictions of a graph with those of its model.
 
     Parameters
     ----------
@@ -61,58 +62,59 @@ def compare(
         Probabilities of the model.
     texts : sequence of length n
     labels : sequence of length n, optional
-    given : bool
-        Whether the texts are the user's.
+    is_probe : bool
+        True if the user passed the texts, False for built-in sentences.
     """
     truth = None if labels is None else reader.codec.encode(labels)
     if truth is not None:
         check_lengths(truth, reader.choose(expected))
-    found, choose = reader.predict_proba(texts), reader.choose
-    same = _equal(choose(found), choose(expected))
+    probabilities, choose = reader.predict_proba(texts), reader.choose
+    same = _equal(choose(probabilities), choose(expected))
     check = OnnxCheck(
-        rows=len(found),
-        texts="probe" if given else _BUILT_IN,
+        rows=len(probabilities),
+        texts="probe" if is_probe else _BUILT_IN,
         agreement=float(same.mean()),
-        apart=float(np.abs(found - expected).max()),
+        apart=float(np.abs(probabilities - expected).max()),
     )
     if truth is None:
         return check
     scores = {
-        name: float(_equal(choose(said), truth).mean())
-        for name, said in (("before", expected), ("after", found))
+        name: float(_equal(choose(shares), truth).mean())
+        for name, shares in (("before", expected), ("after", probabilities))
     }
     return OnnxCheck(**{**vars(check), **scores})
 
 
-def refuse_fallen(check: OnnxCheck, *, tolerance: float, apart: float | None) -> None:
-    """Refuse a graph that is worse than its model.
+def refuse_fallen(check: OnnxCheck, *, tolerance: float, max_difference: float | None) -> None:
+    """Raise an error if a graph is worse than its model.
 
     Parameters
     ----------
     check : OnnxCheck
     tolerance : float
-        So much accuracy may be lost.
-    apart : float or None
-        So far may two probabilities differ; None where numbers are coarser on purpose.
+        Largest accepted loss of accuracy.
+    max_difference : float or None
+        Largest accepted difference between two probabilities; None for a quantised graph.
 
     Raises
     ------
     StorageError
-        If more is lost.
+        If the graph exceeds one of the two limits.
     """
-    if apart is not None and not check.apart <= apart:
+    if max_difference is not None and not check.apart <= max_difference:
         raise StorageError(
-            f"The graph was not written: its probabilities differ by up to {check.apart:.2g} from "
-            f"those of the model, on {check.rows} rows ({check.texts}). Please report this."
+            "The graph was not written. Its probabilities differ by up to "
+            f"{check.apart:.2g} from those of the model, on {check.rows} rows ({check.texts}). "
+            f"At most {max_difference:.2g} is allowed. Please report this."
         )
     if check.before is None or check.after is None:
         return
     lost = check.before - check.after
     if lost > tolerance + 1e-9:
         raise StorageError(
-            f"The graph was not written: accuracy falls from {check.before:.4f} to "
-            f"{check.after:.4f} on {check.rows} probe rows, by more than {tolerance}. "
-            "Write precision='fp32', or allow more with tolerance=."
+            f"The graph was not written. Its accuracy falls from {check.before:.4f} to "
+            f"{check.after:.4f} on {check.rows} probe rows, by more than tolerance={tolerance}. "
+            "Export with precision='fp32', or set a larger tolerance."
         )
 
 

@@ -1,4 +1,4 @@
-"""Answering from an exported graph, without torch."""
+"""Predict with an exported graph, without torch."""
 
 from __future__ import annotations
 
@@ -30,36 +30,36 @@ from nlptl.storage.tensors import check_array, load_arrays
 from nlptl.storage.untrusted import interpreting, read_json
 
 KIND = "onnx-classifier"
-GRAPH, TOLD, HEAD = "model.onnx", "nlptl_onnx.json", "head.safetensors"
+GRAPH, DESCRIPTION, HEAD = "model.onnx", "nlptl_onnx.json", "head.safetensors"
 
 _PROBE = "The order arrived late."
 
 _MAX_ID = 2**31
 _TOKEN_POOLINGS = ("mean", "cls", "max", "stock")
 _TOKENS_PER_THREAD = 512
-"""Padded tokens of a batch, a thread."""
+"""Padded tokens per batch and thread."""
 
 
 @dataclass(frozen=True)
 class ReadingSettings:
-    """How texts are read, as the model that was exported reads them.
+    """The settings with which the exported model reads texts.
 
     Attributes
     ----------
     pooling : dict
         The options of ``Pooling``.
     window : int
-        Tokens at once, special tokens included.
+        Tokens per window, including special tokens.
     overlap : int or None
-        Tokens that the windows of a longer text share; None where it is cut.
+        Tokens that neighbouring windows of a long text share; None if long texts are cut off.
     pairs : bool
-        Whether two texts are read together.
+        True if the model reads pairs of texts.
     kinds : bool
-        Whether the graph is told which of the two a token is of.
+        True if the graph has an input for the text of a pair that a token belongs to.
     prompt : str
-        What stands before each text.
+        Text that is added before each text.
     padding : int
-        The token that fills shorter rows.
+        Id of the token that pads shorter rows.
     """
 
     pooling: dict[str, Any]
@@ -72,18 +72,20 @@ class ReadingSettings:
 
 
 class OnnxClassifier:
-    """A classifier that was exported with ``format="onnx"``; made by ``load``, never fitted.
+    """A classifier that was exported with ``format="onnx"``.
 
-    It needs onnxruntime and tokenizers, not torch, and runs on the processor.
+    Create it with ``load``. It cannot be fitted. It needs onnxruntime and tokenizers, but not
+    torch, and runs on the CPU.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels as they were given to ``fit``; the columns of ``predict_proba``.
+        The labels as they were passed to ``fit``, in the order of the columns of
+        ``predict_proba``.
     check_ : OnnxCheck
-        How far the graph agreed with the model when it was written.
+        Agreement of the graph with the model at the time of the export.
     notes_ : dict
-        Which columns of a table the model was trained on, where it was trained on one.
+        Columns of the table that the model was trained on; empty without a table.
 
     Examples
     --------
@@ -91,19 +93,20 @@ class OnnxClassifier:
     """
 
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
-        told = read_json(folder / TOLD)
-        check_labels(told["codec"])
-        self.codec = LabelCodec.from_json(told["codec"])
+        description = read_json(folder / DESCRIPTION)
+        check_labels(description["codec"])
+        self.codec = LabelCodec.from_json(description["codec"])
         self.classes_: AnyArray = self.codec.classes
         self.thresholds = None
         if self.codec.form != "single":
-            self.thresholds = finite(told, "thresholds", size=len(self.classes_))
-        elif told["thresholds"] is not None:
-            raise ValueError("thresholds, though a text has one label")
-        self.reading = make(ReadingSettings, told["reading"])
+            self.thresholds = finite(description, "thresholds", size=len(self.classes_))
+        elif description["thresholds"] is not None:
+            shown = str(description["thresholds"])[:40]
+            raise ValueError(f"expected no thresholds for one label per text, got {shown!r}")
+        self.reading = make(ReadingSettings, description["reading"])
         _check_pooling(self.reading.pooling)
-        self.check_ = make(OnnxCheck, told["check"]) if "check" in told else None
-        self.notes_: dict[str, Any] = read_notes(told)
+        self.check_ = make(OnnxCheck, description["check"]) if "check" in description else None
+        self.notes_: dict[str, Any] = read_notes(description)
         self._head = load_arrays(folder / HEAD)
         self._threads = threads or threads_here()
         self._tokenizer = self._read_tokenizer(folder)
@@ -112,41 +115,45 @@ class OnnxClassifier:
         self._check()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return all but the running graph, with the bytes of its file."""
+        """Return the state with the bytes of the graph file in place of the session."""
         state = {name: value for name, value in self.__dict__.items() if name != "_session"}
         return state | {"_graph": self._graph.with_content()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take over a copied state, and run the graph from its bytes."""
+        """Restore a copied state, and start a session from the bytes of the graph."""
         self.__dict__.update(state)
         content = self._graph.content
         if content is None:
-            raise StorageError(f"The copy of {str(self._graph.path)!r} has no graph in it.")
+            raise StorageError(
+                f"A copy of the model needs the graph of {str(self._graph.path)!r}, but contains "
+                "none. Load the model again, then copy it."
+            )
         self._session = _session(content, self._threads, self._graph.path)
 
     @classmethod
     def load(cls, folder: str | Path, *, threads: int | None = None) -> Self:
-        """Read an exported folder, checking every file.
+        """Load an exported model from a folder, after a check of every file.
 
         Parameters
         ----------
         folder : str or Path
         threads : int, optional
-            None is what ``OMP_NUM_THREADS`` says, else one a processor.
+            Number of threads. None uses ``OMP_NUM_THREADS`` if it is set, else one thread per
+            processor.
 
         Raises
         ------
         ConfigError
-            If onnxruntime is not there.
+            If onnxruntime is not installed.
         StorageError
-            If there is no such export, or a newer release wrote it.
+            If the folder contains no such export, or a newer release of nlptl wrote it.
         IntegrityError
-            If a file is missing or was changed; it is named.
+            If a file is missing or was changed. The message names the file.
         """
-        place = saved_folder(folder)
-        verify_manifest(place, kind=KIND)
-        with interpreting(place, remedy="Export the model again."):
-            loaded = cls(place, threads=threads)
+        path = saved_folder(folder)
+        verify_manifest(path, kind=KIND)
+        with interpreting(path, remedy="Export the model again."):
+            loaded = cls(path, threads=threads)
             probe = Rows([(_PROBE, _PROBE) if loaded.reading.pairs else _PROBE])
             loaded._logits_of(loaded._windows(probe))
             return loaded
@@ -159,15 +166,15 @@ class OnnxClassifier:
         return cls.load(place_of(name_or_path, revision=revision), threads=threads)
 
     def predict(self, texts: Any) -> Any:
-        """Give the label of each text, as labels were given to ``fit``."""
+        """Return the label of each text, in the form of the labels passed to ``fit``."""
         return self.decode(self.predict_proba(texts))
 
     def decode(self, probabilities: FloatArray) -> Any:
-        """Give the labels that belong to probabilities (n, n_classes) from ``predict_proba``."""
+        """Return the labels for probabilities (n, n_classes) from ``predict_proba``."""
         return self.codec.decode(self.choose(probabilities))
 
     def predict_proba(self, texts: Any) -> FloatArray:
-        """Give the probability of each class: (n, n_classes), in the order of the texts."""
+        """Return the probability of each class: (n, n_classes), in the order of the texts."""
         logits = self.logits(texts)
         if self.thresholds is not None:
             return (1 + np.tanh(logits / 2)) / 2  # the logistic function, which never overflows
@@ -176,41 +183,42 @@ class OnnxClassifier:
         return shares
 
     def choose(self, probabilities: FloatArray) -> IntArray:
-        """Give the code of each row (n,), or zeros and ones (n, n_classes)."""
+        """Return the class code of each row (n,), or zeros and ones (n, n_classes)."""
         if self.thresholds is not None:
             return (probabilities >= self.thresholds).astype(np.int64)
         best: IntArray = probabilities.argmax(axis=1)
         return best
 
     def logits(self, texts: Any) -> FloatArray:
-        """Give calibrated logits: (n, n_classes), in the order of the texts.
+        """Return calibrated logits: (n, n_classes), in the order of the texts.
 
         Raises
         ------
         InputError
-            If the texts cannot be used, or are pairs where the model knows single texts.
+            If the texts are invalid, or are pairs although the model reads single texts, or single
+            texts although it reads pairs.
         """
         return self._logits_of(self._windows(self._rows(texts)))
 
     def _logits_of(self, windows: Windows) -> FloatArray:
         owner = windows.text_of_window
         alone = np.bincount(owner)[owner] == 1
-        found = np.empty((int(owner[-1]) + 1, len(self.classes_)), dtype=np.float32)
-        found[owner[alone]] = self._run(_some(windows, alone), "logits")
+        logits = np.empty((int(owner[-1]) + 1, len(self.classes_)), dtype=np.float32)
+        logits[owner[alone]] = self._run(_some(windows, alone), "logits")
         if not alone.all():
             several = _some(windows, ~alone)
-            found[np.unique(several.text_of_window)] = self._joined(several)
-        return found
+            logits[np.unique(several.text_of_window)] = self._joined(several)
+        return logits
 
     def evaluate(self, texts: Any, labels: Any) -> dict[str, float]:
-        """Give every figure of merit on labelled texts, as ``TextClassifier.evaluate`` does."""
+        """Return all metrics on labelled texts, as ``TextClassifier.evaluate`` does."""
         from nlptl.evaluation.metrics import measure
 
         truth, probabilities = self.codec.encode(labels), self.predict_proba(texts)
         return measure(truth, probabilities, self.choose(probabilities))
 
     def class_scores(self, texts: Any, labels: Any) -> list[Any]:
-        """Give precision, recall and F1 of each class on labelled texts."""
+        """Return precision, recall and F1 of each class on labelled texts."""
         from nlptl.evaluation.class_metrics import class_scores
 
         truth, names = self.codec.encode(labels), [str(label) for label in self.classes_.tolist()]
@@ -224,7 +232,8 @@ class OnnxClassifier:
             kinds = {True: "pairs of texts", False: "single texts"}
             raise InputError(
                 f"This model was trained on {kinds[self.reading.pairs]}, got "
-                f"{kinds[rows.are_pairs]}, the first being {rows[0]!r}."
+                f"{kinds[rows.are_pairs]}. The first row is {rows[0]!r}. "
+                f"Pass {kinds[self.reading.pairs]}."
             )
         return rows
 
@@ -232,18 +241,23 @@ class OnnxClassifier:
         from tokenizers import Tokenizer
 
         if not 0 < self.reading.window <= _MAX_ID:
-            raise ValueError(f"a window of {self.reading.window} tokens")
-        found = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        check_patterns(found, str(folder))
-        found.no_padding()
-        found.enable_truncation(self.reading.window, stride=self.reading.overlap or 0)
-        return found
+            raise ValueError(
+                f"window must be from 1 to {_MAX_ID} tokens, got {self.reading.window}"
+            )
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        check_patterns(tokenizer, str(folder))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(self.reading.window, stride=self.reading.overlap or 0)
+        return tokenizer
 
     def _check(self) -> None:
-        """Run the graph on the largest token and on a short text, and compare shapes."""
+        """Run the graph on the largest token id and on a short text, and check the shapes."""
         ids = self._tokenizer.get_vocab().values()
         if not ids or not 0 <= self.reading.padding <= _MAX_ID:
-            raise ValueError(f"{len(ids)} tokens, padding with {self.reading.padding}")
+            raise ValueError(
+                f"expected a vocabulary and a padding token id from 0 to {_MAX_ID}, got {len(ids)} "
+                f"tokens and padding {self.reading.padding}"
+            )
         kinds = [[0, 0]] if self.reading.kinds else None
         row = [self.reading.padding, max(ids)]
         windows = Windows([row], np.zeros(1, np.int64), np.array([2]), kinds)
@@ -259,47 +273,47 @@ class OnnxClassifier:
 
     def _windows(self, rows: Rows) -> Windows:
         prompt = self.reading.prompt
-        given = [(prompt + t[0], t[1]) if self.reading.pairs else prompt + str(t) for t in rows]
-        encoded = self._tokenizer.encode_batch(given)
+        texts = [(prompt + t[0], t[1]) if self.reading.pairs else prompt + str(t) for t in rows]
+        encodings = self._tokenizer.encode_batch(texts)
         whole = self.reading.overlap is not None
-        parts = [[one, *(one.overflowing if whole else ())] for one in encoded]
-        flat = [part for several in parts for part in several]
+        windows = [[first, *(first.overflowing if whole else ())] for first in encodings]
+        flat = [part for group in windows for part in group]
         return Windows(
             ids=[part.ids for part in flat],
-            text_of_window=np.repeat(np.arange(len(parts)), [len(several) for several in parts]),
+            text_of_window=np.repeat(np.arange(len(windows)), [len(group) for group in windows]),
             sizes=np.fromiter((len(part.ids) for part in flat), dtype=np.int64, count=len(flat)),
             kinds=[part.type_ids for part in flat] if self.reading.kinds else None,
         )
 
     def _run(self, windows: Windows, output: str) -> FloatArray:
-        """Run the graph over windows, in batches of like length; rows come as they were given."""
+        """Run the graph in batches of similar length; rows keep the order of the windows."""
         parts: list[FloatArray] = []
         batches = by_length(windows.sizes, tokens_per_batch=_TOKENS_PER_THREAD * self._threads)
         for rows in batches:
             shape = (len(rows), int(windows.sizes[rows].max()))
-            given = {"input_ids": np.full(shape, self.reading.padding)}
-            given["attention_mask"] = np.zeros(shape, dtype=np.int64)
+            inputs = {"input_ids": np.full(shape, self.reading.padding)}
+            inputs["attention_mask"] = np.zeros(shape, dtype=np.int64)
             if windows.kinds is not None:
-                given["token_type_ids"] = np.zeros(shape, dtype=np.int64)
-            for place, row in enumerate(rows):
+                inputs["token_type_ids"] = np.zeros(shape, dtype=np.int64)
+            for position, row in enumerate(rows):
                 size = int(windows.sizes[row])
-                given["input_ids"][place, :size] = windows.ids[row]
-                given["attention_mask"][place, :size] = 1
+                inputs["input_ids"][position, :size] = windows.ids[row]
+                inputs["attention_mask"][position, :size] = 1
                 if windows.kinds is not None:
-                    given["token_type_ids"][place, :size] = windows.kinds[row]
-            parts.extend(self._session.run([output], given))
+                    inputs["token_type_ids"][position, :size] = windows.kinds[row]
+            parts.extend(self._session.run([output], inputs))
         if not parts:
             return np.zeros((0, len(self.classes_)), dtype=np.float32)
-        found = np.concatenate(parts)
-        found[np.concatenate(batches)] = found.copy()
-        return found
+        outputs = np.concatenate(parts)
+        outputs[np.concatenate(batches)] = outputs.copy()
+        return outputs
 
     def _joined(self, windows: Windows) -> FloatArray:
-        """Give logits of texts of several windows, which are pooled before the head sees them."""
+        """Return the logits of texts with several windows, which are pooled before the head."""
         from nlptl.encoders.contextual.pooling import Pooling, join_layers, join_windows
 
-        told = self.reading.pooling
-        pooling = Pooling(**{**told, "layers": tuple(told["layers"])})
+        options = self.reading.pooling
+        pooling = Pooling(**{**options, "layers": tuple(options["layers"])})
         _, texts = np.unique(windows.text_of_window, return_inverse=True)
         vectors = join_windows(
             self._run(windows, "vectors"), texts, windows.sizes, largest=pooling.tokens == "max"
@@ -310,26 +324,27 @@ class OnnxClassifier:
 
 
 def threads_here() -> int:
-    """Give what ``OMP_NUM_THREADS`` says, as torch goes by, else the processors there are."""
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    if told.isdecimal() and int(told):
-        return int(told)
-    allowed = getattr(os, "sched_getaffinity", None)
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
+    """Return ``OMP_NUM_THREADS``, which torch uses too, or else the number of processors."""
+    setting = os.environ.get("OMP_NUM_THREADS", "")
+    if setting.isdecimal() and int(setting):
+        return int(setting)
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
 class _Graph:
-    """The file of a graph, or its bytes, from which copies of a model are built.
+    """The file of a graph, or its bytes, which copies of a model use.
 
     Attributes
     ----------
     path : Path
-        Where the file was when the model was loaded.
+        Path of the file at the time when the model was loaded.
     sha256 : str
-        Of the file at that time.
+        Hash of the file at that time.
     content : bytes or None
-        The bytes of the file. Only copies hold them: the graph in memory is large enough.
+        The bytes of the file. Only copies store them, because the session already needs much
+        memory.
     """
 
     path: Path
@@ -346,7 +361,7 @@ class _Graph:
         Raises
         ------
         StorageError
-            If the file is missing, or not the one that was loaded.
+            If the file is missing or was changed after loading.
         """
         if self.content is not None:
             return self
@@ -360,7 +375,7 @@ class _Graph:
 
 
 def _check_pooling(described: dict[str, Any]) -> None:
-    """Check the options of ``Pooling``, which is imported only where a text has several windows."""
+    """Check the options of ``Pooling`` without an import of that class."""
     types = {
         "tokens": str,
         "layers": list[int],
@@ -371,7 +386,9 @@ def _check_pooling(described: dict[str, Any]) -> None:
     for name, kind in types.items():
         entry(described, name, kind)
     if set(described) != set(types) or described["tokens"] not in _TOKEN_POOLINGS:
-        raise ValueError(f"pooling {str(described)[:80]}")
+        raise ValueError(
+            f"unexpected pooling options, or tokens not in {_TOKEN_POOLINGS}: {str(described)[:80]}"
+        )
 
 
 def _session(graph: str | bytes, threads: int, path: Path) -> Any:
@@ -381,17 +398,19 @@ def _session(graph: str | bytes, threads: int, path: Path) -> Any:
     options.log_severity_level = 3
     try:
         return runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as problem:  # the runtime raises kinds of its own, which share no parent
+    except Exception as problem:  # the errors of onnxruntime share no parent class
         reason = str(problem).strip().split("\n", 1)[0][:200]
-        raise IntegrityError(f"{str(path)!r} cannot be read as a graph: {reason}.") from problem
+        raise IntegrityError(
+            f"{str(path)!r} cannot be read as a graph: {reason}. Export the model again."
+        ) from problem
 
 
-def _some(windows: Windows, kept: AnyArray) -> Windows:
-    """Keep the windows that are marked."""
-    places: IntArray = np.flatnonzero(kept)
+def _some(windows: Windows, mask: AnyArray) -> Windows:
+    """Return the windows for which the mask is True."""
+    rows: IntArray = np.flatnonzero(mask)
     return Windows(
-        ids=[windows.ids[place] for place in places],
-        text_of_window=windows.text_of_window[places],
-        sizes=windows.sizes[places],
-        kinds=None if windows.kinds is None else [windows.kinds[place] for place in places],
+        ids=[windows.ids[row] for row in rows],
+        text_of_window=windows.text_of_window[rows],
+        sizes=windows.sizes[rows],
+        kinds=None if windows.kinds is None else [windows.kinds[row] for row in rows],
     )

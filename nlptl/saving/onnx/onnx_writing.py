@@ -1,4 +1,4 @@
-"""Writing a fitted classifier as an ONNX graph that is held against it before it counts."""
+"""Write a fitted classifier as an ONNX graph, and compare the graph with the classifier."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.saving.model_folder import CLOSE
 from nlptl.saving.onnx.graph_checks import OnnxCheck, compare, refuse_fallen
 from nlptl.saving.onnx.onnx_classifier import (
+    DESCRIPTION,
     GRAPH,
     HEAD,
     KIND,
-    TOLD,
     OnnxClassifier,
     ReadingSettings,
 )
@@ -39,27 +39,27 @@ if TYPE_CHECKING:
     from nlptl.saving.onnx.graph import ClassifierGraph
 
 PRECISIONS = ("fp32", "int8")
-_SENTENCES = 48
+_N_SENTENCES = 48
 _MAX_CALIBRATION_TEXTS = 64
-"""So many rows show how large the numbers of an encoder are."""
+"""Number of rows that are used to measure the range of the activations."""
 
 _TOKENS_PER_BATCH = 1024
-_MOST_BYTES = 2_000_000_000
+_MAX_GRAPH_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True)
 class OnnxExport:
-    """How a classifier is written as a graph.
+    """Options for the export of a classifier as a graph.
 
     Parameters
     ----------
     precision : {"fp32", "int8"}
-        Numbers as they are; or matrices and embeddings in eight bits, a scale a column, and
-        activations turned into eight bits as they come.
+        ``"fp32"`` keeps full precision. ``"int8"`` stores matrices and embeddings in eight bits,
+        with one scale per column, and converts activations to eight bits at run time.
     probe : tuple of (texts, labels), optional
-        Rows on which the graph is held against the model; labels may be None.
+        Rows for the comparison of graph and model; labels may be None.
     tolerance : float
-        So much accuracy on labelled probe rows may be lost.
+        Largest accepted loss of accuracy on labelled probe rows, from 0 to 1.
     """
 
     precision: str = "fp32"
@@ -78,8 +78,8 @@ class OnnxExport:
             not isinstance(self.probe, tuple | list) or len(self.probe) != 2
         ):
             raise ConfigError(
-                f"probe is (texts, labels), where labels may be None; got a "
-                f"{type(self.probe).__name__}."
+                f"probe must be two items, texts and labels, got a {type(self.probe).__name__}. "
+                "Pass probe=(texts, labels), or probe=(texts, None) without labels."
             )
 
 
@@ -90,15 +90,16 @@ def write_onnx(
     draft: Path,
     options: OnnxExport,
 ) -> OnnxCheck:
-    """Write the graph of a classifier with all that a reader needs, and check it.
+    """Write the graph of a classifier with all files to run it, and check the graph.
 
     Parameters
     ----------
     classifier : TextClassifier
     loaded : LoadedEncoder
-        Its encoder.
+        Encoder of the classifier.
     head : tuple of (ndarray, ndarray)
-        Its head as one linear map of what the encoder gives, and offset; calibration included.
+        Head of the classifier as one linear map of the encoder output: weights and offset,
+        including calibration.
     draft : Path
         An empty folder.
     options : OnnxExport
@@ -106,9 +107,9 @@ def write_onnx(
     Raises
     ------
     ConfigError
-        If onnx or onnxruntime is not there, or the model is too large for one file.
+        If onnx or onnxruntime is not installed, or the model is too large for one file.
     StorageError
-        If the graph answers otherwise, or too much accuracy is lost.
+        If the graph gives different probabilities, or loses too much accuracy.
     """
     for name in ("onnx", "onnxruntime"):
         require(name, extra="onnx")
@@ -116,37 +117,38 @@ def write_onnx(
 
     loaded = _in_full(loaded)
     encoder = classifier.fitted_.features.encoder
-    read = _reading(classifier, encoder)
+    reading = _reading(classifier, encoder)
     texts, labels = options.probe or (None, None)
-    rows = _built_in(read.pairs) if texts is None else as_rows(texts)
+    rows = _built_in(reading.pairs) if texts is None else as_rows(texts)
     _write_files(classifier, encoder, loaded, draft)
     save_arrays(draft / HEAD, dict(zip(("weight", "bias"), head, strict=True)))
     graph = ClassifierGraph(loaded, encoder.chosen_pooling, head)
     if options.precision == "fp32":
-        _write_whole(graph, draft / GRAPH, read)
+        _write_whole(graph, draft / GRAPH, reading)
     else:
-        _write_rounded(graph, draft / GRAPH, read, _shown(encoder, rows, read))
-    told = _told(classifier, read, options.precision)
-    _write_told(draft, told)
+        batches = _calibration_batches(encoder, rows, reading)
+        _write_rounded(graph, draft / GRAPH, reading, batches)
+    description = _description(classifier, reading, options.precision)
+    _write_description(draft, description)
     fitted = classifier.fitted_
     exact = replace(fitted.features, encoder=encoder.with_weights(loaded))
     expected = fitted.scorer.probabilities(exact.transform(rows))
-    check = compare(OnnxClassifier(draft), expected, rows, labels, given=texts is not None)
-    apart = CLOSE if options.precision == "fp32" else None
-    refuse_fallen(check, tolerance=options.tolerance, apart=apart)
-    _write_told(draft, {**told, "check": asdict(check)})
+    check = compare(OnnxClassifier(draft), expected, rows, labels, is_probe=texts is not None)
+    max_difference = CLOSE if options.precision == "fp32" else None
+    refuse_fallen(check, tolerance=options.tolerance, max_difference=max_difference)
+    _write_description(draft, {**description, "check": asdict(check)})
     write_manifest(draft, kind=KIND, version=version("nlptl"))
     return check
 
 
 def _reading(classifier: SavedClassifier, encoder: TransformerEncoder) -> ReadingSettings:
     folder, pairs = encoder.folder, classifier.fitted_.probe.are_pairs
-    several = encoder.long_texts == "windows" and not pairs
+    in_windows = encoder.long_texts == "windows" and not pairs
     sample = encoder.windows([("a", "b")]) if pairs else None
     return ReadingSettings(
         pooling=encoder.chosen_pooling.get_params(),
         window=encoder.window,
-        overlap=encoder.window // 4 if several else None,
+        overlap=encoder.window // 4 if in_windows else None,
         pairs=pairs,
         kinds=sample is not None and sample.kinds is not None,
         prompt=folder.prompt,
@@ -157,7 +159,7 @@ def _reading(classifier: SavedClassifier, encoder: TransformerEncoder) -> Readin
 def _write_files(
     classifier: SavedClassifier, encoder: TransformerEncoder, loaded: LoadedEncoder, draft: Path
 ) -> None:
-    """Write configuration and tokenizer as others expect them beside a graph."""
+    """Write configuration and tokenizer in the files that other libraries expect."""
     labels = [str(label) for label in classifier.classes_.tolist()]
     several = classifier.fitted_.scorer.decision.thresholds is not None
     kind = "multi_label_classification" if several else "single_label_classification"
@@ -171,48 +173,51 @@ def _write_files(
     tokenizer.save_pretrained(draft)
 
 
-def _write_whole(graph: ClassifierGraph, path: Path, read: ReadingSettings) -> None:
+def _write_whole(graph: ClassifierGraph, path: Path, reading: ReadingSettings) -> None:
     from nlptl.saving.onnx.graph import write_graph
 
     size = sum(4 * part.numel() for part in graph.parameters())
-    if size > _MOST_BYTES:
-        raise ConfigError(f"A graph holds 2 GB in one file, and this model has {size / 1e9:.1f}.")
-    write_graph(graph, path, kinds=read.kinds)
+    if size > _MAX_GRAPH_BYTES:
+        raise ConfigError(
+            f"A graph can hold at most 2 GB in one file, got a model of {size / 1e9:.1f} GB. "
+            "Save the model, or fit with a smaller encoder."
+        )
+    write_graph(graph, path, kinds=reading.kinds)
 
 
 def _write_rounded(
-    graph: ClassifierGraph, path: Path, read: ReadingSettings, shown: list[dict[str, Tensor]]
+    graph: ClassifierGraph, path: Path, reading: ReadingSettings, batches: list[dict[str, Tensor]]
 ) -> None:
     from nlptl.saving.onnx.smoothing import even_out
 
-    even_out(graph.encoder, shown)
-    with tempfile.TemporaryDirectory() as place:
-        _write_whole(graph, Path(place) / GRAPH, read)
-        quantise(Path(place) / GRAPH, path)
+    even_out(graph.encoder, batches)
+    with tempfile.TemporaryDirectory() as parent:
+        _write_whole(graph, Path(parent) / GRAPH, reading)
+        quantise(Path(parent) / GRAPH, path)
 
 
-def _shown(
-    encoder: TransformerEncoder, rows: Rows, read: ReadingSettings
+def _calibration_batches(
+    encoder: TransformerEncoder, rows: Rows, reading: ReadingSettings
 ) -> list[dict[str, Tensor]]:
-    """Give a few batches of rows as tensors, on the processor."""
+    """Return a few batches of rows as tensors on the CPU."""
     from nlptl.encoders.contextual.forward import padded
 
     windows = encoder.windows(rows.texts[:_MAX_CALIBRATION_TEXTS])
     batches = by_length(windows.sizes, tokens_per_batch=_TOKENS_PER_BATCH)
-    return [padded(windows, some, padding=read.padding) for some in batches]
+    return [padded(windows, batch, padding=reading.padding) for batch in batches]
 
 
 def quantise(source: Path, target: Path) -> None:
     """Write a graph with matrices and embeddings in eight bits.
 
-    Attention is left as it came: fused first, the rest of it ran slower in eight bits. A scale a
-    column keeps what is rounded small. The head stays in full precision, as every matrix product
-    with an offset in one (``Gemm``) does.
+    Attention is not fused before, because the rest of a fused attention ran slower in eight bits.
+    One scale per column keeps the rounding errors small. The head stays in full precision, like
+    every operator that combines a matrix product with an offset (``Gemm``).
 
     Parameters
     ----------
     source, target : Path
-        Graph files.
+        Graph file to read, and graph file to write.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -228,33 +233,35 @@ def quantise(source: Path, target: Path) -> None:
     )
 
 
-def _told(classifier: SavedClassifier, read: ReadingSettings, precision: str) -> dict[str, Any]:
+def _description(
+    classifier: SavedClassifier, reading: ReadingSettings, precision: str
+) -> dict[str, Any]:
     thresholds = classifier.fitted_.scorer.decision.thresholds
     run = classifier.notes_.get("run", {})
     return {
         "codec": classifier.fitted_.codec.to_json(),
         "thresholds": None if thresholds is None else thresholds.tolist(),
-        "reading": asdict(read),
+        "reading": asdict(reading),
         "precision": precision,
         "notes": {"run": {name: value for name, value in run.items() if "column" in name}},
         "made_with": {name: version(name) for name in ("nlptl", "onnx", "onnxruntime", "torch")},
     }
 
 
-def _write_told(draft: Path, told: dict[str, Any]) -> None:
-    text = json.dumps(told, indent=1, ensure_ascii=False)
-    (draft / TOLD).write_text(text, encoding="utf-8")
+def _write_description(draft: Path, description: dict[str, Any]) -> None:
+    text = json.dumps(description, indent=1, ensure_ascii=False)
+    (draft / DESCRIPTION).write_text(text, encoding="utf-8")
 
 
 def _built_in(pairs: bool) -> Rows:
-    """Give sentences of many lengths, one of them longer than most windows."""
+    """Return sentences of many lengths, and one text that is longer than most windows."""
     texts = support_requests()[0]
-    some = [*texts[:: len(texts) // _SENTENCES][:_SENTENCES], " ".join(texts)]
-    return Rows(list(zip(some, reversed(some), strict=True)) if pairs else some)
+    sample = [*texts[:: len(texts) // _N_SENTENCES][:_N_SENTENCES], " ".join(texts)]
+    return Rows(list(zip(sample, reversed(sample), strict=True)) if pairs else sample)
 
 
 def _in_full(loaded: LoadedEncoder) -> LoadedEncoder:
-    """Give the weights in 32 bits."""
+    """Return the encoder with its weights in 32 bits."""
     if loaded.dtype == "float32":
         return loaded
     return replace(loaded, model=copy.deepcopy(loaded.model).float(), dtype="float32")

@@ -217,6 +217,6 @@ def test_options_that_make_no_sense_are_named(tiny_encoder, tmp_path):
 
 
 def test_a_model_too_large_for_one_file_is_refused(tiny_encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_writing, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(onnx_writing, "_MAX_GRAPH_BYTES", 1000)
     with pytest.raises(ConfigError, match="2 GB in one file"):
         fitted(encoder_of(tiny_encoder)).export(tmp_path / "g", format="onnx")
