@@ -115,5 +115,5 @@ def test_settings_that_make_no_sense_are_refused(make, message):
 
 
 def test_more_layers_than_there_are_are_refused(tiny_encoder):
-    with pytest.raises(ConfigError, match="finds 3 layers"):
+    with pytest.raises(ConfigError, match="needs an encoder with 4 layers, got .* with 3"):
         bound(tiny_encoder, PrivateLayers(4))
