@@ -81,7 +81,7 @@ class Frozen(Transfer):
         Parameters
         ----------
         encoder : Encoder
-            Encoder to fit. It is not changed; the result has a fitted copy.
+            Encoder to fit. It is not changed.
         rows : Rows
             The labelled rows.
         targets : Targets
