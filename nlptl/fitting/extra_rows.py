@@ -160,7 +160,7 @@ def self_trained(
     if not len(data.rows):  # only names are known: shift them to the centre of the texts
         asked = X + (scorer.fitted.centre_ - X.mean(axis=0))
     for _ in range(spec.rounds):
-        rows, codes = spec.surest(scorer.probabilities(asked))
+        rows, codes = spec.most_confident(scorer.probabilities(asked))
         asked = X
         share = total / len(rows) if len(data.rows) else 1.0
         weights: FloatArray = np.full(len(rows), spec.weight * share)

@@ -1,4 +1,4 @@
-"""Floor 3: what is carried over. Knows nothing of the training loop."""
+"""Floor 3: transfer methods. Does not import the training loop."""
 
 from nlptl.transfer.automatic import Auto
 from nlptl.transfer.features.contrastive import Contrastive

@@ -1,4 +1,4 @@
-"""A transfer that is chosen by the labelled rows."""
+"""Automatic choice of a transfer from the labelled rows."""
 
 from __future__ import annotations
 
@@ -12,26 +12,36 @@ from nlptl.transfer.relations.label_meaning import LabelMeaning
 
 @dataclass(frozen=True)
 class Auto(Transfer):
-    """Whichever transfer the labelled rows at hand speak for, within a budget of time.
+    """Try several transfer methods within a time budget and keep those that pass cross-validation.
 
-    It begins with the encoder as it is, and adds one thing after the other: what the names of the
-    classes mean, texts of a class drawn together (up to 1,000 rows), edited copies of the texts,
-    texts without labels where ``fit`` is given some, all weights tuned (from 300 rows). Each has
-    to pass a gate: paired splits of the rows at hand (repeated, where there is time), weighed
-    against what it gained on other data, speak of no loss. What the budget has no time to try is
-    left out, or, where a single fit fits in, taken where experience speaks for it. Names of classes
-    without a row are always used, and, without any row, self-training where there are texts for
-    it. ``model.transfer_verdict_`` says what was tried. Weights of rows count in the last fit, not
-    in the trials. What fits into the budget depends on the machine: another run may choose
-    otherwise.
+    The search starts from the frozen encoder and tries these methods in turn:
+
+    - class names as extra training texts (``LabelMeaning``)
+    - tuning with a contrastive loss (``Contrastive``), with up to 1,000 rows
+    - edited copies of the texts (``WordEdits``)
+    - unlabelled texts (``SelfTraining``), if ``fit`` receives them
+    - training of all weights (``FullFineTune``), from 300 rows
+
+    A method is tried on paired splits of the labelled rows, which are repeated if time allows. The
+    result is combined with the gains of the method on other data. The method is kept if the
+    expected gain is not negative.
+
+    A method that the budget has no time to try is left out. If there is time for a single fit, it
+    is used without a trial where prior results support it. Class names are always used if a class
+    has no rows. Without any rows, self-training is used as well if there are unlabelled texts.
+
+    ``model.transfer_verdict_`` reports what was tried. Row weights count in the last fit, but not
+    in the trials. What fits into the budget depends on the machine, so another run may choose
+    differently.
 
     Parameters
     ----------
     budget_seconds : float
-        For all of it, the last fit included; above 0. It is kept to as far as times can be
-        foretold from a few forward passes; a trial that takes longer is judged by fewer splits.
+        Time for everything, including the last fit, in seconds; above 0. Times are predicted from
+        a few forward passes, so the limit is approximate. A trial that takes longer is judged by
+        fewer splits.
     names : mapping or sequence of (label, text), optional
-        What labels mean, as in ``LabelMeaning``.
+        Descriptions of the labels, as in ``LabelMeaning``.
     """
 
     budget_seconds: float = 60.0

@@ -20,20 +20,20 @@ class Method:
     Attributes
     ----------
     name : str
-        The name of the method everywhere: on the command line, in YAML files, in what ``Auto``
-        reports, and in tables.
+        Name of the method on the command line, in YAML files, in tables and in the reports of
+        ``Auto``.
     kind : type
-        Its class. What the method needs (``needs``) and whether it trains the encoder
-        (``trains_encoder``) are attributes of the class.
+        Class of the method. Its attributes include what the method needs (``needs``) and if it
+        trains the encoder (``trains_encoder``).
     prior_gain : (float, float) or None
-        Accuracy gained over the frozen encoder with 8 labels per class on six other data sets:
-        mean, and standard deviation between data sets, by
-        ``recipes/benchmarks/gate.py --only experience``. The spread of ``"contrastive"`` was set
-        before by another measurement, and is 0.07 by this one.
+        Accuracy gain over the frozen encoder with 8 labels per class: mean over six other data
+        sets, and standard deviation between them. Measured by
+        ``recipes/benchmarks/gate.py --only experience``. The standard deviation of
+        ``"contrastive"`` comes from an earlier measurement; this one gives 0.07.
     accepts : frozenset of str
-        What ``fit`` may be given for it in addition to what it needs.
+        Optional data for ``fit``, in addition to what the method needs.
     on_command_line : bool
-        True if ``--transfer`` takes it.
+        True if ``--transfer`` accepts the method.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Method:
 
     @property
     def trains_encoder(self) -> bool:
-        """True if weights of the encoder change, or may change: checkpoints are written."""
+        """True if encoder weights change, or may change. Checkpoints are then written."""
         return bool(self.kind.trains_encoder)
 
 
@@ -63,7 +63,7 @@ METHODS = (
     Method("adapters", TaskAdapters),
     Method("auto", Auto, accepts=frozenset({"unlabeled"})),
 )
-"""Every transfer method: the only list. Config, command line, saving, docs and Auto read it."""
+"""All transfer methods. Config, command line, saving, docs and Auto read this list."""
 
 
 def method_of(transfer: Any) -> Method | None:
@@ -72,5 +72,5 @@ def method_of(transfer: Any) -> Method | None:
 
 
 def methods_by_name() -> dict[str, Method]:
-    """Return all records by name."""
+    """Return the records of all methods by name."""
     return {method.name: method for method in METHODS}

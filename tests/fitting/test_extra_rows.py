@@ -108,9 +108,9 @@ def test_the_head_learns_from_texts_that_the_model_labelled(few, monkeypatch):
 
 def test_rounds_label_anew(few, monkeypatch):
     calls = []
-    surest = SelfTraining.surest
+    choose = SelfTraining.most_confident
     monkeypatch.setattr(
-        SelfTraining, "surest", lambda *given: calls.append(given[1]) or surest(*given)
+        SelfTraining, "most_confident", lambda *given: calls.append(given[1]) or choose(*given)
     )
     texts, labels, corpus = halves(few)
     model = TextClassifier(TfidfEncoder(), transfer=SelfTraining(rounds=3))
@@ -162,9 +162,9 @@ def test_names_alone_are_a_start_for_self_training(tiny_encoder, few, tmp_path):
 def test_names_are_first_asked_from_where_the_texts_lie(tiny_encoder, few, monkeypatch):
     names = LabelMeaning({"a": "parcel", "b": "money"})
     alone = TextClassifier(tiny_encoder, transfer=names).fit([], []).fitted_
-    calls, surest = [], SelfTraining.surest
+    calls, choose = [], SelfTraining.most_confident
     monkeypatch.setattr(
-        SelfTraining, "surest", lambda *given: calls.append(given[1]) or surest(*given)
+        SelfTraining, "most_confident", lambda *given: calls.append(given[1]) or choose(*given)
     )
     model = TextClassifier(tiny_encoder, transfer=[names, SelfTraining()])
     model.fit([], [], unlabeled=Corpus(few[0]))

@@ -1,4 +1,4 @@
-"""Representations carried over as they are, or aligned."""
+"""Feature transfer: representations that are used unchanged, or tuned before a head is fitted."""
 
 from nlptl.transfer.features.contrastive import Contrastive
 from nlptl.transfer.features.frozen import Frozen

@@ -1,4 +1,4 @@
-"""Contrastive tuning: texts of one class are drawn together, those of others apart."""
+"""Contrastive tuning: pull texts of one class together and push other texts away."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from nlptl.base.transfer import BoundTransfer, Context, Transfer
 
 @dataclass(frozen=True)
 class Contrastive(Transfer):
-    """Texts of one class are drawn together before a head is fitted: for a handful of labels.
+    """Pull texts of the same class together before a head is fitted; for few labels per class.
 
-    Every text of a batch is encoded once, and each is compared with all others: it is to be
-    nearer to those of its class than to the rest [1]_. That moves an encoder further with eight
-    labels a class than a classifier can [2]_, at a cost that grows with the rows and not with
-    their pairs. The head is then fitted to what the encoder became.
+    Each text of a batch is encoded once and compared with all others. The loss pulls it closer to
+    the texts of its class than to the rest [1]_. With eight labels per class, this changes an
+    encoder more than training with a classifier can [2]_. The cost grows with the number of rows,
+    not with the number of pairs. The head is then fitted to the features of the tuned encoder.
 
-    It stands beside what says which weights learn: ``[Contrastive(), LoRA()]``,
-    ``[Contrastive(), FullFineTune(layers=2)]``; alone, all of them do.
+    Combine it with a transfer that chooses the trained weights: ``[Contrastive(), LoRA()]`` or
+    ``[Contrastive(), FullFineTune(layers=2)]``. Alone, it trains all weights.
 
     Parameters
     ----------
     temperature : float
-        Cosines are divided by it: the smaller, the more the nearest rows decide. Above 0.
+        Divisor of the cosine similarities, above 0. The smaller it is, the more the nearest rows
+        count.
     steps : int or None
-        Optimiser steps; None takes them by the number of rows and classes.
-        ``TrainingConfig(max_steps=...)`` has the last word.
+        Number of optimiser steps. None derives it from the number of rows and classes.
+        ``TrainingConfig(max_steps=...)`` has priority.
     seeds : int
-        Trainings, each from a seed of its own, whose encoders are averaged [3]_. At least 1.
-        Of adapters, plain ones of LoRA only: of other kinds the last training is kept.
+        Number of trainings with different seeds, at least 1. Their encoders are averaged [3]_.
+        Adapters are averaged only if they are plain LoRA; of other types the last one is kept.
 
     References
     ----------
@@ -53,7 +54,7 @@ class Contrastive(Transfer):
     paper: ClassVar[str] = "Khosla et al. 2020, arXiv:2004.11362"
 
     refits_head: ClassVar[bool] = True
-    """The head is fitted once the encoder is tuned, instead of learning with it."""
+    """True, because the head is fitted after the encoder was tuned."""
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
@@ -64,20 +65,20 @@ class Contrastive(Transfer):
             raise ConfigError(f"seeds must be at least 1, got {self.seeds}.")
 
     def bind(self, context: Context) -> BoundTransfer:
-        """Make ready to compare the rows of each batch."""
+        """Return the contrastive loss for one network."""
         return _Bound(self.temperature)
 
 
 @dataclass(frozen=True)
 class _Bound(BoundTransfer):
-    """The comparison of the rows of a batch."""
+    """Contrastive loss on the rows of a batch."""
 
     temperature: float
     replaces_loss: ClassVar[bool] = True
     compares_rows: ClassVar[bool] = True
 
     def loss(self, outputs: Mapping[str, Any], progress: float) -> Any:
-        """Give the supervised contrastive loss of the labelled rows."""
+        """Return the supervised contrastive loss of the labelled rows."""
         rows = outputs["task"]
         return contrastive_loss(
             rows.features, rows.batch.truth, rows.batch.weights, temperature=self.temperature
@@ -85,24 +86,27 @@ class _Bound(BoundTransfer):
 
 
 def contrastive_loss(features: Any, truth: Any, weights: Any, *, temperature: float) -> Any:
-    """Give how far each row is from those of its class, against all other rows [1]_.
+    """Compute the supervised contrastive loss of a batch [1]_.
+
+    It is small if each row is closer to the rows of its class than to all other rows.
 
     Parameters
     ----------
     features : Tensor of shape (n, n_features)
-        Of any length; directions are compared.
+        Vectors of any length. Only their directions are compared.
     truth : Tensor of shape (n,) or (n, n_labels)
-        Class codes; or zeros and ones, where rows belong together by the share of labels that
-        they have in common (of those that either has).
+        Class codes, or zeros and ones for several labels per row. Rows with several labels belong
+        together by their label overlap: common labels divided by labels that either row has.
     weights : Tensor of shape (n,)
-        What each row counts.
+        Weight of each row.
     temperature : float
-        Divides the cosines.
+        Divisor of the cosine similarities.
 
     Returns
     -------
     Tensor
-        A scalar: the mean over rows that have others of their class in the batch, 0 without any.
+        A scalar: the weighted mean over rows with another row of their class in the batch. It is
+        0 if there are none.
 
     References
     ----------
@@ -112,20 +116,20 @@ def contrastive_loss(features: Any, truth: Any, weights: Any, *, temperature: fl
     from torch.nn import functional
 
     unit = functional.normalize(features.float(), dim=1)
-    itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
-    closeness = (unit @ unit.T / temperature).masked_fill(itself, float("-inf"))
-    sure = functional.log_softmax(closeness, dim=1).masked_fill(itself, 0.0)
-    together = _together(truth).masked_fill(itself, 0.0)
-    shares = together.sum(dim=1)
-    losses = -(together * sure).sum(dim=1) / shares.clamp(min=1e-12)
-    counted = weights * (shares > 0)
-    return (losses * counted).sum() / counted.sum().clamp(min=1e-12)
+    diagonal = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
+    similarity = (unit @ unit.T / temperature).masked_fill(diagonal, float("-inf"))
+    log_shares = functional.log_softmax(similarity, dim=1).masked_fill(diagonal, 0.0)
+    overlap = _label_overlap(truth).masked_fill(diagonal, 0.0)
+    totals = overlap.sum(dim=1)
+    losses = -(overlap * log_shares).sum(dim=1) / totals.clamp(min=1e-12)
+    row_weights = weights * (totals > 0)
+    return (losses * row_weights).sum() / row_weights.sum().clamp(min=1e-12)
 
 
-def _together(truth: Any) -> Any:
-    """Give for each two rows the share of labels that they have in common: (n, n)."""
+def _label_overlap(truth: Any) -> Any:
+    """Return the share of labels that each pair of rows has in common: (n, n)."""
     if truth.ndim == 1:
         return (truth[:, None] == truth[None, :]).float()
-    marked = truth.float()
-    common, sizes = marked @ marked.T, marked.sum(dim=1)
+    indicators = truth.float()
+    common, sizes = indicators @ indicators.T, indicators.sum(dim=1)
     return common / (sizes[:, None] + sizes[None, :] - common).clamp(min=1)

@@ -1,4 +1,4 @@
-"""Frozen features: the encoder stays as it came, only the head learns."""
+"""Frozen features: keep the encoder unchanged and fit only the head."""
 
 from __future__ import annotations
 
@@ -25,31 +25,35 @@ from nlptl.encoders.registry import load_encoder_part, save_encoder_part
 from nlptl.transfer.features.layer_weights import choose_weights, weigh
 
 _LOWER = {"top": (0.0,), "weighted": (0.5,), "all": (1.0,), "auto": (0.0, 0.5, 1.0)}
-"""What the layers below the last may weigh, under each name."""
+"""Candidate weights of the layers below the last, by value of ``layers``."""
 
 _MAX_LAYERS = 5
 MIN_ROWS_TO_WEIGH_LAYERS = 200
-"""With fewer rows the weight of the lower layers is not chosen but taken as a half."""
+"""With fewer rows, the weight of the lower layers is not chosen but set to 0.5."""
 
 _MAX_ROWS_TO_CHOOSE_ON = 1_500
 
 
 @dataclass(frozen=True)
 class Frozen(Transfer):
-    """The encoder stays as it came; only the head learns.
+    """Keep the encoder unchanged and fit only the head [1]_.
 
-    The last layer of a pretrained encoder is made for the task it was trained on. Layers below
-    it keep what other tasks need: on six data sets with 1,000 labels, joining five layers was
-    worth 1.6 points of accuracy over the last alone (docs/benchmarks.md).
+    The last layer of a pretrained encoder is specialised in the task of its pretraining. Lower
+    layers keep information that other tasks need. On six data sets with 1,000 labels, joining five
+    layers gained 1.6 points of accuracy over the last layer alone (docs/benchmarks.md).
 
     Parameters
     ----------
     layers : {"auto", "top", "weighted", "all"}
-        What the head sees of a transformer whose pooling is not given: the published sentence
-        vector (``"top"``); five layers side by side, the last at full and the others at half
-        weight (``"weighted"``) or all at full weight (``"all"``); or whichever of these a
-        leave-one-out ridge regression prefers (``"auto"``; with fewer than 200 rows the half
-        weight). Other encoders give what they give.
+        Input of the head, for a transformer without a set pooling:
+
+        - ``"top"``: the published sentence vector.
+        - ``"weighted"``: five layers side by side, the last with weight 1, the others with 0.5.
+        - ``"all"``: five layers side by side, all with weight 1.
+        - ``"auto"``: the one of these with the smallest leave-one-out error of a ridge regression.
+          With fewer than 200 rows, ``"weighted"``.
+
+        The vectors of other encoders are used as they are.
 
     References
     ----------
@@ -72,20 +76,20 @@ class Frozen(Transfer):
     def learn(
         self, encoder: Any, rows: Rows, targets: Targets, *, further: Rows, joint: bool = False
     ) -> TextFeatures:
-        """Fit the encoder to text and choose the weights of its groups.
+        """Fit the encoder to the texts and choose the weights of its feature groups.
 
         Parameters
         ----------
         encoder : Encoder
-            The spec; it is not changed.
+            Encoder to fit. It is not changed.
         rows : Rows
             The labelled rows.
         targets : Targets
-            Their labels as codes.
+            Labels of the rows, as codes.
         further : Rows
-            Text without labels that the encoder may learn from; may be empty.
+            Unlabelled rows to which the encoder is fitted as well; may be empty.
         joint : bool
-            Read the two texts of a pair as one, instead of one by one.
+            True encodes the two texts of a pair as one text. False encodes them separately.
         """
         layered = self._layered(encoder)
         fitted = layered.fit(_all_texts(rows, further))
@@ -101,7 +105,7 @@ class Frozen(Transfer):
         return replace(plain, weights=_preferred(plain, candidates, rows, targets))
 
     def _layered(self, encoder: Any) -> Any:
-        """Ask a transformer for several layers, where its user left the pooling open."""
+        """Return the encoder with several layers if it is a transformer without a set pooling."""
         if self.layers == "top" or not isinstance(encoder, TransformerEncoder):
             return encoder
         folder = encoder.folder
@@ -116,16 +120,16 @@ class Frozen(Transfer):
 
 @dataclass(frozen=True)
 class TextFeatures:
-    """A fitted encoder and the weights of its groups: from rows to features.
+    """Fitted encoder and the weights of its feature groups, to compute features of rows.
 
     Attributes
     ----------
     encoder : Encoder
-        Ready to transform.
+        Fitted encoder.
     weights : ndarray of shape (n_groups,)
-        What each group of its columns counts.
+        Weight of each group of its columns.
     joint : bool
-        The two texts of a pair are read together, instead of one by one.
+        True if the two texts of a pair are encoded as one text.
     """
 
     encoder: Any
@@ -136,18 +140,19 @@ class TextFeatures:
         object.__setattr__(self, "encoder", opened(self.encoder))
 
     def transform(self, rows: Rows) -> Features:
-        """Encode rows; pairs become both vectors, their difference and their product."""
+        """Return the features of rows; those of pairs are computed by ``pair_features``."""
         if self.joint or not rows.are_pairs:
-            return self._one(rows)
+            return self._encode(rows)
         widths = [width for _, width in self._kept]
-        return pair_features(self._one(rows.side(0)), self._one(rows.side(1)), widths=widths)
+        first, second = self._encode(rows.side(0)), self._encode(rows.side(1))
+        return pair_features(first, second, widths=widths)
 
     def groups(self, rows: Rows) -> Groups:
-        """Name the column ranges of what ``transform`` gives for rows like these."""
+        """Return the names and widths of the column groups that ``transform`` returns for rows."""
         return self._kept if self.joint else _paired(self._kept, rows)
 
     def save(self, folder: Path) -> dict[str, Any]:
-        """Write the encoder into a new folder; give the rest as plain JSON."""
+        """Write the encoder into a new folder and return the other settings as plain JSON."""
         return {
             "encoder": save_encoder_part(self.encoder, folder),
             "weights": self.weights.tolist(),
@@ -156,7 +161,7 @@ class TextFeatures:
 
     @classmethod
     def load(cls, folder: Path, described: dict[str, Any]) -> Self:
-        """Read what ``save`` wrote."""
+        """Load what ``save`` wrote."""
         encoder = load_encoder_part(described["encoder"], folder)
         return cls(encoder, finite(described, "weights"), entry(described, "joint", bool))
 
@@ -165,36 +170,39 @@ class TextFeatures:
         groups = zip(self.encoder.groups, self.weights, strict=True)
         return tuple(group for group, weight in groups if weight)
 
-    def _one(self, rows: Rows) -> Features:
-        found: Features = self.encoder.transform(rows if rows.numbers is not None else rows.texts)
-        return found if issparse(found) else weigh(found, self.encoder.groups, self.weights)
+    def _encode(self, rows: Rows) -> Features:
+        texts = rows if rows.numbers is not None else rows.texts
+        features: Features = self.encoder.transform(texts)
+        if issparse(features):
+            return features
+        return weigh(features, self.encoder.groups, self.weights)
 
 
 def _preferred(
     plain: TextFeatures, candidates: list[FloatArray], rows: Rows, targets: Targets
 ) -> FloatArray:
-    """Give the weights with which a ridge regression errs least on rows left out."""
-    some = stratified_sample(targets.codes, _MAX_ROWS_TO_CHOOSE_ON, seed=0)
-    found = np.asarray(plain.transform(rows.take(some)))
+    """Return the weights with the smallest leave-one-out error of a ridge regression."""
+    sample = stratified_sample(targets.codes, _MAX_ROWS_TO_CHOOSE_ON, seed=0)
+    features = np.asarray(plain.transform(rows.take(sample)))
     chosen = choose_weights(
-        found,
+        features,
         plain.groups(rows),
         [weights if plain.joint else _for_pairs(weights, rows) for weights in candidates],
-        targets.take(some).one_hot,
+        targets.take(sample).one_hot,
     )
     return chosen[: len(candidates[0])]
 
 
-def _all_texts(rows: Rows, further: Rows) -> Any:
-    """Put both sides of pairs and further texts in one list, with numbers where there are some."""
-    parts = [side for part in (rows, further) for side in _sides(part)]
+def _all_texts(rows: Rows, unlabeled: Rows) -> Any:
+    """Join the texts of all rows and both sides of pairs, with numbers if the rows have some."""
+    parts = [side for part in (rows, unlabeled) for side in _sides(part)]
     texts = [text for part in parts for text in part.texts]
     if rows.numbers is None:
         return texts
     columns = rows.numbers.shape[1]
-    unknown = [np.full((len(part), columns), np.nan) for part in parts]
-    given = [u if p.numbers is None else p.numbers for p, u in zip(parts, unknown, strict=True)]
-    return Rows(texts, np.concatenate(given))
+    missing = [np.full((len(part), columns), np.nan) for part in parts]
+    numbers = [m if p.numbers is None else p.numbers for p, m in zip(parts, missing, strict=True)]
+    return Rows(texts, np.concatenate(numbers))
 
 
 def _sides(rows: Rows) -> list[Rows]:
@@ -214,7 +222,7 @@ def _paired(groups: Groups, rows: Rows) -> Groups:
 
 
 def _for_pairs(weights: FloatArray, rows: Rows) -> FloatArray:
-    """Weights of both sides, difference, (a product of two weights) product, and cosine."""
+    """Return the weights of both sides, difference, product (squared weights) and cosine."""
     if not rows.are_pairs:
         return weights
     return np.concatenate([weights, weights, weights, weights**2, weights])

@@ -1,4 +1,4 @@
-"""Distillation into other languages: a translation is to lie where the sentence does."""
+"""Distillation into other languages: translations get the vectors of their sentences."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from nlptl.base.transfer import BoundTransfer, Context, Transfer
 
 @dataclass(frozen=True)
 class LanguageDistillation(Transfer):
-    """An encoder learns to give a translation the vector that its teacher gives the sentence.
+    """Train an encoder to give a translation the vector that a teacher gives the sentence.
 
-    Sentences of the teacher's own language keep their vectors, so that what was trained on
-    them goes on to work, and reads the other languages too [1]_. Beside the cosine to the right
-    vector, the cosines to those of all sentences of the batch are to be as the teacher has them:
-    which sentences are alike is learnt too, and two that mean the same are not driven apart.
+    Sentences in the language of the teacher keep their vectors. A model that was trained on them
+    still works, and can read the other languages as well [1]_.
+
+    The loss has two parts. The first compares each vector with that of the teacher. The second
+    compares the cosine similarities to all sentences of the batch with those of the teacher. The
+    encoder thus learns which sentences are similar. Sentences with the same meaning are not pushed
+    away from each other.
 
     Parameters
     ----------
     comparison : float
-        What the comparison within the batch counts beside the cosine; 0 is the cosine alone.
+        Weight of the comparison within the batch, relative to the first part; 0 leaves it out.
     temperature : float
-        Cosines are divided by it before they are compared. Above 0.
+        Divisor of the cosine similarities in the comparison within the batch, above 0.
 
     References
     ----------
@@ -48,51 +51,51 @@ class LanguageDistillation(Transfer):
             raise ConfigError(f"temperature must be above 0, got {self.temperature}.")
 
     def bind(self, context: Context) -> BoundTransfer:
-        """Make ready to hold vectors against those of the teacher."""
+        """Return the distillation loss for one network."""
         return _Bound(self)
 
 
 @dataclass(frozen=True)
 class _Bound(BoundTransfer):
-    """The comparison of vectors with those of the teacher."""
+    """Distillation loss on the rows of a batch."""
 
     spec: LanguageDistillation
     replaces_loss: ClassVar[bool] = True
 
     def loss(self, outputs: Mapping[str, Any], progress: float) -> Any:
-        """Give how far the vectors of a batch are from those of the teacher."""
+        """Return the distance between the vectors of a batch and those of the teacher."""
         rows = outputs["task"]
         return mirror_loss(rows.features, rows.batch.truth, rows.batch.weights, self.spec)
 
 
 def mirror_loss(features: Any, truth: Any, weights: Any, spec: LanguageDistillation) -> Any:
-    """Give how far vectors are from where they should lie.
+    """Compute the distance between vectors and those of the teacher.
 
     Parameters
     ----------
     features : Tensor of shape (n, dim)
     truth : Tensor of shape (n, dim)
-        The vectors of the teacher.
+        Vectors of the teacher.
     weights : Tensor of shape (n,)
-        What each row counts.
+        Weight of each row. The weights should sum to 1.
     spec : LanguageDistillation
 
     Returns
     -------
     Tensor
-        A scalar: the weighted mean of one less the cosine, of the squared share by which a vector
-        is too long or too short, and of the divergence of the shares that the sentences of the
-        batch get.
+        A scalar: the weighted mean of the loss per row. That is the sum of 1 minus the cosine
+        similarity, the squared relative error of the length, and ``spec.comparison`` times the
+        Kullback-Leibler divergence of the similarities to the batch, as softmax shares.
     """
     from torch.nn import functional
 
-    found = functional.normalize(features.float(), dim=1)
-    wanted = functional.normalize(truth.float(), dim=1)
-    longer = features.float().norm(dim=1) / truth.float().norm(dim=1).clamp(min=1e-12)
-    losses = 1 - (found * wanted).sum(dim=1) + (longer - 1) ** 2
+    student = functional.normalize(features.float(), dim=1)
+    teacher = functional.normalize(truth.float(), dim=1)
+    length_ratio = features.float().norm(dim=1) / truth.float().norm(dim=1).clamp(min=1e-12)
+    losses = 1 - (student * teacher).sum(dim=1) + (length_ratio - 1) ** 2
     if spec.comparison:
-        shares = functional.softmax(wanted @ wanted.T / spec.temperature, dim=1)
-        own = functional.log_softmax(found @ wanted.T / spec.temperature, dim=1)
-        apart = functional.kl_div(own, shares, reduction="none").sum(dim=1)
-        losses = losses + spec.comparison * apart
+        shares = functional.softmax(teacher @ teacher.T / spec.temperature, dim=1)
+        log_shares = functional.log_softmax(student @ teacher.T / spec.temperature, dim=1)
+        divergence = functional.kl_div(log_shares, shares, reduction="none").sum(dim=1)
+        losses = losses + spec.comparison * divergence
     return (losses * weights).sum()

@@ -1,4 +1,4 @@
-"""How much each group of features should count: chosen in closed form, without fitting a head."""
+"""Choice of the weights of feature groups in closed form, without fitting a head."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from nlptl.base.arrays import FloatArray, Groups
 from nlptl.base.threads import map_in_threads
 
 RIDGES = np.logspace(-2, 2, 9)
-"""Penalties tried, in multiples of the mean eigenvalue."""
+"""Candidate penalties, in multiples of the mean eigenvalue."""
 
 
 def leave_one_out_error(X: FloatArray, targets: FloatArray) -> float:
-    """Give the squared error of ridge regression on rows left out one at a time.
+    """Compute the leave-one-out squared error of ridge regression.
 
-    The predicted residual sum of squares has a closed form [1]_: one eigendecomposition serves
-    every row and every penalty.
+    The predicted residual sum of squares has a closed form [1]_. One eigendecomposition is enough
+    for all rows and all penalties.
 
     Parameters
     ----------
     X : ndarray of shape (n, n_features)
     targets : ndarray of shape (n, n_outputs)
-        Zeros and ones of the classes.
+        Zeros and ones that indicate the classes.
 
     Returns
     -------
     float
-        Mean squared error a row, at the best of nine penalties.
+        Mean squared error per row, with the best of nine penalties.
 
     References
     ----------
@@ -36,47 +36,47 @@ def leave_one_out_error(X: FloatArray, targets: FloatArray) -> float:
        for Prediction", Technometrics 1974.
     """
     centred = (X - X.mean(axis=0)).astype(np.float64)
-    wanted = targets - targets.mean(axis=0)
-    strength, basis = np.linalg.eigh(centred @ centred.T)
-    strength = np.maximum(strength, 0.0)
-    turned = basis.T @ wanted
+    centred_targets = targets - targets.mean(axis=0)
+    eigenvalues, basis = np.linalg.eigh(centred @ centred.T)
+    eigenvalues = np.maximum(eigenvalues, 0.0)
+    rotated_targets = basis.T @ centred_targets
     errors = []
-    for ridge in RIDGES * max(float(strength.mean()), 1e-12):
-        shrunk = 1.0 / (strength + ridge)
-        residual = basis @ (shrunk[:, None] * turned)
-        own = (basis**2) @ shrunk
-        errors.append(float(((residual / own[:, None]) ** 2).sum(axis=1).mean()))
+    for ridge in RIDGES * max(float(eigenvalues.mean()), 1e-12):
+        inverse = 1.0 / (eigenvalues + ridge)
+        residual = basis @ (inverse[:, None] * rotated_targets)
+        diagonal = (basis**2) @ inverse
+        errors.append(float(((residual / diagonal[:, None]) ** 2).sum(axis=1).mean()))
     return min(errors)
 
 
 def choose_weights(
-    X: FloatArray, groups: Groups, candidates: Sequence[FloatArray], wanted: FloatArray
+    X: FloatArray, groups: Groups, candidates: Sequence[FloatArray], targets: FloatArray
 ) -> FloatArray:
-    """Choose among weightings of the groups the one whose ridge regression errs least.
+    """Return the candidate weights with the smallest leave-one-out error of ridge regression.
 
     Parameters
     ----------
     X : ndarray of shape (n, n_features)
         Unweighted features.
     groups : tuple of (str, int)
-        Column ranges.
+        Name and width of each group of columns.
     candidates : sequence of ndarray of shape (n_groups,)
-        The weightings to try.
-    wanted : ndarray of shape (n, n_outputs)
-        Zeros and ones of the classes.
+        Weights of the groups to compare.
+    targets : ndarray of shape (n, n_outputs)
+        Zeros and ones that indicate the classes.
 
     Returns
     -------
     ndarray of shape (n_groups,)
     """
     errors = map_in_threads(
-        lambda weights: leave_one_out_error(weigh(X, groups, weights), wanted), candidates
+        lambda weights: leave_one_out_error(weigh(X, groups, weights), targets), candidates
     )
     return candidates[int(np.argmin(errors))]
 
 
 def weigh(X: FloatArray, groups: Groups, weights: FloatArray) -> FloatArray:
-    """Multiply each group of columns by its weight, and drop groups of weight 0."""
+    """Multiply each group of columns by its weight and drop groups with weight 0."""
     if np.all(weights == 1.0):
         return X
     kept, start = [], 0

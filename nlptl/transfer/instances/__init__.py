@@ -1,4 +1,4 @@
-"""Instances carried over: which texts are worth a label, and what each of them counts."""
+"""Instance transfer: extra training rows, their weights, and the choice of texts to label."""
 
 from nlptl.transfer.instances.edits import WordEdits
 from nlptl.transfer.instances.selftraining import SelfTraining

@@ -1,4 +1,4 @@
-"""Further rows made from those there are, by small edits."""
+"""Extra training rows that are edited copies of the labelled texts."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from nlptl.base.transfer import Transfer
 
 @dataclass(frozen=True)
 class WordEdits(Transfer):
-    """Copies of the labelled texts in which a few words are left out or change places [1]_.
+    """Add copies of the labelled texts in which a few words are deleted or swapped [1]_.
 
-    It stands beside ``Frozen`` or ``Contrastive``. On some tasks such copies help a head that has
-    a handful of rows, on others they hurt: ``Auto`` tries them before it uses them.
+    Combine it with ``Frozen`` or ``Contrastive``. On some tasks the copies help a head with few
+    rows, on others they hurt. ``Auto`` tries them before it uses them.
 
     Parameters
     ----------
     copies : int
-        Of each text.
+        Number of copies per text.
     share : float
-        Of its words that are left out, and that change places with the next, above 0 and below 1.
+        Share of the words that are deleted, and share of the words that are swapped with the next
+        word; above 0 and below 1.
 
     References
     ----------
@@ -45,10 +46,10 @@ class WordEdits(Transfer):
         if self.copies < 1:
             raise ConfigError(f"copies must be at least 1, got {self.copies}.")
         if not 0 < self.share < 1:
-            raise ConfigError(f"share must lie between 0 and 1, got {self.share}.")
+            raise ConfigError(f"share must be above 0 and below 1, got {self.share}.")
 
     def edited(self, texts: Sequence[str], *, seed: int) -> list[str]:
-        """Give all first copies, then all second ones, and so on.
+        """Return the first copies of all texts, then the second copies, and so on.
 
         Examples
         --------
@@ -60,7 +61,7 @@ class WordEdits(Transfer):
 
     def _copy(self, text: str, rng: np.random.Generator) -> str:
         words = text.split()
-        for place in np.flatnonzero(rng.random(max(len(words) - 1, 0)) < self.share):
-            words[place], words[place + 1] = words[place + 1], words[place]
-        left = [word for word in words if rng.random() >= self.share]
-        return " ".join(left or words)
+        for index in np.flatnonzero(rng.random(max(len(words) - 1, 0)) < self.share):
+            words[index], words[index + 1] = words[index + 1], words[index]
+        remaining = [word for word in words if rng.random() >= self.share]
+        return " ".join(remaining or words)

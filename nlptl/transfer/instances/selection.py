@@ -1,4 +1,4 @@
-"""Which texts to label next."""
+"""Choice of the texts to label next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nlptl.base.protocols import Features
 from nlptl.base.suggestions import suggest
 
 _CANDIDATES_PER_CHOICE = 3
-"""Rows of the smallest leads to choose among, for each that is chosen."""
+"""Number of candidates with the smallest margins per chosen row."""
 
 STRATEGIES = ("both", "uncertain", "diverse")
 
@@ -25,35 +25,35 @@ def choose_rows(
     strategy: str = "both",
     seed: int = 0,
 ) -> IntArray:
-    """Choose the rows whose labels would teach a classifier most.
+    """Choose the rows whose labels should improve a classifier most.
 
     Parameters
     ----------
     vectors : ndarray or csr_matrix of shape (n_rows, n_features)
         Features of the rows.
     probabilities : ndarray of shape (n_rows, n_classes)
-        What the classifier says of them.
+        Probabilities that the classifier predicts for the rows.
     n : int
-        How many to choose; all rows where there are not as many.
+        Number of rows to choose. If there are fewer rows, all are chosen.
     thresholds : ndarray of shape (n_classes,), optional
-        From which a label is given, where a text may have several.
+        Decision threshold of each label, if a text may have several labels.
     strategy : {"both", "uncertain", "diverse"}
-        ``"uncertain"``: the smallest lead of the best class over the second [1]_, or of any label
-        over or under its threshold. ``"diverse"``:
-        far from each other. ``"both"``: far from each other among three times as many of the
-        smallest leads [2]_.
+        ``"uncertain"``: rows with the smallest margin between the best class and the second [1]_.
+        With several labels per text, the smallest distance of any label to its threshold.
+        ``"diverse"``: rows far from each other. ``"both"``: rows far from each other among the
+        ``3 * n`` rows with the smallest margins [2]_.
     seed : int
-        Draws among the rows that are far from those chosen.
+        Seed of the random choice of distant rows.
 
     Returns
     -------
     ndarray of shape (n,)
-        Row numbers, the first chosen first.
+        Row numbers in the order in which they were chosen.
 
     Raises
     ------
     ConfigError
-        If the strategy is not known, or ``n`` is below 1.
+        If the strategy is unknown, or ``n`` is below 1.
 
     References
     ----------
@@ -68,40 +68,41 @@ def choose_rows(
     if n < 1:
         raise ConfigError(f"n must be at least 1, got {n}.")
     n = min(n, len(probabilities))
-    order: IntArray = np.argsort(_leads(probabilities, thresholds), kind="stable")
+    order: IntArray = np.argsort(_margins(probabilities, thresholds), kind="stable")
     if strategy == "uncertain":
         return order[:n]
-    among = (
+    candidates = (
         order[: _CANDIDATES_PER_CHOICE * n] if strategy == "both" else np.arange(len(probabilities))
     )
-    return among[_spread_out(vectors[among], n, np.random.default_rng(seed))]
+    return candidates[_spread_out(vectors[candidates], n, np.random.default_rng(seed))]
 
 
-def _leads(probabilities: FloatArray, thresholds: FloatArray | None) -> FloatArray:
-    """Give how far the answer for each row is from another one."""
+def _margins(probabilities: FloatArray, thresholds: FloatArray | None) -> FloatArray:
+    """Return the margin of each row. With a small margin, the prediction changes easily."""
     if thresholds is not None:
         nearest: FloatArray = np.abs(probabilities - thresholds).min(axis=1)
         return nearest
     ordered = np.sort(probabilities, axis=1)
-    lead: FloatArray = ordered[:, -1] - (ordered[:, -2] if ordered.shape[1] > 1 else 0.0)
-    return lead
+    margins: FloatArray = ordered[:, -1] - (ordered[:, -2] if ordered.shape[1] > 1 else 0.0)
+    return margins
 
 
 def _spread_out(vectors: Features, n: int, rng: np.random.Generator) -> IntArray:
-    """Draw rows as k-means++ does: by the squared distance to the nearest of those drawn."""
+    """Draw rows like k-means++: by the squared distance to the nearest row drawn before."""
     squares = vectors.power(2) if isinstance(vectors, csr_matrix) else vectors**2
     lengths = np.asarray(squares.sum(axis=1)).ravel()
     chosen, nearest = [0], np.full(len(lengths), np.inf)
     while len(chosen) < n:
         last = vectors[chosen[-1]]
-        along = (vectors @ last.T).toarray() if isinstance(vectors, csr_matrix) else vectors @ last
-        away = lengths + lengths[chosen[-1]] - 2 * along.ravel()
-        nearest = np.minimum(nearest, np.maximum(away, 0.0))
+        is_sparse = isinstance(vectors, csr_matrix)
+        products = (vectors @ last.T).toarray() if is_sparse else vectors @ last
+        distances = lengths + lengths[chosen[-1]] - 2 * products.ravel()
+        nearest = np.minimum(nearest, np.maximum(distances, 0.0))
         nearest[chosen] = 0.0
         total = nearest.sum()
         if total > 0:
             chosen.append(int(rng.choice(len(nearest), p=nearest / total)))
-        else:  # the rest repeats what was chosen
-            left = np.setdiff1d(np.arange(len(nearest)), chosen)
-            chosen += left[: n - len(chosen)].tolist()
+        else:  # all remaining rows are equal to chosen ones
+            remaining = np.setdiff1d(np.arange(len(nearest)), chosen)
+            chosen += remaining[: n - len(chosen)].tolist()
     return np.array(chosen)

@@ -1,4 +1,4 @@
-"""Rows without labels, labelled by the model that learns from them."""
+"""Unlabelled rows as extra training rows, with labels that the model predicts."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from nlptl.base.transfer import Transfer
 
 @dataclass(frozen=True)
 class SelfTraining(Transfer):
-    """The model labels texts that have no label, and its head learns from the surest of them [1]_.
+    """Label unlabelled texts with the model and train its head on the most confident ones [1]_.
 
-    The texts are given to ``fit`` as ``unlabeled``. It stands beside ``Frozen`` or ``Contrastive``,
-    and can make a model surer of its mistakes: ``Auto`` tries it before it uses it. Beside
-    ``LabelMeaning`` it needs no labelled text: the names of the classes begin.
+    Pass the texts to ``fit`` as ``unlabeled``. Combine it with ``Frozen`` or ``Contrastive``. It
+    can make a model more confident in its mistakes, so ``Auto`` tries it before it uses it.
+    Together with ``LabelMeaning`` it needs no labelled text: the class names give the first
+    labels.
 
     Parameters
     ----------
     share : float
-        Of the texts that the model puts in a class, the surest are taken up to this share, above 0
+        Share of the texts of each predicted class that are used, the most confident first; above 0
         and at most 1.
     weight : float
-        What all texts taken count together, measured against all labelled rows; above 0. Where
-        no row is labelled, what each text counts, measured against a name.
+        Weight of all these texts together, relative to all labelled rows; above 0. Without
+        labelled rows, weight of each text relative to a class name.
     rounds : int
-        How often texts are labelled anew.
+        Number of times that the model labels the texts and its head is fitted again.
 
     References
     ----------
@@ -49,14 +50,16 @@ class SelfTraining(Transfer):
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
-            raise ConfigError(f"share must lie above 0 and at most at 1, got {self.share}.")
+            raise ConfigError(f"share must be above 0 and at most 1, got {self.share}.")
         if not self.weight > 0:
             raise ConfigError(f"weight must be above 0, got {self.weight}.")
         if self.rounds < 1:
             raise ConfigError(f"rounds must be at least 1, got {self.rounds}.")
 
-    def surest(self, probabilities: FloatArray) -> tuple[IntArray, IntArray]:
-        """Choose rows, class by class, so that no class is crowded out by an easier one.
+    def most_confident(self, probabilities: FloatArray) -> tuple[IntArray, IntArray]:
+        """Return the most confident rows of each predicted class.
+
+        Rows are chosen per class, so that classes that are hard to predict keep some rows.
 
         Parameters
         ----------
@@ -65,20 +68,20 @@ class SelfTraining(Transfer):
         Returns
         -------
         rows, codes : ndarray
-            The rows chosen, in their order, and the class of each.
+            Chosen row numbers in ascending order, and the predicted class of each.
 
         Examples
         --------
-        >>> given = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]])
-        >>> rows, codes = SelfTraining(share=0.5).surest(given)
+        >>> probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]])
+        >>> rows, codes = SelfTraining(share=0.5).most_confident(probabilities)
         >>> rows.tolist(), codes.tolist()
         ([0, 2], [0, 1])
         """
-        codes, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
-        taken = []
+        codes, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+        chosen = []
         for code in np.unique(codes):
-            own = np.flatnonzero(codes == code)
-            most = int(np.ceil(self.share * len(own)))
-            taken.append(own[np.argsort(-sure[own], kind="stable")[:most]])
-        rows = np.sort(np.concatenate(taken)) if taken else np.zeros(0, dtype=np.int64)
+            members = np.flatnonzero(codes == code)
+            n_chosen = int(np.ceil(self.share * len(members)))
+            chosen.append(members[np.argsort(-confidence[members], kind="stable")[:n_chosen]])
+        rows = np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, dtype=np.int64)
         return rows, codes[rows]

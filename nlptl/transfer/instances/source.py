@@ -1,4 +1,4 @@
-"""Labelled rows of another domain or language, learnt from beside those at hand."""
+"""Labelled rows of another domain or language as extra training rows."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from nlptl.base.transfer import Transfer
 
 @dataclass(frozen=True)
 class SourceRows(Transfer):
-    """Learn from labelled rows of another domain or language too, each counting less.
+    """Train on labelled rows of another domain or language as well, each with a lower weight.
 
-    The rows are given to ``fit`` as ``source``; those at hand, the target, are the ones that a
-    model is made for, and held against. It stands beside ``Frozen`` or ``Contrastive``; what
-    learns from rows or reads their texts does so with those of the source too. Rows of the two
-    together, weighed or not, are hard to beat where the target has few labels [1]_; where the
-    source is too far they hurt: ``judge`` with ``fit_params={name: {"source": ...}}`` holds a model
-    with them against one without.
+    Pass these rows to ``fit`` as ``source``. The other labelled rows are the target: the model is
+    made for them and evaluated on them. Combine it with ``Frozen`` or ``Contrastive``. Methods
+    that are trained on rows, or read their texts, use the source rows, too.
+
+    Training on both sets of rows, weighted or not, is hard to beat if the target has few labels
+    [1]_. It hurts if the source is too different from the target. To compare a model with and
+    without source rows, use ``judge`` with ``fit_params={name: {"source": ...}}``.
 
     Parameters
     ----------
     weight : float
-        What each source row counts, measured against a row of the target; above 0.
+        Weight of each source row, relative to a target row; above 0.
 
     References
     ----------

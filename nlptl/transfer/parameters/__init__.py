@@ -1,4 +1,4 @@
-"""Parameters are carried over: pretrained weights are where training starts."""
+"""Parameter transfer: training starts from pretrained weights."""
 
 from nlptl.transfer.parameters.anchoring import L2SP
 from nlptl.transfer.parameters.full import FullFineTune

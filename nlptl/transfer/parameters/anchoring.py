@@ -1,4 +1,4 @@
-"""Anchoring: the weights stay near those that were carried over."""
+"""Anchoring: a penalty that keeps weights close to their pretrained values."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from nlptl.base.transfer import BoundTransfer, Context, Transfer
 
 @dataclass(frozen=True)
 class L2SP(Transfer):
-    """Pull the weights of the encoder towards where they started, rather than towards zero [1]_.
+    """Penalise the distance of the encoder weights to their pretrained values [1]_.
 
-    Half the squared distance to the pretrained weights, times a strength, is added to the loss.
-    Written beside another transfer: ``transfer=[FullFineTune(), L2SP(0.01)]``; alone, all
-    weights learn.
+    The penalty is half the squared distance, multiplied by ``strength``. It is added to the loss.
+    Weight decay, in contrast, pulls weights towards zero.
+
+    Combine it with another transfer: ``transfer=[FullFineTune(), L2SP(0.01)]``. Alone, it trains
+    all weights.
 
     Parameters
     ----------
     strength : float
-        How strong the pull is, above 0.
+        Factor on the penalty, above 0.
 
     References
     ----------
@@ -42,24 +44,24 @@ class L2SP(Transfer):
             raise ConfigError(f"strength must be above 0, got {self.strength}.")
 
     def bind(self, context: Context) -> BoundTransfer:
-        """Remember where the weights of the encoder start."""
+        """Copy the weights of the encoder before training."""
         weights = list(context.network.encoder.parameters())
         return _Bound(self.strength, [(w, w.detach().clone()) for w in weights])
 
 
 @dataclass(frozen=True, eq=False)
 class _Bound(BoundTransfer):
-    """The pull towards the first weights."""
+    """Penalty on the distance to the copied weights."""
 
     reads_weights: ClassVar[bool] = True
     strength: float
     anchored: list[tuple[Any, Any]]
 
     def loss(self, outputs: Mapping[str, Any], progress: float) -> Any:
-        """Give half the squared distance of what learns, times the strength."""
-        away = [
-            (weight - first.to(weight.device)).square().sum()
-            for weight, first in self.anchored
+        """Return half the squared distance of the trained weights, multiplied by the strength."""
+        distances = [
+            (weight - anchor.to(weight.device)).square().sum()
+            for weight, anchor in self.anchored
             if weight.requires_grad
         ]
-        return 0.5 * self.strength * sum(away)
+        return 0.5 * self.strength * sum(distances)

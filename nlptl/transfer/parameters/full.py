@@ -1,4 +1,4 @@
-"""Fine-tuning: the weights of the encoder learn too."""
+"""Fine-tuning: train the weights of the encoder together with the head."""
 
 from __future__ import annotations
 
@@ -17,28 +17,31 @@ _LAYER = re.compile(r"(?:^|\.)(?:layers?|blocks?|h)\.(\d+)\.")
 
 @dataclass(frozen=True)
 class FullFineTune(Transfer):
-    """The weights of the encoder learn too, starting from a head that is fitted first.
+    """Train the encoder together with a head that is first fitted on frozen features.
 
-    A fresh head sends noise through the pretrained weights in its first steps. So the head is
-    solved on frozen features first, and training goes on from there with all weights [1]_.
+    A new head with random weights sends noise through the pretrained weights in its first steps.
+    The head is therefore fitted on frozen features first. Training then continues with all
+    weights [1]_.
 
     Parameters
     ----------
     layers : int or None
-        Train the last so many layers only; None trains all, embeddings included.
+        Number of layers to train, counted from the last. None trains all layers and the
+        embeddings.
     layer_decay : float
-        Factor on the learning rate from each layer to the one below it [2]_, above 0 and up to 1.
+        Factor on the learning rate from each layer to the layer below it [2]_; above 0 and at
+        most 1.
     features : {"top", "weighted", "all"}
-        What the head sees, as in ``Frozen``.
+        Input of the head, as in ``Frozen``.
     head_first : bool
-        Fit the head on frozen features before all learn together; otherwise it starts at random.
+        True fits the head on frozen features before training. False starts it at random.
     gradual : bool
-        Let the last layer learn first, and one more after the other [2]_; all of them learn in
-        the second half of the training.
+        True trains the last layer first and adds one layer after another [2]_. In the second half
+        of the training, all layers are trained.
     reinit_layers : int
-        Start so many of the last layers at random [3]_; the head then starts at random too.
+        Number of last layers that start at random [3]_. Above 0, the head starts at random, too.
     freeze_embeddings : bool
-        Leave the embeddings of words as they are: faster, and less memory.
+        True keeps the word embeddings fixed, which is faster and needs less memory.
 
     References
     ----------
@@ -68,16 +71,16 @@ class FullFineTune(Transfer):
         if self.layers is not None and self.layers < 1:
             raise ConfigError(f"layers must be at least 1, or None for all, got {self.layers}.")
         if not 0 < self.layer_decay <= 1:
-            raise ConfigError(f"layer_decay must lie above 0 and up to 1, got {self.layer_decay}.")
+            raise ConfigError(f"layer_decay must be above 0 and at most 1, got {self.layer_decay}.")
         if self.reinit_layers < 0:
             raise ConfigError(f"reinit_layers must be at least 0, got {self.reinit_layers}.")
         if self.features not in FEATURES:
-            known = suggest(str(self.features), FEATURES)
-            raise ConfigError(f"features={self.features!r} is not known. {known}")
+            hint = suggest(str(self.features), FEATURES)
+            raise ConfigError(f"features={self.features!r} is not known. {hint}")
 
     @property
     def only_occurring_words(self) -> bool:
-        """True: other words get no gradient."""
+        """True, because words outside the training data get no gradient."""
         return True
 
     @property
@@ -87,7 +90,7 @@ class FullFineTune(Transfer):
 
     @property
     def averages_weights(self) -> bool:
-        """True if two trainings start from the same weights, so that these can be averaged."""
+        """True if two trainings start from the same weights, so that averaging them works."""
         return self.keeps_head
 
     def bind(self, context: Context) -> BoundTransfer:
@@ -96,11 +99,12 @@ class FullFineTune(Transfer):
         Raises
         ------
         ConfigError
-            If more layers are to start at random than there are.
+            If ``reinit_layers`` is above the number of layers.
         """
         if self.reinit_layers > context.n_layers:
             raise ConfigError(
-                f"reinit_layers={self.reinit_layers}, but there are {context.n_layers} layers."
+                f"reinit_layers must be at most {context.n_layers}, the number of layers of the "
+                f"encoder, got {self.reinit_layers}."
             )
         if self.reinit_layers:
             _initialise_again(context, context.n_layers - self.reinit_layers)
@@ -109,13 +113,13 @@ class FullFineTune(Transfer):
 
 @dataclass(frozen=True)
 class _BoundLayers(BoundTransfer):
-    """Which weights are trained, at which rate and in which stages."""
+    """Fine-tuning of one network: its trained weights, learning rates and stages."""
 
     spec: FullFineTune
     n_layers: int
 
     def trains(self, name: str) -> bool:
-        """Train the head, and the layers that were asked for."""
+        """Return True for weights of the head and of the layers to train."""
         depth = self._depth(name)
         if depth is None:
             return True
@@ -124,18 +128,18 @@ class _BoundLayers(BoundTransfer):
         return depth >= max(lowest, 1 if self.spec.freeze_embeddings else 0)
 
     def rate(self, name: str) -> float:
-        """Return the factor of a layer: lower layers are trained more slowly."""
+        """Return the factor on the learning rate of a weight, which falls in lower layers."""
         depth = self._depth(name)
         above = 0 if depth is None else self.n_layers - depth
         return float(self.spec.layer_decay**above)
 
     def stages(self) -> tuple[Stage, ...]:
-        """Return one stage, or one per layer from the last to the first."""
+        """Return one stage, or one per layer from the last to the first and one for all layers."""
         if not self.spec.gradual:
             return (Stage(),)
-        each = 0.5 / self.n_layers
+        share = 0.5 / self.n_layers
         steps = [
-            Stage(f"from layer {lowest}", each, self._from(lowest), fresh_schedule=first)
+            Stage(f"from layer {lowest}", share, self._from(lowest), fresh_schedule=first)
             for lowest in range(self.n_layers, 0, -1)
             for first in [lowest == self.n_layers]
         ]
@@ -149,13 +153,13 @@ class _BoundLayers(BoundTransfer):
         return trains
 
     def _depth(self, name: str) -> int | None:
-        """Return the layer of a weight; None for weights outside the encoder."""
+        """Return the layer number of a weight; None for weights outside the encoder."""
         part, _, rest = name.partition(".")
         return depth_of(rest, self.n_layers) if part == "encoder" else None
 
 
 def _initialise_again(context: Context, above: int) -> None:
-    """Initialise the layers above a layer at random, as the model does before pretraining."""
+    """Initialise all layers above a layer at random, as the model does before pretraining."""
     model = context.network.encoder
     for name, part in model.named_modules():
         weights = dict(part.named_parameters(recurse=False))
@@ -168,13 +172,13 @@ def _initialise_again(context: Context, above: int) -> None:
 
 def blocks_of(encoder: Any) -> list[str]:
     """Return the names of the layers of an encoder, the lowest first."""
-    numbers = {name: _LAYER.search(f"{name}.") for name, _ in encoder.named_modules()}
-    whole = {n: int(m.group(1)) for n, m in numbers.items() if m and m.end() == len(n) + 1}
-    return sorted(whole, key=lambda name: whole[name])
+    matches = {name: _LAYER.search(f"{name}.") for name, _ in encoder.named_modules()}
+    numbers = {n: int(m.group(1)) for n, m in matches.items() if m and m.end() == len(n) + 1}
+    return sorted(numbers, key=lambda name: numbers[name])
 
 
 def depth_of(name: str, n_layers: int) -> int:
-    """Return the layer of a weight: 0 for embeddings, 1 to n for layers, n for all above.
+    """Return the layer number of a weight: 0 for embeddings, 1 to n for layers, n for all above.
 
     Examples
     --------

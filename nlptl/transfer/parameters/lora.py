@@ -1,4 +1,4 @@
-"""Adapters: few weights learn beside those that were carried over."""
+"""Adapters: train a few additional weights and keep those of the encoder."""
 
 from __future__ import annotations
 
@@ -14,37 +14,40 @@ from nlptl.transfer.parameters.full import FEATURES
 
 @dataclass(frozen=True)
 class LoRA(Transfer):
-    """Learn a low-rank change of every linear layer, and leave the encoder as it is [1]_.
+    """Train a low-rank update of every linear layer and keep the encoder weights fixed [1]_.
 
-    As with ``FullFineTune``, the head is fitted on frozen features first, and learns on together
-    with the adapter.
+    As with ``FullFineTune``, the head is fitted on frozen features first. It is then trained
+    together with the adapter.
 
     Parameters
     ----------
     rank : int
-        Of the change of each layer.
+        Rank of the update of each layer.
     alpha : float or None
-        The change is scaled by ``alpha / rank``; None scales it by 2.
+        The update is scaled by ``alpha / rank``. None scales it by 2.
     dropout : float
-        Share of a layer's inputs that the adapter does not see in training.
+        Dropout rate of the inputs of the adapter in training; at least 0 and below 1.
     targets : "all-linear" or sequence of str
-        Which layers are changed, as peft names them.
+        Layers to adapt, named as in peft.
     rslora : bool
-        Scale by ``alpha / sqrt(rank)`` [2]_, so that one ``alpha`` suits every rank.
+        True scales the update by ``alpha / sqrt(rank)`` [2]_, so that one ``alpha`` suits every
+        rank.
     dora : bool
-        Learn length and direction of each change apart [3]_; slower.
+        True trains the magnitude and the direction separately [3]_. This is slower.
     rate : float
-        Factor on the learning rate of the adapter: it wants about ten times that of all weights.
+        Factor on the learning rate of the adapter. An adapter needs about ten times the learning
+        rate of full fine-tuning.
     merge : bool
-        Add the change to the weights in what is saved; otherwise the adapter is stored beside
-        the encoder, where peft can read it. Predictions are the same. Where training is done
-        twice (``TrainingConfig(refit=...)``) the mean of both is stored, at twice the rank;
-        of DoRA and kinds other than LoRA the second alone.
+        True adds the update to the saved weights of the encoder. False saves the adapter in a
+        separate folder, which peft can read. Predictions are the same. If training runs twice
+        (``TrainingConfig(refit=...)``), the mean of both adapters is saved, with twice the rank.
+        For DoRA and adapter types other than LoRA, only the second adapter is saved.
     features : {"top", "weighted", "all"}
-        What the head sees, as in ``Frozen``.
+        Input of the head, as in ``Frozen``.
     config : dict or PeftConfig, optional
-        Settings of any other adapter of layers that peft has (``IA3Config``, ``VeraConfig``
-        and so on), or more of ``LoraConfig``; given, it decides instead of the above.
+        Settings of another adapter type of peft that acts on layers (``IA3Config``,
+        ``VeraConfig`` and so on), or additional settings of ``LoraConfig``. If set, the
+        parameters ``rank`` to ``dora`` have no effect.
 
     References
     ----------
@@ -78,49 +81,49 @@ class LoRA(Transfer):
         if self.rank < 1:
             raise ConfigError(f"rank must be at least 1, got {self.rank}.")
         if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout must lie from 0 to below 1, got {self.dropout}.")
+            raise ConfigError(f"dropout must be at least 0 and below 1, got {self.dropout}.")
         if not self.rate > 0 or not (self.alpha is None or self.alpha > 0):
             raise ConfigError(
                 f"rate and alpha must be above 0, got rate={self.rate}, alpha={self.alpha}."
             )
         if self.features not in FEATURES:
-            known = suggest(str(self.features), FEATURES)
-            raise ConfigError(f"features={self.features!r} is not known. {known}")
+            hint = suggest(str(self.features), FEATURES)
+            raise ConfigError(f"features={self.features!r} is not known. {hint}")
         if self.config is not None and not isinstance(self.config, dict):
-            # Plain JSON, so that the choice can be compared, copied and stored.
+            # Plain JSON, so that the transfer can be compared, copied and stored.
             object.__setattr__(self, "config", plain(self.config))
 
     @property
     def averages_weights(self) -> bool:
-        """True: adapters of two trainings can be averaged."""
+        """True, because the adapters of two trainings can be averaged."""
         return True
 
     @property
     def only_occurring_words(self) -> bool:
-        """True if the adapter does not belong to word embeddings."""
+        """True if the adapter does not act on word embeddings."""
         return self.config is None and self.targets == "all-linear"
 
     def bind(self, context: Context) -> BoundTransfer:
-        """Put a new adapter into the encoder of a network.
+        """Insert a new adapter into the encoder of a network.
 
         Raises
         ------
         ConfigError
-            If peft cannot adapt this encoder in this way.
+            If peft cannot adapt this encoder with these settings.
         """
         model = context.network.encoder
-        wanted = peft_config({**self.described(model), "inference_mode": False})
+        config = peft_config({**self.described(model), "inference_mode": False})
         names = set(model.state_dict())
-        return _BoundAdapter(self, adapted(model, wanted), names)
+        return _BoundAdapter(self, adapted(model, config), names)
 
     def described(self, model: Any) -> dict[str, Any]:
-        """Return the settings of peft for an encoder as plain JSON."""
+        """Return the peft settings for an encoder as plain JSON."""
         fresh = sorted(getattr(model, "fresh_modules", ()))
         always = {"modules_to_save": fresh} if fresh else {}
         if self.config is not None:
             return {"peft_type": "LORA", **always, **self.config}
         targets = self.targets if isinstance(self.targets, str) else list(self.targets)
-        described = {
+        settings = {
             "peft_type": "LORA",
             "task_type": "FEATURE_EXTRACTION",
             "r": self.rank,
@@ -132,24 +135,24 @@ class LoRA(Transfer):
             **always,
         }
         if targets == "all-linear" and hasattr(model, "pooler"):
-            described["exclude_modules"] = ".*pooler.*"  # what no vector passes through
-        return described
+            settings["exclude_modules"] = ".*pooler.*"  # text vectors do not pass through it
+        return settings
 
 
 @dataclass(frozen=True, eq=False)
 class _BoundAdapter(BoundTransfer):
-    """An adapter inside a network."""
+    """Adapter inside one network."""
 
     spec: LoRA
     model: Any
     names: set[str]
 
     def rate(self, name: str) -> float:
-        """Return the factor of the adapter, which is trained faster than the head."""
+        """Return the factor on the learning rate; the adapter is trained faster than the head."""
         return self.spec.rate if name.startswith("encoder.") else 1.0
 
     def finish(self) -> NetworkResult:
-        """Merge the adapter into the encoder, and return a copy of it as well."""
+        """Return the encoder with the adapter merged into it, and the adapter by itself."""
         adapter = taken_out(self.model)
         encoder = merged(self.model)
         complete = set(encoder.state_dict()) == self.names

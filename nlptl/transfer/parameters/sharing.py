@@ -1,4 +1,4 @@
-"""What each of several tasks has to itself inside the encoder that they share."""
+"""Transfers that give each of several tasks its own part of a shared encoder."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _BASES = ("frozen", "trained")
 
 @dataclass(frozen=True)
 class PrivateLayers(Transfer):
-    """Let ``MultiTaskModel`` share the lower layers, and give each task its own upper ones [1]_.
+    """Share the lower layers in ``MultiTaskModel`` and give each task its own upper layers [1]_.
 
-    Each task then has an encoder of its own to be read by, of which only those layers are stored.
-    With one task, or outside ``MultiTaskModel``, nothing is done.
+    After training, each task has its own encoder, of which only these layers are stored. With one
+    task, or outside ``MultiTaskModel``, the transfer does nothing.
 
     Parameters
     ----------
     layers : int
-        So many of the last layers.
+        Number of layers of each task, counted from the last.
 
     References
     ----------
@@ -49,25 +49,27 @@ class PrivateLayers(Transfer):
             raise ConfigError(f"layers must be at least 1, got {self.layers}.")
 
     def bind(self, context: Context) -> BoundTransfer:
-        """Put a copy of the last layers a task into the encoder of a network.
+        """Put one copy of the last layers per task into the encoder of a network.
 
         Raises
         ------
         ConfigError
-            If the encoder does not have so many layers, or they are not found.
+            If the encoder has fewer layers, or some are not found by name.
         """
         network, n_tasks = context.network, context.n_tasks
         if n_tasks < 2:
             return BoundTransfer()
         blocks = blocks_of(network.encoder)
-        if len(blocks) < max(self.layers, context.n_layers):
+        n_needed = max(self.layers, context.n_layers)
+        if len(blocks) < n_needed:
             raise ConfigError(
-                f"PrivateLayers({self.layers}) finds {len(blocks)} layers in "
-                f"{type(network.encoder).__name__}."
+                f"PrivateLayers({self.layers}) needs an encoder with {n_needed} layers, got "
+                f"{type(network.encoder).__name__} with {len(blocks)}. Use fewer private layers, "
+                "or TaskAdapters()."
             )
         chosen = blocks[-self.layers :]
         for name in chosen:
-            network.encoder.set_submodule(name, _each_its_own(network.encoder, name, n_tasks))
+            network.encoder.set_submodule(name, _copies_per_task(network.encoder, name, n_tasks))
         return _BoundLayers(network, chosen, n_tasks)
 
 
@@ -78,10 +80,10 @@ class _BoundLayers(BoundTransfer):
     n_tasks: int
 
     def finish(self) -> NetworkResult:
-        """Return an encoder per task that has the layers of this task."""
+        """Return one encoder per task, with the layers of this task."""
         shared, tasks = self.network.encoder, range(self.n_tasks)
         layers = [{n: shared.get_submodule(n).parts[i] for n in self.blocks} for i in tasks]
-        for name in self.blocks:  # so that no copy holds the layers of the other tasks
+        for name in self.blocks:  # so that no copy contains layers of other tasks
             shared.set_submodule(name, layers[0][name])
         encoders = {}
         for task in tasks:
@@ -94,16 +96,16 @@ class _BoundLayers(BoundTransfer):
 
 @dataclass(frozen=True)
 class TaskAdapters(Transfer):
-    """Let ``MultiTaskModel`` give each task a low-rank adapter beside the shared encoder [1]_.
+    """Add one low-rank adapter per task to the shared encoder of ``MultiTaskModel`` [1]_.
 
-    With one task, or outside ``MultiTaskModel``, nothing is done.
+    With one task, or outside ``MultiTaskModel``, the transfer does nothing.
 
     Parameters
     ----------
     rank : int
-        Of the change of each layer.
+        Rank of the update of each layer.
     base : {"trained", "frozen"}
-        Whether the encoder itself learns from all tasks, or stays as it came.
+        ``"trained"`` trains the shared encoder on all tasks. ``"frozen"`` keeps it fixed.
     rate : float
         Factor on the learning rate of the adapters.
 
@@ -126,37 +128,38 @@ class TaskAdapters(Transfer):
     def __post_init__(self) -> None:
         if self.rank < 1 or not self.rate > 0:
             raise ConfigError(
-                f"rank must be at least 1 and rate above 0, got {self.rank} and {self.rate}."
+                "rank must be at least 1 and rate above 0, got "
+                f"rank={self.rank} and rate={self.rate}."
             )
         if self.base not in _BASES:
             raise ConfigError(f"base={self.base!r} is not known. {suggest(str(self.base), _BASES)}")
 
     def bind(self, context: Context) -> BoundTransfer:
-        """Put an adapter a task into the encoder of a network.
+        """Insert one adapter per task into the encoder of a network.
 
         Raises
         ------
         ConfigError
-            If peft cannot adapt this encoder so.
+            If peft cannot adapt this encoder with these settings.
         """
         network, n_tasks = context.network, context.n_tasks
         if n_tasks < 2:
             return BoundTransfer()
-        names = [_name(place) for place in range(n_tasks)]
+        names = [_name(index) for index in range(n_tasks)]
         fresh = tuple(f"{name}." for name in getattr(network.encoder, "fresh_modules", ()))
-        described = LoRA(self.rank).described(network.encoder) | {"inference_mode": False}
-        described.pop("modules_to_save", None)  # what starts at random is learnt by all tasks
-        learnt = {id(weight) for weight in network.encoder.parameters() if weight.requires_grad}
-        model = adapted(network.encoder, peft_config(described), name=names[0])
+        settings = LoRA(self.rank).described(network.encoder) | {"inference_mode": False}
+        settings.pop("modules_to_save", None)  # all tasks share the modules that start at random
+        trained = {id(weight) for weight in network.encoder.parameters() if weight.requires_grad}
+        model = adapted(network.encoder, peft_config(settings), name=names[0])
         for name in names[1:]:
             with quiet():
-                model.add_adapter(name, peft_config(described))
+                model.add_adapter(name, peft_config(settings))
         layers = [part for part in model.modules() if hasattr(part, "lora_A")]
         for part in layers:
             for weight in (*part.lora_A.parameters(), *part.lora_B.parameters()):
                 weight.requires_grad_(True)
         for name, weight in network.encoder.named_parameters():
-            if id(weight) in learnt:
+            if id(weight) in trained:
                 weight.requires_grad_(self.base == "trained" or name.startswith(fresh))
         network.encoder.add_module("switch", _switch(layers))
         return _BoundAdapters(self, network, model, n_tasks)
@@ -170,11 +173,11 @@ class _BoundAdapters(BoundTransfer):
     n_tasks: int
 
     def rate(self, name: str) -> float:
-        """Let adapters learn faster than what lies below them."""
+        """Return the factor on the learning rate; adapters are trained faster than the encoder."""
         return self.spec.rate if ".lora_" in name else 1.0
 
     def finish(self) -> NetworkResult:
-        """Return the shared encoder, and one per task with its adapter merged in."""
+        """Return the shared encoder, and a copy per task with the adapter of the task merged in."""
         adapters = [taken_out(self.model, name=_name(task)) for task in range(self.n_tasks)]
         with quiet():
             base = self.model.unload()
@@ -186,54 +189,54 @@ class _BoundAdapters(BoundTransfer):
         return NetworkResult(base.eval(), per_task=encoders)
 
 
-def _name(place: int) -> str:
-    return f"task{place}"
+def _name(index: int) -> str:
+    return f"task{index}"
 
 
-def _each_its_own(encoder: Any, name: str, n_tasks: int) -> Any:
-    """Make the block that stands for as many as there are tasks."""
+def _copies_per_task(encoder: Any, name: str, n_tasks: int) -> Any:
+    """Return a module that holds one copy of a layer per task."""
     from torch import nn
 
-    class EachItsOwn(nn.Module):
-        """A block of the encoder, of which each task has its own copy."""
+    class CopiesPerTask(nn.Module):
+        """Layer of the encoder with a separate copy per task."""
 
         def __init__(self, parts: list[Any]) -> None:
             super().__init__()
             self.parts, self.active = nn.ModuleList(parts), 0
 
-        def choose_task(self, place: int) -> None:
-            self.active = place
+        def choose_task(self, index: int) -> None:
+            self.active = index
 
-        def forward(self, *given: Any, **named: Any) -> Any:
-            return self.parts[self.active](*given, **named)
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            return self.parts[self.active](*args, **kwargs)
 
     block = encoder.get_submodule(name)
-    return EachItsOwn([block, *(copy.deepcopy(block) for _ in range(n_tasks - 1))])
+    return CopiesPerTask([block, *(copy.deepcopy(block) for _ in range(n_tasks - 1))])
 
 
 def _switch(layers: list[Any]) -> Any:
-    """Make the module that lets one adapter work at a time; it has no weights."""
+    """Return a module without weights that activates the adapter of one task."""
     from torch import nn
 
     class Switch(nn.Module):
-        """Which adapter works."""
+        """Module that activates the adapter of one task in all adapted layers."""
 
         def __init__(self, layers: list[Any]) -> None:
             super().__init__()
-            self.layers = [layers]  # in a list: they are parts of the encoder, and not of this
+            self.layers = [layers]  # a list: torch must not register them as parts of this module
 
-        def choose_task(self, place: int) -> None:
+        def choose_task(self, index: int) -> None:
             for layer in self.layers[0]:
-                with _learning_as_before(layer):
-                    layer.set_adapter(_name(place))
+                with _same_trained_weights(layer):
+                    layer.set_adapter(_name(index))
 
     return Switch(layers)
 
 
 @contextmanager
-def _learning_as_before(layer: Any) -> Iterator[None]:
-    """Undo that peft lets only the adapter learn that it lets work."""
-    learns = {weight: weight.requires_grad for weight in layer.parameters()}
+def _same_trained_weights(layer: Any) -> Iterator[None]:
+    """Restore ``requires_grad`` at the end, because peft sets it for the active adapter only."""
+    flags = {weight: weight.requires_grad for weight in layer.parameters()}
     yield
-    for weight, wanted in learns.items():
-        weight.requires_grad_(wanted)
+    for weight, flag in flags.items():
+        weight.requires_grad_(flag)

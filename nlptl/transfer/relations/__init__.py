@@ -1,4 +1,4 @@
-"""Relations carried over: what labels mean, and what they have to do with texts."""
+"""Relation transfer: what labels mean, and how they relate to texts."""
 
 from nlptl.transfer.relations.label_meaning import LabelMeaning
 

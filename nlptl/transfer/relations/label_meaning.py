@@ -1,4 +1,4 @@
-"""What the names of classes say about the texts that belong to them."""
+"""Class names and descriptions as information about the texts of each class."""
 
 from __future__ import annotations
 
@@ -11,33 +11,37 @@ from nlptl.base.transfer import Transfer
 from nlptl.data.labels import key_of
 
 TEMPLATES = ("{}", "This is about {}.", "a text about {}.")
+_EXAMPLE = "Pass for example names={'LOC': 'a place'}."
 
 
 @dataclass(frozen=True)
 class LabelMeaning(Transfer):
-    """The names of classes, or short descriptions, are read as texts of these classes.
+    """Use class names, or short descriptions, as extra training texts of their classes.
 
-    Without any labelled text, a text belongs to the class whose name is nearest [1]_; with some,
-    the names are further rows for the head, and what they say by themselves is mixed in with a
-    weight that falls as labelled rows know better. It stands alone (the encoder stays as it is)
-    or beside another transfer: ``[Contrastive(), LabelMeaning()]``.
+    Without labelled texts, a text gets the class whose name has the nearest vector [1]_. With
+    labelled texts, the names become extra training rows of the head. In addition, the similarity
+    of a text to each name is added to the class scores. The weight of these similarities falls as
+    the labelled rows predict better.
+
+    Use it alone, with a frozen encoder, or together with another transfer:
+    ``[Contrastive(), LabelMeaning()]``.
 
     Parameters
     ----------
     names : mapping or sequence of (label, text), optional
-        What labels mean: ``{"HUM": "a human being", "LOC": ["a place", "a location"]}``. Labels
-        left out are read as they are, with ``_`` for a space. Classes without any labelled text
-        are taken from here.
+        Descriptions of the labels: ``{"HUM": "a human being", "LOC": ["a place", "a location"]}``.
+        A label without a description is read as it is, with ``_`` replaced by a space. Labels that
+        occur only here become classes without labelled texts.
     templates : sequence of str
-        Sentences with ``{}`` where the name goes; their vectors are averaged.
+        Sentences with ``{}`` in place of the name. Their vectors are averaged.
     weight : float or "cv"
-        What the names count beside the labelled rows, 0 or more; ``"cv"`` asks rows that were
-        held out. Where none can be, it takes 5, and with fewer than eight rows 10 against half
-        of what these say.
+        Weight of the similarities to the names, relative to the scores of the fitted head; 0 or
+        more. ``"cv"`` chooses it on held-out rows. If no rows can be held out, it is 5. With fewer
+        than eight rows it is 10, and the scores of the fitted head count half.
     entailment : str or None
-        Hub name or folder of a cross-encoder trained on natural language inference: how strongly
-        a text entails "This text is about ..." then stands beside its vector. It reads every text
-        once for each class; the encoder has to stay frozen.
+        Hub name or folder of a cross-encoder trained on natural language inference. It adds one
+        feature per class: how strongly a text entails "This text is about ...". It reads every
+        text once per class. The encoder must stay frozen.
 
     References
     ----------
@@ -57,12 +61,13 @@ class LabelMeaning(Transfer):
     paper: ClassVar[str] = "Chang et al. 2008, AAAI"
 
     def __post_init__(self) -> None:
-        given = self.names.items() if isinstance(self.names, Mapping) else self.names
-        # Plain and fixed, so that the choice can be compared, copied and stored.
-        object.__setattr__(self, "names", tuple(_entry(entry) for entry in given or ()))
+        pairs = self.names.items() if isinstance(self.names, Mapping) else self.names
+        # Tuples of plain values, so that the transfer can be compared, copied and stored.
+        object.__setattr__(self, "names", tuple(_entry(pair) for pair in pairs or ()))
         if isinstance(self.templates, str) or not all("{}" in str(t) for t in self.templates):
             raise ConfigError(
-                f"templates must be sentences with {{}} for the name, got {self.templates!r}."
+                f"templates must be sentences with {{}} for the name, got {self.templates!r}. "
+                "Pass for example ['This is about {}.']."
             )
         object.__setattr__(self, "templates", tuple(self.templates))
         if self.weight != "cv" and (isinstance(self.weight, str) or self.weight < 0):
@@ -70,48 +75,60 @@ class LabelMeaning(Transfer):
 
     @property
     def labels(self) -> tuple[Any, ...]:
-        """The labels that were described."""
+        """Labels that have a description."""
         return tuple(label for label, _ in self.names)
 
     def texts(self, labels: Iterable[Any]) -> list[list[str]]:
-        """Give what is read for each label: every description in every template.
+        """Return the texts to encode for each label: every description in every template.
 
         Raises
         ------
         ConfigError
-            If a label has no name that could be read.
+            If a label has no description and is not a text with letters.
         """
-        told, kept = dict(self.names), self.templates
+        descriptions = dict(self.names)
         return [
-            [one.format(name) for name in told.get(label) or own_name(label) for one in kept]
+            [
+                template.format(name)
+                for name in descriptions.get(label) or own_name(label)
+                for template in self.templates
+            ]
             for label in labels
         ]
 
 
 def _entry(entry: Any) -> tuple[Any, tuple[str, ...]]:
-    """Read a label with its text, or several texts."""
-    if isinstance(entry, str) or len(entry) != 2:
-        raise ConfigError(f"names must give a text for each label, got {entry!r}.")
-    label, texts = entry
-    is_one = isinstance(texts, str) or not isinstance(texts, Iterable)
-    several = (texts,) if is_one else tuple(texts)
-    if not several or not all(isinstance(text, str) and text.strip() for text in several):
-        raise ConfigError(f"names must give a text for each label, got {texts!r} for {label!r}.")
-    return tuple(label) if isinstance(label, list) else key_of(label), several
-
-
-def own_name(label: Any) -> tuple[str, ...]:
-    """Read a label as it is.
+    """Return a label with its descriptions.
 
     Raises
     ------
     ConfigError
-        If it says nothing: a number, or a text without letters.
+        If the entry is not a label with at least one text.
+    """
+    if isinstance(entry, str) or len(entry) != 2:
+        raise ConfigError(f"names must give a text for each label, got {entry!r}. {_EXAMPLE}")
+    label, texts = entry
+    is_single = isinstance(texts, str) or not isinstance(texts, Iterable)
+    descriptions = (texts,) if is_single else tuple(texts)
+    if not descriptions or not all(isinstance(text, str) and text.strip() for text in descriptions):
+        raise ConfigError(
+            f"names must give a text for each label, got {texts!r} for {label!r}. {_EXAMPLE}"
+        )
+    return tuple(label) if isinstance(label, list) else key_of(label), descriptions
+
+
+def own_name(label: Any) -> tuple[str, ...]:
+    """Return the text to read for a label that has no description.
+
+    Raises
+    ------
+    ConfigError
+        If the label is not a text, or has no letters.
     """
     name = str(label).replace("_", " ").strip() if isinstance(label, str) else ""
     if not any(letter.isalpha() for letter in name):
         raise ConfigError(
-            f"Label {label!r} says nothing of its texts. Describe it: "
+            f"LabelMeaning() needs a text with letters for each label, got {label!r}. Describe it: "
             f"LabelMeaning(names={{{label!r}: '...'}})."
         )
     return (name,)

@@ -107,7 +107,7 @@ def test_without_a_table_the_names_are_the_classes(capsys, data, tiny_encoder, t
     ("flags", "said"),
     [
         ((), "transfer 'frozen' cannot read them. Pass --transfer meaning"),
-        (("--transfer", "meaning"), "Label '1' says nothing of its texts"),
+        (("--transfer", "meaning"), "needs a text with letters for each label, got '1'"),
         (("--transfer", "meaning", "--transfer.names", "stars"), "names must give a text for each"),
     ],
 )

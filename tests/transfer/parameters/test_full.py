@@ -84,7 +84,7 @@ def test_the_last_layers_start_at_random_where_asked():
         True,
     ]
     assert not (network.encoder.embeddings.weight == 9).any()
-    with pytest.raises(ConfigError, match="there are 3 layers"):
+    with pytest.raises(ConfigError, match="at most 3, the number of layers of the encoder, got 4"):
         bound(FullFineTune(reinit_layers=4))
 
 
@@ -98,7 +98,7 @@ def test_a_head_on_other_features_is_not_kept():
     ("options", "said"),
     [
         ({"layers": 0}, "at least 1, or None for all, got 0"),
-        ({"layer_decay": 1.5}, "above 0 and up to 1, got 1.5"),
+        ({"layer_decay": 1.5}, "above 0 and at most 1, got 1.5"),
         ({"reinit_layers": -1}, "at least 0, got -1"),
         ({"features": "tip"}, "Did you mean 'top'"),
     ],

@@ -13,7 +13,6 @@ class Network(torch.nn.Module):
         super().__init__()
         self.encoder = read_encoder(find_encoder(folder), "float32", "cpu").model
         self.head = torch.nn.Linear(32, 2)
-        self.adapter, self.merged = None, False
 
 
 def bound(folder, transfer):
@@ -40,10 +39,10 @@ def test_the_scale_is_two_unless_said(tiny_encoder):
 
 def test_finishing_merges_and_keeps_a_copy_where_asked(tiny_encoder):
     for merge in (True, False):
-        network, found = bound(tiny_encoder, LoRA(merge=merge))
-        network.take(found.finish())
-        assert not any("lora" in name for name in network.encoder.state_dict())
-        assert network.merged is merge and network.adapter.arrays
+        _, found = bound(tiny_encoder, LoRA(merge=merge))
+        result = found.finish()
+        assert not any("lora" in name for name in result.encoder.state_dict())
+        assert result.merged is merge and result.adapter.arrays
 
 
 @pytest.mark.parametrize(

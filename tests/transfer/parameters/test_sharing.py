@@ -16,7 +16,8 @@ def bound(folder, transfer, n_tasks=2):
     heads = {str(i): torch.nn.Linear(32, 2) for i in range(n_tasks)}
     scales = dict.fromkeys(heads, 1.0)
     network = TasksNetwork(encoder, heads, scales=scales, pooling=Pooling(), weights=np.ones(1))
-    return network.eval(), transfer.bind(Context(network, n_layers=3, seed=0))
+    context = Context(network, n_layers=3, seed=0, n_tasks=n_tasks)
+    return network.eval(), transfer.bind(context)
 
 
 def inputs():
@@ -88,7 +89,7 @@ def test_layers_that_start_at_random_learn_even_in_a_frozen_base(tiny_encoder):
     scales = dict.fromkeys(heads, 1.0)
     pooling = Pooling(tokens="stock", normalize=False)
     network = TasksNetwork(encoder, heads, scales=scales, pooling=pooling, weights=np.ones(1))
-    TaskAdapters(2, "frozen").bind(Context(network, n_layers=3, seed=0))
+    TaskAdapters(2, "frozen").bind(Context(network, n_layers=3, seed=0, n_tasks=2))
     learns = [n for n, w in encoder.named_parameters() if w.requires_grad and "lora_" not in n]
     assert learns and all(name.startswith(encoder.fresh_modules) for name in learns)
 
@@ -115,5 +116,5 @@ def test_settings_that_make_no_sense_are_refused(make, message):
 
 
 def test_more_layers_than_there_are_are_refused(tiny_encoder):
-    with pytest.raises(ConfigError, match="finds 3 layers"):
+    with pytest.raises(ConfigError, match="needs an encoder with 4 layers, got .* with 3"):
         bound(tiny_encoder, PrivateLayers(4))

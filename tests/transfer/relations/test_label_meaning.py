@@ -40,8 +40,10 @@ def test_bad_choices_are_refused(options, said):
 
 
 @pytest.mark.parametrize("label", [3, True, "42", "_", ("a", "b")])
-def test_a_label_that_says_nothing_has_to_be_described(label):
-    with pytest.raises(ConfigError, match=r"says nothing of its texts.*LabelMeaning\(names="):
+def test_a_label_without_letters_must_be_described(label):
+    with pytest.raises(
+        ConfigError, match=r"needs a text with letters for each label.*LabelMeaning\(names="
+    ):
         LabelMeaning().texts([label])
     assert LabelMeaning({label: "described"}).texts([label])[0][0] == "described"
 
