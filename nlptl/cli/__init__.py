@@ -1,4 +1,4 @@
-"""Floor 8: run the command line. Only this floor prints.
+"""Floor 10: run the command line. Only this floor prints.
 
 The command line owns its process, so it may set how idle OpenMP threads wait. By default they
 spin. On a busy machine they then slow down the thread that they wait for: training was measured

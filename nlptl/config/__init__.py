@@ -1,1 +1,1 @@
-"""Floor 7: build objects from YAML files and flags, with closed tables of names."""
+"""Floor 9: build objects from YAML files and flags, with closed tables of names."""

@@ -1,1 +1,1 @@
-"""Floor 6: what users meet. Wiring, no mathematics."""
+"""Floor 8: the estimators that users meet."""

@@ -1,1 +1,1 @@
-"""Save fitted models in folders, for nlptl and for other libraries."""
+"""Floor 7: save fitted models in folders, for nlptl and for other libraries."""

@@ -19,7 +19,7 @@ _PROVEN: set[tuple[Any, ...]] = set()
 
 
 class ProvenEncoder(Protocol):
-    """What the check asks of an encoder: ``TransformerEncoder`` has it."""
+    """Attributes of an encoder that the check uses; ``TransformerEncoder`` has them."""
 
     max_length: int | None
     long_texts: str
