@@ -1,4 +1,4 @@
-"""Floor 9: serve a saved model over HTTP. Requests that arrive together share one pass of the model."""
+"""Floor 9: serve a saved model over HTTP. Requests that arrive together share one pass."""
 
 from __future__ import annotations
 

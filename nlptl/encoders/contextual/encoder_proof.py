@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from nlptl.base.errors import EncoderNotFoundError
 from nlptl.encoders.contextual.adapters import Adapter
@@ -21,8 +21,15 @@ _PROVEN: set[tuple[Any, ...]] = set()
 class ProvenEncoder(Protocol):
     """Attributes of an encoder that the check uses; ``TransformerEncoder`` has them."""
 
-    max_length: int | None
-    long_texts: str
+    @property
+    def max_length(self) -> int | None:
+        """Maximum number of tokens per window, or None."""
+        ...
+
+    @property
+    def long_texts(self) -> str:
+        """How longer texts are read."""
+        ...
 
     @property
     def folder(self) -> EncoderFolder:
@@ -63,7 +70,8 @@ def prove_encoder(encoder: ProvenEncoder) -> None:
         try:
             _run_shapes(bare, ids, stock=stock)
         except Exception:  # some model families cannot run on shapes alone
-            replace(encoder, cache=None).transform([_PROBE])
+            uncached: Any = replace(cast(Any, encoder), cache=None)
+            uncached.transform([_PROBE])
     _PROVEN.add(key)
 
 

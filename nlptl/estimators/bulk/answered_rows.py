@@ -47,8 +47,8 @@ def answers(model: Answering, texts: Any) -> dict[str, list[Any]]:
     if not hasattr(model, "classes_"):
         return {"predicted": model.predict(texts).tolist()}
     probabilities = model.predict_proba(texts)
-    decode = model.decode if hasattr(model, "decode") else model.fitted_.decode
-    chosen = list(decode(probabilities))
+    fitted: Any = getattr(model, "fitted_", model)
+    chosen = list(fitted.decode(probabilities))
     labels = [json.dumps(label) if isinstance(label, list) else label for label in chosen]
     return {"predicted": labels, "probability": probabilities.max(axis=1).round(4).tolist()}
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from nlptl.data.mixing import Mixing
 from nlptl.estimators.tasks.task import Task
 from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.task_affinity import Affinity
 from nlptl.training.config import TrainingConfig
+from nlptl.training.cost import Cost
+from nlptl.training.loop import History
 
 
 class SharedModel(Protocol):
     """A model of several tasks on one encoder; attributes with an underscore exist once fitted."""
 
+    kind: ClassVar[str]
     tasks: Any
     encoder: Any
     transfer: Any
@@ -33,3 +36,7 @@ class SharedModel(Protocol):
     steps_: dict[str, int]
     shared_: Any
     affinity_: Affinity
+    history_: History | None
+    notes_: dict[str, Any]
+    cost_: Cost | None
+    variants_: dict[str, Any]
