@@ -89,7 +89,7 @@ class SourceTexts:
 
 @dataclass(frozen=True)
 class Context:
-    """What a transfer is bound to.
+    """Network and data that a transfer is bound to.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class Batch(Protocol):
 
 
 class Outputs(Protocol):
-    """What the network computes for a batch of one stream.
+    """Output of the network for a batch of one stream.
 
     Attributes
     ----------
@@ -168,7 +168,7 @@ class Outputs(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class NetworkResult:
-    """What a transfer leaves behind when training is over.
+    """Parts of the network that a transfer returns after training.
 
     Attributes
     ----------
