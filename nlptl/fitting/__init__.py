@@ -1,1 +1,1 @@
-"""How a model of texts is fitted: choices, the frozen rung, tuning."""
+"""Fit a model: the plan, the data, frozen features, tuning of the encoder and the head."""

@@ -42,20 +42,20 @@ def with_vectors(head: Any, data: TrainingData, features: TextFeatures) -> Any:
 
 
 def with_entailment(plan: FitPlan, data: TrainingData) -> FitPlan:
-    """Add a cross-encoder to the encoder, if one is to read what the labels mean.
+    """Add an entailment cross-encoder to the encoder if ``LabelMeaning`` asks for one.
 
     Raises
     ------
     ConfigError
-        If the encoder is to be tuned.
+        If a transfer tunes the encoder.
     """
     meaning = plan.transfers.meaning
     if meaning is None or meaning.entailment is None:
         return plan
     if plan.transfers.tunes:
         raise ConfigError(
-            f"LabelMeaning(entailment={meaning.entailment!r}) works with a frozen encoder only. "
-            "Leave the other transfers out."
+            f"LabelMeaning(entailment={meaning.entailment!r}) needs a frozen encoder, got "
+            f"{type(plan.transfers.main).__name__}(). Leave the other transfers out."
         )
     plain = LabelMeaning(meaning.names, [_ENTAILED])
     sentences = [texts[0] for texts in plain.texts(data.codec.classes.tolist())]
@@ -64,65 +64,76 @@ def with_entailment(plan: FitPlan, data: TrainingData) -> FitPlan:
 
 
 def with_meaning(head: Any, meaning: LabelMeaning, *, unseen: bool) -> MeaningHead:
-    """Return a head that combines what labels mean with another head.
+    """Return a head that combines the meanings of the labels with another head.
 
     Parameters
     ----------
     head : head or None
     meaning : LabelMeaning
     unseen : bool
-        True if the features do not depend on the labels. Otherwise no row can tell how much the
-        names should count.
+        True if the features do not depend on the labels. If False, cross-validation cannot choose
+        the weight of the names, and ``weight="cv"`` becomes the default weight.
+
+    Raises
+    ------
+    ConfigError
+        If the head is an ``OrdinalHead``.
     """
     if isinstance(head, MeaningHead):
         return head
     if isinstance(head, OrdinalHead):
         raise ConfigError(
-            "OrdinalHead has one direction for all classes, and no room for what each is called. "
-            "Leave it out if you use LabelMeaning()."
+            "LabelMeaning() needs a head with weights for each class, got OrdinalHead. "
+            "OrdinalHead has one direction for all classes. Leave it out or use LogisticHead()."
         )
     weight = DEFAULT_NAME_WEIGHT if meaning.weight == "cv" and not unseen else meaning.weight
     return MeaningHead(base=head, weight=weight)
 
 
 def with_classes(fitted: FittedModel, meaning: LabelMeaning, more: LabelMeaning) -> FittedModel:
-    """Add classes to a fitted model that are known by their names alone.
+    """Add classes to a fitted model by their names, without training rows.
 
     Parameters
     ----------
     fitted : FittedModel
     meaning, more : LabelMeaning
-        What the present classes mean, and what the new ones mean.
+        Meanings of the present classes and of the new classes.
 
     Raises
     ------
     ConfigError
-        If the head does not know names.
+        If the head does not use class names, or the model uses ``entailment``.
     InputError
-        If a class is there already.
+        If the model already has a class.
     """
     head, codec = fitted.scorer.fitted, fitted.codec
     if meaning.entailment is not None:
         raise ConfigError(
-            f"The classes of a model with entailment={meaning.entailment!r} are read with every "
-            "text, and none can be added. Fit it again with the new names."
+            f"Expected a model without entailment, got entailment={meaning.entailment!r}. Its "
+            "encoder reads the class names with each text. Fit it again with the new names."
         )
     if not isinstance(head, MeaningHead):
-        raise ConfigError("Only a model fitted with LabelMeaning() and its encoder knows names.")
+        raise ConfigError(
+            f"Expected a model fitted with LabelMeaning(), got one with {type(head).__name__}. "
+            "Fit it again with LabelMeaning()."
+        )
     present, new = codec.classes.tolist(), list(more.labels)
     repeated = [label for label in new if key_of(label) in {key_of(old) for old in present}]
     if repeated:
-        raise InputError(f"Class {repeated[0]!r} is there already. Name classes that are not.")
-    wider = LabelCodec.learn([*present, *new])
+        raise InputError(
+            f"Expected new classes, but the model already has class {repeated[0]!r}. Leave it out."
+        )
+    new_codec = LabelCodec.learn([*present, *new])
     position = {key_of(label): i for i, label in enumerate([*present, *new])}
-    order = np.array([position[key_of(label)] for label in wider.classes.tolist()])
-    before = vectors_of(meaning.texts(present), fitted.features)
-    added = vectors_of(more.texts(new), fitted.features)
+    order = np.array([position[key_of(label)] for label in new_codec.classes.tolist()])
+    present_vectors = vectors_of(meaning.texts(present), fitted.features)
+    new_vectors = vectors_of(more.texts(new), fitted.features)
     offsets = fitted.scorer.decision.offsets
-    wide = None if offsets is None else np.append(offsets, [offsets.mean()] * len(new))[order]
+    if offsets is not None:
+        offsets = np.append(offsets, [offsets.mean()] * len(new))[order]
     scorer = replace(
         fitted.scorer,
-        fitted=head.extended(before, added, order),
-        decision=replace(fitted.scorer.decision, offsets=wide),
+        fitted=head.extended(present_vectors, new_vectors, order),
+        decision=replace(fitted.scorer.decision, offsets=offsets),
     )
-    return replace(fitted, codec=wider, scorer=scorer)
+    return replace(fitted, codec=new_codec, scorer=scorer)

@@ -1,4 +1,4 @@
-"""Tuning an encoder by comparing texts, before any head is fitted."""
+"""Contrastive tuning of an encoder, before the head is fitted."""
 
 from __future__ import annotations
 
@@ -24,105 +24,115 @@ from nlptl.transfer.features.frozen import TextFeatures
 CONTRAST = LoopConfig(
     epochs=25, batch_size=64, learning_rate=1e-4, weight_decay=0.01, warmup_share=0.1, patience=25
 )
-"""What is taken where ``TrainingConfig`` leaves it open; epochs become fewer with more rows."""
+"""Defaults of the settings that ``TrainingConfig`` leaves open. More rows get fewer epochs."""
 
 _ROWS_TO_SEE = 4_000
-"""Rows that are seen in all, where that takes no more epochs than ``CONTRAST`` has."""
+"""Number of rows to train on, summed over the epochs, within the limits on the epochs."""
 
 _EPOCHS_PER_CLASS, _MIN_EPOCHS_OF_FEW_ROWS = 5, 15
-"""Epochs by the classes, and the fewest of few rows: two classes are soon apart."""
+"""Maximum epochs per class, and the lowest value of this maximum. Few classes separate early."""
 
 _MIN_EPOCHS = 3
 
 _MAX_MEAN_COSINE = 0.98
-"""Mean cosine from which texts of different classes count as one and the same."""
+"""Mean cosine between texts of different classes from which training counts as collapsed."""
 
 _ROWS_TO_CHECK = 256
 
 
 def contrast_config(transfers: Transfers, n_rows: int, n_classes: int) -> LoopConfig:
-    """Give the settings for so many rows: fewer passes over more rows, more over more classes.
+    """Return the training settings for a number of rows and classes.
 
-    Time grows at most in proportion to the rows.
+    More rows get fewer epochs, and more classes get more epochs. The time grows at most in
+    proportion to the number of rows.
     """
-    steps = _asked(transfers, "steps")
-    most = min(max(_EPOCHS_PER_CLASS * n_classes, _MIN_EPOCHS_OF_FEW_ROWS), CONTRAST.epochs)
-    epochs = min(max(round(_ROWS_TO_SEE / n_rows), _MIN_EPOCHS), most)
+    steps = _setting(transfers, "steps")
+    max_epochs = min(max(_EPOCHS_PER_CLASS * n_classes, _MIN_EPOCHS_OF_FEW_ROWS), CONTRAST.epochs)
+    epochs = min(max(round(_ROWS_TO_SEE / n_rows), _MIN_EPOCHS), max_epochs)
     return replace(CONTRAST, epochs=epochs if steps is None else 10_000, max_steps=steps)
 
 
 def contrast(
     body: TunedEncoder, rows: Rows, targets: Targets
 ) -> tuple[TextFeatures, History | None]:
-    """Tune the encoder so that texts of one class lie together.
+    """Tune the encoder so that texts of the same class have similar vectors.
 
     Parameters
     ----------
     body : TunedEncoder
     rows : Rows
     targets : Targets
-        Their classes.
+        Classes of the rows.
 
     Returns
     -------
     features, history
-        The history is that of the last training. There is none where no class has two rows:
-        then the encoder stays as it is.
+        The history of the last training run. It is None if no class has two rows. The encoder
+        then stays as it is.
 
     Raises
     ------
     ConfigError
-        If the targets are numbers, or settings ask for held-out rows.
+        If the targets are numbers, or if ``keep="best"`` asks for held-out rows.
     """
     config = body.plan.config
     if targets.numeric:
-        raise ConfigError("Contrastive() compares classes, and numbers have none.")
+        raise ConfigError(
+            "Contrastive() compares classes, got numbers. Use FullFineTune() or Frozen() instead."
+        )
     if config.keep == "best":
-        raise ConfigError("Contrastive() runs a set number of steps: leave keep='best' out.")
+        raise ConfigError(
+            "Contrastive() runs a fixed number of steps without held-out rows, got keep='best'. "
+            "Leave keep out."
+        )
     if targets.counts.max() < 2:
-        logger.warning("No class has two texts to draw together; the encoder stays as it is.")
+        logger.warning("No class has two texts to compare. The encoder stays as it is.")
         return body.start, None
     from nlptl.training.networks.text_training import Tuning, tune
 
-    seen = body.windows(rows.texts, weigh_rows(targets, None), most=1)
+    windows = body.windows(rows.texts, weigh_rows(targets, None), max_windows=1)
     how = Tuning(
         config,
         body.plan.seed,
         body.plan.device,
-        settings=body.settings(seen, config),
+        settings=body.settings(windows, config),
         collapsed=partial(one_place, targets=targets),
     )
     n_features = sum(width for _, width in body.start.groups(rows))
-    build = partial(body.headless, n_features, seen.windows.ids)
-    network, history = tune(build, seen, how)
-    for place in range(1, _asked(body.transfers, "seeds") or 1):
-        before = body.spared(network)
-        network, history = tune(build, seen, _further(how, place))
-        body.average(network, before, place / (place + 1))
+    build = partial(body.headless, n_features, windows.windows.ids)
+    network, history = tune(build, windows, how)
+    for run in range(1, _setting(body.transfers, "seeds") or 1):
+        previous = body.spared(network)
+        network, history = tune(build, windows, _of_run(how, run))
+        body.average(network, previous, run / (run + 1))
     return body.features(network), history
 
 
-def _asked(transfers: Transfers, name: str) -> int | None:
-    """Give a setting of whichever transfer has it."""
-    return next((n for one in transfers if (n := getattr(one, name, None))), None)
+def _setting(transfers: Transfers, name: str) -> int | None:
+    """Return a setting of the first transfer that has it, or None."""
+    values = (getattr(transfer, name, None) for transfer in transfers)
+    return next((value for value in values if value), None)
 
 
-def _further(how: Any, place: int) -> Any:
-    """Give a further training its own seed and checkpoints."""
-    kept = how.config.checkpoints
-    apart = None if kept is None else str(Path(kept) / f"seed-{place}")
-    return replace(how, seed=how.seed + place, config=replace(how.config, checkpoints=apart))
+def _of_run(how: Any, run: int) -> Any:
+    """Return the settings of an additional training run, with another seed and folder."""
+    folder = how.config.checkpoints
+    checkpoints = None if folder is None else str(Path(folder) / f"seed-{run}")
+    return replace(how, seed=how.seed + run, config=replace(how.config, checkpoints=checkpoints))
 
 
 def one_place(network: Any, rows: Any, _: History, *, targets: Targets) -> str | None:
-    """Say that texts of all classes came to lie in one place, or None where they did not."""
+    """Return why training collapsed, or None if it did not.
+
+    It collapsed if texts of different classes have almost the same vector.
+    """
     from nlptl.training.networks.text_network import features_of
 
-    some = np.random.default_rng(0).permutation(len(rows))[:_ROWS_TO_CHECK]
-    vectors = features_of(network, rows, some=some)
+    sample = np.random.default_rng(0).permutation(len(rows))[:_ROWS_TO_CHECK]
+    vectors = features_of(network, rows, some=sample)
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    marked: FloatArray = targets.take(some).one_hot
-    apart = (marked @ marked.T) == 0
-    if not apart.any() or float((unit @ unit.T)[apart].mean()) < _MAX_MEAN_COSINE:
+    one_hot: FloatArray = targets.take(sample).one_hot
+    differ = (one_hot @ one_hot.T) == 0
+    if not differ.any() or float((unit @ unit.T)[differ].mean()) < _MAX_MEAN_COSINE:
         return None
-    return "texts of all classes lie in one place"
+    return "texts of all classes have almost the same vector"

@@ -1,4 +1,4 @@
-"""Further rows to learn from: of a source, made of the labelled ones, or labelled by the model."""
+"""Extra training rows: of a source, edited copies, or unlabelled rows that the model labels."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from nlptl.transfer.instances import SelfTraining, WordEdits
 def with_source(data: TrainingData, transfers: Transfers) -> TrainingData:
     """Add the labelled rows of the source to the data, if a transfer uses them.
 
-    Classes that only the source has become classes of the model.
+    Classes that occur only in the source become classes of the model.
 
     Raises
     ------
     ConfigError
-        If there is a source that no transfer uses, or one is missing.
+        If no transfer uses the source, or a transfer needs a source and there is none.
     InputError
-        If it cannot be used.
+        If a corpus of the source has no labels, or if only one of source and target has pairs.
     """
     if "source" not in transfers.needs:
         if data.source:
             raise ConfigError(
-                "fit was given source=..., but no transfer uses it. Leave it out, or add "
+                "fit received source=..., but no transfer uses it. Leave it out or add "
                 "SourceRows()."
             )
         return data
     if not data.source:
         names = _needing(transfers, "source")
-        raise ConfigError(f"{names} needs fit(..., source=Corpus(texts, labels)).")
+        raise ConfigError(f"{names} needs fit(..., source=Corpus(texts, labels)), got no source.")
     for corpus in data.source.values():
         if corpus.labels is not None:
             data = _with_classes_of(data, corpus.labels)
@@ -54,9 +54,9 @@ def with_source(data: TrainingData, transfers: Transfers) -> TrainingData:
 
 
 def source_texts(data: TrainingData) -> SourceTexts:
-    """Join the corpora of the source; classes are numbered as the model numbers them.
+    """Join the corpora of the source, with the class codes of the model.
 
-    Codes are left out if a corpus has no labels.
+    Codes are None if a corpus has no labels.
     """
     texts = [text for corpus in data.source.values() for text in corpus.rows.texts]
     labels = [corpus.labels for corpus in data.source.values()]
@@ -66,7 +66,7 @@ def source_texts(data: TrainingData) -> SourceTexts:
 
 
 def _needing(transfers: Transfers, need: str) -> str:
-    """Name the transfers that need something."""
+    """Return the names of the transfers that need an argument of ``fit``."""
     rows = (transfers.meaning, transfers.edits, transfers.selftraining, transfers.source)
     used = [*transfers, *(transfer for transfer in rows if transfer is not None)]
     return " with ".join(f"{type(part).__name__}()" for part in used if need in part.needs)
@@ -74,10 +74,14 @@ def _needing(transfers: Transfers, need: str) -> str:
 
 def _with_corpus(data: TrainingData, corpus: Corpus, weight: float) -> TrainingData:
     if corpus.labels is None:
-        raise InputError(f"SourceRows() needs labels, and {corpus.title} has none.")
-    if len(data.rows) and corpus.rows.are_pairs != data.rows.are_pairs:
         raise InputError(
-            f"The texts of {corpus.title} must be pairs or single texts like the labelled rows."
+            f"SourceRows() needs labels, but {corpus.title} has none. Pass Corpus(texts, labels)."
+        )
+    if len(data.rows) and corpus.rows.are_pairs != data.rows.are_pairs:
+        kinds = {True: "pairs of texts", False: "single texts"}
+        raise InputError(
+            f"{corpus.title} must have {kinds[data.rows.are_pairs]} like the labelled rows, got "
+            f"{kinds[corpus.rows.are_pairs]}. Pass a source of the same kind."
         )
     codec = data.codec
     weights: FloatArray = np.full(len(corpus.rows), weight)
@@ -87,48 +91,49 @@ def _with_corpus(data: TrainingData, corpus: Corpus, weight: float) -> TrainingD
 
 
 def _with_classes_of(data: TrainingData, labels: Any) -> TrainingData:
-    """Add the classes that only other labels have."""
+    """Add the classes that occur only in ``labels``."""
     codec = data.codec
     if not isinstance(codec, LabelCodec) or codec.form != "single" or data.names is not None:
         return data
     values = codec.values(labels)
     if are_lists(values):
         return data
-    wider = LabelCodec(distinct([*codec.classes.tolist(), *values]), "single")
-    if wider.n_outputs == codec.n_outputs:
+    new_codec = LabelCodec(distinct([*codec.classes.tolist(), *values]), "single")
+    if new_codec.n_outputs == codec.n_outputs:
         return data
 
     def recoded(targets: Targets) -> Targets:
-        codes = wider.encode(codec.decode(targets.codes))
-        return Targets(codes, wider.n_outputs, targets.weights)
+        codes = new_codec.encode(codec.decode(targets.codes))
+        return Targets(codes, new_codec.n_outputs, targets.weights)
 
     extra = data.extra
     if extra is not None:
         extra = extra[0], recoded(extra[1])
-    return replace(data, codec=wider, targets=recoded(data.targets), extra=extra)
+    return replace(data, codec=new_codec, targets=recoded(data.targets), extra=extra)
 
 
 def with_edits(data: TrainingData, plan: FitPlan) -> TrainingData:
-    """Add edited copies of the labelled rows to the data, if a transfer makes them.
+    """Add edited copies of the labelled rows to the data, if ``WordEdits`` is used.
 
-    The copies of a row together count as much as the row.
+    The weights of the copies of a row sum to the weight of the row.
 
     Raises
     ------
     ConfigError
-        If texts have several labels.
+        If texts may have several labels.
     """
     edits, rows, targets = plan.transfers.edits, data.rows, data.targets
     if edits is None or not len(rows):
         return data
     if targets.several:
         raise ConfigError(
-            f"WordEdits() is for one label a text, got texts with up to {targets.n_outputs}."
+            f"WordEdits() needs one label per text, got up to {targets.n_outputs} labels per text. "
+            "Leave it out."
         )
-    again = targets.take(np.tile(np.arange(len(rows)), edits.copies))
-    own = np.ones(len(again)) if again.weights is None else again.weights
+    copied = targets.take(np.tile(np.arange(len(rows)), edits.copies))
+    weights = np.ones(len(copied)) if copied.weights is None else copied.weights
     return data.with_extra(
-        _edited(edits, rows, plan.seed), replace(again, weights=own / edits.copies)
+        _edited(edits, rows, plan.seed), replace(copied, weights=weights / edits.copies)
     )
 
 
@@ -139,72 +144,74 @@ def self_trained(
     scorer: FittedHead,
     refit: Callable[[TrainingData], FittedHead],
 ) -> FittedHead:
-    """Fit the head again with the unlabelled rows of which it is most confident.
+    """Fit the head again, with the unlabelled rows that it predicts most confidently.
 
     Parameters
     ----------
     plan : FitPlan
     data : TrainingData
-        With at least one unlabelled row.
+        Has at least one unlabelled row.
     features : TextFeatures
         Input of the head.
     scorer : FittedHead
-        The head fitted to the labelled rows. Its calibration stays.
+        Head fitted to the labelled rows. Its calibration is kept.
     refit : callable
-        Fits the head to data.
+        Takes training data; returns a head that is fitted to them.
     """
     spec = plan.transfers.selftraining or SelfTraining()
-    further = data.unlabeled
-    X, total = features.transform(further), _total(data.targets)
-    asked = X
-    if not len(data.rows):  # only names are known: shift them to the centre of the texts
-        asked = X + (scorer.fitted.centre_ - X.mean(axis=0))
+    unlabeled = data.unlabeled
+    X, total = features.transform(unlabeled), _total(data.targets)
+    inputs = X
+    if not len(data.rows):  # only class names: shift the texts to the centre of the names
+        inputs = X + (scorer.fitted.centre_ - X.mean(axis=0))
     for _ in range(spec.rounds):
-        rows, codes = spec.most_confident(scorer.probabilities(asked))
-        asked = X
+        rows, codes = spec.most_confident(scorer.probabilities(inputs))
+        inputs = X
         share = total / len(rows) if len(data.rows) else 1.0
         weights: FloatArray = np.full(len(rows), spec.weight * share)
-        added = Targets(codes, data.targets.n_outputs, weights)
-        again = refit(data.with_extra(further.take(rows), added))
-        scorer = replace(again, decision=scorer.decision)
+        predicted = Targets(codes, data.targets.n_outputs, weights)
+        refitted = refit(data.with_extra(unlabeled.take(rows), predicted))
+        scorer = replace(refitted, decision=scorer.decision)
     return scorer
 
 
 def check_unlabeled(plan: FitPlan, data: TrainingData) -> None:
-    """Refuse unlabelled rows that nothing uses, and self-training without them.
+    """Check that the unlabelled rows are used, and that self-training has some.
 
     Raises
     ------
     ConfigError
-        If data and plan do not fit together.
+        If nothing uses the unlabelled rows, if a transfer needs them and there are none, or if
+        self-training cannot predict these labels.
     InputError
         If some rows are pairs of texts and others are not.
     """
-    further = data.unlabeled
+    unlabeled = data.unlabeled
     if plan.transfers.selftraining is None:
         needed = "unlabeled" in plan.transfers.needs
-        if needed and not len(further):
+        if needed and not len(unlabeled):
             names = _needing(plan.transfers, "unlabeled")
-            raise ConfigError(f"{names} needs fit(..., unlabeled=Corpus(texts)).")
-        learns = getattr(plan.encoder, "learns_from_text", True) or plan.is_chosen
-        if len(further) and not learns and not needed:
+            raise ConfigError(f"{names} needs fit(..., unlabeled=Corpus(texts)), got none.")
+        is_used = getattr(plan.encoder, "learns_from_text", True) or plan.is_chosen
+        if len(unlabeled) and not is_used and not needed:
             raise ConfigError(
-                f"fit was given unlabeled=..., but this {type(plan.encoder).__name__} learns "
-                "nothing from text. Leave it out, or add SelfTraining()."
+                f"fit received unlabeled=..., but this {type(plan.encoder).__name__} is not fitted "
+                "to texts and no transfer uses them. Leave it out, or add SelfTraining()."
             )
         return
     targets, n = data.targets, len(data.rows)
     if targets.numeric or targets.several:
-        raise ConfigError(f"SelfTraining() is for one label a text, got {targets.n_outputs}.")
-    if not len(further) or not (n or data.names):
+        kind = "numbers" if targets.numeric else f"up to {targets.n_outputs} labels per text"
+        raise ConfigError(f"SelfTraining() needs one label per text, got {kind}. Leave it out.")
+    if not len(unlabeled) or not (n or data.names):
         raise ConfigError(
-            "SelfTraining() needs labelled texts (or names of classes) and others without labels, "
-            f"got {n} and {len(further)}: fit(..., unlabeled=Corpus(texts))."
+            "SelfTraining() needs labelled texts (or class names) and unlabelled texts, got "
+            f"{n} and {len(unlabeled)}. Call fit(..., unlabeled=Corpus(texts))."
         )
-    if further.are_pairs != data.rows.are_pairs:
+    if unlabeled.are_pairs != data.rows.are_pairs:
         raise InputError(
-            "SelfTraining() labels texts like those with labels, got pairs of texts and single "
-            "texts."
+            "SelfTraining() needs labelled and unlabelled texts of the same kind, got pairs of "
+            "texts and single texts. Pass only one kind."
         )
 
 

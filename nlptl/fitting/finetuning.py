@@ -1,4 +1,4 @@
-"""Tuning an encoder together with the head that was fitted on its frozen features."""
+"""Train an encoder together with the head that was fitted to its frozen features."""
 
 from __future__ import annotations
 
@@ -49,48 +49,49 @@ from nlptl.transfer.features.frozen import Frozen, TextFeatures
 TUNING = LoopConfig(
     epochs=6, batch_size=16, learning_rate=1e-4, weight_decay=0.01, warmup_share=0.1, patience=6
 )
-"""What is taken where ``TrainingConfig`` leaves it open."""
+"""Defaults of the settings that ``TrainingConfig`` leaves open."""
 
 LESS_IS_BETTER = ("log_loss", "calibration_error", "rmse", "mae")
 MAX_ROWS_TO_TRAIN_AGAIN = 1_000
-"""With fewer rows training is done anew on all of them, once probabilities are calibrated."""
+"""With fewer rows, training runs again on all rows after probabilities are calibrated."""
 
 MIN_ROWS_TO_HOLD_OUT = 100
-"""With fewer rows none are held out, and probabilities are not calibrated."""
+"""With fewer rows, none are held out and probabilities are not calibrated."""
 
 
 def frozen_start(
     transfers: Transfers, encoder: Any, rows: Rows, targets: Targets, *, joint: bool
 ) -> TextFeatures:
-    """Give the frozen features on which the head is fitted before tuning begins.
+    """Return the frozen features to which the head is fitted before tuning.
 
     Parameters
     ----------
     transfers : Transfers
     encoder : Encoder
     rows : Rows
-        What is learnt from.
+        Training rows.
     targets : Targets
-        Their labels.
+        Labels of the rows.
     joint : bool
-        Read the two texts of a pair as one.
+        True to read the two texts of a pair as one text.
 
     Raises
     ------
     ConfigError
-        If the encoder has no weights that could be tuned.
+        If the encoder has no weights that can be tuned.
     StorageError
-        If the encoder could not be saved after training.
+        If the encoder cannot be saved after training.
     """
-    named = type(transfers.main).__name__
+    name = type(transfers.main).__name__
     if not isinstance(encoder, TransformerEncoder):
         raise ConfigError(
-            f"{named}() tunes a transformer, got {type(encoder).__name__}. Use Frozen() with it."
+            f"{name}() tunes a transformer, got {type(encoder).__name__}. Use Frozen() with it."
         )
     if encoder.folder.layers_after_pooling or encoder.chosen_pooling.dimension is not None:
         raise ConfigError(
-            f"{encoder.folder.name!r} is reduced by a layer after pooling, which is not tuned. "
-            "Choose TransformerEncoder(name, pooling=Pooling(...)) without a dimension."
+            f"{name}() tunes no layer after pooling, but such a layer or a dimension reduces the "
+            f"vectors of {encoder.folder.name!r}. Use TransformerEncoder(name, "
+            "pooling=Pooling(...)) without a dimension."
         )
     from_main(lambda: check_saving(encoder))
     empty = rows.take(np.arange(0))
@@ -100,12 +101,12 @@ def frozen_start(
 
 @dataclass(frozen=True)
 class FineTuner:
-    """Trains encoder and head together from where the frozen rung ended.
+    """Trains the encoder and the head together, after the head was fitted to frozen features.
 
     Attributes
     ----------
     body : TunedEncoder
-        What is tuned, starting from ``frozen_start``.
+        The encoder to tune, with the features from ``frozen_start``.
     """
 
     body: TunedEncoder
@@ -124,38 +125,47 @@ class FineTuner:
         Parameters
         ----------
         scorer : FittedHead
-            Fitted on the features of ``start``.
+            Head fitted to the frozen features.
         rows : Rows
             Training rows.
         targets : Targets
-            Their labels.
+            Labels of the rows.
         validation : tuple of (Rows, Targets) or None
-            Rows that choose the epoch. Without them, some training rows are held out as
-            ``TrainingConfig`` says.
+            Rows that choose the best epoch. Without them, ``validation_share`` of the training
+            rows is held out.
         extra : tuple of (Rows, Targets) or None
-            More training rows, none of which is held out.
+            Extra training rows. None of them is held out.
+
+        Raises
+        ------
+        ConfigError
+            If ``keep="best"`` is set and no rows are held out.
         """
         plan, config = self.body.plan, self.body.plan.config
         start = warm_head(scorer, targets, self.body.start.groups(rows))
         recipe, head = start.recipe, start.head
-        seen, held = (rows, targets), validation
+        training, held_out = (rows, targets), validation
         if validation is None:
-            # Numbers need no calibration: rows are held out only to choose an epoch by.
-            unused = targets.numeric and config.keep != "best"
-            share = 0.0 if unused else config.validation_share
-            seen, held = hold_out(rows, targets, share, plan.seed)
-        unseen = None if held is None else self.body.windows(held[0].texts, held[1])
+            # Numbers need no calibration, so held-out rows are needed only to choose an epoch.
+            is_unused = targets.numeric and config.keep != "best"
+            share = 0.0 if is_unused else config.validation_share
+            training, held_out = hold_out(rows, targets, share, plan.seed)
+        judged = None if held_out is None else self.body.windows(held_out[0].texts, held_out[1])
         chooses = config.keep == "best" or (config.keep == "auto" and validation is not None)
-        if chooses and unseen is None:
-            raise ConfigError(f"keep='best' needs held-out rows, and {len(rows)} rows are too few.")
+        if chooses and judged is None:
+            raise ConfigError(
+                f"keep='best' needs held-out rows, but {len(rows)} rows are too few or "
+                "validation_share is 0. Pass fit(..., validation=...) or leave keep out."
+            )
         train = partial(self._train, recipe, head, description=_described(scorer.head))
-        network, history = train(_joined(*seen, extra), config, unseen=unseen if chooses else None)
-        decision = start.decision if unseen is None else self._decision(network, unseen)
-        if validation is None and held is not None and is_refitted(config, len(rows)):
+        data, scored = _joined(*training, extra), judged if chooses else None
+        network, history = train(data, config, held_out=scored)
+        decision = start.decision if judged is None else self._decision(network, judged)
+        if validation is None and held_out is not None and is_refitted(config, len(rows)):
             averages = self.body.transfers.main.averages_weights
             first, network = self.body.spared(network) if averages else None, None
-            everything = _joined(rows, targets, extra)
-            network, second = train(everything, _again_on_all_rows(config, history))
+            data = _joined(rows, targets, extra)
+            network, second = train(data, _again_on_all_rows(config, history))
             history = _of_both(history, second)
             if averages:
                 self.body.average(network, first)
@@ -170,37 +180,40 @@ class FineTuner:
         config: LoopConfig,
         *,
         description: str,
-        unseen: Any = None,
+        held_out: Any = None,
     ) -> tuple[Any, History]:
-        """Train once from a head, which ``description`` identifies in checkpoints.
+        """Train the encoder and a head once.
 
-        ``unseen`` rows choose the epoch, if there are some.
+        ``description`` identifies the head in checkpoints. The ``held_out`` rows choose the epoch,
+        if there are some.
         """
         from nlptl.training.networks.text_training import Tuning, tune
 
         plan, (rows, targets) = self.body.plan, data
         weighed = targets if targets.several else weigh_rows(targets, plan.imbalance)
-        seen = self.body.windows(rows.texts, weighed)
-        how = Tuning(
+        windows = self.body.windows(rows.texts, weighed)
+        tuning = Tuning(
             config,
             plan.seed,
             plan.device,
             loss=loss_of(plan.imbalance, targets),
             settings={
-                **self.body.settings(seen, config),
+                **self.body.settings(windows, config),
                 "head": description,
                 "unseen": None
-                if unseen is None
-                else fingerprint([unseen.windows.ids, unseen.targets.codes.tolist()]),
+                if held_out is None
+                else fingerprint([held_out.windows.ids, held_out.targets.codes.tolist()]),
             },
         )
-        score = None if unseen is None else score_by(config.metric, unseen)
-        return tune(partial(self._build, recipe, head, seen.windows), seen, how, score=score)
+        score = None if held_out is None else score_by(config.metric, held_out)
+        build = partial(self._build, recipe, head, windows.windows)
+        return tune(build, windows, tuning, score=score)
 
-    def _decision(self, network: Any, unseen: Any) -> Decision:
+    def _decision(self, network: Any, held_out: Any) -> Decision:
         from nlptl.training.networks.text_network import logits_of
 
-        return learn_decision(logits_of(network, unseen), unseen.targets, self.body.plan.imbalance)
+        logits = logits_of(network, held_out)
+        return learn_decision(logits, held_out.targets, self.body.plan.imbalance)
 
     def _build(
         self, recipe: NetworkRecipe, head: FeatureNetwork, windows: Windows, seed: int
@@ -215,18 +228,18 @@ class FineTuner:
 
 @dataclass(frozen=True, eq=False)
 class WarmHead:
-    """A head that was fitted on frozen features, as the network that it goes on as.
+    """Network to train, made of a head that was fitted to frozen features.
 
     Attributes
     ----------
     recipe : NetworkRecipe
-        What the network is made of.
+        Components of the network.
     head : FeatureNetwork
-        With what was learnt.
+        The network with the fitted weights.
     decision : Decision
-        How its logits are read, until rows that were held out tell.
+        Decision of the fitted head. It applies until one is fitted to held-out rows.
     spec : head
-        As it is told to the user.
+        The unfitted head that the user gets to see.
     """
 
     recipe: NetworkRecipe
@@ -235,100 +248,104 @@ class WarmHead:
     spec: Any
 
     def ended(self, module: Any, decision: Decision, history: History) -> FittedHead:
-        """Give the head as it was trained."""
-        done = FeatureNetwork(module.eval(), self.head.scale)
-        return FittedHead(self.spec, done, decision, self.recipe, history)
+        """Return the fitted head after training."""
+        network = FeatureNetwork(module.eval(), self.head.scale)
+        return FittedHead(self.spec, network, decision, self.recipe, history)
 
 
 def warm_head(scorer: FittedHead, targets: Targets, groups: Groups) -> WarmHead:
-    """Make a network of a head that was fitted on frozen features."""
+    """Make a network of a head that was fitted to frozen features."""
     recipe = scorer.recipe
     if recipe is None:
         recipe = NetworkRecipe(_layer_of(scorer, targets), None, groups, targets.n_outputs)
-    # An order of labels is told as the user gave it, and not as one of codes.
+    # The user sees the order of the labels, not the order of the codes.
     spec = scorer.head if isinstance(recipe.head, OrdinalHead) else recipe.head
     if scorer.recipe is not None:
         return WarmHead(recipe, scorer.fitted, scorer.decision, spec)
-    # A linear start has the temperature in its weights; a network has it still to come.
+    # _as_network divides the linear weights by the temperature, so the decision must not.
     decision = replace(scorer.decision, temperature=1.0)
     return WarmHead(recipe, _as_network(recipe, scorer), decision, spec)
 
 
-def score_by(name: str, unseen: Any) -> Callable[[Any], float]:
-    """Give the function that judges a network on rows held out; the higher, the better.
+def score_by(name: str, held_out: Any) -> Callable[[Any], float]:
+    """Return a function that scores a network on held-out rows; higher is better.
 
     Raises
     ------
     ConfigError
-        If no figure is called so.
+        If the metric is not known.
     """
     from nlptl.evaluation.metrics import measure, measure_numbers
     from nlptl.training.networks.text_network import log_loss, logits_of
 
-    targets = unseen.targets
+    targets = held_out.targets
     if name == "log_loss":
-        return lambda network: -log_loss(network, unseen)
-    plain = undecided(targets)
+        return lambda network: -log_loss(network, held_out)
+    decision = undecided(targets)
 
     def figures(logits: FloatArray) -> dict[str, float]:
         if targets.numeric:
             return measure_numbers(targets.codes, logits[:, 0])
-        sure = plain.probabilities(logits)
-        return measure(targets.codes, sure, plain.choose(sure))
+        probabilities = decision.probabilities(logits)
+        return measure(targets.codes, probabilities, decision.choose(probabilities))
 
-    known = figures(np.zeros((len(targets), targets.n_outputs)))
-    if name not in known:  # said before hours of training
-        raise ConfigError(f"metric={name!r} is not known. {suggest(name, known)}")
+    metrics = figures(np.zeros((len(targets), targets.n_outputs)))
+    if name not in metrics:  # raise before hours of training
+        raise ConfigError(f"metric={name!r} is not known. {suggest(name, metrics)}")
     sign = -1 if name in LESS_IS_BETTER else 1
-    return lambda network: sign * figures(logits_of(network, unseen))[name]
+    return lambda network: sign * figures(logits_of(network, held_out))[name]
 
 
 def _layer_of(scorer: FittedHead, targets: Targets) -> Any:
-    """Give the head whose layers learn on from a linear one that is fitted."""
+    """Return the head that builds the layers for a fitted linear head."""
     if isinstance(scorer.fitted, OrdinalHead):
         return clone(scorer.fitted)
     return RidgeHead() if targets.numeric else LogisticHead()
 
 
 def loss_of(imbalance: Imbalance | None, targets: Targets) -> Callable[[Any, Any], Any]:
-    """Give the loss of each row; of single labels, rows are weighed instead."""
+    """Return the function that computes the loss of each row.
+
+    With one label per text, class weights are not in the loss. They are in the weights of the rows.
+    """
     if isinstance(imbalance, FocalLoss):
         return focal_losses
     if imbalance is None or not targets.several:
         return row_losses
-    sides = np.ones((2, targets.n_outputs))
-    for place in range(targets.n_outputs):
-        codes = targets.label(place).codes
+    class_weights = np.ones((2, targets.n_outputs))
+    for label in range(targets.n_outputs):
+        codes = targets.label(label).codes
         weights = imbalance.row_weights(codes)
         if weights is None:
             return row_losses
-        sides[:, place] = [weights[codes == side].max(initial=0.0) for side in (0, 1)]
-    return LabelLosses(*sides)
+        class_weights[:, label] = [weights[codes == code].max(initial=0.0) for code in (0, 1)]
+    return LabelLosses(*class_weights)
 
 
 def _described(head: Any) -> str:
-    """Describe a head as any run of the same program would."""
+    """Return the repr of a head without memory addresses, which differ between runs."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(head))
 
 
 def is_refitted(config: LoopConfig, n_rows: int) -> bool:
-    """Tell whether training is done anew on all rows, once the held-out ones have told."""
+    """Return True if training runs again on all rows after the run with held-out rows."""
     return n_rows < MAX_ROWS_TO_TRAIN_AGAIN if config.refit is None else config.refit
 
 
 def _again_on_all_rows(config: LoopConfig, history: History) -> LoopConfig:
-    """Train anew for as long as was best, with checkpoints of its own."""
-    apart = None if config.checkpoints is None else str(Path(config.checkpoints) / "all-rows")
-    again = replace(config, checkpoints=apart)
+    """Return the settings to train on all rows: the best number of epochs, another folder."""
+    folder = config.checkpoints
+    checkpoints = None if folder is None else str(Path(folder) / "all-rows")
+    settings = replace(config, checkpoints=checkpoints)
     if not history.scores or history.best_epoch == len(history.scores):
-        return again
-    best = history.best_epoch  # of which stages may count more than there are
+        return settings
+    best = history.best_epoch  # with several stages, it can be above config.epochs
     best = best if config.max_steps else min(best, config.epochs)
-    return replace(again, epochs=best, max_steps=None)
+    return replace(settings, epochs=best, max_steps=None)
 
 
 def _of_both(first: History, second: History) -> History:
-    """Tell of two trainings: what the second learnt, and what happened in either."""
+    """Return the history of the second training, with the restarts and refusals of both."""
     return replace(
         second,
         scores=second.scores or first.scores,
@@ -349,23 +366,23 @@ def _joined(
 def hold_out(
     rows: Rows, targets: Targets, share: float, seed: int
 ) -> tuple[tuple[Rows, Targets], tuple[Rows, Targets] | None]:
-    """Hold a share of the rows out, where there are enough."""
+    """Split rows into training rows and held-out rows. The latter are None with too few rows."""
     if not share or len(targets) < MIN_ROWS_TO_HOLD_OUT:
         return (rows, targets), None
-    held = max(Fraction(share).limit_denominator(len(targets)), Fraction(1, len(targets)))
-    n_folds = held.denominator
+    part = max(Fraction(share).limit_denominator(len(targets)), Fraction(1, len(targets)))
+    n_folds = part.denominator
     any_fold: IntArray = np.random.default_rng(seed).permutation(len(targets)) % n_folds
     folds = any_fold if targets.numeric else stratified_folds(targets.codes, n_folds, seed=seed)
-    hides = folds * held.numerator % n_folds < held.numerator  # spread over the folds
-    seen, hidden = np.flatnonzero(~hides), np.flatnonzero(hides)
+    is_held_out = folds * part.numerator % n_folds < part.numerator  # spread over the folds
+    training, held_out = np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
     return (
-        (rows.take(seen), targets.take(seen)),
-        (rows.take(hidden), targets.take(hidden)),
+        (rows.take(training), targets.take(training)),
+        (rows.take(held_out), targets.take(held_out)),
     )
 
 
 def _as_network(recipe: NetworkRecipe, scorer: FittedHead) -> FeatureNetwork:
-    """Make the linear layer that gives the logits of a fitted linear head, calibrated.
+    """Build the linear layer that returns the calibrated logits of a fitted linear head.
 
     Raises
     ------
@@ -387,7 +404,7 @@ def _as_network(recipe: NetworkRecipe, scorer: FittedHead) -> FeatureNetwork:
 
 
 def linear_map(fitted: Any) -> tuple[FloatArray, FloatArray]:
-    """Give a fitted linear head as weights (n_outputs, n_features) and offset (n_outputs,).
+    """Return the weights (n_outputs, n_features) and offset (n_outputs,) of a linear head.
 
     Raises
     ------
@@ -398,22 +415,22 @@ def linear_map(fitted: Any) -> tuple[FloatArray, FloatArray]:
         return _linear_of_several(fitted)
     if not hasattr(fitted, "coef_"):
         raise ConfigError(
-            f"{type(fitted).__name__} is no linear head or network, so it cannot be trained on. "
-            "Leave the head out, or use LogisticHead, BlendHead, DiscriminantHead or MLPHead."
+            f"Expected a linear head or a network, got {type(fitted).__name__}. Leave the head "
+            "out, or use LogisticHead, BlendHead, DiscriminantHead or MLPHead."
         )
     return linear_map_of(fitted)
 
 
 def _linear_of_several(fitted: OneVsRest) -> tuple[FloatArray, FloatArray]:
-    """Give the log odds of each label as one linear map."""
-    known = [head for head in fitted.heads_ if not isinstance(head, float)]
-    width = linear_map(known[0])[0].shape[1]
+    """Return one linear map from features to the log odds of each label."""
+    linear_heads = [head for head in fitted.heads_ if not isinstance(head, float)]
+    width = linear_map(linear_heads[0])[0].shape[1]
     weights = np.zeros((len(fitted.heads_), width))
     offset = np.zeros(len(fitted.heads_))
-    for place, head in enumerate(fitted.heads_):
+    for label, head in enumerate(fitted.heads_):
         if isinstance(head, float):
-            offset[place] = np.sign(head) * 5.0  # sure, but not beyond learning better
+            offset[label] = np.sign(head) * 5.0  # confident, but training can still change it
         else:
             coef, intercept = linear_map(head)
-            weights[place], offset[place] = coef[1] - coef[0], intercept[1] - intercept[0]
+            weights[label], offset[label] = coef[1] - coef[0], intercept[1] - intercept[0]
     return weights, offset

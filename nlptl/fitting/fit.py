@@ -1,4 +1,4 @@
-"""One fit: a plan and data become a fitted model. There is no other way to train a model."""
+"""Fit a model from a plan and data. There is no other way to train a model."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def read_data(
     InputError
         If the data cannot be used.
     ConfigError
-        If plan and data do not fit together, or nothing uses an argument.
+        If the data do not match the plan, or nothing uses an argument.
     """
     source, unlabeled, validation = (corpora.pop(name, None) for name in _CORPORA)
     if corpora:
@@ -76,14 +76,14 @@ def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
     Parameters
     ----------
     plan : FitPlan
-        How.
+        Settings of the fit.
     data : TrainingData
-        To what.
+        Training data, from ``read_data``.
 
     Raises
     ------
     ConfigError
-        If plan and data do not fit together.
+        If the data do not match the plan.
     """
     plan = with_entailment(plan, data)
     if plan.transfers.tunes:
@@ -97,13 +97,13 @@ def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
 
 
 def _tuned(plan: FitPlan, data: TrainingData) -> tuple[TextFeatures, FittedHead, History | None]:
-    """Train the encoder, together with the head or before it."""
+    """Train the encoder, either together with the head or before the head."""
     rows, targets, transfers = data.rows, data.targets, plan.transfers
     start = frozen_start(transfers, plan.encoder, rows, targets, joint=plan.reads_jointly)
-    if not len(rows):  # only names of classes are known: there is nothing to train on
+    if not len(rows):  # only class names, nothing to train the encoder on
         return start, fit_head(plan, data, start), None
     if transfers.refits_head:
-        plan.imbalance_of(targets, solver=True, trains_head=False)  # refuse before training
+        plan.imbalance_of(targets, solver=True, trains_head=False)  # raises errors before training
         config = plan.config(contrast_config(transfers, len(rows), targets.n_outputs))
         training = TrainingPlan(config, None, plan.seed, plan.device)
         tuned = TunedEncoder(transfers, start, training, *_streams(plan, data))
@@ -131,9 +131,9 @@ def _refitted(plan: FitPlan, features: TextFeatures, data: TrainingData) -> Fitt
 
 
 def _check_validation(plan: FitPlan, validation: Any) -> None:
-    """Refuse validation rows that no transfer uses."""
+    """Raise an error if there are validation rows that no transfer uses."""
     if validation is None or (plan.transfers.tunes and not plan.transfers.refits_head):
         return
     as_corpora(validation, argument="validation")
     names = " with ".join(f"{type(transfer).__name__}()" for transfer in plan.transfers)
-    raise ConfigError(f"fit was given validation=..., but {names} does not use it. Leave it out.")
+    raise ConfigError(f"fit received validation=..., but {names} does not use it. Leave it out.")

@@ -1,4 +1,4 @@
-"""A fitted head, of whichever kind, with the way to read its logits."""
+"""Fitted heads and models: from features or texts to probabilities, labels and numbers."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ from nlptl.transfer.features.frozen import TextFeatures
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How a head is fitted, whatever it is.
+    """Settings for fitting a head, either with its ``fit`` method or as a network.
 
     Attributes
     ----------
     config : LoopConfig
-        For networks.
+        Settings of the training loop, for networks.
     imbalance : Imbalance or None
-        How rare classes are treated.
+        Treatment of rare classes.
     seed : int
     device : str or None
     unseen : bool
-        Whether what gives the features has not seen the labels.
+        True if the features do not depend on the labels.
     """
 
     config: LoopConfig
@@ -59,20 +59,20 @@ class TrainingPlan:
 
 @dataclass(frozen=True, eq=False)
 class FittedHead:
-    """From features to probabilities.
+    """Fitted head: predicts probabilities from features.
 
     Attributes
     ----------
     head : head
-        The spec.
+        The unfitted head with its parameters.
     fitted : object
-        What was learnt from it.
+        The fitted head or network.
     decision : Decision
-        How logits are read.
+        Converts logits to probabilities and classes.
     recipe : NetworkRecipe or None
-        What the network is made of, where it is one.
+        Components of the network. None if the head is not a network.
     history : History or None
-        How its training went.
+        Training history of the network.
     """
 
     head: Any
@@ -82,15 +82,15 @@ class FittedHead:
     history: History | None = None
 
     def logits(self, features: Features) -> FloatArray:
-        """Give what the head says, (n, n_outputs), before the decision reads it."""
+        """Return the logits or numbers of the head (n, n_outputs), without the decision."""
         return logits_of(self.fitted, features)
 
     def probabilities(self, features: Features) -> FloatArray:
-        """Give probabilities of shape (n, n_classes)."""
+        """Return probabilities of shape (n, n_classes)."""
         return self.decision.probabilities(self.logits(features))
 
     def describe(self) -> dict[str, Any]:
-        """Give all but the learnt arrays as plain JSON."""
+        """Return everything except the fitted arrays as plain JSON."""
         return {
             "head": describe_head(self.head),
             "decision": self.decision.to_json(),
@@ -98,20 +98,20 @@ class FittedHead:
         }
 
     def arrays(self) -> dict[str, AnyArray]:
-        """Give the learnt arrays by name."""
+        """Return the fitted arrays by name."""
         if self.recipe is not None:
-            learnt: dict[str, AnyArray] = self.fitted.arrays()
-            return learnt
+            network_arrays: dict[str, AnyArray] = self.fitted.arrays()
+            return network_arrays
         return solver_arrays(self.fitted)
 
     @classmethod
     def restore(cls, described: Any, arrays: dict[str, AnyArray], *, codec: Any) -> FittedHead:
-        """Build the scorer that ``describe`` and ``arrays`` described.
+        """Build the head from the values that ``describe`` and ``arrays`` returned.
 
         Raises
         ------
         ValueError
-            If the arrays do not fit the description, or the outputs are not those of ``codec``.
+            If the arrays do not match the description, or the outputs do not match ``codec``.
         """
         head, decision = make_head(described["head"]), Decision.from_json(described["decision"])
         _check_decision(decision, codec)
@@ -119,14 +119,14 @@ class FittedHead:
             empty = make_head(described["head"])
             fitted = restore_solver(empty, arrays, several=decision.thresholds is not None)
             if sizes_of(fitted)[1] != codec.n_outputs:
-                raise ValueError(f"{sizes_of(fitted)[1]} outputs, expected {codec.n_outputs}")
+                raise ValueError(f"expected {codec.n_outputs} outputs, got {sizes_of(fitted)[1]}")
             return cls(head, fitted, decision)
         recipe = _make_recipe(head, described["network"], n_outputs=codec.n_outputs)
         return cls(head, recipe.restore(arrays), decision, recipe)
 
     @property
     def n_features(self) -> int | None:
-        """Features that it takes; None where it takes any number."""
+        """Number of input features; None if the head accepts any number of features."""
         if self.recipe is not None:
             return sum(width for _, width in self.recipe.groups)
         return sizes_of(self.fitted)[0]
@@ -134,20 +134,20 @@ class FittedHead:
 
 @dataclass(frozen=True, eq=False)
 class FittedModel:
-    """Everything that a fit learned: from texts to labels or numbers.
+    """Fitted model: predicts labels or numbers from texts.
 
     Attributes
     ----------
     codec : LabelCodec or NumberScale
-        Turns answers into codes and back.
+        Converts answers to codes and back.
     features : TextFeatures
-        Turns rows into features.
+        Computes the features of rows.
     scorer : FittedHead
-        Turns features into probabilities or numbers.
+        Predicts probabilities or numbers from features.
     probe : Rows
-        A few rows to check a saved model on.
+        A few rows that test a saved model.
     history : History or None
-        How a network was trained.
+        Training history of a network.
     """
 
     codec: Any
@@ -157,19 +157,19 @@ class FittedModel:
     history: History | None = None
 
     def rows(self, texts: Any) -> Rows:
-        """Read texts, and refuse pairs where the model was trained on single texts.
+        """Read texts and check that they are pairs only if the training texts were pairs.
 
         Raises
         ------
         InputError
-            If they cannot be used.
+            If the texts cannot be used.
         """
         rows = rows_for(self.features.encoder, texts)
         if rows.are_pairs != self.probe.are_pairs:
             kinds = {True: "pairs of texts", False: "single texts"}
             raise InputError(
                 f"This model was trained on {kinds[self.probe.are_pairs]}, got "
-                f"{kinds[rows.are_pairs]}, the first being {rows[0]!r}."
+                f"{kinds[rows.are_pairs]}, first {rows[0]!r}. Pass {kinds[self.probe.are_pairs]}."
             )
         return rows
 
@@ -181,19 +181,19 @@ class FittedModel:
             return self.outputs_of(self.features.transform(rows))
 
     def outputs_of(self, features: Features) -> FloatArray:
-        """Return what ``outputs`` returns, from the features of the texts."""
+        """Return the same values as ``outputs``, from the features of the texts."""
         if self.codec.numeric:
             return self.scorer.logits(features)
         return self.scorer.probabilities(features)
 
     def decode(self, outputs: FloatArray) -> Any:
-        """Return the labels or numbers that belong to ``outputs``."""
+        """Return the labels or numbers that ``outputs`` predict."""
         if self.codec.numeric:
             return self.codec.decode(outputs[:, 0])
         return self.codec.decode(self.scorer.decision.choose(outputs))
 
     def figures(self, outputs: FloatArray, answers: Any) -> dict[str, float]:
-        """Compute all metrics from ``outputs`` of texts and their answers."""
+        """Compute all metrics from the ``outputs`` of texts and their true answers."""
         from nlptl.evaluation.metrics import measure, measure_numbers
 
         if self.codec.numeric:
@@ -208,14 +208,14 @@ class FittedModel:
         return figures
 
     def class_scores(self, outputs: FloatArray, labels: Any) -> list[ClassScore]:
-        """Compute precision, recall and F1 of each class from ``outputs`` and the labels."""
+        """Compute precision, recall and F1 of each class from ``outputs`` and true labels."""
         truth, chosen = self.codec.encode(labels), self.scorer.decision.choose(outputs)
         check_lengths(truth, chosen)
         return class_scores(truth, chosen, [str(label) for label in self.codec.classes.tolist()])
 
 
 def fit_solver_scorer(head: Any, X: Features, targets: Targets, plan: TrainingPlan) -> FittedHead:
-    """Fit a head that solves for itself."""
+    """Fit a head that has its own ``fit`` method, and its decision."""
     fitted, decision = fit_solver(
         head, X, targets, imbalance=plan.imbalance, seed=plan.seed, unseen=plan.unseen
     )
@@ -225,26 +225,29 @@ def fit_solver_scorer(head: Any, X: Features, targets: Targets, plan: TrainingPl
 def fit_network_scorer(
     recipe: NetworkRecipe, X: FloatArray, targets: Targets, plan: TrainingPlan
 ) -> FittedHead:
-    """Train a head, and a fusion where there is one, with the training loop."""
+    """Train a head as a network, together with its fusion if the recipe has one."""
     weighed = targets if targets.several else weigh_rows(targets, plan.imbalance)
-    # Rows that the features come from could not tell how long to train.
+    # If the features depend on the labels, held-out rows cannot show when to stop.
     config = plan.config if plan.unseen else replace(plan.config, validation_share=0.0)
-    done = fit_network(recipe, X, weighed, config=config, seed=plan.seed, device=plan.device)
+    result = fit_network(recipe, X, weighed, config=config, seed=plan.seed, device=plan.device)
     decision = undecided(targets, plan.imbalance)
-    if done.held_out is not None:
-        rows, logits = done.held_out
+    if result.held_out is not None:
+        rows, logits = result.held_out
         decision = learn_decision(logits, targets.take(rows), plan.imbalance)
-    return FittedHead(recipe.head, done.network, decision, recipe, done.history)
+    return FittedHead(recipe.head, result.network, decision, recipe, result.history)
 
 
 def _check_decision(decision: Decision, codec: Any) -> None:
-    """Compare a decision with the answers that it is to choose among."""
+    """Check that a decision matches the number and the form of the labels."""
     several = getattr(codec, "form", "single") != "single"
     if several != (decision.thresholds is not None):
-        raise ValueError(f"thresholds {decision.thresholds} for {codec}")
+        wanted = "thresholds for several labels" if several else "no thresholds for one label"
+        raise ValueError(f"expected {wanted} per text, got thresholds={decision.thresholds}")
     for part in (decision.offsets, decision.thresholds):
         if part is not None and len(part) != codec.n_outputs:
-            raise ValueError(f"{len(part)} offsets or thresholds for {codec.n_outputs} classes")
+            raise ValueError(
+                f"expected offsets or thresholds for {codec.n_outputs} classes, got {len(part)}"
+            )
 
 
 def _describe_recipe(recipe: NetworkRecipe) -> dict[str, Any]:
@@ -257,11 +260,12 @@ def _describe_recipe(recipe: NetworkRecipe) -> dict[str, Any]:
 
 
 def _make_recipe(head: Any, described: Any, *, n_outputs: int) -> NetworkRecipe:
-    fusion = described["fusion"]
+    options = described["fusion"]
     groups = entry(described, "groups", tuple[tuple[str, int], ...])
-    made = None if fusion is None else make(ResidualFusion, fusion)
+    fusion = None if options is None else make(ResidualFusion, options)
     if not hasattr(head, "build") or entry(described, "n_outputs", int) != n_outputs:
         raise ValueError(
-            f"{type(head).__name__} with {described['n_outputs']} outputs, expected {n_outputs}"
+            f"expected a network with {n_outputs} outputs, got {type(head).__name__} with "
+            f"{described['n_outputs']} outputs"
         )
-    return NetworkRecipe(head, made, groups, n_outputs)
+    return NetworkRecipe(head, fusion, groups, n_outputs)

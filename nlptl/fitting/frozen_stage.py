@@ -1,4 +1,4 @@
-"""Fitting a head to the features of an encoder."""
+"""Fit a head to the features of an encoder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nlptl.transfer.features.frozen import TextFeatures
 
 
 def frozen_features(plan: FitPlan, data: TrainingData) -> TextFeatures:
-    """Fit the encoder to text, as far as it learns from text, and choose weights of its layers."""
+    """Fit the encoder to the texts, if it can be fitted, and choose the weights of its layers."""
     texts = data.unlabeled
     if plan.transfers.source is not None and data.extra is not None:
         texts = texts.followed_by(data.extra[0])
@@ -37,20 +37,21 @@ def frozen_features(plan: FitPlan, data: TrainingData) -> TextFeatures:
 def fit_head(
     plan: FitPlan, data: TrainingData, features: TextFeatures, *, unseen: bool = True
 ) -> FittedHead:
-    """Fit the head to features.
+    """Fit the head to the features of all labelled and extra rows.
 
     Parameters
     ----------
     plan : FitPlan
     data : TrainingData
     features : TextFeatures
+        Compute the input of the head.
     unseen : bool
         True if the features do not depend on the labels.
     """
     rows, targets = data.all_rows
     unseen = unseen and data.extra is None
     tunes = plan.transfers.tunes
-    # Where an encoder is tuned, every process of a launch comes here.
+    # If the encoder is tuned, every process of a launch calls this function.
     X = features_sharded(features, rows) if tunes else features.transform(rows)
     head = _head(plan, data, X, unseen=unseen)
     solver = is_solver(head, plan.encoder)
@@ -66,10 +67,10 @@ def fit_head(
 
 
 def _head(plan: FitPlan, data: TrainingData, X: Features, *, unseen: bool) -> Any:
-    """Return the head of the plan, or the one that suits the data."""
+    """Return the head of the plan, or the default head for the data."""
     meaning, base = plan.transfers.meaning, plan.head
     if base is None and not unseen and not data.targets.numeric:
-        base = LogisticHead(C=DEFAULT_C)  # no row is left that could choose a strength
+        base = LogisticHead(C=DEFAULT_C)  # no rows are left to choose the regularisation with
     if meaning is not None:
         return with_meaning(base, meaning, unseen=unseen)
     return default_head(base, plan.encoder, X, data.targets, seed=plan.seed)

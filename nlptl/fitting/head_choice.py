@@ -1,4 +1,4 @@
-"""Which head a fit takes, and whether it can be fitted."""
+"""Choose the head of a fit and check that it suits the encoder and the labels."""
 
 from __future__ import annotations
 
@@ -18,42 +18,53 @@ from nlptl.heads.linear import BlendHead, LogisticHead, OrdinalHead, RidgeHead
 
 
 def check_head(head: Any, codec: LabelCodec | NumberScale | None = None) -> None:
-    """Refuse what can be no head, or none for these labels or numbers."""
+    """Check that a value is a head and that it suits the labels or numbers.
+
+    Raises
+    ------
+    ConfigError
+        If it is not a head, or predicts classes instead of numbers or vice versa.
+    """
     numeric = isinstance(codec, NumberScale)
-    known = head is None or isinstance(head, SolverHead | ModuleHead) or hasattr(head, "fit")
-    if not known or isinstance(head, type):
+    is_head = head is None or isinstance(head, SolverHead | ModuleHead) or hasattr(head, "fit")
+    if not is_head or isinstance(head, type):
         suitable = "RidgeHead()" if numeric else "LogisticHead()"
-        raise ConfigError(f"head must be a head such as {suitable}, got {head!r}.")
+        raise ConfigError(
+            f"head must be a head such as {suitable}, got {head!r}. Leave it out to use the "
+            "default."
+        )
     if not hasattr(head, "__sklearn_tags__"):
         return
     if numeric and is_classifier(head):
         raise ConfigError(
-            f"{type(head).__name__} tells classes apart and predicts no numbers. Use RidgeHead, "
-            "MLPHead or a scikit-learn regressor with TextRegressor."
+            f"{type(head).__name__} predicts classes, not numbers. Use RidgeHead, MLPHead or a "
+            "scikit-learn regressor with TextRegressor."
         )
     if not numeric and is_regressor(head):
         raise ConfigError(
-            f"{type(head).__name__} predicts numbers and tells no classes apart. Use it with "
-            "TextRegressor, or take LogisticHead."
+            f"{type(head).__name__} predicts numbers, not classes. Use it with TextRegressor, or "
+            "use LogisticHead."
         )
     if isinstance(codec, LabelCodec):
         in_codes(head, codec)
 
 
 def in_codes(head: Any, codec: LabelCodec) -> Any:
-    """Give the head as one for the codes of labels: an order of labels becomes one of codes.
+    """Return the head with its order of labels converted to an order of class codes.
+
+    Heads without an order are returned as they are.
 
     Raises
     ------
     ConfigError
-        If it orders labels of which a text may have several.
+        If the head orders labels, but a text may have several labels.
     """
     if not isinstance(head, OrdinalHead):
         return head
     if codec.form != "single":
         raise ConfigError(
-            f"{type(head).__name__} puts one label a text in order, and here a text may have "
-            f"several of {codec.n_outputs}. Use LogisticHead."
+            f"{type(head).__name__} needs one label per text, but a text may have several of "
+            f"{codec.n_outputs} labels. Use LogisticHead."
         )
     return head.in_codes(codec.classes)
 
@@ -61,40 +72,46 @@ def in_codes(head: Any, codec: LabelCodec) -> Any:
 def default_head(
     head: Any, encoder: Any, features: Features, targets: Targets, *, seed: int
 ) -> Any:
-    """Give the head asked for, or the one that suits the data where none was."""
+    """Return ``head``, or the default head for the data if it is None."""
     if head is not None:
         return head
     if targets.numeric:
         return RidgeHead()
-    # A discriminant needs dense features, one label a text, and no fusion trained with it.
-    alone = targets.several or issparse(features) or fusion_of(encoder) is not None
-    return LogisticHead(seed=seed) if alone else BlendHead(seed=seed)
+    # The discriminant of BlendHead needs dense features, one label per text and no fusion.
+    logistic_only = targets.several or issparse(features) or fusion_of(encoder) is not None
+    return LogisticHead(seed=seed) if logistic_only else BlendHead(seed=seed)
 
 
 def suited(head: Any, features: Features) -> Any:
-    """Give the head, unless it cannot read the features.
+    """Return the head after checking that it can be fitted to the features.
 
     Raises
     ------
     ConfigError
-        If the features are word counts, and the head needs every number written out.
+        If the features are sparse word counts, and the head needs dense features.
     """
     if issparse(features) and not get_tags(head).input_tags.sparse:
         raise ConfigError(
-            f"{type(head).__name__} cannot be fitted to {features.shape[1]} word counts. "
-            "Use LogisticHead with TfidfEncoder."
+            f"{type(head).__name__} cannot be fitted to {features.shape[1]} word counts: it needs "
+            "dense features. Use LogisticHead with TfidfEncoder."
         )
     return head
 
 
 def fusion_of(encoder: Any) -> ModuleFusion | None:
-    """Give the fusion that an encoder wants trained with the head, if there is one."""
+    """Return the fusion of an encoder that is trained with the head, or None."""
     fusion = getattr(encoder, "fusion", None)
     return fusion if isinstance(fusion, ModuleFusion) else None
 
 
 def is_solver(head: Any, encoder: Any) -> bool:
-    """Decide between solving and training, and refuse what can do neither."""
+    """Return True if the head has a ``fit`` method, False if it is trained as a network.
+
+    Raises
+    ------
+    ConfigError
+        If the encoder has a fusion that cannot be trained together with the head.
+    """
     if fusion_of(encoder) is None:
         return hasattr(head, "fit")
     if not isinstance(head, ModuleHead) or isinstance(head, OrdinalHead):
@@ -106,10 +123,16 @@ def is_solver(head: Any, encoder: Any) -> bool:
 
 
 def dense(features: Features) -> FloatArray:
-    """Give features that a network can be trained on."""
+    """Return the features after checking that they are dense.
+
+    Raises
+    ------
+    ConfigError
+        If the features are sparse word counts.
+    """
     if issparse(features):
         raise ConfigError(
-            f"A network cannot be trained on {features.shape[1]} word counts. "
-            "Use LogisticHead with TfidfEncoder."
+            f"A network cannot be trained on {features.shape[1]} word counts: it needs dense "
+            "features. Use LogisticHead with TfidfEncoder."
         )
     return features

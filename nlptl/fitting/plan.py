@@ -1,4 +1,4 @@
-"""The plan of a fit: everything that it is made with, resolved and checked once."""
+"""Plan of a fit: all its settings, resolved and checked once."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ _PAIR_ENCODINGS = ("auto", "separate", "joint")
 
 @dataclass(frozen=True)
 class FitPlan:
-    """Everything that a fit is made with, apart from its data.
+    """All settings of a fit, without its data.
 
     Attributes
     ----------
     encoder : Encoder
-        The specification; it follows ``device`` and ``long_texts`` already.
+        Unfitted encoder, to which ``device`` and ``long_texts`` are already applied.
     transfers : Transfers
     head : head or None
-        None takes the head that suits the data.
+        None uses the default head for the data.
     training : TrainingConfig or None
-        Settings of the user.
+        Settings that the user passed.
     imbalance : str or None
         Treatment of rare classes.
     pair_encoding : {"auto", "separate", "joint"}
@@ -52,7 +52,7 @@ class FitPlan:
     numeric : bool
         True if numbers are predicted instead of classes.
     is_chosen : bool
-        True if ``Auto`` chose the transfers, which has tried whether unlabelled rows help.
+        True if ``Auto`` chose the transfers. It has tested if unlabelled rows help.
     """
 
     encoder: Any
@@ -78,12 +78,12 @@ class FitPlan:
         transfer : transfer, list of transfers or None
         long_texts : {"windows", "cut"}
         **options
-            The other fields.
+            Other fields of the plan.
 
         Raises
         ------
         ConfigError
-            If a parameter cannot be used, or two contradict each other.
+            If a parameter cannot be used, or two parameters contradict each other.
         """
         reader = with_options(
             as_encoder(encoder), device=options.get("device"), long_texts=long_texts
@@ -92,7 +92,7 @@ class FitPlan:
 
     @property
     def codec_kind(self) -> type[LabelCodec] | type[NumberScale]:
-        """The class that turns answers into codes and back."""
+        """Class that converts answers to codes and back."""
         return NumberScale if self.numeric else LabelCodec
 
     @property
@@ -101,11 +101,11 @@ class FitPlan:
         return reads_jointly(self.pair_encoding, self.encoder, tunes=self.transfers.tunes)
 
     def rows(self, texts: Any) -> Rows:
-        """Read texts in any container."""
+        """Read texts from any supported container."""
         return rows_for(self.encoder, texts)
 
     def config(self, defaults: LoopConfig) -> LoopConfig:
-        """Return the settings of training: those of the user, completed by ``defaults``."""
+        """Return the training settings of the user, completed by ``defaults``."""
         return defaults if self.training is None else self.training.over(defaults)
 
     def imbalance_of(
@@ -117,7 +117,7 @@ class FitPlan:
         ----------
         targets : Targets
         solver : bool
-            True if the head fits itself.
+            True if the head has its own ``fit`` method.
         trains_head : bool
             True if the head is trained together with the encoder.
         """
@@ -127,46 +127,47 @@ class FitPlan:
 
 
 def as_encoder(encoder: Any) -> Any:
-    """Return the encoder for what a user passed.
+    """Return the encoder for a name, a folder or an encoder.
 
     Raises
     ------
     ConfigError
-        If it is neither a name, a folder nor an encoder.
+        If the value is neither a name, nor a folder, nor an encoder.
     """
     by_name = encoder is None or isinstance(encoder, str | Path)
     reader = TransformerEncoder(encoder) if by_name else encoder
     if not hasattr(reader, "transform"):
         raise ConfigError(
-            f"encoder must be a name, a folder or an encoder, got {type(encoder).__name__}."
+            f"encoder must be a name, a folder or an encoder, got {type(encoder).__name__}. "
+            "Leave it out to use the default."
         )
     return reader
 
 
 def rows_for(encoder: Any, texts: Any) -> Rows:
-    """Read texts for an encoder; a fused one says which columns of a table are read."""
+    """Read texts for an encoder. A fused encoder chooses the columns of a table."""
     return encoder.rows(texts) if isinstance(encoder, FusedEncoder) else as_rows(texts)
 
 
 def reads_jointly(pair_encoding: str, encoder: Any, *, tunes: bool) -> bool:
-    """Tell whether the two texts of a pair are read as one text.
+    """Return True if the two texts of a pair are read as one text.
 
-    An encoder made for the meaning of single texts has never seen two in one, and keeps what it
-    knows where they are read one by one; one of plain language modelling compares them best in
-    its own layers, which takes tuning.
+    ``"auto"`` depends on the encoder. A sentence encoder was pretrained on single texts, so it
+    reads the texts of a pair separately. A tuned language model reads them jointly, because its
+    layers then compare them best. Without tuning, all encoders read them separately.
 
     Raises
     ------
     ConfigError
-        If the encoder cannot read as asked for.
+        If ``pair_encoding`` is not known, or the encoder cannot read pairs in this way.
     """
     if pair_encoding not in _PAIR_ENCODINGS:
-        known = suggest(str(pair_encoding), _PAIR_ENCODINGS)
-        raise ConfigError(f"pair_encoding={pair_encoding!r} is not known. {known}")
+        suggestion = suggest(str(pair_encoding), _PAIR_ENCODINGS)
+        raise ConfigError(f"pair_encoding={pair_encoding!r} is not known. {suggestion}")
     transformer = isinstance(encoder, TransformerEncoder)
     if pair_encoding == "joint" and not transformer:
         raise ConfigError(
-            f"pair_encoding='joint' is for transformers, and {type(encoder).__name__} reads one "
+            f"pair_encoding='joint' is for transformers, but {type(encoder).__name__} reads one "
             "text at a time. Leave it out."
         )
     if pair_encoding != "auto" or not tunes or not transformer:
@@ -176,35 +177,35 @@ def reads_jointly(pair_encoding: str, encoder: Any, *, tunes: bool) -> bool:
 
 
 def with_options(encoder: Any, *, device: str | None, long_texts: str) -> Any:
-    """Hand the plain options of a classifier to the transformers in its encoder.
+    """Return the encoder with the options applied to the transformers in it.
 
     Raises
     ------
     ConfigError
-        If an option makes no sense, or there is nothing that could follow it.
+        If an option has an invalid value, or ``long_texts="cut"`` has no transformer to apply to.
     """
     if long_texts not in _LONG_TEXTS:
-        known = suggest(str(long_texts), _LONG_TEXTS)
-        raise ConfigError(f"long_texts={long_texts!r} is not known. {known}")
+        suggestion = suggest(str(long_texts), _LONG_TEXTS)
+        raise ConfigError(f"long_texts={long_texts!r} is not known. {suggestion}")
     changes: dict[str, Any] = {} if device is None else {"device": checked_device(device)}
     if long_texts != "windows":
         changes["long_texts"] = long_texts
     changed = _with_changes(encoder, changes)
     if long_texts != "windows" and changed is encoder:
         raise ConfigError(
-            f"long_texts={long_texts!r} is for transformers, and {type(encoder).__name__} reads "
+            f"long_texts={long_texts!r} is for transformers, but {type(encoder).__name__} reads "
             "texts of any length. Leave it out."
         )
     return changed
 
 
 def checked_device(device: str) -> str:
-    """Give the name of a torch device that is there.
+    """Return the name of a torch device after checking that it is available.
 
     Raises
     ------
     ConfigError
-        If it is not.
+        If the device is not available.
     """
     import torch
 
@@ -212,7 +213,9 @@ def checked_device(device: str) -> str:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as problem:
         reason = str(problem).strip().split("\n", 1)[0].split(". ")[0]
-        raise ConfigError(f"device={device!r} is not there ({reason}). Try 'cpu'.") from problem
+        raise ConfigError(
+            f"device={device!r} is not available ({reason}). Use device='cpu'."
+        ) from problem
     return device
 
 
@@ -231,35 +234,39 @@ def _with_changes(encoder: Any, changes: dict[str, Any]) -> Any:
 def imbalance_for(
     name: str | None, targets: Targets, *, solver: bool, tunes: bool = False
 ) -> Imbalance | None:
-    """Find the treatment of rare classes, and refuse one that could do nothing here.
+    """Return the treatment of rare classes after checking that it has an effect.
 
     Raises
     ------
     ConfigError
-        If it is not known, or does not apply to several labels a text, or to a frozen encoder.
+        If the treatment is not known, or has no effect with several labels per text or with a
+        frozen encoder.
     """
-    found = as_imbalance(name)
-    if isinstance(found, FocalLoss):
+    treatment = as_imbalance(name)
+    if isinstance(treatment, FocalLoss):
         if tunes:
-            return found
+            return treatment
         raise ConfigError(
-            f"imbalance={name!r} is a loss of training, and the encoder is frozen. Use "
-            "FullFineTune() with it, or imbalance='balanced'."
+            f"imbalance={name!r} is a training loss, but the encoder is frozen or is trained "
+            "without the head. Use FullFineTune() with it, or imbalance='balanced'."
         )
-    if found is None or not targets.several:
-        return found
-    if isinstance(found, LogitAdjustment) or not (solver or tunes):
-        where = "" if solver or tunes else " where a network learns on frozen features"
+    if treatment is None or not targets.several:
+        return treatment
+    if isinstance(treatment, LogitAdjustment) or not (solver or tunes):
+        where = "" if solver or tunes else " if a network is trained on frozen features"
         raise ConfigError(
-            f"imbalance={name!r} does nothing for several labels a text{where}: thresholds are "
-            "tuned for each label anyway. Leave it out, or use imbalance='balanced' with "
+            f"imbalance={name!r} does nothing for several labels per text{where}: each label has "
+            "a tuned threshold anyway. Leave it out, or use imbalance='balanced' with "
             "LogisticHead() or a tuned encoder."
         )
-    return found
+    return treatment
 
 
 def token_lengths(encoder: Any, rows: Rows) -> dict[str, Any]:
-    """Count tokens where the encoder has a window."""
+    """Return token counts and window size, or an empty dict if the encoder has no window.
+
+    For pairs, the count is that of the longer text.
+    """
     inner = [encoder, *getattr(encoder, "encoders", ())]
     readers = [part for part in inner if isinstance(part, TransformerEncoder)]
     if not readers:

@@ -1,4 +1,4 @@
-"""Features of rows, computed by all processes of a launch."""
+"""Compute features of rows with all processes of a launch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nlptl.transfer.features.frozen import TextFeatures
 
 
 def features_sharded(features: TextFeatures, rows: Rows) -> FloatArray:
-    """Return the features (n, n_features) of all rows, each computed by one process."""
+    """Return the features (n, n_features) of all rows. One process computes each row."""
     shard = own_rows(len(rows))
     if len(shard) == len(rows):
         return np.asarray(features.transform(rows))

@@ -1,4 +1,4 @@
-"""The data of a fit: labelled rows, and all that comes with them."""
+"""Data of a fit: labelled rows, extra rows, class names and validation rows."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _PROBE_ROWS = 8
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The data of a fit.
+    """Data of a fit.
 
     Attributes
     ----------
     rows : Rows
         Labelled rows; not empty unless there are ``names``.
     targets : Targets
-        Their answers as codes.
+        Labels or numbers of the rows, as codes.
     codec : LabelCodec or NumberScale
-        Turns answers into codes and back.
+        Converts answers to codes and back.
     names : list of list of str or None
-        Texts that say what each class means, if they are used.
+        Texts that describe each class. None if they are not used.
     extra : (Rows, Targets) or None
-        Rows of a source, edited copies, or rows that a model labelled. The head is fitted to
-        them, too, and none of them is held out.
+        Rows of a source, edited copies, or rows that a model labelled. The head is also fitted
+        to them. None of them is held out.
     unlabeled : Rows
         Unlabelled rows of the target; may be empty.
     source : mapping of str to Corpus
         Corpora of other domains or languages.
     validation : (Rows, Targets) or None
-        Rows that choose the epoch.
+        Labelled rows that choose the best epoch.
     """
 
     rows: Rows
@@ -72,7 +72,7 @@ class TrainingData:
 
     @property
     def probe(self) -> Rows:
-        """A few rows to check a saved model on."""
+        """A few rows that test a saved model."""
         shown = self.rows if len(self.rows) else Rows(self.flat_names)
         return shown.take(np.arange(min(_PROBE_ROWS, len(shown))))
 
@@ -100,27 +100,29 @@ def read_labelled(plan: FitPlan, texts: Any, answers: Any, sample_weight: Any) -
     Parameters
     ----------
     plan : FitPlan
-        If it uses names of classes, there may be no rows.
+        If it uses class names, there may be no rows.
     texts, answers, sample_weight
         As for ``TextClassifier.fit``.
 
     Raises
     ------
     InputError, ConfigError
-        If they cannot be used.
+        If the texts, answers or weights cannot be used.
     """
     meaning, kind = plan.transfers.meaning, plan.codec_kind
     if meaning is None:
         rows, codec = plan.rows(texts), kind.learn(answers)
         return TrainingData(rows, targets_of(codec, answers, sample_weight, rows), codec)
     if kind is not LabelCodec:
-        raise ConfigError("LabelMeaning() reads the names of classes, and numbers have none.")
+        raise ConfigError("LabelMeaning() needs class names, but numbers have none. Leave it out.")
     rows = Rows([]) if is_empty(texts) else plan.rows(texts)
     plain = rows.numbers is None and not rows.are_pairs
-    if LabelCodec.learn(answers, least=0).form != "single" or not plain:
+    form = LabelCodec.learn(answers, least=0).form
+    if form != "single" or not plain:
         raise ConfigError(
-            "LabelMeaning() is for single texts with one label per text and without columns of "
-            "numbers."
+            "LabelMeaning() needs single texts with one label per text and no number columns, got "
+            f"labels of form {form!r}, pairs={rows.are_pairs} and number columns="
+            f"{rows.numbers is not None}. Leave it out."
         )
     labels = LabelCodec.learn([*as_values(answers), *meaning.labels])
     targets = targets_of(labels, answers, sample_weight, rows)
@@ -130,34 +132,38 @@ def read_labelled(plan: FitPlan, texts: Any, answers: Any, sample_weight: Any) -
 def targets_of(
     codec: LabelCodec | NumberScale, labels: Any, sample_weight: Any, rows: Rows
 ) -> Targets:
-    """Join labels (or numbers) and weights, and check that every row has one of each."""
+    """Join labels (or numbers) and weights, and check that their number matches the rows."""
     codes = codec.encode(labels)
     if len(codes) != len(rows):
         raise InputError(
-            f"Each text needs one label, got {len(rows)} texts and {len(codes)} labels."
+            f"Each text needs one label, got {len(rows)} texts and {len(codes)} labels. "
+            "Pass one label for each text."
         )
     return Targets(codes, codec.n_outputs, as_weights(sample_weight, len(rows)))
 
 
 def labelled_rows(validation: Any, codec: LabelCodec | NumberScale) -> tuple[Rows, Targets] | None:
-    """Read the one labelled corpus that chooses the epoch.
+    """Read the labelled corpus that chooses the best epoch, or return None without one.
 
     Raises
     ------
     InputError
-        If it has no labels, or there are several.
+        If the corpus has no labels, or there are several corpora.
     """
     corpora = list(as_corpora(validation, argument="validation").values())
     if not corpora:
         return None
     if len(corpora) > 1 or corpora[0].labels is None:
-        raise InputError(f"validation must be one Corpus with labels, got {corpora}.")
+        raise InputError(
+            f"validation must be one Corpus with labels, got {corpora}. "
+            "Pass validation=Corpus(texts, labels)."
+        )
     targets = Targets(codec.encode(corpora[0].labels), codec.n_outputs)
     return corpora[0].rows, targets
 
 
 def unlabeled_rows(unlabeled: Any) -> Rows:
-    """Join unlabelled corpora to one list of rows."""
+    """Join unlabelled corpora into one list of rows."""
     corpora = as_corpora(unlabeled, argument="unlabeled")
     return Rows([text for corpus in corpora.values() for text in corpus.rows.texts])
 

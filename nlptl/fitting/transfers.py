@@ -53,7 +53,7 @@ class Transfers:
 
     @property
     def needs(self) -> frozenset[str]:
-        """What ``fit`` must be given for all transfers together."""
+        """Arguments of ``fit`` that any of the transfers needs."""
         rows = (self.meaning, self.edits, self.selftraining, self.source)
         used = [*self, *(transfer for transfer in rows if transfer is not None)]
         return frozenset().union(*(transfer.needs for transfer in used))
@@ -76,7 +76,7 @@ def as_transfers(transfer: Any, *, translations: bool = False) -> Transfers:
     Raises
     ------
     ConfigError
-        If something is no transfer, or two contradict each other.
+        If a value is not a transfer, or two transfers contradict each other.
     """
     several = list(transfer) if isinstance(transfer, list | tuple) else [transfer]
     chosen = [part for part in several if part is not None]
@@ -98,12 +98,15 @@ def as_transfers(transfer: Any, *, translations: bool = False) -> Transfers:
 
 
 def _check(transfer: Any, *, translations: bool) -> None:
-    """Refuse what is no transfer, or none for labelled rows."""
+    """Check that a value is a transfer that can be used with the data."""
     if not isinstance(transfer, Transfer):
-        raise ConfigError(f"transfer must be a transfer such as Frozen(), got {transfer!r}.")
+        raise ConfigError(
+            f"transfer must be a transfer such as Frozen(), got {transfer!r}. "
+            "Pass one or a list of them."
+        )
     if isinstance(transfer, LanguageDistillation) and not translations:
         raise ConfigError(
-            "LanguageDistillation() is trained on translations, and not on labels. Pass pairs to "
+            "LanguageDistillation() is trained on translations, not on labels. Pass pairs to "
             "LanguageStudent(encoder).fit(pairs), and its encoder_ to the model."
         )
 
@@ -117,7 +120,7 @@ def _main(leading: list[Any], beside: tuple[Transfer, ...]) -> Any:
         return FullFineTune() if beside else Frozen()
     if beside and not leading[0].chooses_weights:
         raise ConfigError(
-            f"{type(beside[0]).__name__}() acts on weights that are trained, and "
+            f"{type(beside[0]).__name__}() acts on weights that are trained, but "
             f"{type(leading[0]).__name__}() trains none. Combine it with FullFineTune()."
         )
     return leading[0]

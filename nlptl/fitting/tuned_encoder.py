@@ -1,4 +1,4 @@
-"""The encoder that a fit tunes: from texts to a network, and back to features."""
+"""Encoder that a fit tunes: build its network and return the features of the trained network."""
 
 from __future__ import annotations
 
@@ -22,22 +22,26 @@ from nlptl.training.config import LoopConfig
 from nlptl.transfer.features.frozen import TextFeatures
 
 _MAX_TRAINING_WINDOWS = 8
-"""Of a longer text so many windows are learnt from; all of them are read to predict."""
+"""Maximum number of windows per text in training. Prediction reads all windows."""
 
 _SETTINGS_WITHOUT_EFFECT = ("checkpoints", "save_steps", "log_with", "quiet")
-"""Settings of training that do not change what is learnt."""
+"""Training settings that do not change the trained weights."""
 
 
 @dataclass(frozen=True)
 class TunedEncoder:
-    """What is tuned, by which transfers.
+    """Encoder to tune, with the transfers that tune it.
 
     Attributes
     ----------
     transfers : Transfers
     start : TextFeatures
-        The encoder before it is tuned, and how its layers are joined.
+        The encoder before tuning, with the weights of its layers.
     plan : TrainingPlan
+    unlabeled : sequence of str or of (str, str)
+        Unlabelled texts for the transfers that need them.
+    source : SourceTexts
+        Rows of the source for the transfers that need them.
     """
 
     transfers: Transfers
@@ -49,16 +53,18 @@ class TunedEncoder:
     def network(
         self, make: Callable[..., Any], ids: Iterable[list[int]], seed: int
     ) -> tuple[Any, list[BoundTransfer]]:
-        """Make a network ready to be trained, with the transfers bound to it.
+        """Build a network that is ready to train, and bind the transfers to it.
 
         Parameters
         ----------
         make : callable
-            Takes an encoder, its ``pooling`` and the ``weights`` of its layers; gives a
+            Takes an encoder, its ``pooling`` and the ``weights`` of its layers; returns a
             ``TextNetwork``.
         ids : iterable of list of int
-            Tokens of what is learnt from: only word embeddings that occur in it can change.
+            Tokens of the training rows. With ``only_occurring_words``, only their word embeddings
+            can change.
         seed : int
+            Seed for the transfers.
         """
         from nlptl.training.networks.embeddings import keep_occurring
 
@@ -81,9 +87,9 @@ class TunedEncoder:
         return network, [transfer.bind(context) for transfer in self.transfers]
 
     def headless(self, width: int, ids: Iterable[list[int]], seed: int) -> Any:
-        """Make a network as ``network`` does, for a loss on features of so many numbers.
+        """Build a network like ``network`` does, for a loss on features of size ``width``.
 
-        The loop wants a head, and this one does not learn.
+        The training loop needs a head. The head of this network is not trained.
         """
         import torch
 
@@ -93,34 +99,38 @@ class TunedEncoder:
         return self.network(partial(TextNetwork, head=head, scale=1.0), ids, seed)
 
     def windows(
-        self, texts: Sequence[Any], targets: Targets | None, *, most: int = _MAX_TRAINING_WINDOWS
+        self,
+        texts: Sequence[Any],
+        targets: Targets | None,
+        *,
+        max_windows: int = _MAX_TRAINING_WINDOWS,
     ) -> Any:
-        """Tokenize texts, or pairs of them, up to so many windows each: ``LabelledWindows``."""
+        """Tokenize texts or pairs; return ``LabelledWindows`` of at most ``max_windows`` each."""
         from nlptl.training.networks.text_network import LabelledWindows
 
         paired = len(texts) and not isinstance(texts[0], str)
-        apart = bool(paired) and not self.start.joint
-        single = [text for pair in texts for text in pair] if apart else texts
-        windows = first_windows(self.encoder.windows(single), most)
-        return LabelledWindows(windows, targets, self._padding, sides=2 if apart else 1)
+        separate = bool(paired) and not self.start.joint
+        single = [text for pair in texts for text in pair] if separate else texts
+        windows = first_windows(self.encoder.windows(single), max_windows)
+        return LabelledWindows(windows, targets, self._padding, sides=2 if separate else 1)
 
-    def settings(self, seen: Any, config: LoopConfig) -> dict[str, Any]:
-        """Tell this fit from others: its data, its encoder and all that decides the result."""
-        told = {
-            n: value
-            for n, value in config.get_params().items()
-            if n not in _SETTINGS_WITHOUT_EFFECT
+    def settings(self, rows: Any, config: LoopConfig) -> dict[str, Any]:
+        """Return what identifies a fit in its checkpoints: data, encoder and settings."""
+        training = {
+            name: value
+            for name, value in config.get_params().items()
+            if name not in _SETTINGS_WITHOUT_EFFECT
         }
-        weights = seen.targets.weights
+        weights = rows.targets.weights
         return {
-            "training": told,
+            "training": training,
             "transfer": [repr(transfer) for transfer in self.transfers],
             "encoder": self.encoder.fingerprint,
             "pooling": repr(self.encoder.chosen_pooling),
             "joint": self.start.joint,
             "imbalance": repr(self.plan.imbalance),
             "seed": self.plan.seed,
-            "rows": fingerprint([seen.windows.ids, seen.targets.codes.tolist()]),
+            "rows": fingerprint([rows.windows.ids, rows.targets.codes.tolist()]),
             "weights": None if weights is None else fingerprint(weights.tolist()),
             **self._streams(),
         }
@@ -133,7 +143,7 @@ class TunedEncoder:
         return {name: fingerprint(texts) for name, texts in streams.items() if texts}
 
     def features(self, network: Any) -> TextFeatures:
-        """Give the encoder of a trained network as the frozen rung gives one."""
+        """Return the features of a trained network, like those of a frozen encoder."""
         from nlptl.training.networks.embeddings import put_back
         from nlptl.training.processes import give_memory_back
 
@@ -142,29 +152,29 @@ class TunedEncoder:
         put_back(model)
         for weight in model.parameters():
             weight.requires_grad_(True)
-        # What an adapter is kept apart from has to be a folder without one.
-        merged = network.merged or self.encoder.folder.adapter is not None
-        apart = None if merged else network.adapter
-        base = None if apart is None else self.encoder.weights
+        # An adapter is stored separately only if the folder of the encoder has no adapter.
+        is_merged = network.merged or self.encoder.folder.adapter is not None
+        adapter = None if is_merged else network.adapter
+        base = None if adapter is None else self.encoder.weights
         tuned = LoadedEncoder(
-            self.encoder.folder, model.eval(), "float32", self._place, adapter=apart, base=base
+            self.encoder.folder, model.eval(), "float32", self._place, adapter=adapter, base=base
         )
         return replace(self.start, encoder=replace(self.encoder, weights=tuned, dtype="float32"))
 
     def average(self, network: Any, first: Any, share: float = 0.5) -> None:
-        """Average a trained network with one that was trained before it from the same weights.
+        """Average the weights of two networks that were trained from the same start.
 
-        Word embeddings are whole again then. An adapter is averaged by itself, if its kind adds
-        up, and put into an encoder that is read anew.
+        Afterwards the word embeddings are complete again. An adapter is averaged separately, if
+        its kind can be averaged, and merged into a new copy of the encoder.
 
         Parameters
         ----------
         network : TextNetwork
-            What is changed.
+            Changed in place to the average.
         first : TextNetwork
-            As ``spared`` left it.
+            Network of the earlier training, from ``spared``.
         share : float
-            What ``first`` counts.
+            Weight of ``first`` in the average, from 0 to 1.
         """
         from nlptl.training.networks.embeddings import put_back
         from nlptl.training.weights.averaging import meet
@@ -174,30 +184,30 @@ class TunedEncoder:
             put_back(first.encoder)
             meet(network, first, share)
             return
-        between = network.adapter.middle(first.adapter, share)
-        if between is None:
+        mean_adapter = network.adapter.middle(first.adapter, share)
+        if mean_adapter is None:
             return
         network.encoder = first.encoder = None
         meet(network, first, share)
-        where = next(network.parameters()).device
-        network.encoder = between.merged_into(self._model()).to(where)
-        network.adapter = between
+        device = next(network.parameters()).device
+        network.encoder = mean_adapter.merged_into(self._model()).to(device)
+        network.adapter = mean_adapter
 
     @staticmethod
     def spared(network: Any) -> Any:
-        """Keep what an average needs of a network: no encoder, where an adapter says all."""
+        """Return a network for ``average``, without its encoder if an adapter is enough."""
         if network.adapter is not None:
             network.encoder = None
         return network
 
     @property
     def encoder(self) -> TransformerEncoder:
-        """The encoder as it was before."""
+        """The encoder before tuning."""
         encoder: TransformerEncoder = self.start.encoder
         return encoder
 
     def _model(self) -> Any:
-        """Read the encoder anew: a fit never changes weights that others use."""
+        """Return a new copy of the encoder. A fit never changes weights that others use."""
         if self.encoder.weights is not None:
             return copy.deepcopy(self.encoder.weights.model).float()
         stock = self.encoder.chosen_pooling.tokens == "stock"

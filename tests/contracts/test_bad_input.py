@@ -193,7 +193,7 @@ DAMAGED = {newer_version, flipped_byte, missing_part}
 CASES = {
     half_a_character: "index 3 holds '\\ud83d'",
     head_for_word_counts: "PrototypeHead cannot be fitted to",
-    device_not_there: "device='warp' is not there",
+    device_not_there: "device='warp' is not available",
     nothing_learns_from_it: "unlabeled=..., but this",
     number_that_is_none: "row 2 is nan",
     labels_for_numbers: "row 0 is '+'",

@@ -252,7 +252,7 @@ def test_what_are_no_numbers_is_shown(numbers, said):
 
 @pytest.mark.parametrize("head", [LogisticHead(), BlendHead(), LogisticRegression()], ids=repr)
 def test_a_head_for_classes_is_refused_by_name(head, prices):
-    with pytest.raises(ConfigError, match=f"{type(head).__name__} tells classes apart"):
+    with pytest.raises(ConfigError, match=f"{type(head).__name__} predicts classes, not numbers"):
         fitted(TfidfEncoder(), prices, head=head)
     with pytest.raises(ConfigError, match=r"such as RidgeHead\(\), got 3"):
         fitted(TfidfEncoder(), prices, head=3)

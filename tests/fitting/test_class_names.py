@@ -99,7 +99,7 @@ def test_what_makes_no_sense_is_refused(tiny_encoder):
     with pytest.raises(ConfigError, match="LabelMeaning"):
         TextClassifier(tiny_encoder).fit(["the box", "my card"], [0, 1]).add_classes({2: "x"})
     fitted = named.fit([], [])
-    with pytest.raises(InputError, match="'post' is there already"):
+    with pytest.raises(InputError, match="already has class 'post'"):
         fitted.add_classes({"post": "letters"})
     with pytest.raises(ConfigError, match="given no name"):
         fitted.add_classes({})

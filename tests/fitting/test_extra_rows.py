@@ -130,12 +130,17 @@ def test_self_training_goes_with_a_tuned_encoder(tiny_encoder, few, tmp_path):
 @pytest.mark.parametrize(
     ("transfer", "labels", "given", "said"),
     [
-        (SelfTraining(), "ab", {}, r"others without labels, got 2 and 0"),
-        (SelfTraining(), [["a"], ["b"]], {"unlabeled": Corpus(["x"])}, "one label a text, got 2"),
-        (WordEdits(), [["a"], ["b"]], {}, "one label a text, got texts with up to 2"),
+        (SelfTraining(), "ab", {}, r"unlabelled texts, got 2 and 0"),
+        (
+            SelfTraining(),
+            [["a"], ["b"]],
+            {"unlabeled": Corpus(["x"])},
+            "got up to 2 labels per text",
+        ),
+        (WordEdits(), [["a"], ["b"]], {}, "got up to 2 labels per text"),
         ([SelfTraining(), FullFineTune()], "ab", {}, r"Add Contrastive\(\), or leave the encoder"),
-        ([WordEdits(), LoRA()], "ab", {}, r"WordEdits\(\) does not stand beside LoRA\(\) alone"),
-        ([WordEdits(), WordEdits(copies=1)], "ab", {}, r"WordEdits\(\) is given 2 times"),
+        ([WordEdits(), LoRA()], "ab", {}, r"WordEdits\(\) cannot be combined with LoRA\(\) alone"),
+        ([WordEdits(), WordEdits(copies=1)], "ab", {}, r"WordEdits\(\) is passed 2 times"),
     ],
 )
 def test_what_does_not_go_together_is_refused(transfer, labels, given, said):
@@ -185,7 +190,7 @@ def test_beside_names_each_text_counts_its_weight(tiny_encoder, few):
 def test_what_cannot_stand_beside_names_is_said(tiny_encoder, few):
     transfer = [LabelMeaning({"a": "parcel", "b": "money"}), SelfTraining()]
     pairs = Corpus(list(zip(few[0], few[0][::-1], strict=True)))
-    with pytest.raises(InputError, match="pairs of texts and single texts"):
+    with pytest.raises(InputError, match="got pairs of texts and single texts"):
         TextClassifier(tiny_encoder, transfer=transfer).fit([], [], unlabeled=pairs)
     with pytest.raises(ConfigError, match="MeaningHead cannot be fitted to"):
         TextClassifier(TfidfEncoder(), transfer=transfer).fit([], [], unlabeled=Corpus(few[0]))
@@ -209,7 +214,7 @@ def test_heads_without_weights_and_pairs_beside_texts_are_refused(few):
     with pytest.raises(ConfigError, match="KNeighborsClassifier does not accept row weights"):
         TextClassifier(TfidfEncoder(), transfer=WordEdits(), head=neighbours).fit(texts, labels)
     pairs = list(zip(texts, texts[::-1], strict=True))
-    with pytest.raises(InputError, match="pairs of texts and single texts"):
+    with pytest.raises(InputError, match="got pairs of texts and single texts"):
         TextClassifier(TfidfEncoder(), transfer=SelfTraining()).fit(pairs, labels, unlabeled=corpus)
 
 

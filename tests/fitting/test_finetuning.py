@@ -163,7 +163,7 @@ def test_validation_rows_decide_how_long(tiny_encoder, orders):
     ("encoder", "options", "said"),
     [
         (StaticEncoder(), {}, "tunes a transformer, got StaticEncoder"),
-        (None, {"head": PrototypeHead()}, "no linear head or network"),
+        (None, {"head": PrototypeHead()}, "Expected a linear head or a network"),
         (None, {"training": None, "transfer": FullFineTune(layer_decay=1.0), "head": 3}, "such as"),
     ],
 )
@@ -178,7 +178,7 @@ def test_treatments_of_rare_classes_are_followed_or_refused(tiny_encoder, orders
     model = tuned(tiny_encoder, texts[few], labels[few], imbalance="logit_adjust")
     assert model.fitted_.scorer.decision.offsets is not None
     several = [[label] for label in labels]
-    with pytest.raises(ConfigError, match="does nothing for several labels"):
+    with pytest.raises(ConfigError, match="does nothing for several labels per text"):
         tuned(tiny_encoder, texts, several, imbalance="logit_adjust")
 
 

@@ -65,7 +65,7 @@ def test_what_is_no_head_is_refused(head):
 @pytest.mark.parametrize(
     ("head", "answers", "said"),
     [
-        (LogisticHead(), NumberScale(0.0, 1.0), "LogisticHead tells classes apart"),
+        (LogisticHead(), NumberScale(0.0, 1.0), "LogisticHead predicts classes, not numbers"),
         ("ridge", NumberScale(0.0, 1.0), r"such as RidgeHead\(\), got 'ridge'"),
         (RidgeHead(), LabelCodec.learn([0, 1]), "RidgeHead predicts numbers"),
         (OrdinalHead(), LabelCodec.learn([{0}, {1}]), "several of 2"),

@@ -34,10 +34,10 @@ def test_tokens_are_counted_where_there_is_a_window(tiny_encoder):
 def test_rare_classes_and_several_labels(clouds):
     assert imbalance_for("balanced", SEVERAL, solver=True) is not None
     for name, solver in (("logit_adjust", True), ("balanced", False)):
-        with pytest.raises(ConfigError, match="does nothing for several labels"):
+        with pytest.raises(ConfigError, match="does nothing for several labels per text"):
             imbalance_for(name, SEVERAL, solver=solver)
     assert imbalance_for("balanced", SEVERAL, solver=False, tunes=True) is not None
-    with pytest.raises(ConfigError, match="does nothing for several labels"):
+    with pytest.raises(ConfigError, match="does nothing for several labels per text"):
         imbalance_for("logit_adjust", SEVERAL, solver=True, tunes=True)
     assert imbalance_for("logit_adjust", ONE, solver=False) is not None
 
@@ -46,7 +46,7 @@ def test_options_are_handed_to_transformers_only(tiny_encoder):
     encoder = TransformerEncoder(tiny_encoder)
     assert with_options(encoder, device="cpu", long_texts="cut").long_texts == "cut"
     assert with_options(encoder, device=None, long_texts="windows") is encoder
-    with pytest.raises(ConfigError, match="device='cuda:77' is not there"):
+    with pytest.raises(ConfigError, match="device='cuda:77' is not available"):
         with_options(encoder, device="cuda:77", long_texts="windows")
 
 
@@ -61,5 +61,5 @@ def test_a_sentence_encoder_reads_pairs_one_by_one_and_others_jointly_once_tuned
     assert reads_jointly("auto", stock, tunes=True)
     with pytest.raises(ConfigError, match="Did you mean 'joint'"):
         reads_jointly("jiont", plain, tunes=True)
-    with pytest.raises(ConfigError, match="joint.* is for transformers, and TfidfEncoder"):
+    with pytest.raises(ConfigError, match="joint.* is for transformers, but TfidfEncoder"):
         reads_jointly("joint", TfidfEncoder(), tunes=False)

@@ -65,4 +65,4 @@ def test_texts_without_labels_go_to_what_takes_them(table, tmp_path, support, ti
     assert main([*given, *few, "--unlabeled", str(more)]) == 0, capsys.readouterr().err
     assert json.loads(capsys.readouterr().out)["name"] == "selftraining"
     assert main([*given, *few]) == 2
-    assert "others without labels, got 16 and 0" in capsys.readouterr().err
+    assert "unlabelled texts, got 16 and 0" in capsys.readouterr().err
