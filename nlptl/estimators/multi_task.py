@@ -1,4 +1,4 @@
-"""Several tasks on one encoder."""
+"""Multi-task model: one encoder and one head per task."""
 
 from __future__ import annotations
 
@@ -22,12 +22,24 @@ from nlptl.data.rows import as_rows
 from nlptl.estimators.plans import keep
 from nlptl.estimators.tasks.adding import Change, add_task
 from nlptl.estimators.tasks.joint import JointResult, JointTraining, check_balance, mixing_of
-from nlptl.estimators.tasks.prediction import asked, check_known, costs_of, outputs_of, passes_of
+from nlptl.estimators.tasks.prediction import (
+    check_known,
+    costs_of,
+    outputs_of,
+    passes_of,
+    select_tasks,
+)
 from nlptl.estimators.tasks.prepared import PreparedTask, options_of, read_parts
 from nlptl.estimators.tasks.refitting import on_all_rows
 from nlptl.estimators.tasks.task import Task, TaskData, as_tasks, gated
 from nlptl.estimators.tasks.task_folder import load_tasks, save_tasks
-from nlptl.estimators.tasks.variants import JOINT, VARIANTS, TaskComparison, agreed, variants_of
+from nlptl.estimators.tasks.variants import (
+    JOINT,
+    VARIANTS,
+    TaskComparison,
+    compare_in_main_process,
+    variants_of,
+)
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.judge import HURTS
@@ -41,35 +53,46 @@ from nlptl.training.loop import History
 
 
 class MultiTaskModel(Published, NestedParams):
-    """Learn several tasks together on one encoder, and let each step aside where that is better.
+    """Model that trains several tasks on one encoder, and trains a task alone if that is better.
 
-    The tasks may be of different kinds (one label, several, an order, numbers; of texts or of
-    pairs), each with data, head and figure of its own. They are learnt by the plain sum of losses
-    that are made comparable [1]_; then each task is held against itself learnt alone, against a
-    head on the encoder as it came, and against a short training of its own that goes on from the
-    joint encoder, on rows that none of them saw. The best answers for the task; one with less
-    than a tenth of the others' rows stays alone unless another way is clearly better.
+    The tasks may be of different kinds: one label or several labels per text, ordered labels, or
+    numbers, for single texts or pairs of texts. Each task has its own data, head and metric. The
+    joint training minimises the plain sum of the task losses, each scaled to a comparable
+    size [1]_.
+
+    Then each task is compared on held-out rows as four variants:
+
+    - ``"joint"``: the result of the joint training.
+    - ``"frozen"``: a head on the encoder before training.
+    - ``"polished"``: a short training on this task only, continued from the joint encoder.
+    - ``"alone"``: a training on this task only.
+
+    The best variant answers for the task. A small task is an exception if the other tasks
+    together have at least ten times its rows: it is kept alone unless another variant is clearly
+    better.
 
     Parameters
     ----------
     tasks : dict of str to Task
-        By name; ``"auto"`` and other names of kinds stand for ``Task(kind)``.
+        Tasks by name. A kind such as ``"auto"`` is short for ``Task("auto")``.
     encoder : str, Path, TransformerEncoder or None
         As in ``TextClassifier``.
     transfer : transfer, list of transfers or None
-        ``FullFineTune`` or ``LoRA``, with ``L2SP`` beside it in a list; None is
+        ``FullFineTune`` or ``LoRA``, or a list that combines one of them with ``L2SP``. None uses
         ``FullFineTune()``.
     mixing : Mixing or None
-        How often each task is learnt from; None draws them by the root of their sizes.
+        How often each task is used in training. None samples the tasks in proportion to the
+        square root of their numbers of rows.
     balance : {"sum", "uncertainty", "pcgrad"}
-        Losses are summed, or weighed by a noise that is learnt, or gradients that work against
-        each other are freed of what does (for which ``Mixing(mixed=True)`` is taken).
+        Method to combine the losses. ``"sum"`` adds them. ``"uncertainty"`` weights them by a
+        trainable noise per task. ``"pcgrad"`` removes the conflicting parts of the gradients, and
+        uses ``Mixing(mixed=True)``.
     gate : bool or list of str
-        Hold the tasks, or those named, against themselves alone, frozen and polished; for others
-        the joint encoder answers.
+        True compares the variants of every task, a list only those of the named tasks. All
+        other tasks are kept joint.
     training : TrainingConfig or None
-        As in ``TextClassifier``. A task that is no better after ``patience`` epochs is not learnt
-        from any more.
+        As in ``TextClassifier``. The training stops using a task after ``patience`` epochs
+        without a better score of this task.
     seed : int
     long_texts : {"windows", "cut"}
     pair_encoding : {"auto", "separate", "joint"}
@@ -79,21 +102,21 @@ class MultiTaskModel(Published, NestedParams):
     Attributes
     ----------
     models_ : dict of str to TextClassifier or TextRegressor
-        What answers for each task.
+        Fitted model of each task.
     comparisons_ : dict of str to TaskComparison
-        How the variants of each task compared, and which was kept.
+        Comparison of the variants of each task, with the name of the variant that was kept.
     affinity_ : Affinity
-        Cosines of the gradients of each two tasks, epoch after epoch.
+        Cosine similarities of the gradients of each pair of tasks, per epoch.
     steps_ : dict of str to int
-        Optimiser steps that learnt from each task.
+        Number of optimiser steps that trained each task.
     shared_ : TransformerEncoder
-        The encoder that was tuned on all tasks.
+        The encoder that was trained on all tasks.
     variants_ : dict of str to dict of str to FittedModel
-        What was trained of each task on the rows that were not held out; not saved.
+        Variants of each task, trained on the rows that were not held out. Not saved.
     changes_ : dict of str to Change
-        What the last ``add_task(how="encoder")`` did to the tasks before it; not saved.
+        Effect of the last ``add_task(how="encoder")`` on each earlier task. Not saved.
     history_ : History
-        Of the joint training.
+        History of the joint training.
 
     References
     ----------
@@ -147,124 +170,131 @@ class MultiTaskModel(Published, NestedParams):
 
     @measured
     def fit(self, data: Mapping[str, Any]) -> Self:
-        """Learn all tasks.
+        """Fit all tasks.
 
         Parameters
         ----------
         data : mapping of str to (texts, answers) or Corpus
-            The rows of each task; texts alone for one that only reads.
+            The rows of each task. Texts alone for a task of kind ``"language_model"``.
 
         Raises
         ------
         InputError
-            If the data of a task cannot be used; the task is named.
+            If the data of a task cannot be used. The message names the task.
         ConfigError
             If options contradict each other.
         """
         tasks = as_tasks(self.tasks)
         check_balance(self.balance)
-        judged = gated(tasks, self.gate)
+        compared = gated(tasks, self.gate)
         parts, readings = read_parts(tasks, data, options_of(self))
         joiner = JointTraining(parts, readings, mixing_of(self), self.balance)
         together = joiner.fit()
-        variants, standings = {}, {}
-        with progress_bar(total=len(judged), unit="task", description="Judging") as bar:
+        variants, comparisons = {}, {}
+        with progress_bar(total=len(compared), unit="task", description="Comparing") as bar:
             for name, part in parts.items():
-                names = VARIANTS if name in judged else (JOINT,)
+                names = VARIANTS if name in compared else (JOINT,)
                 variants[name] = variants_of(part, together, names=names)
-                standings[name] = agreed(part, variants[name], seed=self.seed, beside=parts)
-                bar.update(name in judged)
-        kept, self.variants_ = {n: one.kept for n, one in standings.items()}, variants
+                comparisons[name] = compare_in_main_process(
+                    part, variants[name], seed=self.seed, parts=parts
+                )
+                bar.update(name in compared)
+        kept = {name: comparison.kept for name, comparison in comparisons.items()}
+        self.variants_ = variants
         chosen = {name: variants[name][kept[name]] for name in parts}
-        return self._keep(parts, *on_all_rows(joiner, together, chosen, kept), standings)
+        return self._keep(parts, *on_all_rows(joiner, together, chosen, kept), comparisons)
 
     def predict(self, texts: Any, *, tasks: Iterable[str] | None = None) -> dict[str, Any]:
-        """Answer for each text, in every task that takes such texts.
+        """Predict a label or number for each text, in every task that takes such texts.
 
         Parameters
         ----------
         texts : list, array, Series, column or Dataset of length n
-            Texts, or pairs of texts: tasks of single texts or of pairs answer.
+            Single texts or pairs of texts. They select the tasks of single texts or of pairs.
         tasks : iterable of str, optional
-            Ask these only.
+            Predict only these tasks.
 
         Returns
         -------
         dict of str to answers
-            As ``predict`` of the model of each task gives them.
+            For each task, the same as ``predict`` of its model returns.
 
         Raises
         ------
         InputError
-            If a task is not known or takes other texts, or none takes these.
+            If a task does not exist or takes another kind of texts, or no task takes these texts.
         """
-        said = self.outputs(texts, tasks=tasks)
-        return {name: self.answer(name, found) for name, found in said.items()}
+        outputs = self.outputs(texts, tasks=tasks)
+        return {name: self.answer(name, task_outputs) for name, task_outputs in outputs.items()}
 
     def answer(self, task: str, outputs: FloatArray) -> Any:
-        """Give the answers of a task that belong to its outputs (n, n_outputs)."""
+        """Convert the outputs of a task, of shape (n, n_outputs), to labels or numbers."""
         return self.models_[task].fitted_.decode(outputs)
 
     def outputs(self, texts: Any, *, tasks: Iterable[str] | None = None) -> dict[str, FloatArray]:
-        """Give what each head says: probabilities (n, n_classes), or numbers on their scale (n, 1).
+        """Return the outputs of each task.
 
-        Tasks that share an encoder are answered from one pass.
+        Outputs are probabilities of shape (n, n_classes), or numbers on their original scale of
+        shape (n, 1). Tasks that share an encoder share one pass.
         """
         check_is_fitted(self)
         rows = as_rows(texts)
-        return outputs_of(self.models_, rows, asked(self.models_, rows, tasks))
+        return outputs_of(self.models_, rows, select_tasks(self.models_, rows, tasks))
 
     def passes(self, *, pairs: bool = False) -> int:
-        """Count the passes that it takes to answer all tasks of texts, or of pairs."""
+        """Count the encoder passes that all tasks of single texts need, or all tasks of pairs."""
         check_is_fitted(self)
         return passes_of(self.models_, pairs=pairs)
 
     def costs(self, texts: Any = None) -> dict[str, dict[str, float]]:
-        """Compare what the tasks cost with what a model each would.
+        """Compare the cost of this model with the cost of one separate model per task.
 
         Parameters
         ----------
         texts : list, array, Series, column or Dataset, optional
-            Texts, or pairs of them, to answer both ways with a clock beside.
+            Texts, or pairs of texts, to time both ways.
 
         Returns
         -------
         dict
-            ``"together"`` and ``"separate"``, each with passes, MiB of weights of encoders in
-            memory and, given texts, texts a second.
+            ``"together"`` and ``"separate"``. Each has the number of passes and the MiB of
+            encoder weights in memory. If ``texts`` is passed, each also has the speed in texts
+            per second.
         """
         check_is_fitted(self)
         return costs_of(self.models_, None if texts is None else as_rows(texts))
 
     def evaluate(self, data: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-        """Give every figure of merit of each task on labelled rows.
+        """Compute all metrics of each task on labelled rows.
 
         Parameters
         ----------
         data : mapping of str to (texts, answers) or Corpus
-            Of all tasks, or of some.
+            Rows of all tasks, or of some tasks.
         """
         check_is_fitted(self)
-        found = {}
-        for name, given in data.items():
+        metrics = {}
+        for name, task_data in data.items():
             check_known(self.models_, name)
-            rows = TaskData.read(name, given, reads_only=False)
-            said = self.outputs(rows.texts, tasks=[name])[name]
-            found[name] = self.models_[name].fitted_.figures(said, rows.answers)
-        return found
+            rows = TaskData.read(name, task_data, reads_only=False)
+            outputs = self.outputs(rows.texts, tasks=[name])[name]
+            metrics[name] = self.models_[name].fitted_.figures(outputs, rows.answers)
+        return metrics
 
     def score(self, data: Mapping[str, Any]) -> float:
-        """Give the mean over tasks, each by its own figure."""
-        found = self.evaluate(data)
-        return float(np.mean([found[n][str(self.known_[n].metric)] for n in found]))
+        """Return the mean over the tasks, using the metric of each task."""
+        metrics = self.evaluate(data)
+        return float(np.mean([metrics[n][str(self.known_[n].metric)] for n in metrics]))
 
     def suggest_groups(self) -> list[list[str]]:
-        """Say which tasks had better be trained together.
+        """Return groups of tasks that should be trained together.
 
-        Tasks whose gradients mostly agree come together; one that was clearly hurt stands alone.
+        Tasks whose gradients mostly agree form a group. A task that was clearly hurt by the joint
+        training is a group by itself.
         """
         check_is_fitted(self)
-        hurt = {name for name, standing in self.comparisons_.items() if standing.outcome == HURTS}
+        comparisons = self.comparisons_.items()
+        hurt = {name for name, comparison in comparisons if comparison.outcome == HURTS}
         return groups_of(self.affinity_, hurt)
 
     def add_task(
@@ -276,7 +306,7 @@ class MultiTaskModel(Published, NestedParams):
         how: str = "adapter",
         replay: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Learn one more task.
+        """Fit an additional task.
 
         Parameters
         ----------
@@ -284,18 +314,20 @@ class MultiTaskModel(Published, NestedParams):
         task : Task or str
         data : (texts, answers) or Corpus
         how : {"adapter", "head", "encoder"}
-            An adapter beside the shared encoder with a head on it, or a head alone: what the
-            other tasks answer stays the same to the last bit. Or the shared encoder learns on,
-            from the new task and from ``replay``; ``changes_`` then says what it did to the
-            others, and one that was clearly hurt answers as before.
+            ``"adapter"`` trains an adapter on the shared encoder, and a head. ``"head"`` trains a
+            head alone. With both, the outputs of the other tasks stay the same to the last bit.
+            ``"encoder"`` continues to train the shared encoder, on the new task and on
+            ``replay``. ``changes_`` then has the effect on the other tasks. A task that was
+            clearly hurt answers as before.
         replay : mapping of str to (texts, answers) or Corpus, optional
-            Rows of every task that answers from the shared encoder, for ``"encoder"``; those that
-            a task has not learnt from compare before and after best.
+            For ``how="encoder"``: rows of every task that uses the shared encoder. Rows that a
+            task was not trained on give the fairest comparison of before and after.
 
         Raises
         ------
         ConfigError
-            If there is a task of that name, ``how`` is not known, or tasks have no replay.
+            If the model already has a task of that name, ``how`` is not known, or ``replay`` does
+            not fit ``how``.
         InputError
             If the data cannot be used.
         """
@@ -304,53 +336,56 @@ class MultiTaskModel(Published, NestedParams):
         return self
 
     def save(self, folder: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
-        """Write the model into a folder, and prove that it can be read back.
+        """Write the model into a folder, and check that it reads back equal.
 
-        The shared encoder is stored once; a task that has one of its own stores how it differs.
+        The shared encoder is stored once. A task with a private encoder stores the difference.
 
         Parameters
         ----------
         folder : str or Path
-            A new folder, or one that holds a model saved before, which is then replaced.
+            A new folder, or a folder with a saved model, which is then replaced.
         notes : dict, optional
-            Plain JSON values to keep with the model; ``load`` gives them as ``notes_``.
+            Plain JSON values to store with the model. ``load`` returns them as ``notes_``.
 
         Raises
         ------
         StorageError
-            If the folder holds something else, cannot be written, or the model cannot be saved.
+            If the folder has other content, cannot be written, or the model cannot be saved.
         """
         check_is_fitted(self)
         return save_tasks(self, user_path(folder), notes=notes)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read a model that ``save`` wrote, checking every file.
+        """Load a model that ``save`` wrote, and check every file.
 
         Raises
         ------
         StorageError
             If there is no model, or a newer release wrote it.
         IntegrityError
-            If a file is missing or was changed; it is named.
+            If a file is missing or was changed. The message names the file.
         """
         return load_tasks(cls, saved_folder(folder))
 
     def export(self, task: str, folder: str | Path, *, format: str = "transformers") -> Path:  # noqa: A002
-        """Write one task for those who do not have nlptl, as ``TextClassifier.export`` does.
+        """Write one task in a format that works without nlptl, as ``TextClassifier.export`` does.
 
         Raises
         ------
         InputError
             If there is no such task.
         ConfigError
-            If the format is not known, or could not hold it, as it could not hold numbers.
+            If the format is not known, or cannot represent the task. No format takes numbers.
         """
         check_is_fitted(self)
         check_known(self.models_, task)
         model = self.models_[task]
         if not isinstance(model, TextClassifier):
-            raise ConfigError(f"Task {task!r} has numbers, and only classifiers are exported.")
+            raise ConfigError(
+                f"export writes only tasks with labels, but task {task!r} has numbers. Use save "
+                "for the whole model."
+            )
         return model.export(folder, format=format)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -361,16 +396,16 @@ class MultiTaskModel(Published, NestedParams):
         parts: Mapping[str, PreparedTask],
         chosen: Mapping[str, FittedModel],
         together: JointResult,
-        standings: dict[str, TaskComparison],
+        comparisons: dict[str, TaskComparison],
     ) -> Self:
-        """Take over what was learnt."""
+        """Set the fitted attributes."""
         models: dict[str, TextModel] = {}
         for name, part in parts.items():
             model, fitted = part.model, chosen[name]
             model.transfer_, model.transfer_verdict_ = model.transfer, None
             keep(model, replace(fitted, history=fitted.scorer.history), model.audit_)
             models[name] = model
-        self.models_, self.comparisons_ = models, standings
+        self.models_, self.comparisons_ = models, comparisons
         self.known_: dict[str, Task] = {name: part.task for name, part in parts.items()}
         self.shared_, self.affinity_ = together.encoder, together.affinity
         self.changes_: dict[str, Change] = {}

@@ -239,10 +239,10 @@ def test_groups_hold_every_task_once(tiny_encoder, data):
     ("tasks", "given", "message"),
     [
         ({"kind": Task()}, {}, "no data for"),
-        ({"kind": Task()}, {"kind": (["a"], ["b"]), "more": (["a"], ["b"])}, "no task"),
+        ({"kind": Task()}, {"kind": (["a"], ["b"]), "more": (["a"], ["b"])}, "not tasks"),
         ({"kind": Task()}, {"kind": ["a", "b", "c"]}, "needs"),
         ({"kind": Task()}, {"kind": (["a", "b"], ["x"])}, "Task 'kind'"),
-        ({"kind": Task()}, [(["a"], ["b"])], "takes"),
+        ({"kind": Task()}, [(["a"], ["b"])], "needs a dict"),
         ({"kind": Task(), "read": Task("language_model")}, {"kind": 1, "read": []}, "needs"),
     ],
 )
@@ -259,7 +259,7 @@ def test_data_that_cannot_be_used_is_refused_by_the_name_of_its_task(
         ({"tasks": {}}, "at least one"),
         ({"tasks": ["kind"]}, "tasks must be"),
         ({"tasks": {"kind": "labels"}}, "kind="),
-        ({"tasks": {"read": "language_model"}}, "answers"),
+        ({"tasks": {"read": "language_model"}}, "labels or numbers"),
         ({"tasks": {"kind": TextClassifier()}}, "must be a Task"),
         ({"balance": "magic"}, "balance="),
         ({"transfer": "frozen"}, "transfer"),

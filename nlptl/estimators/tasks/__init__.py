@@ -1,1 +1,1 @@
-"""Several tasks at once: how they are read, learnt together, judged apart, and kept."""
+"""Tasks of a multi-task model: data, joint training, comparison of variants, and saving."""

@@ -1,4 +1,4 @@
-"""One more task for a model of several: beside the others, or learnt with rows of theirs."""
+"""Adding a task to a fitted multi-task model, with or without training its encoder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nlptl.estimators.tasks.variants import (
     JOINT,
     POLISHED,
     TaskComparison,
-    agreed,
+    compare_in_main_process,
     figure_of,
     gain_between,
     variants_of,
@@ -42,19 +42,21 @@ WAYS = ("adapter", "head", "encoder")
 
 @dataclass(frozen=True)
 class Change:
-    """What learning one more task did to an earlier one, on rows of its replay that were held out.
+    """Effect of adding a task on an earlier task, measured on held-out rows of its replay.
 
-    Rows that the task had learnt from before speak for before.
+    Rows that the earlier task was already trained on make ``before`` look better than it is.
 
     Attributes
     ----------
     task, metric : str
+        Name of the earlier task, and the metric that scores it.
     rows : int
-        So many were held out; with none there are no figures.
+        Number of held-out rows. With 0 rows, the other fields are None.
     before, after : float or None
+        Metric before and after the addition.
     gain : Interval or None
-        From before to after, with the interval of a paired bootstrap; the sign is turned where
-        less is better.
+        Gain from before to after, with the interval of a paired bootstrap. A positive gain is an
+        improvement, also for metrics where lower is better.
     """
 
     task: str
@@ -66,19 +68,19 @@ class Change:
 
     @property
     def steps_aside(self) -> bool:
-        """Whether the task was clearly hurt, and so answers as before."""
+        """True if the task was clearly hurt. It then answers as before the addition."""
         return self.gain is not None and self.gain.high < 0
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Self:
-        """Read what ``asdict`` gave."""
-        gain = told["gain"]
-        return cls(**{**told, "gain": None if gain is None else Interval(**gain)})
+    def from_json(cls, described: dict[str, Any]) -> Self:
+        """Build a change from the output of ``asdict``."""
+        gain = described["gain"]
+        return cls(**{**described, "gain": None if gain is None else Interval(**gain)})
 
 
 @dataclass(frozen=True)
 class Addition:
-    """What is to be added to a model.
+    """Task to add to a model, with its name and data.
 
     Attributes
     ----------
@@ -93,20 +95,23 @@ class Addition:
 
     @classmethod
     def read(cls, model: SharedModel, name: str, task: Any, data: Any) -> Addition:
-        """Read what a user gave.
+        """Check the name, the task and the data that a user passed.
 
         Raises
         ------
         ConfigError
-            If there is a task of that name, or it is no task.
+            If the model already has a task of that name, or ``task`` is not a task with labels or
+            numbers.
         InputError
             If the data cannot be used.
         """
         if name in model.models_:
-            raise ConfigError(f"There is a task {name!r} already. Choose another name.")
-        wanted = as_tasks({name: task})[name]
-        given = TaskData.read(name, data, reads_only=False)
-        return cls(name, wanted.known(given.answers), given)
+            raise ConfigError(
+                f"The model already has a task with the name {name!r}. Choose another name."
+            )
+        checked_task = as_tasks({name: task})[name]
+        rows = TaskData.read(name, data, reads_only=False)
+        return cls(name, checked_task.known(rows.answers), rows)
 
 
 def add_task(
@@ -118,81 +123,84 @@ def add_task(
     how: str,
     replay: Mapping[str, Any] | None,
 ) -> Task:
-    """Let a model learn one more task; give it as it is known.
+    """Fit an additional task of a model, and return the task with its kind filled in.
 
     Raises
     ------
     ConfigError
-        If there is a task of that name, ``how`` is not known, or tasks have no replay.
+        If the model already has a task of that name, ``how`` is not known, or ``replay`` does not
+        fit ``how``.
     InputError
         If the data cannot be used.
     """
     check_way(model, how, replay)
-    further = Addition.read(model, name, task, data)
+    addition = Addition.read(model, name, task, data)
     if how == "encoder":
-        take_over(model, further, replayed(model, further, replay or {}))
+        apply_replay(model, addition, fit_with_replay(model, addition, replay or {}))
     else:
-        model.models_[name] = _beside(model, further, how)
-    return further.task
+        model.models_[name] = _fit_on_shared_encoder(model, addition, how)
+    return addition.task
 
 
-def _beside(model: SharedModel, further: Addition, how: str) -> TextModel:
-    """Fit a further task on the shared encoder of a model, which is not changed."""
+def _fit_on_shared_encoder(model: SharedModel, addition: Addition, how: str) -> TextModel:
+    """Fit a task on the shared encoder of a model. The model does not change."""
     transfer = LoRA(merge=False) if how == "adapter" else Frozen("top")
     options = {**options_of(model), "encoder": model.shared_, "transfer": transfer}
+    data = addition.data
     try:
-        own: TextModel = further.task.model(options).fit(further.data.texts, further.data.answers)
+        task_model: TextModel = addition.task.model(options).fit(data.texts, data.answers)
     except (InputError, ConfigError) as problem:
-        raise type(problem)(f"Task {further.name!r}: {problem}") from problem
-    return own
+        raise type(problem)(f"Task {addition.name!r}: {problem}") from problem
+    return task_model
 
 
 def check_way(model: SharedModel, how: str, replay: Mapping[str, Any] | None) -> None:
-    """Refuse a way of adding that is not known, or that would let tasks be forgotten.
+    """Check that ``how`` is known, and that ``replay`` has rows of every task that changes.
 
     Raises
     ------
     ConfigError
-        If it is.
+        If one of these does not hold.
     """
     if how not in WAYS:
         raise ConfigError(f"how={how!r} is not known. {suggest(str(how), WAYS)}")
     if how != "encoder":
         if replay is not None:
-            raise ConfigError(f"how={how!r} changes no other task: leave replay out.")
+            raise ConfigError(f"how={how!r} changes no other task. Leave replay out.")
         return
     sharing = _sharing(model)
     if not sharing:
         raise ConfigError(
-            "how='encoder' goes on from the shared encoder, from which no task answers. Use "
-            "how='adapter'."
+            "how='encoder' continues to train the shared encoder, but no task of this model uses "
+            "it. Use how='adapter'."
         )
-    given = set(replay or {})
-    missing = [name for name in sharing if name not in given]
-    unknown = sorted(given - set(sharing))
+    replay_names = set(replay or {})
+    missing = [name for name in sharing if name not in replay_names]
+    unknown = sorted(replay_names - set(sharing))
     if missing or unknown:
-        told = f"rows of {missing}" if missing else f"no rows of {unknown}"
+        problem = f"lacks rows of {missing}. Add" if missing else f"has rows of {unknown}. Remove"
         raise ConfigError(
-            f"how='encoder' changes the shared encoder, and replay needs {told}: the tasks that "
-            f"answer from it are {sharing}."
+            f"how='encoder' changes the shared encoder, so replay must have rows of exactly the "
+            f"tasks that use it: {sharing}. It {problem} them."
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """What came of learning one more task together with rows of the earlier ones.
+    """Result of training a new task together with rows of the earlier tasks.
 
     Attributes
     ----------
     together : JointResult
+        Result of the joint training.
     fitted : dict of str to FittedModel
-        Of every task that took part.
+        Fitted model of every task that took part.
     part : PreparedTask
         The new task.
     standing : TaskComparison
-        How the variants of the new task compare.
+        Comparison of the variants of the new task.
     changes : dict of str to Change
-        Of each earlier one.
+        Effect on each earlier task.
     """
 
     together: JointResult
@@ -202,89 +210,98 @@ class Replay:
     changes: dict[str, Change]
 
 
-def replayed(model: SharedModel, further: Addition, replay: Mapping[str, Any]) -> Replay:
-    """Train the shared encoder on, on a further task and on rows of the earlier ones.
+def fit_with_replay(model: SharedModel, addition: Addition, replay: Mapping[str, Any]) -> Replay:
+    """Continue to train the shared encoder, on a new task and on rows of the earlier tasks.
 
-    The earlier tasks go on from the heads that they have. Nothing of the model is changed.
+    The earlier tasks continue from their fitted heads. The model itself does not change.
 
     Parameters
     ----------
     model : SharedModel
-    further : Addition
+    addition : Addition
     replay : mapping of str to (texts, answers) or Corpus
-        Of each task that answers from the shared encoder.
+        Rows of each task that uses the shared encoder.
     """
     options = {**options_of(model), "encoder": model.shared_}
-    parts = {name: _again(model, name, replay[name], options) for name in _sharing(model)}
-    parts[further.name] = new = read_part(further.name, further.task, further.data, options)
+    parts = {name: _prepare_earlier(model, name, replay[name], options) for name in _sharing(model)}
+    parts[addition.name] = new = read_part(addition.name, addition.task, addition.data, options)
     joiner = JointTraining(parts, {}, mixing_of(model), model.balance)
     together = joiner.fit()
-    # A head on the encoder as it was is how="head", and would have a second encoder kept.
+    # No frozen variant: it equals how="head", and the model would have to keep a second encoder.
     names = (JOINT, POLISHED, ALONE) if model.gate else (JOINT,)
     variants = variants_of(new, together, names=names)
-    standing = agreed(new, variants, seed=model.seed)
-    kept = dict.fromkeys(parts, JOINT) | {further.name: standing.kept}
-    chosen = together.fitted | {further.name: variants[standing.kept]}
-    earlier = {name: own.fitted_ for name, own in model.models_.items() if name in parts}
-    told = from_main(
+    comparison = compare_in_main_process(new, variants, seed=model.seed)
+    kept = dict.fromkeys(parts, JOINT) | {addition.name: comparison.kept}
+    chosen = together.fitted | {addition.name: variants[comparison.kept]}
+    earlier = {name: part.fitted_ for name, part in model.models_.items() if name in parts}
+    described = from_main(
         lambda: {n: asdict(_change(parts[n], e, together, model.seed)) for n, e in earlier.items()}
     )
-    changes = {name: Change.from_json(one) for name, one in told.items()}
+    changes = {name: Change.from_json(change) for name, change in described.items()}
     fitted, whole = on_all_rows(joiner, together, chosen, kept)
-    return Replay(whole, fitted, new, standing, changes)
+    return Replay(whole, fitted, new, comparison, changes)
 
 
-def take_over(model: SharedModel, further: Addition, found: Replay) -> None:
-    """Let a model answer as it does after a replay; a task that was clearly hurt steps aside."""
-    for name, change in found.changes.items():
-        own = model.models_[name]
+def apply_replay(model: SharedModel, addition: Addition, result: Replay) -> None:
+    """Update a model with the result of a replay, except for tasks that were clearly hurt."""
+    history = result.together.history
+    for name, change in result.changes.items():
+        earlier = model.models_[name]
         if not change.steps_aside:
-            keep(own, replace(found.fitted[name], history=found.together.history), own.audit_)
-    new, fitted = found.part.model, found.fitted[further.name]
+            keep(earlier, replace(result.fitted[name], history=history), earlier.audit_)
+    new, fitted = result.part.model, result.fitted[addition.name]
     new.transfer_, new.transfer_verdict_ = new.transfer, None
     keep(new, replace(fitted, history=fitted.scorer.history), new.audit_)
-    model.models_[further.name] = new
-    model.shared_, model.changes_ = found.together.encoder, found.changes
-    model.affinity_ = found.together.affinity
-    model.comparisons_[further.name] = found.standing
-    model.steps_[further.name] = found.together.steps[further.name]
+    model.models_[addition.name] = new
+    model.shared_, model.changes_ = result.together.encoder, result.changes
+    model.affinity_ = result.together.affinity
+    model.comparisons_[addition.name] = result.standing
+    model.steps_[addition.name] = result.together.steps[addition.name]
 
 
 def _sharing(model: SharedModel) -> list[str]:
-    """Name the tasks that answer from the shared encoder."""
+    """Return the names of the tasks that use the shared encoder."""
     shared = model.shared_.weights
-    found = model.models_.items()
-    return [name for name, own in found if own.fitted_.features.encoder.weights is shared]
+    models = model.models_.items()
+    return [name for name, part in models if part.fitted_.features.encoder.weights is shared]
 
 
-def _again(model: SharedModel, name: str, data: Any, options: Mapping[str, Any]) -> PreparedTask:
-    """Make a task that was learnt ready to be learnt on, from the head that it has."""
+def _prepare_earlier(
+    model: SharedModel, name: str, data: Any, options: Mapping[str, Any]
+) -> PreparedTask:
+    """Prepare a fitted task for more training that continues from its fitted head."""
     task, fitted = model.known_[name], model.models_[name].fitted_
-    new, rows_of_task = task.model(options), TaskData.read(name, data, reads_only=False)
+    new, task_data = task.model(options), TaskData.read(name, data, reads_only=False)
     plan = plan_of(new)
     try:
-        rows = plan.rows(rows_of_task.texts)
-        targets = targets_of(fitted.codec, rows_of_task.answers, None, rows)
+        rows = plan.rows(task_data.texts)
+        targets = targets_of(fitted.codec, task_data.answers, None, rows)
     except InputError as problem:
         raise InputError(f"Replay of task {name!r}: {problem}") from problem
     if rows.are_pairs != fitted.probe.are_pairs:
-        kind = "pairs of texts" if fitted.probe.are_pairs else "single texts"
-        raise InputError(f"Replay of task {name!r}: it takes {kind}.")
+        kinds = {True: "pairs of texts", False: "single texts"}
+        raise InputError(
+            f"Replay of task {name!r}: the task takes {kinds[fitted.probe.are_pairs]}, got "
+            f"{kinds[rows.are_pairs]}. Pass {kinds[fitted.probe.are_pairs]}."
+        )
     config = plan.config(TUNING)
     training_data = TrainingData(rows, targets, fitted.codec)
-    seen, held = hold_out(rows, targets, held_share(len(rows), config), model.seed)
-    imbalance = plan.imbalance_of(seen[1], solver=False, trains_head=True)
+    train_split, held_split = hold_out(rows, targets, held_share(len(rows), config), model.seed)
+    imbalance = plan.imbalance_of(train_split[1], solver=False, trains_head=True)
     training = TrainingPlan(config, imbalance, model.seed, model.device)
     body = TunedEncoder(plan.transfers, fitted.features, training)
-    warm = warm_head(fitted.scorer, seen[1], fitted.features.groups(seen[0]))
-    return PreparedTask(name, task, new, plan, training_data, seen, held, body, warm, fitted)
+    warm = warm_head(fitted.scorer, train_split[1], fitted.features.groups(train_split[0]))
+    return PreparedTask(
+        name, task, new, plan, training_data, train_split, held_split, body, warm, fitted
+    )
 
 
 def _change(part: PreparedTask, before: FittedModel, together: JointResult, seed: int) -> Change:
-    name = str(part.task.metric)
+    metric = str(part.task.metric)
     if part.held is None:
-        return Change(part.name, name, 0)
+        return Change(part.name, metric, 0)
     rows = np.arange(len(part.held[0]))
-    was, became = figure_of(part, before), figure_of(part, together.fitted[part.name])
-    gain = gain_between(part, became, was, seed=seed)
-    return Change(part.name, name, len(rows), was(rows), became(rows), gain)
+    score_before = figure_of(part, before)
+    score_after = figure_of(part, together.fitted[part.name])
+    gain = gain_between(part, score_after, score_before, seed=seed)
+    return Change(part.name, metric, len(rows), score_before(rows), score_after(rows), gain)

@@ -1,4 +1,4 @@
-"""Learning several tasks on one encoder."""
+"""Joint training of several tasks on one encoder."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ BALANCES = ("sum", "uncertainty", "pcgrad")
 
 @dataclass(frozen=True, eq=False)
 class JointResult:
-    """What tasks became that were learnt together.
+    """Result of the joint training of several tasks.
 
     Attributes
     ----------
     fitted : dict of str to FittedModel
-        Each task with answers; they share one encoder, where they have nothing to themselves.
+        Fitted model of each labelled task. Tasks without private weights share one encoder.
     encoder : TransformerEncoder
-        The shared one.
+        The shared encoder.
     history : History
     progress : Progress
-        Scores of each task, and cosines of gradients, epoch after epoch.
+        Scores of each task and cosine similarities of the gradients, per epoch.
     steps : dict of str to int
-        Optimiser steps that learnt from each task.
+        Number of optimiser steps that trained each task.
     """
 
     fitted: dict[str, FittedModel]
@@ -58,22 +58,26 @@ class JointResult:
 
     @property
     def affinity(self) -> Affinity:
-        """Cosines of the gradients of each two tasks, epoch after epoch."""
+        """Cosine similarities of the gradients of each pair of tasks, per epoch."""
         return Affinity.of(list(self.steps), self.progress.cosines)
 
 
 @dataclass(frozen=True, eq=False)
 class JointTraining:
-    """Learns tasks together.
+    """Trains several tasks together on one encoder.
 
     Attributes
     ----------
     parts : mapping of str to PreparedTask
+        Labelled tasks.
     readings : mapping of str to UnlabelledTask
+        Unlabelled tasks.
     mixing : Mixing
+        How often each task is used.
     balance : {"sum", "uncertainty", "pcgrad"}
+        Method to combine the losses.
     compares : bool
-        Compare the gradients of the tasks after each epoch.
+        True to compare the gradients of the tasks after each epoch.
     """
 
     parts: Mapping[str, PreparedTask]
@@ -83,57 +87,59 @@ class JointTraining:
     compares: bool = True
 
     def fit(self) -> JointResult:
-        """Train encoder and heads on the rows that are not held out."""
+        """Train the encoder and the heads on the rows that are not held out."""
         from nlptl.training.networks.text_training import Tuning
         from nlptl.training.tasks.task_training import Joint, tune_tasks
 
         rows = {name: part.windows for name, part in self.parts.items()}
-        rows |= {n: self._body.windows(one.texts, None) for n, one in self.readings.items()}
+        rows |= {n: self._body.windows(task.texts, None) for n, task in self.readings.items()}
         unseen = {n: part.unseen for n, part in self.parts.items() if part.held is not None}
         metric = self._body.plan.config.metric
         joint = Joint(
             rows,
             self._losses(rows),
-            {name: score_by(metric, held) for name, held in unseen.items()},
+            {name: score_by(metric, held_rows) for name, held_rows in unseen.items()},
             self.mixing,
             self.balance,
             self.compares,
         )
         plan = self._body.plan
-        how = Tuning(plan.config, plan.seed, plan.device, settings=self._settings(rows, unseen))
-        learnt = tune_tasks(partial(self._build, rows), joint, how)
-        learnt.network.eval()
-        encoder = self._body.features(learnt.network).encoder
+        tuning = Tuning(plan.config, plan.seed, plan.device, settings=self._settings(rows, unseen))
+        result = tune_tasks(partial(self._build, rows), joint, tuning)
+        result.network.eval()
+        encoder = self._body.features(result.network).encoder
         fitted = {
-            name: self._fitted(part, learnt, encoder, unseen.get(name))
+            name: self._fitted(part, result, encoder, unseen.get(name))
             for name, part in self.parts.items()
         }
-        return JointResult(fitted, encoder, learnt.history, learnt.progress, learnt.steps)
+        return JointResult(fitted, encoder, result.history, result.progress, result.steps)
 
     def on_all_rows(self) -> JointTraining:
-        """Give the same with nothing held out."""
-        everything = {
+        """Return the same training with no rows held out."""
+        parts = {
             name: replace(
                 part,
                 seen=(part.training_data.rows, part.training_data.targets),
                 held=None,
-                body=replace(part.body, plan=replace(part.body.plan, config=_apart(part))),
+                body=replace(
+                    part.body, plan=replace(part.body.plan, config=_config_for_all_rows(part))
+                ),
             )
             for name, part in self.parts.items()
         }
-        return replace(self, parts=everything, compares=False)
+        return replace(self, parts=parts, compares=False)
 
     @property
     def _body(self) -> TunedEncoder:
-        """What all tasks have in common."""
+        """Encoder and training plan, which are the same for all tasks."""
         return next(iter(self.parts.values())).body
 
-    def _fitted(self, part: PreparedTask, learnt: Any, encoder: Any, unseen: Any) -> FittedModel:
-        network = learnt.network.of(part.name)
-        own = _own_encoder(encoder, learnt.network, part.name)
-        features = replace(part.body.start, encoder=own)
+    def _fitted(self, part: PreparedTask, result: Any, encoder: Any, unseen: Any) -> FittedModel:
+        network = result.network.of(part.name)
+        task_encoder = _encoder_of_task(encoder, result.network, part.name)
+        features = replace(part.body.start, encoder=task_encoder)
         decision = part.start.decision if unseen is None else _decision(part, network, unseen)
-        scorer = part.start.ended(copy.deepcopy(network.head), decision, learnt.history)
+        scorer = part.start.ended(copy.deepcopy(network.head), decision, result.history)
         return FittedModel(part.training_data.codec, features, scorer, part.training_data.probe)
 
     def _losses(self, rows: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,29 +147,29 @@ class JointTraining:
         from nlptl.training.tasks.masked_words import as_given
         from nlptl.training.tasks.task_objective import TaskLoss
 
-        found = {}
+        losses = {}
         for name, part in self.parts.items():
             targets = rows[name].targets
             loss = loss_of(part.body.plan.imbalance, part.seen[1])
             scale = 1.0 if targets.numeric else prior_loss(targets, loss)
-            found[name] = TaskLoss(loss, max(scale, 1e-6), part.task.weight)
-        for name, one in self.readings.items():
-            tokens = len(set(chain.from_iterable(rows[name].windows.ids)))
-            found[name] = TaskLoss(as_given, float(np.log(max(tokens, 2))), one.task.weight)
-        return found
+            losses[name] = TaskLoss(loss, max(scale, 1e-6), part.task.weight)
+        for name, reading in self.readings.items():
+            n_tokens = len(set(chain.from_iterable(rows[name].windows.ids)))
+            losses[name] = TaskLoss(as_given, float(np.log(max(n_tokens, 2))), reading.task.weight)
+        return losses
 
     def _build(self, rows: Mapping[str, Any], seed: int) -> Any:
         from nlptl.training.tasks.task_network import TasksNetwork
 
-        keeps = self._body.transfers.main.keeps_head
+        keeps_head = self._body.transfers.main.keeps_head
         heads, scales = {}, {}
         for name, part in self.parts.items():
             start = part.start
-            heads[name] = copy.deepcopy(start.head.module) if keeps else start.recipe.build()
+            heads[name] = copy.deepcopy(start.head.module) if keeps_head else start.recipe.build()
             scales[name] = start.head.scale
         for name in self.readings:
             heads[name], scales[name] = self._reader(), 1.0
-        ids = [own for each in rows.values() for own in each.windows.ids]
+        ids = [window for task_rows in rows.values() for window in task_rows.windows.ids]
         if self.readings:
             ids.append([self._mask])
         return self._body.network(partial(TasksNetwork, heads=heads, scales=scales), ids, seed)
@@ -179,38 +185,38 @@ class JointTraining:
         return int(self._body.encoder.folder.tokenizer.mask_token_id)
 
     def _settings(self, rows: Mapping[str, Any], unseen: Mapping[str, Any]) -> dict[str, Any]:
-        """Tell this fit from others, for its checkpoints."""
-        each = {}
+        """Return what identifies this fit, so that checkpoints of other fits are refused."""
+        tasks = {}
         for name, part in self.parts.items():
-            own = {"task": repr(part.task), "head": repr(part.start.spec)}
-            held = unseen.get(name)
-            own["unseen"] = "" if held is None else fingerprint(held.windows.ids)
-            each[name] = own | part.body.settings(rows[name], part.body.plan.config)
+            settings = {"task": repr(part.task), "head": repr(part.start.spec)}
+            held_rows = unseen.get(name)
+            settings["unseen"] = "" if held_rows is None else fingerprint(held_rows.windows.ids)
+            tasks[name] = settings | part.body.settings(rows[name], part.body.plan.config)
         for name in self.readings:
-            each[name] = {"rows": fingerprint(rows[name].windows.ids)}
-        return {"tasks": each, "mixing": repr(self.mixing), "balance": self.balance}
+            tasks[name] = {"rows": fingerprint(rows[name].windows.ids)}
+        return {"tasks": tasks, "mixing": repr(self.mixing), "balance": self.balance}
 
 
 def mixing_of(model: SharedModel) -> Mixing:
-    """Return how often each task of a model is trained on."""
+    """Return the mixing of a model: how often each task is trained."""
     mixing = model.mixing or Mixing()
     return replace(mixing, mixed=True) if model.balance == "pcgrad" else mixing
 
 
 def check_balance(name: str) -> None:
-    """Refuse a way of putting losses together that is not known.
+    """Check that a method to combine losses is known.
 
     Raises
     ------
     ConfigError
-        If it is not; the nearest one is suggested.
+        If it is not known. The message suggests the nearest name.
     """
     if name not in BALANCES:
         raise ConfigError(f"balance={name!r} is not known. {suggest(str(name), BALANCES)}")
 
 
-def _apart(part: PreparedTask) -> LoopConfig:
-    """Give the settings with a folder of their own for checkpoints, and the last epoch kept."""
+def _config_for_all_rows(part: PreparedTask) -> LoopConfig:
+    """Return the settings with a separate checkpoint folder, keeping the last epoch."""
     config = replace(part.body.plan.config, keep="last")
     if config.checkpoints is None:
         return config
@@ -224,18 +230,18 @@ def _decision(part: PreparedTask, network: Any, unseen: Any) -> Decision:
     return learn_decision(logits_of(network, unseen), targets, part.body.plan.imbalance)
 
 
-def _own_encoder(encoder: Any, network: Any, task: str) -> Any:
-    """Give the shared encoder, or the one that a task has to itself."""
+def _encoder_of_task(encoder: Any, network: Any, task: str) -> Any:
+    """Return the encoder of a task: the shared one, or its private one if it has one."""
     from nlptl.training.networks.embeddings import put_back
 
-    found = network.apart.get(network.places[task])
-    if found is None:
+    private = network.apart.get(network.places[task])
+    if private is None:
         return encoder
-    (model, adapter), base = found, encoder.weights
+    (model, adapter), base = private, encoder.weights
     if model is base.model:
         return encoder
     put_back(model)
     for weight in model.parameters():
         weight.requires_grad_(True)
-    own = replace(base, model=model.eval(), adapter=adapter, base=base)
-    return encoder.with_weights(own)
+    loaded = replace(base, model=model.eval(), adapter=adapter, base=base)
+    return encoder.with_weights(loaded)

@@ -1,4 +1,4 @@
-"""What the tasks of a model answer, and what that costs."""
+"""Outputs of the tasks of a model, and their cost in passes, memory and time."""
 
 from __future__ import annotations
 
@@ -25,69 +25,72 @@ _MIB = 2**20
 
 
 def check_known(models: Models, name: str) -> None:
-    """Refuse a task that is not there.
+    """Check that a task exists.
 
     Raises
     ------
     InputError
-        If it is not; the nearest one is suggested.
+        If there is no task of that name. The message suggests the nearest name.
     """
     if name not in models:
         raise InputError(f"No task is called {name!r}. {suggest(name, list(models))}")
 
 
-def asked(models: Models, rows: Rows, tasks: Iterable[str] | None) -> list[str]:
-    """Give the tasks that answer for such rows.
+def select_tasks(models: Models, rows: Rows, tasks: Iterable[str] | None) -> list[str]:
+    """Return the names of the requested tasks, or of all tasks that take these rows.
 
     Raises
     ------
     InputError
-        If a task is not known or takes other rows, or none takes these.
+        If a task does not exist or takes another kind of rows, or no task takes these rows.
     """
-    fits = _taking(models, pairs=rows.are_pairs)
+    suitable = _names_for(models, pairs=rows.are_pairs)
     if tasks is None:
-        if not fits:
-            raise InputError(f"No task takes {_KINDS[rows.are_pairs]}.")
-        return fits
+        if not suitable:
+            raise InputError(
+                f"No task takes {_KINDS[rows.are_pairs]}. Pass {_KINDS[not rows.are_pairs]}."
+            )
+        return suitable
     names = [tasks] if isinstance(tasks, str) else list(tasks)
     for name in names:
         check_known(models, name)
-        if name not in fits:
+        if name not in suitable:
             raise InputError(
-                f"Task {name!r} takes {_KINDS[not rows.are_pairs]}, got {_KINDS[rows.are_pairs]}."
+                f"Task {name!r} takes {_KINDS[not rows.are_pairs]}, got {_KINDS[rows.are_pairs]}. "
+                "Pass such rows or leave the task out."
             )
     return names
 
 
 def outputs_of(models: Models, rows: Rows, names: Iterable[str]) -> dict[str, FloatArray]:
-    """Give what the heads of some tasks say; those that share an encoder take one pass."""
-    passed: dict[Any, Features] = {}
-    found = {}
+    """Compute the outputs of some tasks. Tasks that share an encoder share one pass."""
+    features_by_encoder: dict[Any, Features] = {}
+    outputs = {}
     for name in names:
         model = models[name]
         features = model.fitted_.features
         encoder = features.encoder
         layers = repr(encoder.chosen_pooling), features.weights.tobytes()
         key = id(encoder.weights), features.joint, layers
-        if key not in passed:
-            passed[key] = features.transform(rows)
-        found[name] = model.fitted_.outputs_of(passed[key])
-    return found
+        if key not in features_by_encoder:
+            features_by_encoder[key] = features.transform(rows)
+        outputs[name] = model.fitted_.outputs_of(features_by_encoder[key])
+    return outputs
 
 
 def passes_of(models: Models, *, pairs: bool) -> int:
-    """Count the passes that it takes to answer all tasks of texts, or of pairs."""
-    return len({id(_weights(models[name])) for name in _taking(models, pairs=pairs)})
+    """Count the encoder passes that all tasks of single texts need, or all tasks of pairs."""
+    return len({id(_weights(models[name])) for name in _names_for(models, pairs=pairs)})
 
 
 def costs_of(models: Models, rows: Rows | None = None) -> dict[str, dict[str, float]]:
-    """Compare the tasks as they stand with a model each.
+    """Compare the cost of the tasks together with the cost of one separate model per task.
 
     Parameters
     ----------
     models : mapping of str to TextModel
     rows : Rows or None
-        Are answered both ways, with a clock beside.
+        Rows to time both ways. None measures no time.
     """
     together: dict[str, float] = {
         "passes": passes_of(models, pairs=False),
@@ -95,20 +98,20 @@ def costs_of(models: Models, rows: Rows | None = None) -> dict[str, dict[str, fl
         "MiB of encoders": _size(models.values(), shared=True),
     }
     separate: dict[str, float] = {
-        "passes": len(_taking(models, pairs=False)),
-        "passes of pairs": len(_taking(models, pairs=True)),
+        "passes": len(_names_for(models, pairs=False)),
+        "passes of pairs": len(_names_for(models, pairs=True)),
         "MiB of encoders": _size(models.values(), shared=False),
     }
     if rows is not None:
-        names = asked(models, rows, None)
+        names = select_tasks(models, rows, None)
         with without_cache():
-            outputs_of(models, rows.take(np.arange(min(len(rows), 8))), names)  # kernels chosen
+            outputs_of(models, rows.take(np.arange(min(len(rows), 8))), names)  # warm-up
             together["texts a second"] = _speed(models, rows, [names])
             separate["texts a second"] = _speed(models, rows, [[name] for name in names])
     return {"together": together, "separate": separate}
 
 
-def _taking(models: Models, *, pairs: bool) -> list[str]:
+def _names_for(models: Models, *, pairs: bool) -> list[str]:
     return [name for name, model in models.items() if model.fitted_.probe.are_pairs == pairs]
 
 
@@ -117,15 +120,15 @@ def _weights(model: TextModel) -> Any:
 
 
 def _size(models: Iterable[TextModel], *, shared: bool) -> float:
-    """Give the memory of the encoders of models, in MiB."""
+    """Return the memory of the encoders of the models, in MiB."""
     loaded = [model.fitted_.features.encoder.loaded() for model in models]
-    counted = {id(one): one for one in loaded}.values() if shared else loaded
-    weights = [weight for one in counted for weight in one.model.parameters()]
+    counted = {id(encoder): encoder for encoder in loaded}.values() if shared else loaded
+    weights = [weight for encoder in counted for weight in encoder.model.parameters()]
     return float(sum(weight.nbytes for weight in weights)) / _MIB
 
 
 def _speed(models: Models, rows: Rows, runs: list[list[str]]) -> float:
-    began = clock.seconds()
+    start = clock.seconds()
     for names in runs:
         outputs_of(models, rows, names)
-    return len(rows) / (clock.seconds() - began)
+    return len(rows) / (clock.seconds() - start)

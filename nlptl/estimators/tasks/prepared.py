@@ -1,4 +1,4 @@
-"""Tasks on their way through a fit: rows, first heads, and what is held out of each."""
+"""Preparation of tasks before joint training: rows, first heads and held-out rows."""
 
 from __future__ import annotations
 
@@ -29,36 +29,36 @@ from nlptl.training.config import LoopConfig
 from nlptl.transfer.parameters.full import FullFineTune
 
 _ROWS_TO_HOLD_OUT = 100
-"""So many rows are held out of a task at least, if that is no more than a quarter of them."""
+"""Minimum number of held-out rows per task, if this is at most a quarter of its rows."""
 
 _MAX_HELD_OUT_SHARE = 0.25
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedTask:
-    """One task with answers.
+    """Labelled task that is ready for training.
 
     Attributes
     ----------
     name : str
     task : Task
-        With its kind and figure known.
+        With its kind and metric filled in.
     model : TextModel
-        That would learn the task alone; it becomes the one that answers for it.
+        Unfitted model of this task alone. After the fit it holds the chosen variant.
     plan : FitPlan
-        How it would be fitted alone.
+        Plan to fit the task alone.
     training_data : TrainingData
         All rows.
     seen : tuple of (Rows, Targets)
-        What is learnt from while others are held out.
+        Training rows: all rows except the held-out ones.
     held : tuple of (Rows, Targets) or None
-        By what variants of the task are compared, and probabilities calibrated.
+        Held-out rows, to compare the variants of the task and to calibrate probabilities.
     body : TunedEncoder
-        The encoder as it was, with the plan of training.
+        Encoder before training, with the training plan.
     start : WarmHead
-        The head that was fitted on frozen features.
+        Head that was fitted on frozen features.
     first : FittedModel
-        The task before anything is tuned.
+        Fitted model of the task before the encoder is trained.
     """
 
     name: str
@@ -74,20 +74,20 @@ class PreparedTask:
 
     @property
     def windows(self) -> Any:
-        """What is learnt from, tokenized, rows weighed against imbalance."""
+        """Tokenized training rows, weighted against class imbalance."""
         rows, targets = self.seen
-        weighed = targets if targets.several else weigh_rows(targets, self.body.plan.imbalance)
-        return self.body.windows(rows.texts, weighed)
+        weighted = targets if targets.several else weigh_rows(targets, self.body.plan.imbalance)
+        return self.body.windows(rows.texts, weighted)
 
     @property
     def unseen(self) -> Any:
-        """The rows held out, tokenized; None where there are none."""
+        """Tokenized held-out rows, or None if no rows are held out."""
         return None if self.held is None else self.body.windows(self.held[0].texts, self.held[1])
 
 
 @dataclass(frozen=True, eq=False)
 class UnlabelledTask:
-    """A task without answers: texts that are only read.
+    """Unlabelled task: its texts only train the encoder to predict hidden words.
 
     Attributes
     ----------
@@ -104,31 +104,32 @@ class UnlabelledTask:
 def read_parts(
     tasks: Mapping[str, Task], data: Mapping[str, Any], options: Mapping[str, Any]
 ) -> tuple[dict[str, PreparedTask], dict[str, UnlabelledTask]]:
-    """Read the data of all tasks, and fit the first head of each.
+    """Read the data of all tasks, and fit the first head of each labelled task.
 
     Parameters
     ----------
     tasks : mapping of str to Task
     data : mapping of str to (texts, answers) or Corpus
+        Texts alone for an unlabelled task.
     options : mapping
-        What the model of each task is made with.
+        Constructor parameters of the model of each task.
 
     Raises
     ------
     InputError
-        If a task has no data, data no task, or either cannot be used.
+        If a task has no data, data belong to no task, or the data cannot be used.
     ConfigError
         If options contradict each other.
     """
     _check_names(tasks, data)
     parts, readings = {}, {}
     for name, task in tasks.items():
-        given = TaskData.read(name, data[name], reads_only=task.reads_only)
+        task_data = TaskData.read(name, data[name], reads_only=task.reads_only)
         if task.reads_only:
-            readings[name] = _reading(name, task, given)
+            readings[name] = _reading(name, task, task_data)
             continue
         try:
-            parts[name] = read_part(name, task.known(given.answers), given, options)
+            parts[name] = read_part(name, task.known(task_data.answers), task_data, options)
         except (InputError, ConfigError) as problem:
             raise type(problem)(f"Task {name!r}: {problem}") from problem
     return parts, readings
@@ -140,30 +141,30 @@ def _reading(name: str, task: Task, data: TaskData) -> UnlabelledTask:
     except InputError as problem:
         raise InputError(f"Task {name!r}: {problem}") from problem
     if not texts:
-        raise InputError(f"Task {name!r} has no text to read.")
+        raise InputError(f"Task {name!r} needs at least one text, got none. Add texts to it.")
     return UnlabelledTask(name, task, texts)
 
 
-def transfers_of(given: Any) -> Transfers:
-    """Read the transfer of a model of several tasks.
+def transfers_of(transfer: Any) -> Transfers:
+    """Check and return the transfer of a multi-task model.
 
     Raises
     ------
     ConfigError
-        If it does not tune the encoder together with the heads.
+        If it does not train the encoder together with the heads.
     """
-    transfers = as_transfers(given)
+    transfers = as_transfers(transfer)
     if not transfers.tunes or transfers.refits_head or transfers.meaning is not None:
-        named = ", ".join(f"{type(one).__name__}()" for one in transfers)
+        names = ", ".join(f"{type(method).__name__}()" for method in transfers)
         raise ConfigError(
-            f"Tasks share an encoder that learns, and {named} does not learn with heads. Use "
-            "FullFineTune() or LoRA()."
+            "Tasks share an encoder, and transfer must train it together with the heads. Got "
+            f"{names}. Use FullFineTune() or LoRA()."
         )
     return transfers
 
 
 def options_of(model: SharedModel) -> dict[str, Any]:
-    """Return the parameters of the model of each task."""
+    """Return the constructor parameters of the model of each task."""
     transfer = FullFineTune() if model.transfer is None else model.transfer
     transfers_of(transfer)
     names = ("encoder", "training", "seed", "long_texts", "pair_encoding", "device")
@@ -171,19 +172,19 @@ def options_of(model: SharedModel) -> dict[str, Any]:
 
 
 def _check_metric(task: Task) -> None:
-    """Refuse a figure that could not be computed, before anything is trained."""
+    """Check that the metric of a task can be computed, before anything is trained."""
     from nlptl.evaluation.metrics import figures_of
 
-    known = figures_of(numeric=task.kind == "regression")
-    if task.metric not in known:
+    metrics = figures_of(numeric=task.kind == "regression")
+    if task.metric not in metrics:
         raise ConfigError(
-            f"metric={task.metric!r} is no figure of a task of kind {task.kind!r}. "
-            f"{suggest(str(task.metric), known)}"
+            f"metric={task.metric!r} cannot be computed for a task of kind {task.kind!r}. "
+            f"{suggest(str(task.metric), metrics)}"
         )
 
 
 def read_part(name: str, task: Task, data: TaskData, options: Mapping[str, Any]) -> PreparedTask:
-    """Read the data of one task whose kind is known, and fit its first head."""
+    """Read the data of one task whose kind is filled in, and fit its first head."""
     _check_metric(task)
     model = task.model(options)
     transfers_of(model.transfer)
@@ -193,19 +194,20 @@ def read_part(name: str, task: Task, data: TaskData, options: Mapping[str, Any])
     check_head(plan.head, rows.codec)
     model.audit_ = audit_rows(plan, rows.rows, answers)
     config = plan.config(TUNING)
-    seen, held = hold_out(rows.rows, rows.targets, held_share(len(rows.rows), config), plan.seed)
-    start = frozen_start(plan.transfers, plan.encoder, *seen, joint=plan.reads_jointly)
-    scorer = fit_head(plan, replace(rows, rows=seen[0], targets=seen[1]), start)
-    imbalance = plan.imbalance_of(seen[1], solver=scorer.recipe is None, trains_head=True)
+    share = held_share(len(rows.rows), config)
+    train_split, held_split = hold_out(rows.rows, rows.targets, share, plan.seed)
+    start = frozen_start(plan.transfers, plan.encoder, *train_split, joint=plan.reads_jointly)
+    scorer = fit_head(plan, replace(rows, rows=train_split[0], targets=train_split[1]), start)
+    imbalance = plan.imbalance_of(train_split[1], solver=scorer.recipe is None, trains_head=True)
     training = TrainingPlan(config, imbalance, plan.seed, plan.device)
     body = TunedEncoder(plan.transfers, start, training)
-    warm = warm_head(scorer, seen[1], start.groups(seen[0]))
+    warm = warm_head(scorer, train_split[1], start.groups(train_split[0]))
     first = FittedModel(rows.codec, start, scorer, rows.probe)
-    return PreparedTask(name, task, model, plan, rows, seen, held, body, warm, first)
+    return PreparedTask(name, task, model, plan, rows, train_split, held_split, body, warm, first)
 
 
 def held_share(n_rows: int, config: LoopConfig) -> float:
-    """Give the share of the rows of a task that is held out."""
+    """Return the share of the rows of a task that is held out."""
     if not config.validation_share:
         return 0.0
     return float(
@@ -216,10 +218,13 @@ def held_share(n_rows: int, config: LoopConfig) -> float:
 def _check_names(tasks: Mapping[str, Task], data: Any) -> None:
     if not isinstance(data, Mapping):
         raise InputError(
-            f"fit takes {{name: (texts, labels)}} for the tasks, got {type(data).__name__}."
+            f"fit needs a dict {{name: (texts, labels)}} of all tasks, got {type(data).__name__}."
         )
     missing = [name for name in tasks if name not in data]
     unknown = [name for name in data if name not in tasks]
     if missing or unknown:
-        told = f"no data for {missing}" if missing else f"data for {unknown}, which is no task"
-        raise InputError(f"fit was given {told}. The tasks are {list(tasks)}.")
+        if missing:
+            received = f"no data for {missing}. Add them"
+        else:
+            received = f"data for {unknown}, which are not tasks. Remove them"
+        raise InputError(f"fit needs data for the tasks {list(tasks)}, got {received}.")

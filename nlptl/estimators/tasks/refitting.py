@@ -1,4 +1,4 @@
-"""Learning once more from all rows, where those held out are missed."""
+"""Training small tasks again on all of their rows, including the held-out ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from nlptl.estimators.tasks.joint import JointResult, JointTraining
-from nlptl.estimators.tasks.variants import JOINT, POLISHED, anew, is_small
+from nlptl.estimators.tasks.variants import JOINT, POLISHED, is_small, refit_variant
 from nlptl.fitting.fitted import FittedModel
 
 
@@ -18,47 +18,50 @@ def on_all_rows(
     chosen: Mapping[str, FittedModel],
     kept: Mapping[str, str],
 ) -> tuple[dict[str, FittedModel], JointResult]:
-    """Give the tasks as they are once the rows held out are learnt from too.
+    """Train small tasks again on all rows, and return the tasks and the joint result.
 
-    Tasks are learnt together a second time, on all rows, if one of those that go on from the
-    joint encoder is small; the weights of both trainings are averaged. A small task that is kept
-    in another way is trained anew, in that way. How probabilities are read was told by the rows
-    while they were held out, and stays, but of a task that is kept frozen or alone: such models
-    tell it by other means.
+    The joint training is repeated on all rows if a small task is kept joint or polished. The
+    weights of both trainings are then averaged. A small task that is kept as another variant is
+    trained again as that variant.
+
+    Joint and polished tasks keep the calibration and the thresholds from the held-out rows. Tasks
+    that are kept frozen or alone get theirs from the new training.
 
     Parameters
     ----------
     joiner : JointTraining
     together : JointResult
-        What it gave.
+        Result of the first joint training.
     chosen : mapping of str to FittedModel
         The variant of each task that was kept.
     kept : mapping of str to {"joint", "frozen", "polished", "alone"}
-        Which one that is.
+        The name of this variant.
 
     Returns
     -------
     chosen, together
-        The same objects where no task is small.
+        The models and the joint result after the new training. If no task is small, these are
+        the same objects as before.
     """
     small = {name for name, part in joiner.parts.items() if is_small(part)}
-    shared = all(own.features.encoder is together.encoder for own in together.fitted.values())
+    encoders = [model.features.encoder for model in together.fitted.values()]
+    shared = all(encoder is together.encoder for encoder in encoders)
     if shared and any(kept[name] in (JOINT, POLISHED) for name in small):
         joined = _averaged(together, joiner.on_all_rows().fit())
     else:
         joined = together
-    found = dict(chosen)
+    models = dict(chosen)
     for name, part in joiner.parts.items():
         if kept[name] == JOINT:
-            found[name] = joined.fitted[name]
+            models[name] = joined.fitted[name]
         elif name in small:
-            again = anew(part, kept[name], joined)
-            found[name] = _read_as(again, chosen[name]) if kept[name] == POLISHED else again
-    return found, joined
+            refit = refit_variant(part, kept[name], joined)
+            models[name] = _with_decision(refit, chosen[name]) if kept[name] == POLISHED else refit
+    return models, joined
 
 
 def _averaged(first: JointResult, second: JointResult) -> JointResult:
-    """Give the mean of two joint trainings; probabilities are read as the first one told."""
+    """Average the weights of two joint trainings; keep the calibration of the first one."""
     from nlptl.training.weights.averaging import meet
 
     loaded = second.encoder.weights
@@ -66,15 +69,16 @@ def _averaged(first: JointResult, second: JointResult) -> JointResult:
     meet(model, first.encoder.weights.model)
     encoder = second.encoder.with_weights(replace(loaded, model=model.eval(), adapter=None))
     fitted = {}
-    for name, own in second.fitted.items():
+    for name, after in second.fitted.items():
         before = first.fitted[name]
-        network = deepcopy(own.scorer.fitted)
+        network = deepcopy(after.scorer.fitted)
         meet(network.module, before.scorer.fitted.module)
         scorer = replace(before.scorer, fitted=network)
-        fitted[name] = replace(own, features=replace(own.features, encoder=encoder), scorer=scorer)
+        features = replace(after.features, encoder=encoder)
+        fitted[name] = replace(after, features=features, scorer=scorer)
     return replace(first, fitted=fitted, encoder=encoder)
 
 
-def _read_as(again: FittedModel, before: FittedModel) -> FittedModel:
-    scorer: Any = replace(again.scorer, decision=before.scorer.decision)
-    return replace(again, scorer=scorer)
+def _with_decision(refit: FittedModel, before: FittedModel) -> FittedModel:
+    scorer: Any = replace(refit.scorer, decision=before.scorer.decision)
+    return replace(refit, scorer=scorer)

@@ -1,4 +1,4 @@
-"""What the parts of a multi-task model ask of it."""
+"""Interface of a multi-task model that the modules of this folder use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nlptl.training.loop import History
 
 
 class SharedModel(Protocol):
-    """A model of several tasks on one encoder; attributes with an underscore exist once fitted."""
+    """Model of several tasks on one encoder. Attributes ending in ``_`` exist once fitted."""
 
     kind: ClassVar[str]
     tasks: Any

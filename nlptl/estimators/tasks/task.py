@@ -1,4 +1,4 @@
-"""One of several tasks: what it asks, how it is scored, how much it counts."""
+"""Task of a multi-task model: kind of its labels, head, metric and weight."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FIGURES = {
     "ordinal": "accuracy",
     "regression": "pearson",
 }
-"""What a task is scored by where its user does not say."""
+"""Default metric of each kind of task."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ class Task(Spec):
     Parameters
     ----------
     kind : {"auto", "single_label", "multi_label", "ordinal", "regression", "language_model"}
-        What the answers are; ``"auto"`` reads it from them: lists of labels are several, numbers
-        with decimals are numbers, all else is one label a text. ``"language_model"`` takes texts
-        alone, and guesses words hidden in them.
+        Kind of the labels. ``"auto"`` infers it: lists of labels are ``"multi_label"``, numbers
+        with decimals are ``"regression"``, anything else is ``"single_label"``.
+        ``"language_model"`` takes unlabelled texts, and predicts hidden words in them.
     head : head or None
-        As in ``TextClassifier`` and ``TextRegressor``; None is theirs, and ``OrdinalHead`` for
-        ``"ordinal"``.
+        As in ``TextClassifier`` and ``TextRegressor``. None uses ``OrdinalHead`` for
+        ``"ordinal"``, and the default head of these classes for other kinds.
     metric : str or None
-        The figure by which the task is judged; None is accuracy, ``micro_f1`` for several labels
-        and ``pearson`` for numbers.
+        Metric that scores the task. None uses ``micro_f1`` for several labels per text,
+        ``pearson`` for numbers, and accuracy otherwise.
     weight : float
-        What its loss counts beside those of the others.
+        Factor on the loss of this task when the losses of all tasks are combined. Above 0.
     imbalance : {"balanced", "focal", "logit_adjust"} or None
         As in ``TextClassifier``.
     """
@@ -65,105 +65,119 @@ class Task(Spec):
 
     @property
     def reads_only(self) -> bool:
-        """Whether there is nothing to answer, only text to read."""
+        """True if the task has only texts and no labels."""
         return self.kind == "language_model"
 
     def known(self, answers: Any) -> Task:
-        """Give the task with its kind and figure read from answers."""
+        """Return the task with its kind, metric and head filled in from its labels or numbers."""
         kind = _kind_of(answers) if self.kind == "auto" else self.kind
         metric = self.metric or FIGURES.get(kind)
         head = OrdinalHead() if kind == "ordinal" and self.head is None else self.head
         return Task(kind, head, metric, self.weight, self.imbalance)
 
     def model(self, options: Mapping[str, Any]) -> TextModel:
-        """Give the model that would learn this task alone, not fitted."""
+        """Return an unfitted model of this task alone."""
         if self.kind == "regression":
             if self.imbalance is not None:
-                raise ConfigError(f"imbalance={self.imbalance!r} is for classes, and not numbers.")
+                raise ConfigError(
+                    f"imbalance={self.imbalance!r} applies to classes, but a task of kind "
+                    "'regression' has numbers. Leave imbalance out."
+                )
             return TextRegressor(head=self.head, **options)
         return TextClassifier(head=self.head, imbalance=self.imbalance, **options)
 
 
 @dataclass(frozen=True)
 class TaskData:
-    """What one task learns from, as it was given.
+    """Data of one task as the user passed it.
 
     Attributes
     ----------
     texts : texts
     answers : labels, numbers or None
+        None for an unlabelled task.
     """
 
     texts: Any
     answers: Any = field(default=None)
 
     @classmethod
-    def read(cls, name: str, given: Any, *, reads_only: bool) -> TaskData:
-        """Read what a user gave for a task.
+    def read(cls, name: str, data: Any, *, reads_only: bool) -> TaskData:
+        """Read the data that a user passed for a task.
 
         Raises
         ------
         InputError
-            If it is neither a pair of texts and answers nor a ``Corpus``.
+            If the data are neither a pair of texts and labels (or numbers) nor a ``Corpus``, or
+            labels are missing.
         """
-        if isinstance(given, Corpus):
-            found = cls(given.rows.texts, given.labels)
-        elif reads_only and not (isinstance(given, tuple) and len(given) == 2):
-            found = cls(given)
-        elif isinstance(given, tuple | list) and len(given) == 2:
-            found = cls(given[0], given[1])
+        if isinstance(data, Corpus):
+            parts = cls(data.rows.texts, data.labels)
+        elif reads_only and not (isinstance(data, tuple) and len(data) == 2):
+            parts = cls(data)
+        elif isinstance(data, tuple | list) and len(data) == 2:
+            parts = cls(data[0], data[1])
         else:
             raise InputError(
-                f"Task {name!r} needs (texts, labels) or a Corpus, got {type(given).__name__}."
+                f"Task {name!r} needs (texts, labels) or a Corpus, got {type(data).__name__}."
             )
         if reads_only:
-            return cls(read_once(found.texts))
-        if found.answers is None:
-            raise InputError(f"Task {name!r} was given texts without labels.")
-        return cls(read_once(found.texts), read_once(found.answers))
+            return cls(read_once(parts.texts))
+        if parts.answers is None:
+            raise InputError(f"Task {name!r} needs labels, got texts alone. Pass (texts, labels).")
+        return cls(read_once(parts.texts), read_once(parts.answers))
 
 
 def as_tasks(tasks: Any) -> dict[str, Task]:
-    """Read the tasks of a model: objects or names of kinds, by name.
+    """Return the tasks of a model by name. A kind such as ``"auto"`` becomes a ``Task``.
 
     Raises
     ------
     ConfigError
-        If they are no mapping of names, or there are none.
+        If ``tasks`` is not a mapping of names to tasks, is empty, or has no task with labels or
+        numbers.
     """
     if not isinstance(tasks, Mapping) or not tasks:
-        raise ConfigError(f"tasks must be {{name: Task(...)}}, at least one, got {tasks!r}.")
-    found = {}
+        raise ConfigError(
+            f"tasks must be a dict {{name: Task(...)}} with at least one task, got {tasks!r}."
+        )
+    checked = {}
     for name, task in tasks.items():
         if not isinstance(name, str) or not name:
-            raise ConfigError(f"Names of tasks are texts, got {name!r}.")
-        given = Task(task) if isinstance(task, str) else task
-        if not isinstance(given, Task):
-            raise ConfigError(f"Task {name!r} must be a Task, got {type(task).__name__}.")
-        found[name] = given
-    if all(task.reads_only for task in found.values()):
-        raise ConfigError("At least one task must have answers to learn.")
-    return found
+            raise ConfigError(f"Each task name must be a non-empty string, got {name!r}.")
+        checked_task = Task(task) if isinstance(task, str) else task
+        if not isinstance(checked_task, Task):
+            raise ConfigError(
+                f"Task {name!r} must be a Task or the name of a kind, got {type(task).__name__}."
+            )
+        checked[name] = checked_task
+    if all(task.reads_only for task in checked.values()):
+        raise ConfigError(
+            "At least one task must have labels or numbers, got only unlabelled tasks: "
+            f"{list(checked)}. Add a task of another kind than 'language_model'."
+        )
+    return checked
 
 
 def gated(tasks: Mapping[str, Task], gate: bool | Collection[str]) -> set[str]:
-    """Name the tasks that are to be held against themselves alone.
+    """Return the names of the tasks whose joint training is compared with other variants.
 
     Raises
     ------
     ConfigError
-        If one that is named has no answers, or is not there.
+        If ``gate`` names an unlabelled task, or one that does not exist.
     """
-    known = [name for name, task in tasks.items() if not task.reads_only]
+    labelled = [name for name, task in tasks.items() if not task.reads_only]
     if isinstance(gate, bool):
-        return set(known) if gate else set()
-    named = [gate] if isinstance(gate, str) else list(gate)
-    for name in named:
-        if name not in known:
+        return set(labelled) if gate else set()
+    names = [gate] if isinstance(gate, str) else list(gate)
+    for name in names:
+        if name not in labelled:
             raise ConfigError(
-                f"gate names {name!r}, which is no task with answers. {suggest(str(name), known)}"
+                f"gate names {name!r}, which is not a task with labels or numbers. "
+                f"{suggest(str(name), labelled)}"
             )
-    return set(named)
+    return set(names)
 
 
 def _kind_of(answers: Any) -> str:

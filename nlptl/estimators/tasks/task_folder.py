@@ -1,4 +1,4 @@
-"""The folder of a model of several tasks: one encoder, and of each task what is its own."""
+"""Folder of a multi-task model: one shared encoder, and the private parts of each task."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ Kind = TypeVar("Kind", bound=SharedModel)
 
 _SHARED = "encoder"
 _TASKS = "tasks"
-_HEAD, _OWN, _ADAPTER = "head.safetensors", "encoder.safetensors", "adapter"
+_HEAD, _DIFFERENCE, _ADAPTER = "head.safetensors", "encoder.safetensors", "adapter"
 
 
 def save_tasks(model: SharedModel, folder: Path, *, notes: dict[str, Any] | None) -> Path:
-    """Write a fitted model into a folder and prove that it reads back equal."""
+    """Write a fitted model into a folder, and check that it reads back equal."""
     refuse_foreign(folder)
     with new_folder(folder) as draft:
         shared = model.shared_
@@ -80,7 +80,7 @@ def save_tasks(model: SharedModel, folder: Path, *, notes: dict[str, Any] | None
 
 
 def load_tasks(kind: type[Kind], folder: Path) -> Kind:
-    """Read a model from a folder, after every file was checked."""
+    """Read a model from a folder, after checking every file."""
     return read_described(folder, kind.kind, partial(_restore, kind))
 
 
@@ -95,74 +95,76 @@ def _options(model: SharedModel) -> dict[str, Any]:
 
 
 def _describe_all(folder: Path, model: SharedModel) -> list[dict[str, Any]]:
-    """Write each task; an encoder that several have is stored with the first of them."""
-    found: list[dict[str, Any]] = []
+    """Write each task. Store an encoder that several tasks share with the first of them."""
+    described: list[dict[str, Any]] = []
     stored: dict[tuple[int, str], int] = {}
-    for place, name in enumerate(model.models_):
-        own = folder / str(place)
-        own.mkdir(parents=True)
+    for index, name in enumerate(model.models_):
+        task_folder = folder / str(index)
+        task_folder.mkdir(parents=True)
         encoder = model.models_[name].fitted_.features.encoder
         key = id(encoder.weights), repr(encoder.chosen_pooling)
-        how = _save_own(own, model.shared_, encoder, stored.get(key))
-        stored.setdefault(key, place)
-        found.append({**_describe(own, name, model), "encoder": how})
-    return found
+        form = _save_encoder(task_folder, model.shared_, encoder, stored.get(key))
+        stored.setdefault(key, index)
+        described.append({**_describe(task_folder, name, model), "encoder": form})
+    return described
 
 
 def _describe(folder: Path, name: str, model: SharedModel) -> dict[str, Any]:
-    """Write what one task has to itself beside its encoder."""
-    own, task, standing = model.models_[name], model.known_[name], model.comparisons_.get(name)
-    features = own.fitted_.features
-    save_arrays(folder / _HEAD, own.fitted_.scorer.arrays())
+    """Write the head of one task, and return the description of the task without its encoder."""
+    task_model, task = model.models_[name], model.known_[name]
+    fitted, comparison = task_model.fitted_, model.comparisons_.get(name)
+    features = fitted.features
+    save_arrays(folder / _HEAD, fitted.scorer.arrays())
     return {
         "name": name,
         "task": {**task.get_params(deep=False), "head": task.head and describe_head(task.head)},
-        "codec": own.fitted_.codec.to_json(),
-        "scorer": own.fitted_.scorer.describe(),
+        "codec": fitted.codec.to_json(),
+        "scorer": fitted.scorer.describe(),
         "weights": features.weights.tolist(),
         "joint": features.joint,
-        "pairs": own.fitted_.probe.are_pairs,
-        "transfer": spec_of(own.transfer_),
-        "audit": own.audit_.to_json(),
-        "standing": None if standing is None else standing.to_json(),
+        "pairs": fitted.probe.are_pairs,
+        "transfer": spec_of(task_model.transfer_),
+        "audit": task_model.audit_.to_json(),
+        "standing": None if comparison is None else comparison.to_json(),
     }
 
 
-def _save_own(folder: Path, shared: Any, encoder: Any, stored: int | None) -> Any:
-    """Write how the encoder of a task differs from the shared one; say in which way."""
+def _save_encoder(folder: Path, shared: Any, encoder: Any, stored: int | None) -> Any:
+    """Write how the encoder of a task differs from the shared one, and return the form used."""
     if encoder.weights is shared.weights:
         return "shared"
     if stored is not None:
         return {"task": stored}
-    if encoder.weights is None or encoder.chosen_pooling != shared.chosen_pooling:  # as it came
+    if encoder.weights is None or encoder.chosen_pooling != shared.chosen_pooling:  # not trained
         return {"whole": save_encoder_part(encoder, folder / _SHARED)}
     adapter = encoder.weights.adapter
     if adapter is not None and encoder.weights.base is shared.weights:
         adapter.save(folder / _ADAPTER)
         return "adapter"
-    apart = difference(_arrays(shared.weights.model), _arrays(encoder.weights.model))
-    save_arrays(folder / _OWN, apart)
+    changes = difference(_arrays(shared.weights.model), _arrays(encoder.weights.model))
+    save_arrays(folder / _DIFFERENCE, changes)
     return "difference"
 
 
 def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
-    listed = entry(described, "tasks", list[dict[str, Any]])
-    tasks = {entry(one, "name", str): _task(one["task"]) for one in listed}
-    if len(tasks) != len(listed):
-        raise ValueError("two tasks of the same name")
+    descriptions = entry(described, "tasks", list[dict[str, Any]])
+    tasks = {entry(record, "name", str): _task(record["task"]) for record in descriptions}
+    if len(tasks) != len(descriptions):
+        raise ValueError("two tasks have the same name")
     shared = load_encoder_part(described["encoder"], folder / _SHARED)
     if not isinstance(shared, TransformerEncoder):
-        raise TypeError(f"tasks share a transformer, got {type(shared).__name__}")
+        raise TypeError(f"the shared encoder must be a transformer, got {type(shared).__name__}")
     loaded = read_encoder(shared.folder, "float32", default_device(), stock=_stock(shared))
     shared = shared.with_weights(loaded)
     model = _make_model(kind, described, as_tasks(tasks), shared)
     model.models_, model.known_, model.comparisons_ = {}, {}, {}
-    for place, (one, (name, task)) in enumerate(zip(listed, tasks.items(), strict=True)):
-        encoder = _read_own(one["encoder"], model, folder / _TASKS / str(place))
-        own = _own_model(one, task, encoder, folder / _TASKS / str(place), model)
-        model.models_[name], model.known_[name] = own, task
-        if one["standing"] is not None:
-            model.comparisons_[name] = TaskComparison.from_json(one["standing"])
+    for index, (record, (name, task)) in enumerate(zip(descriptions, tasks.items(), strict=True)):
+        task_folder = folder / _TASKS / str(index)
+        encoder = _read_encoder(record["encoder"], model, task_folder)
+        model.models_[name] = _task_model(record, task, encoder, task_folder, model)
+        model.known_[name] = task
+        if record["standing"] is not None:
+            model.comparisons_[name] = TaskComparison.from_json(record["standing"])
     model.shared_, model.variants_ = shared, {}
     model.steps_ = entry(described, "steps", dict[str, int])
     model.changes_ = {}
@@ -177,51 +179,51 @@ def _make_model(kind: type[Kind], described: Any, tasks: dict[str, Task], shared
     mixing = options.pop("mixing")
     entry(options, "balance", str)
     if "device" in options:
-        raise ValueError("an option 'device' that is not saved")
-    given = {
+        raise ValueError("unexpected option 'device', which is never saved")
+    parts = {
         "tasks": tasks,
         "encoder": shared,
         "transfer": read_spec(options.pop("transfer")),
         "mixing": None if mixing is None else make(Mixing, mixing),
         "training": read_training(options.pop("training")),
     }
-    return make(kind, {**options, **given})
+    return make(kind, {**options, **parts})
 
 
-def _own_model(
-    told: dict[str, Any], task: Task, encoder: Any, folder: Path, whole: SharedModel
+def _task_model(
+    record: dict[str, Any], task: Task, encoder: Any, folder: Path, whole: SharedModel
 ) -> TextModel:
-    options = {**options_of(whole), "encoder": encoder, "transfer": read_spec(told["transfer"])}
-    own = task.model(options)
-    codec = read_codec(type(own), told["codec"])
-    features = TextFeatures(encoder, finite(told, "weights"), entry(told, "joint", bool))
+    options = {**options_of(whole), "encoder": encoder, "transfer": read_spec(record["transfer"])}
+    model = task.model(options)
+    codec = read_codec(type(model), record["codec"])
+    features = TextFeatures(encoder, finite(record, "weights"), entry(record, "joint", bool))
     with interpreting(folder / _HEAD):
-        scorer = FittedHead.restore(told["scorer"], load_arrays(folder / _HEAD), codec=codec)
-    fitted = fitted_of(codec, features, scorer, pairs=entry(told, "pairs", bool))
-    own.transfer_, own.transfer_verdict_ = own.transfer, None
-    keep(own, fitted, make(AuditReport, told["audit"]))
-    return own
+        scorer = FittedHead.restore(record["scorer"], load_arrays(folder / _HEAD), codec=codec)
+    fitted = fitted_of(codec, features, scorer, pairs=entry(record, "pairs", bool))
+    model.transfer_, model.transfer_verdict_ = model.transfer, None
+    keep(model, fitted, make(AuditReport, record["audit"]))
+    return model
 
 
-def _read_own(how: Any, whole: SharedModel, folder: Path) -> Any:
-    """Give the encoder of a task."""
+def _read_encoder(form: Any, whole: SharedModel, folder: Path) -> Any:
+    """Load the encoder of a task from the form in which it is stored."""
     shared = whole.encoder
-    if how == "shared":
+    if form == "shared":
         return shared
-    if isinstance(how, dict) and "task" in how:
-        place, earlier = entry(how, "task", int), list(whole.models_.values())
-        if not 0 <= place < len(earlier):
-            raise ValueError(f"an encoder of task {place}, which is not read yet")
-        return earlier[place].fitted_.features.encoder
-    if isinstance(how, dict):
-        return load_encoder_part(how["whole"], folder / _SHARED)
-    if how not in ("adapter", "difference"):
-        raise ValueError(f"an encoder stored as {str(how)[:40]!r}")
+    if isinstance(form, dict) and "task" in form:
+        index, earlier = entry(form, "task", int), list(whole.models_.values())
+        if not 0 <= index < len(earlier):
+            raise ValueError(f"the encoder of task {index} is used before this task is read")
+        return earlier[index].fitted_.features.encoder
+    if isinstance(form, dict):
+        return load_encoder_part(form["whole"], folder / _SHARED)
+    if form not in ("adapter", "difference"):
+        raise ValueError(f"an encoder is stored in an unknown form: {str(form)[:40]!r}")
     base = shared.weights
     model = copy.deepcopy(base.model)
-    if how == "adapter":
+    if form == "adapter":
         adapter = Adapter.load(folder / _ADAPTER)
-        own = LoadedEncoder(
+        loaded = LoadedEncoder(
             base.folder,
             adapter.merged_into(model),
             base.dtype,
@@ -229,21 +231,21 @@ def _read_own(how: Any, whole: SharedModel, folder: Path) -> Any:
             adapter=adapter,
             base=base,
         )
-        return shared.with_weights(own)
+        return shared.with_weights(loaded)
     import torch
 
-    arrays = restored(_arrays(base.model), load_arrays(folder / _OWN))
+    arrays = restored(_arrays(base.model), load_arrays(folder / _DIFFERENCE))
     model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     return shared.with_weights(LoadedEncoder(base.folder, model, base.dtype, base.device))
 
 
-def _task(told: dict[str, Any]) -> Task:
-    head = told["head"]
-    return make(Task, {**told, "head": None if head is None else make_head(head)})
+def _task(described: dict[str, Any]) -> Task:
+    head = described["head"]
+    return make(Task, {**described, "head": None if head is None else make_head(head)})
 
 
 def _arrays(model: Any) -> dict[str, AnyArray]:
-    return {name: part.detach().cpu().numpy() for name, part in model.state_dict().items()}
+    return {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}
 
 
 def _stock(encoder: Any) -> bool:
@@ -251,15 +253,17 @@ def _stock(encoder: Any) -> bool:
 
 
 def _prove(model: SharedModel, draft: Path) -> None:
-    """Read the model from the draft and compare what it answers in every task."""
+    """Read the model from the draft, and compare the outputs of every task."""
     with without_cache(), empty_shelf():
-        again = load_tasks(type(model), draft)
-        for name, own in model.models_.items():
-            probe = own.fitted_.probe
-            expected, found = own.fitted_.outputs(probe), again.models_[name].fitted_.outputs(probe)
-            apart = float(np.abs(found - expected).max())
-            if not apart <= CLOSE:
+        restored_model = load_tasks(type(model), draft)
+        for name, task_model in model.models_.items():
+            probe = task_model.fitted_.probe
+            expected = task_model.fitted_.outputs(probe)
+            outputs = restored_model.models_[name].fitted_.outputs(probe)
+            deviation = float(np.abs(outputs - expected).max())
+            if not deviation <= CLOSE:
                 raise StorageError(
-                    f"The model was not saved: read back, task {name!r} answers differently, by "
-                    f"{apart:.2g}. Please report this."
+                    f"The model was not saved, because task {name!r} changes when it is read back: "
+                    f"outputs may differ by {CLOSE:.2g} and differ by {deviation:.2g}. Please "
+                    "report this."
                 )

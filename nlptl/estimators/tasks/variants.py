@@ -1,4 +1,4 @@
-"""Stepping aside: each task as the joint training left it, and as it is in other ways."""
+"""Variants of each task (joint, frozen, polished, alone), and the choice between them."""
 
 from __future__ import annotations
 
@@ -28,28 +28,29 @@ from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import Frozen
 
 JOINT, FROZEN, POLISHED, ALONE = VARIANTS = "joint", "frozen", "polished", "alone"
-"""By what they cost: frozen tasks share the encoder as it came."""
+"""Variants of a task, the cheapest first. Frozen tasks share the encoder before training."""
 _POLISH_EPOCHS = 1
 _POLISH_RATE = 0.3
 _RESAMPLES = 1_000
 _MIN_TIMES_THE_ROWS = 10
-"""A task is small beside others that have so many times its rows."""
+"""A small task is outweighed if the others together have this many times its rows."""
 
 
 @dataclass(frozen=True)
 class TaskComparison:
-    """How the variants of one task compare on rows that none of them saw.
+    """Comparison of the variants of one task on held-out rows.
 
     Attributes
     ----------
     task, metric : str
+        Name of the task, and the metric that scores it.
     rows : int
-        So many were held out.
+        Number of held-out rows.
     figures : dict of str to float
-        Of each variant: ``"joint"``, ``"frozen"``, ``"polished"``, ``"alone"``.
+        Metric of each variant: ``"joint"``, ``"frozen"``, ``"polished"``, ``"alone"``.
     gains : dict of str to Interval
-        By how much each is above ``"alone"``, with the interval of a paired bootstrap; the sign
-        is turned where less is better.
+        Gain of each other variant over ``"alone"``, with the interval of a paired bootstrap. A
+        positive gain is an improvement, also for metrics where lower is better.
     kept : str
         The variant that answers for the task.
     """
@@ -65,136 +66,137 @@ class TaskComparison:
 
     @property
     def outcome(self) -> str:
-        """What learning together did to the task: helps, hurts, or no clear difference."""
+        """Effect of joint training on the task: helps, hurts, or no clear difference."""
         gain = self.gains.get(JOINT)
         if gain is None:
             return UNCLEAR
         return HELPS if gain.low > 0 else HURTS if gain.high < 0 else UNCLEAR
 
     def to_json(self) -> dict[str, Any]:
-        """Describe it with plain JSON values."""
+        """Return the comparison as plain JSON values."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Self:
-        """Read what ``to_json`` gave."""
-        gains = {name: make(Interval, gain) for name, gain in told["gains"].items()}
-        return make(cls, {**told, "gains": gains})
+    def from_json(cls, described: dict[str, Any]) -> Self:
+        """Build a comparison from the output of ``to_json``."""
+        gains = {name: make(Interval, gain) for name, gain in described["gains"].items()}
+        return make(cls, {**described, "gains": gains})
 
 
 def variants_of(
     part: PreparedTask, together: JointResult, *, names: tuple[str, ...] = VARIANTS
 ) -> dict[str, FittedModel]:
-    """Train the variants of a task that are asked for.
+    """Train the requested variants of a task, and return them together with the joint variant.
 
-    Frozen, a task has a head on the encoder as it came, which reads the texts of a pair apart.
-    Alone, it starts from that encoder, and takes as many steps as the joint training took with
-    it. Polished, it goes on from the joint encoder by itself, for a pass over its rows at a third
-    of the rate.
+    ``"frozen"`` fits a head on the encoder before training, and encodes the texts of a pair
+    separately. ``"alone"`` starts from the same encoder and trains it on this task only, for the
+    number of steps that the joint training used for this task. ``"polished"`` continues from the
+    joint encoder on this task only, for one epoch at 0.3 times the learning rate.
     """
-    found = {JOINT: together.fitted[part.name]}
+    variants = {JOINT: together.fitted[part.name]}
     for variant in names:
         if variant != JOINT:
-            found[variant] = _trained(part, variant, together)
-    return found
+            variants[variant] = _trained(part, variant, together)
+    return variants
 
 
 def is_outweighed(part: PreparedTask, parts: Mapping[str, PreparedTask]) -> bool:
-    """Tell whether a task is small, and the others have ten times its rows."""
+    """Return True if a task is small and the others have at least ten times its rows."""
     n_rows = len(part.training_data.rows)
-    others = sum(len(one.training_data.rows) for one in parts.values()) - n_rows
-    return is_small(part) and others >= _MIN_TIMES_THE_ROWS * n_rows
+    n_other_rows = sum(len(task.training_data.rows) for task in parts.values()) - n_rows
+    return is_small(part) and n_other_rows >= _MIN_TIMES_THE_ROWS * n_rows
 
 
 def is_small(part: PreparedTask) -> bool:
-    """Tell whether a task has so few rows that those held out are missed."""
+    """Return True if a task has so few rows that it is trained again with its held-out rows."""
     n_rows = len(part.training_data.rows)
     return part.held is not None and is_refitted(part.body.plan.config, n_rows)
 
 
-def anew(part: PreparedTask, variant: str, together: JointResult) -> FittedModel:
-    """Train a task by itself on all of its rows, in the way of a variant.
+def refit_variant(part: PreparedTask, variant: str, together: JointResult) -> FittedModel:
+    """Train a variant of a task on all of its rows.
 
-    Alone, it becomes what a model that has only this task would have learnt.
+    ``"alone"`` gives the same model as a separate fit of this task.
     """
     if variant == ALONE:
         return _by_itself(part)
-    whole = replace(part, seen=(part.training_data.rows, part.training_data.targets), held=None)
-    return _trained(whole, variant, together)
+    all_rows = (part.training_data.rows, part.training_data.targets)
+    return _trained(replace(part, seen=all_rows, held=None), variant, together)
 
 
-def agreed(
+def compare_in_main_process(
     part: PreparedTask,
     variants: Mapping[str, FittedModel],
     *,
     seed: int,
-    beside: Mapping[str, PreparedTask] | None = None,
+    parts: Mapping[str, PreparedTask] | None = None,
 ) -> TaskComparison:
-    """Give what ``judged`` gives in the first process, in all of them.
+    """Return the ``compare_variants`` result of the main process, in every process.
 
-    It is wary where a task is small and the tasks ``beside`` it have ten times its rows.
+    The comparison is ``wary`` if the other tasks in ``parts`` outweigh this task.
     """
-    wary = beside is not None and is_outweighed(part, beside)
-    told = from_main(lambda: judged(part, variants, seed=seed, wary=wary).to_json())
-    return TaskComparison.from_json(told)
+    wary = parts is not None and is_outweighed(part, parts)
+    described = from_main(lambda: compare_variants(part, variants, seed=seed, wary=wary).to_json())
+    return TaskComparison.from_json(described)
 
 
-def judged(
+def compare_variants(
     part: PreparedTask, variants: Mapping[str, FittedModel], *, seed: int, wary: bool = False
 ) -> TaskComparison:
-    """Hold the variants of a task against each other, and choose one.
+    """Compare the variants of a task on its held-out rows, and choose the best.
 
-    The one with the best figure on the held-out rows is kept; of equals the one that costs least.
-    Without such rows that is the joint one. Few rows name the luckiest as often as the best:
-    ``wary``, a task is kept alone unless the best variant is clearly better than that.
+    Among equally good variants, the cheapest one is kept. Without held-out rows, the joint
+    variant is kept. On few rows, the best result is often due to chance. With ``wary``, a task is
+    therefore kept alone unless the interval of the best variant's gain lies above 0.
     """
-    name = str(part.task.metric)
+    metric = str(part.task.metric)
     if part.held is None:
-        return TaskComparison(part.name, name, 0, {}, {}, JOINT)
-    asked = {variant: figure_of(part, fitted) for variant, fitted in variants.items()}
+        return TaskComparison(part.name, metric, 0, {}, {}, JOINT)
+    scorers = {variant: figure_of(part, fitted) for variant, fitted in variants.items()}
     n_rows = len(part.held[0])
     rows = np.arange(n_rows)
-    sign = -1 if name in LESS_IS_BETTER else 1
-    figures = {variant: figure(rows) for variant, figure in asked.items()}
+    sign = -1 if metric in LESS_IS_BETTER else 1
+    figures = {variant: scorer(rows) for variant, scorer in scorers.items()}
     gains = {
-        variant: gain_between(part, figure, asked[ALONE], seed=seed)
-        for variant, figure in asked.items()
-        if ALONE in asked and variant != ALONE
+        variant: gain_between(part, scorer, scorers[ALONE], seed=seed)
+        for variant, scorer in scorers.items()
+        if ALONE in scorers and variant != ALONE
     }
-    cheapest = [variant for variant in VARIANTS if variant in figures]
-    kept = max(cheapest, key=lambda variant: sign * figures[variant])
+    cheapest_first = [variant for variant in VARIANTS if variant in figures]
+    kept = max(cheapest_first, key=lambda variant: sign * figures[variant])
     if wary and kept in gains and gains[kept].low <= 0:
         kept = ALONE
-    return TaskComparison(part.name, name, n_rows, figures, gains, kept)
+    return TaskComparison(part.name, metric, n_rows, figures, gains, kept)
 
 
 def figure_of(part: PreparedTask, fitted: FittedModel) -> Figure:
-    """Give the function that scores a variant on some of the held-out rows."""
+    """Return a function that computes the metric of a variant on some of the held-out rows."""
     from nlptl.evaluation.metrics import compute_one
 
     if part.held is None:
         raise ValueError(part.name)
     rows, targets = part.held
-    features, name = fitted.features.transform(rows), str(part.task.metric)
+    features, metric = fitted.features.transform(rows), str(part.task.metric)
     decision = fitted.scorer.decision
-    said: AnyArray
+    predictions: AnyArray
     if targets.numeric:
-        said = fitted.scorer.logits(features)[:, 0]
+        predictions = fitted.scorer.logits(features)[:, 0]
     else:
-        sure = fitted.scorer.probabilities(features)
-        said = sure if name in ("log_loss", "calibration_error") else decision.choose(sure)
+        probabilities = fitted.scorer.probabilities(features)
+        needs_probabilities = metric in ("log_loss", "calibration_error")
+        predictions = probabilities if needs_probabilities else decision.choose(probabilities)
 
-    def figure(some: IntArray) -> float:
-        return float(compute_one(name, said[some], targets.codes[some])[name])
+    def figure(indices: IntArray) -> float:
+        return float(compute_one(metric, predictions[indices], targets.codes[indices])[metric])
 
     return figure
 
 
-def gain_between(part: PreparedTask, found: Figure, base: Figure, *, seed: int) -> Interval:
-    """Give by how much one figure of the held-out rows is better than another, resampled."""
+def gain_between(part: PreparedTask, new: Figure, base: Figure, *, seed: int) -> Interval:
+    """Return the gain of one variant over another, with its bootstrap interval."""
     if part.held is None:
         raise ValueError(part.name)
-    gain = bootstrap_interval(found, base, len(part.held[0]), times=_RESAMPLES, seed=seed)
+    gain = bootstrap_interval(new, base, len(part.held[0]), times=_RESAMPLES, seed=seed)
     if part.task.metric not in LESS_IS_BETTER:
         return gain
     return Interval(-gain.value, -gain.high, -gain.low)
@@ -205,10 +207,10 @@ def _trained(part: PreparedTask, variant: str, together: JointResult) -> FittedM
 
 
 def _by_itself(part: PreparedTask) -> FittedModel:
-    """Train a task on all of its rows with the settings of the user."""
+    """Train a task alone on all of its rows with the settings of the user."""
     training = part.plan.training
     if training is not None and training.checkpoints is not None:
-        folder = _apart(part.body.plan.config, replace(part, held=None), ALONE).checkpoints
+        folder = _with_folder(part.body.plan.config, replace(part, held=None), ALONE).checkpoints
         training = replace(training, checkpoints=folder)
     plan = replace(part.plan, encoder=part.body.encoder, training=training)
     fitted = fit(plan, part.training_data)
@@ -216,7 +218,7 @@ def _by_itself(part: PreparedTask) -> FittedModel:
 
 
 def _frozen(part: PreparedTask) -> FittedModel:
-    """Fit a head on the encoder as it was loaded; texts of a pair are read one by one."""
+    """Fit a head on the encoder before training; encode the texts of a pair separately."""
     plan = replace(
         part.plan,
         encoder=part.body.encoder,
@@ -229,7 +231,7 @@ def _frozen(part: PreparedTask) -> FittedModel:
 
 
 def _tuned(part: PreparedTask, variant: str, together: JointResult) -> FittedModel:
-    """Train a task by itself, from the joint encoder or from the one that came."""
+    """Train a task alone, from the joint encoder or from the encoder before training."""
     config = part.body.plan.config
     keep = "last" if config.keep == "auto" or part.held is None else config.keep
     if variant == POLISHED:
@@ -240,9 +242,9 @@ def _tuned(part: PreparedTask, variant: str, together: JointResult) -> FittedMod
     else:
         before, steps = part.first, max(together.steps[part.name], 1)
         config = replace(config, epochs=10_000, max_steps=steps, keep=keep)
-    if part.held is None:  # no row is left to tell how probabilities are to be read
+    if part.held is None:  # no row is left to calibrate probabilities
         config = replace(config, validation_share=0.0)
-    config = _apart(config, part, variant)
+    config = _with_folder(config, part, variant)
     body = TunedEncoder(
         part.body.transfers, before.features, replace(part.body.plan, config=config)
     )
@@ -250,11 +252,11 @@ def _tuned(part: PreparedTask, variant: str, together: JointResult) -> FittedMod
     return FittedModel(before.codec, features, scorer, before.probe)
 
 
-def _apart(config: LoopConfig, part: PreparedTask, variant: str) -> LoopConfig:
-    """Give checkpoints of a variant a folder of their own."""
+def _with_folder(config: LoopConfig, part: PreparedTask, variant: str) -> LoopConfig:
+    """Return the settings with a separate checkpoint folder for a variant."""
     if config.checkpoints is None:
         return config
     rows = "some-rows" if part.held is not None else "all-rows"
-    # Names of tasks may hold what names of folders must not.
-    own = Path(config.checkpoints) / rows / fingerprint(part.name)[:12] / variant
-    return replace(config, checkpoints=str(own))
+    # A task name may contain characters that are not allowed in a folder name.
+    folder = Path(config.checkpoints) / rows / fingerprint(part.name)[:12] / variant
+    return replace(config, checkpoints=str(folder))

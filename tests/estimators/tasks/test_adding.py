@@ -122,22 +122,22 @@ def test_what_cannot_be_added_is_refused(model, support):
         model.add_task("new", "auto", data, how="all")
     with pytest.raises(ConfigError, match="already"):
         model.add_task("kind", "auto", data, how="head")
-    with pytest.raises(ConfigError, match="answers"):
+    with pytest.raises(ConfigError, match="labels or numbers"):
         model.add_task("new", "language_model", ["a"], how="head")
     with pytest.raises(InputError, match="Task 'new'"):
         model.add_task("new", "auto", (["a", "b"], ["x"]), how="head")
-    with pytest.raises(ConfigError, match=r"rows of \['length'\]"):
+    with pytest.raises(ConfigError, match=r"lacks rows of \['length'\]"):
         model.add_task("new", "auto", data, how="encoder", replay={"kind": (texts, labels)})
-    with pytest.raises(ConfigError, match=r"no rows of \['other'\]"):
+    with pytest.raises(ConfigError, match=r"has rows of \['other'\]"):
         given = {"kind": data, "length": data, "other": data}
         model.add_task("new", "auto", data, how="encoder", replay=given)
-    with pytest.raises(ConfigError, match="leave replay out"):
+    with pytest.raises(ConfigError, match="Leave replay out"):
         model.add_task("new", "auto", data, replay={"kind": (texts, labels)})
     given = {"kind": (texts[:2], ["no", "yes"]), "length": (texts[:2], [1.0, 2.0])}
     with pytest.raises(InputError, match="Replay of task 'kind'"):
         model.add_task("new", "auto", data, how="encoder", replay=given)
     pairs = [("a", "b")], labels[:1]
-    with pytest.raises(InputError, match="Replay of task 'kind': it takes single texts"):
+    with pytest.raises(InputError, match="Replay of task 'kind': the task takes single texts"):
         model.add_task("new", "auto", data, how="encoder", replay=given | {"kind": pairs})
     assert list(model.models_) == ["kind", "length"]
 
@@ -145,5 +145,5 @@ def test_what_cannot_be_added_is_refused(model, support):
 def test_without_a_task_on_the_shared_encoder_it_does_not_learn_on(model):
     model = copy.copy(model)
     model.models_ = {}
-    with pytest.raises(ConfigError, match="no task answers"):
+    with pytest.raises(ConfigError, match="no task of this model uses it"):
         model.add_task("new", "auto", (["a"], ["b"]), how="encoder", replay={})

@@ -16,7 +16,7 @@ from nlptl import (
 from nlptl.estimators.tasks.joint import JointTraining
 from nlptl.estimators.tasks.prepared import read_parts
 from nlptl.estimators.tasks.refitting import on_all_rows
-from nlptl.estimators.tasks.variants import anew, variants_of
+from nlptl.estimators.tasks.variants import refit_variant, variants_of
 
 
 @pytest.fixture(scope="module", params=[FullFineTune(), LoRA(rank=2)], ids=["full", "lora"])
@@ -67,25 +67,25 @@ def test_a_task_alone_learns_from_all_its_rows(both):
     assert own.features.encoder is not joined.encoder
 
 
-def test_anew_alone_a_task_is_what_a_model_of_its_own_would_be(both, support):
+def test_refitted_alone_a_task_is_what_a_model_of_its_own_would_be(both, support):
     joiner, together = both
     part = joiner.parts["kind"]
     own = TextClassifier(**part.model.get_params(deep=False)).fit(*support)
-    learnt = anew(part, "alone", together)
+    learnt = refit_variant(part, "alone", together)
     np.testing.assert_array_equal(said(learnt), said(own.fitted_))
     assert learnt.scorer.decision == own.fitted_.scorer.decision
     assert part.model.training == own.training
 
 
-def test_anew_alone_a_task_has_a_folder_of_its_own_for_checkpoints(both, tmp_path):
+def test_refitted_alone_a_task_has_a_folder_of_its_own_for_checkpoints(both, tmp_path):
     joiner, together = both
     part = joiner.parts["kind"]
-    learnt = anew(part, "alone", together)
+    learnt = refit_variant(part, "alone", together)
     config = replace(part.body.plan.config, checkpoints=str(tmp_path))
     model = copy(part.model)
     model.training = replace(model.training, checkpoints=str(tmp_path), save_steps=4)
     body = replace(part.body, plan=replace(part.body.plan, config=config))
-    again = anew(replace(part, model=model, body=body), "alone", together)
+    again = refit_variant(replace(part, model=model, body=body), "alone", together)
     np.testing.assert_array_equal(said(again), said(learnt))
     assert [path.name for path in tmp_path.iterdir()] == ["all-rows"]
     assert [path.name for path in tmp_path.glob("all-rows/*/*")] == ["alone"]

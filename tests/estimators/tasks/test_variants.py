@@ -9,11 +9,11 @@ from nlptl.estimators.tasks.joint import JointTraining
 from nlptl.estimators.tasks.prepared import read_parts
 from nlptl.estimators.tasks.variants import (
     TaskComparison,
-    agreed,
-    anew,
+    compare_in_main_process,
+    compare_variants,
     figure_of,
     is_outweighed,
-    judged,
+    refit_variant,
     variants_of,
 )
 from nlptl.evaluation.intervals import Interval
@@ -79,14 +79,14 @@ def test_few_rows_held_out_have_to_speak_clearly_against_a_task_alone(both, monk
 
     monkeypatch.setattr(variants, "figure_of", lambda part, figure: figure)
     some = {"joint": variant(n_rows // 2 + 1), "alone": variant(n_rows // 2)}
-    assert judged(part, some, seed=0).kept == "joint"
-    lucky = judged(part, some, seed=0, wary=True)
+    assert compare_variants(part, some, seed=0).kept == "joint"
+    lucky = compare_variants(part, some, seed=0, wary=True)
     assert lucky.kept == "alone" and lucky.figures["joint"] > lucky.figures["alone"]
     clear = {"joint": variant(n_rows), "alone": variant(n_rows // 2)}
-    assert judged(part, clear, seed=0, wary=True).kept == "joint"
-    beside = {str(n): part for n in range(11)}
-    assert agreed(part, some, seed=0, beside=beside).kept == "alone"
-    assert agreed(part, some, seed=0).kept == "joint"
+    assert compare_variants(part, clear, seed=0, wary=True).kept == "joint"
+    many = {str(n): part for n in range(11)}
+    assert compare_in_main_process(part, some, seed=0, parts=many).kept == "alone"
+    assert compare_in_main_process(part, some, seed=0).kept == "joint"
 
 
 def test_frozen_a_task_has_a_head_on_the_encoder_as_it_came(both):
@@ -95,7 +95,7 @@ def test_frozen_a_task_has_a_head_on_the_encoder_as_it_came(both):
     found = variants_of(part, together, names=("joint", "frozen"))["frozen"]
     assert found.features.encoder.folder == part.body.encoder.folder
     assert found.features.encoder.weights is None
-    learnt = anew(part, "frozen", together)
+    learnt = refit_variant(part, "frozen", together)
     assert len(part.training_data.rows) > len(part.seen[0])
     held = part.held[0]
     apart = learnt.scorer.logits(learnt.features.transform(held)) - found.scorer.logits(
@@ -113,11 +113,11 @@ def test_the_best_on_rows_held_out_is_kept_and_harm_is_called_by_its_name(both):
     parts, _together = both
     part, good = parts["kind"], parts["kind"].first
     bad = spoiled(good)
-    hurt = judged(part, {"joint": bad, "polished": bad, "alone": good}, seed=0)
+    hurt = compare_variants(part, {"joint": bad, "polished": bad, "alone": good}, seed=0)
     assert hurt.kept == "alone" and hurt.outcome == HURTS and hurt.gains["joint"].high < 0
-    helped = judged(part, {"joint": good, "polished": bad, "alone": bad}, seed=0)
+    helped = compare_variants(part, {"joint": good, "polished": bad, "alone": bad}, seed=0)
     assert helped.kept == "joint" and helped.outcome == HELPS
-    same = judged(part, {"joint": good, "polished": good, "alone": good}, seed=0)
+    same = compare_variants(part, {"joint": good, "polished": good, "alone": good}, seed=0)
     assert same.kept == "joint" and same.outcome == UNCLEAR
     assert same.rows == len(part.held[0])
 
@@ -125,7 +125,7 @@ def test_the_best_on_rows_held_out_is_kept_and_harm_is_called_by_its_name(both):
 def test_where_less_is_better_a_lower_figure_is_a_gain(both):
     parts, together = both
     found = variants_of(parts["length"], together, names=("joint", "alone"))
-    standing = judged(parts["length"], found, seed=0)
+    standing = compare_variants(parts["length"], found, seed=0)
     gain = standing.gains["joint"]
     assert gain.value == pytest.approx(standing.figures["alone"] - standing.figures["joint"])
     assert gain.low <= gain.value <= gain.high
@@ -135,7 +135,7 @@ def test_where_less_is_better_a_lower_figure_is_a_gain(both):
 def test_without_rows_held_out_the_joint_one_is_kept(both):
     parts, _together = both
     part = replace(parts["kind"], held=None)
-    standing = judged(part, {"joint": part.first, "alone": part.first}, seed=0)
+    standing = compare_variants(part, {"joint": part.first, "alone": part.first}, seed=0)
     assert standing.kept == "joint" and standing.rows == 0 and standing.outcome == UNCLEAR
     with pytest.raises(ValueError, match="kind"):
         figure_of(part, part.first)
