@@ -1,1 +1,1 @@
-"""Floor 6: what users meet. Wiring, no mathematics."""
+"""Floor 6: the estimators that users call. They connect the other floors, without mathematics."""
