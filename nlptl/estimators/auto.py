@@ -199,7 +199,7 @@ class _Search:
         return seconds
 
     def more(self, times: int, read: Callable[[int], int]) -> _Cost:
-        """Return the cost of ``times`` fits of the current choice plus encoding ``read(n)`` rows."""
+        """Return the cost of ``times`` fits of the current choice, and of encoding rows."""
         current = self.cost
         return lambda n: times * current(n) + self.forward * read(n)
 
