@@ -1,4 +1,4 @@
-"""Several tasks on one encoder in memory: an adapter and a head each, chosen per call."""
+"""Predict several tasks with one encoder in memory, and one adapter and head per task."""
 
 from __future__ import annotations
 
@@ -25,49 +25,58 @@ if TYPE_CHECKING:
 
 
 class AdapterStack:
-    """Classifiers that were tuned with ``LoRA(merge=False)`` on the same encoder, held together.
+    """Serve several classifiers that share one encoder in memory.
 
-    The encoder is in memory once, however many tasks there are; each adds its adapter and head.
+    The classifiers were tuned with ``LoRA(merge=False)`` on the same encoder. The encoder is in
+    memory only once. Each classifier adds its adapter and its head, and is selected by name.
 
     Parameters
     ----------
     models : mapping of str to TextClassifier
-        Fitted, by name.
+        The fitted classifiers by name.
     device : str or None
-        Torch device; None is the first accelerator, else the processor.
+        Torch device. None is the first accelerator, or the CPU if there is none.
 
     Raises
     ------
     ConfigError
         If a model has no adapter of its own, or the encoders differ.
 
-    Once two classifiers were saved, ``AdapterStack.load({"topic": "topic/", "tone": "tone/"})``
-    reads them, and ``stack.predict(texts, adapter="tone")`` asks one.
+    Examples
+    --------
+    The two folders hold classifiers that were saved before.
+
+    >>> stack = AdapterStack.load({"topic": "topic/", "tone": "tone/"})  # doctest: +SKIP
+    >>> stack.predict(texts, adapter="tone")  # doctest: +SKIP
     """
 
     def __init__(self, models: Mapping[str, TextClassifier], *, device: str | None = None) -> None:
         if not models:
-            raise ConfigError("AdapterStack needs at least one model, got none.")
+            raise ConfigError(
+                "AdapterStack needs at least one model, got none. Pass {name: model}."
+            )
         adapters = {name: _adapter_of(name, model) for name, model in models.items()}
         bases = {name: _base_of(model) for name, model in models.items()}
         first = next(iter(models))
         for name, adapter in adapters.items():
             if adapter.moves_base:
                 raise ConfigError(
-                    f"The adapter of {name!r} starts by changing the encoder that all would share "
-                    f"(init_lora_weights={adapter.config['init_lora_weights']!r})."
+                    f"The adapter of {name!r} changes the weights of the encoder that all models "
+                    f"share (init_lora_weights={adapter.config['init_lora_weights']!r}). Tune it "
+                    "with another initialisation."
                 )
         for name, base in bases.items():
             if base != bases[first]:
                 raise ConfigError(
-                    f"{name!r} was tuned on another encoder than {first!r}: one encoder is shared."
+                    f"All models must share one encoder, but {name!r} was tuned on another encoder "
+                    f"than {first!r}. Make one AdapterStack per encoder."
                 )
         self._model, inner = _shared(models[first], adapters, device or default_device())
         self._fitted = {name: _on(inner, model.fitted_) for name, model in models.items()}
 
     @classmethod
     def load(cls, folders: Mapping[str, str | Path], *, device: str | None = None) -> Self:
-        """Read saved classifiers, by name."""
+        """Load saved classifiers from their folders, by name."""
         from nlptl.estimators.text_classifier import TextClassifier
 
         models = {name: TextClassifier.load(folder) for name, folder in folders.items()}
@@ -75,22 +84,22 @@ class AdapterStack:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the models."""
+        """Names of the models."""
         return tuple(self._fitted)
 
     def predict(self, texts: Any, *, adapter: str | Sequence[str]) -> Any:
-        """Give the label of each text.
+        """Return the label of each text.
 
         Parameters
         ----------
         texts : sequence of str or of (str, str)
         adapter : str or sequence of str
-            Which model reads all texts, or which one reads each of them.
+            Name of the model for all texts, or one name per text.
 
         Returns
         -------
         ndarray or list
-            As ``TextClassifier.predict``; a list where models differ from text to text.
+            As ``TextClassifier.predict``. A list if there is one name per text.
         """
         if isinstance(adapter, str):
             fitted = self._of(adapter)
@@ -99,19 +108,20 @@ class AdapterStack:
         rows, names = as_rows(texts), list(adapter)
         if len(names) != len(rows):
             raise InputError(
-                f"Each text needs one adapter, got {len(rows)} texts and {len(names)} names."
+                f"Each text needs one adapter, got {len(rows)} texts and {len(names)} names. "
+                "Pass one name per text, or one name for all."
             )
-        answers: list[Any] = [None] * len(rows)
+        labels: list[Any] = [None] * len(rows)
         for name in dict.fromkeys(names):
-            places = np.flatnonzero([one == name for one in names])
-            for place, label in zip(
-                places, self.predict(rows.take(places), adapter=name), strict=True
+            indices = np.flatnonzero([adapter_name == name for adapter_name in names])
+            for index, label in zip(
+                indices, self.predict(rows.take(indices), adapter=name), strict=True
             ):
-                answers[place] = label
-        return answers
+                labels[index] = label
+        return labels
 
     def predict_proba(self, texts: Any, *, adapter: str) -> FloatArray:
-        """Give the probability of each class of one model: (n, n_classes)."""
+        """Return the probability of each class of one model: (n, n_classes)."""
         fitted = self._of(adapter)
         self._model.set_adapter(adapter)
         rows: Rows = as_rows(texts)
@@ -125,7 +135,7 @@ class AdapterStack:
 
 
 def _on(inner: LoadedEncoder, fitted: FittedModel) -> FittedModel:
-    """Let what was fitted read with the shared encoder."""
+    """Return the fitted model with the shared encoder in place of its own."""
     encoder = replace(fitted.features.encoder, weights=inner, dtype="float32", device=inner.device)
     return replace(fitted, features=replace(fitted.features, encoder=encoder))
 
@@ -150,7 +160,7 @@ def _base_of(model: TextClassifier) -> tuple[str, bool]:
 def _shared(
     model: TextClassifier, adapters: Mapping[str, Adapter], device: str
 ) -> tuple[Any, LoadedEncoder]:
-    """Read the encoder once and put every adapter into it."""
+    """Load the encoder once and put every adapter into it."""
     import torch
     from peft import set_peft_model_state_dict
 
@@ -158,10 +168,10 @@ def _shared(
     stock = encoder.chosen_pooling.tokens == "stock"
     base = read_encoder(encoder.folder, "float32", device, stock=stock, adapted=False)
     names = list(adapters)
-    held = adapters[names[0]].put_into(base.model, name=names[0])
+    peft_model = adapters[names[0]].put_into(base.model, name=names[0])
     with sheltered(), quiet():
         for name in names[1:]:
-            held.add_adapter(name, peft_config(adapters[name].config))
+            peft_model.add_adapter(name, peft_config(adapters[name].config))
             tensors = {key: torch.from_numpy(a) for key, a in adapters[name].arrays.items()}
-            set_peft_model_state_dict(held, tensors, adapter_name=name)
-    return held.eval(), replace(base, model=held.base_model.model.eval())
+            set_peft_model_state_dict(peft_model, tensors, adapter_name=name)
+    return peft_model.eval(), replace(base, model=peft_model.base_model.model.eval())

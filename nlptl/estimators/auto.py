@@ -1,4 +1,4 @@
-"""Choosing the transfer by what the labelled rows at hand say of it."""
+"""Choose transfer methods by comparing them on splits of the training rows."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ from nlptl.transfer import (
 from nlptl.transfer.registry import methods_by_name
 
 MAX_ROWS_FOR_SEVERAL_ROUNDS, MIN_ROWS_TO_TUNE = 200, 300
-"""Fewer rows are dealt more often; with this many a whole encoder is worth a trial."""
+"""Fewer rows than the first number allow repeated splits. The second one is for a full tuning."""
 
 _MAX_ROUNDS = 4
 
 MAX_ROWS_TO_CONTRAST = 1_000
-"""With more rows comparing texts is not tried: there are enough for all weights."""
+"""With more rows, ``Contrastive`` is not tried: they are enough to tune all weights."""
 
 MIN_ROWS_PER_CLASS_TO_CONTRAST = 4.0
-"""Rows a class, in the mean, from which comparing texts mostly helps."""
+"""Mean number of rows per class from which ``Contrastive`` usually helps."""
 
 _FORWARD_PASSES_PER_STEP = 3.0
-"""Seconds of a training step, in forward passes of its rows."""
+"""Duration of a training step, in forward passes of the same rows."""
 
 _TEXTS_TO_TIME = 16
 
 _QUICK_TRIALS_PER_BUDGET = 5
-"""What takes next to no time is tried for such a part of the budget."""
+"""A trial with almost no cost gets the budget divided by this number."""
 
 _Cost = Callable[[int], float]
 
@@ -70,18 +70,23 @@ def _prior(name: str) -> PriorGain | None:
 
 
 def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, auto: Auto) -> Choice:
-    """Try what may help, cheap things first, and keep what the rows do not speak against.
+    """Try several transfer methods, cheap ones first, and keep those without an expected loss.
 
     Parameters
     ----------
     model : TextModel
-        Not fitted; trials are clones of it.
+        An unfitted model. Trials are clones of it.
     plan : FitPlan
-        What its parameters describe.
+        The fit plan that the parameters of the model describe.
     data : tuple
-        Texts, answers and what ``fit`` was given as ``unlabeled``.
+        Texts, their labels or numbers, and the argument ``unlabeled`` of ``fit``.
     auto : Auto
-        How much time there is, and what labels mean. With names there may be no rows.
+        Time budget and meaning of the labels. With class names, there may be no rows.
+
+    Returns
+    -------
+    Choice
+        The chosen transfer, with one trial for each method that was considered.
     """
     texts, answers, unlabeled = data
     answers = as_values(answers)
@@ -89,42 +94,62 @@ def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, au
     classed, n = not is_regressor(model), len(rows)
     search = _Search(model, plan, rows, answers, auto.budget_seconds)
     encoder = plan.encoder
-    learns = isinstance(encoder, TransformerEncoder)
-    if learns and n > 1:
+    trainable = isinstance(encoder, TransformerEncoder)
+    if trainable and n > 1:
         search.forward = from_main(lambda: _forward_seconds(encoder, rows))
-    contrasts = learns and classed and 1 < n <= MAX_ROWS_TO_CONTRAST
+    contrasts = trainable and classed and 1 < n <= MAX_ROWS_TO_CONTRAST
     n_classes = n if are_lists(answers) else len(distinct(answers))
-    comparing = partial(contrast_config, as_transfers([Contrastive()]), n_classes=n_classes)
+    contrasting = partial(contrast_config, as_transfers([Contrastive()]), n_classes=n_classes)
     if classed:
-        later = search.training(comparing)(n) if contrasts else 0.0
+        later = search.training(contrasting)(n) if contrasts else 0.0
         search.weigh_names(LabelMeaning(auto.names), later=later)
     corpora = as_corpora(unlabeled, argument="unlabeled")
     if search.kept and corpora and not n:
-        name, both = search.beside("selftraining", SelfTraining())
+        name, combined = search.beside("selftraining", SelfTraining())
         note = "no rows to try it on; it mostly helps"
-        search.use_untried("selftraining", Choice(both, name), note, unlabeled)
+        search.use_untried("selftraining", Choice(combined, name), note, unlabeled)
     if n < 2:
         return search.choice
     if contrasts:
-        drawn, cost = [Contrastive(), *search.kept], search.training(comparing)
-        search.weigh("contrastive", search.named("contrastive"), drawn, cost=cost)
+        transfers, cost = [Contrastive(), *search.kept], search.training(contrasting)
+        search.weigh("contrastive", search.named("contrastive"), transfers, cost=cost)
     if classed and not are_lists(answers):
         edits = WordEdits()
         cost = search.more(1 + edits.copies, lambda n: edits.copies * n)
         search.weigh("edits", *search.beside("edits", edits), cost=cost)
         if corpora:
-            cost = search.more(1, lambda _: sum(one.size for one in corpora.values()))
-            chosen = search.beside("selftraining", SelfTraining())
-            search.weigh("selftraining", *chosen, cost=cost, given={"unlabeled": unlabeled})
-    if learns and n >= MIN_ROWS_TO_TUNE:
-        drawn, cost = [FullFineTune(), *search.kept], search.training(lambda _: TUNING, times=2)
-        search.weigh("full", search.named("full"), drawn, cost=cost)
+            cost = search.more(1, lambda _: sum(corpus.size for corpus in corpora.values()))
+            pair = search.beside("selftraining", SelfTraining())
+            search.weigh("selftraining", *pair, cost=cost, fit_params={"unlabeled": unlabeled})
+    if trainable and n >= MIN_ROWS_TO_TUNE:
+        tuned, cost = [FullFineTune(), *search.kept], search.training(lambda _: TUNING, times=2)
+        search.weigh("full", search.named("full"), tuned, cost=cost)
     return search.choice
 
 
 @dataclass
 class _Search:
-    """The time that is left, and what was kept so far."""
+    """Search state: the remaining time, the current choice and its cost.
+
+    Attributes
+    ----------
+    model, plan
+        As in ``choose_transfer``.
+    rows, answers
+        Training rows and their labels or numbers.
+    budget : float
+        Time budget in seconds.
+    choice : Choice
+        The current transfer, and all trials so far.
+    forward : float
+        Seconds of a forward pass of one row. 0 if the encoder cannot be tuned.
+    cost : callable
+        Seconds of a fit with the current transfer, as a function of the number of rows.
+    fit_params : mapping
+        Additional arguments of ``fit`` that the current transfer needs.
+    started : float
+        Time when the search started.
+    """
 
     model: Any
     plan: FitPlan
@@ -134,61 +159,62 @@ class _Search:
     choice: Choice = field(default_factory=lambda: Choice(Frozen()))
     forward: float = 0.0
     cost: _Cost = _nothing
-    given: Mapping[str, Any] = field(default_factory=dict)
+    fit_params: Mapping[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=lambda: clock.seconds())  # noqa: PLW0108 - a test may replace it
 
     @property
     def left(self) -> float:
-        # Trials of a tuned encoder need all processes of a launch: one clock decides for them.
-        found: float = from_main(lambda: self.budget - (clock.seconds() - self.started))
-        return found
+        # All processes of a launch take part in trials of a tuned encoder. They must agree on
+        # the remaining time, so they use the clock of the main process.
+        seconds: float = from_main(lambda: self.budget - (clock.seconds() - self.started))
+        return seconds
 
     @property
     def kept(self) -> list[LabelMeaning]:
-        """What the names of the classes say, where that is used."""
+        """``LabelMeaning`` of the current choice in a list, or an empty list."""
         meaning = as_transfers(self.choice.transfer).meaning
         return [] if meaning is None else [meaning]
 
     def named(self, name: str) -> str:
-        """Name what takes the place of what stands, but for the names of the classes."""
+        """Return the name of a transfer that replaces the current one but keeps class names."""
         return f"{name}+meaning" if self.kept else name
 
-    def beside(self, name: str, further: Any) -> tuple[str, list[Any]]:
-        """Put something beside what stands; give the name of both, and both."""
-        stands = self.choice.transfer
-        both = [*(stands if isinstance(stands, list) else [stands]), further]
-        return (name if self.choice.name == "frozen" else f"{self.choice.name}+{name}"), both
+    def beside(self, name: str, transfer: Any) -> tuple[str, list[Any]]:
+        """Combine a transfer with the current choice. Return the joint name and the list."""
+        current = self.choice.transfer
+        combined = [*(current if isinstance(current, list) else [current]), transfer]
+        return (name if self.choice.name == "frozen" else f"{self.choice.name}+{name}"), combined
 
     def training(self, chosen: Callable[[int], LoopConfig], *, times: int = 1) -> _Cost:
-        """Give the seconds that training takes, by the number of rows; names are rows as well."""
+        """Return the training time in seconds by the number of rows. Class names add rows."""
         classes = distinct(self.answers).tolist() if self.kept else []
-        named = sum(len(own) for meaning in self.kept for own in meaning.texts(classes))
+        n_names = sum(len(texts) for meaning in self.kept for texts in meaning.texts(classes))
 
         def seconds(n: int) -> float:
             config = self.plan.config(chosen(n))
             steps: int | None = config.max_steps
-            seen = config.epochs * (n + named) if steps is None else steps * config.batch_size
-            return float(times * _FORWARD_PASSES_PER_STEP * self.forward * seen)
+            n_read = config.epochs * (n + n_names) if steps is None else steps * config.batch_size
+            return float(times * _FORWARD_PASSES_PER_STEP * self.forward * n_read)
 
         return seconds
 
     def more(self, times: int, read: Callable[[int], int]) -> _Cost:
-        """Give the seconds of what stands, so many times, and of reading further rows."""
-        stands = self.cost
-        return lambda n: times * stands(n) + self.forward * read(n)
+        """Return the cost of ``times`` fits of the current choice, and of encoding rows."""
+        current = self.cost
+        return lambda n: times * current(n) + self.forward * read(n)
 
     def weigh_names(self, meaning: LabelMeaning, *, later: float) -> None:
-        """Try what names say; they are used untried where the rows cannot speak of them.
+        """Try class names. Use them without a trial if the rows do not allow a trial.
 
-        ``later`` seconds are left to what comes after it.
+        The trial leaves ``later`` seconds to the next one.
         """
         note = ""
         if not are_lists(self.answers):
-            told = {key_of(label) for label in meaning.labels}
-            known = {key_of(label) for label in distinct(self.answers).tolist()}
-            if told - known:
+            named = {key_of(label) for label in meaning.labels}
+            labelled = {key_of(label) for label in distinct(self.answers).tolist()}
+            if named - labelled:
                 note = "there are classes without rows"
-            elif len(known) > 1 and self._too_few(self._splits(_nothing)):
+            elif len(labelled) > 1 and self._too_few(self._splits(_nothing)):
                 note = "too few rows to try it; it mostly helps"
         if not note:
             self.weigh("meaning", "meaning", meaning, later=later)
@@ -202,12 +228,27 @@ class _Search:
         transfer: Any,
         *,
         cost: _Cost = _nothing,
-        given: Mapping[str, Any] | None = None,
+        fit_params: Mapping[str, Any] | None = None,
         later: float = 0.0,
     ) -> None:
-        """Try a transfer against what stands, where there is time, and note what came of it."""
+        """Compare a transfer with the current one if there is time, and record the trial.
+
+        Parameters
+        ----------
+        label : str
+            Name of the trial.
+        name : str
+            Name of the choice if the transfer is used.
+        transfer : transfer or list of transfers
+        cost : callable
+            Seconds of a fit with the transfer, as a function of the number of rows.
+        fit_params : mapping, optional
+            Additional arguments of ``fit`` that the transfer needs.
+        later : float
+            Seconds of the budget that are reserved for later trials.
+        """
         began, verdict, note, used = clock.seconds(), None, "", False
-        splits, stands, seconds = self._splits(cost, later), self.choice, cost(len(self.rows))
+        splits, current, seconds = self._splits(cost, later), self.choice, cost(len(self.rows))
         if splits is None or self._too_few(splits):
             note = "no time for it" if splits is None else "too few rows to try it"
             if (
@@ -217,14 +258,14 @@ class _Search:
             ):
                 used, note = True, f"{note.replace('for it', 'to try it')}; it mostly helps"
         else:
-            pair = {label: self._trial(transfer), stands.name: self._trial(stands.transfer)}
-            further = {label: given or {}, stands.name: self.given}
+            pair = {label: self._trial(transfer), current.name: self._trial(current.transfer)}
+            further = {label: fit_params or {}, current.name: self.fit_params}
             try:
                 score = _micro_f1 if are_lists(self.answers) else None
                 verdict = judge(
                     pair, self.rows, self.answers, splits=splits, fit_params=further, score=score
                 )
-                if score is None:  # experience is of accuracy
+                if score is None:  # prior gains are gains in accuracy
                     verdict = verdict.with_prior(_prior(label))
                 used = from_main(lambda: verdict.accepted)
             except NlptlError as problem:
@@ -233,10 +274,10 @@ class _Search:
         self.choice.trials.append(Trial(label, verdict, used, took, note))
         if used:
             self.choice.transfer, self.choice.name = transfer, name
-            self.cost, self.given = cost, given or {}
+            self.cost, self.fit_params = cost, fit_params or {}
 
     def use_untried(self, label: str, chosen: Choice, note: str, unlabeled: Any = None) -> None:
-        """Take something without a trial, unless it cannot be fitted at all."""
+        """Use a transfer without a trial if a fit with it succeeds, and record why."""
         rows: Any = self.rows if len(self.rows) else []
         try:
             self._trial(chosen.transfer).fit(rows, self.answers, unlabeled=unlabeled)
@@ -247,35 +288,38 @@ class _Search:
         self.choice.transfer, self.choice.name = chosen.transfer, chosen.name
 
     def _trial(self, transfer: Any) -> Any:
-        """Give an estimator for a trial, which is not what checkpoints are kept of."""
+        """Return an unfitted estimator for a trial. It writes no checkpoints."""
         training = self.model.training
-        kept = None if training is None else replace(training, checkpoints=None)
-        return clone(self.model).set_params(transfer=transfer, training=kept)
+        settings = None if training is None else replace(training, checkpoints=None)
+        return clone(self.model).set_params(transfer=transfer, training=settings)
 
     def _splits(self, cost: _Cost, later: float = 0.0) -> TimedSplits | None:
-        """Deal the rows as often as there is time for, beside a last fit and what comes later."""
+        """Return the splits of a trial that fit into the remaining time, or None if none do.
+
+        The time of the final fit, and ``later`` seconds for other trials, are reserved.
+        """
         n, left = len(self.rows), self.left
         last = max(cost(n), self.cost(n))
-        if not cost(n):  # what takes next to no time is tried for a part of the budget
+        if not cost(n):  # a trial with almost no cost gets a part of the budget
             goes_on = self._goes_on(max(later, left - self.budget / _QUICK_TRIALS_PER_BUDGET))
             rounds = _MAX_ROUNDS if n < MAX_ROWS_FOR_SEVERAL_ROUNDS else 1
             read = self.forward * n
             return TimedSplits(max(min(5, n), 2), rounds, goes_on=goes_on) if read < left else None
         left -= last
-        for tried in (5, 4, 3, 2):
-            seen = n * (tried - 1) // tried
-            a_round = (cost(seen) + self.cost(seen)) * tried
-            if tried <= n and a_round <= left:
-                # What there is time for beyond a round is left to later trials, by half.
-                rounds = min(max(int(left / 2 / a_round), 1), _MAX_ROUNDS)
-                return TimedSplits(tried, rounds, goes_on=self._goes_on(last))
+        for n_folds in (5, 4, 3, 2):
+            n_train = n * (n_folds - 1) // n_folds
+            seconds_per_round = (cost(n_train) + self.cost(n_train)) * n_folds
+            if n_folds <= n and seconds_per_round <= left:
+                # Rounds after the first use at most half of the time; later trials need the rest.
+                rounds = min(max(int(left / 2 / seconds_per_round), 1), _MAX_ROUNDS)
+                return TimedSplits(n_folds, rounds, goes_on=self._goes_on(last))
         return None
 
     def _goes_on(self, reserved: float) -> Callable[[], bool]:
         return lambda: self.left > reserved
 
     def _too_few(self, splits: Splits | None) -> bool:
-        """Whether the rows leave no two splits to judge by."""
+        """Return True if the rows allow fewer than two splits, too few for a trial."""
         numeric = is_regressor(self.model)
         return splits is not None and len(splits.of(self.answers, numeric=numeric)) < 2
 
@@ -293,11 +337,11 @@ def _first(problem: NlptlError) -> str:
 
 
 def _forward_seconds(encoder: TransformerEncoder, rows: Rows) -> float:
-    """Time the encoding of one row, on a few that are spread over all."""
-    some = rows.take(np.unique(np.linspace(0, len(rows) - 1, _TEXTS_TO_TIME).astype(int)))
-    texts = [text for row in some for text in ([row] if isinstance(row, str) else row)]
+    """Measure the seconds per row of a forward pass, on a few evenly spaced rows."""
+    sample = rows.take(np.unique(np.linspace(0, len(rows) - 1, _TEXTS_TO_TIME).astype(int)))
+    texts = [text for row in sample for text in ([row] if isinstance(row, str) else row)]
     with without_cache():
         encoder.transform(texts[:2])
         began = clock.seconds()
         encoder.transform(texts)
-    return (clock.seconds() - began) / len(some)
+    return (clock.seconds() - began) / len(sample)

@@ -1,4 +1,4 @@
-"""The kinds of models, and reading a saved one of whichever kind."""
+"""Load a saved model of any kind."""
 
 from __future__ import annotations
 
@@ -18,60 +18,64 @@ KINDS: tuple[type[TextModel], ...] = (TextClassifier, TextRegressor)
 
 
 def load_any(folder: str | Path, *, task: str | None = None) -> TextModel:
-    """Read a saved model of whichever kind its manifest names.
+    """Load a saved model with one task, or one task of a multi-task model.
 
     Parameters
     ----------
     folder : str or Path
+        A folder or a Hub name. The manifest there names the kind of model.
     task : str, optional
-        Which one of a model of several tasks.
+        Name of the task to load from a model with several tasks.
 
     Raises
     ------
     StorageError
-        If there is no model, or one of no kind known here.
+        If the folder holds no model, or a model of an unknown kind.
     ConfigError
-        If the model has several tasks and none of them is named, or the other way round; or if
-        it is an exported graph, which answers and does nothing else.
+        If ``task`` is missing for a model with several tasks, or is set for a model with one
+        task. Also if the folder holds an exported graph, which can only predict.
     """
-    found = load_every(folder)
-    if isinstance(found, OnnxClassifier):
+    model = load_every(folder)
+    if isinstance(model, OnnxClassifier):
         raise ConfigError(
-            f"{str(folder)!r} holds an exported graph, which answers and does nothing else. "
-            "Give the folder of the model that it was made of."
+            f"{str(folder)!r} holds an exported graph, which can only predict. "
+            "Pass the folder of the model that was exported."
         )
-    if not isinstance(found, MultiTaskModel):
+    if not isinstance(model, MultiTaskModel):
         if task is not None:
-            raise ConfigError(f"{str(folder)!r} has one task, which has no name. Leave it out.")
-        return found
-    if task not in found.models_:
-        names = list(found.models_)
-        told = (
+            raise ConfigError(
+                f"{str(folder)!r} has only one task, which has no name, got task={task!r}. "
+                "Leave task out."
+            )
+        return model
+    if task not in model.models_:
+        names = list(model.models_)
+        advice = (
             f"No task is called {task!r}. {suggest(task, names)}" if task else f"Name one: {names}."
         )
-        raise ConfigError(f"{str(folder)!r} has several tasks. {told}")
-    return found.models_[task]
+        raise ConfigError(f"{str(folder)!r} has several tasks. {advice}")
+    return model.models_[task]
 
 
 def load_graph(folder: str | Path) -> OnnxClassifier | None:
-    """Read an exported graph from a folder or the Hub; None where something else is there."""
+    """Load an exported graph from a folder or the Hub. Return None for other kinds of models."""
     folder = place_of(folder)
     return OnnxClassifier.load(folder) if read_manifest(folder)["kind"] == KIND else None
 
 
 def load_every(folder: str | Path) -> TextModel | MultiTaskModel | OnnxClassifier:
-    """Read a saved model of one task or of several, or a graph, from a folder or the Hub.
+    """Load a single-task model, a multi-task model or a graph, from a folder or the Hub.
 
     Raises
     ------
     StorageError
-        If there is no model, or one of no kind known here.
+        If the folder holds no model, or a model of an unknown kind.
     """
     folder = place_of(folder)
-    found = read_manifest(folder)["kind"]
-    if found == MultiTaskModel.kind:
+    saved_kind = read_manifest(folder)["kind"]
+    if saved_kind == MultiTaskModel.kind:
         return MultiTaskModel.load(folder)
-    if found == KIND:
+    if saved_kind == KIND:
         return OnnxClassifier.load(folder)
     kinds = {kind.kind: kind for kind in KINDS}
-    return kinds.get(found, TextClassifier).load(folder)
+    return kinds.get(saved_kind, TextClassifier).load(folder)

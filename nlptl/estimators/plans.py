@@ -1,4 +1,4 @@
-"""From the parameters of an estimator to the plan of a fit, and back to its attributes."""
+"""Turn the parameters of an estimator into a fit plan, and store the result in the estimator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nlptl.transfer.automatic import Auto
 
 
 class PlannedModel(SavedModel, Protocol):
-    """An estimator of texts whose parameters describe a plan."""
+    """Protocol of a text estimator whose parameters describe a fit plan."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name."""
@@ -22,25 +22,25 @@ class PlannedModel(SavedModel, Protocol):
 
 
 def plan_of(model: PlannedModel) -> FitPlan:
-    """Return the plan that the parameters of a model describe.
+    """Return the fit plan that the parameters of a model describe.
 
     Raises
     ------
     ConfigError
-        If a parameter cannot be used, or two contradict each other.
+        If a parameter cannot be used, or two parameters contradict each other.
     """
     params = model.get_params(deep=False)
     if params["transfer"] == "auto" or isinstance(params["transfer"], Auto):
-        params["transfer"] = None  # chosen by the rows
+        params["transfer"] = None  # ``Auto`` chooses the transfer later, from the rows
     return FitPlan.resolve(numeric=model.codec_kind is NumberScale, **params)
 
 
 def audit_rows(plan: FitPlan, rows: Rows, answers: Any) -> AuditReport:
-    """Look at the labelled rows of a fit."""
+    """Check the labelled rows of a fit for problems."""
     return audit(rows, answers, numeric=plan.numeric, **token_lengths(plan.encoder, rows))
 
 
 def keep(model: PlannedModel, fitted: FittedModel, report: AuditReport) -> None:
-    """Let a model answer with what was fitted."""
+    """Store the fitted parts in the attributes of a model, and empty its notes."""
     model.fitted_, model.audit_, model.history_ = fitted, report, fitted.history
     model.notes_ = {}

@@ -1,4 +1,4 @@
-"""Teaching a small, fast model what a large one knows."""
+"""Distil a large model into a small, fast one."""
 
 from __future__ import annotations
 
@@ -31,22 +31,23 @@ from nlptl.transfer.automatic import Auto
 logger = logging.getLogger("nlptl")
 
 _SHARPENING_POWER = 2.0
-"""Power to which the teacher's probabilities are raised before they are learnt from."""
+"""Power to which the teacher's probabilities are raised before the student is fitted to them."""
 
 
 def teach(teacher: Any, unlabeled: Any, *, student: Any = None, labelled: Any = None) -> Any:
-    """Fit a student to what a teacher says of texts.
+    """Fit a student to the predictions of a teacher on texts.
 
     Parameters
     ----------
     teacher : TextModel
-        Fitted.
+        A fitted model.
     unlabeled
         Texts, as for ``teacher.predict``.
     student : TextModel, optional
-        Not fitted, of the kind of the teacher; it is cloned. By default pooled word vectors.
+        An unfitted model of the teacher's kind, which is cloned. The default is a model on pooled
+        word vectors.
     labelled : Corpus, optional
-        Texts with labels that are known.
+        Labelled texts that the student is fitted to as well.
 
     Returns
     -------
@@ -58,56 +59,60 @@ def teach(teacher: Any, unlabeled: Any, *, student: Any = None, labelled: Any = 
     ConfigError
         If the student is of another kind than the teacher.
     InputError
-        If texts cannot be used, or there are none.
+        If the texts cannot be used, or there are none.
     """
     kind = type(teacher)
     chosen = kind(StaticEncoder(), seed=teacher.seed) if student is None else clone(student)
     if not isinstance(chosen, kind):
         raise ConfigError(
-            f"A {kind.__name__} teaches a {kind.__name__}, got {type(chosen).__name__}."
+            f"A {kind.__name__} teaches a {kind.__name__}, got {type(chosen).__name__}. "
+            "Pass a student of the same class, or leave it out."
         )
     check_is_fitted(teacher)
     rows = teacher.fitted_.rows(unlabeled)
-    known = _known(labelled)
+    corpus = _labelled_corpus(labelled)
     if _learns_shares(teacher, chosen):
-        return _taught_shares(teacher, chosen, rows, known)
-    texts = rows if known is None else rows.followed_by(known.rows)
+        return _taught_shares(teacher, chosen, rows, corpus)
+    texts = rows if corpus is None else rows.followed_by(corpus.rows)
     codec = teacher.fitted_.codec
     read = codec.values if isinstance(codec, LabelCodec) else as_values
     answers = read(teacher.predict(rows))
-    _warn_of_missing(teacher, answers, known)
-    if known is not None:
-        answers = joined_values(answers, read(known.labels))
+    _warn_of_missing(teacher, answers, corpus)
+    if corpus is not None:
+        answers = joined_values(answers, read(corpus.labels))
     return chosen.fit(texts, answers)
 
 
-def _warn_of_missing(teacher: Any, answers: Any, known: Corpus | None) -> None:
-    """Say which classes a student that learns answers will not know."""
+def _warn_of_missing(teacher: Any, answers: Any, corpus: Corpus | None) -> None:
+    """Warn about classes that a student fitted to these labels cannot predict."""
     codec = teacher.fitted_.codec
     if not isinstance(codec, LabelCodec) or codec.form != "single":
         return
-    shown = [*answers, *(() if known is None else as_values(known.labels))]
-    there = {key_of(label) for label in distinct(shown).tolist()}
-    missing = [label for label in codec.classes.tolist() if key_of(label) not in there]
+    labels = [*answers, *(() if corpus is None else as_values(corpus.labels))]
+    present = {key_of(label) for label in distinct(labels).tolist()}
+    missing = [label for label in codec.classes.tolist() if key_of(label) not in present]
     if missing:
         logger.warning(
-            "The teacher gives none of these texts the classes %s: the student will not know "
-            "them. More texts, or labelled ones, would show them.",
+            "The teacher predicts the classes %s for none of these texts, so the student cannot "
+            "predict them. Add texts of these classes, or labelled rows.",
             ", ".join(map(repr, missing)),
         )
 
 
-def _known(labelled: Any) -> Corpus | None:
+def _labelled_corpus(labelled: Any) -> Corpus | None:
     if labelled is None or (isinstance(labelled, Corpus) and labelled.labels is not None):
         return labelled
-    raise InputError(f"labelled must be a Corpus with labels, got {labelled!r}.")
+    raise InputError(
+        f"labelled must be a Corpus with labels, got {labelled!r}. "
+        "Pass Corpus(texts, labels) or leave it out."
+    )
 
 
 def _learns_shares(teacher: Any, student: Any) -> bool:
-    """Whether the student's head can be fitted to probabilities instead of labels.
+    """Return True if the student's head can be fitted to probabilities instead of labels.
 
-    Nothing that the student was asked to do is left out for it: where there is more to it than
-    a frozen encoder and logistic regression, it learns as it would from labels.
+    This needs one label per text, a frozen encoder and logistic regression. A student with any
+    other option is fitted to labels, so that none of its options is ignored.
     """
     codec = teacher.fitted_.codec
     if not isinstance(codec, LabelCodec) or codec.form != "single" or len(codec.classes) < 2:
@@ -115,18 +120,18 @@ def _learns_shares(teacher: Any, student: Any) -> bool:
     if student.transfer == "auto" or isinstance(student.transfer, Auto):
         return False
     transfers, head = as_transfers(student.transfer), student.head
-    plain = isinstance(transfers.main, Frozen) and transfers == Transfers(transfers.main)
-    solves = fusion_of(student.encoder) is None and isinstance(head, LogisticHead | None)
-    return plain and solves and student.imbalance is None
+    frozen = isinstance(transfers.main, Frozen) and transfers == Transfers(transfers.main)
+    logistic = fusion_of(student.encoder) is None and isinstance(head, LogisticHead | None)
+    return frozen and logistic and student.imbalance is None
 
 
-def _taught_shares(teacher: Any, student: Any, rows: Rows, known: Corpus | None) -> Any:
-    """Fit the student's head to the probabilities that the teacher gives."""
+def _taught_shares(teacher: Any, student: Any, rows: Rows, corpus: Corpus | None) -> Any:
+    """Fit the student's head to the probabilities that the teacher predicts."""
     shares, codec = sharpened(teacher.predict_proba(rows)), teacher.fitted_.codec
-    if known is not None:
-        certain = Targets(codec.encode(known.labels), shares.shape[1]).one_hot
-        rows = rows.followed_by(known.rows)
-        shares = np.concatenate([shares, certain])
+    if corpus is not None:
+        one_hot = Targets(codec.encode(corpus.labels), shares.shape[1]).one_hot
+        rows = rows.followed_by(corpus.rows)
+        shares = np.concatenate([shares, one_hot])
     plan = plan_of(student)
     targets = Targets(shares.argmax(axis=1), shares.shape[1])
     data = TrainingData(rows, targets, codec)
@@ -139,7 +144,7 @@ def _taught_shares(teacher: Any, student: Any, rows: Rows, known: Corpus | None)
 
 
 def sharpened(probabilities: FloatArray) -> FloatArray:
-    """Give probabilities (n, n_classes) that are surer of themselves.
+    """Return sharper probabilities (n, n_classes): closer to 0 or 1, with row sums of 1.
 
     Examples
     --------

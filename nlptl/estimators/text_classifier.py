@@ -1,4 +1,4 @@
-"""The classifier of texts that every rung of the ladder stands behind."""
+"""Fit, evaluate, save and publish a text classifier."""
 
 from __future__ import annotations
 
@@ -29,57 +29,64 @@ from nlptl.transfer.relations.label_meaning import LabelMeaning
 
 
 class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
-    """Classify texts with knowledge carried over from elsewhere.
+    """Classify texts or pairs of texts with transfer learning.
 
-    Follows the scikit-learn contract: ``clone``, ``get_params``, ``GridSearchCV`` and
-    ``Pipeline`` work, with parameters of nested objects as ``transfer__layers``, ``head__C``.
+    A classifier has three parts. The encoder turns texts into vectors. The transfer decides what
+    is carried over and which weights are trained. The head turns vectors into probabilities.
+
+    The class follows the scikit-learn contract: ``clone``, ``get_params``, ``GridSearchCV`` and
+    ``Pipeline`` work. Parameters of nested objects are called ``transfer__layers``, ``head__C``.
 
     Parameters
     ----------
     encoder : str, Path, encoder or None
         A Hub name, a local folder, or a spec (``TransformerEncoder``, ``StaticEncoder``,
-        ``TfidfEncoder``, ``FusedEncoder``); None is ``sentence-transformers/all-MiniLM-L6-v2``.
+        ``TfidfEncoder``, ``FusedEncoder``). None is ``sentence-transformers/all-MiniLM-L6-v2``.
     transfer : transfer, list of transfers or None
-        How the knowledge is carried over: ``Frozen``, ``FullFineTune`` or ``LoRA``, in a list with
-        ``Contrastive``, ``LabelMeaning``, ``WordEdits``, ``SelfTraining`` or ``L2SP`` beside it;
-        ``Auto`` or ``"auto"`` lets the rows at hand decide. None is ``Frozen()``.
+        Transfer method: ``Frozen``, ``FullFineTune`` or ``LoRA``. A list combines it with
+        ``Contrastive``, ``LabelMeaning``, ``WordEdits``, ``SelfTraining`` or ``L2SP``.
+        ``Auto`` or ``"auto"`` compares several methods on splits of the training rows. None is
+        ``Frozen()``.
     head : head or None
         ``BlendHead``, ``LogisticHead``, ``MLPHead``, ``PrototypeHead``, ``DiscriminantHead``,
-        ``OrdinalHead`` for labels with an order, or any scikit-learn classifier (which then
-        cannot be saved). None is ``BlendHead``, and ``LogisticHead`` for several labels a text,
-        word counts, trained fusions, ``Contrastive``, ``WordEdits``, ``SelfTraining``, and names
-        with fewer than 16 rows a class.
+        ``OrdinalHead`` for ordered labels, or any scikit-learn classifier. A model with a
+        scikit-learn classifier cannot be saved. None is ``BlendHead``, with these exceptions.
+        It is ``LogisticHead`` for several labels per text, word counts, trained fusions,
+        ``Contrastive``, ``WordEdits`` and ``SelfTraining``, and for ``LabelMeaning`` with fewer
+        than 16 rows per class.
     training : TrainingConfig or None
-        For what is trained step by step: networks as heads, fusions, tuned encoders.
+        Settings of gradient training: for neural heads, trained fusions and tuned encoders.
     seed : int
-        The same seed and data give the same model (but for ``Auto``, which goes by the clock).
+        The same seed and data give the same model, except with ``Auto``: its choice depends on
+        measured times.
     imbalance : {"balanced", "focal", "logit_adjust"} or None
-        Rare classes weigh more in training, rows that are right already weigh less (where the
-        encoder is tuned), or predictions are moved towards rare classes.
+        Treatment of rare classes. ``"balanced"`` increases their weight in training. ``"focal"``
+        reduces the weight of rows that are already classified correctly, if the encoder is
+        tuned. ``"logit_adjust"`` shifts predictions towards rare classes.
     long_texts : {"windows", "cut"}
-        Read texts longer than the encoder's window in overlapping windows, or cut them. An
-        encoder spec that says ``"cut"`` itself stays so.
+        Read texts longer than the encoder's window in overlapping windows, or truncate them. An
+        encoder spec with ``long_texts="cut"`` always truncates.
     pair_encoding : {"auto", "separate", "joint"}
-        Read the two texts of a pair one by one, and compare their vectors u and v as
-        [u, v, |u - v|, u * v, cosine]; or as one text. ``"auto"`` does so where the encoder
-        is tuned and was not made for sentence vectors.
+        ``"separate"`` encodes the two texts of a pair as vectors u and v, and uses the features
+        [u, v, |u - v|, u * v, cosine]. ``"joint"`` encodes both as one text. ``"auto"`` is
+        ``"joint"`` if the encoder is tuned and was not made for sentence vectors.
     device : str or None
-        Torch device; None is the first accelerator, else the processor.
+        Torch device. None is the first accelerator, or the CPU if there is none.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels as given, sorted; the columns of ``predict_proba``.
+        The training labels, sorted. They name the columns of ``predict_proba``.
     audit_ : AuditReport
-        What a look at the training data found.
+        Problems and statistics of the training data.
     history_ : History or None
-        Losses and scores, where a network was trained.
+        Losses and scores of the training. None if no network was trained.
     transfer_ : transfer, list of transfers or None
-        What was carried over: ``transfer``, or what ``Auto`` chose.
+        The transfer in use: ``transfer``, or the choice of ``Auto``.
     transfer_verdict_ : Choice or None
-        What ``Auto`` tried.
+        The trials of ``Auto``. None without ``Auto``.
     notes_ : dict
-        What was given to ``save`` beside the model.
+        Notes that were saved with the model. Empty after ``fit``.
 
     Examples
     --------
@@ -127,22 +134,23 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         validation: Any = None,
         sample_weight: Any = None,
     ) -> Self:
-        """Learn from labelled texts.
+        """Fit the classifier to labelled texts.
 
         Parameters
         ----------
         texts : list, array, Series, column, DataFrame or Dataset of length n
-            Texts, or pairs of texts as tuples. A DataFrame where ``FusedEncoder`` names columns.
+            Texts, or pairs of texts as tuples. A DataFrame if ``FusedEncoder`` names its columns.
         labels : sequence of length n
-            str, bool, int, float or tuples of these; or a list of them a text; or an (n, k)
-            array or table of zeros and ones, whose named columns are the classes. Both may be
-            empty where ``LabelMeaning`` names the classes.
+            One label per text: str, bool, int, float, or a tuple of these. Or several labels per
+            text: a list of labels for each text, or an (n, k) array or table of zeros and ones.
+            The column names of a table are the classes. Texts and labels may both be empty if
+            ``LabelMeaning`` names the classes.
         source : Corpus or dict of them, optional
             Labelled rows of another domain or language, for ``SourceRows``.
         unlabeled : Corpus or dict of them, optional
-            Text without labels, for encoders that learn from text, ``SelfTraining`` and ``Auto``.
+            Unlabelled texts, for encoders that are trained on text, ``SelfTraining`` and ``Auto``.
         validation : Corpus or dict of them, optional
-            Rows that choose the epoch, where encoder and head learn together.
+            Rows that choose the epoch if encoder and head are trained together.
         sample_weight : sequence of length n, optional
             Weight of each row, 0 or more.
 
@@ -151,7 +159,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         InputError
             If the data cannot be used as it is.
         ConfigError
-            If options contradict each other, or an argument is given that nothing uses.
+            If options contradict each other, or no part of the model uses an argument.
         """
         return self._fit(
             texts,
@@ -163,35 +171,35 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         )
 
     def predict(self, texts: Any) -> Any:
-        """Give the label of each text, as labels were given to ``fit``.
+        """Return the label of each text, in the form of the training labels.
 
         Returns
         -------
         ndarray of shape (n,), list of lists, or ndarray of shape (n, k)
-            In the form of the training labels.
+            One label per text, several labels per text, or zeros and ones.
         """
         return self.fitted_.decode(self.predict_proba(texts))
 
     def predict_proba(self, texts: Any) -> FloatArray:
-        """Give the probability of each class.
+        """Return the probability of each class.
 
         Returns
         -------
         ndarray of shape (n, n_classes)
-            Columns in the order of ``classes_``. Rows sum to 1 where a text has one label.
+            Columns in the order of ``classes_``. Rows sum to 1 if each text has one label.
         """
         check_is_fitted(self)
         return self.fitted_.outputs(texts)
 
     def predict_log_proba(self, texts: Any) -> FloatArray:
-        """Give the log probability of each class: (n, n_classes)."""
+        """Return the log probability of each class: (n, n_classes)."""
         return np.log(np.maximum(self.predict_proba(texts), 1e-300))
 
     def score(self, texts: Any, labels: Any, sample_weight: Any = None) -> float:
-        """Give the share of texts whose label (or whole set of labels) is right.
+        """Return the accuracy: the share of texts whose label, or whole label set, is correct.
 
-        As in scikit-learn, a label that was never seen in training counts as wrong, so that a
-        fold of a cross-validation without some rare class can be scored.
+        As in scikit-learn, a label that is not in the training data counts as wrong. So a
+        cross-validation fold can be scored even if its training rows lack a rare class.
 
         Raises
         ------
@@ -207,38 +215,38 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         return float(np.average(right, weights=as_weights(sample_weight, len(right))))
 
     def evaluate(self, texts: Any, labels: Any) -> dict[str, float]:
-        """Give every figure of merit on labelled texts.
+        """Return all metrics on labelled texts.
 
         Returns
         -------
         dict
-            accuracy, macro_f1, micro_f1, matthews, log_loss, calibration_error; with
-            ``OrdinalHead`` also mean_rank_error, by how many ranks predictions are off.
+            accuracy, macro_f1, micro_f1, matthews, log_loss, calibration_error. With
+            ``OrdinalHead`` also mean_rank_error: the mean distance in ranks from the true label.
         """
         check_is_fitted(self)
         return self.fitted_.figures(self.predict_proba(texts), labels)
 
     def class_scores(self, texts: Any, labels: Any) -> list[ClassScore]:
-        """Give precision, recall and F1 of each class on labelled texts."""
+        """Return precision, recall and F1 of each class on labelled texts."""
         check_is_fitted(self)
         return self.fitted_.class_scores(self.predict_proba(texts), labels)
 
     def add_classes(self, names: Any) -> Self:
-        """Add classes that are known by their names alone, without training again.
+        """Add classes that have a name but no labelled texts, without a new fit.
 
-        The parameters of the constructor do not change: another ``fit`` starts without them.
+        The constructor parameters do not change, so another ``fit`` starts without these classes.
 
         Parameters
         ----------
         names : mapping or sequence of (label, text)
-            What each new class means, as in ``LabelMeaning``; they join its names.
+            The meaning of each new class, as in ``LabelMeaning``. It is added to the names there.
 
         Raises
         ------
         ConfigError
-            If the model was not fitted with ``LabelMeaning``, or nothing is named.
+            If the model was not fitted with ``LabelMeaning``, or ``names`` is empty.
         InputError
-            If a class is there already.
+            If the model already has one of the classes.
 
         Examples
         --------
@@ -249,10 +257,15 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         check_is_fitted(self)
         transfers = as_transfers(self.transfer_)
         if transfers.meaning is None:
-            raise ConfigError("add_classes() needs a model fitted with LabelMeaning().")
+            raise ConfigError(
+                "add_classes() needs a model fitted with LabelMeaning(), got "
+                f"transfer={self.transfer_!r}. Fit it with transfer=LabelMeaning()."
+            )
         more = LabelMeaning(names, transfers.meaning.templates)
         if not more.names:
-            raise ConfigError("add_classes() was given no name. Pass {label: text}.")
+            raise ConfigError(
+                "add_classes() needs at least one class, got none. Pass {label: text}."
+            )
         fitted, notes = with_classes(self.fitted_, transfers.meaning, more), self.notes_
         meaning = replace(transfers.meaning, names=(*transfers.meaning.names, *more.names))
         self.transfer_ = _with_meaning(self.transfer_, meaning)
@@ -261,23 +274,26 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         return self
 
     def with_encoder(self, encoder: Any) -> Self:
-        """Give a classifier with the same head on another encoder of the same space.
+        """Return a new classifier with the same head and another encoder of the same space.
 
-        Such as word vectors of another language that were aligned with those it learnt from
-        (``StaticEncoder.align``). This one stays as it is.
+        An example is word vectors of another language, aligned with the vectors of the encoder
+        that the head was fitted on (``StaticEncoder.align``). This classifier does not change.
 
         Raises
         ------
         ConfigError
-            If what the encoder gives is not made up as what the head learnt from.
+            If the encoder returns other groups of columns than the encoder of this classifier.
         """
         check_is_fitted(self)
         features = self.fitted_.features
-        known, given = (tuple(w for _, w in one.groups) for one in (features.encoder, encoder))
-        if known != given:
+        expected, received = (
+            tuple(width for _, width in spec.groups) for spec in (features.encoder, encoder)
+        )
+        if expected != received:
             raise ConfigError(
-                f"The head reads groups of {list(known)} columns, and the encoder gives "
-                f"{list(given)}. Fit it with transfer=Frozen('top') to read sentence vectors alone."
+                f"The head expects groups of {list(expected)} columns, and the encoder returns "
+                f"{list(received)}. Fit the classifier with transfer=Frozen('top') to use only "
+                "sentence vectors."
             )
         other: Self = clone(self).set_params(encoder=encoder)
         other.transfer_, other.transfer_verdict_ = self.transfer_, self.transfer_verdict_
@@ -286,21 +302,22 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         return other
 
     def suggest(self, texts: Any, n: int, *, strategy: str = "both") -> IntArray:
-        """Choose the texts whose labels would teach the model most.
+        """Choose the texts whose labels would improve the model most (active learning).
 
         Parameters
         ----------
         texts
-            Texts without labels, as for ``predict``.
+            Unlabelled texts, as for ``predict``.
         n : int
-            How many to choose.
+            Number of texts to choose.
         strategy : {"both", "uncertain", "diverse"}
-            The model is unsure about them, they differ from each other, or both [1]_.
+            Choose texts with uncertain predictions, texts that differ from each other, or texts
+            with both properties [1]_.
 
         Returns
         -------
         ndarray of shape (n,)
-            Places in ``texts``, the first chosen first.
+            Indices into ``texts``, in the order of choice.
 
         References
         ----------
@@ -329,30 +346,33 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         probe: tuple[Any, Any] | None = None,
         tolerance: float = 0.005,
     ) -> Path:
-        """Write the model into a new folder for those who do not have nlptl, or not torch.
+        """Write the model into a new folder in the format of another library.
+
+        Other libraries read the exported model without nlptl. ``"onnx"`` needs nlptl without torch.
 
         Parameters
         ----------
         folder : str or Path
+            A new or empty folder.
         format : {"transformers", "peft", "onnx", "sentence-transformers"}
             ``"transformers"`` is a classifier that ``pipeline("text-classification", folder)``
-            reads, with calibrated probabilities; the encoder needs ``Pooling(tokens="stock",
-            normalize=False)``. ``"peft"`` is the adapter of ``LoRA(merge=False)`` with its head;
-            ``"sentence-transformers"`` the encoder, its head beside; ``"onnx"`` a graph for
-            ``OnnxClassifier``.
+            reads, with calibrated probabilities. It needs an encoder with
+            ``Pooling(tokens="stock", normalize=False)``. ``"peft"`` is the adapter of
+            ``LoRA(merge=False)`` with its head. ``"sentence-transformers"`` is the encoder, with
+            the head in a separate file. ``"onnx"`` is a graph for ``OnnxClassifier``.
         precision : {"fp32", "int8"}
-            Of a graph: eight bits are faster, and coarser.
+            Number format of an ONNX graph. ``"int8"`` is faster and less exact.
         probe : tuple of (texts, labels), optional
-            Rows on which a graph is held against the model; labels may be None.
+            Rows on which an ONNX graph is compared with the model. Labels may be None.
         tolerance : float
-            So much accuracy on the probe may a graph lose.
+            Accuracy that an ONNX graph may lose on the probe.
 
         Raises
         ------
         ConfigError
-            If the format is not known, or could not hold this model.
+            If the format is unknown or cannot represent this model.
         StorageError
-            If the folder is taken, or what was written reads differently, or worse.
+            If the folder is not empty, or the written model predicts differently or worse.
         """
         check_is_fitted(self)
         graph = OnnxExport(precision, probe, tolerance)
@@ -365,13 +385,13 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
 
     @property
     def classes_(self) -> AnyArray:
-        """The labels, in the order of the columns of ``predict_proba``."""
+        """Labels in the order of the columns of ``predict_proba``."""
         classes: AnyArray = self.fitted_.codec.classes
         return classes
 
 
 def _with_meaning(transfer: Any, meaning: LabelMeaning) -> Any:
-    """Return a transfer, or a list of them, with other names of classes."""
+    """Return the transfer, or list of transfers, with this ``LabelMeaning``."""
     if not isinstance(transfer, list | tuple):
         return meaning
     return [meaning if isinstance(part, LabelMeaning) else part for part in transfer]

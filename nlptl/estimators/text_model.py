@@ -1,4 +1,4 @@
-"""What every model of texts has in common: rows in, features, a fitted head, a folder."""
+"""Common base of the text estimators: audit, fit, save, load and distill."""
 
 from __future__ import annotations
 
@@ -35,33 +35,33 @@ from nlptl.transfer.automatic import Auto
 
 
 class TextModel(Published, NestedParams):
-    """The common part of ``TextClassifier`` and ``TextRegressor``; not used by itself.
+    """Base class of ``TextClassifier`` and ``TextRegressor``. It is not used directly.
 
-    A kind of model says how answers become codes (``codec_kind``), which head it takes where
-    none is given, and how it reads what the head answers.
+    A subclass defines how targets are encoded (``codec_kind``), which head is the default, and
+    how outputs of the head become predictions.
 
     Attributes
     ----------
     audit_ : AuditReport
-        What a look at the training data found.
+        Problems and statistics of the training data.
     history_ : History or None
-        Losses and scores, where a network was trained.
+        Losses and scores of the training. None if no network was trained.
     transfer_ : transfer, list of transfers or None
-        What was carried over: ``transfer``, or what ``Auto`` chose.
+        The transfer in use: ``transfer``, or the choice of ``Auto``.
     transfer_verdict_ : Choice or None
-        What ``Auto`` tried.
+        The trials of ``Auto``. None without ``Auto``.
     notes_ : dict
-        What was given to ``save`` beside the model.
+        Notes that were saved with the model. Empty after ``fit``.
     """
 
     kind: ClassVar[str]
-    """What the manifest of a saved model says it is."""
+    """Name of the kind of model in the manifest of a saved model."""
 
     codec_kind: ClassVar[Any]
-    """From answers to codes and back."""
+    """Class that encodes labels or numbers for the head and decodes its outputs."""
 
     kept_options: ClassVar[tuple[str, ...]] = ("seed", "long_texts", "pair_encoding")
-    """Plain options that are saved with the model."""
+    """Parameters with plain values that are saved with the model."""
 
     encoder: Any
     transfer: Any
@@ -82,14 +82,14 @@ class TextModel(Published, NestedParams):
     def audit(
         self, texts: Any, labels: Any = None, *, others: dict[str, Any] | None = None
     ) -> AuditReport:
-        """Look at data before training on it, as ``fit`` does.
+        """Check data for problems before a fit. ``fit`` runs the same checks.
 
         Parameters
         ----------
         texts, labels
             As for ``fit``.
         others : dict of name to texts, optional
-            Further splits, to be searched for rows of ``texts``.
+            Additional splits, such as a test split, that are searched for rows of ``texts``.
 
         Returns
         -------
@@ -101,12 +101,12 @@ class TextModel(Published, NestedParams):
         return audit(rows, labels, others=others, numeric=plan.numeric, **lengths)
 
     def coverage(self, texts: Any) -> Coverage | None:
-        """Say what share of the words of some texts the word vectors know.
+        """Return the share of the words in the texts that have a word vector.
 
         Returns
         -------
         Coverage or None
-            None where the encoder reads every text, as transformers and distilled vectors do.
+            None if the encoder can read every text, as transformers and distilled vectors do.
         """
         check_is_fitted(self)
         encoder = self.fitted_.features.encoder
@@ -117,17 +117,17 @@ class TextModel(Published, NestedParams):
         return encoder.coverage([str(text) for side in sides for text in side.texts])
 
     def save(self, folder: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
-        """Write the model into a folder, and prove that it can be read back.
+        """Write the model into a folder and check that it can be loaded again.
 
-        The folder appears whole or not at all. Before this returns, the model is read from it
-        and its answers are compared with this one's.
+        The folder is written completely or not at all. Before this method returns, it loads the
+        written model and compares its predictions with those of this model.
 
         Parameters
         ----------
         folder : str or Path
-            A new folder, or one that holds a model saved before, which is then replaced.
+            A new folder, or a folder with a saved model, which is replaced.
         notes : dict, optional
-            Plain JSON values to keep with the model; ``load`` gives them as ``notes_``.
+            Plain JSON values to store with the model. ``load`` restores them as ``notes_``.
 
         Returns
         -------
@@ -144,37 +144,38 @@ class TextModel(Published, NestedParams):
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read a model that ``save`` wrote, checking every file.
+        """Load a model that ``save`` wrote, and check every file.
 
         Raises
         ------
         StorageError
-            If there is no model, or a newer release wrote it.
+            If the folder holds no model, or a newer release of nlptl wrote it.
         IntegrityError
-            If a file is missing or was changed; it is named.
+            If a file is missing or was changed. The message names the file.
         """
         return load_model(cls, saved_folder(folder))
 
     def distill(self, texts: Any, *, student: Self | None = None, labelled: Any = None) -> Self:
-        """Teach a small, fast model what this one says of texts without labels [1]_.
+        """Fit a small, fast student model to the predictions of this model on texts [1]_.
 
         Parameters
         ----------
         texts
-            As for ``predict``: the more like those to come, the better.
+            Unlabelled texts, as for ``predict``. They should resemble the texts of later use.
         student : model of the same kind, optional
-            Not fitted. None pools word vectors, thousands of texts a second. With a frozen encoder
-            and ``LogisticHead`` (or none) alone it learns the probabilities of all classes, of
-            texts with one label; else the answers.
+            An unfitted model. None is a model on pooled word vectors, which predicts thousands of
+            texts per second. A student is fitted to the probabilities of all classes if each text
+            has one label, its encoder is frozen, its head is ``LogisticHead`` or None, and it has
+            no other transfer. Any other student is fitted to the predicted labels or numbers.
         labelled : Corpus, optional
-            Texts whose labels are known: they are learnt from beside the others.
+            Labelled texts that the student is fitted to as well.
 
         Raises
         ------
         ConfigError
             If the student is of another kind.
         InputError
-            If texts cannot be used, or there are none.
+            If the texts cannot be used, or there are none.
 
         References
         ----------
@@ -195,7 +196,7 @@ class TextModel(Published, NestedParams):
 
     @measured
     def _fit(self, texts: Any, answers: Any, **more: Any) -> Self:
-        """Fit the model; ``more`` are the other arguments of ``fit``."""
+        """Fit the model. ``more`` holds the other arguments of ``fit``."""
         texts, answers = self._read_once(texts), self.codec_kind.read(answers)
         plan = plan_of(self)
         choice = self._choice(plan, texts, answers, **more)
@@ -204,7 +205,7 @@ class TextModel(Published, NestedParams):
         data = read_data(plan, texts, answers, **more)
         report = audit_rows(plan, data.rows, answers)
         fitted = fit(plan, data)
-        # Nothing of this object changes before the whole fit is done.
+        # A failed fit leaves this object unchanged, so attributes are set only here.
         self.transfer_ = self.transfer if choice is None else choice.transfer
         self.transfer_verdict_ = choice
         keep(self, fitted, report)
@@ -220,19 +221,19 @@ class TextModel(Published, NestedParams):
         sample_weight: Any,
         **unused: Any,
     ) -> Choice | None:
-        """Return what ``Auto`` chooses, if it is to choose."""
+        """Return the choice of ``Auto``, or None if ``transfer`` is not ``Auto``."""
         auto = Auto() if self.transfer == "auto" else self.transfer
         if not isinstance(auto, Auto):
             return None
         for name, value in unused.items():
             if value is not None:
                 raise ConfigError(
-                    f"fit was given {name}=..., but Auto() judges on splits of the rows "
-                    "themselves. Leave it out."
+                    f"fit received {name}=..., but Auto() compares methods on splits of the "
+                    "training rows and cannot use it. Leave it out."
                 )
         return choose_transfer(self, plan, (texts, answers, unlabeled), auto=auto)
 
     def _read_once(self, texts: Any) -> Any:
-        """Read the texts of a fit, unless there are none: names of classes may be enough."""
-        several = read_once(texts)
-        return several if is_empty(several) else rows_for(self.encoder, several)
+        """Read the texts of a fit. Empty texts are allowed, as class names may be enough."""
+        values = read_once(texts)
+        return values if is_empty(values) else rows_for(self.encoder, values)

@@ -1,4 +1,4 @@
-"""The regressor of texts: numbers instead of classes."""
+"""Fit, evaluate, save and publish a text regressor."""
 
 from __future__ import annotations
 
@@ -18,48 +18,53 @@ from nlptl.training.config import TrainingConfig
 
 
 class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
-    """Predict a number for each text (or pair) with knowledge carried over from elsewhere.
+    """Predict one number for each text, or pair of texts, with transfer learning.
 
-    Follows the scikit-learn contract: ``clone``, ``get_params``, ``GridSearchCV`` and
-    ``Pipeline`` work, with parameters of nested objects as ``transfer__layers``, ``head__alpha``.
+    A regressor has three parts. The encoder turns texts into vectors. The transfer decides what
+    is carried over and which weights are trained. The head turns vectors into numbers.
+
+    The class follows the scikit-learn contract: ``clone``, ``get_params``, ``GridSearchCV`` and
+    ``Pipeline`` work. Parameters of nested objects are called ``transfer__layers``,
+    ``head__alpha``.
 
     Parameters
     ----------
     encoder : str, Path, encoder or None
         As in ``TextClassifier``.
     transfer : transfer, list of transfers or None
-        How the knowledge is carried over: ``Frozen``, ``FullFineTune`` or ``LoRA``, with ``L2SP``
-        beside it in a list; ``Auto`` or ``"auto"`` lets the rows at hand decide. None is
-        ``Frozen()``.
+        Transfer method: ``Frozen``, ``FullFineTune`` or ``LoRA``. A list combines it with
+        ``L2SP``. ``Auto`` or ``"auto"`` compares several methods on splits of the training rows.
+        None is ``Frozen()``.
     head : head or None
-        ``RidgeHead``, ``MLPHead``, or any scikit-learn regressor (which then cannot be saved).
-        None is ``RidgeHead``.
+        ``RidgeHead``, ``MLPHead``, or any scikit-learn regressor. A model with a scikit-learn
+        regressor cannot be saved. None is ``RidgeHead``.
     training : TrainingConfig or None
-        For what is trained step by step: networks as heads, fusions, tuned encoders. The squared
-        error is what they make small.
+        Settings of gradient training: for neural heads, trained fusions and tuned encoders. They
+        minimise the squared error.
     seed : int
-        The same seed and data give the same model (but for ``Auto``, which goes by the clock).
+        The same seed and data give the same model, except with ``Auto``: its choice depends on
+        measured times.
     long_texts : {"windows", "cut"}
-        Read texts longer than the encoder's window in overlapping windows, or cut them.
+        Read texts longer than the encoder's window in overlapping windows, or truncate them.
     pair_encoding : {"auto", "separate", "joint"}
-        Read the two texts of a pair one by one, and compare their vectors u and v as
-        [u, v, |u - v|, u * v, cosine]; or as one text. ``"auto"`` does so where the encoder
-        is tuned and was not made for sentence vectors.
+        ``"separate"`` encodes the two texts of a pair as vectors u and v, and uses the features
+        [u, v, |u - v|, u * v, cosine]. ``"joint"`` encodes both as one text. ``"auto"`` is
+        ``"joint"`` if the encoder is tuned and was not made for sentence vectors.
     device : str or None
-        Torch device; None is the first accelerator, else the processor.
+        Torch device. None is the first accelerator, or the CPU if there is none.
 
     Attributes
     ----------
     audit_ : AuditReport
-        What a look at the training data found.
+        Problems and statistics of the training data.
     history_ : History or None
-        Losses and scores, where a network was trained.
+        Losses and scores of the training. None if no network was trained.
     transfer_ : transfer, list of transfers or None
-        What was carried over: ``transfer``, or what ``Auto`` chose.
+        The transfer in use: ``transfer``, or the choice of ``Auto``.
     transfer_verdict_ : Choice or None
-        What ``Auto`` tried.
+        The trials of ``Auto``. None without ``Auto``.
     notes_ : dict
-        What was given to ``save`` beside the model.
+        Notes that were saved with the model. Empty after ``fit``.
 
     Examples
     --------
@@ -105,21 +110,21 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         validation: Any = None,
         sample_weight: Any = None,
     ) -> Self:
-        """Learn from texts with their numbers.
+        """Fit the regressor to texts with their numbers.
 
         Parameters
         ----------
         texts : list, array, Series, column, DataFrame or Dataset of length n
-            Texts, or pairs of texts as tuples. A DataFrame where ``FusedEncoder`` names columns.
+            Texts, or pairs of texts as tuples. A DataFrame if ``FusedEncoder`` names its columns.
         numbers : sequence of length n
-            int or float, one a text.
+            One int or float per text.
         source : Corpus or dict of them, optional
             Labelled rows of another domain or language, for ``SourceRows``.
         unlabeled : Corpus or dict of them, optional
-            Text without numbers, for encoders that learn from text.
+            Texts without numbers, for encoders that are trained on text.
         validation : Corpus or dict of them, optional
-            Rows that choose the epoch, where encoder and head learn together, with the numbers as
-            their labels.
+            Rows that choose the epoch if encoder and head are trained together. Their labels are
+            the numbers.
         sample_weight : sequence of length n, optional
             Weight of each row, 0 or more.
 
@@ -128,7 +133,7 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         InputError
             If the data cannot be used as it is.
         ConfigError
-            If options contradict each other, or an argument is given that nothing uses.
+            If options contradict each other, or no part of the model uses an argument.
         """
         return self._fit(
             texts,
@@ -140,28 +145,30 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         )
 
     def predict(self, texts: Any) -> FloatArray:
-        """Give the number of each text, in the units of the training numbers.
+        """Return the predicted number of each text, in the units of the training numbers.
 
         Returns
         -------
         ndarray of shape (n,), float64
-            Not confined to the range of the training numbers.
+            Predictions can lie outside the range of the training numbers.
         """
         check_is_fitted(self)
         numbers: FloatArray = self.fitted_.decode(self.fitted_.outputs(texts))
         return numbers
 
     def score(self, texts: Any, numbers: Any, sample_weight: Any = None) -> float:
-        """Give R²: 1 is perfect, 0 no better than the mean of ``numbers``."""
-        truth, found = as_numbers(numbers), self.predict(texts)
-        if len(truth) != len(found):
+        """Return R²: 1 is perfect, 0 is no better than the mean of ``numbers``."""
+        truth, predicted = as_numbers(numbers), self.predict(texts)
+        if len(truth) != len(predicted):
             raise InputError(
-                f"Each text needs one number, got {len(found)} texts and {len(truth)} numbers."
+                f"Each text needs one number, got {len(predicted)} texts and {len(truth)} numbers. "
+                "Pass lists of the same length."
             )
-        return float(r2_score(truth, found, sample_weight=as_weights(sample_weight, len(truth))))
+        weights = as_weights(sample_weight, len(truth))
+        return float(r2_score(truth, predicted, sample_weight=weights))
 
     def evaluate(self, texts: Any, numbers: Any) -> dict[str, float]:
-        """Give every figure of merit on texts with known numbers.
+        """Return all metrics on texts with known numbers.
 
         Returns
         -------

@@ -77,7 +77,7 @@ def test_what_cannot_be_stacked_is_refused(stack, models, tiny_encoder, tmp_path
         AdapterStack({"full": full.fit(TEXTS, BY_NAME["order"])})
     config = {"init_lora_weights": "pissa", "r": 2, "target_modules": "all-linear"}
     moved = TextClassifier(tiny_encoder, transfer=LoRA(config=config, merge=False), **options)
-    with pytest.raises(ConfigError, match="starts by changing the encoder"):
+    with pytest.raises(ConfigError, match="changes the weights of the encoder"):
         AdapterStack({"moved": moved.fit(TEXTS, BY_NAME["order"])})
     elsewhere = Path(shutil.copytree(tiny_encoder, tmp_path / "encoder"))
     weights = load_file(elsewhere / "model.safetensors")

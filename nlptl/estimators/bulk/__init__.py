@@ -1,1 +1,1 @@
-"""Large tables: scored in pieces, by one process or several, and taken up again after a stop."""
+"""Score large tables in blocks, with one or several processes, and resume after a stop."""

@@ -1,4 +1,4 @@
-"""A table with what a model says of each row."""
+"""Add the predictions of a model to the rows of a table."""
 
 from __future__ import annotations
 
@@ -33,17 +33,22 @@ def labelled(sheet: Sheet, model: Answering, rows: Rows) -> Sheet:
     rows : Rows
         The n texts of the table.
 
+    Returns
+    -------
+    Sheet
+        Without ``probability`` if the model predicts numbers.
+
     Raises
     ------
     InputError
-        If the table has such a column already.
+        If the table already has such a column.
     """
     check_columns(sheet.frame, model)
     return sheet.with_columns(answers(model, rows))
 
 
 def answers(model: Answering, texts: Any) -> dict[str, list[Any]]:
-    """Give the new columns: labels and how sure they are, or numbers."""
+    """Return the new columns: labels with the highest probability per row, or numbers."""
     if not hasattr(model, "classes_"):
         return {"predicted": model.predict(texts).tolist()}
     probabilities = model.predict_proba(texts)
@@ -54,41 +59,45 @@ def answers(model: Answering, texts: Any) -> dict[str, list[Any]]:
 
 
 def answers_of_tasks(model: MultiTaskModel, texts: Any) -> dict[str, list[Any]]:
-    """Give the new columns of every task: named as the task, and how sure its labels are."""
-    found: dict[str, list[Any]] = {}
-    for name, said in model.outputs(texts).items():
-        chosen = list(model.answer(name, said))
-        found[name] = [json.dumps(one) if isinstance(one, list) else one for one in chosen]
+    """Return the new columns of every task: its predictions, and for classes the probability."""
+    columns: dict[str, list[Any]] = {}
+    for name, outputs in model.outputs(texts).items():
+        labels = list(model.answer(name, outputs))
+        columns[name] = [
+            json.dumps(label) if isinstance(label, list) else label for label in labels
+        ]
         if hasattr(model.models_[name], "classes_"):
-            found[f"{name} probability"] = said.max(axis=1).round(4).tolist()
-    return found
+            columns[f"{name} probability"] = outputs.max(axis=1).round(4).tolist()
+    return columns
 
 
 def check_columns(table: pd.DataFrame, model: Answering | None = None) -> None:
-    """Refuse a table that has a column which is to be added; by some model, where none is given."""
+    """Check that the table lacks the columns that the model adds. None checks all of them."""
     added = _ADDED if hasattr(model, "classes_") or model is None else _ADDED[:1]
     taken = [name for name in added if name in table.columns]
     if taken:
         raise InputError(f"The table has a column {taken[0]!r} already. Rename it first.")
 
 
-def text_columns(model: Answering, given: Sequence[str] | None) -> list[str]:
-    """Name the columns of the texts: those given, else those the model was trained on."""
-    trained: dict[str, Any] = model.notes_.get("run", {})
-    return list(given or trained.get("text_column") or ["text"])
+def text_columns(model: Answering, columns: Sequence[str] | None) -> list[str]:
+    """Return the text columns: ``columns``, or those of the training table, or ``text``."""
+    run: dict[str, Any] = model.notes_.get("run", {})
+    return list(columns or run.get("text_column") or ["text"])
 
 
 def label_piece(sheet: Sheet, model: Answering, columns: Sequence[str], *, start: int) -> Sheet:
-    """Label a piece of a larger table whose first row has the number ``start`` there.
+    """Label a block of a larger table. ``start`` is the row number of its first row there.
 
     Raises
     ------
     InputError
-        If a text cannot be used; the rows are named as they are counted in the whole table.
+        If a text cannot be used. The message names the first row of the block in the whole table
+        and counts rows from there.
     """
     try:
         return labelled(sheet, model, texts_of(sheet.frame, columns))
     except InputError as problem:
         raise InputError(
-            f"In the {len(sheet)} rows from row {start} on, counted from there: {problem}"
+            f"In the block of {len(sheet)} rows from row {start} on, with rows counted from "
+            f"there: {problem}"
         ) from problem

@@ -1,4 +1,4 @@
-"""Scoring a large table with a saved model."""
+"""Score a large table with a saved model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from nlptl.training.processes import World, barrier, check_world, from_main
 
 @dataclass(frozen=True, kw_only=True)
 class BulkJob:
-    """What to score, and where to.
+    """Settings of a scoring run: the model, the table and the output file.
 
     Attributes
     ----------
@@ -36,16 +36,17 @@ class BulkJob:
     data : str
         A csv, tsv, jsonl or parquet file.
     output : str
-        A file of any of these kinds; the rows of ``data`` with further columns ``predicted`` and,
-        of classes, ``probability``.
+        A csv, tsv, jsonl or parquet file for the rows of ``data`` with a new column ``predicted``.
+        For classes it also gets a column ``probability``.
     text_column : tuple of str
-        One column, or two for pairs; empty takes those the model was trained on.
+        One column, or two columns for pairs. Empty is the columns that the model was trained on.
     chunk_rows : int
-        Rows of a piece: what is in memory at once, and what a killed run does again at most.
+        Number of rows per block. One block is in memory at a time. A killed run repeats at most
+        one block.
     processes : int or None
-        How many processes must be there; None takes those that the launcher started.
+        Required number of processes. None accepts any number that the launcher started.
     overwrite : bool
-        Replace an output, or parts of one, made with other settings.
+        True to replace an output, or its parts, that were made with other settings.
     """
 
     model: str
@@ -64,7 +65,7 @@ class BulkJob:
         table_format(self.output)
 
     def settings(self) -> dict[str, Any]:
-        """Give what the bytes of the output depend on, with the content of model and data."""
+        """Return all settings that change the output, with hashes of the model and the data."""
         data = user_path(self.data)
         if not data.is_file():
             raise InputError(f"There is no file {self.data!r}. Check the path.")
@@ -78,17 +79,17 @@ class BulkJob:
 
 
 def score_table(job: BulkJob, *, say: Callable[[str], None]) -> dict[str, Any]:
-    """Score a table, with all processes of the launch, from where an earlier run stopped.
+    """Score a table with all processes of the launch, and resume an interrupted run.
 
-    The table is read piece by piece. The pieces that are not there yet go to the processes in
-    turn; each becomes a file of its own at once. When all are there the main process joins them.
-    The bytes of the output do not depend on the number of processes, nor on interruptions.
+    The table is read in blocks. The processes take turns at the blocks that are not scored yet,
+    and write each scored block to a file at once. At the end the main process joins these files.
+    The bytes of the output depend neither on the number of processes nor on interruptions.
 
     Parameters
     ----------
     job : BulkJob
     say : callable
-        Takes a line for the user; called in the main process only.
+        Function that shows a line to the user. Only the main process calls it.
 
     Returns
     -------
@@ -98,16 +99,16 @@ def score_table(job: BulkJob, *, say: Callable[[str], None]) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If the processes are not those that were asked for.
+        If the number of processes differs from ``job.processes``.
     InputError
         If the table cannot be read or a text cannot be used.
     StorageError
-        If the output or its parts were made with other settings, or the output is an input.
+        If the output or its parts were made with other settings, or the output is also an input.
     """
     world = check_world(job.processes)
     output = Output(user_path(job.output))
-    with ExitStack() as held:
-        plan = from_main(lambda: _prepare(job, output, say, held))
+    with ExitStack() as stack:
+        plan = from_main(lambda: _prepare(job, output, say, stack))
         if "record" in plan:
             return dict(plan["record"])
         model = load_any(job.model)
@@ -123,7 +124,7 @@ def score_table(job: BulkJob, *, say: Callable[[str], None]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Scorer:
-    """What turns pieces of the table into parts of the output."""
+    """Score blocks of the table and write them as parts of the output."""
 
     job: BulkJob
     output: Output
@@ -131,11 +132,11 @@ class _Scorer:
     columns: list[str]
 
     def run(self, kept: set[int], world: World) -> tuple[int, int]:
-        """Score the missing pieces of this process; return the numbers of pieces and rows."""
+        """Score the missing blocks of this process. Return the numbers of blocks and rows."""
         missing = number = start = 0
         bar = progress_bar(total=None, unit="row", description="Scoring", show=_shown(world))
-        # A vector from the cache was computed in another batch, so it may differ in its last
-        # digits; and a large table would drive everything else out of the cache.
+        # A vector from the cache was computed in another batch, so its last digits may differ.
+        # A large table would also push everything else out of the cache.
         with bar, without_cache():
             for number, sheet in enumerate(self._pieces(), start=1):
                 if number - 1 not in kept:
@@ -151,35 +152,35 @@ class _Scorer:
 
     def _score(self, number: int, start: int, sheet: Sheet) -> None:
         kind = table_format(self.job.output)
-        done = label_piece(sheet, self.model, self.columns, start=start)
-        content = kind.encode_more(done) if number else kind.encode(done)
+        scored = label_piece(sheet, self.model, self.columns, start=start)
+        content = kind.encode_more(scored) if number else kind.encode(scored)
         self.output.keep(number, content, rows=len(sheet))
 
 
 def _prepare(
-    job: BulkJob, output: Output, say: Callable[[str], None], held: ExitStack
+    job: BulkJob, output: Output, say: Callable[[str], None], stack: ExitStack
 ) -> dict[str, Any]:
-    """Find out what there is to do, and keep other runs away until it is done."""
+    """Lock the output until the stack closes. Return the record, or the parts that are kept."""
     check_output_file(job.output, inputs=(job.data, job.model), overwrite=True)
     settings = job.settings()
-    held.enter_context(output.alone())
+    stack.enter_context(output.alone())
     record = output.finished(settings)
     if record is not None:
         output.clear()
         rows = record["rows"]
-        say(f"{job.output} already holds the {rows} rows of these settings: nothing to do.")
+        say(f"{job.output} already holds the {rows} rows for these settings: nothing to do.")
         return {"record": record}
     output.open(settings, overwrite=job.overwrite)
     kept, damaged = output.verified()
     if damaged:
-        say(f"{damaged} damaged parts in {output.folder}: scored anew.")
+        say(f"{damaged} damaged parts in {output.folder} are scored again.")
     if kept:
-        say(f"{len(kept)} parts of {job.chunk_rows} rows are there already, verified and kept.")
+        say(f"{len(kept)} parts of {job.chunk_rows} rows are there already and were verified.")
     return {"settings": settings, "kept": kept}
 
 
 def _check_start(job: BulkJob, model: TextModel, columns: list[str]) -> None:
-    """Look at the first piece, so that what is wrong with all pieces is said once."""
+    """Check the first block, so that a problem of all blocks is reported once, before scoring."""
     first = next(read_sheets(job.data, rows=job.chunk_rows), None)
     if first is None or not len(first):
         raise InputError(f"{job.data!r} has no rows. Check the file.")

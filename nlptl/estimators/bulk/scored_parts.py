@@ -1,4 +1,4 @@
-"""The scored pieces of a large table, each a file whose name holds its sha256."""
+"""Write the scored blocks of a large table to part files with their sha256 in the name."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ _NAME = re.compile(r"(\d{7,})-(\d+)-([0-9a-f]{64})\.part")
 
 @dataclass(frozen=True)
 class Output:
-    """A file that is put together from parts, with the folder of the parts and a record beside it.
+    """Output file that is joined from parts, with a folder of parts and a record next to it.
 
     Attributes
     ----------
     path : Path
-        The file.
+        The output file.
     """
 
     path: Path
 
     @property
     def folder(self) -> Path:
-        """Where the parts lie until the file is whole."""
+        """Folder of the parts until the file is complete."""
         return self.path.with_name(self.path.name + ".parts")
 
     @property
     def record(self) -> Path:
-        """What the file was made with, and its sha256."""
+        """JSON file with the settings, the number of rows and the sha256 of the file."""
         return self.path.with_name(self.path.name + ".json")
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep other runs away inside the block; a process that is killed lets go at once.
+        """Lock the file against other runs inside the block. A killed process releases the lock.
 
         Raises
         ------
         StorageError
-            If another run is at work on this file.
+            If another run is writing this file.
         """
         path = self.path.with_name(f".{self.path.name}.lock")
         lock = FileLock(path)
@@ -65,7 +65,7 @@ class Output:
                 sweep_drafts(written.parent, written.name)
         except Timeout as problem:
             raise StorageError(
-                f"Another run is writing {str(self.path)!r} at this moment. Wait until it is done."
+                f"Another run is writing {str(self.path)!r} now. Wait until it has finished."
             ) from problem
         except OSError as problem:
             raise unwritable(path, problem) from problem
@@ -76,65 +76,69 @@ class Output:
             lock.release()
 
     def finished(self, settings: dict[str, Any]) -> dict[str, Any] | None:
-        """Give the record if the file is there, whole, and made with these settings."""
-        kept = _read_json(self.record)
-        if kept is None or kept.get("settings") != settings or not self.path.is_file():
+        """Return the record if the file is complete and was made with these settings."""
+        record = _read_json(self.record)
+        if record is None or record.get("settings") != settings or not self.path.is_file():
             return None
-        return kept if kept.get("sha256") == sha256_of(self.path) else None
+        return record if record.get("sha256") == sha256_of(self.path) else None
 
     def open(self, settings: dict[str, Any], *, overwrite: bool) -> None:
-        """Make the folder of the parts, or take it up again.
+        """Create the folder of the parts, or continue with a folder of the same settings.
 
         Raises
         ------
         StorageError
-            If the folder or the file is there with other settings, and ``overwrite`` is False.
+            If the folder or the file has other settings, and ``overwrite`` is False.
         """
-        kept = _read_json(self.folder / _SETTINGS)
-        if kept == settings:
+        earlier = _read_json(self.folder / _SETTINGS)
+        if earlier == settings:
             return
         if self.folder.exists() and any(self.folder.iterdir()):
             if not overwrite:
-                raise _made_otherwise(self.folder, "holds parts", kept, settings)
+                raise _made_otherwise(
+                    self.folder, "holds parts that were written", earlier, settings
+                )
             _remove_parts(self.folder)
         elif self.path.exists() and not overwrite:
-            made = (_read_json(self.record) or {}).get("settings")
-            raise _made_otherwise(self.path, "was written", made, settings)
+            recorded = (_read_json(self.record) or {}).get("settings")
+            raise _made_otherwise(self.path, "was written", recorded, settings)
         _write_json(self.folder / _SETTINGS, settings)
 
     def keep(self, number: int, content: bytes, *, rows: int) -> None:
-        """Write one part; it appears whole, under a name that tells what its bytes must be."""
+        """Write one part completely or not at all. Its name holds the sha256 of its content."""
         name = f"{number:07d}-{rows}-{sha256(content).hexdigest()}.part"
         write_file(self.folder / name, content)
 
     def verified(self) -> tuple[list[int], int]:
-        """Give the numbers of the parts that are whole, and how many were damaged.
+        """Return the numbers of the intact parts, and how many parts were damaged.
 
-        Damaged parts, and drafts that a killed process left, are removed. Nobody may be
-        writing parts meanwhile.
+        This removes damaged parts, and drafts that a killed process left. No other process may
+        write parts at the same time.
         """
-        whole, damaged = [], 0
+        intact, damaged = [], 0
         for path in sorted(self.folder.iterdir()):
-            named = _NAME.fullmatch(path.name)
-            if named and sha256_of(path) == named[3]:
-                whole.append(int(named[1]))
-            elif named or path.name.startswith("."):
+            match = _NAME.fullmatch(path.name)
+            if match and sha256_of(path) == match[3]:
+                intact.append(int(match[1]))
+            elif match or path.name.startswith("."):
                 path.unlink()
-                damaged += bool(named)
-        return sorted(set(whole)), damaged
+                damaged += bool(match)
+        return sorted(set(intact)), damaged
 
     def join(
         self, n_parts: int, settings: dict[str, Any], *, n_rows: int | None = None
     ) -> dict[str, Any]:
-        """Write the file from its parts in order, then the record; remove the parts.
+        """Write the file from its parts in order, write the record, and remove the parts.
 
         Parameters
         ----------
         n_parts : int
+            Expected number of parts.
         settings : dict
-            What the file is made with.
+            Settings for the record.
         n_rows : int or None
-            Rows that were read; None does not compare them with the rows of the parts.
+            Number of rows that were read. It must equal the rows of all parts. None skips this
+            check.
 
         Returns
         -------
@@ -146,24 +150,24 @@ class Output:
         IntegrityError
             If a part is missing or damaged, or the parts have more or fewer rows than were read.
         """
-        found = {
-            int(n[1]): n for path in self.folder.iterdir() if (n := _NAME.fullmatch(path.name))
+        parts = {
+            int(m[1]): m for path in self.folder.iterdir() if (m := _NAME.fullmatch(path.name))
         }
-        wrong = [i for i in range(n_parts) if not self._is_whole(found.get(i))]
-        if wrong or len(found) != n_parts:
+        wrong = [i for i in range(n_parts) if not self._is_whole(parts.get(i))]
+        if wrong or len(parts) != n_parts:
             raise IntegrityError(
-                f"{str(self.folder)!r} has {len(found)} parts of {n_parts}; missing or damaged: "
-                f"{wrong[:5]}. Run the same command again: what is missing is scored anew."
+                f"{str(self.folder)!r} has {len(parts)} parts of {n_parts}; missing or damaged: "
+                f"{wrong[:5]}. Run the same command again to score the missing parts."
             )
-        in_order = [found[i] for i in range(n_parts)]
-        rows = sum(int(name[2]) for name in in_order)
+        in_order = [parts[i] for i in range(n_parts)]
+        rows = sum(int(match[2]) for match in in_order)
         if n_rows not in (None, rows):
             raise IntegrityError(
-                f"{n_rows} rows were read and the parts in {str(self.folder)!r} have {rows}. "
+                f"{n_rows} rows were read and the parts in {str(self.folder)!r} have {rows} rows. "
                 "Run the same command with --overwrite."
             )
         with new_file(self.path) as file:
-            table_format(self.path).join([self.folder / name[0] for name in in_order], file)
+            table_format(self.path).join([self.folder / match[0] for match in in_order], file)
         record = {"rows": rows, "sha256": sha256_of(self.path), "settings": settings}
         _write_json(self.record, record)
         self.clear()
@@ -173,18 +177,18 @@ class Output:
         """Remove the parts."""
         _remove_parts(self.folder)
 
-    def _is_whole(self, named: re.Match[str] | None) -> bool:
-        return named is not None and sha256_of(self.folder / named[0]) == named[3]
+    def _is_whole(self, match: re.Match[str] | None) -> bool:
+        return match is not None and sha256_of(self.folder / match[0]) == match[3]
 
 
 def _remove_parts(folder: Path) -> None:
-    """Remove a folder of parts, the settings last: a rest without them would belong to nobody."""
+    """Remove a folder of parts, with its settings last: they identify the remaining parts."""
     if not folder.is_dir():
         return
     foreign = [p for p in folder.iterdir() if not (_NAME.fullmatch(p.name) or _is_own(p.name))]
     if foreign:
         raise StorageError(
-            f"{str(folder)!r} holds {foreign[0].name!r}, which is no part. Move it elsewhere."
+            f"{str(folder)!r} may hold only parts, got {foreign[0].name!r}. Move it elsewhere."
         )
     for part in sorted(folder.iterdir(), key=lambda path: path.name == _SETTINGS):
         part.unlink()
@@ -196,26 +200,27 @@ def _is_own(name: str) -> bool:
 
 
 def _made_otherwise(
-    path: Path, what: str, kept: dict[str, Any] | None, settings: dict[str, Any]
+    path: Path, what: str, earlier: dict[str, Any] | None, settings: dict[str, Any]
 ) -> StorageError:
-    if kept is None:
-        reason = "nobody knows with which settings"
-    elif kept == settings:
-        reason = "and changed since"
+    """Return the error for a path with earlier settings. None means unknown settings."""
+    if earlier is None:
+        reason = "with unknown settings"
+    elif earlier == settings:
+        reason = "with these settings and has changed since"
     else:
-        changed = [name for name in settings if kept.get(name) != settings[name]]
+        changed = [name for name in settings if earlier.get(name) != settings[name]]
         reason = f"with other settings: {', '.join(changed)} differ"
     return StorageError(
-        f"{str(path)!r} {what}, {reason}. Choose another output, or replace it with --overwrite."
+        f"{str(path)!r} {what} {reason}. Choose another output, or replace it with --overwrite."
     )
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        found = read_json(path)
+        content = read_json(path)
     except OSError:
         return None
-    return found if isinstance(found, dict) else None
+    return content if isinstance(content, dict) else None
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

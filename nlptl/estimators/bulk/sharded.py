@@ -1,4 +1,4 @@
-"""Figures of merit over several processes: each scores its share of the rows."""
+"""Compute metrics with several processes. Each process predicts its share of the rows."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def evaluate_sharded(model: TextModel, texts: Any, labels: Any) -> dict[str, float]:
-    """Give what ``model.evaluate`` gives, with the work shared by the processes of the launch.
+    """Return the metrics of ``model.evaluate``, computed by all processes of the launch.
 
-    Every process is given all texts and labels and calls this; every process gets the figures
-    of exactly these rows, none counted twice to fill a batch.
+    Every process calls this function with all texts and labels, and every process gets the
+    result. Each row counts exactly once: no row is repeated to fill a batch.
 
     Parameters
     ----------
     model : TextClassifier or TextRegressor
-        Fitted, the same in every process.
+        The same fitted model in every process.
     texts, labels
         As for ``model.evaluate``.
 
@@ -35,7 +35,7 @@ def evaluate_sharded(model: TextModel, texts: Any, labels: Any) -> dict[str, flo
 
 
 def outputs_sharded(model: TextModel, texts: Any) -> FloatArray:
-    """Give the outputs (n, n_outputs) of all texts, each computed by one process."""
+    """Return the outputs (n, n_outputs) of all texts. One process computes each text."""
     fitted = model.fitted_
     rows = fitted.rows(texts)
     shard = own_rows(len(rows))

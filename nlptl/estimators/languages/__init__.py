@@ -1,1 +1,1 @@
-"""Encoders that learn further languages."""
+"""Estimators for several languages: classifiers, their scores by language, encoder students."""

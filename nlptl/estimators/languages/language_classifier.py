@@ -1,4 +1,4 @@
-"""One classifier for several languages, which steps aside where a language does better alone."""
+"""Fit one joint classifier for several languages, and separate ones where they are better."""
 
 from __future__ import annotations
 
@@ -37,23 +37,25 @@ from nlptl.training.processes import from_main
 JOINT, ALONE = "joint", "alone"
 _LISTED = "languages.json"
 MIN_ROWS_TO_COMPARE = 20
-"""Held-out rows of a language from which on it is judged."""
+"""Minimum number of held-out rows to compare the classifiers of a language."""
 
 
 @dataclass(frozen=True)
 class LanguageComparison:
-    """How one language does together with the others, and alone.
+    """Comparison of the joint classifier with a classifier of one language alone.
 
     Attributes
     ----------
     language : str
     rows : int
-        So many were held out and tested on.
+        Number of held-out rows of the language.
     joint, alone : float or None
-        Accuracy there; None where nothing was judged.
+        Accuracy of both classifiers on these rows. None if they were not compared.
     gain : Interval or None
-        By how much joint is above alone on the same rows, resampled.
+        Accuracy of joint minus accuracy of alone on these rows, with a bootstrap interval. None
+        if they were not compared.
     kept : {"joint", "alone"}
+        The classifier in use for the language.
     """
 
     language: str
@@ -65,32 +67,38 @@ class LanguageComparison:
 
 
 class LanguageClassifier(Published, NestedParams):
-    """Learn from labelled texts of several languages together.
+    """Classify texts of several languages with one joint classifier, or with one per language.
 
-    A large language must not drown the small ones, so rows count as if languages were drawn by
-    their sizes to the power of 1 over ``temperature`` [1]_. Joint training is known to hurt some
-    languages [2]_: each is held against a classifier of its own on rows held out of it, and keeps
-    that one where it is better. Then all of them learn from all rows.
+    The joint classifier is fitted to the rows of all languages. Row weights keep a large language
+    from dominating the small ones: languages count in proportion to their size to the power of
+    1 / ``temperature`` [1]_. Joint training can reduce the accuracy of some languages [2]_. So
+    ``fit`` compares the joint classifier with a separate classifier of each language on held-out
+    rows. A language keeps its separate classifier only if that one is better. Finally, all
+    classifiers in use are fitted to all of their rows.
 
     Parameters
     ----------
     model : TextClassifier or None
-        What learns, fresh for each variant; None is ``TextClassifier()``. Give it an encoder that
-        reads all the languages.
+        Unfitted classifier that is cloned for each fit. Its encoder must read all the languages.
+        None is ``TextClassifier()``.
     temperature : float
-        At least 1: 1 counts each row alike, more is nearer to each language alike.
+        Balance of the languages, at least 1. With 1 each row has the same weight. Higher values
+        make the weights of the languages more equal.
     gate : bool or list of str
-        Judge the languages, or those named; the joint classifier answers for the others.
+        True to compare the classifiers of all languages, or a list of the languages to compare.
+        All other languages use the joint classifier.
     held_share : float
-        Share of the rows held out for judging, above 0 and below 1.
+        Share of the rows that is held out for the comparison, above 0 and below 1.
     seed : int
 
     Attributes
     ----------
     joint_ : TextClassifier
+        The classifier that is fitted to all languages.
     models_ : dict of str to TextClassifier
-        What answers for each language.
+        The classifier in use for each language.
     comparisons_ : dict of str to LanguageComparison
+        The comparison for each language.
 
     References
     ----------
@@ -129,21 +137,22 @@ class LanguageClassifier(Published, NestedParams):
         self.seed = seed
 
     def fit(self, texts: Any, labels: Any, languages: Sequence[str], *, items: Any = None) -> Self:
-        """Learn from the rows of all languages.
+        """Fit the joint classifier, compare it per language, and fit separate ones if needed.
 
         Parameters
         ----------
         texts, labels
-            As for ``TextClassifier.fit``, one label a text.
+            As for ``TextClassifier.fit``, with one label per text.
         languages : sequence of str of length n
-            What each text is in.
+            Language of each text.
         items : sequence of length n, optional
-            Which rows say the same in other languages: they are held out together.
+            Group of each row. Translations of the same text share an item and are held out
+            together.
 
         Raises
         ------
         InputError
-            If lengths differ, or a language to be judged is not there.
+            If lengths differ, or ``gate`` names a language without rows.
         ConfigError
             If ``temperature`` or ``held_share`` is out of range.
         """
@@ -151,53 +160,56 @@ class LanguageClassifier(Published, NestedParams):
         rows = _Labelled.read(texts, labels, languages)
         items = None if items is None else as_list(items, what="items")
         if items is not None and len(items) != len(rows.rows):
-            raise InputError(f"Got {len(rows.rows)} texts and {len(items)} items.")
-        judged = self._judged(sorted(set(rows.languages.tolist())))
-        seen, held = self._split(rows, items)
-        joint = self._fitted(rows.take(seen), weigh=True)
-        standings = {}
+            raise InputError(
+                f"Each text needs one item, got {len(rows.rows)} texts and {len(items)} items. "
+                "Pass one item per text, or leave items out."
+            )
+        compared = self._compared(sorted(set(rows.languages.tolist())))
+        train, test = self._split(rows, items)
+        joint = self._fitted(rows.take(train), weigh=True)
+        comparisons = {}
         for language in sorted(set(rows.languages.tolist())):
-            if language in judged:
-                parts = (rows.of(language, within) for within in (seen, held))
-                standings[language] = self._standing(language, joint, *parts)
+            if language in compared:
+                parts = (rows.of(language, within) for within in (train, test))
+                comparisons[language] = self._compare(language, joint, *parts)
             else:
-                standings[language] = LanguageComparison(language, 0, None, None, None, JOINT)
-        self.joint_ = self._fitted(rows, weigh=True) if len(held) else joint
+                comparisons[language] = LanguageComparison(language, 0, None, None, None, JOINT)
+        self.joint_ = self._fitted(rows, weigh=True) if len(test) else joint
         everything = np.arange(len(rows.rows))
         self.models_ = {
             language: self.joint_
-            if standing.kept == JOINT
+            if comparison.kept == JOINT
             else self._fitted(rows.of(language, everything), weigh=False)
-            for language, standing in standings.items()
+            for language, comparison in comparisons.items()
         }
-        self.comparisons_ = standings
+        self.comparisons_ = comparisons
         return self
 
     def predict(self, texts: Any, languages: Sequence[str]) -> AnyArray:
-        """Give a label for each text; for a language never seen, what the joint one says."""
+        """Return the label of each text. The joint classifier predicts unknown languages."""
         codec = self.joint_.fitted_.codec
         languages = as_list(languages, what="languages")
         codes = np.empty(len(languages), dtype=np.int64)
-        for place, model, own in self._parts(texts, languages):
-            codes[place] = codec.encode(model.predict(own))
+        for indices, model, rows in self._parts(texts, languages):
+            codes[indices] = codec.encode(model.predict(rows))
         labels: AnyArray = codec.decode(codes)
         return labels
 
     def predict_proba(self, texts: Any, languages: Sequence[str]) -> FloatArray:
-        """Give the probability of each class of ``joint_.classes_``: (n, n_classes).
+        """Return the probability of each class of ``joint_.classes_``: (n, n_classes).
 
-        A class that the classifier of a language never saw gets 0.
+        A class that the classifier of a language was not fitted to gets 0.
         """
         classes = self.joint_.classes_.tolist()
         languages = as_list(languages, what="languages")
         shares = np.zeros((len(languages), len(classes)))
-        for place, model, own in self._parts(texts, languages):
+        for indices, model, rows in self._parts(texts, languages):
             columns = [classes.index(label) for label in model.classes_.tolist()]
-            shares[np.ix_(place, columns)] = model.predict_proba(own)
+            shares[np.ix_(indices, columns)] = model.predict_proba(rows)
         return shares
 
     def score(self, texts: Any, labels: Any, languages: Sequence[str]) -> float:
-        """Give the share of texts that are labelled rightly.
+        """Return the accuracy: the share of texts with the correct label.
 
         Raises
         ------
@@ -211,7 +223,7 @@ class LanguageClassifier(Published, NestedParams):
         return accuracy(truth, chosen)
 
     def save(self, folder: str | Path) -> Path:
-        """Write all classifiers into a folder, each once.
+        """Write all classifiers into a folder, each of them once.
 
         Raises
         ------
@@ -219,58 +231,63 @@ class LanguageClassifier(Published, NestedParams):
             If the folder holds something else, cannot be written, or a model cannot be saved.
         """
         check_is_fitted(self)
-        place = user_path(folder)
-        refuse_foreign(place)
-        own = {n: m for n, m in self.models_.items() if m is not self.joint_}
-        told = {"options": self._options(), "places": {}, "standings": {}}
-        told["places"] = {name: f"alone-{number}" for number, name in enumerate(own)}
-        told["standings"] = {name: asdict(one) for name, one in self.comparisons_.items()}
-        with new_folder(place) as draft:
+        target = user_path(folder)
+        refuse_foreign(target)
+        separate = {n: m for n, m in self.models_.items() if m is not self.joint_}
+        described = {"options": self._options(), "places": {}, "standings": {}}
+        described["places"] = {name: f"alone-{number}" for number, name in enumerate(separate)}
+        described["standings"] = {
+            name: asdict(comparison) for name, comparison in self.comparisons_.items()
+        }
+        with new_folder(target) as draft:
             self.joint_.save(draft / JOINT)
-            for name, at in told["places"].items():
-                own[name].save(draft / at)
-            text = json.dumps(told, indent=1, ensure_ascii=False)
+            for name, subfolder in described["places"].items():
+                separate[name].save(draft / subfolder)
+            text = json.dumps(described, indent=1, ensure_ascii=False)
             (draft / _LISTED).write_text(text, encoding="utf-8")
             write_manifest(draft, kind=self.kind, version=version("nlptl"))
-        return place
+        return target
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read what ``save`` wrote, every file checked.
+        """Load a model that ``save`` wrote, and check every file.
 
         Raises
         ------
         StorageError
-            If there is no such model.
+            If the folder holds no such model.
         IntegrityError
             If a file was changed.
         """
-        place = saved_folder(folder)
-        verify_manifest(place, kind=cls.kind)
-        with interpreting(place / _LISTED):
-            return cls._read(place, read_json(place / _LISTED))
+        source = saved_folder(folder)
+        verify_manifest(source, kind=cls.kind)
+        with interpreting(source / _LISTED):
+            return cls._read(source, read_json(source / _LISTED))
 
     @classmethod
     def _read(cls, folder: Path, described: Any) -> Self:
-        made = make(cls, described["options"])
-        made.joint_ = TextClassifier.load(folder / JOINT)
-        made.model = clone(made.joint_)
-        made.comparisons_ = {
+        model = make(cls, described["options"])
+        model.joint_ = TextClassifier.load(folder / JOINT)
+        model.model = clone(model.joint_)
+        model.comparisons_ = {
             name: make(
-                LanguageComparison, {**one, "gain": one["gain"] and make(Interval, one["gain"])}
+                LanguageComparison,
+                {**fields, "gain": fields["gain"] and make(Interval, fields["gain"])},
             )
-            for name, one in entry(described, "standings", dict[str, Any]).items()
+            for name, fields in entry(described, "standings", dict[str, Any]).items()
         }
-        places = entry(described, "places", dict[str, str])
-        outside = [at for at in places.values() if not is_inside(at)]
-        if outside or not set(places) <= set(made.comparisons_):
-            raise ValueError(f"classifiers of single languages in {str(places)[:80]}")
-        own = {name: TextClassifier.load(folder / at) for name, at in places.items()}
-        for model in own.values():
-            if not set(model.classes_.tolist()) <= set(made.joint_.classes_.tolist()):
+        subfolders = entry(described, "places", dict[str, str])
+        outside = [subfolder for subfolder in subfolders.values() if not is_inside(subfolder)]
+        if outside or not set(subfolders) <= set(model.comparisons_):
+            raise ValueError(f"classifiers of single languages in {str(subfolders)[:80]}")
+        separate = {
+            name: TextClassifier.load(folder / subfolder) for name, subfolder in subfolders.items()
+        }
+        for classifier in separate.values():
+            if not set(classifier.classes_.tolist()) <= set(model.joint_.classes_.tolist()):
                 raise ValueError("a language has classes that the joint classifier lacks")
-        made.models_ = {name: own.get(name, made.joint_) for name in made.comparisons_}
-        return made
+        model.models_ = {name: separate.get(name, model.joint_) for name in model.comparisons_}
+        return model
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "models_")
@@ -288,14 +305,17 @@ class LanguageClassifier(Published, NestedParams):
         if not self.temperature >= 1:
             raise ConfigError(f"temperature must be at least 1, got {self.temperature}.")
         if not 0 < self.held_share < 1:
-            raise ConfigError(f"held_share must lie between 0 and 1, got {self.held_share}.")
+            raise ConfigError(f"held_share must be above 0 and below 1, got {self.held_share}.")
 
-    def _judged(self, known: list[str]) -> set[str]:
+    def _compared(self, languages: list[str]) -> set[str]:
         if isinstance(self.gate, bool):
-            return set(known) if self.gate else set()
-        missing = sorted(set(self.gate) - set(known))
+            return set(languages) if self.gate else set()
+        missing = sorted(set(self.gate) - set(languages))
         if missing:
-            raise InputError(f"gate names {missing[0]!r}, and there are {known}.")
+            raise InputError(
+                f"gate must list languages of the rows, {languages}, got {missing[0]!r}. "
+                "Add rows of this language or leave it out."
+            )
         return set(self.gate)
 
     def _split(self, rows: _Labelled, items: Any) -> tuple[IntArray, IntArray]:
@@ -304,7 +324,8 @@ class LanguageClassifier(Published, NestedParams):
             return everything, everything[:0]
         if items is not None:
             return group_split(items, test_share=self.held_share, seed=self.seed)
-        strata = [f"{one}\0{label}" for one, label in zip(rows.languages, rows.labels, strict=True)]
+        languages_and_labels = zip(rows.languages, rows.labels, strict=True)
+        strata = [f"{language}\0{label}" for language, label in languages_and_labels]
         return stratified_split(strata, test_share=self.held_share, seed=self.seed)
 
     def _fitted(self, rows: _Labelled, *, weigh: bool) -> TextClassifier:
@@ -313,43 +334,44 @@ class LanguageClassifier(Published, NestedParams):
         fitted: TextClassifier = model.fit(rows.rows, rows.labels, sample_weight=weights)
         return fitted
 
-    def _standing(
-        self, language: str, joint: TextClassifier, seen: _Labelled, held: _Labelled
+    def _compare(
+        self, language: str, joint: TextClassifier, train: _Labelled, test: _Labelled
     ) -> LanguageComparison:
-        """Hold the joint classifier against one of the language's own."""
-        if len(held.rows) < MIN_ROWS_TO_COMPARE or len(set(map(str, seen.labels))) < 2:
-            return LanguageComparison(language, len(held.rows), None, None, None, JOINT)
-        alone = self._fitted(seen, weigh=False)
-        right = [held.right(model) for model in (joint, alone)]
-        means = [float(one.mean()) for one in right]
+        """Compare the joint classifier with a separate classifier of the language."""
+        if len(test.rows) < MIN_ROWS_TO_COMPARE or len(set(map(str, train.labels))) < 2:
+            return LanguageComparison(language, len(test.rows), None, None, None, JOINT)
+        alone = self._fitted(train, weigh=False)
+        correct = [test.right(model) for model in (joint, alone)]
+        means = [float(hits.mean()) for hits in correct]
         gain = bootstrap_interval(
-            lambda some: float(right[0][some].mean()),
-            lambda some: float(right[1][some].mean()),
-            len(held.rows),
+            lambda sample: float(correct[0][sample].mean()),
+            lambda sample: float(correct[1][sample].mean()),
+            len(test.rows),
             seed=self.seed,
         )
-        # Of several processes the first one decides: sums may differ in the last digits.
+        # The main process decides for all, as sums may differ in the last digits.
         kept = from_main(lambda: JOINT if means[0] >= means[1] else ALONE)
-        return LanguageComparison(language, len(held.rows), means[0], means[1], gain, kept)
+        return LanguageComparison(language, len(test.rows), means[0], means[1], gain, kept)
 
     def _parts(
         self, texts: Any, languages: Sequence[str]
     ) -> list[tuple[IntArray, TextClassifier, Rows]]:
-        """Deal texts to the classifiers that answer for them."""
+        """Assign the texts to the classifiers: row indices, classifier and rows of each."""
         check_is_fitted(self)
         rows = as_rows(texts)
-        told = [str(one) for one in as_list(languages, what="languages")]
-        if len(rows) != len(told):
+        names = [str(language) for language in as_list(languages, what="languages")]
+        if len(rows) != len(names):
             raise InputError(
-                f"Each text needs a language, got {len(rows)} texts and {len(told)} languages."
+                f"Each text needs a language, got {len(rows)} texts and {len(names)} languages. "
+                "Pass one language per text."
             )
-        asked = [self.models_.get(one, self.joint_) for one in told]
-        places = {
-            id(model): np.array([i for i, one in enumerate(asked) if one is model])
+        classifiers = [self.models_.get(name, self.joint_) for name in names]
+        indices = {
+            id(model): np.array([i for i, chosen in enumerate(classifiers) if chosen is model])
             for model in (self.joint_, *self.models_.values())
         }
         models = {id(model): model for model in (self.joint_, *self.models_.values())}
-        return [(p, models[key], rows.take(p)) for key, p in places.items() if len(p)]
+        return [(some, models[key], rows.take(some)) for key, some in indices.items() if len(some)]
 
 
 def _standing(described: dict[str, Any]) -> LanguageComparison:
@@ -368,19 +390,22 @@ class _Labelled:
     @classmethod
     def read(cls, texts: Any, labels: Any, languages: Sequence[str]) -> _Labelled:
         rows, values = as_rows(texts), as_values(labels)
-        told = np.array([str(one) for one in as_list(languages, what="languages")])
+        names = np.array([str(language) for language in as_list(languages, what="languages")])
         if are_lists(values):
-            raise InputError("Languages are learnt together where a text has one label.")
-        if not len(rows) == len(values) == len(told):
+            raise InputError(
+                "LanguageClassifier needs one label per text, got several labels per text. "
+                "Use TextClassifier for several labels."
+            )
+        if not len(rows) == len(values) == len(names):
             raise InputError(
                 f"Each text needs a label and a language, got {len(rows)} texts, {len(values)} "
-                f"labels and {len(told)} languages."
+                f"labels and {len(names)} languages. Pass one of each per text."
             )
-        return cls(rows, list(values), told)
+        return cls(rows, list(values), names)
 
-    def take(self, some: IntArray) -> _Labelled:
-        labels = list(values_at(self.labels, some))
-        return _Labelled(self.rows.take(some), labels, self.languages[some])
+    def take(self, indices: IntArray) -> _Labelled:
+        labels = list(values_at(self.labels, indices))
+        return _Labelled(self.rows.take(indices), labels, self.languages[indices])
 
     def of(self, language: str, within: IntArray) -> _Labelled:
         return self.take(within[self.languages[within] == language])
@@ -388,21 +413,21 @@ class _Labelled:
     def right(self, model: TextClassifier) -> FloatArray:
         codec = model.fitted_.codec
         truth = codec.encode(self.labels, allow_unseen=True)
-        right: AnyArray = codec.encode(model.predict(self.rows)) == truth
-        return right.astype(np.float64)
+        correct: AnyArray = codec.encode(model.predict(self.rows)) == truth
+        return correct.astype(np.float64)
 
 
 def balanced(languages: AnyArray, temperature: float) -> FloatArray:
-    """Give weights by which languages count as their sizes to the power of 1 / temperature: (n,).
+    """Return row weights that balance the languages, of shape (n,) and with mean 1.
 
-    Their mean is 1.
+    The total weight of a language is proportional to its size to the power of 1 / temperature.
 
     Examples
     --------
     >>> balanced(np.array(["en"] * 4 + ["fi"]), 2.0).round(2).tolist()
     [0.83, 0.83, 0.83, 0.83, 1.67]
     """
-    _, place, sizes = np.unique(languages, return_inverse=True, return_counts=True)
+    _, codes, sizes = np.unique(languages, return_inverse=True, return_counts=True)
     shares = sizes ** (1 / temperature)
     shares = shares / shares.sum()
-    return np.asarray((shares / sizes)[place] * len(place), np.float64)
+    return np.asarray((shares / sizes)[codes] * len(codes), np.float64)

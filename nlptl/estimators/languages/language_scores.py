@@ -1,4 +1,4 @@
-"""How far a classifier got in each language."""
+"""Score a classifier in each language."""
 
 from __future__ import annotations
 
@@ -31,19 +31,23 @@ _INTERVALS = ("accuracy", "macro_f1", "gap", "behind")
 
 @dataclass(frozen=True)
 class LanguageScore:
-    """What a classifier is worth in one language.
+    """Scores of a classifier in one language.
 
     Attributes
     ----------
     language : str
     rows : int
+        Number of texts in the language.
     accuracy, macro_f1 : Interval
     gap : Interval or None
-        By how much the accuracy is below that in the source language; None for that itself.
+        Accuracy in the source language minus accuracy in this language. None for the source
+        language itself, or without a source language.
     behind : Interval or None
-        By how much it is below a classifier that learnt the language, on the same rows.
+        Accuracy of a classifier fitted to this language minus accuracy of the scored classifier,
+        on the same rows. None without such a classifier.
     reading : TokenCoverage or None
-        What the tokenizer leaves of the texts; None where there is none.
+        How the tokenizer represents the texts. None if the encoder is no transformer, or for
+        pairs of texts.
     """
 
     language: str
@@ -57,57 +61,72 @@ class LanguageScore:
 
 @dataclass(frozen=True)
 class LanguageScores:
-    """What a classifier is worth, language by language.
+    """Scores of a classifier in several languages.
 
     Attributes
     ----------
     source : str or None
-        The language that the others are held against.
+        The language that the others are compared with.
     scores : tuple of LanguageScore
-        The source first, the others from the best down.
+        The source language first, then the others by falling accuracy.
     """
 
     source: str | None
     scores: tuple[LanguageScore, ...]
 
     def __getitem__(self, language: str) -> LanguageScore:
-        return {one.language: one for one in self.scores}[language]
+        return {score.language: score for score in self.scores}[language]
 
     def frame(self) -> pd.DataFrame:
-        """Give one row a language, as a table."""
+        """Return the scores as a table with one row per language."""
         import pandas as pd
 
         rows = []
-        for one in self.scores:
-            row: dict[str, Any] = {"language": one.language, "rows": one.rows}
-            named = {name: getattr(one, name) for name in _INTERVALS}
-            for name, found in named.items():
-                if found is not None:
-                    row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
-            rows.append(row | (asdict(one.reading) if one.reading else {}))
+        for score in self.scores:
+            row: dict[str, Any] = {"language": score.language, "rows": score.rows}
+            intervals = {name: getattr(score, name) for name in _INTERVALS}
+            for name, interval in intervals.items():
+                if interval is not None:
+                    low, high = interval.low, interval.high
+                    row |= {name: interval.value, f"{name}_low": low, f"{name}_high": high}
+            rows.append(row | (asdict(score.reading) if score.reading else {}))
         table: pd.DataFrame = pd.DataFrame(rows)
         return table
 
     def plot(self, path: str | Path) -> Path:
-        """Draw the accuracy in each language with its interval, as a file that ends on its kind.
+        """Plot the accuracy in each language with its interval, and write the plot to a file.
+
+        A dotted line shows the accuracy of a classifier that was fitted to the language.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file. Its ending selects the image format.
+
+        Returns
+        -------
+        Path
+            The file.
 
         Raises
         ------
         ConfigError
-            If matplotlib is not there: it comes with the extra ``plots``.
+            If matplotlib is not installed. The extra ``plots`` contains it.
         """
         figure_of = require("matplotlib.figure", extra="plots").Figure
-        values = np.array([one.accuracy.value for one in self.scores])
-        spans = np.array([[one.accuracy.low, one.accuracy.high] for one in self.scores]).T
+        values = np.array([score.accuracy.value for score in self.scores])
+        spans = np.array([[score.accuracy.low, score.accuracy.high] for score in self.scores]).T
         figure = figure_of(figsize=(1.5 + 0.6 * len(values), 3.5), layout="constrained")
         axes = figure.add_subplot()
         errors = np.abs(spans - values)
-        colours = ["C1" if one.language == self.source else "C0" for one in self.scores]
-        axes.bar([one.language for one in self.scores], values, color=colours, yerr=errors)
-        for place, one in enumerate(self.scores):
-            if one.behind is not None:
-                own = one.accuracy.value + one.behind.value
-                axes.hlines(own, place - 0.4, place + 0.4, colors="black", linestyles="dotted")
+        colours = ["C1" if score.language == self.source else "C0" for score in self.scores]
+        axes.bar([score.language for score in self.scores], values, color=colours, yerr=errors)
+        for x, score in enumerate(self.scores):
+            if score.behind is not None:
+                accuracy_of_other = score.accuracy.value + score.behind.value
+                axes.hlines(
+                    accuracy_of_other, x - 0.4, x + 0.4, colors="black", linestyles="dotted"
+                )
         axes.set_ylabel("accuracy")
         axes.set_ylim(0, 1)
         target = user_path(path)
@@ -124,70 +143,87 @@ def score_languages(
     source: str | None = None,
     own: Mapping[str, Any] | None = None,
 ) -> LanguageScores:
-    """Score a classifier in each language of labelled texts, each with its 95 % interval.
+    """Score a classifier in each language of labelled texts, with 95 % intervals.
 
     Parameters
     ----------
     model : TextClassifier or LanguageClassifier
-        Fitted, or anything with ``predict``.
+        A fitted classifier, or any object with ``predict``.
     texts, labels : sequence of length n
-        As for ``model.predict``; one label a text.
+        As for ``model.predict``, with one label per text.
     languages : sequence of str of length n
-        What each text is in.
+        Language of each text.
     source : str, optional
-        What the model learnt from: the others are held against it.
+        The language of the training texts. The other languages are compared with it.
     own : mapping of str to classifier, optional
-        For a language, a classifier that learnt it.
+        Classifiers by language, each fitted to that language, to compare the model with.
+
+    Returns
+    -------
+    LanguageScores
 
     Raises
     ------
     InputError
-        If lengths differ, or no text is in the source language or in one of ``own``.
+        If lengths differ, if a language has only one text, or if the source language or a
+        language of ``own`` has none.
     """
     rows, truth = as_rows(texts), as_values(labels)
-    told = [str(one) for one in as_list(languages, what="languages")]
-    if not len(rows) == len(truth) == len(told):
+    names = [str(language) for language in as_list(languages, what="languages")]
+    if not len(rows) == len(truth) == len(names):
         raise InputError(
             f"Each text needs a label and a language, got {len(rows)} texts, {len(truth)} labels "
-            f"and {len(told)} languages."
+            f"and {len(names)} languages. Pass one of each per text."
         )
-    named = {*([source] if source is not None else []), *(own or {})}
-    missing = sorted(named - set(told))
-    if missing:
-        raise InputError(f"No text is in {missing[0]!r}: there are {sorted(set(told))}.")
-    single = [one for one in sorted(set(told)) if told.count(one) < 2]
-    if single:
-        raise InputError(f"There is one text in {single[0]!r}: nothing can be said of so few.")
-    places = {one: np.flatnonzero(np.array(told) == one) for one in sorted(set(told))}
-    parts = {one: _Part.of(model, rows, truth, some, one) for one, some in places.items()}
+    required = {*([source] if source is not None else []), *(own or {})}
+    _check_languages(names, required)
+    indices = {name: np.flatnonzero(np.array(names) == name) for name in sorted(set(names))}
+    parts = {name: _Part.of(model, rows, truth, some, name) for name, some in indices.items()}
     scores = [
         LanguageScore(
-            one,
-            len(places[one]),
+            name,
+            len(indices[name]),
             part.share(),
             part.macro_f1(),
-            None if source in (None, one) else parts[str(source)].above(part),
-            _behind(part, (own or {}).get(one), rows.take(places[one])),
-            _reading(model, rows.take(places[one]).texts),
+            None if source in (None, name) else parts[str(source)].above(part),
+            _behind(part, (own or {}).get(name), rows.take(indices[name])),
+            _reading(model, rows.take(indices[name]).texts),
         )
-        for one, part in parts.items()
+        for name, part in parts.items()
     ]
-    scores.sort(key=lambda one: (one.language != source, -one.accuracy.value))
+    scores.sort(key=lambda score: (score.language != source, -score.accuracy.value))
     return LanguageScores(source, tuple(scores))
+
+
+def _check_languages(names: list[str], required: set[str]) -> None:
+    """Check that each required language has texts, and that no language has only one text."""
+    languages = sorted(set(names))
+    missing = sorted(required - set(names))
+    if missing:
+        raise InputError(
+            f"source and own must name languages of the texts, {languages}, got {missing[0]!r}. "
+            "Add texts in this language or leave it out."
+        )
+    single = [name for name in languages if names.count(name) < 2]
+    if single:
+        raise InputError(
+            f"Each language needs at least two texts, got one text in {single[0]!r}. "
+            "Add texts in this language or leave it out."
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """The answers for the texts of one language."""
+    """Codes of the predicted and of the true labels for the texts of one language."""
 
     truth: list[Any]
     said: IntArray
     codes: IntArray
 
     @classmethod
-    def of(cls, model: Any, rows: Any, truth: Any, some: IntArray, language: str) -> _Part:
-        own = list(values_at(truth, some))
-        return cls(own, *_coded(own, _said(model, rows.take(some), language)))
+    def of(cls, model: Any, rows: Any, truth: Any, indices: IntArray, language: str) -> _Part:
+        labels = list(values_at(truth, indices))
+        return cls(labels, *_coded(labels, _predicted(model, rows.take(indices), language)))
 
     def right(self, rows: IntArray) -> float:
         return accuracy(self.codes[rows], self.said[rows])
@@ -202,41 +238,44 @@ class _Part:
         return bootstrap_interval(figure, lambda _: 0.0, len(self.codes), seed=_SEED)
 
     def above(self, other: _Part) -> Interval:
-        """Give by how much this is above one of other rows: each is drawn by itself."""
+        """Return the accuracy here minus that on other rows. Both are resampled independently."""
         rng = np.random.default_rng(_SEED)
-        apart = [
+        differences = [
             self.right(rng.integers(0, len(self.codes), len(self.codes)))
             - other.right(rng.integers(0, len(other.codes), len(other.codes)))
             for _ in range(1_000)
         ]
         everything = self.right(np.arange(len(self.codes)))
         value = everything - other.right(np.arange(len(other.codes)))
-        low, high = np.percentile(apart, [2.5, 97.5])
+        low, high = np.percentile(differences, [2.5, 97.5])
         return Interval(value, float(low), float(high))
 
 
-def _said(model: Any, rows: Any, language: str) -> Any:
-    """Ask a model, telling one for several languages which it is."""
+def _predicted(model: Any, rows: Any, language: str) -> Any:
+    """Return the predictions of a model. A ``LanguageClassifier`` also gets the language."""
     if isinstance(model, LanguageClassifier):
         return model.predict(rows, [language] * len(rows))
     return model.predict(rows)
 
 
-def _coded(truth: list[Any], said: Any) -> tuple[IntArray, IntArray]:
-    """Give codes for what was said, and for the truth."""
-    answers = as_values(said)
+def _coded(truth: list[Any], predictions: Any) -> tuple[IntArray, IntArray]:
+    """Return the codes of the predictions and the codes of the truth."""
+    answers = as_values(predictions)
     if are_lists(truth) or are_lists(answers):
-        raise InputError("Languages are scored where a text has one label.")
+        raise InputError(
+            "score_languages needs one label per text, got several labels per text. "
+            "Use model.evaluate on the texts of each language."
+        )
     codec = LabelCodec(distinct([*truth, *answers]), "single")
     return codec.encode(answers), codec.encode(truth)
 
 
 def _behind(part: _Part, other: Any, rows: Any) -> Interval | None:
-    """Give by how much a classifier that learnt the language is better on the same rows."""
+    """Return the accuracy of another classifier minus that of the part, on the same rows."""
     if other is None:
         return None
-    there = _Part(part.truth, *_coded(part.truth, other.predict(rows)))
-    return bootstrap_interval(there.right, part.right, len(part.codes), seed=_SEED)
+    compared = _Part(part.truth, *_coded(part.truth, other.predict(rows)))
+    return bootstrap_interval(compared.right, part.right, len(part.codes), seed=_SEED)
 
 
 def _reading(model: Any, texts: Sequence[Any]) -> TokenCoverage | None:

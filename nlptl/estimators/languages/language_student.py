@@ -1,4 +1,4 @@
-"""An encoder that learns further languages from its own vectors."""
+"""Train an encoder to read additional languages, with itself as the teacher."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from nlptl.transfer.features.language_distillation import LanguageDistillation
 DISTILLING = LoopConfig(
     epochs=1, batch_size=64, learning_rate=2e-4, weight_decay=0.01, warmup_share=0.1, patience=1
 )
-"""What is taken where ``TrainingConfig`` leaves it open."""
+"""Training settings for the values that ``TrainingConfig`` leaves at None."""
 
 _MAX_HELD_OUT_PAIRS = 1_000
 _PROBE = ("The order arrived late.", "Die Bestellung kam zu spät.")
@@ -50,13 +50,15 @@ _PROBE = ("The order arrived late.", "Die Bestellung kam zu spät.")
 
 @dataclass(frozen=True)
 class Retrieval:
-    """How often the nearest sentence is the translation.
+    """Accuracy of translation retrieval: how often the nearest sentence is the translation.
 
     Attributes
     ----------
     to_source, to_target : float
-        From translations to sentences, and back: shares of the rows, from 0 to 1.
+        Share of the rows, from 0 to 1, for which the search succeeds: from translations to
+        source sentences, and from source sentences to translations.
     rows : int
+        Number of pairs.
     """
 
     to_source: float
@@ -65,44 +67,48 @@ class Retrieval:
 
     @property
     def mean(self) -> float:
-        """Of both directions."""
+        """Mean of both directions."""
         return (self.to_source + self.to_target) / 2
 
 
 class LanguageStudent(NestedParams):
-    """Teach an encoder further languages by sentences and their translations.
+    """Train an encoder to read additional languages from sentences and their translations.
 
-    A copy of the encoder learns to give a translation the vector that the encoder itself gives
-    the sentence [1]_. A classifier that was trained on the encoder then reads the new languages:
+    The student is a copy of the encoder, and the encoder itself is the teacher. The student is
+    trained so that its vector of a translation equals the teacher's vector of the original
+    sentence [1]_. A classifier on the teacher can then read the new languages:
     ``clf.with_encoder(student.encoder_)``.
 
     Parameters
     ----------
     teacher : str, Path, TransformerEncoder or None
-        As in ``TextClassifier``; its vectors are those of one layer.
+        A transformer encoder as in ``TextClassifier``, with the vectors of one layer.
     transfer : transfer, list of transfers or None
-        ``LanguageDistillation``, alone or beside what says which weights learn (``FullFineTune``,
-        ``LoRA``); None is the former.
+        ``LanguageDistillation()``, alone or in a list with ``FullFineTune`` or ``LoRA``, which
+        select the trained weights. None is ``LanguageDistillation()``.
     vocabulary : NewVocabulary, int or None
-        Give the student further pieces of words, learnt from the translations; a number is how
-        many for each language at most. Made once, they are kept in the cache folder of nlptl.
-        None leaves the teacher's.
+        Additional subword tokens for the student, built from the translations. An int is the
+        maximum number of tokens per language. The new vocabulary is stored in the cache folder
+        of nlptl and reused. None keeps the teacher's vocabulary.
     keeps : float
-        So many sentences of the teacher's language are learnt from for each translation, to keep
-        their vectors.
+        Number of sentences of the teacher's language per translation that the student is trained
+        on too, so that their vectors stay the same.
     training : TrainingConfig or None
-        What is left open is one epoch of 64 rows a step at a rate of 2e-4.
+        Training settings. The defaults here are one epoch, 64 rows per step and a learning rate
+        of 2e-4.
     seed : int
     device : str or None
+        Torch device. None is the first accelerator, or the CPU if there is none.
 
     Attributes
     ----------
     encoder_ : TransformerEncoder
-        With the weights of the student, in memory.
+        The student, with its weights in memory.
     before_, after_ : dict of str to Retrieval
-        Of each language of which pairs were held out (a thousand a language in the mean, at most
-        a tenth of all), by teacher and student.
+        Retrieval accuracy of the teacher and of the student, for each language with held-out
+        pairs. On average 1,000 pairs per language are held out, and at most a tenth of all pairs.
     history_ : History
+        Losses of the training.
 
     References
     ----------
@@ -130,154 +136,176 @@ class LanguageStudent(NestedParams):
         self.device = device
 
     def fit(self, pairs: Any) -> Self:
-        """Learn from pairs of sentences.
+        """Train the student on pairs of sentences.
 
         Parameters
         ----------
         pairs : list of (str, str), DataFrame, Dataset, str, Path, dict or ParallelText
-            Each a sentence of the teacher's language and its translation; a dict has those of
-            each language.
+            Pairs of a sentence in the teacher's language and its translation. A dict holds the
+            pairs of each language.
 
         Raises
         ------
         InputError
-            If the pairs cannot be read.
+            If the pairs cannot be read, or both sides of all pairs are the same.
         ConfigError
             If the teacher is no transformer, or options contradict each other.
         """
         teacher, transfers = self._teacher(), self._transfers()
-        seen, held = (
+        train, test = (
             ParallelText.read(pairs).distinct().held_out(_MAX_HELD_OUT_PAIRS, seed=self.seed)
         )
-        if not len(seen):
-            raise InputError("No pair is left to learn from: both sides of each are the same.")
-        start = self._start(teacher, seen)
+        if not len(train):
+            raise InputError(
+                "LanguageStudent needs pairs with two different sides. No pair is left to train "
+                "on, as both sides of each pair are the same. Pass sentences with translations."
+            )
+        start = self._start(teacher, train)
         body = self._body(start, transfers)
-        texts, targets = self._rows(teacher, seen)
+        texts, targets = self._rows(teacher, train)
         rows = body.windows(texts, targets)
         from nlptl.training.networks.text_training import Tuning, tune
 
-        told = {
-            "transfer": [repr(one) for one in transfers],
+        settings = {
+            "transfer": [repr(part) for part in transfers],
             "teacher": [teacher.fingerprint, start.fingerprint],
             "rows": fingerprint(rows.windows.ids),
             "seed": self.seed,
         }
-        how = Tuning(body.plan.config, self.seed, self.device, settings=told)
+        tuning = Tuning(body.plan.config, self.seed, self.device, settings=settings)
         build = partial(body.headless, targets.n_outputs, rows.windows.ids)
-        network, self.history_ = tune(build, rows, how)
+        network, self.history_ = tune(build, rows, tuning)
         self.encoder_: TransformerEncoder = body.features(network).encoder
-        self.before_ = retrieval(teacher, held)
-        self.after_ = retrieval(self.encoder_, held)
+        self.before_ = retrieval(teacher, test)
+        self.after_ = retrieval(self.encoder_, test)
         return self
 
     def score(self, pairs: Any) -> float:
-        """Give how often the nearest sentence is the translation, mean of both directions."""
+        """Return the retrieval accuracy: the mean over both directions and all languages."""
         check_is_fitted(self)
-        found = retrieval(self.encoder_, ParallelText.read(pairs))
-        return float(np.mean([one.mean for one in found.values()]))
+        scores = retrieval(self.encoder_, ParallelText.read(pairs))
+        return float(np.mean([score.mean for score in scores.values()]))
 
     def save(self, folder: str | Path) -> Path:
-        """Write the student as a folder that ``TransformerEncoder`` reads, and read it back.
+        """Write the student as a folder for ``TransformerEncoder``, and check it by loading it.
 
         Raises
         ------
         StorageError
-            If the folder holds something else, cannot be written, or gives other vectors.
+            If the folder holds something else, cannot be written, or the loaded student returns
+            other vectors.
         """
         check_is_fitted(self)
-        place = user_path(folder)
-        with new_folder(place) as draft:
+        target = user_path(folder)
+        with new_folder(target) as draft:
             self.encoder_.write(draft)
             self._prove(draft)
-        return place
+        return target
 
     def _prove(self, draft: Path) -> None:
-        """Read the student from the draft and compare what it gives."""
+        """Load the student from the draft and compare its vectors with those in memory."""
         with empty_shelf():
-            again = TransformerEncoder(draft, dtype="float32", cache=None)
-            apart = float(np.abs(again.transform(_PROBE) - self.encoder_.transform(_PROBE)).max())
-        if not apart <= CLOSE:
+            loaded = TransformerEncoder(draft, dtype="float32", cache=None)
+            differences = loaded.transform(_PROBE) - self.encoder_.transform(_PROBE)
+        distance = float(np.abs(differences).max())
+        if not distance <= CLOSE:
             raise StorageError(
-                f"The student was not saved: read back it gives other vectors, by {apart:.2g}. A "
-                "pooling that the teacher was given is in no folder: save a classifier instead."
+                f"The student was not saved, because the loaded one returns other vectors: they "
+                f"differ by {distance:.2g}. A folder does not store a pooling that was set on the "
+                "teacher. Save a classifier instead."
             )
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "encoder_")
 
     def _teacher(self) -> TransformerEncoder:
-        given = self.teacher
-        if given is None or isinstance(given, str | Path):
-            given = TransformerEncoder(given)
-        if not isinstance(given, TransformerEncoder):
+        teacher = self.teacher
+        if teacher is None or isinstance(teacher, str | Path):
+            teacher = TransformerEncoder(teacher)
+        if not isinstance(teacher, TransformerEncoder):
             raise ConfigError(
-                f"Only a transformer learns further languages, got {type(given).__name__}. Word "
-                "vectors are aligned: StaticEncoder.align."
+                f"Only a transformer can be trained on translations, got {type(teacher).__name__}. "
+                "For word vectors use StaticEncoder.align."
             )
-        if len(given.groups) > 1 or given.chosen_pooling.dimension is not None:
-            raise ConfigError("The teacher gives more than one vector a text, or a reduced one.")
-        if given.folder.layers_after_pooling:
-            raise ConfigError("The teacher has a linear layer after its pooling: it cannot learn.")
-        return given
+        if len(teacher.groups) > 1 or teacher.chosen_pooling.dimension is not None:
+            raise ConfigError(
+                "The teacher must return one full vector per text, but it returns more than one "
+                f"vector or a reduced one: groups {list(teacher.groups)}, dimension "
+                f"{teacher.chosen_pooling.dimension}. Use one layer and no dimension."
+            )
+        if teacher.folder.layers_after_pooling:
+            raise ConfigError(
+                "The teacher has a linear layer after its pooling, and such a layer cannot be "
+                "trained. Use an encoder without one."
+            )
+        return teacher
 
-    def _start(self, teacher: TransformerEncoder, seen: ParallelText) -> TransformerEncoder:
-        """Give what the student begins as: the teacher, or one that reads further pieces."""
+    def _start(self, teacher: TransformerEncoder, train: ParallelText) -> TransformerEncoder:
+        """Return the untrained student: the teacher, or a copy with a larger vocabulary."""
         if self.vocabulary is None:
             return teacher
-        given = self.vocabulary
-        vocabulary = NewVocabulary(given) if isinstance(given, int) else given
-        told = [MADE, teacher.fingerprint, repr(vocabulary), seen.rows(), self.seed]
-        name = fingerprint(told)
+        size_or_spec = self.vocabulary
+        vocabulary = NewVocabulary(size_or_spec) if isinstance(size_or_spec, int) else size_or_spec
+        name = fingerprint([MADE, teacher.fingerprint, repr(vocabulary), train.rows(), self.seed])
 
         def extend(root: Path) -> str:
             folder = root / "vocabularies" / name
             sweep_drafts(folder.parent, name)
             if not has_checksums(folder):
-                vocabulary.extend(teacher, seen, folder, seed=self.seed)
+                vocabulary.extend(teacher, train, folder, seed=self.seed)
                 write_checksums(folder)
             return str(folder)
 
-        def made() -> str:
+        def extended_encoder() -> str:
             try:
                 return extend(cache_root())
             except StorageError as problem:
-                warnings.warn(f"The vocabulary is not kept: {problem}", stacklevel=2)
+                warnings.warn(f"The vocabulary cannot be cached: {problem}", stacklevel=2)
             return extend(_folder_of_this_process())
 
-        return replace(teacher, name_or_path=from_main(made), revision=None, weights=None)
+        folder = from_main(extended_encoder)
+        return replace(teacher, name_or_path=folder, revision=None, weights=None)
 
     def _transfers(self) -> Transfers:
-        given = LanguageDistillation() if self.transfer is None else self.transfer
-        found = as_transfers(given, translations=True)
-        if not any(isinstance(one, LanguageDistillation) for one in found.beside):
-            raise ConfigError("transfer needs LanguageDistillation(), alone or in a list.")
-        return found
+        transfer = LanguageDistillation() if self.transfer is None else self.transfer
+        transfers = as_transfers(transfer, translations=True)
+        if not any(isinstance(part, LanguageDistillation) for part in transfers.beside):
+            raise ConfigError(
+                "transfer needs LanguageDistillation(), alone or in a list, got "
+                f"{self.transfer!r}. Add it."
+            )
+        return transfers
 
     def _body(self, teacher: TransformerEncoder, transfers: Transfers) -> TunedEncoder:
         if self.keeps < 0:
             raise ConfigError(f"keeps must be at least 0, got {self.keeps}.")
         config = (self.training or TrainingConfig()).over(DISTILLING)
         if config.keep == "best":
-            raise ConfigError("A student learns a set number of steps: leave keep='best' out.")
+            raise ConfigError(
+                "A student is trained for a fixed number of steps, got keep='best'. Leave keep out."
+            )
         start = TextFeatures(teacher, np.ones(1))
         return TunedEncoder(transfers, start, TrainingPlan(config, None, self.seed, self.device))
 
-    def _rows(self, teacher: TransformerEncoder, seen: ParallelText) -> tuple[list[str], Targets]:
-        """Give what is learnt from: translations, and sentences that are to stay where they are."""
-        sentences = sorted(set(seen.source))
-        place = {sentence: i for i, sentence in enumerate(sentences)}
+    def _rows(self, teacher: TransformerEncoder, train: ParallelText) -> tuple[list[str], Targets]:
+        """Return the training texts and their target vectors.
+
+        The texts are the translations, and a random sample of the source sentences: their vectors
+        should not change.
+        """
+        sentences = sorted(set(train.source))
+        index_of = {sentence: i for i, sentence in enumerate(sentences)}
         vectors = teacher.transform(sentences)
         rng = np.random.default_rng(self.seed)
-        n_kept = min(round(self.keeps * len(seen)), len(sentences))
+        n_kept = min(round(self.keeps * len(train)), len(sentences))
         kept = np.sort(rng.permutation(len(sentences))[:n_kept])
-        texts = [*seen.target, *(sentences[i] for i in kept)]
-        of_row: AnyArray = np.append([place[sentence] for sentence in seen.source], kept)
-        return texts, Targets(vectors[of_row.astype(np.int64)], vectors.shape[1])
+        texts = [*train.target, *(sentences[i] for i in kept)]
+        indices: AnyArray = np.append([index_of[sentence] for sentence in train.source], kept)
+        return texts, Targets(vectors[indices.astype(np.int64)], vectors.shape[1])
 
 
 def _folder_of_this_process() -> Path:
-    """Make a temporary folder that is removed when the process ends."""
+    """Create a temporary folder that is removed when the process ends."""
     folder = tempfile.mkdtemp(prefix="nlptl-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Path(folder)
@@ -286,14 +314,14 @@ def _folder_of_this_process() -> Path:
 def retrieval(encoder: Any, pairs: ParallelText) -> dict[str, Retrieval]:
     """Measure for each language how often the nearest sentence is the translation.
 
-    Sentences of which several have the same text count as one.
+    Sentences with the same text count as the same sentence.
     """
-    found = {}
+    scores = {}
     for language in sorted(set(pairs.languages)):
         rows = np.flatnonzero(np.array(pairs.languages) == language)
-        own = pairs.take(rows)
-        left, right = (normalize(encoder.transform(side)) for side in (own.source, own.target))
-        found[language] = Retrieval(
-            share_found(right, left, own.source), share_found(left, right, own.target), len(own)
+        part = pairs.take(rows)
+        left, right = (normalize(encoder.transform(side)) for side in (part.source, part.target))
+        scores[language] = Retrieval(
+            share_found(right, left, part.source), share_found(left, right, part.target), len(part)
         )
-    return found
+    return scores
