@@ -4,44 +4,34 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
-from nlptl.base.arrays import FloatArray, Groups, IntArray
-from nlptl.base.chance import sheltered
 from nlptl.base.errors import ConfigError
-from nlptl.base.suggestions import suggest
 from nlptl.base.transfer import BoundTransfer
 from nlptl.data.rows import Rows
-from nlptl.data.splits import stratified_folds
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.save_trial import check_saving
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.fitting.fitted import FittedHead
+from nlptl.fitting.held_out import hold_out
+from nlptl.fitting.training_goals import loss_of, score_by
 from nlptl.fitting.transfers import Transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
+from nlptl.fitting.warm_head import warm_head
 from nlptl.heads.calibration.decision import Decision
-from nlptl.heads.calibration.imbalance import FocalLoss, Imbalance
-from nlptl.heads.linear import LogisticHead, OrdinalHead, RidgeHead
 from nlptl.heads.solver_fit import (
-    OneVsRest,
     learn_decision,
-    linear_map_of,
-    undecided,
     weigh_rows,
 )
 from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
-from nlptl.training.losses import LabelLosses, focal_losses, row_losses
 from nlptl.training.networks.feature_network import FeatureNetwork, NetworkRecipe
 from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import Frozen, TextFeatures
@@ -51,12 +41,8 @@ TUNING = LoopConfig(
 )
 """Defaults of the settings that ``TrainingConfig`` leaves open."""
 
-LESS_IS_BETTER = ("log_loss", "calibration_error", "rmse", "mae")
 MAX_ROWS_TO_TRAIN_AGAIN = 1_000
 """With fewer rows, training runs again on all rows after probabilities are calibrated."""
-
-MIN_ROWS_TO_HOLD_OUT = 100
-"""With fewer rows, none are held out and probabilities are not calibrated."""
 
 
 def frozen_start(
@@ -226,102 +212,6 @@ class FineTuner:
         return self.body.network(make, windows.ids, seed)
 
 
-@dataclass(frozen=True, eq=False)
-class WarmHead:
-    """Network to train, made of a head that was fitted to frozen features.
-
-    Attributes
-    ----------
-    recipe : NetworkRecipe
-        Components of the network.
-    head : FeatureNetwork
-        The network with the fitted weights.
-    decision : Decision
-        Decision of the fitted head. It applies until one is fitted to held-out rows.
-    spec : head
-        The unfitted head that the user gets to see.
-    """
-
-    recipe: NetworkRecipe
-    head: FeatureNetwork
-    decision: Decision
-    spec: Any
-
-    def ended(self, module: Any, decision: Decision, history: History) -> FittedHead:
-        """Return the fitted head after training."""
-        network = FeatureNetwork(module.eval(), self.head.scale)
-        return FittedHead(self.spec, network, decision, self.recipe, history)
-
-
-def warm_head(scorer: FittedHead, targets: Targets, groups: Groups) -> WarmHead:
-    """Make a network of a head that was fitted to frozen features."""
-    recipe = scorer.recipe
-    if recipe is None:
-        recipe = NetworkRecipe(_layer_of(scorer, targets), None, groups, targets.n_outputs)
-    # The user sees the order of the labels, not the order of the codes.
-    spec = scorer.head if isinstance(recipe.head, OrdinalHead) else recipe.head
-    if scorer.recipe is not None:
-        return WarmHead(recipe, scorer.fitted, scorer.decision, spec)
-    # _as_network divides the linear weights by the temperature, so the decision must not.
-    decision = replace(scorer.decision, temperature=1.0)
-    return WarmHead(recipe, _as_network(recipe, scorer), decision, spec)
-
-
-def score_by(name: str, held_out: Any) -> Callable[[Any], float]:
-    """Return a function that scores a network on held-out rows; higher is better.
-
-    Raises
-    ------
-    ConfigError
-        If the metric is not known.
-    """
-    from nlptl.evaluation.metrics import measure, measure_numbers
-    from nlptl.training.networks.text_network import log_loss, logits_of
-
-    targets = held_out.targets
-    if name == "log_loss":
-        return lambda network: -log_loss(network, held_out)
-    decision = undecided(targets)
-
-    def figures(logits: FloatArray) -> dict[str, float]:
-        if targets.numeric:
-            return measure_numbers(targets.codes, logits[:, 0])
-        probabilities = decision.probabilities(logits)
-        return measure(targets.codes, probabilities, decision.choose(probabilities))
-
-    metrics = figures(np.zeros((len(targets), targets.n_outputs)))
-    if name not in metrics:  # raise before hours of training
-        raise ConfigError(f"metric={name!r} is not known. {suggest(name, metrics)}")
-    sign = -1 if name in LESS_IS_BETTER else 1
-    return lambda network: sign * figures(logits_of(network, held_out))[name]
-
-
-def _layer_of(scorer: FittedHead, targets: Targets) -> Any:
-    """Return the head that builds the layers for a fitted linear head."""
-    if isinstance(scorer.fitted, OrdinalHead):
-        return clone(scorer.fitted)
-    return RidgeHead() if targets.numeric else LogisticHead()
-
-
-def loss_of(imbalance: Imbalance | None, targets: Targets) -> Callable[[Any, Any], Any]:
-    """Return the function that computes the loss of each row.
-
-    With one label per text, class weights are not in the loss. They are in the weights of the rows.
-    """
-    if isinstance(imbalance, FocalLoss):
-        return focal_losses
-    if imbalance is None or not targets.several:
-        return row_losses
-    class_weights = np.ones((2, targets.n_outputs))
-    for label in range(targets.n_outputs):
-        codes = targets.label(label).codes
-        weights = imbalance.row_weights(codes)
-        if weights is None:
-            return row_losses
-        class_weights[:, label] = [weights[codes == code].max(initial=0.0) for code in (0, 1)]
-    return LabelLosses(*class_weights)
-
-
 def _described(head: Any) -> str:
     """Return the repr of a head without memory addresses, which differ between runs."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(head))
@@ -361,76 +251,3 @@ def _joined(
     if extra is None:
         return rows, targets
     return rows.followed_by(extra[0]), targets.followed_by(extra[1])
-
-
-def hold_out(
-    rows: Rows, targets: Targets, share: float, seed: int
-) -> tuple[tuple[Rows, Targets], tuple[Rows, Targets] | None]:
-    """Split rows into training rows and held-out rows. The latter are None with too few rows."""
-    if not share or len(targets) < MIN_ROWS_TO_HOLD_OUT:
-        return (rows, targets), None
-    part = max(Fraction(share).limit_denominator(len(targets)), Fraction(1, len(targets)))
-    n_folds = part.denominator
-    any_fold: IntArray = np.random.default_rng(seed).permutation(len(targets)) % n_folds
-    folds = any_fold if targets.numeric else stratified_folds(targets.codes, n_folds, seed=seed)
-    is_held_out = folds * part.numerator % n_folds < part.numerator  # spread over the folds
-    training, held_out = np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
-    return (
-        (rows.take(training), targets.take(training)),
-        (rows.take(held_out), targets.take(held_out)),
-    )
-
-
-def _as_network(recipe: NetworkRecipe, scorer: FittedHead) -> FeatureNetwork:
-    """Build the linear layer that returns the calibrated logits of a fitted linear head.
-
-    Raises
-    ------
-    ConfigError
-        If the head is not linear.
-    """
-    import torch
-
-    weights, offset = (part / scorer.decision.temperature for part in linear_map(scorer.fitted))
-    with sheltered():
-        module = recipe.build()
-    if isinstance(recipe.head, OrdinalHead):
-        recipe.head.hand_to(module, weights, offset)
-        return FeatureNetwork(module, 1.0)
-    with torch.no_grad():
-        module.weight.copy_(torch.from_numpy(weights))
-        module.bias.copy_(torch.from_numpy(offset))
-    return FeatureNetwork(module, 1.0)
-
-
-def linear_map(fitted: Any) -> tuple[FloatArray, FloatArray]:
-    """Return the weights (n_outputs, n_features) and offset (n_outputs,) of a linear head.
-
-    Raises
-    ------
-    ConfigError
-        If the head is not linear.
-    """
-    if isinstance(fitted, OneVsRest):
-        return _linear_of_several(fitted)
-    if not hasattr(fitted, "coef_"):
-        raise ConfigError(
-            f"Expected a linear head or a network, got {type(fitted).__name__}. Leave the head "
-            "out, or use LogisticHead, BlendHead, DiscriminantHead or MLPHead."
-        )
-    return linear_map_of(fitted)
-
-
-def _linear_of_several(fitted: OneVsRest) -> tuple[FloatArray, FloatArray]:
-    """Return one linear map from features to the log odds of each label."""
-    linear_heads = [head for head in fitted.heads_ if not isinstance(head, float)]
-    width = linear_map(linear_heads[0])[0].shape[1]
-    weights = np.zeros((len(fitted.heads_), width))
-    offset = np.zeros(len(fitted.heads_))
-    for label, head in enumerate(fitted.heads_):
-        if isinstance(head, float):
-            offset[label] = np.sign(head) * 5.0  # confident, but training can still change it
-        else:
-            coef, intercept = linear_map(head)
-            weights[label], offset[label] = coef[1] - coef[0], intercept[1] - intercept[0]
-    return weights, offset

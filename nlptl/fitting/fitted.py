@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nlptl.base.arrays import AnyArray, FloatArray
-from nlptl.base.described import entry, make
 from nlptl.base.errors import InputError
 from nlptl.base.protocols import Features
 from nlptl.data.labels import check_lengths
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.cache import without_cache
-from nlptl.encoders.fused import ResidualFusion
 from nlptl.evaluation.class_metrics import ClassScore, class_scores, mean_rank_error
 from nlptl.fitting.plan import rows_for
+from nlptl.fitting.recipe_json import describe_recipe, make_recipe
 from nlptl.heads.calibration.decision import Decision
 from nlptl.heads.calibration.imbalance import Imbalance
 from nlptl.heads.linear import OrdinalHead
@@ -94,7 +93,7 @@ class FittedHead:
         return {
             "head": describe_head(self.head),
             "decision": self.decision.to_json(),
-            "network": None if self.recipe is None else _describe_recipe(self.recipe),
+            "network": None if self.recipe is None else describe_recipe(self.recipe),
         }
 
     def arrays(self) -> dict[str, AnyArray]:
@@ -121,7 +120,7 @@ class FittedHead:
             if sizes_of(fitted)[1] != codec.n_outputs:
                 raise ValueError(f"expected {codec.n_outputs} outputs, got {sizes_of(fitted)[1]}")
             return cls(head, fitted, decision)
-        recipe = _make_recipe(head, described["network"], n_outputs=codec.n_outputs)
+        recipe = make_recipe(head, described["network"], n_outputs=codec.n_outputs)
         return cls(head, recipe.restore(arrays), decision, recipe)
 
     @property
@@ -248,24 +247,3 @@ def _check_decision(decision: Decision, codec: Any) -> None:
             raise ValueError(
                 f"expected offsets or thresholds for {codec.n_outputs} classes, got {len(part)}"
             )
-
-
-def _describe_recipe(recipe: NetworkRecipe) -> dict[str, Any]:
-    fusion = recipe.fusion
-    return {
-        "groups": [list(group) for group in recipe.groups],
-        "n_outputs": recipe.n_outputs,
-        "fusion": fusion.get_params() if isinstance(fusion, ResidualFusion) else None,
-    }
-
-
-def _make_recipe(head: Any, described: Any, *, n_outputs: int) -> NetworkRecipe:
-    options = described["fusion"]
-    groups = entry(described, "groups", tuple[tuple[str, int], ...])
-    fusion = None if options is None else make(ResidualFusion, options)
-    if not hasattr(head, "build") or entry(described, "n_outputs", int) != n_outputs:
-        raise ValueError(
-            f"expected a network with {n_outputs} outputs, got {type(head).__name__} with "
-            f"{described['n_outputs']} outputs"
-        )
-    return NetworkRecipe(head, fusion, groups, n_outputs)

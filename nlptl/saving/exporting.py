@@ -19,8 +19,8 @@ from nlptl.encoders.contextual.encoder_shelf import load_encoder
 from nlptl.encoders.contextual.loaded import LoadedEncoder, classifier_name
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.contextual.weight_writing import write_model
-from nlptl.fitting.finetuning import linear_map
 from nlptl.fitting.fitted import FittedModel
+from nlptl.fitting.warm_head import linear_map
 from nlptl.heads.linear import OrdinalHead
 from nlptl.heads.solver_fit import OneVsRest
 from nlptl.saving.onnx.onnx_writing import OnnxExport, write_onnx

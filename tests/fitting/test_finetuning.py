@@ -23,12 +23,13 @@ from nlptl import (
     TransformerEncoder,
 )
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders import Pooling
 from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.encoders.contextual.loaded import read_encoder
 from nlptl.fitting import finetuning as module_of_tuner
+from nlptl.fitting.training_goals import loss_of
+from nlptl.fitting.warm_head import linear_map
 from nlptl.heads.calibration.imbalance import as_imbalance
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
@@ -191,7 +192,7 @@ def test_rare_labels_of_several_weigh_more(tiny_encoder, orders):
     given = {"training": config, "head": LogisticHead(C=0.01)}
     plain = tuned(tiny_encoder, texts[:120], marks, **given)
     weighed = tuned(tiny_encoder, texts[:120], marks, imbalance="balanced", **given)
-    losses = module_of_tuner.loss_of(as_imbalance("balanced"), Targets(marks, 2))
+    losses = loss_of(as_imbalance("balanced"), Targets(marks, 2))
     assert losses.present[0] == pytest.approx(3 * losses.absent[0])
     assert losses.present[1] == losses.absent[1] == 1.0
     more = weighed.predict_proba(texts).mean(axis=0) / plain.predict_proba(texts).mean(axis=0)
@@ -567,7 +568,7 @@ def test_linear_heads_of_scikit_learn_are_where_training_begins(tiny_encoder, or
         labels = [[label, "all"] if i % 3 else [] for i, label in enumerate(labels)]
     frozen = TextClassifier(encoder, head=LogisticRegression()).fit(texts, labels)
     model = tuned(tiny_encoder, texts, labels, head=LogisticRegression(), training=still)
-    weights, _ = module_of_tuner.linear_map(frozen.fitted_.scorer.fitted)
+    weights, _ = linear_map(frozen.fitted_.scorer.fitted)
     assert weights.shape[0] == len(frozen.classes_)
     found, wanted = model.predict_proba(texts), frozen.predict_proba(texts)
     assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.9
@@ -614,18 +615,6 @@ def test_the_second_training_takes_as_many_epochs_as_the_first_found_best():
     both = module_of_tuner._of_both(first, History(losses=[1.0], refused=["b"]))
     assert (both.losses, both.scores) == ([1.0], [0.5])
     assert (both.restarts, both.refused) == (["it predicts one class"], ["a", "b"])
-
-
-@pytest.mark.parametrize("share", [0.05, 0.1, 0.2, 0.35, 0.4, 0.45])
-def test_the_share_asked_for_is_held_out(share):
-    codes = np.arange(400) % 2
-    rows = Rows([str(i) for i in range(400)])
-    (seen, _), (held, truth) = module_of_tuner.hold_out(rows, Targets(codes, 2), share, 0)
-    assert len(held) == pytest.approx(400 * share, abs=6) and len(seen) + len(held) == 400
-    assert truth.codes.mean() == pytest.approx(0.5, abs=0.03)
-    codes = np.append(np.repeat(np.arange(21), 4), np.full(316, 21))
-    (_, left), _ = module_of_tuner.hold_out(rows, Targets(codes, 22), share, 0)
-    assert len(np.unique(left.codes)) == 22  # no small class is hidden as a whole
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class ProvenEncoder(Protocol):
 
     @property
     def long_texts(self) -> str:
-        """How longer texts are read."""
+        """Treatment of texts that are longer than the window."""
         ...
 
     @property

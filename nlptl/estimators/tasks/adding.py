@@ -29,10 +29,12 @@ from nlptl.estimators.tasks.variants import (
 )
 from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.intervals import Interval
-from nlptl.fitting.finetuning import TUNING, hold_out, warm_head
+from nlptl.fitting.finetuning import TUNING
 from nlptl.fitting.fitted import FittedModel, TrainingPlan
+from nlptl.fitting.held_out import hold_out
 from nlptl.fitting.training_data import TrainingData, targets_of
 from nlptl.fitting.tuned_encoder import TunedEncoder
+from nlptl.fitting.warm_head import warm_head
 from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.parameters.lora import LoRA

@@ -18,8 +18,8 @@ from nlptl.data.mixing import Mixing
 from nlptl.estimators.tasks.prepared import PreparedTask, UnlabelledTask
 from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.evaluation.task_affinity import Affinity
-from nlptl.fitting.finetuning import loss_of, score_by
 from nlptl.fitting.fitted import FittedModel
+from nlptl.fitting.training_goals import loss_of, score_by
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.heads.calibration.decision import Decision
 from nlptl.heads.solver_fit import learn_decision

@@ -106,8 +106,8 @@ def costs_of(models: Models, rows: Rows | None = None) -> dict[str, dict[str, fl
         names = select_tasks(models, rows, None)
         with without_cache():
             outputs_of(models, rows.take(np.arange(min(len(rows), 8))), names)  # warm-up
-            together["texts a second"] = _speed(models, rows, [names])
-            separate["texts a second"] = _speed(models, rows, [[name] for name in names])
+            together["texts per second"] = _speed(models, rows, [names])
+            separate["texts per second"] = _speed(models, rows, [[name] for name in names])
     return {"together": together, "separate": separate}
 
 

@@ -16,14 +16,16 @@ from nlptl.estimators.plans import audit_rows, plan_of
 from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.estimators.tasks.task import Task, TaskData
 from nlptl.estimators.text_model import TextModel
-from nlptl.fitting.finetuning import TUNING, WarmHead, frozen_start, hold_out, warm_head
+from nlptl.fitting.finetuning import TUNING, frozen_start
 from nlptl.fitting.fitted import FittedModel, TrainingPlan
 from nlptl.fitting.frozen_stage import fit_head
 from nlptl.fitting.head_choice import check_head
+from nlptl.fitting.held_out import hold_out
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.training_data import TrainingData, read_labelled
 from nlptl.fitting.transfers import Transfers, as_transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
+from nlptl.fitting.warm_head import WarmHead, warm_head
 from nlptl.heads.solver_fit import weigh_rows
 from nlptl.training.config import LoopConfig
 from nlptl.transfer.parameters.full import FullFineTune

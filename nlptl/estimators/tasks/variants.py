@@ -17,9 +17,10 @@ from nlptl.estimators.tasks.joint import JointResult
 from nlptl.estimators.tasks.prepared import PreparedTask
 from nlptl.evaluation.intervals import Figure, Interval, bootstrap_interval
 from nlptl.evaluation.judge import HELPS, HURTS, UNCLEAR
-from nlptl.fitting.finetuning import LESS_IS_BETTER, FineTuner, is_refitted
+from nlptl.fitting.finetuning import FineTuner, is_refitted
 from nlptl.fitting.fit import fit
 from nlptl.fitting.fitted import FittedModel
+from nlptl.fitting.training_goals import LESS_IS_BETTER
 from nlptl.fitting.transfers import as_transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.storage.hashing import fingerprint

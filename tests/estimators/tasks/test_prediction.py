@@ -30,7 +30,7 @@ def test_tasks_that_share_cost_one_pass_and_one_encoder(model):
     assert costs["together"]["MiB of encoders"] == pytest.approx(n_weights * 4 / 2**20)
     apart = costs["separate"]["MiB of encoders"] / costs["together"]["MiB of encoders"]
     assert apart == pytest.approx(3)
-    assert "texts a second" not in costs["together"]
+    assert "texts per second" not in costs["together"]
 
 
 def test_both_ways_are_timed_and_nothing_is_read_from_the_cache(model, support, monkeypatch):
@@ -44,7 +44,7 @@ def test_both_ways_are_timed_and_nothing_is_read_from_the_cache(model, support, 
     seen.clear()
     costs = model.costs(texts)
     assert len(seen) >= 4  # once to warm up, once together, twice apart
-    assert costs["together"]["texts a second"] > costs["separate"]["texts a second"]
+    assert costs["together"]["texts per second"] > costs["separate"]["texts per second"]
 
 
 def test_adapters_are_counted_one_by_one(tiny_encoder, support):
