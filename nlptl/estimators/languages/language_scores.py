@@ -141,7 +141,7 @@ def score_languages(
     languages: Sequence[str],
     *,
     source: str | None = None,
-    own: Mapping[str, Any] | None = None,
+    alone: Mapping[str, Any] | None = None,
 ) -> LanguageScores:
     """Score a classifier in each language of labelled texts, with 95 % intervals.
 
@@ -155,7 +155,7 @@ def score_languages(
         Language of each text.
     source : str, optional
         The language of the training texts. The other languages are compared with it.
-    own : mapping of str to classifier, optional
+    alone : mapping of str to classifier, optional
         Classifiers by language, each fitted to that language, to compare the model with.
 
     Returns
@@ -166,7 +166,7 @@ def score_languages(
     ------
     InputError
         If lengths differ, if a language has only one text, or if the source language or a
-        language of ``own`` has none.
+        language of ``alone`` has none.
     """
     rows, truth = as_rows(texts), as_values(labels)
     names = [str(language) for language in as_list(languages, what="languages")]
@@ -175,7 +175,7 @@ def score_languages(
             f"Each text needs a label and a language, got {len(rows)} texts, {len(truth)} labels "
             f"and {len(names)} languages. Pass one of each per text."
         )
-    required = {*([source] if source is not None else []), *(own or {})}
+    required = {*([source] if source is not None else []), *(alone or {})}
     _check_languages(names, required)
     indices = {name: np.flatnonzero(np.array(names) == name) for name in sorted(set(names))}
     parts = {name: _Part.of(model, rows, truth, some, name) for name, some in indices.items()}
@@ -186,7 +186,7 @@ def score_languages(
             part.share(),
             part.macro_f1(),
             None if source in (None, name) else parts[str(source)].above(part),
-            _behind(part, (own or {}).get(name), rows.take(indices[name])),
+            _behind(part, (alone or {}).get(name), rows.take(indices[name])),
             _reading(model, rows.take(indices[name]).texts),
         )
         for name, part in parts.items()
@@ -201,7 +201,7 @@ def _check_languages(names: list[str], required: set[str]) -> None:
     missing = sorted(required - set(names))
     if missing:
         raise InputError(
-            f"source and own must name languages of the texts, {languages}, got {missing[0]!r}. "
+            f"source and alone must name languages of the texts, {languages}, got {missing[0]!r}. "
             "Add texts in this language or leave it out."
         )
     single = [name for name in languages if names.count(name) < 2]

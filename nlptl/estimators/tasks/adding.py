@@ -182,7 +182,7 @@ def check_way(model: SharedModel, how: str, replay: Mapping[str, Any] | None) ->
     if missing or unknown:
         problem = f"lacks rows of {missing}. Add" if missing else f"has rows of {unknown}. Remove"
         raise ConfigError(
-            f"how='encoder' changes the shared encoder, so replay must have rows of exactly the "
+            "how='encoder' changes the shared encoder, so replay must have rows of exactly the "
             f"tasks that use it: {sharing}. It {problem} them."
         )
 

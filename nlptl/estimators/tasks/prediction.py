@@ -105,7 +105,8 @@ def costs_of(models: Models, rows: Rows | None = None) -> dict[str, dict[str, fl
     if rows is not None:
         names = select_tasks(models, rows, None)
         with without_cache():
-            outputs_of(models, rows.take(np.arange(min(len(rows), 8))), names)  # warm-up
+            # Warm-up: the first pass also chooses kernels.
+            outputs_of(models, rows.take(np.arange(min(len(rows), 8))), names)
             together["texts per second"] = _speed(models, rows, [names])
             separate["texts per second"] = _speed(models, rows, [[name] for name in names])
     return {"together": together, "separate": separate}

@@ -52,10 +52,10 @@ def test_each_language_has_its_score_and_its_gap(rows):
 
 def test_a_model_of_the_language_is_compared_on_the_same_rows(rows):
     texts, labels, languages, model = rows
-    same = score_languages(model, texts, labels, languages, own={"de": model})
+    same = score_languages(model, texts, labels, languages, alone={"de": model})
     assert same["de"].behind.low == same["de"].behind.high == 0 == same["de"].behind.value
     right = Said(dict(zip(texts, labels, strict=True)))
-    behind = score_languages(model, texts, labels, languages, own={"de": right})["de"].behind
+    behind = score_languages(model, texts, labels, languages, alone={"de": right})["de"].behind
     assert behind.value == 0.5 and 0.35 < behind.low < behind.high < 0.65
 
 
@@ -83,7 +83,7 @@ def test_languages_need_no_source(rows):
 
 def test_the_table_has_a_row_a_language_and_the_plot_a_bar(rows, tmp_path):
     *given, model = rows
-    found = score_languages(model, *given, source="de", own={"de": model})
+    found = score_languages(model, *given, source="de", alone={"de": model})
     frame = found.frame()
     assert frame["language"].tolist() == ["de", "en"]
     assert frame["accuracy"].tolist() == [0.5, 0.9]
