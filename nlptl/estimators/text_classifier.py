@@ -45,8 +45,8 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
     transfer : transfer, list of transfers or None
         Transfer method: ``Frozen``, ``FullFineTune`` or ``LoRA``. A list combines it with
         ``Contrastive``, ``LabelMeaning``, ``WordEdits``, ``SelfTraining`` or ``L2SP``.
-        ``Auto`` or ``"auto"`` compares several methods on splits of the training rows. None is
-        ``Frozen()``.
+        ``Auto`` or ``"auto"`` chooses methods by comparing them on splits of the training rows.
+        None is ``Frozen()``.
     head : head or None
         ``BlendHead``, ``LogisticHead``, ``MLPHead``, ``PrototypeHead``, ``DiscriminantHead``,
         ``OrdinalHead`` for ordered labels, or any scikit-learn classifier. A model with a

@@ -33,8 +33,8 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         As in ``TextClassifier``.
     transfer : transfer, list of transfers or None
         Transfer method: ``Frozen``, ``FullFineTune`` or ``LoRA``. A list combines it with
-        ``L2SP``. ``Auto`` or ``"auto"`` compares several methods on splits of the training rows.
-        None is ``Frozen()``.
+        ``L2SP``. ``Auto`` or ``"auto"`` chooses methods by comparing them on splits of the
+        training rows. None is ``Frozen()``.
     head : head or None
         ``RidgeHead``, ``MLPHead``, or any scikit-learn regressor. A model with a scikit-learn
         regressor cannot be saved. None is ``RidgeHead``.

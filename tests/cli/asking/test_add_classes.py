@@ -45,7 +45,7 @@ def test_names_may_stand_in_a_file(folder, tmp_path):
     ("names", "says"),
     [
         ('{"post": "letters"}', "post"),
-        ("{}", "was given no name"),
+        ("{}", "at least one class, got none"),
         ("names.yml", "Cannot read configuration 'names.yml'"),
         ("x" * 5000, "Cannot read configuration"),
         ('{"a": ', "cannot be read as JSON"),
