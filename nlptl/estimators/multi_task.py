@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -403,7 +402,7 @@ class MultiTaskModel(Published, NestedParams):
         for name, part in parts.items():
             model, fitted = part.model, chosen[name]
             model.transfer_, model.transfer_verdict_ = model.transfer, None
-            keep(model, replace(fitted, history=fitted.scorer.history), model.audit_)
+            keep(model, fitted, model.audit_)
             models[name] = model
         self.models_, self.comparisons_ = models, comparisons
         self.known_: dict[str, Task] = {name: part.task for name, part in parts.items()}

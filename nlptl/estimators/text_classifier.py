@@ -178,7 +178,8 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         ndarray of shape (n,), list of lists, or ndarray of shape (n, k)
             One label per text, several labels per text, or zeros and ones.
         """
-        return self.fitted_.decode(self.predict_proba(texts))
+        probabilities = self.predict_proba(texts)
+        return self.fitted_.decode(probabilities)
 
     def predict_proba(self, texts: Any) -> FloatArray:
         """Return the probability of each class.

@@ -26,6 +26,7 @@ from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.main import main
 from nlptl.data.rows import Rows
 from nlptl.estimators import auto as module
+from nlptl.estimators.plans import plan_of
 from nlptl.estimators.text_classifier import TextClassifier as Real
 from nlptl.fitting.contrastive_stage import CONTRAST
 from nlptl.fitting.transfers import as_transfers
@@ -217,7 +218,7 @@ def as_list(transfer):
 
 
 def test_what_is_beside_has_a_name_of_its_own():
-    search = module._Search(lambda _: None, [], [], 60.0)
+    search = module._Search(lambda _: None, None, [], [], 60.0)
     assert search.beside("edits", WordEdits()) == ("edits", [Frozen(), WordEdits()])
     search.choice.name, search.choice.transfer = "meaning", LabelMeaning()
     assert search.beside("edits", WordEdits())[0] == "meaning+edits"
@@ -283,7 +284,9 @@ def test_what_no_trial_uses_is_refused_at_once(tiny_encoder, some, monkeypatch):
 
 def test_time_that_is_left_repeats_a_trial_and_time_that_is_not_ends_it(some, monkeypatch):
     monkeypatch.setattr(module, "_MAX_ROUNDS", 4)
-    search = module._Search(TextClassifier(), Rows(some[0]), some[1], 100.0)
+    search = module._Search(
+        TextClassifier(), plan_of(TextClassifier()), Rows(some[0]), some[1], 100.0
+    )
 
     def dealt(seconds, later=0.0):
         found = search._splits(lambda n: seconds * n / 16, later)
@@ -299,7 +302,7 @@ def test_time_that_is_left_repeats_a_trial_and_time_that_is_not_ends_it(some, mo
 
 def test_names_and_limits_count_in_what_is_foretold(some):
     model = TextClassifier(training=TrainingConfig(epochs=2, batch_size=8))
-    search = module._Search(model, Rows(some[0]), some[1], 100.0)
+    search = module._Search(model, plan_of(model), Rows(some[0]), some[1], 100.0)
     search.forward = 0.5
 
     def seconds(n, **options):
@@ -319,7 +322,9 @@ def test_names_and_limits_count_in_what_is_foretold(some):
 
 
 def test_what_takes_no_time_leaves_time_to_what_comes_later(some, now):
-    search = module._Search(TextClassifier(), Rows(some[0]), some[1], 100.0)
+    search = module._Search(
+        TextClassifier(), plan_of(TextClassifier()), Rows(some[0]), some[1], 100.0
+    )
     assert not search._splits(module._nothing, 100.0).goes_on()
     free = search._splits(module._nothing)
     assert free.goes_on()

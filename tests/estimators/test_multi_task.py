@@ -91,7 +91,7 @@ def test_one_pass_answers_as_the_model_of_each_task_does(tiny_encoder, data):
     texts = data["kind"][0][:7]
     said = model.outputs(texts)
     for name, found in said.items():
-        np.testing.assert_array_equal(found, model.models_[name].outputs(texts))
+        np.testing.assert_array_equal(found, model.models_[name].fitted_.outputs(texts))
 
 
 def test_learning_together_moves_the_encoder_that_all_share(tiny_encoder, data):

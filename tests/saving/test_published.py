@@ -71,7 +71,7 @@ def answers(model):
         return np.concatenate([one for _, one in sorted(model.outputs(ASKED).items())], axis=1)
     if isinstance(model, LanguageClassifier):
         return model.predict_proba(ASKED, ["en", "de"])
-    return model.outputs(ASKED)
+    return model.fitted_.outputs(ASKED)
 
 
 def test_every_kind_of_model_comes_back_equal(hub, tiny_encoder, vectors_file, monkeypatch):

@@ -187,6 +187,7 @@ class LanguageClassifier(Published, NestedParams):
 
     def predict(self, texts: Any, languages: Sequence[str]) -> AnyArray:
         """Return the label of each text. The joint classifier predicts unknown languages."""
+        check_is_fitted(self)
         codec = self.joint_.fitted_.codec
         languages = as_list(languages, what="languages")
         codes = np.empty(len(languages), dtype=np.int64)
@@ -200,6 +201,7 @@ class LanguageClassifier(Published, NestedParams):
 
         A class that the classifier of a language was not fitted to gets 0.
         """
+        check_is_fitted(self)
         classes = self.joint_.classes_.tolist()
         languages = as_list(languages, what="languages")
         shares = np.zeros((len(languages), len(classes)))
@@ -372,11 +374,6 @@ class LanguageClassifier(Published, NestedParams):
         }
         models = {id(model): model for model in (self.joint_, *self.models_.values())}
         return [(some, models[key], rows.take(some)) for key, some in indices.items() if len(some)]
-
-
-def _standing(described: dict[str, Any]) -> LanguageComparison:
-    gain = described["gain"]
-    return make(LanguageComparison, {**described, "gain": gain and make(Interval, gain)})
 
 
 @dataclass(frozen=True, eq=False)

@@ -253,7 +253,7 @@ def apply_replay(model: SharedModel, addition: Addition, result: Replay) -> None
             keep(earlier, replace(result.fitted[name], history=history), earlier.audit_)
     new, fitted = result.part.model, result.fitted[addition.name]
     new.transfer_, new.transfer_verdict_ = new.transfer, None
-    keep(new, replace(fitted, history=fitted.scorer.history), new.audit_)
+    keep(new, fitted, new.audit_)
     model.models_[addition.name] = new
     model.shared_, model.changes_ = result.together.encoder, result.changes
     model.affinity_ = result.together.affinity

@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
 
-from nlptl import TextClassifier, TfidfEncoder, TransformerEncoder
+from nlptl import TextClassifier, TfidfEncoder
 from nlptl.base.errors import InputError
-from nlptl.data.rows import Rows
 from nlptl.estimators.bulk import sharded
-from nlptl.estimators.bulk.sharded import evaluate_sharded, features_sharded, outputs_sharded
-from nlptl.transfer.features.frozen import TextFeatures
+from nlptl.estimators.bulk.sharded import evaluate_sharded, outputs_sharded
 
 
 @pytest.fixture
@@ -27,18 +25,6 @@ def test_a_process_scores_its_rows_only(model, few, monkeypatch):
     found = outputs_sharded(model, texts)
     np.testing.assert_allclose(found, model.predict_proba(texts[1::2]))
     assert outputs_sharded(model, texts[:1]).shape == (0, 2)
-
-
-def test_a_process_encodes_its_rows_only(tiny_encoder, few, monkeypatch):
-    features = TextFeatures(TransformerEncoder(tiny_encoder, dtype="float32"), np.ones(1))
-    rows = Rows(list(few[0]))
-    whole = features_sharded(features, rows)
-    np.testing.assert_allclose(whole, features.transform(rows), atol=1e-5)
-    monkeypatch.setattr(sharded, "own_rows", lambda n: np.arange(1, n, 2))
-    monkeypatch.setattr(sharded, "gather_rows", lambda rows, n: rows)
-    np.testing.assert_allclose(features_sharded(features, rows), whole[1::2], atol=1e-5)
-    one = Rows(few[0][:1])
-    assert features_sharded(features, one).shape == (0, whole.shape[1])
 
 
 def test_several_labels_and_pairs_are_measured_too(few):

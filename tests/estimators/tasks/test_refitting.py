@@ -1,4 +1,3 @@
-from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -82,14 +81,14 @@ def test_refitted_alone_a_task_has_a_folder_of_its_own_for_checkpoints(both, tmp
     part = joiner.parts["kind"]
     learnt = refit_variant(part, "alone", together)
     config = replace(part.body.plan.config, checkpoints=str(tmp_path))
-    model = copy(part.model)
-    model.training = replace(model.training, checkpoints=str(tmp_path), save_steps=4)
+    training = replace(part.plan.training, checkpoints=str(tmp_path), save_steps=4)
+    plan = replace(part.plan, training=training)
     body = replace(part.body, plan=replace(part.body.plan, config=config))
-    again = refit_variant(replace(part, model=model, body=body), "alone", together)
+    again = refit_variant(replace(part, plan=plan, body=body), "alone", together)
     np.testing.assert_array_equal(said(again), said(learnt))
     assert [path.name for path in tmp_path.iterdir()] == ["all-rows"]
     assert [path.name for path in tmp_path.glob("all-rows/*/*")] == ["alone"]
-    assert model.training.checkpoints == str(tmp_path)
+    assert plan.training.checkpoints == str(tmp_path)
 
 
 def test_where_no_task_misses_its_rows_nothing_is_done(both):
