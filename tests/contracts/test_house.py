@@ -25,7 +25,7 @@ WIDE_MODULES = {
     "nlptl.fitting.finetuning": 23,
 }
 """Modules that still import more than they should, and how many they may at most."""
-WIDE_CLASSES = {"EncoderFolder": (23, 1), "TransformerEncoder": (19, 8), "_Run": (3, 15)}
+WIDE_CLASSES = {"EncoderFolder": (23, 1), "TransformerEncoder": (19, 9), "_Run": (3, 15)}
 """Classes that still have more methods than they should: public and private ones."""
 SAME_NAME = {"registry"}
 """The one list of methods, of heads and of encoders."""

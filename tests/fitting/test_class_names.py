@@ -101,7 +101,7 @@ def test_what_makes_no_sense_is_refused(tiny_encoder):
     fitted = named.fit([], [])
     with pytest.raises(InputError, match="already has class 'post'"):
         fitted.add_classes({"post": "letters"})
-    with pytest.raises(ConfigError, match="given no name"):
+    with pytest.raises(ConfigError, match="at least one class, got none"):
         fitted.add_classes({})
 
 

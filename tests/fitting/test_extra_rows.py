@@ -269,10 +269,25 @@ def test_numbers_of_a_source_are_learnt_from_too():
         (SourceRows(), Corpus(["a"]), InputError, "has none"),
         (SourceRows(), Corpus([("a", "b")], ["money"]), InputError, "pairs"),
         (SourceRows(), ["a"], InputError, "Corpus"),
-        ([SourceRows(), FullFineTune()], Corpus(["a"], ["money"]), ConfigError, "Contrastive"),
+        ([WordEdits(), SourceRows(), LoRA()], Corpus(["a"], ["money"]), ConfigError, "Contrastive"),
         ("auto", Corpus(["a"], ["money"]), ConfigError, "source"),
     ],
 )
 def test_a_source_that_cannot_be_learnt_from_is_refused(transfer, source, error, message):
     with pytest.raises(error, match=message):
         TextClassifier(TfidfEncoder(), transfer=transfer).fit(*TARGET[:2], source=source)
+
+
+@pytest.mark.parametrize("transfer", [FullFineTune(), LoRA(rank=4)], ids=["full", "lora"])
+def test_a_tuned_encoder_is_trained_on_rows_of_a_source(tiny_encoder, transfer):
+    rng = np.random.default_rng(0)
+    labels = [["late", "help"][int(rng.integers(2))] for _ in range(80)]
+    source = Corpus([f"parcel {label} app" for label in labels], labels)
+    few = (["money thank card", "phone add card"], ["late", "help"])
+    asked = [f"money {label} card" for label in ("late", "help") * 8]
+    training = TrainingConfig(epochs=6, batch_size=8, learning_rate=3e-3, quiet=True)
+    options = {"training": training, "device": "cpu"}
+    model = TextClassifier(tiny_encoder, transfer=[transfer, SourceRows(1.0)], **options)
+    model.fit(*few, source=source)
+    assert model.score(asked, ["late", "help"] * 8) > 0.9
+    assert len(model.history_.steps) > 50  # two rows alone would take six steps

@@ -27,11 +27,7 @@ def test_a_linear_head_becomes_a_layer_with_the_same_calibrated_logits(clouds):
 
 def test_prototypes_are_a_linear_map_and_neighbours_are_none(clouds):
     X, y = clouds
-    weights, offset = (
-        linear_map(PrototypeHead().fit(X, y))
-        if hasattr(PrototypeHead, "coef_")
-        else PrototypeHead().fit(X, y).linear_map()
-    )
+    weights, offset = PrototypeHead().fit(X, y).linear_map()
     assert weights.shape == (3, 12) and offset.shape == (3,)
-    with pytest.raises(ConfigError, match="KNeighborsClassifier is no linear head or network"):
+    with pytest.raises(ConfigError, match="linear head or a network, got KNeighborsClassifier"):
         linear_map(KNeighborsClassifier(1).fit(X, y))
