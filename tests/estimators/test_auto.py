@@ -284,9 +284,8 @@ def test_what_no_trial_uses_is_refused_at_once(tiny_encoder, some, monkeypatch):
 
 def test_time_that_is_left_repeats_a_trial_and_time_that_is_not_ends_it(some, monkeypatch):
     monkeypatch.setattr(module, "_MAX_ROUNDS", 4)
-    search = module._Search(
-        TextClassifier(), plan_of(TextClassifier()), Rows(some[0]), some[1], 100.0
-    )
+    model = TextClassifier()
+    search = module._Search(model, plan_of(model), Rows(some[0]), some[1], 100.0)
 
     def dealt(seconds, later=0.0):
         found = search._splits(lambda n: seconds * n / 16, later)
@@ -322,9 +321,8 @@ def test_names_and_limits_count_in_what_is_foretold(some):
 
 
 def test_what_takes_no_time_leaves_time_to_what_comes_later(some, now):
-    search = module._Search(
-        TextClassifier(), plan_of(TextClassifier()), Rows(some[0]), some[1], 100.0
-    )
+    model = TextClassifier()
+    search = module._Search(model, plan_of(model), Rows(some[0]), some[1], 100.0)
     assert not search._splits(module._nothing, 100.0).goes_on()
     free = search._splits(module._nothing)
     assert free.goes_on()

@@ -221,11 +221,18 @@ class TransformerEncoder(Spec):
         """Return a copy that concatenates the vectors of these layers, each scaled to length 1."""
         chosen = self.chosen_pooling
         pooling = Pooling(tokens=chosen.tokens, layers=layers, join="concat", normalize=True)
-        return replace(self, pooling=pooling)
+        return self._changed(pooling=pooling)
 
     def with_weights(self, weights: LoadedEncoder) -> Self:
         """Return a copy that uses weights in memory instead of those in its folder."""
-        return replace(self, weights=weights, dtype=weights.dtype, cache=None)
+        return self._changed(weights=weights, dtype=weights.dtype, cache=None)
+
+    def _changed(self, **changes: Any) -> Self:
+        """Return a copy with other settings for the same folder, which is open if this one is."""
+        copy = replace(self, **changes)
+        if "_folder" in self.__dict__:
+            object.__setattr__(copy, "_folder", self.__dict__["_folder"])
+        return copy
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the encoder into a folder and return the settings as plain JSON."""
