@@ -61,8 +61,8 @@ class TunedEncoder:
             Takes an encoder, its ``pooling`` and the ``weights`` of its layers; returns a
             ``TextNetwork``.
         ids : iterable of list of int
-            Tokens of the training rows. With ``only_occurring_words``, only their word embeddings
-            can change.
+            Tokens of the training rows. With ``only_occurring_words``, only the word embeddings of
+            these rows, of ``unlabeled`` and of ``source`` can change.
         seed : int
             Seed for the transfers.
         """

@@ -284,7 +284,7 @@ def test_a_fit_that_fails_leaves_the_model_as_it_was(prices):
 def test_arguments_that_nothing_uses_are_refused(tiny_encoder, prices):
     texts, numbers = prices
     for argument in ("source", "validation", "unlabeled"):
-        with pytest.raises(ConfigError, match=f"given {argument}="):
+        with pytest.raises(ConfigError, match=f"fit received {argument}="):
             TextRegressor(tiny_encoder).fit(texts, numbers, **{argument: Corpus(texts, numbers)})
 
 

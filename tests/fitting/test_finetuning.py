@@ -422,7 +422,7 @@ def test_a_collapsed_training_begins_again(tiny_encoder, orders, monkeypatch, ca
     monkeypatch.setattr(text_training, "collapse", lambda *_, **__: next(found))
     model = tuned(tiny_encoder, texts, labels, training=replace(SHORT, restarts=1))
     assert model.history_.restarts == ["it predicts one class for every row"]
-    assert "beginning again with another seed" in caplog.text
+    assert "It restarts with another seed" in caplog.text
 
 
 def test_a_rate_that_breaks_the_network_is_told(tiny_encoder, orders, caplog):
@@ -430,7 +430,7 @@ def test_a_rate_that_breaks_the_network_is_told(tiny_encoder, orders, caplog):
     config = TrainingConfig(epochs=2, batch_size=8, learning_rate=30.0, restarts=1, refit=False)
     model = tuned(tiny_encoder, texts, labels, training=config)
     assert len(model.history_.restarts) == 1
-    assert "with every seed; the network as it was before is kept" in caplog.text
+    assert "The untrained network is kept" in caplog.text
     encoder = model.fitted_.features.encoder
     before = TransformerEncoder(tiny_encoder, dtype="float32", pooling=encoder.chosen_pooling)
     np.testing.assert_allclose(encoder.transform(texts[:5]), before.transform(texts[:5]), atol=1e-4)
