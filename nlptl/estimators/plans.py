@@ -42,9 +42,6 @@ def audit_rows(plan: FitPlan, rows: Rows, answers: Any) -> AuditReport:
 
 def keep(model: PlannedModel, fitted: FittedModel, report: AuditReport) -> None:
     """Store the fitted parts in the attributes of a model, and empty its notes."""
-    model.fitted_, model.audit_, model.history_ = (
-        fitted,
-        report,
-        fitted.history or fitted.scorer.history,
-    )
+    model.fitted_, model.audit_ = fitted, report
+    model.history_ = fitted.history or fitted.scorer.history
     model.notes_ = {}
