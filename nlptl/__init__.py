@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nlptl.data.mixing import Mixing
     from nlptl.data.samples import support_requests
     from nlptl.data.splits import k_shot
-    from nlptl.data.tables.table_reading import read_table
+    from nlptl.data.tables.reading import read_table
     from nlptl.encoders import FusedEncoder, StaticEncoder, TfidfEncoder, TransformerEncoder
     from nlptl.estimators.adapter_stack import AdapterStack
     from nlptl.estimators.languages.language_classifier import LanguageClassifier
@@ -87,7 +87,7 @@ _HOMES = {
     "audit": "nlptl.data.audit",
     "judge": "nlptl.evaluation.judge",
     "k_shot": "nlptl.data.splits",
-    "read_table": "nlptl.data.tables.table_reading",
+    "read_table": "nlptl.data.tables.reading",
     "score_languages": "nlptl.estimators.languages.language_scores",
     "support_requests": "nlptl.data.samples",
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlptl.data.rows import Rows
 from nlptl.data.tables.label_columns import labels_of
-from nlptl.data.tables.table_reading import filled_rows, read_table, texts_of
+from nlptl.data.tables.reading import filled_rows, read_table, texts_of
 from nlptl.training.processes import is_main
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from nlptl.config.components import build, build_encoder
 from nlptl.config.part import Part
 from nlptl.config.run import number_of, part_of, read_yaml
 from nlptl.data.languages.parallel import ParallelText
-from nlptl.data.tables.table_reading import read_table
+from nlptl.data.tables.reading import read_table
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.estimators.languages.language_student import LanguageStudent
 

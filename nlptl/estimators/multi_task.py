@@ -126,6 +126,7 @@ class MultiTaskModel(Published, NestedParams):
     --------
     >>> from nlptl.data.samples import support_requests
     >>> texts, labels = support_requests()
+    >>> texts, labels = texts[::5], labels[::5]
     >>> lengths = [float(len(text)) for text in texts]
     >>> model = MultiTaskModel(
     ...     {"kind": Task("single_label"), "length": Task("regression")},

@@ -118,8 +118,8 @@ def _tuned(plan: FitPlan, data: TrainingData) -> tuple[TextFeatures, FittedHead,
 
 
 def _streams(plan: FitPlan, data: TrainingData) -> tuple[Sequence[Any], SourceTexts]:
-    """Return the unlabelled texts and the source, for the transfers that need them."""
-    needs = plan.transfers.needs
+    """Return the unlabelled texts and the source, for the transfers that need them in training."""
+    needs = frozenset().union(*(transfer.needs for transfer in plan.transfers))
     unlabeled = data.unlabeled.texts if "unlabeled" in needs else ()
     if "source" not in needs:
         return unlabeled, SourceTexts()

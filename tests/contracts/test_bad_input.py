@@ -22,7 +22,7 @@ from nlptl import (
     TransformerEncoder,
 )
 from nlptl.cli.main import main
-from nlptl.data.tables.table_reading import column, read_table
+from nlptl.data.tables.reading import column, read_table
 from nlptl.encoders.cache import FeatureCache
 
 TEXTS, LABELS = ["good day", "bad day", "good night", "bad night"], ["+", "-", "+", "-"]

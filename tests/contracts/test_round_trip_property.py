@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from nlptl import LogisticHead, StaticEncoder, TextClassifier, TfidfEncoder
 from nlptl.base.errors import InputError
-from nlptl.data.tables.table_reading import column, read_table
-from nlptl.data.tables.table_writing import table_format
+from nlptl.data.tables.reading import column, read_table
+from nlptl.data.tables.writing import table_format
 
 WORDS = ("red", "blue", "car", "bus", "späti", "नमस्ते", "e\u0301t\u00e9")
 QUICK = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}

@@ -315,6 +315,7 @@ def test_names_and_limits_count_in_what_is_foretold(some):
     search.choice.transfer = LabelMeaning()
     assert seconds(16) == 2 * (16 + 4 * len(LabelMeaning().templates))
     model.set_params(training=TrainingConfig(max_steps=1, batch_size=8))
+    search.plan = plan_of(model)
     assert seconds(16) == 8
     search.cost = lambda n: 10.0 * n
     assert search.more(3, lambda n: 2 * n)(4) == 3 * 40 + 0.5 * 8

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nlptl.cli.console import add_columns, console, show_warnings
 from nlptl.data.audit import audit
-from nlptl.data.tables.table_reading import column, read_table
+from nlptl.data.tables.reading import column, read_table
 from nlptl.reports.terminal_tables import audit_table
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from argparse import ArgumentParser, Namespace
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.console import add_columns, console, hand_over
+from nlptl.data.tables.reading import read_sheet, texts_of
 from nlptl.data.tables.sheet import Sheet
-from nlptl.data.tables.table_reading import read_sheet, texts_of
-from nlptl.data.tables.table_writing import table_format
+from nlptl.data.tables.writing import table_format
 from nlptl.estimators.bulk.answered_rows import answers, answers_of_tasks, labelled, text_columns
 from nlptl.estimators.loading import load_every
 from nlptl.estimators.multi_task import MultiTaskModel

@@ -10,8 +10,8 @@ from argparse import ArgumentParser, Namespace
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.console import add_columns, hand_over
-from nlptl.data.tables.table_reading import read_sheet, texts_of
-from nlptl.data.tables.table_writing import table_format
+from nlptl.data.tables.reading import read_sheet, texts_of
+from nlptl.data.tables.writing import table_format
 from nlptl.estimators.bulk.answered_rows import text_columns
 from nlptl.estimators.loading import load_any
 from nlptl.estimators.text_classifier import TextClassifier

@@ -15,7 +15,7 @@ from nlptl.base.errors import InputError
 from nlptl.base.words import lowered, without_joiners, words_of
 from nlptl.data.rows import as_rows
 from nlptl.data.splits import group_split
-from nlptl.data.tables.table_reading import read_table
+from nlptl.data.tables.reading import read_table
 
 _COLUMNS = ("source", "target")
 MIN_PAIRS_TO_HOLD_OUT = 100

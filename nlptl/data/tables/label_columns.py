@@ -9,7 +9,7 @@ import numpy as np
 
 from nlptl.base.errors import InputError
 from nlptl.data.tables.cells import is_blank
-from nlptl.data.tables.table_reading import column, source_of
+from nlptl.data.tables.reading import column, source_of
 
 if TYPE_CHECKING:
     import pandas as pd

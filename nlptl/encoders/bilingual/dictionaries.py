@@ -13,8 +13,8 @@ from nlptl.base.arrays import IntArray
 from nlptl.base.errors import InputError
 from nlptl.base.paths import user_path
 from nlptl.base.words import composed, lowered, rows_by_spelling
+from nlptl.data.tables.reading import read_table
 from nlptl.data.tables.separated import open_text
-from nlptl.data.tables.table_reading import read_table
 
 _COLUMNS = ("source", "target")
 

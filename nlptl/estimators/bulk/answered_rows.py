@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from nlptl.base.errors import InputError
 from nlptl.data.rows import Rows
+from nlptl.data.tables.reading import texts_of
 from nlptl.data.tables.sheet import Sheet
-from nlptl.data.tables.table_reading import texts_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,9 @@ from typing import Any
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.paths import user_path
 from nlptl.base.progress import progress_bar
+from nlptl.data.tables.reading import column, read_sheets
 from nlptl.data.tables.sheet import Sheet
-from nlptl.data.tables.table_reading import column, read_sheets
-from nlptl.data.tables.table_writing import table_format
+from nlptl.data.tables.writing import table_format
 from nlptl.encoders.cache import without_cache
 from nlptl.estimators.bulk.answered_rows import check_columns, label_piece, text_columns
 from nlptl.estimators.bulk.scored_parts import Output

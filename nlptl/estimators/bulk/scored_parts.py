@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from nlptl.base.errors import IntegrityError, StorageError
-from nlptl.data.tables.table_writing import table_format
+from nlptl.data.tables.writing import table_format
 from nlptl.storage.atomic import new_file, unwritable, write_file
 from nlptl.storage.drafts import sweep_drafts
 from nlptl.storage.hashing import sha256_of

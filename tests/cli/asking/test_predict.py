@@ -3,7 +3,7 @@ import pytest
 
 from nlptl import TextClassifier, TextRegressor, TfidfEncoder, read_table
 from nlptl.cli.main import main
-from nlptl.data.tables.table_writing import table_format
+from nlptl.data.tables.writing import table_format
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from nlptl.base.errors import InputError
 from nlptl.data.tables.label_columns import labels_of
-from nlptl.data.tables.table_reading import filled_rows, read_table
+from nlptl.data.tables.reading import filled_rows, read_table
 
 
 def test_numbers_are_read_as_files_write_them():

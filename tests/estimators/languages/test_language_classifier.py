@@ -110,7 +110,7 @@ def test_a_saved_one_answers_the_same(model, rows, tmp_path):
     (folder / "languages.json").write_text("{}")
     with pytest.raises(IntegrityError, match=r"languages\.json"):
         LanguageClassifier.load(folder)
-    with pytest.raises(StorageError, match="no model"):
+    with pytest.raises(StorageError, match="not a model saved by nlptl"):
         model.save(tmp_path)
 
 

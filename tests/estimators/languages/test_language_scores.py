@@ -111,7 +111,7 @@ def test_a_classifier_is_scored_with_what_its_tokenizer_leaves(tiny_encoder):
         ({"languages": ["en"]}, InputError, "1 languages"),
         ({"source": "fr"}, InputError, "'fr'"),
         ({"languages": ["it"] + ["en"] * 179}, InputError, "one text in 'it'"),
-        ({"own": {"it": None}}, InputError, "'it'"),
+        ({"alone": {"it": None}}, InputError, "'it'"),
         ({"labels": [["a"]] * 180}, InputError, "one label"),
     ],
 )

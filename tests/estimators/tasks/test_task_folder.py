@@ -65,7 +65,7 @@ def test_a_description_that_makes_no_sense_is_refused(model, tmp_path, monkeypat
 def test_a_folder_of_something_else_stays_as_it_is(model, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep")
-    with pytest.raises(StorageError, match="no model"):
+    with pytest.raises(StorageError, match="not a model saved by nlptl"):
         model.save(tmp_path / "mine")
     assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
 

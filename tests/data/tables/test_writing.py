@@ -5,8 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from nlptl.base.errors import ConfigError, InputError, IntegrityError
-from nlptl.data.tables.table_reading import read_table
-from nlptl.data.tables.table_writing import table_format
+from nlptl.data.tables.reading import read_table
+from nlptl.data.tables.writing import table_format
 
 FIRST = pd.DataFrame({"n": [1, 2], "text": ["a, b", "c\n"], "kind": pd.Categorical(["x", "y"])})
 MORE = pd.DataFrame({"n": [None, 4.5], "text": [None, "é"], "kind": pd.Categorical(["y", "z"])})

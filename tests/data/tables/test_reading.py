@@ -9,7 +9,7 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from nlptl.base.errors import InputError
-from nlptl.data.tables.table_reading import (
+from nlptl.data.tables.reading import (
     column,
     read_sheet,
     read_sheets,

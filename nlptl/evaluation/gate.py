@@ -1,0 +1,15 @@
+"""Old place of ``judge``, which still works: use ``from nlptl import judge``."""
+
+from __future__ import annotations
+
+import warnings
+
+from nlptl.evaluation.judge import HELPS, HURTS, UNCLEAR, Splits, Verdict, judge
+
+warnings.warn(
+    "nlptl.evaluation.gate is called nlptl.evaluation.judge now: from nlptl import judge.",
+    DeprecationWarning,
+    stacklevel=2,
+)
+
+__all__ = ["HELPS", "HURTS", "UNCLEAR", "Splits", "Verdict", "judge"]
