@@ -27,16 +27,16 @@ class Stop:
     def take_effect(self) -> None:
         """Restore the original handlers and raise the signal again, if one arrived."""
         if self.signal is not None:
-            self._give_back()
+            self.give_back()
             signal.raise_signal(self.signal)
 
-    def _take_over(self) -> None:
+    def take_over(self) -> None:
         for number in _SIGNALS:
             handler = signal.getsignal(number)
             if handler not in (None, signal.SIG_IGN):
                 self._before[number] = signal.signal(number, self._note)
 
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
         while self._before:
             number, handler = self._before.popitem()
             signal.signal(number, handler)
@@ -62,9 +62,9 @@ def between_steps(*, wait: bool) -> Iterator[Stop]:
     """
     stop = Stop()
     if wait and threading.current_thread() is threading.main_thread():
-        stop._take_over()
+        stop.take_over()
     try:
         yield stop
         stop.take_effect()
     finally:
-        stop._give_back()
+        stop.give_back()
