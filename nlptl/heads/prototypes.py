@@ -57,7 +57,9 @@ class PrototypeHead(ScoringHead):
         membership = np.zeros((len(self.classes_), len(X)))
         membership[codes, np.arange(len(X))] = np.maximum(weights, 1e-12)
         means = (membership @ X) / membership.sum(axis=1, keepdims=True)
-        self.prototypes_ = (1 - self.shrink) * means + self.shrink * X.mean(axis=0)
+        self.prototypes_ = (1 - self.shrink) * means + self.shrink * np.average(
+            X, axis=0, weights=weights
+        )
         return self
 
     def linear_map(self) -> tuple[FloatArray, FloatArray]:

@@ -79,7 +79,9 @@ class Published:
         """
         check_name(repo)
         if format not in ("nlptl", *FORMATS):
-            raise ConfigError(f"format={format!r} is not known. {suggest(format, FORMATS)}")
+            raise ConfigError(
+                f"format={format!r} is not known. {suggest(format, ('nlptl', *FORMATS))}"
+            )
         entries = {"format": format, **(about or {})}
         facts = facts_of(self, repo, test=test, about=entries, asks=not dry_run)
         files = {"README.md": model_card(facts).encode(), **facts.pictures}

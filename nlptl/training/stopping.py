@@ -31,12 +31,14 @@ class Stop:
             signal.raise_signal(self.signal)
 
     def take_over(self) -> None:
+        """Install handlers that record a signal instead of stopping the process."""
         for number in _SIGNALS:
             handler = signal.getsignal(number)
             if handler not in (None, signal.SIG_IGN):
                 self._before[number] = signal.signal(number, self._note)
 
     def give_back(self) -> None:
+        """Restore the original handlers."""
         while self._before:
             number, handler = self._before.popitem()
             signal.signal(number, handler)

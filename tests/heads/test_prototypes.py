@@ -35,3 +35,12 @@ def test_shrinking_draws_them_together_and_weights_move_them(clouds):
 def test_nonsense_is_refused(clouds):
     with pytest.raises(ConfigError, match="shrink must be from 0 to below 1, got 1"):
         PrototypeHead(shrink=1).fit(*clouds)
+
+
+def test_a_row_of_weight_two_is_the_row_twice_where_prototypes_shrink(clouds):
+    X, y = clouds
+    weights = np.ones(len(y))
+    weights[:5] = 2.0
+    once = PrototypeHead(shrink=0.4).fit(X, y, sample_weight=weights)
+    twice = PrototypeHead(shrink=0.4).fit(np.concatenate([X, X[:5]]), np.concatenate([y, y[:5]]))
+    np.testing.assert_allclose(once.prototypes_, twice.prototypes_, atol=1e-6)

@@ -13,7 +13,7 @@ from nlptl.data.audit.duplicates import exact_groups, folded, near_pairs
 from nlptl.data.labels import LabelCodec, as_values, values_at
 from nlptl.data.numbers import as_numbers
 from nlptl.data.rows import Text, as_rows
-from nlptl.data.tables.cells import is_blank
+from nlptl.data.tables.cells import blank_rows
 from nlptl.data.targets import Targets
 
 _NEAR_UP_TO = 20_000
@@ -198,7 +198,7 @@ def _judged(
         numbers = as_numbers(labels)
         return {}, [g for g in groups if np.ptp(numbers[g]) > numbers.std()], 0
     values = as_values(labels)
-    blank = {row for row, label in enumerate(values) if is_blank(label)}
+    blank = set(blank_rows(values))
     filled = np.array([row for row in range(len(values)) if row not in blank], np.int64)
     if not len(filled):
         return {}, [], len(blank)

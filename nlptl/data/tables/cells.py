@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,11 @@ def is_blank(cell: Any) -> bool:
     if isinstance(cell, list | tuple | np.ndarray):
         return any(is_blank(part) for part in cell)
     return is_missing(cell)
+
+
+def blank_rows(cells: Iterable[Any]) -> list[int]:
+    """Return the numbers of the rows whose cell is blank, as ``is_blank`` says."""
+    return [row for row, cell in enumerate(cells) if is_blank(cell)]
 
 
 def json_line(fields: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlptl.base.errors import InputError
-from nlptl.data.tables.cells import is_blank
+from nlptl.data.tables.cells import blank_rows
 from nlptl.data.tables.reading import column, source_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def labels_of(table: pd.DataFrame, name: str, *, numeric: bool) -> list[Any]:
     """
     cells = column(table, name)
     labels = [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in cells]
-    blank = [row for row, label in enumerate(labels) if is_blank(label)]
+    blank = blank_rows(labels)
     if blank:
         raise InputError(
             f"{len(blank)} of {len(labels)} rows{source_of(table)} have no label in column "

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from nlptl.base.errors import InputError
-from nlptl.data.tables.cells import arrow_cells, cell_text, is_blank, json_line
+from nlptl.data.tables.cells import arrow_cells, blank_rows, cell_text, is_blank, json_line
 
 
 @pytest.mark.parametrize("cell", ["", " \t", None, float("nan"), pd.NA, pd.NaT, ["a", ""], [None]])
@@ -69,3 +69,7 @@ def test_cells_of_several_types_become_text_in_arrow():
     assert arrow_cells([1, None, 3]).type == pa.int64()
     assert arrow_cells([1, "a", None, [2]]).to_pylist() == ["1", "a", None, "[2]"]
     assert arrow_cells([2**70, 1]).to_pylist() == [str(2**70), "1"]
+
+
+def test_blank_rows_are_numbered():
+    assert blank_rows(["a", " ", None, ["b", ""], 0]) == [1, 2, 3]
