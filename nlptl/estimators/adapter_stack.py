@@ -17,7 +17,7 @@ from nlptl.base.suggestions import suggest
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.contextual.adapters import Adapter, peft_config, quiet
 from nlptl.encoders.contextual.loaded import LoadedEncoder, default_device, read_encoder
-from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.encoders.tunable import is_tunable
 from nlptl.fitting.fitted import FittedModel
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _on(inner: LoadedEncoder, fitted: FittedModel) -> FittedModel:
 
 def _adapter_of(name: str, model: TextClassifier) -> Adapter:
     encoder = model.fitted_.features.encoder
-    if isinstance(encoder, TransformerEncoder):
+    if is_tunable(encoder):
         if encoder.weights is not None and encoder.weights.adapter is not None:
             return encoder.weights.adapter
         if encoder.weights is None and encoder.folder.adapter is not None:

@@ -17,6 +17,7 @@ from nlptl.data.labels import LabelValues, are_lists, as_values, distinct, key_o
 from nlptl.data.rows import Rows
 from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.encoders.tunable import is_tunable
 from nlptl.evaluation.choice import Choice, Trial
 from nlptl.evaluation.judge import Splits, judge
 from nlptl.evaluation.prior_gains import PriorGain
@@ -94,7 +95,7 @@ def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, au
     classed, n = not is_regressor(model), len(rows)
     search = _Search(model, plan, rows, answers, auto.budget_seconds)
     encoder = plan.encoder
-    trainable = isinstance(encoder, TransformerEncoder)
+    trainable = is_tunable(encoder)
     if trainable and n > 1:
         search.forward = from_main(lambda: _forward_seconds(encoder, rows))
     contrasts = trainable and classed and 1 < n <= MAX_ROWS_TO_CONTRAST

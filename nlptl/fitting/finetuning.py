@@ -16,8 +16,8 @@ from nlptl.base.transfer import BoundTransfer
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.save_trial import check_saving
-from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.contextual.windows import Windows
+from nlptl.encoders.tunable import is_tunable
 from nlptl.fitting.fitted import FittedHead
 from nlptl.fitting.held_out import hold_out
 from nlptl.fitting.training_goals import loss_of, score_by
@@ -69,7 +69,7 @@ def frozen_start(
         If the encoder cannot be saved after training.
     """
     name = type(transfers.main).__name__
-    if not isinstance(encoder, TransformerEncoder):
+    if not is_tunable(encoder):
         raise ConfigError(
             f"{name}() tunes a transformer, got {type(encoder).__name__}. Use Frozen() with it."
         )

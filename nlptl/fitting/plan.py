@@ -18,6 +18,7 @@ from nlptl.data.rows import Rows, as_rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.fused import FusedEncoder
+from nlptl.encoders.tunable import is_tunable
 from nlptl.fitting.transfers import Transfers, as_transfers
 from nlptl.heads.calibration.imbalance import (
     FocalLoss,
@@ -164,7 +165,7 @@ def reads_jointly(pair_encoding: str, encoder: Any, *, tunes: bool) -> bool:
     if pair_encoding not in _PAIR_ENCODINGS:
         suggestion = suggest(str(pair_encoding), _PAIR_ENCODINGS)
         raise ConfigError(f"pair_encoding={pair_encoding!r} is not known. {suggestion}")
-    transformer = isinstance(encoder, TransformerEncoder)
+    transformer = is_tunable(encoder)
     if pair_encoding == "joint" and not transformer:
         raise ConfigError(
             f"pair_encoding='joint' is for transformers, but {type(encoder).__name__} reads one "
@@ -222,7 +223,7 @@ def checked_device(device: str) -> str:
 def _with_changes(encoder: Any, changes: dict[str, Any]) -> Any:
     if not changes:
         return encoder
-    if isinstance(encoder, TransformerEncoder):
+    if is_tunable(encoder):
         return replace(encoder, **changes)
     if isinstance(encoder, FusedEncoder):
         parts = tuple(_with_changes(part, changes) for part in encoder.encoders)
@@ -268,7 +269,7 @@ def token_lengths(encoder: Any, rows: Rows) -> dict[str, Any]:
     For pairs, the count is that of the longer text.
     """
     inner = [encoder, *getattr(encoder, "encoders", ())]
-    readers = [part for part in inner if isinstance(part, TransformerEncoder)]
+    readers = [part for part in inner if is_tunable(part)]
     if not readers:
         return {}
     narrowest = min(readers, key=lambda reader: reader.window)

@@ -8,7 +8,7 @@ from typing import Any
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
 from nlptl.encoders.contextual.encoder_folder import DEFAULT_ENCODER
-from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.encoders.tunable import is_tunable
 from nlptl.evaluation.intervals import share_interval
 from nlptl.hub.client import license_of
 from nlptl.reports.card import CONFUSION, CURVE, CardFacts, Evaluation, plain
@@ -125,8 +125,7 @@ def _model_facts(model: Any) -> dict[str, Any]:
     encoder, audit, verdict = fitted.features.encoder, model.audit_, model.transfer_verdict_
     return {
         **_answers(model),
-        "stock": isinstance(encoder, TransformerEncoder)
-        and encoder.chosen_pooling.tokens == "stock",
+        "stock": is_tunable(encoder) and encoder.chosen_pooling.tokens == "stock",
         "encoder": _described(encoder),
         "base_model": next(iter(_origins(model)), None),
         "base_revision": getattr(encoder, "revision", None),
@@ -168,7 +167,7 @@ def _origins(model: Any) -> list[str]:
     """List the names on the Hub of the base models: encoders and entailment models."""
     encoder = model.fitted_.features.encoder if hasattr(model, "fitted_") else model.shared_
     parts = getattr(encoder, "encoders", (encoder,))
-    names = [part.folder.origin for part in parts if isinstance(part, TransformerEncoder)]
+    names = [part.folder.origin for part in parts if is_tunable(part)]
     transfer = getattr(model, "transfer_", None)
     methods = transfer if isinstance(transfer, list | tuple) else [transfer]
     names += [method.entailment for method in methods if isinstance(method, LabelMeaning)]
@@ -227,7 +226,7 @@ def _settings(model: Any) -> str:
 
 def _described(encoder: Any) -> str:
     """Describe an encoder without any path of this machine."""
-    if isinstance(encoder, TransformerEncoder):
+    if is_tunable(encoder):
         return f"TransformerEncoder({encoder.folder.origin or 'no name on the Hub'})"
     parts = getattr(encoder, "encoders", None)
     if parts is not None:

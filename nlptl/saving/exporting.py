@@ -19,6 +19,7 @@ from nlptl.encoders.contextual.encoder_shelf import load_encoder
 from nlptl.encoders.contextual.loaded import LoadedEncoder, classifier_name
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.contextual.weight_writing import write_model
+from nlptl.encoders.tunable import is_tunable
 from nlptl.fitting.fitted import FittedModel
 from nlptl.fitting.warm_head import linear_map
 from nlptl.heads.linear import OrdinalHead
@@ -92,7 +93,7 @@ def _transformer(classifier: SavedClassifier, format: str) -> TransformerEncoder
     """Return the encoder of a model, after a check that other libraries can encode its texts."""
     fitted = classifier.fitted_
     encoder = fitted.features.encoder
-    if not isinstance(encoder, TransformerEncoder):
+    if not is_tunable(encoder):
         raise ConfigError(
             f"format={format!r} needs a TransformerEncoder, got {type(encoder).__name__}. "
             "Save the model instead, or fit it with a TransformerEncoder."

@@ -16,7 +16,7 @@ NAMES = [str(path.relative_to(PACKAGE)) for path in MODULES]
 MAX_LINES, MAX_IMPORTS, MAX_METHODS = 500, 20, 12
 MAX_PUBLIC_OF_ESTIMATORS = 20
 WIDE_MODULES = {
-    "nlptl.estimators.languages.language_student": 23,
+    "nlptl.estimators.languages.language_student": 24,
     "nlptl.estimators.multi_task": 27,
     "nlptl.estimators.tasks.joint": 22,
     "nlptl.estimators.tasks.prepared": 22,

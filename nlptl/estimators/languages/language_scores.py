@@ -17,7 +17,7 @@ from nlptl.data.columns import as_list
 from nlptl.data.labels import LabelCodec, are_lists, as_values, distinct, values_at
 from nlptl.data.rows import as_rows
 from nlptl.encoders.bilingual.token_coverage import TokenCoverage, token_coverage
-from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.encoders.tunable import is_tunable
 from nlptl.estimators.languages.language_classifier import LanguageClassifier
 from nlptl.evaluation.class_metrics import accuracy, macro_f1
 from nlptl.evaluation.intervals import Interval, bootstrap_interval, share_interval
@@ -281,6 +281,6 @@ def _behind(part: _Part, other: Any, rows: Any) -> Interval | None:
 def _reading(model: Any, texts: Sequence[Any]) -> TokenCoverage | None:
     encoder = getattr(getattr(getattr(model, "fitted_", None), "features", None), "encoder", None)
     plain = all(isinstance(text, str) for text in texts)
-    if not plain or not isinstance(encoder, TransformerEncoder):
+    if not plain or not is_tunable(encoder):
         return None
     return token_coverage(encoder, texts)

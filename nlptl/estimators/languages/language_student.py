@@ -26,6 +26,7 @@ from nlptl.encoders.bilingual.retrieval import share_found
 from nlptl.encoders.bilingual.vocabulary import MADE, NewVocabulary
 from nlptl.encoders.contextual.encoder_shelf import empty_shelf
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.encoders.tunable import is_tunable
 from nlptl.fitting.fitted import TrainingPlan
 from nlptl.fitting.transfers import Transfers, as_transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
@@ -222,7 +223,7 @@ class LanguageStudent(NestedParams):
         teacher = self.teacher
         if teacher is None or isinstance(teacher, str | Path):
             teacher = TransformerEncoder(teacher)
-        if not isinstance(teacher, TransformerEncoder):
+        if not is_tunable(teacher):
             raise ConfigError(
                 f"Only a transformer can be trained on translations, got {type(teacher).__name__}. "
                 "For word vectors use StaticEncoder.align."

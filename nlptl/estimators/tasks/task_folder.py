@@ -18,8 +18,8 @@ from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.encoder_shelf import empty_shelf
 from nlptl.encoders.contextual.loaded import LoadedEncoder, default_device, read_encoder
-from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.registry import load_encoder_part, save_encoder_part
+from nlptl.encoders.tunable import is_tunable
 from nlptl.estimators.plans import keep
 from nlptl.estimators.tasks.prepared import options_of
 from nlptl.estimators.tasks.shared_model import SharedModel
@@ -152,7 +152,7 @@ def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
     if len(tasks) != len(descriptions):
         raise ValueError("two tasks have the same name")
     shared = load_encoder_part(described["encoder"], folder / _SHARED)
-    if not isinstance(shared, TransformerEncoder):
+    if not is_tunable(shared):
         raise TypeError(f"the shared encoder must be a transformer, got {type(shared).__name__}")
     loaded = read_encoder(shared.folder, "float32", default_device(), stock=_stock(shared))
     shared = shared.with_weights(loaded)

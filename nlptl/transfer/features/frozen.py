@@ -19,9 +19,9 @@ from nlptl.base.transfer import Transfer
 from nlptl.data.rows import Rows
 from nlptl.data.splits import stratified_sample
 from nlptl.data.targets import Targets
-from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.pair_features import pair_features
 from nlptl.encoders.registry import load_encoder_part, save_encoder_part
+from nlptl.encoders.tunable import is_tunable
 from nlptl.transfer.features.layer_weights import choose_weights, weigh
 
 _LOWER = {"top": (0.0,), "weighted": (0.5,), "all": (1.0,), "auto": (0.0, 0.5, 1.0)}
@@ -106,7 +106,7 @@ class Frozen(Transfer):
 
     def _layered(self, encoder: Any) -> Any:
         """Return the encoder with several layers if it is a transformer without a set pooling."""
-        if self.layers == "top" or not isinstance(encoder, TransformerEncoder):
+        if self.layers == "top" or not is_tunable(encoder):
             return encoder
         folder = encoder.folder
         if encoder.pooling is not None or folder.layers_after_pooling or folder.shortens_texts:
