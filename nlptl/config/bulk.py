@@ -57,8 +57,9 @@ def _without_none(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _integer(name: str, value: Any) -> int:
     try:
-        return int(value)
-    except (TypeError, ValueError) as problem:
-        raise ConfigError(
-            f"{name} must be an integer, got {value!r}. Write digits only."
-        ) from problem
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = None
+    if number is None or isinstance(value, bool) or (isinstance(value, float) and number != value):
+        raise ConfigError(f"{name} must be an integer, got {value!r}. Write digits only.")
+    return number

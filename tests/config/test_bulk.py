@@ -26,6 +26,9 @@ def test_flags_alone_suffice_and_two_columns_are_pairs():
     [
         ({"model": None}, "model must be a path, got None. Pass --model"),
         ({"chunk_rows": "many"}, "chunk_rows must be an integer, got 'many'"),
+        ({"chunk_rows": 4.7}, "chunk_rows must be an integer, got 4.7"),
+        ({"chunk_rows": True}, "chunk_rows must be an integer, got True"),
+        ({"processes": float("inf")}, "processes must be an integer, got inf"),
         ({"chunk_rows": "0", "processes": "-1"}, "chunk_rows must be .* got 0; processes"),
         ({"output": "o.doc"}, "Cannot write 'o.doc'"),
     ],
