@@ -18,13 +18,13 @@ class Transfer(Spec):
     """Base class of all transfer methods, with a default for everything that they declare."""
 
     carries: ClassVar[str] = "parameters"
-    """What is transferred: instances, features, parameters or relations."""
+    """Kind of knowledge that is transferred: instances, features, parameters or relations."""
 
     setting: ClassVar[str] = "inductive"
     """The setting by Pan and Yang (2010): inductive, transductive or unsupervised."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
-    """What ``fit`` must be given: a subset of labels, unlabeled, source and links."""
+    """Inputs that ``fit`` needs: a subset of labels, unlabeled, source and links."""
 
     paper: ClassVar[str] = ""
     """Source of the method."""

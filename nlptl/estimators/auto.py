@@ -106,7 +106,7 @@ def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, au
         search.weigh_names(LabelMeaning(auto.names), later=later)
     corpora = as_corpora(unlabeled, argument="unlabeled")
     if search.kept and corpora and not n:
-        name, combined = search.beside("selftraining", SelfTraining())
+        name, combined = search.combined_with("selftraining", SelfTraining())
         note = "no rows to try it on; it mostly helps"
         search.use_untried("selftraining", Choice(combined, name), note, unlabeled)
     if n < 2:
@@ -117,10 +117,10 @@ def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, au
     if classed and not are_lists(answers):
         edits = WordEdits()
         cost = search.more(1 + edits.copies, lambda n: edits.copies * n)
-        search.weigh("edits", *search.beside("edits", edits), cost=cost)
+        search.weigh("edits", *search.combined_with("edits", edits), cost=cost)
         if corpora:
             cost = search.more(1, lambda _: sum(corpus.size for corpus in corpora.values()))
-            pair = search.beside("selftraining", SelfTraining())
+            pair = search.combined_with("selftraining", SelfTraining())
             search.weigh("selftraining", *pair, cost=cost, fit_params={"unlabeled": unlabeled})
     if trainable and n >= MIN_ROWS_TO_TUNE:
         tuned, cost = [FullFineTune(), *search.kept], search.training(lambda _: TUNING, times=2)
@@ -180,7 +180,7 @@ class _Search:
         """Return the name of a transfer that replaces the current one but keeps class names."""
         return f"{name}+meaning" if self.kept else name
 
-    def beside(self, name: str, transfer: Any) -> tuple[str, list[Any]]:
+    def combined_with(self, name: str, transfer: Any) -> tuple[str, list[Any]]:
         """Combine a transfer with the current choice. Return the joint name and the list."""
         current = self.choice.transfer
         combined = [*(current if isinstance(current, list) else [current]), transfer]

@@ -217,11 +217,11 @@ def as_list(transfer):
     return transfer if isinstance(transfer, list) else [transfer]
 
 
-def test_what_is_beside_has_a_name_of_its_own():
+def test_a_combination_has_a_name_of_its_own():
     search = module._Search(lambda _: None, None, [], [], 60.0)
-    assert search.beside("edits", WordEdits()) == ("edits", [Frozen(), WordEdits()])
+    assert search.combined_with("edits", WordEdits()) == ("edits", [Frozen(), WordEdits()])
     search.choice.name, search.choice.transfer = "meaning", LabelMeaning()
-    assert search.beside("edits", WordEdits())[0] == "meaning+edits"
+    assert search.combined_with("edits", WordEdits())[0] == "meaning+edits"
     assert search.named("full") == "full+meaning"
 
 
