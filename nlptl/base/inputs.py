@@ -1,0 +1,17 @@
+"""Type aliases for the inputs of the public functions, which accept many containers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+TextsLike: TypeAlias = Iterable[object]
+"""Texts or pairs of texts: a list, tuple, array, Series or column of strings or of pairs, a table
+(DataFrame, Dataset or dict of columns) or ``Rows``. See ``nlptl.data.rows.as_rows``."""
+
+LabelsLike: TypeAlias = Iterable[object]
+"""One label, one list of labels or one number per text, or zeros and ones per label: a list,
+tuple, array, Series, tensor or column. See ``nlptl.data.labels.as_values``."""
+
+JsonObject: TypeAlias = dict[str, object]
+"""An object that was read from JSON. ``nlptl.base.described.entry`` reads and checks its values."""
