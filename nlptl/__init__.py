@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from nlptl.estimators.tasks.task import Task
     from nlptl.estimators.text_classifier import TextClassifier
     from nlptl.estimators.text_regressor import TextRegressor
-    from nlptl.evaluation.judge import Splits, Verdict, judge
+    from nlptl.evaluation.judge import Splits, judge
+    from nlptl.evaluation.verdict import Verdict
     from nlptl.heads import (
         BlendHead,
         DiscriminantHead,
@@ -82,7 +83,7 @@ _HOMES = {
     "TfidfEncoder": "nlptl.encoders",
     "TrainingConfig": "nlptl.training.config",
     "TransformerEncoder": "nlptl.encoders",
-    "Verdict": "nlptl.evaluation.judge",
+    "Verdict": "nlptl.evaluation.verdict",
     "WordEdits": "nlptl.transfer.instances",
     "audit": "nlptl.data.audit",
     "judge": "nlptl.evaluation.judge",

@@ -19,7 +19,7 @@ from nlptl.base.specs import NestedParams
 from nlptl.data.mixing import Mixing
 from nlptl.data.rows import as_rows
 from nlptl.estimators.plans import keep
-from nlptl.estimators.tasks.adding import Change, add_task
+from nlptl.estimators.tasks.adding import add_task
 from nlptl.estimators.tasks.joint import JointResult, JointTraining, check_balance, mixing_of
 from nlptl.estimators.tasks.prediction import (
     check_known,
@@ -35,14 +35,13 @@ from nlptl.estimators.tasks.task_folder import load_tasks, save_tasks
 from nlptl.estimators.tasks.variants import (
     JOINT,
     VARIANTS,
-    TaskComparison,
     compare_in_main_process,
     variants_of,
 )
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_model import TextModel
-from nlptl.evaluation.judge import HURTS
 from nlptl.evaluation.task_affinity import groups_of
+from nlptl.evaluation.verdict import HURTS, Verdict
 from nlptl.fitting.fitted import FittedModel
 from nlptl.saving.published import Published
 from nlptl.storage.atomic import saved_folder
@@ -102,8 +101,8 @@ class MultiTaskModel(Published, NestedParams):
     ----------
     models_ : dict of str to TextClassifier or TextRegressor
         Fitted model of each task.
-    comparisons_ : dict of str to TaskComparison
-        Comparison of the variants of each task, with the name of the variant that was kept.
+    comparisons_ : dict of str to Verdict
+        Verdict on the variants of each task (joint, frozen, polished, alone) on held-out rows.
     affinity_ : Affinity
         Cosine similarities of the gradients of each pair of tasks, per epoch.
     steps_ : dict of str to int
@@ -112,8 +111,9 @@ class MultiTaskModel(Published, NestedParams):
         The encoder that was trained on all tasks.
     variants_ : dict of str to dict of str to FittedModel
         Variants of each task, trained on the rows that were not held out. Not saved.
-    changes_ : dict of str to Change
-        Effect of the last ``add_task(how="encoder")`` on each earlier task. Not saved.
+    changes_ : dict of str to Verdict
+        Verdict on each earlier task after and before the last ``add_task(how="encoder")``. Not
+        saved.
     history_ : History
         History of the joint training.
 
@@ -396,7 +396,7 @@ class MultiTaskModel(Published, NestedParams):
         parts: Mapping[str, PreparedTask],
         chosen: Mapping[str, FittedModel],
         together: JointResult,
-        comparisons: dict[str, TaskComparison],
+        comparisons: dict[str, Verdict],
     ) -> Self:
         """Set the fitted attributes."""
         models: dict[str, TextModel] = {}
@@ -408,7 +408,7 @@ class MultiTaskModel(Published, NestedParams):
         self.models_, self.comparisons_ = models, comparisons
         self.known_: dict[str, Task] = {name: part.task for name, part in parts.items()}
         self.shared_, self.affinity_ = together.encoder, together.affinity
-        self.changes_: dict[str, Change] = {}
+        self.changes_: dict[str, Verdict] = {}
         self.notes_: dict[str, Any] = {}
         self.steps_: dict[str, int] = together.steps
         self.history_: History | None = together.history

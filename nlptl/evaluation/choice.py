@@ -8,7 +8,7 @@ from typing import Any
 from typing_extensions import Self
 
 from nlptl.base.described import entry, make
-from nlptl.evaluation.judge import Verdict
+from nlptl.evaluation.verdict import Verdict
 
 
 @dataclass(frozen=True, eq=False)

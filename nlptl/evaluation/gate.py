@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 
-from nlptl.evaluation.judge import HELPS, HURTS, UNCLEAR, Splits, Verdict, judge
+from nlptl.evaluation.judge import Splits, judge
+from nlptl.evaluation.verdict import HELPS, HURTS, UNCLEAR, Verdict
 
 warnings.warn(
     "nlptl.evaluation.gate is called nlptl.evaluation.judge now: from nlptl import judge.",

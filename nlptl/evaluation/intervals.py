@@ -23,6 +23,10 @@ class Interval:
     low: float
     high: float
 
+    def __neg__(self) -> Interval:
+        """Return the interval of the negative value."""
+        return Interval(-self.value, -self.high, -self.low)
+
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 

@@ -1,131 +1,41 @@
-"""Paired comparison of two estimators on repeated splits of the same rows."""
+"""Compare methods with a baseline: on splits of the same rows, or on the same held-out rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone, is_regressor
-from typing_extensions import Self
 
-from nlptl.base.arrays import FloatArray, IntArray
-from nlptl.base.described import entry
+from nlptl.base.arrays import IntArray
 from nlptl.base.errors import InputError
+from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.base.progress import progress_bar
-from nlptl.base.renamed import RenamedAttribute
 from nlptl.data.labels import LabelValues, as_values, values_at
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.splits import stratified_folds
-from nlptl.evaluation.intervals import Interval, resampled_interval
-from nlptl.evaluation.prior_gains import PriorGain
-
-HELPS, HURTS, UNCLEAR = "helps", "hurts", "no clear difference"
-
-_ROUNDING = 1e-9
-"""Tolerance for rounding: the mean of differences that cancel out may be slightly below 0."""
-
-
-@dataclass(frozen=True, eq=False)
-class Verdict:
-    """Result of a paired comparison of a method with a baseline.
-
-    Attributes
-    ----------
-    name, against : str
-        Names of the method and of the baseline.
-    scores : ndarray of shape (n_splits, 2)
-        Scores of the method and of the baseline on the same test rows of each split.
-    gain : Interval
-        Mean difference of the scores. The interval takes into account that splits share rows.
-    prior : PriorGain or None
-        Gains of the method on other data.
-    """
-
-    name: str
-    against: str
-    scores: FloatArray
-    gain: Interval
-    prior: PriorGain | None = None
-
-    says = RenamedAttribute("outcome")
-    opens = RenamedAttribute("accepted")
-    besides = RenamedAttribute("prior_note")
-    experience = RenamedAttribute("prior")
-
-    @property
-    def outcome(self) -> str:
-        """Outcome without the prior: ``"helps"``, ``"hurts"`` or ``"no clear difference"``."""
-        if self.gain.low > 0:
-            return HELPS
-        return HURTS if self.gain.high < 0 else UNCLEAR
-
-    @property
-    def accepted(self) -> bool:
-        """True if the expected gain is not negative, combining the splits with prior results."""
-        expected = self.gain.value
-        if self.prior is not None:
-            expected = self.prior.weighed(self.gain)
-        return expected >= -_ROUNDING
-
-    def with_prior(self, prior: PriorGain | None) -> Verdict:
-        """Return the same verdict with gains on other data as its prior.
-
-        The prior has more weight if the splits disagree. It changes ``accepted``, not ``outcome``.
-        """
-        return replace(self, prior=prior)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the verdict as JSON values."""
-        return {
-            "name": self.name,
-            "against": self.against,
-            "says": self.outcome,
-            "gain": [self.gain.value, self.gain.low, self.gain.high],
-            "scores": self.scores.tolist(),
-            "experience": self.prior and [self.prior.gain, self.prior.spread],
-        }
-
-    @classmethod
-    def from_json(cls, described: dict[str, Any]) -> Self:
-        """Build a verdict from the output of ``to_json``."""
-        gain = Interval(*entry(described, "gain", tuple[float, float, float]))
-        prior = None
-        if described.get("experience") is not None:
-            prior = PriorGain(*entry(described, "experience", tuple[float, float]))
-        name, against = (entry(described, part, str) for part in ("name", "against"))
-        return cls(name, against, np.array(entry(described, "scores", list[Any])), gain, prior)
-
-    def __str__(self) -> str:
-        n = len(self.scores)
-        text = f"{self.name} {self.outcome} against {self.against}: {self.gain} on {n} splits"
-        return f"{text}, {self.prior_note}" if self.prior_note else text
-
-    @property
-    def prior_note(self) -> str:
-        """Note on the prior if it changed the decision, else empty."""
-        if self.prior is None or self.accepted == (self.gain.value >= -_ROUNDING):
-            return ""
-        return f"but {self.prior.gain:+.3f} on other data"
+from nlptl.evaluation.intervals import Figure, bootstrap_interval, resampled_interval
+from nlptl.evaluation.verdict import KEEP_BEST, Verdict
 
 
 def judge(
-    pair: Mapping[str, Any],
-    texts: Any,
-    answers: Any,
+    models: Mapping[str, Any],
+    texts: TextsLike,
+    answers: LabelsLike,
     *,
     splits: Splits | None = None,
     score: Callable[[Any, Rows, Any], float] | None = None,
     fit_params: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Verdict:
-    """Compare two estimators on repeated splits of the same rows, pair by pair [1]_.
+    """Compare estimators with a baseline on repeated splits of the same rows [1]_.
 
     Parameters
     ----------
-    pair : mapping of str to estimator
-        The estimator to judge and the baseline, each by its name. Both need ``fit`` and
-        ``score`` and are cloned for each split.
+    models : mapping of str to estimator
+        The estimators to judge, each by its name, in order of preference. The last one is the
+        baseline. All need ``fit`` and ``score`` and are cloned for each split.
     texts, answers
         Texts and their labels or numbers, as for ``TextClassifier.fit``.
     splits : Splits, optional
@@ -140,46 +50,93 @@ def judge(
     Returns
     -------
     Verdict
+        The intervals of its gains take into account that splits share rows.
 
     Raises
     ------
     InputError
-        If there are not exactly two estimators, or fewer rows than folds.
+        If there are fewer than two estimators, or fewer rows than folds.
 
     References
     ----------
     .. [1] Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 2003.
     """
-    if len(pair) != 2:
+    if len(models) < 2:
         raise InputError(
-            f"judge compares exactly two estimators, got {len(pair)}. Pass two by name."
+            f"judge compares estimators with a baseline, got {len(models)} estimator. Pass at "
+            "least two by name, the baseline last."
         )
-    rows, plain = as_rows(texts), as_values(answers)
-    if len(rows) != len(plain):
+    rows, values = as_rows(texts), as_values(answers)
+    if len(rows) != len(values):
         raise InputError(
-            f"Each text needs one answer, got {len(rows)} texts and {len(plain)} answers."
+            f"Each text needs one answer, got {len(rows)} texts and {len(values)} answers."
         )
     measure = _default_score if score is None else score
-    numeric = all(is_regressor(model) for model in pair.values())
-    row_splits = (splits or Splits()).of(plain, numeric=numeric)
-    pairs, test_shares = [], []
+    numeric = all(is_regressor(model) for model in models.values())
+    row_splits = (splits or Splits()).of(values, numeric=numeric)
+    split_scores, test_shares = [], []
     with progress_bar(total=len(row_splits), unit="split", description="Judging") as bar:
         for train, test in row_splits:
-            training = rows.take(train), values_at(plain, train)
-            testing = rows.take(test), values_at(plain, test)
+            training = rows.take(train), values_at(values, train)
+            testing = rows.take(test), values_at(values, test)
             fitted = [
                 clone(model).fit(*training, **(fit_params or {}).get(name, {}))
-                for name, model in pair.items()
+                for name, model in models.items()
             ]
-            pairs.append([measure(model, *testing) for model in fitted])
+            split_scores.append([measure(model, *testing) for model in fitted])
             test_shares.append(len(test) / len(rows))
             bar.update(1)
-    scores = np.array(pairs)
+    scores = np.array(split_scores)
     share = float(np.mean(test_shares))
     step = 1 / (share * len(rows)) if score is None and not numeric else 0.0
-    gain = resampled_interval(scores[:, 0] - scores[:, 1], test_share=share, resolution=step)
-    name, against = pair
-    return Verdict(name, against, scores, gain)
+    names = list(models)
+    gains = {
+        name: resampled_interval(column - scores[:, -1], test_share=share, resolution=step)
+        for name, column in zip(names[:-1], scores.T[:-1], strict=True)
+    }
+    return Verdict.decide(names, scores, gains, n_rows=len(rows))
+
+
+def judge_fitted(
+    figures: Mapping[str, Figure],
+    n_rows: int,
+    *,
+    metric: str,
+    lower_is_better: bool = False,
+    keep: str = KEEP_BEST,
+    seed: int = 0,
+) -> Verdict:
+    """Compare fitted models with a baseline on the same held-out rows, by a paired bootstrap [1]_.
+
+    Parameters
+    ----------
+    figures : mapping of str to callable
+        Functions from row numbers to the metric of a model on these rows, by the name of the
+        model. The order is that of preference; the last one is the baseline. One function alone
+        is kept without a comparison.
+    n_rows : int
+        Number of held-out rows, at least 2.
+    metric : str
+    lower_is_better : bool
+    keep : {"best", "if_helps", "unless_hurts"}
+        Rule of ``Verdict.decide``.
+    seed : int
+        Seed of the bootstrap samples.
+
+    References
+    ----------
+    .. [1] Efron and Tibshirani, "An Introduction to the Bootstrap", 1993.
+    """
+    rows = np.arange(n_rows)
+    *methods, baseline = figures
+    gains = {
+        name: bootstrap_interval(figures[name], figures[baseline], n_rows, seed=seed)
+        for name in methods
+    }
+    if lower_is_better:
+        gains = {name: -gain for name, gain in gains.items()}
+    scores = np.array([[figure(rows) for figure in figures.values()]])
+    return Verdict.decide(list(figures), scores, gains, keep=keep, metric=metric, n_rows=n_rows)
 
 
 @dataclass(frozen=True)

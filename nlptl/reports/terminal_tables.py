@@ -11,7 +11,7 @@ from rich.table import Table
 from nlptl.data.audit import AuditReport
 from nlptl.evaluation.class_metrics import ClassScore
 from nlptl.evaluation.intervals import Interval
-from nlptl.evaluation.judge import Verdict
+from nlptl.evaluation.verdict import Verdict
 
 _TITLES = {
     "accuracy": "accuracy",
@@ -74,17 +74,18 @@ def comparison_table(title: str, results: Sequence[MethodResult]) -> Table:
     return table
 
 
-def verdict_table(verdict: Verdict, *, metric: str, n_rows: int) -> Table:
-    """Build a table of a paired comparison of a method with a baseline."""
-    n_splits = len(verdict.scores)
-    table = _table(f"{n_rows} rows, {n_splits} splits: {verdict.name} {verdict.outcome}", "method")
+def verdict_table(verdict: Verdict, *, metric: str) -> Table:
+    """Build a table of the comparison of methods with a baseline."""
+    n_splits, figures = len(verdict.scores), verdict.figures
+    title = f"{verdict.n_rows} rows, {n_splits} splits: {verdict.name} {verdict.outcome}"
+    table = _table(title, "method")
     table.add_column(metric, justify="right")
     table.add_column("gain", justify="right")
     table.add_column("95 % interval", justify="right")
-    means, gain = verdict.scores.mean(axis=0), verdict.gain
-    table.add_row(verdict.against, f"{means[1]:.3f}", "", "")
-    span = f"{gain.low:+.3f} to {gain.high:+.3f}"
-    table.add_row(verdict.name, f"{means[0]:.3f}", f"{gain.value:+.3f}", span)
+    table.add_row(verdict.against, f"{figures[verdict.against]:.3f}", "", "")
+    for name, gain in verdict.gains.items():
+        span = f"{gain.low:+.3f} to {gain.high:+.3f}"
+        table.add_row(name, f"{figures[name]:.3f}", f"{gain.value:+.3f}", span)
     return table
 
 
@@ -105,7 +106,7 @@ def choice_table(choice: Any) -> Table:
 
 
 def comparisons_table(
-    comparisons: Mapping[str, Any], test_metrics: Mapping[str, Mapping[str, float]]
+    comparisons: Mapping[str, Verdict], test_metrics: Mapping[str, Mapping[str, float]]
 ) -> Table:
     """Build a table of the effect of joint training on each task and of the kept variant.
 
@@ -113,8 +114,8 @@ def comparisons_table(
 
     Parameters
     ----------
-    comparisons : mapping of str to TaskComparison
-        Comparison of the variants on held-out rows, by task.
+    comparisons : mapping of str to Verdict
+        Verdict on the variants on held-out rows, by task.
     test_metrics : mapping of str to mapping
         Metrics on test rows, for tasks that have test rows.
     """

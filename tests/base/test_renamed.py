@@ -3,7 +3,7 @@ import pytest
 
 from nlptl.base.renamed import RenamedAttribute
 from nlptl.evaluation.intervals import Interval
-from nlptl.evaluation.judge import Verdict
+from nlptl.evaluation.verdict import Verdict
 
 
 class Box:
@@ -17,6 +17,6 @@ def test_an_old_name_reads_the_new_one_and_warns():
 
 
 def test_old_names_of_a_verdict_still_work():
-    verdict = Verdict("a", "b", np.zeros((2, 2)), Interval(0.1, 0.05, 0.2))
+    verdict = Verdict.decide(["a", "b"], np.zeros((2, 2)), {"a": Interval(0.1, 0.05, 0.2)})
     with pytest.warns(DeprecationWarning, match="is called (outcome|accepted) now"):
         assert (verdict.says, verdict.opens) == (verdict.outcome, verdict.accepted)

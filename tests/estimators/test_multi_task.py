@@ -15,7 +15,7 @@ from nlptl import (
 )
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.encoders import Pooling, TransformerEncoder
-from nlptl.evaluation.judge import HELPS, HURTS, UNCLEAR
+from nlptl.evaluation.verdict import HELPS, HURTS, UNCLEAR
 
 QUICK = TrainingConfig(epochs=2, quiet=True)
 PAIRS = [(f"the parcel {i}", f"came late {i % 3}") for i in range(24)]
@@ -113,12 +113,12 @@ def test_the_gate_keeps_the_best_variant_of_each_task(tiny_encoder, support):
     tasks = {"kind": Task(metric="macro_f1"), "length": Task("regression", metric="rmse")}
     training = TrainingConfig(max_steps=8, refit=False)
     model = model_of(tiny_encoder, tasks, gate=True, training=training).fit(data)
-    for name, standing in model.comparisons_.items():
-        assert set(standing.figures) == {"joint", "frozen", "polished", "alone"}
-        best = (min if name == "length" else max)(standing.figures.values())
-        assert standing.figures[standing.kept] == best
-        assert standing.outcome in (HELPS, HURTS, UNCLEAR) and standing.rows >= 60
-        kept = model.variants_[name][standing.kept]
+    for name, verdict in model.comparisons_.items():
+        assert set(verdict.figures) == {"joint", "frozen", "polished", "alone"}
+        best = (min if name == "length" else max)(verdict.figures.values())
+        assert verdict.figures[verdict.kept] == best
+        assert verdict.outcome in (HELPS, HURTS, UNCLEAR) and verdict.n_rows >= 60
+        kept = model.variants_[name][verdict.kept]
         assert model.models_[name].fitted_ is kept
     gain = model.comparisons_["length"].gains["joint"]
     figures = model.comparisons_["length"].figures

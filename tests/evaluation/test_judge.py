@@ -5,8 +5,9 @@ from sklearn.base import BaseEstimator
 
 from nlptl import Frozen, LogisticHead, TextClassifier, TfidfEncoder, TransformerEncoder
 from nlptl.base.errors import InputError
-from nlptl.evaluation.judge import HELPS, HURTS, UNCLEAR, Splits, Verdict, judge
+from nlptl.evaluation.judge import Splits, judge, judge_fitted
 from nlptl.evaluation.prior_gains import PriorGain
+from nlptl.evaluation.verdict import HELPS, HURTS, UNCLEAR, Verdict
 
 
 class Knower(BaseEstimator):
@@ -37,7 +38,33 @@ def test_a_clear_difference_is_told_from_chance(share, said):
     assert verdict.accepted is (verdict.gain.value >= 0)
     assert verdict.scores.shape == (10, 2)
     assert str(verdict).startswith(f"names {said} against frozen: ")
-    assert verdict.to_json()["says"] == said
+    assert verdict.to_json()["outcome"] == said
+
+
+def test_several_estimators_are_compared_with_the_last_on_the_same_splits():
+    models = {"good": Knower(0.9, 1), "bad": Knower(0.1, 3), "base": Knower(0.5, 2)}
+    verdict = judge(models, TEXTS, LABELS)
+    assert verdict.methods == ("good", "bad", "base") and verdict.scores.shape == (10, 3)
+    assert verdict.gains["good"].low > 0 > verdict.gains["bad"].high
+    assert verdict.kept == "good" and set(verdict.figures) == set(models)
+    pair = judge({name: models[name] for name in ("bad", "base")}, TEXTS, LABELS)
+    assert pair.gains["bad"] == verdict.gains["bad"] and pair.kept == "base"
+
+
+def _right_on(n_right):
+    return lambda rows: float((np.arange(40) < n_right)[rows].mean())
+
+
+def test_fitted_models_are_compared_on_the_same_rows():
+    figures = {"a": _right_on(20), "b": _right_on(38), "base": _right_on(21)}
+    verdict = judge_fitted(figures, 40, metric="accuracy")
+    assert verdict.kept == "b" and verdict.n_rows == 40 and verdict.outcome == UNCLEAR
+    assert verdict.figures == {"a": 0.5, "b": 0.95, "base": 0.525}
+    assert verdict.gains["b"].value == pytest.approx(0.425)
+    less = judge_fitted(figures, 40, metric="rmse", lower_is_better=True)
+    assert less.kept == "a" and less.gains["b"].high < 0
+    alone = judge_fitted({"a": figures["a"]}, 40, metric="accuracy")
+    assert (alone.kept, alone.outcome, alone.gains) == ("a", "not compared", {})
 
 
 def test_an_estimator_against_itself_gains_nothing():
@@ -88,7 +115,7 @@ def test_too_little_is_refused():
         judge(SAME, TEXTS[:3], LABELS[:3])
     with pytest.raises(InputError, match="one answer, got 4 texts and 3 answers"):
         judge(SAME, TEXTS[:4], LABELS[:3])
-    with pytest.raises(InputError, match="exactly two estimators, got 1"):
+    with pytest.raises(InputError, match="with a baseline, got 1 estimator"):
         judge({"one": Knower()}, TEXTS, LABELS)
     with pytest.raises(InputError, match="two folds"):
         Splits(1)

@@ -8,9 +8,9 @@ from nlptl.estimators.languages.language_student import Retrieval
 from nlptl.evaluation.choice import Choice, Trial
 from nlptl.evaluation.class_metrics import class_scores
 from nlptl.evaluation.intervals import Interval, share_interval
-from nlptl.evaluation.judge import Verdict
 from nlptl.evaluation.prior_gains import PriorGain
 from nlptl.evaluation.task_affinity import Affinity
+from nlptl.evaluation.verdict import Verdict
 from nlptl.reports.terminal_tables import (
     MethodResult,
     affinity_table,
@@ -69,7 +69,9 @@ def test_predictions_show_text_label_and_probability():
 
 
 def test_a_choice_says_why_a_loss_was_used():
-    verdict = Verdict("names", "frozen", np.zeros((4, 2)), Interval(-0.03, -0.4, 0.34))
+    verdict = Verdict.decide(
+        ["names", "frozen"], np.zeros((4, 2)), {"names": Interval(-0.03, -0.4, 0.34)}
+    )
     told = verdict.with_prior(PriorGain(0.05, 0.05))
     text = shown(choice_table(Choice(None, trials=[Trial("names", told, told.accepted, 1.0)])))
     for part in ("no clear difference, but +0.050 on other data", "-0.030", "yes"):

@@ -74,10 +74,10 @@ def run(arguments: Namespace) -> int:
         fit_params=_unlabeled(settings, (transfer, arguments.against)),
     )
     if arguments.json:
-        sys.stdout.write(json.dumps({**verdict.to_json(), "rows": len(rows)}) + "\n")
+        sys.stdout.write(json.dumps(verdict.to_json()) + "\n")
     else:
         metric = "R²" if settings.numeric else "accuracy"
-        console().print(verdict_table(verdict, metric=metric, n_rows=len(rows)))
+        console().print(verdict_table(verdict, metric=metric))
     return 0
 
 

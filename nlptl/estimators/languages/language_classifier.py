@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,13 @@ from nlptl.base.paths import user_path
 from nlptl.base.renamed import RenamedAttribute
 from nlptl.base.specs import NestedParams
 from nlptl.data.columns import as_list
-from nlptl.data.labels import are_lists, as_values, check_lengths, values_at
+from nlptl.data.labels import check_lengths
 from nlptl.data.rows import Rows, as_rows
-from nlptl.data.splits import group_split, stratified_split
+from nlptl.estimators.languages.language_rows import LanguageRows, language_weights
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.evaluation.class_metrics import accuracy
-from nlptl.evaluation.intervals import Interval, bootstrap_interval
+from nlptl.evaluation.judge import judge_fitted
+from nlptl.evaluation.verdict import Verdict
 from nlptl.saving.model_folder import refuse_foreign
 from nlptl.saving.published import Published
 from nlptl.storage.atomic import new_folder, saved_folder
@@ -38,32 +38,6 @@ JOINT, ALONE = "joint", "alone"
 _LISTED = "languages.json"
 MIN_ROWS_TO_COMPARE = 20
 """Minimum number of held-out rows to compare the classifiers of a language."""
-
-
-@dataclass(frozen=True)
-class LanguageComparison:
-    """Comparison of the joint classifier with a classifier of one language alone.
-
-    Attributes
-    ----------
-    language : str
-    rows : int
-        Number of held-out rows of the language.
-    joint, alone : float or None
-        Accuracy of both classifiers on these rows. None if they were not compared.
-    gain : Interval or None
-        Accuracy of joint minus accuracy of alone on these rows, with a bootstrap interval. None
-        if they were not compared.
-    kept : {"joint", "alone"}
-        The classifier in use for the language.
-    """
-
-    language: str
-    rows: int
-    joint: float | None
-    alone: float | None
-    gain: Interval | None
-    kept: str
 
 
 class LanguageClassifier(Published, NestedParams):
@@ -97,8 +71,8 @@ class LanguageClassifier(Published, NestedParams):
         The classifier that is fitted to all languages.
     models_ : dict of str to TextClassifier
         The classifier in use for each language.
-    comparisons_ : dict of str to LanguageComparison
-        The comparison for each language.
+    comparisons_ : dict of str to Verdict
+        Verdict on the joint and the separate classifier of each language, on held-out rows.
 
     References
     ----------
@@ -157,25 +131,21 @@ class LanguageClassifier(Published, NestedParams):
             If ``temperature`` or ``held_share`` is out of range.
         """
         self._check()
-        rows = _Labelled.read(texts, labels, languages)
-        items = None if items is None else as_list(items, what="items")
-        if items is not None and len(items) != len(rows.rows):
-            raise InputError(
-                f"Each text needs one item, got {len(rows.rows)} texts and {len(items)} items. "
-                "Pass one item per text, or leave items out."
-            )
+        rows = LanguageRows.read(texts, labels, languages)
+        groups = None if items is None else rows.checked_items(items)
         compared = self._compared(sorted(set(rows.languages.tolist())))
-        train, test = self._split(rows, items)
+        everything = np.arange(len(rows.rows))
+        share = self.held_share if self.gate else 0.0
+        train, test = rows.split(share, seed=self.seed, items=groups)
         joint = self._fitted(rows.take(train), weigh=True)
         comparisons = {}
         for language in sorted(set(rows.languages.tolist())):
             if language in compared:
                 parts = (rows.of(language, within) for within in (train, test))
-                comparisons[language] = self._compare(language, joint, *parts)
+                comparisons[language] = self._compare(joint, *parts)
             else:
-                comparisons[language] = LanguageComparison(language, 0, None, None, None, JOINT)
+                comparisons[language] = Verdict.without_comparison(JOINT, metric="accuracy")
         self.joint_ = self._fitted(rows, weigh=True) if len(test) else joint
-        everything = np.arange(len(rows.rows))
         self.models_ = {
             language: self.joint_
             if comparison.kept == JOINT
@@ -239,7 +209,7 @@ class LanguageClassifier(Published, NestedParams):
         described = {"options": self._options(), "places": {}, "standings": {}}
         described["places"] = {name: f"alone-{number}" for number, name in enumerate(separate)}
         described["standings"] = {
-            name: asdict(comparison) for name, comparison in self.comparisons_.items()
+            name: comparison.to_json() for name, comparison in self.comparisons_.items()
         }
         with new_folder(target) as draft:
             self.joint_.save(draft / JOINT)
@@ -272,11 +242,8 @@ class LanguageClassifier(Published, NestedParams):
         model.joint_ = TextClassifier.load(folder / JOINT)
         model.model = clone(model.joint_)
         model.comparisons_ = {
-            name: make(
-                LanguageComparison,
-                {**fields, "gain": fields["gain"] and make(Interval, fields["gain"])},
-            )
-            for name, fields in entry(described, "standings", dict[str, Any]).items()
+            name: Verdict.from_json(comparison)
+            for name, comparison in entry(described, "standings", dict[str, object]).items()
         }
         subfolders = entry(described, "places", dict[str, str])
         outside = [subfolder for subfolder in subfolders.values() if not is_inside(subfolder)]
@@ -320,40 +287,27 @@ class LanguageClassifier(Published, NestedParams):
             )
         return set(self.gate)
 
-    def _split(self, rows: _Labelled, items: Any) -> tuple[IntArray, IntArray]:
-        everything = np.arange(len(rows.rows))
-        if not self.gate:
-            return everything, everything[:0]
-        if items is not None:
-            return group_split(items, test_share=self.held_share, seed=self.seed)
-        languages_and_labels = zip(rows.languages, rows.labels, strict=True)
-        strata = [f"{language}\0{label}" for language, label in languages_and_labels]
-        return stratified_split(strata, test_share=self.held_share, seed=self.seed)
-
-    def _fitted(self, rows: _Labelled, *, weigh: bool) -> TextClassifier:
+    def _fitted(self, rows: LanguageRows, *, weigh: bool) -> TextClassifier:
         model = TextClassifier() if self.model is None else clone(self.model)
-        weights = balanced(rows.languages, self.temperature) if weigh else None
+        weights = language_weights(rows.languages, self.temperature) if weigh else None
         fitted: TextClassifier = model.fit(rows.rows, rows.labels, sample_weight=weights)
         return fitted
 
-    def _compare(
-        self, language: str, joint: TextClassifier, train: _Labelled, test: _Labelled
-    ) -> LanguageComparison:
-        """Compare the joint classifier with a separate classifier of the language."""
+    def _compare(self, joint: TextClassifier, train: LanguageRows, test: LanguageRows) -> Verdict:
+        """Compare the joint classifier with a separate classifier of one language."""
         if len(test.rows) < MIN_ROWS_TO_COMPARE or len(set(map(str, train.labels))) < 2:
-            return LanguageComparison(language, len(test.rows), None, None, None, JOINT)
+            return Verdict.without_comparison(JOINT, metric="accuracy")
         alone = self._fitted(train, weigh=False)
-        correct = [test.right(model) for model in (joint, alone)]
-        means = [float(hits.mean()) for hits in correct]
-        gain = bootstrap_interval(
-            lambda sample: float(correct[0][sample].mean()),
-            lambda sample: float(correct[1][sample].mean()),
-            len(test.rows),
-            seed=self.seed,
-        )
+        figures = {
+            name: test.accuracy_of(model) for name, model in ((JOINT, joint), (ALONE, alone))
+        }
         # The main process decides for all, as sums may differ in the last digits.
-        kept = from_main(lambda: JOINT if means[0] >= means[1] else ALONE)
-        return LanguageComparison(language, len(test.rows), means[0], means[1], gain, kept)
+        described = from_main(
+            lambda: judge_fitted(
+                figures, len(test.rows), metric="accuracy", seed=self.seed
+            ).to_json()
+        )
+        return Verdict.from_json(described)
 
     def _parts(
         self, texts: Any, languages: Sequence[str]
@@ -374,57 +328,3 @@ class LanguageClassifier(Published, NestedParams):
         }
         models = {id(model): model for model in (self.joint_, *self.models_.values())}
         return [(some, models[key], rows.take(some)) for key, some in indices.items() if len(some)]
-
-
-@dataclass(frozen=True, eq=False)
-class _Labelled:
-    """Texts with their labels and languages."""
-
-    rows: Rows
-    labels: list[Any]
-    languages: AnyArray
-
-    @classmethod
-    def read(cls, texts: Any, labels: Any, languages: Sequence[str]) -> _Labelled:
-        rows, values = as_rows(texts), as_values(labels)
-        names = np.array([str(language) for language in as_list(languages, what="languages")])
-        if are_lists(values):
-            raise InputError(
-                "LanguageClassifier needs one label per text, got several labels per text. "
-                "Use TextClassifier for several labels."
-            )
-        if not len(rows) == len(values) == len(names):
-            raise InputError(
-                f"Each text needs a label and a language, got {len(rows)} texts, {len(values)} "
-                f"labels and {len(names)} languages. Pass one of each per text."
-            )
-        return cls(rows, list(values), names)
-
-    def take(self, indices: IntArray) -> _Labelled:
-        labels = list(values_at(self.labels, indices))
-        return _Labelled(self.rows.take(indices), labels, self.languages[indices])
-
-    def of(self, language: str, within: IntArray) -> _Labelled:
-        return self.take(within[self.languages[within] == language])
-
-    def right(self, model: TextClassifier) -> FloatArray:
-        codec = model.fitted_.codec
-        truth = codec.encode(self.labels, allow_unseen=True)
-        correct: AnyArray = codec.encode(model.predict(self.rows)) == truth
-        return correct.astype(np.float64)
-
-
-def balanced(languages: AnyArray, temperature: float) -> FloatArray:
-    """Return row weights that balance the languages, of shape (n,) and with mean 1.
-
-    The total weight of a language is proportional to its size to the power of 1 / temperature.
-
-    Examples
-    --------
-    >>> balanced(np.array(["en"] * 4 + ["fi"]), 2.0).round(2).tolist()
-    [0.83, 0.83, 0.83, 0.83, 1.67]
-    """
-    _, codes, sizes = np.unique(languages, return_inverse=True, return_counts=True)
-    shares = sizes ** (1 / temperature)
-    shares = shares / shares.sum()
-    return np.asarray((shares / sizes)[codes] * len(codes), np.float64)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
-from typing_extensions import Self
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.suggestions import suggest
@@ -21,14 +18,12 @@ from nlptl.estimators.tasks.variants import (
     ALONE,
     JOINT,
     POLISHED,
-    TaskComparison,
     compare_in_main_process,
-    figure_of,
-    gain_between,
+    compare_variants,
     variants_of,
 )
 from nlptl.estimators.text_model import TextModel
-from nlptl.evaluation.intervals import Interval
+from nlptl.evaluation.verdict import KEEP_UNLESS_HURTS, Verdict
 from nlptl.fitting.finetuning import TUNING
 from nlptl.fitting.fitted import FittedModel, TrainingPlan
 from nlptl.fitting.held_out import hold_out
@@ -40,44 +35,8 @@ from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.parameters.lora import LoRA
 
 WAYS = ("adapter", "head", "encoder")
-
-
-@dataclass(frozen=True)
-class Change:
-    """Effect of adding a task on an earlier task, measured on held-out rows of its replay.
-
-    Rows that the earlier task was already trained on make ``before`` look better than it is.
-
-    Attributes
-    ----------
-    task, metric : str
-        Name of the earlier task, and the metric that scores it.
-    rows : int
-        Number of held-out rows. With 0 rows, the other fields are None.
-    before, after : float or None
-        Metric before and after the addition.
-    gain : Interval or None
-        Gain from before to after, with the interval of a paired bootstrap. A positive gain is an
-        improvement, also for metrics where lower is better.
-    """
-
-    task: str
-    metric: str
-    rows: int
-    before: float | None = None
-    after: float | None = None
-    gain: Interval | None = None
-
-    @property
-    def steps_aside(self) -> bool:
-        """True if the task was clearly hurt. It then answers as before the addition."""
-        return self.gain is not None and self.gain.high < 0
-
-    @classmethod
-    def from_json(cls, described: dict[str, Any]) -> Self:
-        """Build a change from the output of ``asdict``."""
-        gain = described["gain"]
-        return cls(**{**described, "gain": None if gain is None else Interval(**gain)})
+AFTER, BEFORE = "after", "before"
+"""Names of an earlier task that was trained further, and of the same task as it was."""
 
 
 @dataclass(frozen=True)
@@ -199,17 +158,17 @@ class Replay:
         Fitted model of every task that took part.
     part : PreparedTask
         The new task.
-    standing : TaskComparison
-        Comparison of the variants of the new task.
-    changes : dict of str to Change
-        Effect on each earlier task.
+    comparison : Verdict
+        Verdict on the variants of the new task.
+    changes : dict of str to Verdict
+        Verdict on each earlier task after and before the addition.
     """
 
     together: JointResult
     fitted: dict[str, FittedModel]
     part: PreparedTask
-    standing: TaskComparison
-    changes: dict[str, Change]
+    comparison: Verdict
+    changes: dict[str, Verdict]
 
 
 def fit_with_replay(model: SharedModel, addition: Addition, replay: Mapping[str, Any]) -> Replay:
@@ -237,9 +196,12 @@ def fit_with_replay(model: SharedModel, addition: Addition, replay: Mapping[str,
     chosen = together.fitted | {addition.name: variants[comparison.kept]}
     earlier = {name: part.fitted_ for name, part in model.models_.items() if name in parts}
     described = from_main(
-        lambda: {n: asdict(_change(parts[n], e, together, model.seed)) for n, e in earlier.items()}
+        lambda: {
+            name: _change(parts[name], before, together, model.seed).to_json()
+            for name, before in earlier.items()
+        }
     )
-    changes = {name: Change.from_json(change) for name, change in described.items()}
+    changes = {name: Verdict.from_json(change) for name, change in described.items()}
     fitted, whole = on_all_rows(joiner, together, chosen, kept)
     return Replay(whole, fitted, new, comparison, changes)
 
@@ -249,7 +211,7 @@ def apply_replay(model: SharedModel, addition: Addition, result: Replay) -> None
     history = result.together.history
     for name, change in result.changes.items():
         earlier = model.models_[name]
-        if not change.steps_aside:
+        if change.kept == AFTER:
             keep(earlier, replace(result.fitted[name], history=history), earlier.audit_)
     new, fitted = result.part.model, result.fitted[addition.name]
     new.transfer_, new.transfer_verdict_ = new.transfer, None
@@ -257,7 +219,7 @@ def apply_replay(model: SharedModel, addition: Addition, result: Replay) -> None
     model.models_[addition.name] = new
     model.shared_, model.changes_ = result.together.encoder, result.changes
     model.affinity_ = result.together.affinity
-    model.comparisons_[addition.name] = result.standing
+    model.comparisons_[addition.name] = result.comparison
     model.steps_[addition.name] = result.together.steps[addition.name]
 
 
@@ -298,12 +260,10 @@ def _prepare_earlier(
     )
 
 
-def _change(part: PreparedTask, before: FittedModel, together: JointResult, seed: int) -> Change:
-    metric = str(part.task.metric)
-    if part.held is None:
-        return Change(part.name, metric, 0)
-    rows = np.arange(len(part.held[0]))
-    score_before = figure_of(part, before)
-    score_after = figure_of(part, together.fitted[part.name])
-    gain = gain_between(part, score_after, score_before, seed=seed)
-    return Change(part.name, metric, len(rows), score_before(rows), score_after(rows), gain)
+def _change(part: PreparedTask, before: FittedModel, together: JointResult, seed: int) -> Verdict:
+    """Compare a task after and before the addition, on held-out rows of its replay.
+
+    Rows that the task was already trained on make its figure before look better than it is.
+    """
+    fitted = {AFTER: together.fitted[part.name], BEFORE: before}
+    return compare_variants(part, fitted, seed=seed, keep=KEEP_UNLESS_HURTS)

@@ -24,9 +24,9 @@ from nlptl.estimators.plans import keep
 from nlptl.estimators.tasks.prepared import options_of
 from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.estimators.tasks.task import Task, as_tasks
-from nlptl.estimators.tasks.variants import TaskComparison
 from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.task_affinity import Affinity
+from nlptl.evaluation.verdict import Verdict
 from nlptl.fitting.fitted import FittedHead
 from nlptl.heads.registry import describe_head, make_head
 from nlptl.saving.description_checks import read_notes
@@ -164,7 +164,7 @@ def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
         model.models_[name] = _task_model(record, task, encoder, task_folder, model)
         model.known_[name] = task
         if record["standing"] is not None:
-            model.comparisons_[name] = TaskComparison.from_json(record["standing"])
+            model.comparisons_[name] = Verdict.from_json(record["standing"])
     model.shared_, model.variants_ = shared, {}
     model.steps_ = entry(described, "steps", dict[str, int])
     model.changes_ = {}

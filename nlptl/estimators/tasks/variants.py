@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, IntArray
-from nlptl.base.described import make
-from nlptl.base.renamed import RenamedAttribute
 from nlptl.estimators.tasks.joint import JointResult
 from nlptl.estimators.tasks.prepared import PreparedTask
-from nlptl.evaluation.intervals import Figure, Interval, bootstrap_interval
-from nlptl.evaluation.judge import HELPS, HURTS, UNCLEAR
+from nlptl.evaluation.intervals import Figure
+from nlptl.evaluation.judge import judge_fitted
+from nlptl.evaluation.verdict import KEEP_BEST, KEEP_IF_HELPS, Verdict
 from nlptl.fitting.finetuning import FineTuner, is_refitted
 from nlptl.fitting.fit import fit
 from nlptl.fitting.fitted import FittedModel
@@ -32,56 +27,8 @@ JOINT, FROZEN, POLISHED, ALONE = VARIANTS = "joint", "frozen", "polished", "alon
 """Variants of a task, the cheapest first. Frozen tasks share the encoder before training."""
 _POLISH_EPOCHS = 1
 _POLISH_RATE = 0.3
-_RESAMPLES = 1_000
 _MIN_TIMES_THE_ROWS = 10
 """A small task is outweighed if the others together have this many times its rows."""
-
-
-@dataclass(frozen=True)
-class TaskComparison:
-    """Comparison of the variants of one task on held-out rows.
-
-    Attributes
-    ----------
-    task, metric : str
-        Name of the task, and the metric that scores it.
-    rows : int
-        Number of held-out rows.
-    figures : dict of str to float
-        Metric of each variant: ``"joint"``, ``"frozen"``, ``"polished"``, ``"alone"``.
-    gains : dict of str to Interval
-        Gain of each other variant over ``"alone"``, with the interval of a paired bootstrap. A
-        positive gain is an improvement, also for metrics where lower is better.
-    kept : str
-        The variant that answers for the task.
-    """
-
-    task: str
-    metric: str
-    rows: int
-    figures: dict[str, float]
-    gains: dict[str, Interval]
-    kept: str
-
-    says = RenamedAttribute("outcome")
-
-    @property
-    def outcome(self) -> str:
-        """Effect of joint training on the task: helps, hurts, or no clear difference."""
-        gain = self.gains.get(JOINT)
-        if gain is None:
-            return UNCLEAR
-        return HELPS if gain.low > 0 else HURTS if gain.high < 0 else UNCLEAR
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the comparison as plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, described: dict[str, Any]) -> Self:
-        """Build a comparison from the output of ``to_json``."""
-        gains = {name: make(Interval, gain) for name, gain in described["gains"].items()}
-        return make(cls, {**described, "gains": gains})
 
 
 def variants_of(
@@ -131,43 +78,41 @@ def compare_in_main_process(
     *,
     seed: int,
     parts: Mapping[str, PreparedTask] | None = None,
-) -> TaskComparison:
+) -> Verdict:
     """Return the ``compare_variants`` result of the main process, in every process.
 
-    The comparison is ``wary`` if the other tasks in ``parts`` outweigh this task.
+    If the other tasks in ``parts`` outweigh this task, it is trained alone unless another variant
+    helps: on few rows, the best result is often due to chance.
     """
-    wary = parts is not None and is_outweighed(part, parts)
-    described = from_main(lambda: compare_variants(part, variants, seed=seed, wary=wary).to_json())
-    return TaskComparison.from_json(described)
+    outweighed = parts is not None and is_outweighed(part, parts)
+    keep = KEEP_IF_HELPS if outweighed else KEEP_BEST
+    described = from_main(lambda: compare_variants(part, variants, seed=seed, keep=keep).to_json())
+    return Verdict.from_json(described)
 
 
 def compare_variants(
-    part: PreparedTask, variants: Mapping[str, FittedModel], *, seed: int, wary: bool = False
-) -> TaskComparison:
-    """Compare the variants of a task on its held-out rows, and choose the best.
+    part: PreparedTask,
+    variants: Mapping[str, FittedModel],
+    *,
+    seed: int,
+    keep: str = KEEP_BEST,
+) -> Verdict:
+    """Compare the variants of a task on its held-out rows, and choose one by the rule ``keep``.
 
-    Among equally good variants, the cheapest one is kept. Without held-out rows, the joint
-    variant is kept. On few rows, the best result is often due to chance. With ``wary``, a task is
-    therefore kept alone unless the interval of the best variant's gain lies above 0.
+    The last variant is the baseline. Without held-out rows, the first variant is kept.
     """
     metric = str(part.task.metric)
     if part.held is None:
-        return TaskComparison(part.name, metric, 0, {}, {}, JOINT)
-    scorers = {variant: figure_of(part, fitted) for variant, fitted in variants.items()}
-    n_rows = len(part.held[0])
-    rows = np.arange(n_rows)
-    sign = -1 if metric in LESS_IS_BETTER else 1
-    figures = {variant: scorer(rows) for variant, scorer in scorers.items()}
-    gains = {
-        variant: gain_between(part, scorer, scorers[ALONE], seed=seed)
-        for variant, scorer in scorers.items()
-        if ALONE in scorers and variant != ALONE
-    }
-    cheapest_first = [variant for variant in VARIANTS if variant in figures]
-    kept = max(cheapest_first, key=lambda variant: sign * figures[variant])
-    if wary and kept in gains and gains[kept].low <= 0:
-        kept = ALONE
-    return TaskComparison(part.name, metric, n_rows, figures, gains, kept)
+        return Verdict.without_comparison(next(iter(variants)), metric=metric)
+    figures = {variant: figure_of(part, fitted) for variant, fitted in variants.items()}
+    return judge_fitted(
+        figures,
+        len(part.held[0]),
+        metric=metric,
+        lower_is_better=metric in LESS_IS_BETTER,
+        keep=keep,
+        seed=seed,
+    )
 
 
 def figure_of(part: PreparedTask, fitted: FittedModel) -> Figure:
@@ -191,16 +136,6 @@ def figure_of(part: PreparedTask, fitted: FittedModel) -> Figure:
         return float(compute_one(metric, predictions[indices], targets.codes[indices])[metric])
 
     return figure
-
-
-def gain_between(part: PreparedTask, new: Figure, base: Figure, *, seed: int) -> Interval:
-    """Return the gain of one variant over another, with its bootstrap interval."""
-    if part.held is None:
-        raise ValueError(part.name)
-    gain = bootstrap_interval(new, base, len(part.held[0]), times=_RESAMPLES, seed=seed)
-    if part.task.metric not in LESS_IS_BETTER:
-        return gain
-    return Interval(-gain.value, -gain.high, -gain.low)
 
 
 def _trained(part: PreparedTask, variant: str, together: JointResult) -> FittedModel:

@@ -18,8 +18,8 @@ def test_two_transfers_are_compared_on_the_same_rows(table, tiny_encoder, capsys
     given = ["compare", table, "--encoder", str(tiny_encoder), "--shots", "4", "--folds", "2"]
     assert main([*given, "--transfer", "meaning", "--rounds", "1", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["name"], found["against"], found["rows"]) == ("meaning", "frozen", 32)
-    assert len(found["scores"]) == 2 and len(found["gain"]) == 3
+    assert (found["methods"], found["n_rows"]) == (["meaning", "frozen"], 32)
+    assert len(found["scores"]) == 2 and set(found["gains"]["meaning"]) == {"value", "low", "high"}
     assert main([*given, "--against", "meaning", "--rounds", "1", "--head", "logistic"]) == 0
     out = capsys.readouterr().out
     assert "32 rows, 2 splits: frozen" in out and "95 % interval" in out
@@ -54,7 +54,7 @@ def test_names_are_given_to_both_sides(tmp_path, support, tiny_encoder, capsys):
     few = ["--training.max_steps", "1", "--folds", "2", "--rounds", "1", "--json"]
     given = ["compare", str(path), "--encoder", str(tiny_encoder), *flags, *few]
     assert main([*given, "--against", "meaning"]) == 0, capsys.readouterr().err
-    assert json.loads(capsys.readouterr().out)["against"] == "meaning"
+    assert json.loads(capsys.readouterr().out)["methods"][-1] == "meaning"
 
 
 def test_texts_without_labels_go_to_what_takes_them(table, tmp_path, support, tiny_encoder, capsys):
@@ -63,6 +63,6 @@ def test_texts_without_labels_go_to_what_takes_them(table, tmp_path, support, ti
     given = ["compare", table, "--encoder", str(tiny_encoder), "--shots", "4", "--folds", "2"]
     few = ["--rounds", "1", "--json", "--transfer", "selftraining"]
     assert main([*given, *few, "--unlabeled", str(more)]) == 0, capsys.readouterr().err
-    assert json.loads(capsys.readouterr().out)["name"] == "selftraining"
+    assert json.loads(capsys.readouterr().out)["methods"][0] == "selftraining"
     assert main([*given, *few]) == 2
     assert "unlabelled texts, got 16 and 0" in capsys.readouterr().err

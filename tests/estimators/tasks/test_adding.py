@@ -1,13 +1,12 @@
 import copy
-from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from nlptl import MultiTaskModel, Task, TrainingConfig, TransformerEncoder
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.estimators.tasks.adding import Change
 from nlptl.evaluation.intervals import Interval
+from nlptl.evaluation.verdict import KEEP_UNLESS_HURTS, Verdict
 
 
 def lengths(texts):
@@ -53,8 +52,8 @@ def test_the_encoder_learns_on_with_rows_of_the_earlier_tasks(model, support, tm
     model.add_task("asks", "auto", asks, how="encoder", replay=replay)
     assert list(model.changes_) == ["kind", "length"]
     kind = model.changes_["kind"]
-    assert kind.metric == "accuracy" and kind.rows == 100
-    assert kind.gain.value == pytest.approx(kind.after - kind.before)
+    assert kind.metric == "accuracy" and kind.n_rows == 100
+    assert kind.gain.value == pytest.approx(kind.figures["after"] - kind.figures["before"])
     assert model.shared_ is not shared and model.passes() == 1
     after = model.outputs(texts[:6])
     assert list(after) == ["kind", "length", "asks"]
@@ -96,14 +95,13 @@ def test_heads_go_on_from_what_they_learnt_and_not_from_the_replay(model, suppor
 def test_an_earlier_task_that_is_clearly_hurt_answers_as_before(model, support, monkeypatch):
     texts, labels = support
     worse = Interval(-0.2, -0.3, -0.1)
-    found = Change("kind", "accuracy", 30, 0.9, 0.7, worse)
-    unknown = Change("kind", "accuracy", 0)
-    assert found.steps_aside and not unknown.steps_aside
-    for one in (found, unknown):
-        assert Change.from_json(asdict(one)) == one
+    hurt = Verdict.decide(
+        ["after", "before"], np.array([[0.7, 0.9]]), {"after": worse}, keep=KEEP_UNLESS_HURTS
+    )
+    assert hurt.kept == "before"
     monkeypatch.setattr(
         "nlptl.estimators.tasks.adding._change",
-        lambda part, *_: found if part.name == "kind" else Change(part.name, "pearson", 0),
+        lambda part, *_: hurt if part.name == "kind" else Verdict.without_comparison("after"),
     )
     before = model.outputs(texts[:6])
     replay = {"kind": (texts, labels), "length": (texts, lengths(texts))}

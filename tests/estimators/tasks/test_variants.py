@@ -8,7 +8,6 @@ from nlptl.estimators.tasks import variants
 from nlptl.estimators.tasks.joint import JointTraining
 from nlptl.estimators.tasks.prepared import read_parts
 from nlptl.estimators.tasks.variants import (
-    TaskComparison,
     compare_in_main_process,
     compare_variants,
     figure_of,
@@ -16,8 +15,7 @@ from nlptl.estimators.tasks.variants import (
     refit_variant,
     variants_of,
 )
-from nlptl.evaluation.intervals import Interval
-from nlptl.evaluation.judge import HELPS, HURTS, UNCLEAR
+from nlptl.evaluation.verdict import HELPS, HURTS, KEEP_IF_HELPS, NOT_COMPARED, UNCLEAR
 from nlptl.heads.calibration.decision import Decision
 
 
@@ -80,10 +78,10 @@ def test_few_rows_held_out_have_to_speak_clearly_against_a_task_alone(both, monk
     monkeypatch.setattr(variants, "figure_of", lambda part, figure: figure)
     some = {"joint": variant(n_rows // 2 + 1), "alone": variant(n_rows // 2)}
     assert compare_variants(part, some, seed=0).kept == "joint"
-    lucky = compare_variants(part, some, seed=0, wary=True)
+    lucky = compare_variants(part, some, seed=0, keep=KEEP_IF_HELPS)
     assert lucky.kept == "alone" and lucky.figures["joint"] > lucky.figures["alone"]
     clear = {"joint": variant(n_rows), "alone": variant(n_rows // 2)}
-    assert compare_variants(part, clear, seed=0, wary=True).kept == "joint"
+    assert compare_variants(part, clear, seed=0, keep=KEEP_IF_HELPS).kept == "joint"
     many = {str(n): part for n in range(11)}
     assert compare_in_main_process(part, some, seed=0, parts=many).kept == "alone"
     assert compare_in_main_process(part, some, seed=0).kept == "joint"
@@ -119,29 +117,23 @@ def test_the_best_on_rows_held_out_is_kept_and_harm_is_called_by_its_name(both):
     assert helped.kept == "joint" and helped.outcome == HELPS
     same = compare_variants(part, {"joint": good, "polished": good, "alone": good}, seed=0)
     assert same.kept == "joint" and same.outcome == UNCLEAR
-    assert same.rows == len(part.held[0])
+    assert same.n_rows == len(part.held[0])
 
 
 def test_where_less_is_better_a_lower_figure_is_a_gain(both):
     parts, together = both
     found = variants_of(parts["length"], together, names=("joint", "alone"))
-    standing = compare_variants(parts["length"], found, seed=0)
-    gain = standing.gains["joint"]
-    assert gain.value == pytest.approx(standing.figures["alone"] - standing.figures["joint"])
+    verdict = compare_variants(parts["length"], found, seed=0)
+    gain = verdict.gains["joint"]
+    assert gain.value == pytest.approx(verdict.figures["alone"] - verdict.figures["joint"])
     assert gain.low <= gain.value <= gain.high
-    assert standing.figures[standing.kept] == min(standing.figures.values())
+    assert verdict.figures[verdict.kept] == min(verdict.figures.values())
 
 
 def test_without_rows_held_out_the_joint_one_is_kept(both):
     parts, _together = both
     part = replace(parts["kind"], held=None)
-    standing = compare_variants(part, {"joint": part.first, "alone": part.first}, seed=0)
-    assert standing.kept == "joint" and standing.rows == 0 and standing.outcome == UNCLEAR
+    verdict = compare_variants(part, {"joint": part.first, "alone": part.first}, seed=0)
+    assert verdict.kept == "joint" and verdict.n_rows == 0 and verdict.outcome == NOT_COMPARED
     with pytest.raises(ValueError, match="kind"):
         figure_of(part, part.first)
-
-
-def test_a_standing_is_told_and_read_back():
-    gains = {"joint": Interval(0.1, -0.1, 0.3)}
-    standing = TaskComparison("a", "accuracy", 10, {"joint": 0.5, "alone": 0.4}, gains, "joint")
-    assert TaskComparison.from_json(standing.to_json()) == standing
