@@ -18,6 +18,7 @@ from nlptl.base.renamed import RenamedAttribute
 from nlptl.base.specs import NestedParams
 from nlptl.data.mixing import Mixing
 from nlptl.data.rows import as_rows
+from nlptl.estimators.hub_methods import HubMethods
 from nlptl.estimators.plans import keep
 from nlptl.estimators.tasks.adding import add_task
 from nlptl.estimators.tasks.joint import JointResult, JointTraining, check_balance, mixing_of
@@ -43,14 +44,13 @@ from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.task_affinity import groups_of
 from nlptl.evaluation.verdict import HURTS, Verdict
 from nlptl.fitting.fitted import FittedModel
-from nlptl.saving.published import Published
 from nlptl.storage.atomic import saved_folder
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import measured
 from nlptl.training.loop import History
 
 
-class MultiTaskModel(Published, NestedParams):
+class MultiTaskModel(HubMethods, NestedParams):
     """Model that trains several tasks on one encoder, and trains a task alone if that is better.
 
     The tasks may be of different kinds: one label or several labels per text, ordered labels, or

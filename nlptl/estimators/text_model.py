@@ -17,6 +17,7 @@ from nlptl.data.columns import read_once
 from nlptl.encoders.static.static_encoder import StaticEncoder
 from nlptl.encoders.static.tokens import Coverage
 from nlptl.estimators.auto import choose_transfer
+from nlptl.estimators.hub_methods import HubMethods
 from nlptl.estimators.plans import audit_rows, keep, plan_of
 from nlptl.estimators.students import teach
 from nlptl.evaluation.choice import Choice
@@ -26,7 +27,6 @@ from nlptl.fitting.plan import FitPlan, rows_for, token_lengths
 from nlptl.fitting.training_data import is_empty
 from nlptl.fitting.transfers import as_transfers
 from nlptl.saving.model_folder import load_model, save_model
-from nlptl.saving.published import Published
 from nlptl.storage.atomic import saved_folder
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import measured
@@ -34,7 +34,7 @@ from nlptl.training.loop import History
 from nlptl.transfer.automatic import Auto
 
 
-class TextModel(Published, NestedParams):
+class TextModel(HubMethods, NestedParams):
     """Base class of ``TextClassifier`` and ``TextRegressor``. It is not used directly.
 
     A subclass defines how targets are encoded (``codec_kind``), which head is the default, and

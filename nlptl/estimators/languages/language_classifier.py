@@ -22,13 +22,13 @@ from nlptl.base.specs import NestedParams
 from nlptl.data.columns import as_list
 from nlptl.data.labels import check_lengths
 from nlptl.data.rows import Rows, as_rows
+from nlptl.estimators.hub_methods import HubMethods
 from nlptl.estimators.languages.language_rows import LanguageRows, language_weights
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.evaluation.class_metrics import accuracy
 from nlptl.evaluation.judge import judge_fitted
 from nlptl.evaluation.verdict import Verdict
 from nlptl.saving.model_folder import refuse_foreign
-from nlptl.saving.published import Published
 from nlptl.storage.atomic import new_folder, saved_folder
 from nlptl.storage.manifest import is_inside, verify_manifest, write_manifest
 from nlptl.storage.untrusted import interpreting, read_json
@@ -40,7 +40,7 @@ MIN_ROWS_TO_COMPARE = 20
 """Minimum number of held-out rows to compare the classifiers of a language."""
 
 
-class LanguageClassifier(Published, NestedParams):
+class LanguageClassifier(HubMethods, NestedParams):
     """Classify texts of several languages with one joint classifier, or with one per language.
 
     The joint classifier is fitted to the rows of all languages. Row weights keep a large language
