@@ -61,7 +61,7 @@ from nlptl.encoders.bilingual.alignment import WordAlignment
 from nlptl.encoders.bilingual.mapping import Centring
 from nlptl.encoders.static.trained_vectors import OwnVectors
 from nlptl.encoders.static.vector_store import VectorStore
-from nlptl.estimators.languages.language_student import retrieval
+from nlptl.estimators.languages.translation_retrieval import retrieval
 from nlptl.evaluation.intervals import paired_interval
 from nlptl.storage.places import cache_root
 

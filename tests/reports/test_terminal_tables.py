@@ -4,7 +4,7 @@ import numpy as np
 from rich.console import Console
 
 from nlptl import audit
-from nlptl.estimators.languages.language_student import Retrieval
+from nlptl.estimators.languages.translation_retrieval import Retrieval
 from nlptl.evaluation.choice import Choice, Trial
 from nlptl.evaluation.class_metrics import class_scores
 from nlptl.evaluation.intervals import Interval, share_interval

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
-import shutil
-import tempfile
-import warnings
-from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
@@ -22,22 +15,18 @@ from nlptl.base.paths import user_path
 from nlptl.base.specs import NestedParams
 from nlptl.data.languages.parallel import ParallelText
 from nlptl.data.targets import Targets
-from nlptl.encoders.bilingual.retrieval import share_found
-from nlptl.encoders.bilingual.vocabulary import MADE, NewVocabulary
+from nlptl.encoders.bilingual.vocabulary import NewVocabulary
 from nlptl.encoders.contextual.encoder_shelf import empty_shelf
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.tunable import is_tunable
+from nlptl.estimators.languages.extended_vocabulary import with_vocabulary
+from nlptl.estimators.languages.translation_retrieval import retrieval
+from nlptl.fitting.distillation_stage import distil
 from nlptl.fitting.fitted import TrainingPlan
 from nlptl.fitting.transfers import Transfers, as_transfers
-from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.saving.model_folder import CLOSE
 from nlptl.storage.atomic import new_folder
-from nlptl.storage.drafts import sweep_drafts
-from nlptl.storage.hashing import fingerprint, has_checksums, write_checksums
-from nlptl.storage.places import cache_root
 from nlptl.training.config import LoopConfig, TrainingConfig
-from nlptl.training.processes import from_main
-from nlptl.transfer.features.frozen import TextFeatures
 from nlptl.transfer.features.language_distillation import LanguageDistillation
 
 DISTILLING = LoopConfig(
@@ -47,29 +36,6 @@ DISTILLING = LoopConfig(
 
 _MAX_HELD_OUT_PAIRS = 1_000
 _PROBE = ("The order arrived late.", "Die Bestellung kam zu spät.")
-
-
-@dataclass(frozen=True)
-class Retrieval:
-    """Accuracy of translation retrieval: how often the nearest sentence is the translation.
-
-    Attributes
-    ----------
-    to_source, to_target : float
-        Share of the rows, from 0 to 1, for which the search succeeds: from translations to
-        source sentences, and from source sentences to translations.
-    rows : int
-        Number of pairs.
-    """
-
-    to_source: float
-    to_target: float
-    rows: int
-
-    @property
-    def mean(self) -> float:
-        """Mean of both directions."""
-        return (self.to_source + self.to_target) / 2
 
 
 class LanguageStudent(NestedParams):
@@ -161,22 +127,12 @@ class LanguageStudent(NestedParams):
                 "LanguageStudent needs pairs with two different sides. No pair is left to train "
                 "on, as both sides of each pair are the same. Pass sentences with translations."
             )
+        plan = self._plan()
         start = self._start(teacher, train)
-        body = self._body(start, transfers)
         texts, targets = self._rows(teacher, train)
-        rows = body.windows(texts, targets)
-        from nlptl.training.networks.text_training import Tuning, tune
-
-        settings = {
-            "transfer": [repr(part) for part in transfers],
-            "teacher": [teacher.fingerprint, start.fingerprint],
-            "rows": fingerprint(rows.windows.ids),
-            "seed": self.seed,
-        }
-        tuning = Tuning(body.plan.config, self.seed, self.device, settings=settings)
-        build = partial(body.headless, targets.n_outputs, rows.windows.ids)
-        network, self.history_ = tune(build, rows, tuning)
-        self.encoder_: TransformerEncoder = body.features(network).encoder
+        self.encoder_, self.history_ = distil(
+            start, transfers, plan, texts, targets, teacher=teacher.fingerprint
+        )
         self.before_ = retrieval(teacher, test)
         self.after_ = retrieval(self.encoder_, test)
         return self
@@ -247,25 +203,7 @@ class LanguageStudent(NestedParams):
             return teacher
         size_or_spec = self.vocabulary
         vocabulary = NewVocabulary(size_or_spec) if isinstance(size_or_spec, int) else size_or_spec
-        name = fingerprint([MADE, teacher.fingerprint, repr(vocabulary), train.rows(), self.seed])
-
-        def extend(root: Path) -> str:
-            folder = root / "vocabularies" / name
-            sweep_drafts(folder.parent, name)
-            if not has_checksums(folder):
-                vocabulary.extend(teacher, train, folder, seed=self.seed)
-                write_checksums(folder)
-            return str(folder)
-
-        def extended_encoder() -> str:
-            try:
-                return extend(cache_root())
-            except StorageError as problem:
-                warnings.warn(f"The vocabulary cannot be cached: {problem}", stacklevel=2)
-            return extend(_folder_of_this_process())
-
-        folder = from_main(extended_encoder)
-        return replace(teacher, name_or_path=folder, revision=None, weights=None)
+        return with_vocabulary(teacher, vocabulary, train, seed=self.seed)
 
     def _transfers(self) -> Transfers:
         transfer = LanguageDistillation() if self.transfer is None else self.transfer
@@ -277,7 +215,7 @@ class LanguageStudent(NestedParams):
             )
         return transfers
 
-    def _body(self, teacher: TransformerEncoder, transfers: Transfers) -> TunedEncoder:
+    def _plan(self) -> TrainingPlan:
         if self.keeps < 0:
             raise ConfigError(f"keeps must be at least 0, got {self.keeps}.")
         config = (self.training or TrainingConfig()).over(DISTILLING)
@@ -285,8 +223,7 @@ class LanguageStudent(NestedParams):
             raise ConfigError(
                 "A student is trained for a fixed number of steps, got keep='best'. Leave keep out."
             )
-        start = TextFeatures(teacher, np.ones(1))
-        return TunedEncoder(transfers, start, TrainingPlan(config, None, self.seed, self.device))
+        return TrainingPlan(config, None, self.seed, self.device)
 
     def _rows(self, teacher: TransformerEncoder, train: ParallelText) -> tuple[list[str], Targets]:
         """Return the training texts and their target vectors.
@@ -303,26 +240,3 @@ class LanguageStudent(NestedParams):
         texts = [*train.target, *(sentences[i] for i in kept)]
         indices: AnyArray = np.append([index_of[sentence] for sentence in train.source], kept)
         return texts, Targets(vectors[indices.astype(np.int64)], vectors.shape[1])
-
-
-def _folder_of_this_process() -> Path:
-    """Create a temporary folder that is removed when the process ends."""
-    folder = tempfile.mkdtemp(prefix="nlptl-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
-
-
-def retrieval(encoder: Any, pairs: ParallelText) -> dict[str, Retrieval]:
-    """Measure for each language how often the nearest sentence is the translation.
-
-    Sentences with the same text count as the same sentence.
-    """
-    scores = {}
-    for language in sorted(set(pairs.languages)):
-        rows = np.flatnonzero(np.array(pairs.languages) == language)
-        part = pairs.take(rows)
-        left, right = (normalize(encoder.transform(side)) for side in (part.source, part.target))
-        scores[language] = Retrieval(
-            share_found(right, left, part.source), share_found(left, right, part.target), len(part)
-        )
-    return scores

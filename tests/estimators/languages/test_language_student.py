@@ -12,9 +12,8 @@ from nlptl import (
     TransformerEncoder,
 )
 from nlptl.base.errors import ConfigError, InputError, StorageError
-from nlptl.data.languages.parallel import ParallelText
 from nlptl.encoders import Pooling
-from nlptl.estimators.languages.language_student import LanguageStudent, retrieval
+from nlptl.estimators.languages.language_student import LanguageStudent
 from nlptl.transfer.features.language_distillation import LanguageDistillation
 
 QUICK = TrainingConfig(epochs=12, batch_size=32, learning_rate=3e-3, quiet=True)
@@ -136,12 +135,6 @@ def test_only_some_layers_learn_where_that_is_asked_for(teacher, pairs):
     before = load_encoder(teacher.folder, dtype="float32", device="cpu").model.state_dict()
     moved = {name for name in own if not np.array_equal(own[name].cpu(), before[name].cpu())}
     assert moved and all(".layer.2." in name for name in moved)
-
-
-def test_retrieval_counts_equal_sentences_as_one(teacher):
-    pairs = [("the card", "the card"), ("the card", "the card"), ("my phone", "my phone")]
-    found = retrieval(teacher, ParallelText.read({"x": pairs, "y": pairs[2:]}))
-    assert found["x"].mean == 1.0 and found["x"].rows == 3 and found["y"].rows == 1
 
 
 def test_what_cannot_teach_is_refused(teacher, vectors_file, pairs):

@@ -1,0 +1,61 @@
+"""Train an encoder so that its vectors equal target vectors, such as those of a teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from nlptl.data.targets import Targets
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.fitting.fitted import TrainingPlan
+from nlptl.fitting.transfers import Transfers
+from nlptl.fitting.tuned_encoder import TunedEncoder
+from nlptl.storage.hashing import fingerprint
+from nlptl.training.loop import History
+from nlptl.transfer.features.frozen import TextFeatures
+
+
+def distil(
+    start: TransformerEncoder,
+    transfers: Transfers,
+    plan: TrainingPlan,
+    texts: Sequence[str],
+    targets: Targets,
+    *,
+    teacher: str,
+) -> tuple[TransformerEncoder, History]:
+    """Train an encoder on texts with target vectors.
+
+    Parameters
+    ----------
+    start : TransformerEncoder
+        The encoder before training, with the vectors of one layer. It does not change.
+    transfers : Transfers
+        With ``LanguageDistillation``, which compares the vectors.
+    plan : TrainingPlan
+    texts : sequence of str
+    targets : Targets
+        One vector per text, of shape (n, dim).
+    teacher : str
+        Fingerprint of the encoder that the vectors come from. It identifies the fit in checkpoints.
+
+    Returns
+    -------
+    encoder, history
+    """
+    from nlptl.training.networks.text_training import Tuning, tune
+
+    body = TunedEncoder(transfers, TextFeatures(start, np.ones(1)), plan)
+    rows = body.windows(texts, targets)
+    settings = {
+        "transfer": [repr(transfer) for transfer in transfers],
+        "teacher": [teacher, start.fingerprint],
+        "rows": fingerprint(rows.windows.ids),
+        "seed": plan.seed,
+    }
+    tuning = Tuning(plan.config, plan.seed, plan.device, settings=settings)
+    build = partial(body.headless, targets.n_outputs, rows.windows.ids)
+    network, history = tune(build, rows, tuning)
+    return body.features(network).encoder, history
