@@ -13,15 +13,12 @@ from typing_extensions import Self
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
-from nlptl.base.progress import progress_bar
 from nlptl.base.renamed import RenamedAttribute
 from nlptl.base.specs import NestedParams
 from nlptl.data.mixing import Mixing
 from nlptl.data.rows import as_rows
 from nlptl.estimators.hub_methods import HubMethods
-from nlptl.estimators.plans import keep
 from nlptl.estimators.tasks.adding import add_task
-from nlptl.estimators.tasks.joint import JointResult, JointTraining, check_balance, mixing_of
 from nlptl.estimators.tasks.prediction import (
     check_known,
     costs_of,
@@ -29,21 +26,12 @@ from nlptl.estimators.tasks.prediction import (
     passes_of,
     select_tasks,
 )
-from nlptl.estimators.tasks.prepared import PreparedTask, options_of, read_parts
-from nlptl.estimators.tasks.refitting import on_all_rows
-from nlptl.estimators.tasks.task import Task, TaskData, as_tasks, gated
+from nlptl.estimators.tasks.task import TaskData
+from nlptl.estimators.tasks.task_fit import fit_tasks
 from nlptl.estimators.tasks.task_folder import load_tasks, save_tasks
-from nlptl.estimators.tasks.variants import (
-    JOINT,
-    VARIANTS,
-    compare_in_main_process,
-    variants_of,
-)
 from nlptl.estimators.text_classifier import TextClassifier
-from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.task_affinity import groups_of
 from nlptl.evaluation.verdict import HURTS, Verdict
-from nlptl.fitting.fitted import FittedModel
 from nlptl.storage.atomic import saved_folder
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import measured
@@ -184,25 +172,17 @@ class MultiTaskModel(HubMethods, NestedParams):
         ConfigError
             If options contradict each other.
         """
-        tasks = as_tasks(self.tasks)
-        check_balance(self.balance)
-        compared = gated(tasks, self.gate)
-        parts, readings = read_parts(tasks, data, options_of(self))
-        joiner = JointTraining(parts, readings, mixing_of(self), self.balance)
-        together = joiner.fit()
-        variants, comparisons = {}, {}
-        with progress_bar(total=len(compared), unit="task", description="Comparing") as bar:
-            for name, part in parts.items():
-                names = VARIANTS if name in compared else (JOINT,)
-                variants[name] = variants_of(part, together, names=names)
-                comparisons[name] = compare_in_main_process(
-                    part, variants[name], seed=self.seed, parts=parts
-                )
-                bar.update(name in compared)
-        kept = {name: comparison.kept for name, comparison in comparisons.items()}
-        self.variants_ = variants
-        chosen = {name: variants[name][kept[name]] for name in parts}
-        return self._keep(parts, *on_all_rows(joiner, together, chosen, kept), comparisons)
+        result = fit_tasks(self, data)
+        # A failed fit leaves this object unchanged, so attributes are set only here.
+        self.models_, self.known_ = result.models, result.tasks
+        self.comparisons_, self.variants_ = result.comparisons, result.variants
+        together = result.together
+        self.shared_, self.affinity_ = together.encoder, together.affinity
+        self.steps_: dict[str, int] = together.steps
+        self.history_: History | None = together.history
+        self.changes_: dict[str, Verdict] = {}
+        self.notes_: dict[str, Any] = {}
+        return self
 
     def predict(self, texts: Any, *, tasks: Iterable[str] | None = None) -> dict[str, Any]:
         """Predict a label or number for each text, in every task that takes such texts.
@@ -390,26 +370,3 @@ class MultiTaskModel(HubMethods, NestedParams):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "models_")
-
-    def _keep(
-        self,
-        parts: Mapping[str, PreparedTask],
-        chosen: Mapping[str, FittedModel],
-        together: JointResult,
-        comparisons: dict[str, Verdict],
-    ) -> Self:
-        """Set the fitted attributes."""
-        models: dict[str, TextModel] = {}
-        for name, part in parts.items():
-            model, fitted = part.model, chosen[name]
-            model.transfer_, model.transfer_verdict_ = model.transfer, None
-            keep(model, fitted, model.audit_)
-            models[name] = model
-        self.models_, self.comparisons_ = models, comparisons
-        self.known_: dict[str, Task] = {name: part.task for name, part in parts.items()}
-        self.shared_, self.affinity_ = together.encoder, together.affinity
-        self.changes_: dict[str, Verdict] = {}
-        self.notes_: dict[str, Any] = {}
-        self.steps_: dict[str, int] = together.steps
-        self.history_: History | None = together.history
-        return self

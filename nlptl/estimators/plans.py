@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
+from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.data.audit import AuditReport, audit
+from nlptl.data.columns import read_once
 from nlptl.data.number_scale import NumberScale
 from nlptl.data.rows import Rows
 from nlptl.fitting.fitted import FittedModel
-from nlptl.fitting.plan import FitPlan, token_lengths
+from nlptl.fitting.plan import FitPlan, rows_for, token_lengths
+from nlptl.fitting.training_data import is_empty
 from nlptl.saving.saved_model import SavedModel
 from nlptl.transfer.automatic import Auto
 
@@ -35,9 +39,28 @@ def plan_of(model: PlannedModel) -> FitPlan:
     return FitPlan.resolve(numeric=model.codec_kind is NumberScale, **params)
 
 
-def audit_rows(plan: FitPlan, rows: Rows, answers: Any) -> AuditReport:
-    """Check the labelled rows of a fit for problems."""
-    return audit(rows, answers, numeric=plan.numeric, **token_lengths(plan.encoder, rows))
+def read_texts(encoder: object, texts: TextsLike) -> Any:
+    """Read the texts of a fit once. Empty texts are allowed, as class names may be enough."""
+    values = read_once(texts)
+    return values if is_empty(values) else rows_for(encoder, values)
+
+
+def audit_rows(
+    plan: FitPlan,
+    rows: Rows,
+    answers: LabelsLike | None,
+    *,
+    others: Mapping[str, TextsLike] | None = None,
+) -> AuditReport:
+    """Check the rows of a fit for problems, and other splits for rows that they share."""
+    lengths = token_lengths(plan.encoder, rows)
+    return audit(
+        rows,
+        answers,
+        others=None if others is None else dict(others),
+        numeric=plan.numeric,
+        **lengths,
+    )
 
 
 def keep(model: PlannedModel, fitted: FittedModel, report: AuditReport) -> None:

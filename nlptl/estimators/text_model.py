@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,20 +11,17 @@ from typing_extensions import Self
 from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
 from nlptl.base.specs import NestedParams
-from nlptl.data.audit import AuditReport, audit
-from nlptl.data.columns import read_once
+from nlptl.data.audit import AuditReport
 from nlptl.encoders.static.static_encoder import StaticEncoder
 from nlptl.encoders.static.tokens import Coverage
 from nlptl.estimators.auto import choose_transfer
 from nlptl.estimators.hub_methods import HubMethods
-from nlptl.estimators.plans import audit_rows, keep, plan_of
+from nlptl.estimators.plans import audit_rows, keep, plan_of, read_texts
 from nlptl.estimators.students import teach
 from nlptl.evaluation.choice import Choice
 from nlptl.fitting.fit import fit, read_data
 from nlptl.fitting.fitted import FittedModel
-from nlptl.fitting.plan import FitPlan, rows_for, token_lengths
-from nlptl.fitting.training_data import is_empty
-from nlptl.fitting.transfers import as_transfers
+from nlptl.fitting.plan import FitPlan, rows_for
 from nlptl.saving.model_folder import load_model, save_model
 from nlptl.storage.atomic import saved_folder
 from nlptl.training.config import TrainingConfig
@@ -96,9 +92,7 @@ class TextModel(HubMethods, NestedParams):
         AuditReport
         """
         plan = plan_of(self)
-        rows = plan.rows(texts)
-        lengths = token_lengths(plan.encoder, rows)
-        return audit(rows, labels, others=others, numeric=plan.numeric, **lengths)
+        return audit_rows(plan, plan.rows(texts), labels, others=others)
 
     def coverage(self, texts: Any) -> Coverage | None:
         """Return the share of the words in the texts that have a word vector.
@@ -197,11 +191,11 @@ class TextModel(HubMethods, NestedParams):
     @measured
     def _fit(self, texts: Any, answers: Any, **more: Any) -> Self:
         """Fit the model. ``more`` holds the other arguments of ``fit``."""
-        texts, answers = self._read_once(texts), self.codec_kind.read(answers)
+        texts, answers = read_texts(self.encoder, texts), self.codec_kind.read(answers)
         plan = plan_of(self)
         choice = self._choice(plan, texts, answers, **more)
         if choice is not None:
-            plan = replace(plan, transfers=as_transfers(choice.transfer), is_chosen=True)
+            plan = plan.with_choice(choice.transfer)
         data = read_data(plan, texts, answers, **more)
         report = audit_rows(plan, data.rows, answers)
         fitted = fit(plan, data)
@@ -232,8 +226,3 @@ class TextModel(HubMethods, NestedParams):
                     "training rows and cannot use it. Leave it out."
                 )
         return choose_transfer(self, plan, (texts, answers, unlabeled), auto=auto)
-
-    def _read_once(self, texts: Any) -> Any:
-        """Read the texts of a fit. Empty texts are allowed, as class names may be enough."""
-        values = read_once(texts)
-        return values if is_empty(values) else rows_for(self.encoder, values)

@@ -101,6 +101,10 @@ class FitPlan:
         """True if the two texts of a pair are read as one text."""
         return reads_jointly(self.pair_encoding, self.encoder, tunes=self.transfers.tunes)
 
+    def with_choice(self, transfer: object) -> FitPlan:
+        """Return the plan with a transfer that ``Auto`` chose."""
+        return replace(self, transfers=as_transfers(transfer), is_chosen=True)
+
     def rows(self, texts: Any) -> Rows:
         """Read texts from any supported container."""
         return rows_for(self.encoder, texts)

@@ -8,12 +8,13 @@ from typing import Any
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.suggestions import suggest
-from nlptl.estimators.plans import keep, plan_of
-from nlptl.estimators.tasks.joint import JointResult, JointTraining, mixing_of
-from nlptl.estimators.tasks.prepared import PreparedTask, held_share, options_of, read_part
+from nlptl.estimators.plans import keep
+from nlptl.estimators.tasks.joint import JointResult, JointTraining
+from nlptl.estimators.tasks.prepared import PreparedTask, prepare_again, read_part
 from nlptl.estimators.tasks.refitting import on_all_rows
 from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.estimators.tasks.task import Task, TaskData, as_tasks
+from nlptl.estimators.tasks.task_options import mixing_of, options_of
 from nlptl.estimators.tasks.variants import (
     ALONE,
     JOINT,
@@ -24,12 +25,7 @@ from nlptl.estimators.tasks.variants import (
 )
 from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.verdict import KEEP_UNLESS_HURTS, Verdict
-from nlptl.fitting.finetuning import TUNING
-from nlptl.fitting.fitted import FittedModel, TrainingPlan
-from nlptl.fitting.held_out import hold_out
-from nlptl.fitting.training_data import TrainingData, targets_of
-from nlptl.fitting.tuned_encoder import TunedEncoder
-from nlptl.fitting.warm_head import warm_head
+from nlptl.fitting.fitted import FittedModel
 from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.parameters.lora import LoRA
@@ -184,7 +180,12 @@ def fit_with_replay(model: SharedModel, addition: Addition, replay: Mapping[str,
         Rows of each task that uses the shared encoder.
     """
     options = {**options_of(model), "encoder": model.shared_}
-    parts = {name: _prepare_earlier(model, name, replay[name], options) for name in _sharing(model)}
+    parts = {
+        name: prepare_again(
+            name, model.known_[name], model.models_[name].fitted_, replay[name], options
+        )
+        for name in _sharing(model)
+    }
     parts[addition.name] = new = read_part(addition.name, addition.task, addition.data, options)
     joiner = JointTraining(parts, {}, mixing_of(model), model.balance)
     together = joiner.fit()
@@ -228,36 +229,6 @@ def _sharing(model: SharedModel) -> list[str]:
     shared = model.shared_.weights
     models = model.models_.items()
     return [name for name, part in models if part.fitted_.features.encoder.weights is shared]
-
-
-def _prepare_earlier(
-    model: SharedModel, name: str, data: Any, options: Mapping[str, Any]
-) -> PreparedTask:
-    """Prepare a fitted task for more training that continues from its fitted head."""
-    task, fitted = model.known_[name], model.models_[name].fitted_
-    new, task_data = task.model(options), TaskData.read(name, data, reads_only=False)
-    plan = plan_of(new)
-    try:
-        rows = plan.rows(task_data.texts)
-        targets = targets_of(fitted.codec, task_data.answers, None, rows)
-    except InputError as problem:
-        raise InputError(f"Replay of task {name!r}: {problem}") from problem
-    if rows.are_pairs != fitted.probe.are_pairs:
-        kinds = {True: "pairs of texts", False: "single texts"}
-        raise InputError(
-            f"Replay of task {name!r}: the task takes {kinds[fitted.probe.are_pairs]}, got "
-            f"{kinds[rows.are_pairs]}. Pass {kinds[fitted.probe.are_pairs]}."
-        )
-    config = plan.config(TUNING)
-    training_data = TrainingData(rows, targets, fitted.codec)
-    train_split, held_split = hold_out(rows, targets, held_share(len(rows), config), model.seed)
-    imbalance = plan.imbalance_of(train_split[1], solver=False, trains_head=True)
-    training = TrainingPlan(config, imbalance, model.seed, model.device)
-    body = TunedEncoder(plan.transfers, fitted.features, training)
-    warm = warm_head(fitted.scorer, train_split[1], fitted.features.groups(train_split[0]))
-    return PreparedTask(
-        name, task, new, plan, training_data, train_split, held_split, body, warm, fitted
-    )
 
 
 def _change(part: PreparedTask, before: FittedModel, together: JointResult, seed: int) -> Verdict:

@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlptl.base.errors import ConfigError
-from nlptl.base.suggestions import suggest
 from nlptl.data.mixing import Mixing
 from nlptl.estimators.tasks.prepared import PreparedTask, UnlabelledTask
-from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.evaluation.task_affinity import Affinity
 from nlptl.fitting.fitted import FittedModel
 from nlptl.fitting.training_goals import loss_of, score_by
@@ -29,8 +26,6 @@ from nlptl.training.loop import History
 
 if TYPE_CHECKING:
     from nlptl.training.tasks.task_progress import Progress
-
-BALANCES = ("sum", "uncertainty", "pcgrad")
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,24 +190,6 @@ class JointTraining:
         for name in self.readings:
             tasks[name] = {"rows": fingerprint(rows[name].windows.ids)}
         return {"tasks": tasks, "mixing": repr(self.mixing), "balance": self.balance}
-
-
-def mixing_of(model: SharedModel) -> Mixing:
-    """Return the mixing of a model: how often each task is trained."""
-    mixing = model.mixing or Mixing()
-    return replace(mixing, mixed=True) if model.balance == "pcgrad" else mixing
-
-
-def check_balance(name: str) -> None:
-    """Check that a method to combine losses is known.
-
-    Raises
-    ------
-    ConfigError
-        If it is not known. The message suggests the nearest name.
-    """
-    if name not in BALANCES:
-        raise ConfigError(f"balance={name!r} is not known. {suggest(str(name), BALANCES)}")
 
 
 def _config_for_all_rows(part: PreparedTask) -> LoopConfig:

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.suggestions import suggest
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.targets import Targets
 from nlptl.estimators.plans import audit_rows, plan_of
-from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.estimators.tasks.task import Task, TaskData
+from nlptl.estimators.tasks.task_options import check_metric, transfers_of
 from nlptl.estimators.text_model import TextModel
 from nlptl.fitting.finetuning import TUNING, frozen_start
 from nlptl.fitting.fitted import FittedModel, TrainingPlan
@@ -22,13 +21,11 @@ from nlptl.fitting.frozen_stage import fit_head
 from nlptl.fitting.head_choice import check_head
 from nlptl.fitting.held_out import hold_out
 from nlptl.fitting.plan import FitPlan
-from nlptl.fitting.training_data import TrainingData, read_labelled
-from nlptl.fitting.transfers import Transfers, as_transfers
+from nlptl.fitting.training_data import TrainingData, read_labelled, targets_of
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.fitting.warm_head import WarmHead, warm_head
 from nlptl.heads.solver_fit import weigh_rows
 from nlptl.training.config import LoopConfig
-from nlptl.transfer.parameters.full import FullFineTune
 
 _ROWS_TO_HOLD_OUT = 100
 """Minimum number of held-out rows per task, if this is at most a quarter of its rows."""
@@ -147,47 +144,9 @@ def _reading(name: str, task: Task, data: TaskData) -> UnlabelledTask:
     return UnlabelledTask(name, task, texts)
 
 
-def transfers_of(transfer: Any) -> Transfers:
-    """Check and return the transfer of a multi-task model.
-
-    Raises
-    ------
-    ConfigError
-        If it does not train the encoder together with the heads.
-    """
-    transfers = as_transfers(transfer)
-    if not transfers.tunes or transfers.refits_head or transfers.meaning is not None:
-        names = ", ".join(f"{type(method).__name__}()" for method in transfers)
-        raise ConfigError(
-            "Tasks share an encoder, and transfer must train it together with the heads. Got "
-            f"{names}. Use FullFineTune() or LoRA()."
-        )
-    return transfers
-
-
-def options_of(model: SharedModel) -> dict[str, Any]:
-    """Return the constructor parameters of the model of each task."""
-    transfer = FullFineTune() if model.transfer is None else model.transfer
-    transfers_of(transfer)
-    names = ("encoder", "training", "seed", "long_texts", "pair_encoding", "device")
-    return {**{name: getattr(model, name) for name in names}, "transfer": transfer}
-
-
-def _check_metric(task: Task) -> None:
-    """Check that the metric of a task can be computed, before anything is trained."""
-    from nlptl.evaluation.metrics import figures_of
-
-    metrics = figures_of(numeric=task.kind == "regression")
-    if task.metric not in metrics:
-        raise ConfigError(
-            f"metric={task.metric!r} cannot be computed for a task of kind {task.kind!r}. "
-            f"{suggest(str(task.metric), metrics)}"
-        )
-
-
 def read_part(name: str, task: Task, data: TaskData, options: Mapping[str, Any]) -> PreparedTask:
     """Read the data of one task whose kind is filled in, and fit its first head."""
-    _check_metric(task)
+    check_metric(task)
     model = task.model(options)
     transfers_of(model.transfer)
     plan = plan_of(model)
@@ -206,6 +165,51 @@ def read_part(name: str, task: Task, data: TaskData, options: Mapping[str, Any])
     warm = warm_head(scorer, train_split[1], start.groups(train_split[0]))
     first = FittedModel(rows.codec, start, scorer, rows.probe)
     return PreparedTask(name, task, model, plan, rows, train_split, held_split, body, warm, first)
+
+
+def prepare_again(
+    name: str, task: Task, fitted: FittedModel, data: object, options: Mapping[str, Any]
+) -> PreparedTask:
+    """Prepare a fitted task for more training that continues from its fitted head.
+
+    Parameters
+    ----------
+    name : str
+    task : Task
+    fitted : FittedModel
+        Fitted model of the task.
+    data : (texts, answers) or Corpus
+    options : mapping
+        Constructor parameters of the model of the task.
+
+    Raises
+    ------
+    InputError
+        If the data cannot be used, or are pairs of texts for a task of single texts.
+    """
+    new, task_data = task.model(options), TaskData.read(name, data, reads_only=False)
+    plan = plan_of(new)
+    try:
+        rows = plan.rows(task_data.texts)
+        targets = targets_of(fitted.codec, task_data.answers, None, rows)
+    except InputError as problem:
+        raise InputError(f"Replay of task {name!r}: {problem}") from problem
+    if rows.are_pairs != fitted.probe.are_pairs:
+        kinds = {True: "pairs of texts", False: "single texts"}
+        raise InputError(
+            f"Replay of task {name!r}: the task takes {kinds[fitted.probe.are_pairs]}, got "
+            f"{kinds[rows.are_pairs]}. Pass {kinds[fitted.probe.are_pairs]}."
+        )
+    config = plan.config(TUNING)
+    training_data = TrainingData(rows, targets, fitted.codec)
+    train_split, held_split = hold_out(rows, targets, held_share(len(rows), config), plan.seed)
+    imbalance = plan.imbalance_of(train_split[1], solver=False, trains_head=True)
+    training = TrainingPlan(config, imbalance, plan.seed, plan.device)
+    body = TunedEncoder(plan.transfers, fitted.features, training)
+    warm = warm_head(fitted.scorer, train_split[1], fitted.features.groups(train_split[0]))
+    return PreparedTask(
+        name, task, new, plan, training_data, train_split, held_split, body, warm, fitted
+    )
 
 
 def held_share(n_rows: int, config: LoopConfig) -> float:

@@ -6,9 +6,12 @@ from collections.abc import Collection
 from typing import Any, ClassVar, Protocol
 
 from nlptl.data.mixing import Mixing
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.estimators.tasks.task import Task
 from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.task_affinity import Affinity
+from nlptl.evaluation.verdict import Verdict
+from nlptl.fitting.fitted import FittedModel
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import Cost
 from nlptl.training.loop import History
@@ -31,12 +34,12 @@ class SharedModel(Protocol):
     device: str | None
     models_: dict[str, TextModel]
     known_: dict[str, Task]
-    comparisons_: dict[str, Any]
-    changes_: dict[str, Any]
+    comparisons_: dict[str, Verdict]
+    changes_: dict[str, Verdict]
     steps_: dict[str, int]
-    shared_: Any
+    shared_: TransformerEncoder
     affinity_: Affinity
     history_: History | None
     notes_: dict[str, Any]
     cost_: Cost | None
-    variants_: dict[str, Any]
+    variants_: dict[str, dict[str, FittedModel]]

@@ -1,8 +1,8 @@
 import pytest
 
-from nlptl import Contrastive, Frozen, FullFineTune, LabelMeaning, LoRA, Task, TransformerEncoder
+from nlptl import FullFineTune, Task, TransformerEncoder
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.estimators.tasks.prepared import held_share, read_parts, transfers_of
+from nlptl.estimators.tasks.prepared import held_share, read_parts
 from nlptl.training.config import LoopConfig
 
 
@@ -51,12 +51,3 @@ def test_problems_name_the_task(tiny_encoder):
     with pytest.raises(InputError, match="Task 'a'"):
         tasks = {"a": Task("language_model"), "b": Task()}
         read_parts(tasks, {"a": [], "b": (["x", "y"], [1, 2])}, options)
-
-
-@pytest.mark.parametrize(
-    "transfer", [None, Frozen(), Contrastive(), [FullFineTune(), LabelMeaning({"a": "b"})]]
-)
-def test_the_encoder_has_to_learn_with_the_heads(transfer):
-    with pytest.raises(ConfigError, match="share an encoder"):
-        transfers_of(transfer)
-    assert transfers_of(LoRA()).tunes

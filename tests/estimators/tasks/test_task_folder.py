@@ -6,7 +6,7 @@ import pytest
 from nlptl import MultiTaskModel, Task, TrainingConfig, TransformerEncoder
 from nlptl.base.errors import IntegrityError, StorageError
 from nlptl.encoders.contextual.loaded import read_encoder
-from nlptl.estimators.tasks import task_folder
+from nlptl.estimators.tasks import task_encoder
 from nlptl.saving import model_folder as folder_of_one
 
 
@@ -72,7 +72,7 @@ def test_a_folder_of_something_else_stays_as_it_is(model, tmp_path):
 
 
 def test_a_model_that_reads_back_differently_is_not_saved(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(task_folder, "difference", lambda *_: {})
+    monkeypatch.setattr(task_encoder, "difference", lambda *_: {})
     for name, own in model.models_.items():
         own.fitted_ = model.variants_[name]["alone"]
     with pytest.raises(StorageError, match="not saved"):

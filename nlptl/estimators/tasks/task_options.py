@@ -1,0 +1,78 @@
+"""Options that all tasks of a multi-task model share: transfer, mixing, balance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from nlptl.base.errors import ConfigError
+from nlptl.base.suggestions import suggest
+from nlptl.data.mixing import Mixing
+from nlptl.estimators.tasks.shared_model import SharedModel
+from nlptl.estimators.tasks.task import Task
+from nlptl.fitting.transfers import Transfers, as_transfers
+from nlptl.transfer.parameters.full import FullFineTune
+
+BALANCES = ("sum", "uncertainty", "pcgrad")
+
+
+def transfers_of(transfer: object) -> Transfers:
+    """Check and return the transfer of a multi-task model.
+
+    Raises
+    ------
+    ConfigError
+        If it does not train the encoder together with the heads.
+    """
+    transfers = as_transfers(transfer)
+    if not transfers.tunes or transfers.refits_head or transfers.meaning is not None:
+        names = ", ".join(f"{type(method).__name__}()" for method in transfers)
+        raise ConfigError(
+            "Tasks share an encoder, and transfer must train it together with the heads. Got "
+            f"{names}. Use FullFineTune() or LoRA()."
+        )
+    return transfers
+
+
+def options_of(model: SharedModel) -> dict[str, Any]:
+    """Return the constructor parameters of the model of each task."""
+    transfer = FullFineTune() if model.transfer is None else model.transfer
+    transfers_of(transfer)
+    names = ("encoder", "training", "seed", "long_texts", "pair_encoding", "device")
+    return {**{name: getattr(model, name) for name in names}, "transfer": transfer}
+
+
+def mixing_of(model: SharedModel) -> Mixing:
+    """Return the mixing of a model: how often each task is trained."""
+    mixing = model.mixing or Mixing()
+    return replace(mixing, mixed=True) if model.balance == "pcgrad" else mixing
+
+
+def check_balance(name: str) -> None:
+    """Check that a method to combine losses is known.
+
+    Raises
+    ------
+    ConfigError
+        If it is not known. The message suggests the nearest name.
+    """
+    if name not in BALANCES:
+        raise ConfigError(f"balance={name!r} is not known. {suggest(str(name), BALANCES)}")
+
+
+def check_metric(task: Task) -> None:
+    """Check that the metric of a task can be computed, before anything is trained.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot. The message suggests the nearest name.
+    """
+    from nlptl.evaluation.metrics import figures_of
+
+    metrics = figures_of(numeric=task.kind == "regression")
+    if task.metric not in metrics:
+        raise ConfigError(
+            f"metric={task.metric!r} cannot be computed for a task of kind {task.kind!r}. "
+            f"{suggest(str(task.metric), metrics)}"
+        )
