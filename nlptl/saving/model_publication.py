@@ -24,7 +24,7 @@ from nlptl.training.processes import from_main
 
 @dataclass(frozen=True)
 class PublicationOptions:
-    """How a model is published.
+    """Form in which a model is published.
 
     Attributes
     ----------

@@ -90,5 +90,5 @@ def fit_tasks(model: SharedModel, data: Mapping[str, Any]) -> FittedTasks:
         models[name] = task_model = part.model
         task_model.transfer_, task_model.transfer_verdict_ = task_model.transfer, None
         keep(task_model, fitted[name], task_model.audit_)
-    known = {name: part.task for name, part in parts.items()}
-    return FittedTasks(known, models, comparisons, variants, together)
+    tasks = {name: part.task for name, part in parts.items()}
+    return FittedTasks(tasks, models, comparisons, variants, together)
