@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from nlptl.base.lazy import require
+from nlptl.base.optional_packages import require
 from nlptl.serving.limits import Limits
 
 __all__ = ["Limits", "check_installed", "make_app"]

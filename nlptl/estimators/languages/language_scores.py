@@ -11,7 +11,7 @@ import numpy as np
 
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import InputError
-from nlptl.base.lazy import require
+from nlptl.base.optional_packages import require
 from nlptl.base.paths import user_path
 from nlptl.data.columns import as_list
 from nlptl.data.labels import LabelCodec, are_lists, as_values, distinct, values_at

@@ -14,7 +14,7 @@ from typing_extensions import Self
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.described import entry, finite, make
 from nlptl.base.errors import InputError, IntegrityError, StorageError
-from nlptl.base.lazy import require
+from nlptl.base.optional_packages import require
 from nlptl.data.batches import by_length
 from nlptl.data.labels import LabelCodec, check_lengths
 from nlptl.data.rows import Rows, as_rows

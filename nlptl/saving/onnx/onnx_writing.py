@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError
-from nlptl.base.lazy import require
+from nlptl.base.optional_packages import require
 from nlptl.base.suggestions import suggest
 from nlptl.data.batches import by_length
 from nlptl.data.rows import Rows, as_rows

@@ -1,25 +1,11 @@
-"""Lazy imports: names of a package on first access, and optional packages where they are used."""
+"""Optional packages, which are imported where they are used."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 from nlptl.base.errors import ConfigError
-
-
-def lazy_names(module: str, homes: Mapping[str, str], name: str) -> Any:
-    """Import ``name`` from the module that defines it; for use in a module's ``__getattr__``.
-
-    Raises
-    ------
-    AttributeError
-        If the module exports no such name.
-    """
-    if name not in homes:
-        raise AttributeError(f"module {module!r} has no attribute {name!r}")
-    return getattr(import_module(homes[name]), name)
 
 
 def require(module: str, *, extra: str) -> Any:
