@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
+Text: TypeAlias = str | tuple[str, str]
+"""One text, or a pair of texts that is classified together."""
+
 TextsLike: TypeAlias = Iterable[object]
 """Texts or pairs of texts: a list, tuple, array, Series or column of strings or of pairs, a table
 (DataFrame, Dataset or dict of columns) or ``Rows``. See ``nlptl.data.rows.as_rows``."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from scipy import sparse
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, Groups, IntArray
+from nlptl.base.inputs import Text
 
 Features: TypeAlias = FloatArray | sparse.csr_matrix
 """A feature matrix with one row per text: dense float32, or sparse if most entries are zero."""
+
+EncoderKind = TypeVar("EncoderKind")
 
 
 @runtime_checkable
@@ -22,11 +25,11 @@ class Encoder(Protocol):
     projection) are fitted by ``fit``, which returns a fitted encoder and does not change the spec.
     """
 
-    def fit(self, texts: Sequence[Any], y: Any = None) -> Encoder:
+    def fit(self, texts: Sequence[Text], y: object = None) -> Encoder:
         """Return an encoder that is ready to transform; itself if it has nothing to fit."""
         ...
 
-    def transform(self, texts: Sequence[Any]) -> Features:
+    def transform(self, texts: Sequence[Text]) -> Features:
         """Encode texts and keep their order."""
         ...
 
@@ -45,12 +48,12 @@ class Encoder(Protocol):
 class Openable(Protocol):
     """Protocol of encoders that read files: open, they look them up and load them once."""
 
-    def open(self) -> Any:
+    def open(self) -> Self:
         """Return an open copy, or the encoder itself if it is open already."""
         ...
 
 
-def opened(encoder: Any) -> Any:
+def opened(encoder: EncoderKind) -> EncoderKind:
     """Return an open encoder; one that reads no files is returned as it is."""
     return encoder.open() if isinstance(encoder, Openable) else encoder
 

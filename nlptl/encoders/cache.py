@@ -15,9 +15,9 @@ import numpy as np
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError, StorageError
+from nlptl.base.inputs import Text
 from nlptl.base.paths import user_path
 from nlptl.base.specs import Spec
-from nlptl.data.rows import Text
 from nlptl.storage.hashing import fingerprint
 from nlptl.storage.places import cache_root
 from nlptl.storage.row_cache import RowStore

@@ -10,7 +10,7 @@ import numpy as np
 
 from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import ConfigError
-from nlptl.data.rows import Text
+from nlptl.base.inputs import Text
 from nlptl.encoders.cache import without_cache
 
 Answer = dict[str, Any]

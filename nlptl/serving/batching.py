@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlptl.base.errors import NlptlError
-from nlptl.data.rows import Text
+from nlptl.base.inputs import Text
 
 Answerer = Callable[[Sequence[Text]], Sequence[Any]]
 
