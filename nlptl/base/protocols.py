@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from scipy import sparse
 from typing_extensions import Self
 
-from nlptl.base.arrays import FloatArray, Groups, IntArray
-from nlptl.base.inputs import Text
+from nlptl.base.arrays import AnyArray, FloatArray, Groups, IntArray
+from nlptl.base.inputs import JsonObject
 
 Features: TypeAlias = FloatArray | sparse.csr_matrix
 """A feature matrix with one row per text: dense float32, or sparse if most entries are zero."""
@@ -25,11 +26,11 @@ class Encoder(Protocol):
     projection) are fitted by ``fit``, which returns a fitted encoder and does not change the spec.
     """
 
-    def fit(self, texts: Sequence[Text], y: object = None) -> Encoder:
+    def fit(self, texts: Sequence[Any], y: object = None) -> Encoder:
         """Return an encoder that is ready to transform; itself if it has nothing to fit."""
         ...
 
-    def transform(self, texts: Sequence[Text]) -> Features:
+    def transform(self, texts: Sequence[Any]) -> Features:
         """Encode texts and keep their order."""
         ...
 
@@ -45,6 +46,15 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class StoredEncoder(Protocol):
+    """Protocol of encoders that write themselves into a folder."""
+
+    def save(self, folder: Path) -> JsonObject:
+        """Write the arrays into a folder and return the settings as plain JSON."""
+        ...
+
+
+@runtime_checkable
 class Openable(Protocol):
     """Protocol of encoders that read files: open, they look them up and load them once."""
 
@@ -56,6 +66,23 @@ class Openable(Protocol):
 def opened(encoder: EncoderKind) -> EncoderKind:
     """Return an open encoder; one that reads no files is returned as it is."""
     return encoder.open() if isinstance(encoder, Openable) else encoder
+
+
+@runtime_checkable
+class HasParams(Protocol):
+    """Protocol of objects that list their parameters: specs and scikit-learn estimators."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters by name."""
+        ...
+
+
+class Fittable(Protocol):
+    """Protocol of heads and scikit-learn estimators that are fitted to features."""
+
+    def fit(self, X: Features, y: AnyArray, sample_weight: FloatArray | None = None) -> Self:
+        """Fit to features and class codes, or to features and numbers."""
+        ...
 
 
 @runtime_checkable
