@@ -16,5 +16,8 @@ LabelsLike: TypeAlias = Iterable[object]
 """One label, one list of labels or one number per text, or zeros and ones per label: a list,
 tuple, array, Series, tensor or column. See ``nlptl.data.labels.as_values``."""
 
+LabelledTexts: TypeAlias = tuple[TextsLike, LabelsLike]
+"""Texts and their labels, for example the rows of a test."""
+
 JsonObject: TypeAlias = dict[str, object]
 """An object that was read from JSON. ``nlptl.base.described.entry`` reads and checks its values."""
