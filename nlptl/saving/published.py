@@ -11,6 +11,7 @@ from typing import Any
 from typing_extensions import Self
 
 from nlptl.base.errors import ConfigError
+from nlptl.base.inputs import LabelledTexts
 from nlptl.base.paths import user_path
 from nlptl.base.suggestions import suggest
 from nlptl.hub.client import check_name, is_name
@@ -34,13 +35,14 @@ class Published:
     """
 
     cost_: Cost | None = None
+    seed: int
 
     def push_to_hub(
         self,
         repo: str,
         *,
-        test: tuple[Any, Any] | None = None,
-        about: Mapping[str, Any] | None = None,
+        test: LabelledTexts | None = None,
+        about: Mapping[str, object] | None = None,
         format: str = "nlptl",  # noqa: A002
         private: bool | None = None,
         dry_run: bool = False,
@@ -146,7 +148,7 @@ def _written(model: Any, folder: Path, format: str) -> Path:  # noqa: A002
     return folder
 
 
-def _check_entailment(model: Any) -> None:
+def _check_entailment(model: object) -> None:
     """Raise an error if the model needs an entailment model from a local folder."""
     transfer = getattr(model, "transfer_", None)
     for method in transfer if isinstance(transfer, list | tuple) else [transfer]:
