@@ -80,7 +80,7 @@ class MeaningHead(LinearScores):
     def __init__(
         self,
         *,
-        base: SolverHead | None = None,
+        base: Any = None,
         weight: float | str = "cv",
         labels: FloatArray | None = None,
     ) -> None:
