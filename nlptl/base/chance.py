@@ -11,7 +11,10 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from threading import RLock, local
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 _LOCK = RLock()
 _THREAD = local()
@@ -83,7 +86,7 @@ def _states() -> dict[str, Any]:
     return {"cpu": torch.get_rng_state(), **gpu_states}
 
 
-def _restore(states: Mapping[str, Any]) -> None:
+def _restore(states: Mapping[str, torch.Tensor]) -> None:
     import torch
 
     for device, state in states.items():

@@ -16,7 +16,7 @@ Instance = TypeVar("Instance")
 _SMALLEST_INT, _LARGEST_INT = -(2**63), 2**64
 
 
-def make(kind: Callable[..., Instance], described: Any) -> Instance:
+def make(kind: Callable[..., Instance], described: object) -> Instance:
     """Create an object of a class from options that were read from JSON.
 
     Parameters
@@ -54,7 +54,7 @@ def make(kind: Callable[..., Instance], described: Any) -> Instance:
     return kind(**options)
 
 
-def entry(described: Any, name: str, kind: Any) -> Any:
+def entry(described: object, name: str, kind: Any) -> Any:
     """Return one entry of a JSON object after a check of its type.
 
     Parameters
@@ -86,7 +86,7 @@ def entry(described: Any, name: str, kind: Any) -> Any:
     return checked(described[name], kind, name)
 
 
-def checked(value: Any, kind: Any, name: str) -> Any:
+def checked(value: object, kind: Any, name: str) -> Any:
     """Return a value from JSON after a check of its type.
 
     Parameters
@@ -109,7 +109,7 @@ def checked(value: Any, kind: Any, name: str) -> Any:
     return converted
 
 
-def finite(described: Any, name: str, *, size: int | None = None) -> FloatArray:
+def finite(described: object, name: str, *, size: int | None = None) -> FloatArray:
     """Return a list of finite numbers from a JSON object as an array of shape (n,).
 
     Raises
@@ -127,7 +127,7 @@ def finite(described: Any, name: str, *, size: int | None = None) -> FloatArray:
     return numbers
 
 
-def _matched(value: Any, hint: Any) -> tuple[bool, Any]:
+def _matched(value: object, hint: Any) -> tuple[bool, Any]:
     """Return True and the converted value if a value matches an annotation, else False."""
     if hint is Any or isinstance(hint, TypeVar):
         return True, value
@@ -144,7 +144,7 @@ def _matched(value: Any, hint: Any) -> tuple[bool, Any]:
     return isinstance(value, origin), value
 
 
-def _matched_plain(value: Any, hint: Any) -> tuple[bool, Any]:
+def _matched_plain(value: object, hint: Any) -> tuple[bool, Any]:
     if hint in (int, float):
         return _is_number(value, hint), value
     if hint in (tuple, list):
@@ -152,14 +152,14 @@ def _matched_plain(value: Any, hint: Any) -> tuple[bool, Any]:
     return isinstance(value, NoneType if hint is None else hint), value
 
 
-def _matched_mapping(value: Any, inner: tuple[Any, ...]) -> tuple[bool, Any]:
+def _matched_mapping(value: object, inner: tuple[Any, ...]) -> tuple[bool, Any]:
     if not isinstance(value, dict):
         return False, value
     results = [(_matched(key, inner[0]), _matched(part, inner[1])) for key, part in value.items()]
     return all(key[0] and part[0] for key, part in results), {k[1]: p[1] for k, p in results}
 
 
-def _matched_items(value: Any, origin: Any, inner: tuple[Any, ...]) -> tuple[bool, Any]:
+def _matched_items(value: object, origin: type, inner: tuple[Any, ...]) -> tuple[bool, Any]:
     if not isinstance(value, list | tuple):
         return False, value
     several = len(inner) == 1 or inner[-1] is Ellipsis
@@ -171,7 +171,7 @@ def _matched_items(value: Any, origin: Any, inner: tuple[Any, ...]) -> tuple[boo
     return all(is_valid for is_valid, _ in results), container(part for _, part in results)
 
 
-def _is_number(value: Any, hint: type) -> bool:
+def _is_number(value: object, hint: type) -> bool:
     if not isinstance(value, int | float):
         return False
     if isinstance(value, int):
@@ -179,6 +179,6 @@ def _is_number(value: Any, hint: type) -> bool:
     return hint is float or value.is_integer()
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}…"

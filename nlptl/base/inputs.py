@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
+Text: TypeAlias = str | tuple[str, str]
+"""One text, or a pair of texts that is classified together."""
+
 TextsLike: TypeAlias = Iterable[object]
 """Texts or pairs of texts: a list, tuple, array, Series or column of strings or of pairs, a table
 (DataFrame, Dataset or dict of columns) or ``Rows``. See ``nlptl.data.rows.as_rows``."""
@@ -12,6 +15,9 @@ TextsLike: TypeAlias = Iterable[object]
 LabelsLike: TypeAlias = Iterable[object]
 """One label, one list of labels or one number per text, or zeros and ones per label: a list,
 tuple, array, Series, tensor or column. See ``nlptl.data.labels.as_values``."""
+
+LabelledTexts: TypeAlias = tuple[TextsLike, LabelsLike]
+"""Texts and their labels, for example the rows of a test."""
 
 JsonObject: TypeAlias = dict[str, object]
 """An object that was read from JSON. ``nlptl.base.described.entry`` reads and checks its values."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from scipy import sparse
 from typing_extensions import Self
 
-from nlptl.base.arrays import FloatArray, Groups, IntArray
+from nlptl.base.arrays import AnyArray, FloatArray, Groups, IntArray
+from nlptl.base.inputs import JsonObject
 
 Features: TypeAlias = FloatArray | sparse.csr_matrix
 """A feature matrix with one row per text: dense float32, or sparse if most entries are zero."""
+
+EncoderKind = TypeVar("EncoderKind")
 
 
 @runtime_checkable
@@ -22,7 +26,7 @@ class Encoder(Protocol):
     projection) are fitted by ``fit``, which returns a fitted encoder and does not change the spec.
     """
 
-    def fit(self, texts: Sequence[Any], y: Any = None) -> Encoder:
+    def fit(self, texts: Sequence[Any], y: object = None) -> Encoder:
         """Return an encoder that is ready to transform; itself if it has nothing to fit."""
         ...
 
@@ -42,17 +46,43 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class StoredEncoder(Protocol):
+    """Protocol of encoders that write themselves into a folder."""
+
+    def save(self, folder: Path) -> JsonObject:
+        """Write the arrays into a folder and return the settings as plain JSON."""
+        ...
+
+
+@runtime_checkable
 class Openable(Protocol):
     """Protocol of encoders that read files: open, they look them up and load them once."""
 
-    def open(self) -> Any:
+    def open(self) -> Self:
         """Return an open copy, or the encoder itself if it is open already."""
         ...
 
 
-def opened(encoder: Any) -> Any:
+def opened(encoder: EncoderKind) -> EncoderKind:
     """Return an open encoder; one that reads no files is returned as it is."""
     return encoder.open() if isinstance(encoder, Openable) else encoder
+
+
+@runtime_checkable
+class HasParams(Protocol):
+    """Protocol of objects that list their parameters: specs and scikit-learn estimators."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters by name."""
+        ...
+
+
+class Fittable(Protocol):
+    """Protocol of heads and scikit-learn estimators that are fitted to features."""
+
+    def fit(self, X: Features, y: AnyArray, sample_weight: FloatArray | None = None) -> Self:
+        """Fit to features and class codes, or to features and numbers."""
+        ...
 
 
 @runtime_checkable

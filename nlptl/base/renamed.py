@@ -22,7 +22,7 @@ class RenamedAttribute:
     def __set_name__(self, owner: type, name: str) -> None:
         self.old = name
 
-    def __get__(self, instance: Any, owner: type) -> Any:
+    def __get__(self, instance: object, owner: type) -> Any:
         if instance is None:
             return self
         warnings.warn(

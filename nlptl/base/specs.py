@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -38,10 +39,10 @@ def pipeline_step(cls: type[_Class]) -> type[_Class]:
     """
     frozen_set, frozen_delete = cls.__setattr__, cls.__delattr__
 
-    def set_attribute(self: Any, name: str, value: Any) -> None:
+    def set_attribute(self: object, name: str, value: object) -> None:
         (object.__setattr__ if name.startswith("_") else frozen_set)(self, name, value)
 
-    def delete_attribute(self: Any, name: str) -> None:
+    def delete_attribute(self: object, name: str) -> None:
         (object.__delattr__ if name.startswith("_") else frozen_delete)(self, name)
 
     cls.__setattr__ = set_attribute  # type: ignore[method-assign]
@@ -90,7 +91,7 @@ class NestedParams(BaseEstimator):  # type: ignore[misc]
         return self
 
 
-def nested_params(params: dict[str, Any]) -> dict[str, Any]:
+def nested_params(params: Mapping[str, object]) -> dict[str, Any]:
     """Return the parameters at all levels inside the values of ``params``, under joined names."""
     nested: dict[str, Any] = {}
     for name, value in params.items():
@@ -99,7 +100,7 @@ def nested_params(params: dict[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def with_param(value: Any, path: list[str], new: Any) -> Any:
+def with_param(value: object, path: list[str], new: object) -> Any:
     """Return a copy of ``value`` with the parameter at ``path`` changed."""
     if not path:
         return new
@@ -123,7 +124,7 @@ def with_param(value: Any, path: list[str], new: Any) -> Any:
     )
 
 
-def _children(value: Any) -> dict[str, Any]:
+def _children(value: object) -> dict[str, Any]:
     if isinstance(value, list | tuple):
         items = {str(i): item for i, item in enumerate(value) if hasattr(item, "get_params")}
         return {**items, **nested_params(items)}
@@ -133,7 +134,7 @@ def _children(value: Any) -> dict[str, Any]:
     return {}
 
 
-def _position(name: str, items: list[Any]) -> int:
+def _position(name: str, items: Sequence[object]) -> int:
     if not name.isdigit() or int(name) >= len(items):
         raise ConfigError(
             f"{name!r} is no position in a list of {len(items)}. Use 0 to {len(items) - 1}."
@@ -141,5 +142,5 @@ def _position(name: str, items: list[Any]) -> int:
     return int(name)
 
 
-def _unknown(name: str, owner: str, choices: Any) -> str:
+def _unknown(name: str, owner: str, choices: Iterable[str]) -> str:
     return f"{owner} has no parameter {name!r}. {suggest(name, choices)}"

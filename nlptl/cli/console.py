@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from nlptl.base.paths import user_path
-from nlptl.cli.tables import read_labelled
-from nlptl.data.rows import Rows
+from nlptl.cli.tables import LabelledRows, read_labelled
 from nlptl.storage.atomic import write_file
 from nlptl.storage.drafts import sweep_drafts
+
+if TYPE_CHECKING:
+    from nlptl.estimators.bulk.answered_rows import Answering
 
 _WIDTH_WITHOUT_TERMINAL = 100
 """Characters per line; wide enough for the tables."""
@@ -86,7 +88,7 @@ def add_columns(parser: ArgumentParser, *, label: bool) -> None:
     parser.add_argument("--split", help="name of the split to read, if the data set has several")
 
 
-def labelled_rows(model: Any, file: str, arguments: Namespace) -> tuple[Rows, list[Any]]:
+def labelled_rows(model: Answering, file: str, arguments: Namespace) -> LabelledRows:
     """Read texts and labels for a saved model.
 
     The columns are those of the options, or else those that the model was trained on.

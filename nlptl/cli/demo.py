@@ -8,9 +8,9 @@ on the examples and the class names.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from nlptl.base import clock
 from nlptl.cli.console import console
@@ -97,7 +97,7 @@ def _methods() -> list[tuple[str, str, TextClassifier]]:
     ]
 
 
-def _predict(classifier: TextClassifier, out: Any) -> None:
+def _predict(classifier: TextClassifier, out: Console) -> None:
     texts = list(_NEW_TEXTS)
     probabilities = classifier.predict_proba(texts).max(axis=1).tolist()
     out.print(predictions_table(texts, classifier.predict(texts).tolist(), probabilities))

@@ -15,7 +15,8 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, NoReturn
+from types import FrameType, ModuleType
+from typing import NoReturn
 
 from nlptl import __version__
 from nlptl.base.errors import ElsewhereError, NlptlError
@@ -106,7 +107,7 @@ def _run(name: str, rest: list[str]) -> int:
         return _interrupted(f"nlptl {name}", stop, "nothing was started")
 
 
-def run_command(prog: str, command: Any, rest: Sequence[str]) -> int:
+def run_command(prog: str, command: ModuleType, rest: Sequence[str]) -> int:
     """Run a command or a recipe: read its options, and report errors in one line.
 
     Parameters
@@ -171,7 +172,7 @@ def _ending_on_sigterm() -> Iterator[None]:
     Do nothing in the processes of a launcher, because the launcher ends all of them at once.
     """
 
-    def end(_number: int, _frame: Any) -> None:
+    def end(_number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # do not interrupt the cleanup
         raise TerminatedError
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path, PureWindowsPath
-from typing import Any
+from typing import Any, TypeAlias
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console, labelled_rows
-from nlptl.cli.tables import add_drop_blank
+from nlptl.cli.tables import LabelledRows, add_drop_blank
 from nlptl.estimators.languages.language_classifier import LanguageClassifier
 from nlptl.estimators.loading import load_every
 from nlptl.estimators.multi_task import MultiTaskModel
+from nlptl.estimators.text_model import TextModel
 from nlptl.reports.card import model_card
 from nlptl.reports.terminal_tables import files_table
 from nlptl.saving.card_facts import facts_of
@@ -29,6 +30,9 @@ EXAMPLES = """examples:
   nlptl publish model/ user/name --test test.csv --license mit --language en
   nlptl publish model/ user/name --private --format transformers
 """
+
+Publishable: TypeAlias = TextModel | MultiTaskModel | LanguageClassifier
+"""The kinds of models that can be published."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -83,7 +87,7 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _loaded(folder: Path) -> Any:
+def _loaded(folder: Path) -> Publishable:
     if read_manifest(folder)["kind"] == LanguageClassifier.kind:
         return LanguageClassifier.load(folder)
     model = load_every(folder)
@@ -95,7 +99,7 @@ def _loaded(folder: Path) -> Any:
     return model
 
 
-def _test(model: Any, arguments: Namespace) -> tuple[Any, Any] | None:
+def _test(model: Publishable, arguments: Namespace) -> LabelledRows | None:
     if arguments.test is None:
         return None
     if isinstance(model, MultiTaskModel | LanguageClassifier):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from nlptl.data.rows import Rows
 from nlptl.data.tables.label_columns import labels_of
@@ -14,6 +14,9 @@ from nlptl.training.processes import is_main
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LabelledRows: TypeAlias = tuple[Rows, list[object]]
+"""Rows of a table and the label or number of each row."""
 
 
 def add_drop_blank(parser: ArgumentParser) -> None:
@@ -53,7 +56,7 @@ def read_labelled(
     numeric: bool,
     split: str | None = None,
     drop_blank: bool | None = None,
-) -> tuple[Rows, list[Any]]:
+) -> LabelledRows:
     """Read the texts and labels of a table.
 
     Parameters

@@ -15,7 +15,7 @@ _REQUIRED = ("model", "data", "output")
 _INTEGERS = ("chunk_rows", "processes")
 
 
-def read_job(config: str | None, flags: Mapping[str, Any]) -> BulkJob:
+def read_job(config: str | None, flags: Mapping[str, object]) -> BulkJob:
     """Read the settings from a YAML file and flags. Flags override the file.
 
     Parameters
@@ -51,11 +51,11 @@ def read_job(config: str | None, flags: Mapping[str, Any]) -> BulkJob:
     return BulkJob(text_column=text_column, **settings)
 
 
-def _without_none(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(settings: Mapping[str, object]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def _integer(name: str, value: Any) -> int:
+def _integer(name: str, value: str | float) -> int:
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):

@@ -54,7 +54,7 @@ def find_class(part: str, name: str) -> Any:
     return kinds[name]()
 
 
-def build(part: str, name: str, options: Mapping[str, Any]) -> Any:
+def build(part: str, name: str, options: Mapping[str, object]) -> Any:
     """Build an object from its short name and its options.
 
     Parameters
@@ -91,7 +91,7 @@ def build(part: str, name: str, options: Mapping[str, Any]) -> Any:
         raise ConfigError(f"{reason}. See the options of {part} {name!r}.") from problem
 
 
-def build_joined(part: str, name: str, options: Mapping[str, Any]) -> Any:
+def build_joined(part: str, name: str, options: Mapping[str, object]) -> Any:
     """Build one object, or a list of objects if ``name`` joins several names by ``+``.
 
     Parameters
@@ -127,7 +127,7 @@ def build_joined(part: str, name: str, options: Mapping[str, Any]) -> Any:
     return [build(part, single, options_by_name[single]) for single in names]
 
 
-def options_among(name: str, source: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def options_among(name: str, source: str, options: Mapping[str, object]) -> dict[str, Any]:
     """Return those options of the transfers in ``source`` that the transfers in ``name`` share.
 
     Both join the names of transfers by ``+``. An option is shared if its transfer is in both. The
@@ -143,7 +143,7 @@ def options_among(name: str, source: str, options: Mapping[str, Any]) -> dict[st
     return {option: value for option, value in options.items() if option in shared}
 
 
-def options_of(kind: Any) -> dict[str, Any]:
+def options_of(kind: Callable[..., object]) -> dict[str, Any]:
     """Return the options of a class with their defaults."""
     return {
         name: parameter.default
@@ -152,7 +152,7 @@ def options_of(kind: Any) -> dict[str, Any]:
     }
 
 
-def build_encoder(name: str | None, options: Mapping[str, Any]) -> Any:
+def build_encoder(name: str | None, options: Mapping[str, object]) -> Any:
     """Build an encoder from a short name, a Hub name or a folder.
 
     Return None if there is neither a name nor an option.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
@@ -86,7 +85,7 @@ class LanguagesConfig(Checkpointed):
         return pairs.without(excluded) if excluded else pairs
 
 
-def read_languages(config: str | None, flags: Mapping[str, Any]) -> LanguagesConfig:
+def read_languages(config: str | None, flags: Mapping[str, object]) -> LanguagesConfig:
     """Read the settings from a YAML file and flags. Flags override the file.
 
     Raises
@@ -112,7 +111,7 @@ def read_languages(config: str | None, flags: Mapping[str, Any]) -> LanguagesCon
     return LanguagesConfig(**{**plain, **parts})
 
 
-def _tables(pairs: Any) -> dict[str, list[str]]:
+def _tables(pairs: object) -> dict[str, list[str]]:
     """Read ``{de: FILE}``, ``{de: [FILE, FILE]}`` or ``["de=FILE", ...]``."""
     tables: dict[str, list[str]] = {}
     if isinstance(pairs, list | tuple):

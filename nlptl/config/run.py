@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
@@ -18,6 +18,8 @@ from nlptl.estimators.text_regressor import TextRegressor
 from nlptl.training.config import TrainingConfig
 from nlptl.transfer.registry import METHODS
 from nlptl.transfer.relations.label_meaning import own_name
+
+Number = TypeVar("Number", int, float)
 
 TASKS = ("classification", "regression")
 
@@ -105,7 +107,7 @@ class RunConfig(Checkpointed):
             return TextRegressor(encoder, **parts)
         return TextClassifier(encoder, imbalance=self.imbalance, **parts)
 
-    def naming(self, labels: Sequence[Any]) -> RunConfig:
+    def naming(self, labels: Sequence[object]) -> RunConfig:
         """Return these settings with a class name for each label, and for each name in the options.
 
         Raises
@@ -152,7 +154,7 @@ class RunConfig(Checkpointed):
 
 def read_run(
     config: str | None,
-    flags: Mapping[str, Any],
+    flags: Mapping[str, object],
     *,
     transfer: str | None = None,
     zero_shot: bool = False,
@@ -232,13 +234,13 @@ def _typed(settings: dict[str, Any], min_shots: int) -> RunConfig:
     return RunConfig(**settings)
 
 
-def check_switch(name: str, value: Any) -> None:
+def check_switch(name: str, value: object) -> None:
     """Check that a setting is true or false."""
     if not isinstance(value, bool):
         raise ConfigError(f"{name} must be true or false, got {value!r}.")
 
 
-def number_of(name: str, value: Any, kind: Callable[[Any], Any]) -> Any:
+def number_of(name: str, value: str | float, kind: Callable[[str | float], Number]) -> Number:
     """Convert the value of a setting to a number.
 
     Raises
@@ -252,7 +254,7 @@ def number_of(name: str, value: Any, kind: Callable[[Any], Any]) -> Any:
         raise ConfigError(f"{name} must be a number, got {value!r}.") from problem
 
 
-def part_of(part: str, setting: Any, flags: Mapping[str, Any]) -> Part:
+def part_of(part: str, setting: object, flags: Mapping[str, object]) -> Part:
     """Read ``head: mlp`` or ``head: {name: mlp, hidden: [64]}``, and the flags of this part.
 
     Raises
@@ -266,7 +268,7 @@ def part_of(part: str, setting: Any, flags: Mapping[str, Any]) -> Part:
         )
     options = dict(setting) if isinstance(setting, dict) else {}
     name = options.pop("name", None) if isinstance(setting, dict) else setting
-    flag_name = flags.get(part, name)
+    flag_name: Any = flags.get(part, name)
     if flag_name != name:
         options = {}  # they are options of another class
     prefix = f"{part}."

@@ -144,7 +144,7 @@ class TasksConfig(Checkpointed):
         return settings
 
 
-def read_tasks(config: str | None, flags: Mapping[str, Any]) -> TasksConfig:
+def read_tasks(config: str | None, flags: Mapping[str, object]) -> TasksConfig:
     """Read the settings from a YAML file and flags. Flags override the file.
 
     Raises
@@ -178,7 +178,7 @@ def read_tasks(config: str | None, flags: Mapping[str, Any]) -> TasksConfig:
     return TasksConfig(**{**plain, **parts, "tasks": tables})
 
 
-def _table(name: str, setting: Any) -> TaskTable:
+def _table(name: str, setting: object) -> TaskTable:
     names = [entry.name for entry in fields(TaskTable)]
     if not isinstance(setting, dict) or "data" not in setting:
         raise ConfigError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, Set
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from nlptl.base.errors import InputError
 
 
-def read_once(values: Any) -> Any:
+def read_once(values: object) -> Any:
     """Return values that can be read several times: an iterator becomes a list.
 
     Examples
@@ -21,7 +21,7 @@ def read_once(values: Any) -> Any:
     return list(values) if isinstance(values, Iterator) else values
 
 
-def column_names(values: Any) -> list[Any] | None:
+def column_names(values: object) -> list[Any] | None:
     """Return the names of the columns of a table; None if the values are not a table."""
     for attribute in ("column_names", "columns"):
         names = getattr(values, attribute, None)
@@ -30,7 +30,7 @@ def column_names(values: Any) -> list[Any] | None:
     return None
 
 
-def as_array(values: Any) -> Any:
+def as_array(values: object) -> Any:
     """Return tensors and sparse matrices as arrays, and everything else unchanged."""
     if hasattr(values, "detach"):  # tensor: tolist() works for every type, also bfloat16
         return np.array(values.detach().cpu().tolist())
@@ -45,7 +45,7 @@ def is_column(kind: type) -> bool:
     return issubclass(kind, np.ndarray) or any(hasattr(kind, name) for name in readers)
 
 
-def refuse_unordered(values: Any, what: str) -> None:
+def refuse_unordered(values: object, what: str) -> None:
     """Refuse a container that has no order or no rows.
 
     Raises
@@ -68,7 +68,7 @@ def refuse_unordered(values: Any, what: str) -> None:
         )
 
 
-def as_list(values: Any, *, what: str = "labels") -> list[Any]:
+def as_list(values: object, *, what: str = "labels") -> list[Any]:
     """Return the values of one column as a list.
 
     Parameters
@@ -114,7 +114,7 @@ def as_list(values: Any, *, what: str = "labels") -> list[Any]:
         ) from problem
 
 
-def _only_column(table: Any, names: list[Any], what: str) -> Any:
+def _only_column(table: Any, names: Sequence[object], what: str) -> Any:
     if len(names) != 1:
         raise InputError(
             f"Expected one column of {what}, got a {type(table).__name__} with the columns "

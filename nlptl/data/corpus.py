@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nlptl.base.errors import InputError
+from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.data.columns import as_list, read_once, refuse_unordered
 from nlptl.data.rows import Rows, as_rows
 
@@ -32,8 +31,8 @@ class Corpus:
 
     def __init__(
         self,
-        texts: Any,
-        labels: Any = None,
+        texts: TextsLike,
+        labels: LabelsLike | None = None,
         *,
         name: str | None = None,
         domain: str | None = None,
@@ -66,14 +65,14 @@ class Corpus:
         return f"<Corpus {self.name or 'without a name'}: {self.size} {labelled} texts>"
 
 
-def _length(labels: Any) -> int:
+def _length(labels: object) -> int:
     """Return the number of labels; a matrix or table of zeros and ones counts its rows."""
     refuse_unordered(labels, "labels")
     shape = getattr(labels, "shape", None)
     return int(shape[0]) if shape else len(as_list(labels))
 
 
-def as_corpora(corpora: Any, *, argument: str) -> dict[str, Corpus]:
+def as_corpora(corpora: object, *, argument: str) -> dict[str, Corpus]:
     """Read an argument of ``fit`` that is a corpus, a dict of corpora, or None.
 
     Raises

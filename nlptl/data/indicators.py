@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, IntArray
@@ -49,7 +50,7 @@ class Indicator:
         return cls(array.astype(np.int64))
 
     @classmethod
-    def of_table(cls, table: Any, names: Sequence[Any]) -> Self:
+    def of_table(cls, table: Any, names: Sequence[object]) -> Self:
         """Read a table with one column per class; names 0, 1, 2, ... count as positions.
 
         Raises
@@ -122,14 +123,14 @@ class Indicator:
     def __iter__(self) -> Iterator[AnyArray]:
         return iter(self.codes)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int | slice | AnyArray) -> Any:
         return self.codes[index]
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         return np.array(self.codes, dtype=dtype, copy=True if copy is None else copy)
 
 
-def read_rows(rows: list[Any], *, indicator: bool | None) -> Indicator | None:
+def read_rows(rows: Sequence[Sequence[object]], *, indicator: bool | None) -> Indicator | None:
     """Read rows of zeros and ones; return None if the rows are lists of labels.
 
     Parameters
@@ -171,7 +172,7 @@ def _are_numbers(kinds: set[type]) -> bool:
     return all(issubclass(kind, bool | int | float | np.number | np.bool_) for kind in kinds)
 
 
-def _are_columns(rows: list[Any], kinds: set[type]) -> bool:
+def _are_columns(rows: Sequence[Sequence[object]], kinds: set[type]) -> bool:
     """Return True if rows of numbers with equal lengths cannot be lists of labels."""
     if isinstance(rows[0], tuple) and all(isinstance(row, tuple) for row in rows):
         return False
@@ -179,7 +180,7 @@ def _are_columns(rows: list[Any], kinds: set[type]) -> bool:
     return not whole or any(len(set(row)) < len(row) for row in rows)
 
 
-def _refused(rows: list[Any]) -> Indicator:
+def _refused(rows: Sequence[Sequence[object]]) -> Indicator:
     widths = sorted({len(row) for row in rows})
     raise InputError(
         f"Expected rows of zeros and ones, one column per class, got rows such as {rows[0]!r} with "
@@ -187,7 +188,7 @@ def _refused(rows: list[Any]) -> Indicator:
     )
 
 
-def _ambiguous(rows: list[Any]) -> InputError:
+def _ambiguous(rows: Sequence[Sequence[object]]) -> InputError:
     kind = type(rows[0]).__name__
     other = (
         "labels that are tuples" if kind == "tuple" else "lists of labels that are called 0 and 1"
@@ -204,7 +205,7 @@ def _ambiguous(rows: list[Any]) -> InputError:
     )
 
 
-def _neither(value: Any, row: int, column: str) -> InputError:
+def _neither(value: object, row: int, column: str) -> InputError:
     plain = value.item() if isinstance(value, np.generic) else value
     return InputError(
         f"Labels with one column per class must be zeros and ones, got {plain!r} at row {row}, "
@@ -212,7 +213,7 @@ def _neither(value: Any, row: int, column: str) -> InputError:
     )
 
 
-def _zeros_and_ones(name: Any, values: list[Any]) -> list[Any]:
+def _zeros_and_ones(name: object, values: list[object]) -> list[object]:
     if _are_numbers(set(map(type, values))) and set(values) <= {0, 1}:
         return values
     row, value = next(
@@ -223,7 +224,7 @@ def _zeros_and_ones(name: Any, values: list[Any]) -> list[Any]:
     raise _neither(value, row, f"column {name!r}")
 
 
-def _named(names: Sequence[Any]) -> AnyArray:
+def _named(names: Sequence[object]) -> AnyArray:
     array = np.empty(len(names), dtype=object)
     array[:] = names
     return array

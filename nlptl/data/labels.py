@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -11,7 +11,9 @@ import numpy as np
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, IntArray
+from nlptl.base.described import entry
 from nlptl.base.errors import InputError
+from nlptl.base.inputs import JsonObject, LabelsLike
 from nlptl.base.suggestions import suggest
 from nlptl.data.columns import as_array, as_list, column_names, is_column, read_once
 from nlptl.data.indicators import Indicator, read_rows
@@ -58,12 +60,12 @@ class LabelCodec:
         return len(self.classes)
 
     @staticmethod
-    def read(labels: Any) -> LabelValues:
+    def read(labels: LabelsLike) -> LabelValues:
         """Read labels once and keep their form: see ``as_values``."""
         return as_values(labels)
 
     @classmethod
-    def learn(cls, labels: Any, *, least: int = 2) -> Self:
+    def learn(cls, labels: LabelsLike, *, least: int = 2) -> Self:
         """Build the label set from training labels.
 
         Parameters
@@ -99,7 +101,7 @@ class LabelCodec:
             )
         return cls(classes, form)
 
-    def values(self, labels: Any) -> LabelValues:
+    def values(self, labels: LabelsLike) -> LabelValues:
         """Read labels in the form of the training labels.
 
         Raises
@@ -129,7 +131,7 @@ class LabelCodec:
             return Indicator(values.aligned(self.classes), names)
         return values
 
-    def encode(self, labels: Any, *, allow_unseen: bool = False) -> IntArray:
+    def encode(self, labels: LabelsLike, *, allow_unseen: bool = False) -> IntArray:
         """Return class codes (n,), or zeros and ones (n, n_classes) for several labels per text.
 
         Parameters
@@ -174,16 +176,18 @@ class LabelCodec:
         return {"form": self.form, "dtype": dtype, "classes": self.classes.tolist()}
 
     @classmethod
-    def from_json(cls, described: dict[str, Any]) -> Self:
+    def from_json(cls, described: JsonObject) -> Self:
         """Build the codec from the result of ``to_json``."""
-        if described["dtype"] != "object":
-            return cls(np.array(described["classes"], described["dtype"]), described["form"])
-        return cls(_object_array([_tuples(c) for c in described["classes"]]), described["form"])
+        form, dtype = (entry(described, name, str) for name in ("form", "dtype"))
+        classes = entry(described, "classes", list)
+        if dtype != "object":
+            return cls(np.array(classes, dtype), form)
+        return cls(_object_array([_tuples(label) for label in classes]), form)
 
     def _codes(
         self,
-        position: dict[Any, int],
-        labels: list[Any],
+        position: Mapping[object, int],
+        labels: Sequence[object],
         rows: IntArray,
         *,
         allow_unseen: bool,
@@ -198,7 +202,7 @@ class LabelCodec:
         unseen = np.flatnonzero(codes < 0)
         families = {_family(label) for label in position} if len(unseen) else set()
         for index in unseen:
-            row, label = int(rows[index]), labels[index]
+            row, label = int(rows[index]), labels[int(index)]
             if _family(check_label(row, label)) not in families:
                 raise _of_another_type(row, label, list(position))
             if not allow_unseen:
@@ -210,12 +214,12 @@ class LabelCodec:
         return codes
 
 
-def are_lists(answers: Any) -> bool:
+def are_lists(answers: Iterable[object]) -> bool:
     """Return True if any answer is a list of labels or a row of zeros and ones."""
     return any(isinstance(answer, list | set | frozenset | np.ndarray) for answer in answers)
 
 
-def distinct(labels: Iterable[Any]) -> AnyArray:
+def distinct(labels: Iterable[object]) -> AnyArray:
     """Return the distinct labels in sorted order, in an array of their type.
 
     Raises
@@ -244,7 +248,7 @@ def distinct(labels: Iterable[Any]) -> AnyArray:
     return _array_of(sorted(classes))
 
 
-def check_label(row: int, label: Any) -> Plain:
+def check_label(row: int, label: object) -> Plain:
     """Return a label as a plain Python value.
 
     Raises
@@ -253,7 +257,9 @@ def check_label(row: int, label: Any) -> Plain:
         If the label is missing (None, NaN, a blank text) or has an unsupported type. Also if it
         holds half of a character (a lone surrogate), which cannot be saved in a file.
     """
-    value = label.item() if isinstance(label, np.generic) and label.dtype.kind in "biuf" else label
+    value: Any = label
+    if isinstance(label, np.generic) and label.dtype.kind in "biuf":
+        value = label.item()
     value = str(value) if isinstance(value, np.str_) else value
     if is_missing(value) or (isinstance(value, str) and not value.strip()):
         raise InputError(f"Label at row {row} is missing ({value!r}). Drop the row or fill it in.")
@@ -279,7 +285,7 @@ def check_label(row: int, label: Any) -> Plain:
     return plain
 
 
-def _part_of_label(row: int, part: Any) -> Plain:
+def _part_of_label(row: int, part: object) -> Plain:
     """Return one element of a tuple as a plain value; elements may be blank texts."""
     return part if type(part) is str and not part.strip() else check_label(row, part)
 
@@ -310,12 +316,12 @@ def check_lengths(truth: IntArray, chosen: IntArray) -> None:
         )
 
 
-def key_of(label: Any) -> Any:
+def key_of(label: object) -> Any:
     """Return a label as a plain value for look-ups, so that 1 and np.int64(1) are the same."""
     return label.item() if isinstance(label, np.generic) else label
 
 
-def as_values(labels: Any, *, form: str | None = None) -> LabelValues:
+def as_values(labels: LabelsLike, *, form: str | None = None) -> LabelValues:
     """Read labels from any container: one per text, ``LabelLists`` or an ``Indicator``.
 
     Parameters
@@ -392,7 +398,7 @@ def _form(values: LabelValues) -> str:
     return f"a list such as {values[:2]}"
 
 
-def _flat(values: Sequence[Any]) -> list[Any]:
+def _flat(values: Sequence[Iterable[object]]) -> list[Any]:
     """Return the labels of all lists after a check of every label."""
     for row, value in enumerate(values):
         if not isinstance(value, list | tuple | set | frozenset):
@@ -418,7 +424,7 @@ def _names_of(indicator: Indicator) -> AnyArray:
         ) from problem
 
 
-def _refuse_equals(labels: Sequence[Any], classes: AnyArray) -> None:
+def _refuse_equals(labels: Sequence[object], classes: AnyArray) -> None:
     """Refuse labels that are equal but not identical, such as 1 and 1.0, and would be merged."""
     if classes.dtype.kind not in "fO" and len(set(map(type, labels))) == 1:
         return
@@ -436,7 +442,7 @@ def _refuse_equals(labels: Sequence[Any], classes: AnyArray) -> None:
             )
 
 
-def _of_another_type(row: int, label: Any, classes: list[Any]) -> InputError:
+def _of_another_type(row: int, label: object, classes: Sequence[object]) -> InputError:
     return InputError(
         f"Label at row {row} is {label!r}, of another type than the classes of the model, which "
         f"are {', '.join(map(repr, classes[:_SHOWN]))}. Convert the labels to the type of the "
@@ -444,7 +450,7 @@ def _of_another_type(row: int, label: Any, classes: list[Any]) -> InputError:
     )
 
 
-def _family(label: Any) -> Any:
+def _family(label: object) -> Hashable:
     """Return the type family of a label; only labels of the same family can be equal."""
     if isinstance(label, tuple):
         return frozenset(_family(part) for part in label)
@@ -455,7 +461,7 @@ def _kind(label: Plain) -> str:
     return type(label).__name__
 
 
-def _array_of(labels: list[Any]) -> AnyArray:
+def _array_of(labels: Sequence[object]) -> AnyArray:
     """Return labels as an array of their type if it is exact, else as an array of objects."""
     for dtype in (None, np.uint64):
         try:
@@ -468,15 +474,15 @@ def _array_of(labels: list[Any]) -> AnyArray:
     return _object_array(labels)
 
 
-def _types(values: list[Any]) -> list[type]:
+def _types(values: Iterable[object]) -> list[type]:
     return list(map(type, values))
 
 
-def _object_array(values: Sequence[Any]) -> AnyArray:
+def _object_array(values: Sequence[object]) -> AnyArray:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
 
 
-def _tuples(value: Any) -> Any:
+def _tuples(value: object) -> Any:
     return tuple(_tuples(part) for part in value) if isinstance(value, list) else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -85,7 +85,12 @@ class Mixing(Spec):
         return shares
 
     def order(
-        self, sizes: Sequence[int], n_steps: int, *, seed: Any, progress: float = 0.0
+        self,
+        sizes: Sequence[int],
+        n_steps: int,
+        *,
+        seed: int | Sequence[int],
+        progress: float = 0.0,
     ) -> IntArray:
         """Return the number of the task of each step: (n_steps,).
 

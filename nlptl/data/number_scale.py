@@ -11,6 +11,7 @@ from typing_extensions import Self
 from nlptl.base.arrays import FloatArray
 from nlptl.base.described import entry
 from nlptl.base.errors import InputError
+from nlptl.base.inputs import JsonObject, LabelsLike
 from nlptl.data.numbers import as_numbers
 
 
@@ -34,12 +35,12 @@ class NumberScale:
     """True: these answers are numbers."""
 
     @staticmethod
-    def read(numbers: Any) -> FloatArray:
+    def read(numbers: LabelsLike) -> FloatArray:
         """Read numbers once: see ``as_numbers``."""
         return as_numbers(numbers)
 
     @classmethod
-    def learn(cls, numbers: Any) -> Self:
+    def learn(cls, numbers: LabelsLike) -> Self:
         """Compute the mean and the standard deviation of training numbers.
 
         Raises
@@ -58,7 +59,7 @@ class NumberScale:
         scale = float(np.abs(values - mean).max())
         return cls(mean, scale * float(np.sqrt((((values - mean) / scale) ** 2).mean())))
 
-    def encode(self, numbers: Any) -> FloatArray:
+    def encode(self, numbers: LabelsLike) -> FloatArray:
         """Return numbers as standard deviations from the mean: (n,)."""
         codes: FloatArray = (as_numbers(numbers) - self.mean) / self.scale
         return codes
@@ -73,7 +74,7 @@ class NumberScale:
         return {"mean": self.mean, "scale": self.scale}
 
     @classmethod
-    def from_json(cls, described: dict[str, Any]) -> Self:
+    def from_json(cls, described: JsonObject) -> Self:
         """Build the scaler from the result of ``to_json``."""
         mean, scale = (float(entry(described, name, float)) for name in ("mean", "scale"))
         if not np.isfinite(mean) or not 0 < scale < np.inf:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import SupportsFloat
 
 import numpy as np
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import InputError
+from nlptl.base.inputs import LabelsLike
 from nlptl.data.columns import as_array, as_list, read_once
 
 
-def as_numbers(values: Any) -> FloatArray:
+def as_numbers(values: LabelsLike) -> FloatArray:
     """Return one number per row as a float64 array (n,).
 
     Parameters
@@ -39,7 +40,7 @@ def as_numbers(values: Any) -> FloatArray:
     return np.array([_number(row, value) for row, value in enumerate(column)], dtype=np.float64)
 
 
-def as_weights(values: Any, n_rows: int) -> FloatArray | None:
+def as_weights(values: LabelsLike | None, n_rows: int) -> FloatArray | None:
     """Return the weights of some rows as a float64 array (n_rows,); None stays None.
 
     Parameters
@@ -66,7 +67,7 @@ def as_weights(values: Any, n_rows: int) -> FloatArray | None:
     return weights
 
 
-def _weight(row: int, value: Any) -> float:
+def _weight(row: int, value: SupportsFloat | str) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -78,7 +79,7 @@ def _weight(row: int, value: Any) -> float:
     return number
 
 
-def _number(row: int, value: Any) -> float:
+def _number(row: int, value: object) -> float:
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, bool) or not isinstance(plain, int | float):
         raise InputError(

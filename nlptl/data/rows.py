@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, overload
+from typing import Any, SupportsFloat, overload
 
 import numpy as np
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import InputError
+from nlptl.base.inputs import Text, TextsLike
 from nlptl.base.suggestions import suggest
 from nlptl.data.columns import as_list, column_names
-
-Text: TypeAlias = str | tuple[str, str]
-"""One text, or a pair of texts that is classified together."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Rows(Sequence[Text]):
 
 
 def as_rows(
-    texts: Any,
+    texts: TextsLike,
     *,
     text_columns: Sequence[str] = (),
     numeric_columns: Sequence[str] = (),
@@ -116,9 +114,11 @@ def as_rows(
 
 
 def _columns(
-    table: Any, names: list[Any], text_columns: Sequence[str], numeric_columns: Sequence[str]
+    table: Any, names: Sequence[object], text_columns: Sequence[str], numeric_columns: Sequence[str]
 ) -> tuple[list[list[Any]], FloatArray | None]:
-    chosen = list(text_columns) or [name for name in names if name not in set(numeric_columns)]
+    chosen: list[object] = list(text_columns) or [
+        name for name in names if name not in set(numeric_columns)
+    ]
     for name in (*chosen, *numeric_columns):
         if name not in names:
             choices = [str(other) for other in names]
@@ -143,7 +143,7 @@ def _columns(
     return columns, np.stack(numbers, axis=1) if numbers else None
 
 
-def _columns_of(texts: Any) -> list[Any] | None:
+def _columns_of(texts: TextsLike) -> list[Any] | None:
     return list(texts) if isinstance(texts, Mapping) else column_names(texts)
 
 
@@ -168,13 +168,13 @@ def _checked(texts: list[Any], keep_blank: bool) -> list[Text]:
     return checked
 
 
-def _filled(text: Any) -> Any:
+def _filled(text: object) -> object:
     if isinstance(text, list | tuple | np.ndarray):
         return tuple(_filled(side) for side in text)
     return "" if is_missing(text) else text
 
 
-def _single(index: int, text: Any) -> str:
+def _single(index: int, text: object) -> str:
     if not isinstance(text, str):
         raise InputError(
             f"Text at index {index} is {text!r} ({type(text).__name__}), not a string. "
@@ -191,7 +191,7 @@ def _single(index: int, text: Any) -> str:
     return str.__str__(text)  # str() of an enumeration member would return its name
 
 
-def _pair(index: int, pair: Any) -> tuple[str, str]:
+def _pair(index: int, pair: object) -> tuple[str, str]:
     if not isinstance(pair, list | tuple | np.ndarray) or len(pair) != 2:
         raise InputError(
             f"Row {index} is {pair!r}, but the first row is a pair of texts. "
@@ -204,11 +204,11 @@ def _is_blank(text: Text) -> bool:
     return not text.strip() if isinstance(text, str) else not all(side.strip() for side in text)
 
 
-def _as_numbers(name: str, values: list[Any]) -> FloatArray:
+def _as_numbers(name: str, values: Sequence[SupportsFloat | str]) -> FloatArray:
     return np.array([_as_number(name, row, value) for row, value in enumerate(values)])
 
 
-def is_missing(value: Any) -> bool:
+def is_missing(value: object) -> bool:
     """Return True if a cell of a table is empty: None, NaN, pandas' NA, or an empty string."""
     if value is None or (isinstance(value, str) and not value):
         return True
@@ -217,7 +217,7 @@ def is_missing(value: Any) -> bool:
     )
 
 
-def _as_number(name: str, row: int, value: Any) -> float:
+def _as_number(name: str, row: int, value: SupportsFloat | str) -> float:
     if is_missing(value):
         return float("nan")
     try:

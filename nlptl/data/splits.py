@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import InputError
+from nlptl.base.inputs import LabelsLike
 from nlptl.data.columns import as_list
 from nlptl.data.labels import distinct, key_of
 
@@ -15,7 +14,7 @@ _NUMBERS_PER_STRATUM = 20
 """Number of neighbouring values in sorted order that are stratified like rows of one class."""
 
 
-def k_shot(labels: Any, shots: int, *, seed: int) -> IntArray:
+def k_shot(labels: LabelsLike, shots: int, *, seed: int) -> IntArray:
     """Draw ``shots`` rows per class at random, without repeats.
 
     The classes are drawn in sorted order from one generator, so the same seed always returns the
@@ -63,7 +62,7 @@ def k_shot(labels: Any, shots: int, *, seed: int) -> IntArray:
 
 
 def stratified_split(
-    labels: Any, *, test_share: float = 0.2, seed: int = 0
+    labels: LabelsLike, *, test_share: float = 0.2, seed: int = 0
 ) -> tuple[IntArray, IntArray]:
     """Split rows into two parts with the same class proportions.
 
@@ -119,7 +118,7 @@ def number_split(
 
 
 def group_split(
-    groups: Any, *, test_share: float = 0.2, seed: int = 0
+    groups: LabelsLike, *, test_share: float = 0.2, seed: int = 0
 ) -> tuple[IntArray, IntArray]:
     """Split rows into two parts so that no group (a customer, a document) is in both parts.
 
@@ -208,7 +207,7 @@ def _strata(codes: AnyArray) -> AnyArray:
     return rarest
 
 
-def _codes(labels: Any) -> IntArray:
+def _codes(labels: LabelsLike) -> IntArray:
     plain = as_list(labels)
     order = {label: code for code, label in enumerate(distinct(plain).tolist())}
     return np.array([order[key_of(label)] for label in plain])

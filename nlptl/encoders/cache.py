@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError, StorageError
+from nlptl.base.inputs import Text
 from nlptl.base.paths import user_path
 from nlptl.base.specs import Spec
-from nlptl.data.rows import Text
 from nlptl.storage.hashing import fingerprint
 from nlptl.storage.places import cache_root
 from nlptl.storage.row_cache import RowStore
@@ -52,7 +51,7 @@ class FeatureCache(Spec):
                 "To switch the cache off, use cache=None."
             )
 
-    def store(self, settings: dict[str, Any]) -> RowStore:
+    def store(self, settings: Mapping[str, object]) -> RowStore:
         """Open the stored vectors that were computed with these encoding settings.
 
         Raises
@@ -78,7 +77,7 @@ def without_cache() -> Iterator[None]:
         _OFF.reset(token)
 
 
-def as_cache(cache: Any) -> FeatureCache | None:
+def as_cache(cache: FeatureCache | str | Path | None) -> FeatureCache | None:
     """Convert a ``cache`` argument: a ``FeatureCache``, a folder, ``"auto"`` or None.
 
     Returns None inside ``without_cache()``.
@@ -94,7 +93,7 @@ def encode_through(
     cache: FeatureCache | None,
     texts: Sequence[Text],
     *,
-    settings: Callable[[], dict[str, Any]],
+    settings: Callable[[], Mapping[str, object]],
     encode: Callable[[Sequence[Text], int], FloatArray],
 ) -> FloatArray:
     """Encode each distinct text once, and take the vectors of cached texts from the cache.
@@ -158,7 +157,7 @@ def _bytes(text: Text) -> bytes:
     return b"\xff" + len(first).to_bytes(8, "big") + first + second  # UTF-8 never starts with \xff
 
 
-def _store(cache: FeatureCache, settings: dict[str, Any]) -> RowStore | None:
+def _store(cache: FeatureCache, settings: Mapping[str, object]) -> RowStore | None:
     try:
         return cache.store(settings)
     except StorageError as problem:

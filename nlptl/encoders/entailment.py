@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, Groups
+from nlptl.base.described import make
 from nlptl.base.errors import ConfigError, EncoderNotFoundError, InputError, IntegrityError
+from nlptl.base.inputs import JsonObject
 from nlptl.base.progress import progress_bar
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.encoders.contextual.encoder_checks import foreign_errors
@@ -21,6 +23,9 @@ from nlptl.encoders.contextual.encoder_folder import EncoderFolder, find_encoder
 from nlptl.encoders.contextual.loaded import default_device, read_weights
 from nlptl.encoders.contextual.weight_checks import refuse_untrained
 from nlptl.storage.places import fixed_path
+
+if TYPE_CHECKING:
+    from transformers import BatchEncoding, PreTrainedModel
 
 _SCALE = 10.0
 """Divisor of the log odds. It makes them about as long as the vectors of other encoders."""
@@ -78,7 +83,7 @@ class EntailmentEncoder(Spec):
         """Folder of the model on disk."""
         return find_encoder(self.name_or_path)
 
-    def fit(self, texts: Sequence[str], y: Any = None) -> Self:
+    def fit(self, texts: Sequence[str], y: object = None) -> Self:
         """Return self: this encoder has nothing to fit."""
         return self
 
@@ -135,7 +140,7 @@ class EntailmentEncoder(Spec):
         return {"hypotheses": list(self.hypotheses), "batch_size": self.batch_size}
 
     @classmethod
-    def load(cls, folder: Path, described: dict[str, Any]) -> Self:
+    def load(cls, folder: Path, described: JsonObject) -> Self:
         """Load what ``save`` wrote. The weights are read when they are first needed.
 
         Raises
@@ -147,7 +152,7 @@ class EntailmentEncoder(Spec):
             raise IntegrityError(
                 f"Folder {str(folder / _WEIGHTS)!r} of the model is missing. Restore a copy."
             )
-        encoder = cls(folder / _WEIGHTS, **described)
+        encoder = make(cls, {"name_or_path": folder / _WEIGHTS, **described})
         with foreign_errors(f"Encoder {encoder.folder.name!r} cannot be used"):
             encoder._prove()
         return encoder
@@ -164,7 +169,7 @@ class EntailmentEncoder(Spec):
         except Exception:
             self.transform([_PROBE])
 
-    def _tokens(self, texts: list[str]) -> Any:
+    def _tokens(self, texts: list[str]) -> BatchEncoding:
         """Tokenize the pairs of each text with each hypothesis."""
         pairs = [(text, sentence) for text in texts for sentence in self.hypotheses]
         return self.folder.tokenizer(
@@ -209,12 +214,12 @@ def _columns(folder: EncoderFolder) -> tuple[int, list[int]]:
 
 
 @lru_cache(maxsize=2)
-def _loaded(path: str, _fingerprint: str, device: str) -> Any:
+def _loaded(path: str, _fingerprint: str, device: str) -> PreTrainedModel:
     """Load the weights. The fingerprint is part of the cache key, so that new files are read."""
     return _read(find_encoder(path), device).to(device)
 
 
-def _read(folder: EncoderFolder, device: str) -> Any:
+def _read(folder: EncoderFolder, device: str) -> PreTrainedModel:
     from transformers import AutoModelForSequenceClassification
 
     model, report = read_weights(AutoModelForSequenceClassification, folder, device)

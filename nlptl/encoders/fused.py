@@ -13,7 +13,8 @@ from typing_extensions import Self
 from nlptl.base.arrays import FloatArray, Groups
 from nlptl.base.described import entry, make
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.protocols import opened
+from nlptl.base.inputs import JsonObject, TextsLike
+from nlptl.base.protocols import Features, opened
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.registry import load_encoder_part, save_encoder_part
@@ -96,7 +97,7 @@ class FusedEncoder(Spec):
                 "Add an encoder, or use the single encoder without FusedEncoder."
             )
 
-    def rows(self, table: Any) -> Rows:
+    def rows(self, table: TextsLike) -> Rows:
         """Return texts and numbers of a table. An empty list is valid without numeric columns."""
         if isinstance(table, list) and not table and not self.numeric_columns:
             return Rows([])
@@ -108,13 +109,13 @@ class FusedEncoder(Spec):
         pairs = zip(encoders, self.encoders, strict=True)
         return self if all(new is old for new, old in pairs) else replace(self, encoders=encoders)
 
-    def fit(self, texts: Sequence[Any], y: Any = None) -> Self:
+    def fit(self, texts: TextsLike, y: object = None) -> Self:
         """Fit every encoder and compute the centre and scale of the numeric columns."""
         rows = self.rows(texts)
         encoders = tuple(encoder.fit(rows.texts) for encoder in self.encoders)
         return replace(self, encoders=encoders, scale=_centre_and_scale(rows.numbers))
 
-    def transform(self, texts: Sequence[Any]) -> FloatArray:
+    def transform(self, texts: TextsLike) -> FloatArray:
         """Encode rows into (n, dim): first the encoders, then the numeric columns."""
         rows = self.rows(texts)
         parts = [_dense(encoder.transform(rows.texts)) for encoder in self.encoders]
@@ -153,7 +154,7 @@ class FusedEncoder(Spec):
         }
 
     @classmethod
-    def load(cls, folder: Path, described: dict[str, Any]) -> Self:
+    def load(cls, folder: Path, described: JsonObject) -> Self:
         """Load what ``save`` wrote."""
         fusion, columns = described["fusion"], entry(described, "numeric_columns", tuple[str, ...])
         return cls(
@@ -204,6 +205,6 @@ def _read_scale(scale: list[list[float]] | None, n_columns: int) -> FloatArray |
     return array
 
 
-def _dense(vectors: Any) -> FloatArray:
+def _dense(vectors: Features) -> FloatArray:
     dense: FloatArray = vectors.toarray() if hasattr(vectors, "toarray") else vectors
     return dense

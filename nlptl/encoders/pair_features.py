@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -65,7 +65,9 @@ def pair_tensors(first: Tensor, second: Tensor, *, width: int) -> Tensor:
     return torch.cat([first, second, (first - second).abs(), stretched, cosines], dim=1)
 
 
-def _cosines(first: Any, second: Any, product: Any, widths: Sequence[int]) -> FloatArray:
+def _cosines(
+    first: Features, second: Features, product: Features, widths: Sequence[int]
+) -> FloatArray:
     """Return the scaled cosine of each group: (n, n_groups).
 
     Parameters

@@ -9,6 +9,8 @@ from typing import Any
 
 from nlptl.base.described import entry
 from nlptl.base.errors import StorageError
+from nlptl.base.inputs import JsonObject
+from nlptl.base.protocols import Encoder, StoredEncoder
 from nlptl.base.suggestions import suggest
 
 
@@ -54,7 +56,7 @@ def encoder_classes() -> dict[str, EncoderRecord]:
     return {record.class_name: record for record in ENCODERS}
 
 
-def save_encoder_part(encoder: Any, folder: Path) -> dict[str, Any]:
+def save_encoder_part(encoder: Encoder, folder: Path) -> dict[str, Any]:
     """Write an encoder into a new folder and return the JSON that ``load_encoder_part`` reads.
 
     Raises
@@ -63,7 +65,7 @@ def save_encoder_part(encoder: Any, folder: Path) -> dict[str, Any]:
         If the encoder is not one of nlptl's encoders.
     """
     kind = type(encoder).__name__
-    if kind not in encoder_classes():
+    if kind not in encoder_classes() or not isinstance(encoder, StoredEncoder):
         raise StorageError(
             f"An encoder of type {kind} cannot be saved, because nlptl never pickles objects. "
             f"Use one of {', '.join(encoder_classes())}."
@@ -72,7 +74,7 @@ def save_encoder_part(encoder: Any, folder: Path) -> dict[str, Any]:
     return {"kind": kind, **encoder.save(folder)}
 
 
-def load_encoder_part(described: dict[str, Any], folder: Path) -> Any:
+def load_encoder_part(described: JsonObject, folder: Path) -> Any:
     """Load an encoder that ``save_encoder_part`` wrote.
 
     Raises

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -15,10 +15,14 @@ from typing_extensions import Self
 from nlptl.base.arrays import Groups
 from nlptl.base.described import checked, make
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.inputs import JsonObject
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.base.words import lowered, words_of
 from nlptl.storage.tensors import check_array, load_arrays, save_arrays
 from nlptl.storage.untrusted import MAX_JSON_VALUES, read_json
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 _WORDS = "words.json"
 _IDF = "idf.safetensors"
@@ -50,7 +54,7 @@ class TfidfEncoder(Spec):
                 f"longest={self.longest}, most_terms={self.most_terms}."
             )
 
-    def fit(self, texts: Sequence[str], y: Any = None) -> Self:
+    def fit(self, texts: Sequence[str], y: object = None) -> Self:
         """Fit the vocabulary and the IDF weights.
 
         Raises
@@ -104,7 +108,7 @@ class TfidfEncoder(Spec):
         return {**options, "keeps_marks": self.fitted.tokenizer is not None}
 
     @classmethod
-    def load(cls, folder: Path, described: dict[str, Any]) -> Self:
+    def load(cls, folder: Path, described: JsonObject) -> Self:
         """Load what ``save`` wrote."""
         options = dict(described)
         # Earlier versions split words at combining marks and did not write this entry.
@@ -123,7 +127,7 @@ class TfidfEncoder(Spec):
 
     def _vectorizer(
         self, vocabulary: dict[str, int] | None = None, *, keeps_marks: bool = True
-    ) -> Any:
+    ) -> TfidfVectorizer:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         splitting: dict[str, Any] = {"token_pattern": r"(?u)\b\w+\b"}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from typing_extensions import Self
 
-from nlptl.base.inputs import LabelsLike, TextsLike
+from nlptl.base.inputs import LabelledTexts
 from nlptl.hub.model_place import place_of
 from nlptl.hub.publishing import Publication
 from nlptl.saving.model_publication import PublicationOptions, publish_model
@@ -30,8 +29,8 @@ class HubMethods:
         self,
         repo: str,
         *,
-        test: tuple[TextsLike, LabelsLike] | None = None,
-        about: Mapping[str, Any] | None = None,
+        test: LabelledTexts | None = None,
+        about: Mapping[str, object] | None = None,
         format: str = "nlptl",  # noqa: A002
         private: bool | None = None,
         dry_run: bool = False,

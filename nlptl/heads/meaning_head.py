@@ -12,6 +12,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError
+from nlptl.base.protocols import SolverHead
 from nlptl.data.splits import stratified_folds
 from nlptl.heads.calibration.decision import best_temperature
 from nlptl.heads.calibration.strength import HeldOut
@@ -77,7 +78,11 @@ class MeaningHead(LinearScores):
     }
 
     def __init__(
-        self, *, base: Any = None, weight: float | str = "cv", labels: FloatArray | None = None
+        self,
+        *,
+        base: Any = None,
+        weight: float | str = "cv",
+        labels: FloatArray | None = None,
     ) -> None:
         self.base = base
         self.weight = weight
@@ -202,7 +207,9 @@ class MeaningHead(LinearScores):
         self.held_out_: HeldOut | None = None
         return self
 
-    def _mixed(self, base: Any, X: FloatArray, y: IntArray, held_out: HeldOut | None) -> Self:
+    def _mixed(
+        self, base: SolverHead, X: FloatArray, y: IntArray, held_out: HeldOut | None
+    ) -> Self:
         """Add the weighted cosine similarities to the fitted base head."""
         similarities = (X - self.centre_) @ self.direction_.T / self.scale_
         weight, share = self.weight, 1.0
@@ -221,7 +228,7 @@ class MeaningHead(LinearScores):
         return self._keep(base, float(weight), held_out, share=share)
 
     @staticmethod
-    def _check(base: Any, linear: bool) -> None:
+    def _check(base: object, linear: bool) -> None:
         if not linear:
             raise ConfigError(
                 f"LabelMeaning() needs a linear head, but {type(base).__name__} is not linear. Use "

@@ -11,7 +11,9 @@ import numpy as np
 from nlptl.base.arrays import AnyArray
 from nlptl.base.described import entry, make
 from nlptl.base.errors import StorageError
+from nlptl.base.protocols import HasParams
 from nlptl.base.suggestions import suggest
+from nlptl.heads.score_heads import SavedHead
 from nlptl.heads.solver_fit import OneVsRest
 from nlptl.storage.tensors import check_array
 
@@ -60,7 +62,7 @@ def head_classes() -> dict[str, HeadRecord]:
     return {record.class_name: record for record in HEADS}
 
 
-def describe_head(head: Any) -> dict[str, Any]:
+def describe_head(head: object) -> dict[str, Any]:
     """Return the kind and the parameters of a head as JSON values, without fitted arrays.
 
     Raises
@@ -69,7 +71,7 @@ def describe_head(head: Any) -> dict[str, Any]:
         If it is not one of nlptl's own heads.
     """
     kind = type(head).__name__
-    if kind not in head_classes():
+    if kind not in head_classes() or not isinstance(head, HasParams):
         raise StorageError(
             f"A head of type {kind} cannot be saved, because nlptl never pickles objects. "
             f"Use one of {', '.join(head_classes())}."
@@ -78,7 +80,7 @@ def describe_head(head: Any) -> dict[str, Any]:
     return {"kind": kind, "params": params}
 
 
-def make_head(described: Any) -> Any:
+def make_head(described: object) -> Any:
     """Build an unfitted head from the output of ``describe_head``.
 
     Raises
@@ -98,19 +100,19 @@ def make_head(described: Any) -> Any:
     return make(records[kind].kind, params)
 
 
-def _plain(value: Any) -> Any:
-    if hasattr(value, "get_params"):
+def _plain(value: object) -> Any:
+    if isinstance(value, HasParams):
         return describe_head(value)
     return list(value) if isinstance(value, tuple) else value
 
 
-def _tuples(value: Any) -> Any:
+def _tuples(value: object) -> Any:
     if isinstance(value, dict):
         return make_head(value)
     return tuple(_tuples(part) for part in value) if isinstance(value, list) else value
 
 
-def solver_arrays(scorer: Any) -> dict[str, AnyArray]:
+def solver_arrays(scorer: SavedHead | OneVsRest) -> dict[str, AnyArray]:
     """Return the arrays of a fitted solver head, keyed by name."""
     if isinstance(scorer, OneVsRest):
         parts: dict[str, AnyArray] = {}
@@ -124,7 +126,9 @@ def solver_arrays(scorer: Any) -> dict[str, AnyArray]:
     return {name: np.asarray(getattr(scorer, name)) for name in names}
 
 
-def restore_solver(head: Any, arrays: dict[str, AnyArray], *, several: bool) -> Any:
+def restore_solver(
+    head: SavedHead, arrays: dict[str, AnyArray], *, several: bool
+) -> SavedHead | OneVsRest:
     """Write saved arrays into a head built by ``make_head`` and return the fitted head.
 
     Parameters
@@ -158,7 +162,7 @@ def restore_solver(head: Any, arrays: dict[str, AnyArray], *, several: bool) -> 
     return wrapped
 
 
-def sizes_of(solver: Any) -> tuple[int | None, int]:
+def sizes_of(solver: SavedHead | OneVsRest) -> tuple[int | None, int]:
     """Return the numbers of features (None if any number fits) and outputs of a fitted head."""
     if not isinstance(solver, OneVsRest):
         first = getattr(solver, next(iter(type(solver).saved_arrays)))
@@ -167,7 +171,7 @@ def sizes_of(solver: Any) -> tuple[int | None, int]:
     return (widths[0] if widths else None), len(solver.heads_)
 
 
-def _label_head(head: Any, arrays: dict[str, AnyArray]) -> Any:
+def _label_head(head: SavedHead, arrays: dict[str, AnyArray]) -> SavedHead | float:
     """Return the head of one label, or its constant log odds if it has no head."""
     from sklearn.base import clone
 
@@ -180,7 +184,7 @@ def _label_head(head: Any, arrays: dict[str, AnyArray]) -> Any:
     return filled
 
 
-def _filled(head: Any, arrays: dict[str, AnyArray]) -> Any:
+def _filled(head: SavedHead, arrays: dict[str, AnyArray]) -> SavedHead:
     saved = getattr(type(head), "saved_arrays", None)
     if saved is None or set(arrays) - {"classes_"} != set(saved):
         raise ValueError(

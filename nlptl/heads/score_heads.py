@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from scipy.special import softmax
@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nlptl.base.arrays import AnyArray, FloatArray
-from nlptl.base.protocols import Features
+from nlptl.base.protocols import Features, SolverHead
 
 SavedArrays: TypeAlias = Mapping[str, tuple[str | int, ...]]
 """Names and shapes of the arrays in which a fitted head is saved.
@@ -24,6 +24,13 @@ The first array has the shape (outputs, features).
 LINEAR_ARRAYS: SavedArrays = MappingProxyType(
     {"coef_": ("outputs", "features"), "intercept_": ("outputs",)}
 )
+
+
+class SavedHead(SolverHead, Protocol):
+    """Protocol of solver heads that are saved as arrays."""
+
+    saved_arrays: ClassVar[SavedArrays]
+    n_features_in_: int
 
 
 class ScoringHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]

@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import Features
+from nlptl.base.protocols import Features, Fittable
 from nlptl.base.threads import map_in_threads
 from nlptl.data.splits import stratified_folds, stratified_sample
 from nlptl.data.targets import Targets
@@ -43,7 +43,7 @@ class OneVsRest:
         Log odds of held-out rows, if all heads store held-out logits.
     """
 
-    def __init__(self, head: Any, imbalance: Imbalance | None = None) -> None:
+    def __init__(self, head: Fittable, imbalance: Imbalance | None = None) -> None:
         if isinstance(head, LogisticHead):
             # Always predicting "no" is accurate for a rare label, so accuracy cannot choose C.
             head = clone(head).set_params(criterion="log_loss")
@@ -97,7 +97,7 @@ class OneVsRest:
 
 
 def fit_solver(
-    head: Any,
+    head: Fittable,
     X: Features,
     targets: Targets,
     *,
@@ -174,7 +174,7 @@ def weigh_rows(targets: Targets, imbalance: Imbalance | None) -> Targets:
     return Targets(targets.codes, targets.n_outputs, class_weights * row_weights)
 
 
-def fit_one(head: Any, X: Features, targets: Targets) -> Any:
+def fit_one(head: Fittable, X: Features, targets: Targets) -> Any:
     """Fit a head and pass row weights only if there are any.
 
     Raises
@@ -226,14 +226,14 @@ def linear_map_of(head: Any) -> tuple[FloatArray, FloatArray]:
     return weights, offset
 
 
-def _fit_any(head: Any, X: Features, targets: Targets, imbalance: Imbalance | None) -> Any:
+def _fit_any(head: Fittable, X: Features, targets: Targets, imbalance: Imbalance | None) -> Any:
     if targets.several:
         return OneVsRest(head, imbalance).fit(X, targets)
     return fit_one(clone(head), X, weigh_rows(targets, imbalance))
 
 
 def _hold_out(
-    head: Any, X: Features, targets: Targets, imbalance: Imbalance | None, seed: int
+    head: Fittable, X: Features, targets: Targets, imbalance: Imbalance | None, seed: int
 ) -> HeldOut | None:
     """Return cross-validated logits of a head, or None if there are too few rows."""
     if len(targets) < MIN_ROWS_TO_CALIBRATE or targets.counts.max() < 2:

@@ -118,7 +118,7 @@ def explained(repo: str, doing: str) -> Iterator[None]:
         raise HubError(f"{name} failed: {_first_line(problem)}") from problem
 
 
-def _reason(problem: Any) -> str:
+def _reason(problem: Exception) -> str:
     status = getattr(getattr(problem, "response", None), "status_code", None)
     reasons = {
         401: f"the token is missing or not valid. {_LOG_IN}.",

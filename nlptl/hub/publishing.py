@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
@@ -15,6 +15,9 @@ from nlptl.hub.client import check_name, client, explained, is_safe
 from nlptl.reports.card import CONFUSION, CURVE
 from nlptl.storage.hashing import sha256_of
 from nlptl.storage.manifest import MANIFEST, files_of, read_manifest, verify_manifest
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi, ModelInfo
 
 _CARD = {"README.md", CONFUSION, CURVE}
 """Files that are written for the Hub after the manifest, so the manifest does not list them."""
@@ -181,7 +184,7 @@ def listed(folder: Path) -> tuple[PublishedFile, ...]:
     )
 
 
-def _published(hub: Any, repo: str, before: Any) -> set[str]:
+def _published(hub: HfApi, repo: str, before: ModelInfo) -> set[str]:
     """Return the names of files from an earlier publication that are still in the repository."""
     present = {sibling.rfilename for sibling in before.siblings or ()}
     if MANIFEST not in present:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
 
+from nlptl.base.transfer import Transfer
 from nlptl.transfer.registry import METHODS
 
 _HEAD = """# Methods
@@ -23,7 +23,7 @@ def methods_page() -> str:
     return _HEAD + "".join(_row(method.kind) for method in METHODS)
 
 
-def _row(method: Any) -> str:
+def _row(method: type[Transfer]) -> str:
     sentence = (inspect.getdoc(method) or "").split("\n", 1)[0].replace(" [1]_", "")
     needs = "yes" if "labels" in method.needs else "no"
     cells = (

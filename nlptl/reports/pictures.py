@@ -5,11 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlptl.base.arrays import IntArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MAX_CLASSES_WITH_COUNTS = 20
 _MAX_CLASSES_WITH_NAMES = 40
@@ -93,7 +96,7 @@ def _figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _png(figure: Any) -> bytes:
+def _png(figure: Figure) -> bytes:
     buffer = BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # missing glyphs stay blank

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from rich.table import Table
 
 from nlptl.data.audit import AuditReport
+from nlptl.evaluation.choice import Choice
 from nlptl.evaluation.class_metrics import ClassScore
 from nlptl.evaluation.intervals import Interval
+from nlptl.evaluation.task_affinity import Affinity
 from nlptl.evaluation.verdict import Verdict
 
 _TITLES = {
@@ -51,6 +53,58 @@ class MethodResult:
     seconds: float
 
 
+class RetrievalFigures(Protocol):
+    """Accuracy of translation retrieval for one language, a row of ``retrieval_table``."""
+
+    @property
+    def rows(self) -> int:
+        """Number of pairs."""
+        ...
+
+    @property
+    def mean(self) -> float:
+        """Mean accuracy of both directions."""
+        ...
+
+
+class FileFigures(Protocol):
+    """A published file, a row of ``files_table``."""
+
+    @property
+    def path(self) -> str:
+        """Path in the repository."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Size in bytes."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the content."""
+        ...
+
+
+class PublishedFiles(Protocol):
+    """A publication with its files."""
+
+    @property
+    def repo(self) -> str:
+        """Name of the repository."""
+        ...
+
+    @property
+    def files(self) -> Sequence[FileFigures]:
+        """The files."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Total size of all files in bytes."""
+        ...
+
+
 _VARIANTS = ("joint", "frozen", "polished", "alone")
 
 
@@ -89,7 +143,7 @@ def verdict_table(verdict: Verdict, *, metric: str) -> Table:
     return table
 
 
-def choice_table(choice: Any) -> Table:
+def choice_table(choice: Choice) -> Table:
     """Build a table of the methods that ``Auto`` tried, their results and its choice."""
     table = _table(f"Chosen: {choice.name}", "method", "result on splits of the training rows")
     for heading in ("gain", "95 % interval", "used", "seconds"):
@@ -135,7 +189,7 @@ def comparisons_table(
     return table
 
 
-def affinity_table(affinity: Any) -> Table:
+def affinity_table(affinity: Affinity) -> Table:
     """Build a table of the agreement of the task gradients on the shared weights.
 
     Parameters
@@ -168,7 +222,9 @@ def costs_table(costs: Mapping[str, Mapping[str, float]]) -> Table:
     return table
 
 
-def retrieval_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
+def retrieval_table(
+    before: Mapping[str, RetrievalFigures], after: Mapping[str, RetrievalFigures]
+) -> Table:
     """Build a table of how often the nearest sentence is the translation, per language.
 
     Parameters
@@ -185,7 +241,7 @@ def retrieval_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Tabl
     return table
 
 
-def files_table(publication: Any) -> Table:
+def files_table(publication: PublishedFiles) -> Table:
     """Build a table of the files of a publication with sizes and abbreviated hashes."""
     table = _table(f"{publication.repo}: {publication.size / 2**20:,.1f} MiB", "file")
     table.add_column("bytes", justify="right")

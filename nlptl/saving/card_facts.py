@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nlptl.base.errors import ConfigError
+from nlptl.base.inputs import LabelledTexts
 from nlptl.base.suggestions import suggest
 from nlptl.encoders.contextual.encoder_folder import DEFAULT_ENCODER
 from nlptl.encoders.tunable import is_tunable
@@ -15,6 +16,7 @@ from nlptl.reports.card import CONFUSION, CURVE, CardFacts, Evaluation, plain
 from nlptl.reports.licenses import inherited
 from nlptl.reports.pictures import confusion_picture, curve_picture, has_pictures
 from nlptl.saving.model_folder import training_of, versions
+from nlptl.saving.saved_model import PublishedModel, SavedModel
 from nlptl.training.config import TrainingConfig
 from nlptl.training.processes import from_main
 from nlptl.transfer.relations.label_meaning import LabelMeaning
@@ -39,11 +41,11 @@ _EXAMPLE = "The order arrived late."
 
 
 def facts_of(
-    model: Any,
+    model: PublishedModel,
     repo: str,
     *,
-    test: tuple[Any, Any] | None,
-    about: Mapping[str, Any],
+    test: LabelledTexts | None,
+    about: Mapping[str, object],
     asks: bool = False,
 ) -> CardFacts:
     """Collect the facts for the card of a model.
@@ -72,7 +74,7 @@ def facts_of(
             f"about has the entry {unknown[0]!r}, which a card does not have. "
             f"{suggest(str(unknown[0]), _ENTRIES)}"
         )
-    entries = dict(about)
+    entries: dict[str, Any] = dict(about)
     dataset = str(entries.pop("dataset", "rows held out by the author"))
     evaluation, confusion = (None, {}) if test is None else _evaluated(model, test, dataset)
     facts = {
@@ -95,7 +97,7 @@ def facts_of(
     return CardFacts(repo=repo, **{**facts, **entries, **checked})
 
 
-def _bases(model: Any) -> list[str]:
+def _bases(model: object) -> list[str]:
     return _origins(getattr(model, "joint_", model))
 
 
@@ -142,10 +144,11 @@ def _model_facts(model: Any) -> dict[str, Any]:
     }
 
 
-def _answers(model: Any) -> dict[str, Any]:
+def _answers(model: SavedModel) -> dict[str, Any]:
     """Describe the input and the output of a model of one task, with an example call."""
-    fitted, numeric = model.fitted_, not hasattr(model, "classes_")
-    classes = [str(label) for label in ([] if numeric else model.classes_.tolist())]
+    fitted, labels = model.fitted_, getattr(model, "classes_", None)
+    numeric = labels is None
+    classes = [] if labels is None else [str(label) for label in labels.tolist()]
     pairs = fitted.probe.are_pairs
     call = f'model.predict([("{_EXAMPLE}", "{_EXAMPLE}")])' if pairs else None
     columns = getattr(fitted.features.encoder, "numeric_columns", ())
@@ -163,9 +166,10 @@ def _answers(model: Any) -> dict[str, Any]:
     }
 
 
-def _origins(model: Any) -> list[str]:
+def _origins(model: object) -> list[str]:
     """List the names on the Hub of the base models: encoders and entailment models."""
-    encoder = model.fitted_.features.encoder if hasattr(model, "fitted_") else model.shared_
+    fitted = getattr(model, "fitted_", None)
+    encoder = getattr(model, "shared_", None) if fitted is None else fitted.features.encoder
     parts = getattr(encoder, "encoders", (encoder,))
     names = [part.folder.origin for part in parts if is_tunable(part)]
     transfer = getattr(model, "transfer_", None)
@@ -175,7 +179,7 @@ def _origins(model: Any) -> list[str]:
 
 
 def _evaluated(
-    model: Any, test: tuple[Any, Any], dataset: str
+    model: object, test: LabelledTexts, dataset: str
 ) -> tuple[Evaluation, dict[str, bytes]]:
     """Evaluate a model on labelled rows, and draw the confusion matrix where that is possible."""
     if not hasattr(model, "fitted_"):
@@ -188,18 +192,18 @@ def _evaluated(
     outputs = fitted.outputs(texts)
     figures = fitted.figures(outputs, labels)
     if fitted.codec.numeric:
-        return Evaluation(dataset, len(labels), figures), {}
-    interval = share_interval(round(figures["accuracy"] * len(labels)), len(labels))
+        return Evaluation(dataset, len(outputs), figures), {}
+    interval = share_interval(round(figures["accuracy"] * len(outputs)), len(outputs))
     truth, chosen = fitted.codec.encode(labels), fitted.scorer.decision.choose(outputs)
     names = [str(label) for label in fitted.codec.classes.tolist()]
     classes = fitted.class_scores(outputs, labels)
-    evaluation = Evaluation(dataset, len(labels), figures, interval, classes)
+    evaluation = Evaluation(dataset, len(outputs), figures, interval, classes)
     if truth.ndim > 1 or not has_pictures():
         return evaluation, {}
     return evaluation, {CONFUSION: confusion_picture(truth, chosen, names)}
 
 
-def _curve(model: Any) -> dict[str, bytes]:
+def _curve(model: object) -> dict[str, bytes]:
     """Draw the training curve of a network that was trained for at least two epochs."""
     history = getattr(model, "history_", None)
     if history is None or len(history.losses) < 2 or not has_pictures():
@@ -224,7 +228,7 @@ def _settings(model: Any) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in settings.items())
 
 
-def _described(encoder: Any) -> str:
+def _described(encoder: object) -> str:
     """Describe an encoder without any path of this machine."""
     if is_tunable(encoder):
         return f"TransformerEncoder({encoder.folder.origin or 'no name on the Hub'})"

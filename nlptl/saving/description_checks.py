@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ _TYPES = {"U": (str,), "b": (bool,), "i": (int,), "u": (int,), "f": (int, float)
 _MAX_BYTES = 2**27
 
 
-def check_labels(described: Any) -> None:
+def check_labels(described: object) -> None:
     """Check the JSON that ``LabelCodec.to_json`` wrote.
 
     Raises
@@ -47,20 +48,20 @@ def check_labels(described: Any) -> None:
         raise ValueError("a class is NaN")
 
 
-def read_notes(described: Any) -> dict[str, Any]:
+def read_notes(described: object) -> dict[str, Any]:
     """Read the notes that were passed to ``save`` together with the model."""
     notes: dict[str, Any] = entry(described, "notes", dict[str, Any])
     entry({"run": {}, **notes}, "run", dict[str, Any])
     return notes
 
 
-def _is_label(label: Any) -> bool:
+def _is_label(label: object) -> bool:
     if isinstance(label, list):
         return all(_is_label(part) for part in label)
     return isinstance(label, str | bool | int | float)
 
 
-def _key(label: Any) -> Any:
+def _key(label: object) -> Hashable:
     if isinstance(label, list):
         return tuple(_key(part) for part in label)
     return type(label), label

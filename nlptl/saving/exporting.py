@@ -6,7 +6,7 @@ import copy
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from nlptl.encoders.contextual.loaded import LoadedEncoder, classifier_name
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.contextual.weight_writing import write_model
 from nlptl.encoders.tunable import is_tunable
-from nlptl.fitting.fitted import FittedModel
+from nlptl.fitting.fitted import FittedHead, FittedModel
 from nlptl.fitting.warm_head import linear_map
 from nlptl.heads.linear import OrdinalHead
 from nlptl.heads.solver_fit import OneVsRest
@@ -29,6 +29,9 @@ from nlptl.saving.saved_model import SavedClassifier
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.tensors import save_arrays
 from nlptl.training.networks.feature_network import FeatureNetwork
+
+if TYPE_CHECKING:
+    import torch
 
 FORMATS = ("transformers", "peft", "onnx", "sentence-transformers")
 _HEAD = "nlptl_head"
@@ -291,7 +294,7 @@ class _Parts:
         text = json.dumps(description, indent=1)
         (folder / f"{_HEAD}.json").write_text(text, encoding="utf-8")
 
-    def _compare(self, model: Any, loaded: Any) -> None:
+    def _compare(self, model: torch.nn.Module, loaded: torch.nn.Module) -> None:
         import torch
 
         tokens = self.encoder.folder.tokenizer(["One text.", "And another one."], padding=True)
@@ -331,7 +334,7 @@ def _loaded(encoder: TransformerEncoder) -> LoadedEncoder:
     return LoadedEncoder(folder, loaded.model, loaded.dtype, loaded.device, adapter=adapter)
 
 
-def _on_last_layer(scorer: Any, layers: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _on_last_layer(scorer: FittedHead, layers: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the head as one linear map from the last layer to calibrated logits.
 
     Raises
@@ -362,7 +365,7 @@ def _head_on_groups(
     return whole.astype(np.float32), offset.astype(np.float32)
 
 
-def _calibrated(scorer: Any) -> tuple[FloatArray, FloatArray]:
+def _calibrated(scorer: FittedHead) -> tuple[FloatArray, FloatArray]:
     """Return the head as one linear map to calibrated logits.
 
     Raises
@@ -392,7 +395,7 @@ def _calibrated(scorer: Any) -> tuple[FloatArray, FloatArray]:
     return weights / decision.temperature, offset / decision.temperature + shift
 
 
-def _not_linear(head: Any) -> ConfigError:
+def _not_linear(head: object) -> ConfigError:
     return ConfigError(
         f"An export needs a linear head, and {type(head).__name__} is not linear. "
         "Fit with a linear head, such as LogisticHead(), or save the model."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from nlptl.base.described import entry, make
+from nlptl.base.described import checked, entry, make
 from nlptl.base.errors import StorageError
 from nlptl.data.audit import AuditReport
 from nlptl.data.labels import LabelCodec
@@ -23,7 +23,7 @@ from nlptl.encoders.contextual.encoder_shelf import empty_shelf
 from nlptl.evaluation.choice import Choice
 from nlptl.fitting.fitted import FittedHead, FittedModel
 from nlptl.saving.description_checks import check_labels, read_notes
-from nlptl.saving.saved_model import SavedModel
+from nlptl.saving.saved_model import AnswerCodec, MeasuredModel, SavedModel, TransferMethods
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.manifest import MANIFEST, read_manifest, verify_manifest, write_manifest
 from nlptl.storage.tensors import load_arrays, save_arrays
@@ -44,7 +44,7 @@ CLOSE = 1e-4
 _SENTENCES = ("The order arrived late.", "What is this?", "Thank you, all is well now.")
 
 
-def save_model(model: SavedModel, folder: Path, *, notes: dict[str, Any] | None = None) -> Path:
+def save_model(model: SavedModel, folder: Path, *, notes: dict[str, object] | None = None) -> Path:
     """Write a fitted model to a folder, and check that the loaded model gives the same outputs."""
     refuse_foreign(folder)
     with new_folder(folder) as draft:
@@ -55,7 +55,7 @@ def save_model(model: SavedModel, folder: Path, *, notes: dict[str, Any] | None 
     return folder
 
 
-def write_described(folder: Path, kind: str, described: dict[str, Any]) -> None:
+def write_described(folder: Path, kind: str, described: Mapping[str, object]) -> None:
     """Write the JSON description of a model next to its arrays, then the manifest of the folder."""
     text = json.dumps({**described, "made_with": versions()}, indent=1, ensure_ascii=False)
     (folder / _MODEL).write_text(text, encoding="utf-8")
@@ -73,7 +73,9 @@ def load_model(kind: type[Kind], folder: Path) -> Kind:
     return read_described(folder, kind.kind, partial(_restore, kind))
 
 
-def read_described(folder: Path, kind: str, restore: Callable[[Any, Path], Model]) -> Model:
+def read_described(
+    folder: Path, kind: str, restore: Callable[[dict[str, object], Path], Model]
+) -> Model:
     """Check every file of a model folder, and build the model from its description.
 
     Parameters
@@ -112,30 +114,31 @@ def _describe(model: SavedModel, draft: Path) -> dict[str, Any]:
     }
 
 
-def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
+def _restore(kind: type[Kind], described: dict[str, object], folder: Path) -> Kind:
     codec = read_codec(kind, described["codec"])
-    features = TextFeatures.load(folder / _ENCODER, described["features"])
+    features = TextFeatures.load(folder / _ENCODER, entry(described, "features", dict[str, Any]))
     with interpreting(folder / _ARRAYS):
         arrays = load_arrays(folder / _ARRAYS)
-        scorer = FittedHead.restore(described["scorer"], arrays, codec=codec)
+        scorer = FittedHead.restore(entry(described, "scorer", dict[str, Any]), arrays, codec=codec)
     options = entry(described, "options", dict[str, Any])
     foreign = set(options) - set(kind.kept_options)
     if foreign:
         raise ValueError(f"the option {min(foreign)!r} is not one of {sorted(kind.kept_options)}")
-    parts = {"encoder": features.encoder, "head": scorer.head}
+    parts: dict[str, Any] = {"encoder": features.encoder, "head": scorer.head}
     parts["transfer"] = read_spec(described["transfer"])
     parts["training"] = read_training(described["training"])
     model = make(kind, {**options, **parts})
     fitted = fitted_of(codec, features, scorer, pairs=entry(described, "pairs", bool))
     model.fitted_ = replace(fitted, history=read_history(described))
     model.audit_, model.history_ = make(AuditReport, described["audit"]), model.fitted_.history
-    verdict, model.transfer_ = described["verdict"], model.transfer
+    verdict = entry(described, "verdict", dict[str, Any] | None)
+    model.transfer_ = model.transfer
     model.transfer_verdict_ = verdict and Choice.from_json(verdict, model.transfer)
     model.notes_, model.cost_ = read_notes(described), read_cost(described)
     return model
 
 
-def read_codec(kind: type[SavedModel], described: Any) -> Any:
+def read_codec(kind: type[SavedModel], described: object) -> Any:
     """Read the classes that a model predicts, or the scale of its numbers for regression."""
     if kind.codec_kind is LabelCodec:
         check_labels(described)
@@ -146,7 +149,7 @@ def read_codec(kind: type[SavedModel], described: Any) -> Any:
 
 
 def fitted_of(
-    codec: Any, features: TextFeatures, scorer: FittedHead, *, pairs: bool
+    codec: AnswerCodec, features: TextFeatures, scorer: FittedHead, *, pairs: bool
 ) -> FittedModel:
     """Build a fitted model from its parts, after a check that encoder and head fit together."""
     probe = sentences(pairs, features.encoder)
@@ -158,12 +161,12 @@ def fitted_of(
     return FittedModel(codec, features, scorer, probe)
 
 
-def cost_of(model: Any) -> dict[str, Any] | None:
+def cost_of(model: MeasuredModel) -> dict[str, Any] | None:
     """Return the cost of a fit as plain JSON values."""
     return None if model.cost_ is None else model.cost_.to_json()
 
 
-def read_cost(described: dict[str, Any]) -> Cost | None:
+def read_cost(described: Mapping[str, object]) -> Cost | None:
     """Read the cost that ``cost_of`` wrote."""
     cost = described.get("cost")
     return None if cost is None else make(Cost, cost)
@@ -176,7 +179,7 @@ def history_of(history: History | None) -> dict[str, Any] | None:
     return {name: getattr(history, name) for name in ("losses", "scores", "best_epoch")}
 
 
-def read_history(described: dict[str, Any]) -> History | None:
+def read_history(described: Mapping[str, object]) -> History | None:
     """Read the history that ``history_of`` wrote; None for folders of older versions."""
     history = described.get("history")
     return None if history is None else make(History, history)
@@ -190,12 +193,12 @@ def training_of(config: TrainingConfig | None) -> dict[str, Any] | None:
     return {name: value for name, value in config.get_params().items() if name not in skipped}
 
 
-def read_training(settings: dict[str, Any] | None) -> TrainingConfig | None:
+def read_training(settings: object) -> TrainingConfig | None:
     """Read the settings that ``training_of`` wrote."""
     return None if settings is None else make(TrainingConfig, settings)
 
 
-def spec_of(transfer: Any) -> Any:
+def spec_of(transfer: TransferMethods) -> Any:
     """Return the options of a transfer method, or of each method in a list."""
     if isinstance(transfer, list | tuple):
         return [spec_of(method) for method in transfer]
@@ -204,15 +207,15 @@ def spec_of(transfer: Any) -> Any:
     return {"kind": type(transfer).__name__, **transfer.get_params(deep=False)}
 
 
-def read_spec(described: Any) -> Any:
+def read_spec(described: object) -> Any:
     """Build the transfer methods from the options that ``spec_of`` wrote."""
     if isinstance(described, list):
         return [read_spec(spec) for spec in described]
     if described is None:
         return None
     kinds = {method.kind.__name__: method.kind for method in registry.METHODS}
-    rest = {name: value for name, value in described.items() if name != "kind"}
-    return make(kinds[entry(described, "kind", str)], rest)
+    options = dict(checked(described, dict[str, Any], "transfer"))
+    return make(kinds[checked(options.pop("kind"), str, "kind")], options)
 
 
 def _prove(model: SavedModel, draft: Path) -> None:
@@ -238,9 +241,11 @@ def _prove(model: SavedModel, draft: Path) -> None:
         )
 
 
-def sentences(pairs: bool, encoder: Any) -> Rows:
+def sentences(pairs: bool, encoder: object) -> Rows:
     """Return a few sample rows of the kind that a model expects: texts or pairs, with numbers."""
-    texts: list[Any] = [(text, text) for text in _SENTENCES] if pairs else list(_SENTENCES)
+    texts: list[str] | list[tuple[str, str]] = (
+        [(text, text) for text in _SENTENCES] if pairs else list(_SENTENCES)
+    )
     columns = getattr(encoder, "numeric_columns", ())
     return Rows(texts, np.full((len(texts), len(columns)), np.nan) if columns else None)
 

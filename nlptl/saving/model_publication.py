@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.inputs import JsonObject, LabelsLike, TextsLike
+from nlptl.base.inputs import JsonObject, LabelledTexts
 from nlptl.base.paths import user_path
 from nlptl.base.suggestions import suggest
 from nlptl.hub.client import check_name, is_name
@@ -45,8 +45,8 @@ def publish_model(
     repo: str,
     options: PublicationOptions,
     *,
-    test: tuple[TextsLike, LabelsLike] | None = None,
-    about: Mapping[str, Any] | None = None,
+    test: LabelledTexts | None = None,
+    about: Mapping[str, object] | None = None,
 ) -> Publication:
     """Publish a fitted model with a card in one commit, or without a commit if nothing changed.
 
@@ -119,7 +119,7 @@ def _written(model: Any, folder: Path, format: str) -> Path:  # noqa: A002
     return folder
 
 
-def _check_entailment(model: Any) -> None:
+def _check_entailment(model: object) -> None:
     """Raise an error if the model needs an entailment model from a local folder."""
     transfer = getattr(model, "transfer_", None)
     for method in transfer if isinstance(transfer, list | tuple) else [transfer]:

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from nlptl.base.arrays import AnyArray, FloatArray
+from nlptl.base.inputs import TextsLike
+from nlptl.base.transfer import Transfer
 from nlptl.data.audit import AuditReport
+from nlptl.data.labels import LabelCodec
+from nlptl.data.number_scale import NumberScale
 from nlptl.evaluation.choice import Choice
 from nlptl.fitting.fitted import FittedModel
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import Cost
 from nlptl.training.loop import History
+
+AnswerCodec: TypeAlias = LabelCodec | NumberScale
+"""Converts answers of texts, labels or numbers, to codes and back."""
+
+TransferMethods: TypeAlias = Transfer | list[Transfer] | tuple[Transfer, ...] | None
+"""The transfer of a fit: one method, several methods, or None for a frozen encoder."""
+
+
+class MeasuredModel(Protocol):
+    """A model with the cost of its fit."""
+
+    @property
+    def cost_(self) -> Cost | None:
+        """Cost of ``fit``; None if it was not measured."""
+        ...
+
+
+class PublishedModel(MeasuredModel, Protocol):
+    """A fitted model of any kind that can be published."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the fit."""
+        ...
 
 
 class SavedModel(Protocol):
@@ -38,6 +66,6 @@ class SavedClassifier(SavedModel, Protocol):
         """The labels, in the order of the columns of ``predict_proba``."""
         ...
 
-    def predict_proba(self, texts: Any) -> FloatArray:
+    def predict_proba(self, texts: TextsLike) -> FloatArray:
         """Return the probability of each class: (n, n_classes)."""
         ...

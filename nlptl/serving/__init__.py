@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nlptl.base.optional_packages import require
 from nlptl.serving.limits import Limits
+
+if TYPE_CHECKING:
+    from nlptl.serving.answers import Predictor
+    from nlptl.serving.guard import Guard
 
 __all__ = ["Limits", "check_installed", "make_app"]
 
 
 def make_app(
-    model: Any,
+    model: Predictor,
     *,
     name: str = "model",
     limits: Limits | None = None,
     hosts: Collection[str] | None = None,
-) -> Any:
+) -> Guard:
     """Build the ASGI application that answers requests with a fitted model.
 
     Parameters

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, SupportsFloat, TypeGuard
 
 import numpy as np
 
-from nlptl.base.arrays import AnyArray
+from nlptl.base.arrays import AnyArray, FloatArray
 from nlptl.base.errors import ConfigError
-from nlptl.data.rows import Text
+from nlptl.base.inputs import Text
 from nlptl.encoders.cache import without_cache
 
 Answer = dict[str, Any]
@@ -18,7 +18,53 @@ Answer = dict[str, Any]
 _SAMPLES: dict[bool, Text] = {False: "A first text.", True: ("A first text.", "A second one.")}
 
 
-def answers(model: Any, texts: Sequence[Text]) -> list[Answer]:
+class Predictor(Protocol):
+    """A fitted model that predicts texts."""
+
+    def predict(self, texts: Sequence[Text]) -> Any:
+        """Return one prediction per text, or the predictions of each task."""
+        ...
+
+
+class Classifier(Predictor, Protocol):
+    """A fitted model that predicts one of several classes."""
+
+    @property
+    def classes_(self) -> AnyArray:
+        """The labels, in the order of the columns of ``predict_proba``."""
+        ...
+
+    def predict_proba(self, texts: Sequence[Text]) -> FloatArray:
+        """Return the probability of each class: (n, n_classes)."""
+        ...
+
+
+class TasksModel(Protocol):
+    """A fitted model of several tasks."""
+
+    @property
+    def models_(self) -> Mapping[str, object]:
+        """The model of each task."""
+        ...
+
+    def outputs(self, texts: Sequence[Text]) -> Mapping[str, FloatArray]:
+        """Return the outputs of each task that accepts these texts."""
+        ...
+
+    def answer(self, task: str, outputs: FloatArray) -> Any:
+        """Convert the outputs of a task to labels or numbers."""
+        ...
+
+
+def _has_classes(model: object) -> TypeGuard[Classifier]:
+    return hasattr(model, "classes_")
+
+
+def _has_tasks(model: object) -> TypeGuard[TasksModel]:
+    return hasattr(model, "answer")
+
+
+def answers(model: Predictor, texts: Sequence[Text]) -> list[Answer]:
     """Return one answer per text, in the order of the texts.
 
     The vectors of texts are neither read from the cache on disk nor written to it.
@@ -37,9 +83,9 @@ def answers(model: Any, texts: Sequence[Text]) -> list[Answer]:
         ``tasks``, with one such answer per task that accepts these texts.
     """
     with without_cache():
-        if hasattr(model, "answer"):
+        if _has_tasks(model):
             return _of_tasks(model, texts)
-        if not hasattr(model, "classes_"):
+        if not _has_classes(model):
             return _numbers(model.predict(texts))
         probabilities = model.predict_proba(texts)
         decode = getattr(getattr(model, "fitted_", model), "decode", None)
@@ -47,7 +93,7 @@ def answers(model: Any, texts: Sequence[Text]) -> list[Answer]:
         return _labelled(model.classes_, labels, probabilities)
 
 
-def shapes_of(model: Any) -> frozenset[bool]:
+def shapes_of(model: Predictor) -> frozenset[bool]:
     """Return which kinds of text a model accepts: False for single texts, True for pairs.
 
     The model predicts a sample of each kind. It accepts a kind if this raises no error.
@@ -73,7 +119,7 @@ def shapes_of(model: Any) -> frozenset[bool]:
     return accepted
 
 
-def _refusal(model: Any, sample: Text) -> Exception | None:
+def _refusal(model: Predictor, sample: Text) -> Exception | None:
     try:
         answers(model, [sample])
     except Exception as problem:  # any error means that the model does not accept such texts
@@ -81,7 +127,7 @@ def _refusal(model: Any, sample: Text) -> Exception | None:
     return None
 
 
-def check_classes(classes: Any) -> None:
+def check_classes(classes: object) -> None:
     """Check that JSON can hold the classes.
 
     Raises
@@ -98,7 +144,7 @@ def check_classes(classes: Any) -> None:
         ) from problem
 
 
-def classes_of(model: Any) -> Any:
+def classes_of(model: object) -> Any:
     """Return the classes of a model, or of each task, as plain values; None for a regressor."""
     if hasattr(model, "models_"):
         return {name: classes_of(task) for name, task in model.models_.items()}
@@ -106,7 +152,7 @@ def classes_of(model: Any) -> Any:
     return None if classes is None else np.asarray(classes).tolist()
 
 
-def _of_tasks(model: Any, texts: Sequence[Text]) -> list[Answer]:
+def _of_tasks(model: TasksModel, texts: Sequence[Text]) -> list[Answer]:
     columns = {}
     for name, output in model.outputs(texts).items():
         predictions, task = model.answer(name, output), model.models_[name]
@@ -118,17 +164,17 @@ def _of_tasks(model: Any, texts: Sequence[Text]) -> list[Answer]:
     return [{"tasks": dict(zip(columns, row, strict=True))} for row in rows]
 
 
-def _numbers(predictions: Any) -> list[Answer]:
+def _numbers(predictions: Iterable[SupportsFloat]) -> list[Answer]:
     return [{"number": float(number)} for number in predictions]
 
 
-def _labelled(classes: Any, labels: Iterable[Any], probabilities: AnyArray) -> list[Answer]:
+def _labelled(classes: AnyArray, labels: Iterable[object], probabilities: AnyArray) -> list[Answer]:
     names = [_name(label) for label in np.asarray(classes).tolist()]
     rows = np.asarray(probabilities, np.float64).round(6).tolist()
     return [_answer(_plain(label), names, row) for label, row in zip(labels, rows, strict=True)]
 
 
-def _answer(label: Any, names: Sequence[str], row: Sequence[float]) -> Answer:
+def _answer(label: object, names: Sequence[str], row: Sequence[float]) -> Answer:
     probabilities = dict(zip(names, row, strict=True))
     if isinstance(label, list):
         return {"label": label, "probabilities": probabilities}
@@ -136,10 +182,10 @@ def _answer(label: Any, names: Sequence[str], row: Sequence[float]) -> Answer:
     return {"label": label, "probability": probability, "probabilities": probabilities}
 
 
-def _plain(label: Any) -> Any:
+def _plain(label: object) -> Any:
     return label.tolist() if isinstance(label, np.generic | np.ndarray) else label
 
 
-def _name(label: Any) -> str:
+def _name(label: object) -> str:
     """Return a label as a key of a JSON object."""
     return label if isinstance(label, str) else json.dumps(label)

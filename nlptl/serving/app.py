@@ -20,7 +20,7 @@ from pydantic import BaseModel, FailFast, Field, model_validator
 
 from nlptl.base.errors import InputError
 from nlptl.data.rows import Rows, as_rows
-from nlptl.serving.answers import answers, check_classes, classes_of, shapes_of
+from nlptl.serving.answers import Predictor, answers, check_classes, classes_of, shapes_of
 from nlptl.serving.batching import Batcher, BusyError
 from nlptl.serving.guard import Guard, log_failure
 from nlptl.serving.limits import Limits
@@ -44,7 +44,7 @@ class Question(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_unknown_keys(cls, body: Any) -> Any:
+    def _refuse_unknown_keys(cls, body: object) -> object:
         if isinstance(body, dict) and not body.keys() <= {"text", "texts"}:
             raise ValueError("unknown keys")
         return body
@@ -62,7 +62,9 @@ class Refusal(BaseModel):
     detail: str
 
 
-def app_of(model: Any, *, name: str, limits: Limits, hosts: Collection[str] | None = None) -> Guard:
+def app_of(
+    model: Predictor, *, name: str, limits: Limits, hosts: Collection[str] | None = None
+) -> Guard:
     """Build the application for a model, wrapped in its guard.
 
     Raises
@@ -102,7 +104,7 @@ class Service:
     limits : Limits
     """
 
-    def __init__(self, model: Any, name: str, limits: Limits) -> None:
+    def __init__(self, model: Predictor, name: str, limits: Limits) -> None:
         self.limits = limits
         classes = classes_of(model)
         check_classes(classes)
@@ -187,7 +189,7 @@ async def _malformed(_: Request, problem: Any) -> JSONResponse:
     return JSONResponse({"detail": _reason(first["loc"][1:], str(first["msg"]))}, 422)
 
 
-def _reason(location: Sequence[Any], message: str) -> str:
+def _reason(location: Sequence[object], message: str) -> str:
     if not location:
         return 'Expected an object such as {"texts": ["A text."]}.'
     if location[0] == "texts" and len(location) > 1:

@@ -7,12 +7,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from nlptl.base.errors import NlptlError
-from nlptl.data.rows import Text
+from nlptl.base.inputs import Text
 
-Answerer = Callable[[Sequence[Text]], Sequence[Any]]
+Answerer = Callable[[Sequence[Text]], Sequence[object]]
 
 
 class BusyError(NlptlError):
@@ -24,7 +23,7 @@ class _Request:
     """The texts of one client, and the future that receives their answers."""
 
     texts: Sequence[Text]
-    answers: asyncio.Future[list[Any]]
+    answers: asyncio.Future[list[object]]
     begun: bool = False
 
     @property
@@ -57,7 +56,7 @@ class Batcher:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="nlptl-model")
         self._worker: asyncio.Task[None] | None = None
 
-    async def ask(self, texts: Sequence[Text]) -> list[Any]:
+    async def ask(self, texts: Sequence[Text]) -> list[object]:
         """Return the answers for some texts, in their order.
 
         The texts are dropped if the caller is cancelled before their pass begins.
@@ -117,7 +116,7 @@ class Batcher:
             self.waiting -= len(first.texts)
         return batch
 
-    def _answered(self, requests: Sequence[Sequence[Text]]) -> list[list[Any] | Exception]:
+    def _answered(self, requests: Sequence[Sequence[Text]]) -> list[list[object] | Exception]:
         """Return the answers or the error of each request. Runs on the thread of the model."""
         all_texts = [text for texts in requests for text in texts]
         try:
@@ -137,7 +136,7 @@ class Batcher:
         return [[next(remaining) for _ in texts] for texts in requests]
 
 
-def _deliver(future: asyncio.Future[list[Any]], answers: list[Any] | Exception) -> None:
+def _deliver(future: asyncio.Future[list[object]], answers: list[object] | Exception) -> None:
     """Pass the answers or the error to a client, unless it no longer waits."""
     if future.done():
         return

@@ -13,6 +13,7 @@ from typing import Any
 
 import h11
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from nlptl.base.errors import ConfigError
@@ -47,7 +48,7 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def make_server(app: Any, limits: Limits) -> uvicorn.Server:
+def make_server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
     """Build the server of an application. Set ``should_exit = True`` to stop it."""
     config = uvicorn.Config(
         app,
@@ -65,7 +66,7 @@ def make_server(app: Any, limits: Limits) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def run_server(app: Any, listening: socket.socket, limits: Limits) -> None:
+def run_server(app: ASGIApp, listening: socket.socket, limits: Limits) -> None:
     """Answer requests until SIGTERM or SIGINT; then finish the open requests and return."""
     server = make_server(app, limits)
     with _ending_quietly(server):
@@ -76,7 +77,7 @@ def run_server(app: Any, listening: socket.socket, limits: Limits) -> None:
 def _ending_quietly(server: uvicorn.Server) -> Iterator[None]:
     """Let a signal stop the server, not the process; uvicorn would raise the signal again."""
 
-    def end(*_: Any) -> None:
+    def end(*_: object) -> None:
         server.should_exit = True
 
     if threading.current_thread() is not threading.main_thread():

@@ -7,7 +7,6 @@ import json
 import zlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from nlptl.storage.untrusted import open_regular
 
@@ -29,7 +28,7 @@ def sha256_once(path: Path) -> str:
     return _cached_sha256(path.absolute(), (stat.st_size, stat.st_mtime_ns))
 
 
-def fingerprint(settings: Any) -> str:
+def fingerprint(settings: object) -> str:
     """Return a short hash of settings made of plain JSON values, equal for equal settings."""
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]

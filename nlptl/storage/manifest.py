@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -168,7 +168,7 @@ def _is_of_the_hub(folder: Path, path: Path) -> bool:
     )
 
 
-def _is_entry(entry: Any) -> bool:
+def _is_entry(entry: object) -> bool:
     digest = entry.get("sha256") if isinstance(entry, dict) else None
     return isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest) is not None
 
@@ -191,7 +191,7 @@ def _check_names(folder: Path, names: Iterable[str]) -> None:
         folded_names.add(folded)
 
 
-def _verify_file(folder: Path, name: str, expected: dict[str, Any]) -> None:
+def _verify_file(folder: Path, name: str, expected: Mapping[str, str]) -> None:
     if sha256_of(folder / name) != expected["sha256"]:
         raise IntegrityError(
             f"File {name!r} of {str(folder)!r} was changed or damaged: its sha256 is not "

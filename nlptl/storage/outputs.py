@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from nlptl.base.errors import StorageError
 from nlptl.base.paths import user_path
 
 
-def check_output_file(output: str | Path, *, inputs: Iterable[Any] = (), overwrite: bool) -> None:
+def check_output_file(
+    output: str | Path, *, inputs: Iterable[object] = (), overwrite: bool
+) -> None:
     """Check that a file can be written without replacing another file.
 
     Parameters
@@ -38,7 +39,9 @@ def check_output_file(output: str | Path, *, inputs: Iterable[Any] = (), overwri
         )
 
 
-def check_output_folder(output: str | Path, *, inputs: Iterable[Any] = (), overwrite: bool) -> None:
+def check_output_folder(
+    output: str | Path, *, inputs: Iterable[object] = (), overwrite: bool
+) -> None:
     """Check that a folder can be written without replacing other files.
 
     Parameters
@@ -66,7 +69,7 @@ def check_output_folder(output: str | Path, *, inputs: Iterable[Any] = (), overw
         )
 
 
-def _refuse_inputs(target: Path, inputs: Iterable[Any]) -> None:
+def _refuse_inputs(target: Path, inputs: Iterable[object]) -> None:
     if not target.exists():
         return
     for source in inputs:

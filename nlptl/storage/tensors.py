@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypedDict
 
 import numpy as np
 
@@ -130,6 +130,14 @@ def map_arrays(path: Path) -> dict[str, AnyArray]:
         }
 
 
+class _Record(TypedDict):
+    """Description of an array in the header of a safetensors file."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: list[int]
+
+
 @dataclass(frozen=True)
 class _Entry:
     """Position of an array in its file (in bytes), type and shape."""
@@ -170,7 +178,7 @@ def _entries(file: BinaryIO) -> dict[str, _Entry]:
     return entries
 
 
-def _entry(record: dict[str, Any], start: int) -> _Entry:
+def _entry(record: _Record, start: int) -> _Entry:
     dtype = np.dtype(_DTYPES[record["dtype"]])
     shape, (first, last) = tuple(record["shape"]), record["data_offsets"]
     if any(type(number) is not int or number < 0 for number in (*shape, first, last)):

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from nlptl.base.errors import EncoderNotFoundError, IntegrityError, StorageError
+from nlptl.base.inputs import JsonObject
 
 MAX_JSON_VALUES = 1_000_000
 MAX_JSON_DEPTH = 64
@@ -126,7 +127,7 @@ def interpreting(path: Path, *, remedy: str = "Save the model again.") -> Iterat
         ) from problem
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _distinct(pairs: list[tuple[str, object]]) -> JsonObject:
     named = dict(pairs)
     if len(named) != len(pairs):
         name, _ = Counter(name for name, _ in pairs).most_common(1)[0]

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nlptl.cli.console import add_columns, console, labelled_rows
 from nlptl.cli.tables import add_drop_blank
+from nlptl.data.rows import Rows
 from nlptl.estimators.loading import load_any, load_graph
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.saving.onnx.onnx_classifier import OnnxClassifier
@@ -50,7 +52,11 @@ def run(arguments: Namespace) -> int:
 
 
 def _show(
-    classifier: TextClassifier | OnnxClassifier, rows: Any, labels: list[Any], *, as_json: bool
+    classifier: TextClassifier | OnnxClassifier,
+    rows: Rows,
+    labels: Sequence[object],
+    *,
+    as_json: bool,
 ) -> int:
     from nlptl.evaluation.intervals import share_interval
     from nlptl.reports.terminal_tables import classes_table

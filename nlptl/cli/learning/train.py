@@ -10,19 +10,22 @@ With --shots 0, or without DATA, the model is trained on the class names alone.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import StorageError
 from nlptl.base.paths import user_path
 from nlptl.cli import tables
 from nlptl.cli.console import add_columns, console, show_warnings
+from nlptl.cli.tables import LabelledRows
 from nlptl.config.components import PARTS, find_class, names_of, options_of
 from nlptl.config.run import TASKS, RunConfig, read_run
+from nlptl.data.audit import AuditReport
 from nlptl.data.corpus import Corpus
 from nlptl.data.rows import Rows
 from nlptl.data.splits import k_shot, number_split, stratified_split
@@ -140,7 +143,12 @@ def _named(run_config: RunConfig) -> RunConfig:
     return run_config.naming(read_labelled(run_config.data, run_config)[1])
 
 
-def _audit(model: TextClassifier | TextRegressor, training: Any, testing: Any, out: Any) -> Any:
+def _audit(
+    model: TextClassifier | TextRegressor,
+    training: LabelledRows,
+    testing: LabelledRows | None,
+    out: Console,
+) -> AuditReport:
     """Audit the rows and print the report."""
     others = {"the test data": testing[0]} if testing else {}
     report = model.audit(*training, others=others)
@@ -149,7 +157,12 @@ def _audit(model: TextClassifier | TextRegressor, training: Any, testing: Any, o
     return report
 
 
-def _report(model: TextClassifier | TextRegressor, training: Any, testing: Any, out: Any) -> None:
+def _report(
+    model: TextClassifier | TextRegressor,
+    training: LabelledRows,
+    testing: LabelledRows | None,
+    out: Console,
+) -> None:
     from nlptl.evaluation.intervals import share_interval
     from nlptl.reports.terminal_tables import choice_table, metrics_table
 
@@ -166,7 +179,7 @@ def _report(model: TextClassifier | TextRegressor, training: Any, testing: Any, 
     out.print(metrics_table(metrics, interval=interval))
 
 
-def _tables(run_config: RunConfig) -> tuple[tuple[Rows, list[Any]], tuple[Rows, list[Any]] | None]:
+def _tables(run_config: RunConfig) -> tuple[LabelledRows, LabelledRows | None]:
     """Read the training rows and, if there are any, the test rows."""
     if not run_config.data:
         source = run_config.test
@@ -187,7 +200,7 @@ def _tables(run_config: RunConfig) -> tuple[tuple[Rows, list[Any]], tuple[Rows, 
     return training, (rows.take(test), [labels[i] for i in test]) if len(test) else None
 
 
-def read_labelled(source: str, run_config: RunConfig) -> tuple[Rows, list[Any]]:
+def read_labelled(source: str, run_config: RunConfig) -> LabelledRows:
     """Read the texts and labels of a table."""
     return tables.read_labelled(
         source,
@@ -210,14 +223,14 @@ def read_unlabeled(run_config: RunConfig) -> Corpus | None:
     )
 
 
-def _split(labels: list[Any], run_config: RunConfig) -> tuple[IntArray, IntArray]:
+def _split(labels: Sequence[object], run_config: RunConfig) -> tuple[IntArray, IntArray]:
     options: dict[str, Any] = {"test_share": run_config.test_share, "seed": run_config.seed}
     if run_config.numeric:
         return number_split(np.array(labels), **options)
     return stratified_split([str(label) for label in labels], **options)
 
 
-def few_of(rows: Rows, labels: list[Any], run_config: RunConfig) -> tuple[Rows, list[Any]]:
+def few_of(rows: Rows, labels: list[object], run_config: RunConfig) -> LabelledRows:
     """Return ``shots`` rows per class, or all rows if ``shots`` is None."""
     if run_config.shots is None:
         return rows, labels
@@ -225,7 +238,7 @@ def few_of(rows: Rows, labels: list[Any], run_config: RunConfig) -> tuple[Rows, 
     return rows.take(sample), [labels[i] for i in sample]
 
 
-def _sample(labels: list[Any], run_config: RunConfig) -> IntArray:
+def _sample(labels: Sequence[object], run_config: RunConfig) -> IntArray:
     if not run_config.shots:
         return np.arange(0)
     return k_shot(labels, run_config.shots, seed=run_config.seed)
@@ -242,7 +255,7 @@ def _read_by(run_config: RunConfig) -> list[Any]:
     return [run_config.data, run_config.test, run_config.unlabeled, *encoder.options.values()]
 
 
-def contents_of(names: Iterable[Any]) -> dict[str, str]:
+def contents_of(names: Iterable[object]) -> dict[str, str]:
     """Return a fingerprint of the content of each existing file or folder, by its path."""
     paths = [user_path(name) for name in names if isinstance(name, str) and name]
     return {str(path): _content(path) for path in paths if path.exists()}
@@ -254,7 +267,7 @@ def _content(path: Path) -> str:
     return fingerprint({str(file.relative_to(path)): sha256_of(file) for file in files})
 
 
-def already_done(output: str | None, settings: dict[str, Any], *, overwrite: bool) -> bool:
+def already_done(output: str | None, settings: Mapping[str, object], *, overwrite: bool) -> bool:
     """Return True if the output holds the model of these settings, False if it may be written.
 
     Raises

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from nlptl.base.arrays import AnyArray
+from nlptl.base.inputs import Text
 from nlptl.base.words import lowered, words_of
-from nlptl.data.rows import Text
 
 _PERMUTATIONS = 96
 _BAND = 4

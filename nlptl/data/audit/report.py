@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from nlptl.base.arrays import IntArray
+from nlptl.base.inputs import LabelsLike, Text, TextsLike
 from nlptl.data.audit.duplicates import exact_groups, folded, near_pairs
 from nlptl.data.labels import LabelCodec, as_values, values_at
 from nlptl.data.numbers import as_numbers
-from nlptl.data.rows import Text, as_rows
+from nlptl.data.rows import as_rows
 from nlptl.data.tables.cells import blank_rows
 from nlptl.data.targets import Targets
 
@@ -107,10 +108,10 @@ class AuditReport:
 
 
 def audit(
-    texts: Any,
-    labels: Any = None,
+    texts: TextsLike,
+    labels: LabelsLike | None = None,
     *,
-    others: dict[str, Any] | None = None,
+    others: Mapping[str, TextsLike] | None = None,
     token_counts: IntArray | None = None,
     window: int = 0,
     numeric: bool = False,
@@ -169,7 +170,7 @@ def audit(
     )
 
 
-def _plain_texts(texts: Any) -> Sequence[Text]:
+def _plain_texts(texts: TextsLike) -> Sequence[Text]:
     """Return texts as a list, with blank texts, because the audit counts them."""
     return as_rows(texts, keep_blank=True).texts
 
@@ -189,7 +190,7 @@ def _across(texts: Sequence[Text], other: Sequence[Text]) -> tuple[int, int | No
 
 
 def _judged(
-    labels: Any, groups: list[list[int]], *, numeric: bool
+    labels: LabelsLike | None, groups: list[list[int]], *, numeric: bool
 ) -> tuple[dict[str, int], list[list[int]], int]:
     """Return class counts, groups with conflicting labels, and the number of blank labels."""
     if labels is None:
@@ -212,5 +213,5 @@ def _judged(
     return {n: int(count) for n, count in zip(names, counts, strict=True)}, conflicts, len(blank)
 
 
-def _differ(codes: Sequence[Any]) -> bool:
+def _differ(codes: Sequence[IntArray]) -> bool:
     return len(codes) > 1 and len(np.unique(np.array(codes), axis=0)) > 1

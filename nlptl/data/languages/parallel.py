@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from typing_extensions import Self
 
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import InputError
+from nlptl.base.inputs import TextsLike
 from nlptl.base.words import lowered, without_joiners, words_of
 from nlptl.data.rows import as_rows
 from nlptl.data.splits import group_split
@@ -42,7 +43,7 @@ class ParallelText:
         return len(self.source)
 
     @classmethod
-    def read(cls, pairs: Any) -> Self:
+    def read(cls, pairs: PairsLike) -> Self:
         """Read pairs of a sentence and its translation.
 
         Parameters
@@ -72,7 +73,7 @@ class ParallelText:
         return cls(*(list(side) for side in zip(*rows, strict=True)))
 
     @classmethod
-    def _of_language(cls, language: str, pairs: Any) -> Self:
+    def _of_language(cls, language: str, pairs: TextsLike | Path) -> Self:
         if isinstance(pairs, list) and pairs and all(isinstance(path, Path) for path in pairs):
             parts = [cls._of_language(language, path) for path in pairs]
             return cls._joined(parts)
@@ -137,6 +138,10 @@ class ParallelText:
         share = min(n * len(set(self.languages)) / len(self), _MAX_HELD_OUT_SHARE)
         train, test = group_split(sentences, test_share=share, seed=seed)
         return self.take(train), self.take(test)
+
+
+PairsLike: TypeAlias = TextsLike | Path | ParallelText
+"""Pairs of a sentence and its translation in any form that ``ParallelText.read`` accepts."""
 
 
 def plain(text: str) -> str:

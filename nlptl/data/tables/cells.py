@@ -6,17 +6,20 @@ import base64
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlptl.base.errors import InputError
 from nlptl.data.rows import is_missing
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _COMPACT = (",", ":")
 
 
-def is_blank(cell: Any) -> bool:
+def is_blank(cell: object) -> bool:
     """Return True for a missing cell, for white space, and for a list that contains one of them."""
     if isinstance(cell, str):
         return not cell.strip()
@@ -25,12 +28,12 @@ def is_blank(cell: Any) -> bool:
     return is_missing(cell)
 
 
-def blank_rows(cells: Iterable[Any]) -> list[int]:
+def blank_rows(cells: Iterable[object]) -> list[int]:
     """Return the numbers of the rows whose cell is blank, as ``is_blank`` says."""
     return [row for row, cell in enumerate(cells) if is_blank(cell)]
 
 
-def json_line(fields: Mapping[str, Any]) -> str:
+def json_line(fields: Mapping[str, object]) -> str:
     """Return fields as one JSON object on one line.
 
     Raises
@@ -51,7 +54,7 @@ def json_line(fields: Mapping[str, Any]) -> str:
         )
 
 
-def cell_text(value: Any) -> str:
+def cell_text(value: object) -> str:
     """Return a cell as text for a csv file; lists and mappings become JSON."""
     if isinstance(value, str):
         return value
@@ -64,7 +67,7 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-def arrow_cells(cells: Sequence[Any]) -> Any:
+def arrow_cells(cells: Sequence[object]) -> pa.Array:
     """Return cells as an Arrow array; cells of mixed types become text."""
     import pyarrow as pa
 
@@ -74,7 +77,7 @@ def arrow_cells(cells: Sequence[Any]) -> Any:
         return pa.array([None if is_missing(cell) else cell_text(cell) for cell in cells])
 
 
-def _json_value(value: Any) -> Any:
+def _json_value(value: object) -> Any:
     """Return a replacement, valid in JSON, for a value of a type that JSON does not support."""
     if is_missing(value):
         return None
@@ -85,7 +88,7 @@ def _json_value(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def _finite(name: str, value: Any) -> Any:
+def _finite(name: str, value: object) -> Any:
     """Return a value with None for each missing number, also inside lists and mappings."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()

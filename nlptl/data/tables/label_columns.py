@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def _row_number(table: pd.DataFrame, row: int) -> int:
     return int(table.index[row]) + 1  # the index still counts rows that were dropped as blank
 
 
-def _number(table: pd.DataFrame, name: str, row: int, value: Any) -> float:
+def _number(table: pd.DataFrame, name: str, row: int, value: SupportsFloat | str) -> float:
     position = (
         f"Column {name!r} holds {value!r} at data row {_row_number(table, row)}{source_of(table)}"
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,10 @@ from nlptl.data.tables.sheet import Sheet
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+    from datasets import Dataset, DatasetDict
+
+Item = TypeVar("Item")
 
 
 def read_table(
@@ -237,7 +241,7 @@ def _filled_up(
         yield [*row, *[None] * (width - len(row))] if len(row) < width else list(row)
 
 
-def _pieces(rows: Iterable[Any], size: int | None) -> Iterator[list[Any]]:
+def _pieces(rows: Iterable[Item], size: int | None) -> Iterator[list[Item]]:
     """Split rows into pieces of a size; without a size, yield one piece, even without rows."""
     iterator = iter(rows)
     if size is None:
@@ -247,7 +251,7 @@ def _pieces(rows: Iterable[Any], size: int | None) -> Iterator[list[Any]]:
         yield piece
 
 
-def _frame(rows: list[Any], names: Sequence[str]) -> pd.DataFrame:
+def _frame(rows: Sequence[Sequence[object]], names: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     columns: Any = pd.Index(list(names), dtype="object")
@@ -266,7 +270,7 @@ def _read_jsonl(path: Path, rows: int | None) -> Iterator[Sheet]:
         yield Sheet(_frame(cells, chosen), lines)
 
 
-def _field_names(records: Iterable[dict[str, Any]]) -> list[str]:
+def _field_names(records: Iterable[Mapping[str, object]]) -> list[str]:
     names: dict[str, None] = {}
     for record in records:
         if not names.keys() >= record.keys():
@@ -308,7 +312,7 @@ def _read_parquet(path: Path, rows: int | None) -> Iterator[Sheet]:
             yield _sheet_of(pa.Table.from_batches(pending))
 
 
-def _sheet_of(arrow: Any) -> Sheet:
+def _sheet_of(arrow: pa.Table) -> Sheet:
     """Return an Arrow table as a sheet, without the metadata of pandas or datasets."""
     plain = arrow.replace_schema_metadata(None)
     return Sheet(plain.to_pandas(integer_object_nulls=True), arrow=plain)
@@ -325,19 +329,21 @@ _READERS: MappingProxyType[str, Callable[[Path, int | None], Iterator[Sheet]]] =
 """Readers by file extension. They take the rows per piece, or None for all rows in one piece."""
 
 
-def _load_folder(path: Path) -> Any:
+def _load_folder(path: Path) -> Dataset | DatasetDict:
     from datasets import load_from_disk
 
     return load_from_disk(str(path))
 
 
-def _load_hub(name: str, split: str | None) -> Any:
+def _load_hub(name: str, split: str | None) -> Dataset | DatasetDict:
     from datasets import load_dataset
 
     return load_dataset(name, split=split)
 
 
-def _from_datasets(load: Callable[[], Any], source: str, split: str | None) -> Sheet:
+def _from_datasets(
+    load: Callable[[], Dataset | DatasetDict], source: str, split: str | None
+) -> Sheet:
     try:
         sheet = _named_classes(_choose_split(load(), source, split))
         sheet.frame.attrs[_SOURCE] = repr(source)
@@ -353,7 +359,7 @@ def _from_datasets(load: Callable[[], Any], source: str, split: str | None) -> S
         ) from problem
 
 
-def _choose_split(loaded: Any, source: str, split: str | None) -> Any:
+def _choose_split(loaded: Dataset | DatasetDict, source: str, split: str | None) -> Dataset:
     if not isinstance(loaded, dict):
         return loaded
     if split is None and len(loaded) == 1:
@@ -365,7 +371,7 @@ def _choose_split(loaded: Any, source: str, split: str | None) -> Any:
     return loaded[split]
 
 
-def _named_classes(dataset: Any) -> Sheet:
+def _named_classes(dataset: Dataset) -> Sheet:
     arrow = dataset.with_format("arrow")[:]
     for index, (name, feature) in enumerate(dataset.features.items()):
         if hasattr(feature, "int2str"):

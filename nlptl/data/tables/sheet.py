@@ -12,6 +12,7 @@ from nlptl.data.tables.cells import arrow_cells, json_line
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ class Sheet:
             None if self.arrow is None else self.arrow.take(chosen),
         )
 
-    def with_columns(self, columns: Mapping[str, Sequence[Any]], *, first: bool = False) -> Sheet:
+    def with_columns(
+        self, columns: Mapping[str, Sequence[object]], *, first: bool = False
+    ) -> Sheet:
         """Return the rows with new columns after, or before, the existing columns.
 
         Parameters
@@ -67,12 +70,12 @@ class Sheet:
         return Sheet(frame, lines, arrow)
 
 
-def _plain(cell: Any) -> Any:
+def _plain(cell: object) -> Any:
     return cell.item() if isinstance(cell, np.generic) else cell
 
 
 def _wider_lines(
-    lines: Sequence[str], columns: Mapping[str, Sequence[Any]], *, first: bool
+    lines: Sequence[str], columns: Mapping[str, Sequence[object]], *, first: bool
 ) -> list[str]:
     """Add fields to JSON objects without a change to their existing text."""
     wider = []
@@ -84,7 +87,9 @@ def _wider_lines(
     return wider
 
 
-def _wider_arrow(arrow: Any, columns: Mapping[str, Sequence[Any]], *, first: bool) -> Any:
+def _wider_arrow(
+    arrow: pa.Table, columns: Mapping[str, Sequence[object]], *, first: bool
+) -> pa.Table:
     for index, (name, cells) in enumerate(columns.items()):
         arrow = arrow.add_column(index if first else arrow.num_columns, name, arrow_cells(cells))
     return arrow

@@ -18,6 +18,7 @@ from nlptl.data.tables.sheet import Sheet
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def _write_parquet(sheet: Sheet, _header: bool) -> bytes:
     return content.getvalue()
 
 
-def _arrow_column(column: pd.Series[Any]) -> Any:
+def _arrow_column(column: pd.Series[Any]) -> pa.Array:
     import pyarrow as pa
 
     return arrow_cells(column.tolist()) if column.dtype == object else pa.Array.from_pandas(column)
@@ -233,14 +234,14 @@ def _join_parquet(pieces: Sequence[Path], file: BinaryIO) -> None:
         ) from problem
 
 
-def _read_piece(piece: Path) -> Any:
+def _read_piece(piece: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(piece) as file:
         return file.read()
 
 
-def _plain(schema: Any) -> Any:
+def _plain(schema: pa.Schema) -> pa.Schema:
     """Return a schema without pandas metadata and categories, which differ between pieces."""
     import pyarrow as pa
 

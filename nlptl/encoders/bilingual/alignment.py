@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.specs import Spec
-from nlptl.encoders.bilingual.dictionaries import WordPairs, row_of, word_pairs
+from nlptl.encoders.bilingual.dictionaries import DictionaryLike, WordPairs, row_of, word_pairs
 from nlptl.encoders.bilingual.mapping import Centring, WordMap, rotation_between
 from nlptl.encoders.bilingual.retrieval import crowding, mutual, nearest
 from nlptl.encoders.static.vector_formats import Subwords
@@ -52,7 +51,9 @@ class WordAlignment(Spec):
         if self.most < 1:
             raise ConfigError(f"most must be at least 1, got {self.most}. Use 1 or more.")
 
-    def learn(self, source: VectorStore, target: VectorStore, pairs: Any = None) -> Aligned:
+    def learn(
+        self, source: VectorStore, target: VectorStore, pairs: DictionaryLike | None = None
+    ) -> Aligned:
         """Align two stores of word vectors.
 
         Parameters
@@ -160,7 +161,7 @@ class Aligned:
             for row in rows
         ]
 
-    def precision(self, pairs: Any) -> tuple[IntArray, int]:
+    def precision(self, pairs: DictionaryLike) -> tuple[IntArray, int]:
         """Check for each word of a dictionary that its nearest word is one of its translations.
 
         Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from nlptl.data.tables.reading import read_table
 from nlptl.data.tables.separated import open_text
 
 _COLUMNS = ("source", "target")
+
+DictionaryLike: TypeAlias = Iterable[object] | Path
+"""A dictionary in any form that ``word_pairs`` reads: a list of pairs, a mapping, a table or the
+path of a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +66,7 @@ class WordPairs:
         return cls.among([(word, word) for word in shared], source, target)
 
 
-def word_pairs(dictionary: Any) -> list[tuple[str, str]]:
+def word_pairs(dictionary: DictionaryLike) -> list[tuple[str, str]]:
     """Read the word pairs of a dictionary.
 
     Parameters
@@ -77,25 +81,26 @@ def word_pairs(dictionary: Any) -> list[tuple[str, str]]:
     InputError
         If the input does not contain word pairs.
     """
+    entries: Any = dictionary
     if isinstance(dictionary, str | Path):
         is_plain_text = Path(dictionary).suffix == ".txt"
-        dictionary = _lines(user_path(dictionary)) if is_plain_text else read_table(dictionary)
-    if hasattr(dictionary, "columns"):
-        names = [str(name) for name in dictionary.columns]
+        entries = _lines(user_path(dictionary)) if is_plain_text else read_table(dictionary)
+    if hasattr(entries, "columns"):
+        names = [str(name) for name in entries.columns]
         chosen = _COLUMNS if set(_COLUMNS) <= set(names) else names[:2]
         if len(chosen) < 2:
             raise InputError(
                 f"A dictionary needs two columns of words, got {names}. Add a column with the "
                 "translations."
             )
-        dictionary = zip(dictionary[chosen[0]], dictionary[chosen[1]], strict=True)
-    elif isinstance(dictionary, Mapping):
-        dictionary = [
+        entries = zip(entries[chosen[0]], entries[chosen[1]], strict=True)
+    elif isinstance(entries, Mapping):
+        entries = [
             (word, translation)
-            for word, translations in dictionary.items()
+            for word, translations in entries.items()
             for translation in ([translations] if isinstance(translations, str) else translations)
         ]
-    return [_checked(index, pair) for index, pair in enumerate(dictionary)]
+    return [_checked(index, pair) for index, pair in enumerate(entries)]
 
 
 def _lines(path: Path) -> list[tuple[str, ...]]:
@@ -110,9 +115,12 @@ def _lines(path: Path) -> list[tuple[str, ...]]:
         ) from problem
 
 
-def _checked(index: int, pair: Any) -> tuple[str, str]:
-    is_pair = isinstance(pair, list | tuple | np.ndarray) and len(pair) == 2
-    if not is_pair or not all(isinstance(word, str) for word in pair):
+def _checked(index: int, pair: object) -> tuple[str, str]:
+    if (
+        not isinstance(pair, list | tuple | np.ndarray)
+        or len(pair) != 2
+        or not all(isinstance(word, str) for word in pair)
+    ):
         raise InputError(
             f"Entry {index} of a dictionary must be two words, got {pair!r}. Correct the entry."
         )

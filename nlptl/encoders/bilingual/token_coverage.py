@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nlptl.base.arrays import AnyArray
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def token_coverage(encoder: TransformerEncoder, texts: Sequence[str]) -> TokenCo
     )
 
 
-def _normal(tokenizer: Any, word: str) -> str:
+def _normal(tokenizer: PreTrainedTokenizerFast, word: str) -> str:
     normalizer = tokenizer.backend_tokenizer.normalizer
     return word if normalizer is None else str(normalizer.normalize_str(word))
 
@@ -77,6 +80,6 @@ def _script(texts: Sequence[str]) -> str:
     return letter_counts.most_common(1)[0][0].capitalize() if letter_counts else ""
 
 
-def _share(conditions: Any) -> float:
+def _share(conditions: Iterable[bool]) -> float:
     flags = [bool(condition) for condition in conditions]
     return float(np.mean(flags)) if flags else 0.0

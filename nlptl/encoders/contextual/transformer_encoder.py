@@ -15,10 +15,10 @@ from typing_extensions import Self
 from nlptl.base.arrays import FloatArray, Groups, IntArray
 from nlptl.base.described import entry, make
 from nlptl.base.errors import ConfigError, InputError, IntegrityError
+from nlptl.base.inputs import Text
 from nlptl.base.progress import progress_bar
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.base.suggestions import suggest
-from nlptl.data.rows import Text
 from nlptl.encoders.cache import as_cache, encode_through
 from nlptl.encoders.contextual.encoder_folder import ORIGIN, EncoderFolder, find_encoder
 from nlptl.encoders.contextual.padding import padding_id

@@ -14,6 +14,7 @@ from nlptl.base.specs import Spec
 from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.encoders.contextual.encoder_shelf import load_encoder
 from nlptl.encoders.contextual.forward import hidden_means
+from nlptl.encoders.contextual.loaded import LoadedEncoder
 from nlptl.encoders.contextual.pooling import with_fixed_signs
 from nlptl.encoders.static.vector_store import VectorStore
 from nlptl.storage.places import fixed_path
@@ -93,7 +94,7 @@ def principal_axes(vectors: FloatArray, dimension: int) -> FloatArray:
     return projected
 
 
-def _token_vectors(loaded: Any, n_tokens: int, layers: tuple[int, ...]) -> FloatArray:
+def _token_vectors(loaded: LoadedEncoder, n_tokens: int, layers: tuple[int, ...]) -> FloatArray:
     blocks = []
     with progress_bar(total=n_tokens, unit="token", description="Distilling") as bar:
         for start in range(0, n_tokens, _BLOCK):

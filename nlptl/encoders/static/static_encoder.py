@@ -13,6 +13,7 @@ from typing_extensions import Self
 from nlptl.base.arrays import FloatArray, Groups
 from nlptl.base.described import checked, entry
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.inputs import JsonObject
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.base.suggestions import suggest
 from nlptl.encoders.static.distillation import Distilled
@@ -37,7 +38,10 @@ from nlptl.storage.places import fixed_path
 from nlptl.storage.tensors import check_array, load_arrays, save_arrays
 
 if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
+
     from nlptl.encoders.bilingual.alignment import WordAlignment
+    from nlptl.encoders.bilingual.dictionaries import DictionaryLike
 
 _BLOCK = 4096
 _DISTILLED = Distilled()
@@ -81,7 +85,7 @@ class StaticEncoder(Spec):
             if name not in POOLINGS:
                 raise ConfigError(f"No pooling is called {name!r}. {suggest(name, POOLINGS)}")
 
-    def fit(self, texts: Sequence[str], y: Any = None) -> Self:
+    def fit(self, texts: Sequence[str], y: object = None) -> Self:
         """Open the vectors or train them on ``texts``, and compute IDF weights if needed.
 
         Parameters
@@ -138,7 +142,10 @@ class StaticEncoder(Spec):
         return coverage_of(self._tokenize(self._store(), texts))
 
     def align(
-        self, target: StaticEncoder, pairs: Any = None, how: WordAlignment | None = None
+        self,
+        target: StaticEncoder,
+        pairs: DictionaryLike | None = None,
+        how: WordAlignment | None = None,
     ) -> Self:
         """Return a copy with vectors mapped into the space of another language.
 
@@ -167,7 +174,7 @@ class StaticEncoder(Spec):
         aligned = (how or WordAlignment()).learn(self._store(), target._store(), pairs)
         return replace(self, vectors=aligned.moved())
 
-    def keyed_vectors(self) -> Any:
+    def keyed_vectors(self) -> KeyedVectors:
         """Return the vectors as gensim ``KeyedVectors`` that share their memory."""
         return self._store().keyed_vectors()
 
@@ -200,7 +207,7 @@ class StaticEncoder(Spec):
         return {"pooling": list(self._poolings), "keeps_marks": self.keeps_marks}
 
     @classmethod
-    def load(cls, folder: Path, described: dict[str, Any]) -> Self:
+    def load(cls, folder: Path, described: JsonObject) -> Self:
         """Load what ``save`` wrote. The vectors are memory-mapped."""
         idf = load_arrays(folder / _IDF)["idf"] if (folder / _IDF).is_file() else None
         store, pooling = VectorStore.load(folder), entry(described, "pooling", tuple[str, ...])

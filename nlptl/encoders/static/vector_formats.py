@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import InputError
+
+if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
 
 _FASTTEXT_MAGIC = 793712314
 _MAX_WORD_BYTES = 10_000
@@ -103,7 +106,7 @@ def _choose_reader(path: Path, head: bytes) -> Callable[[Path], WordVectors]:
     return lambda path: read(path, dim, n_words)
 
 
-def of_gensim(loaded: Any, name: str) -> WordVectors:
+def of_gensim(loaded: KeyedVectors, name: str) -> WordVectors:
     """Convert gensim ``KeyedVectors``, including the n-grams of fastText if there are any.
 
     Raises
@@ -140,7 +143,7 @@ def _read_binary(path: Path, dim: int, n_words: int) -> WordVectors:
     return _checked(repr(str(path)), WordVectors(list(words), vectors[: len(words)]))
 
 
-def _binary_word(file: Any) -> str:
+def _binary_word(file: BinaryIO) -> str:
     """Read a word up to the next space. A line break may end the previous vector."""
     word = bytearray()
     for letter in iter(lambda: file.read(1), b" "):
@@ -198,7 +201,7 @@ def _head(path: Path) -> bytes:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path) -> Iterator[BinaryIO]:
     """Open a file, plain or gzip, and skip its byte-order mark."""
     opener: Any = gzip.open if _is_zipped(path) else open
     with opener(path, "rb") as file:

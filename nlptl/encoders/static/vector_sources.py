@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from filelock import FileLock
 
@@ -19,6 +20,12 @@ from nlptl.storage.drafts import sweep_drafts
 from nlptl.storage.hashing import fingerprint, has_checksums, write_checksums
 from nlptl.storage.places import cache_root
 
+if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
+
+VectorSource: TypeAlias = "str | Path | Distilled | VectorStore | KeyedVectors"
+"""Source of word vectors: a file, a transformer to distil, or vectors in memory."""
+
 _LAYOUT = 2
 """Version of the store format. Increase it when older stores must be built again."""
 
@@ -26,7 +33,7 @@ _SHELF: OrderedDict[str, VectorStore] = OrderedDict()
 _MAX_OPEN = 4
 
 
-def open_vectors(source: Any, *, cache: str | Path | None) -> VectorStore:
+def open_vectors(source: VectorSource, *, cache: str | Path | None) -> VectorStore:
     """Open word vectors. A file or transformer is converted or distilled once.
 
     Parameters
@@ -70,7 +77,9 @@ def _convert(path: Path) -> VectorStore:
     return VectorStore.of_words(read_word_vectors(path), name=path.name)
 
 
-def _kept(identity: dict[str, Any], cache: str | Path | None, make: Any) -> VectorStore:
+def _kept(
+    identity: Mapping[str, object], cache: str | Path | None, make: Callable[[], VectorStore]
+) -> VectorStore:
     name = fingerprint({**identity, "layout": _LAYOUT})
     if name not in _SHELF:
         _SHELF[name] = make() if cache is None else _on_disk(name, cache, make)
@@ -80,7 +89,7 @@ def _kept(identity: dict[str, Any], cache: str | Path | None, make: Any) -> Vect
     return _SHELF[name]
 
 
-def _on_disk(name: str, cache: str | Path, make: Any) -> VectorStore:
+def _on_disk(name: str, cache: str | Path, make: Callable[[], VectorStore]) -> VectorStore:
     try:
         folder = (cache_root() if cache == "auto" else user_path(cache)) / "vectors" / name
     except StorageError as problem:

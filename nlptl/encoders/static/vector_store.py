@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from nlptl.base.words import rows_by_spelling
 from nlptl.encoders.static.vector_formats import Subwords, WordVectors
 from nlptl.storage.tensors import check_shape, map_arrays, save_arrays
 from nlptl.storage.untrusted import read_json
+
+if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
 
 _ARRAYS = "vectors.safetensors"
 _DESCRIPTION = "store.json"
@@ -74,7 +77,7 @@ class VectorStore:
         """Length of each token vector."""
         return int(self.vectors.shape[1])
 
-    def keyed_vectors(self) -> Any:
+    def keyed_vectors(self) -> KeyedVectors:
         """Return the vectors as gensim ``KeyedVectors`` that share their memory."""
         from gensim.models import KeyedVectors
 
@@ -121,7 +124,7 @@ class VectorStore:
         )
 
 
-def _subwords(arrays: dict[str, AnyArray], described: Any) -> Subwords:
+def _subwords(arrays: dict[str, AnyArray], described: object) -> Subwords:
     vectors, dim = arrays["subwords"], arrays["vectors"].shape[1]
     check_shape("subwords", vectors, (len(vectors), dim))
     shortest, longest = entry(described, "lengths", tuple[int, int])

@@ -12,6 +12,7 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.described import entry, finite
+from nlptl.base.inputs import JsonObject
 
 _NUMBERS_AT_ONCE = 4_000_000
 """Maximum number of logits in one block: rows times classes."""
@@ -67,7 +68,7 @@ class Decision:
         }
 
     @classmethod
-    def from_json(cls, described: dict[str, Any]) -> Self:
+    def from_json(cls, described: JsonObject) -> Self:
         """Build a decision from the output of ``to_json``."""
         offsets, thresholds = (
             None if described[name] is None else finite(described, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from scipy.optimize import minimize
@@ -21,9 +21,19 @@ from nlptl.heads.calibration.strength import CRITERIA, Chooser, Fold
 from nlptl.heads.linear.frame import Frame
 from nlptl.heads.score_heads import LinearScores
 
+if TYPE_CHECKING:
+    import torch
+
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 DEFAULT_ORDINAL_C = 3.0
 """Used if there are too few rows to choose."""
+
+
+class OrdinalLayers(Protocol):
+    """Layers of the network that ``OrdinalHead.build`` returns."""
+
+    direction: torch.nn.Linear
+    ranks: torch.nn.Linear
 
 
 class OrdinalHead(LinearScores):
@@ -75,7 +85,7 @@ class OrdinalHead(LinearScores):
 
     def __init__(
         self,
-        order: tuple[Any, ...] | None = None,
+        order: tuple[object, ...] | None = None,
         *,
         C: float | str = "cv",
         strengths: tuple[float, ...] = STRENGTHS,
@@ -191,7 +201,7 @@ class OrdinalHead(LinearScores):
         return torch.nn.Sequential(OrderedDict(direction=direction, ranks=spread))
 
     @staticmethod
-    def hand_to(layers: Any, weights: FloatArray, offset: FloatArray) -> None:
+    def hand_to(layers: OrdinalLayers, weights: FloatArray, offset: FloatArray) -> None:
         """Copy a weight vector and offsets into the layers of ``build``.
 
         Parameters

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
-from nlptl.base.arrays import FloatArray
+from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import StorageError
-from nlptl.data.labels import check_lengths
+from nlptl.base.inputs import LabelsLike, TextsLike
+from nlptl.data.labels import LabelCodec, check_lengths
 
 _BUILT_IN = "built-in sentences"
+
+
+class GraphReader(Protocol):
+    """A classifier that predicts with an exported graph."""
+
+    @property
+    def codec(self) -> LabelCodec:
+        """The label set."""
+        ...
+
+    def predict_proba(self, texts: TextsLike) -> FloatArray:
+        """Return the probability of each class: (n, n_classes)."""
+        ...
+
+    def choose(self, probabilities: FloatArray) -> IntArray:
+        """Return the class code of each row (n,), or zeros and ones (n, n_classes)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,7 +69,12 @@ class OnnxCheck:
 
 
 def compare(
-    reader: Any, expected: FloatArray, texts: Any, labels: Any = None, *, is_probe: bool
+    reader: GraphReader,
+    expected: FloatArray,
+    texts: TextsLike,
+    labels: LabelsLike | None = None,
+    *,
+    is_probe: bool,
 ) -> OnnxCheck:
     """Compare the predictions of a graph with those of its model.
 
@@ -118,6 +141,6 @@ def refuse_fallen(check: OnnxCheck, *, tolerance: float, max_difference: float |
         )
 
 
-def _equal(first: Any, second: Any) -> Any:
-    same = np.asarray(first) == np.asarray(second)
-    return same if same.ndim == 1 else same.all(axis=1)
+def _equal(first: AnyArray, second: AnyArray) -> AnyArray:
+    same: AnyArray = np.equal(first, second)
+    return same if same.ndim == 1 else np.all(same, axis=1)

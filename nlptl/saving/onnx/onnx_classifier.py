@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.described import entry, finite, make
-from nlptl.base.errors import InputError, IntegrityError, StorageError
-from nlptl.base.optional_packages import require
+from nlptl.base.errors import InputError, StorageError
+from nlptl.base.inputs import JsonObject, LabelsLike, TextsLike
 from nlptl.data.batches import by_length
 from nlptl.data.labels import LabelCodec, check_lengths
 from nlptl.data.rows import Rows, as_rows
@@ -23,8 +23,8 @@ from nlptl.encoders.contextual.windows import Windows
 from nlptl.hub.model_place import place_of
 from nlptl.saving.description_checks import check_labels, read_notes
 from nlptl.saving.onnx.graph_checks import OnnxCheck
+from nlptl.saving.onnx.graph_file import GraphFile, open_session
 from nlptl.storage.atomic import saved_folder
-from nlptl.storage.hashing import sha256_once
 from nlptl.storage.manifest import verify_manifest
 from nlptl.storage.tensors import check_array, load_arrays
 from nlptl.storage.untrusted import interpreting, read_json
@@ -110,8 +110,8 @@ class OnnxClassifier:
         self._head = load_arrays(folder / HEAD)
         self._threads = threads or threads_here()
         self._tokenizer = self._read_tokenizer(folder)
-        self._graph = _Graph.of(folder / GRAPH)
-        self._session = _session(str(folder / GRAPH), self._threads, self._graph.path)
+        self._graph = GraphFile.of(folder / GRAPH)
+        self._session = open_session(str(folder / GRAPH), self._threads, self._graph.path)
         self._check()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class OnnxClassifier:
         state = {name: value for name, value in self.__dict__.items() if name != "_session"}
         return state | {"_graph": self._graph.with_content()}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: JsonObject) -> None:
         """Restore a copied state, and start a session from the bytes of the graph."""
         self.__dict__.update(state)
         content = self._graph.content
@@ -128,7 +128,7 @@ class OnnxClassifier:
                 f"A copy of the model needs the graph of {str(self._graph.path)!r}, but contains "
                 "none. Load the model again, then copy it."
             )
-        self._session = _session(content, self._threads, self._graph.path)
+        self._session = open_session(content, self._threads, self._graph.path)
 
     @classmethod
     def load(cls, folder: str | Path, *, threads: int | None = None) -> Self:
@@ -165,7 +165,7 @@ class OnnxClassifier:
         """Read an export from the Hub, its cache or a folder; options as in ``load``."""
         return cls.load(place_of(name_or_path, revision=revision), threads=threads)
 
-    def predict(self, texts: Any) -> Any:
+    def predict(self, texts: TextsLike) -> Any:
         """Return the label of each text, in the form of the labels passed to ``fit``."""
         return self.decode(self.predict_proba(texts))
 
@@ -173,7 +173,7 @@ class OnnxClassifier:
         """Return the labels for probabilities (n, n_classes) from ``predict_proba``."""
         return self.codec.decode(self.choose(probabilities))
 
-    def predict_proba(self, texts: Any) -> FloatArray:
+    def predict_proba(self, texts: TextsLike) -> FloatArray:
         """Return the probability of each class: (n, n_classes), in the order of the texts."""
         logits = self.logits(texts)
         if self.thresholds is not None:
@@ -189,7 +189,7 @@ class OnnxClassifier:
         best: IntArray = probabilities.argmax(axis=1)
         return best
 
-    def logits(self, texts: Any) -> FloatArray:
+    def logits(self, texts: TextsLike) -> FloatArray:
         """Return calibrated logits: (n, n_classes), in the order of the texts.
 
         Raises
@@ -210,14 +210,14 @@ class OnnxClassifier:
             logits[np.unique(several.text_of_window)] = self._joined(several)
         return logits
 
-    def evaluate(self, texts: Any, labels: Any) -> dict[str, float]:
+    def evaluate(self, texts: TextsLike, labels: LabelsLike) -> dict[str, float]:
         """Return all metrics on labelled texts, as ``TextClassifier.evaluate`` does."""
         from nlptl.evaluation.metrics import measure
 
         truth, probabilities = self.codec.encode(labels), self.predict_proba(texts)
         return measure(truth, probabilities, self.choose(probabilities))
 
-    def class_scores(self, texts: Any, labels: Any) -> list[Any]:
+    def class_scores(self, texts: TextsLike, labels: LabelsLike) -> list[Any]:
         """Return precision, recall and F1 of each class on labelled texts."""
         from nlptl.evaluation.class_metrics import class_scores
 
@@ -226,7 +226,7 @@ class OnnxClassifier:
         check_lengths(truth, chosen)
         return class_scores(truth, chosen, names)
 
-    def _rows(self, texts: Any) -> Rows:
+    def _rows(self, texts: TextsLike) -> Rows:
         rows = as_rows(texts)
         if rows.are_pairs != self.reading.pairs:
             kinds = {True: "pairs of texts", False: "single texts"}
@@ -332,49 +332,7 @@ def threads_here() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-@dataclass(frozen=True)
-class _Graph:
-    """The file of a graph, or its bytes, which copies of a model use.
-
-    Attributes
-    ----------
-    path : Path
-        Path of the file at the time when the model was loaded.
-    sha256 : str
-        Hash of the file at that time.
-    content : bytes or None
-        The bytes of the file. Only copies store them, because the session already needs much
-        memory.
-    """
-
-    path: Path
-    sha256: str
-    content: bytes | None = field(default=None, repr=False)
-
-    @classmethod
-    def of(cls, path: Path) -> Self:
-        return cls(path.absolute(), sha256_once(path))
-
-    def with_content(self) -> Self:
-        """Return the graph with the bytes of its file.
-
-        Raises
-        ------
-        StorageError
-            If the file is missing or was changed after loading.
-        """
-        if self.content is not None:
-            return self
-        content = self.path.read_bytes() if self.path.is_file() else b""
-        if hashlib.sha256(content).hexdigest() != self.sha256:
-            raise StorageError(
-                f"A copy of the model is built from {str(self.path)!r}, which is missing or was "
-                "changed after the model was loaded. Load the model again, then copy it."
-            )
-        return replace(self, content=content)
-
-
-def _check_pooling(described: dict[str, Any]) -> None:
+def _check_pooling(described: Mapping[str, object]) -> None:
     """Check the options of ``Pooling`` without an import of that class."""
     types = {
         "tokens": str,
@@ -389,20 +347,6 @@ def _check_pooling(described: dict[str, Any]) -> None:
         raise ValueError(
             f"unexpected pooling options, or tokens not in {_TOKEN_POOLINGS}: {str(described)[:80]}"
         )
-
-
-def _session(graph: str | bytes, threads: int, path: Path) -> Any:
-    runtime = require("onnxruntime", extra="onnx")
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    try:
-        return runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as problem:  # the errors of onnxruntime share no parent class
-        reason = str(problem).strip().split("\n", 1)[0][:200]
-        raise IntegrityError(
-            f"{str(path)!r} cannot be read as a graph: {reason}. Export the model again."
-        ) from problem
 
 
 def _some(windows: Windows, mask: AnyArray) -> Windows:

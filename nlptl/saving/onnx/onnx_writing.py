@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError
+from nlptl.base.inputs import JsonObject
 from nlptl.base.optional_packages import require
 from nlptl.base.suggestions import suggest
 from nlptl.data.batches import by_length
@@ -248,7 +249,7 @@ def _description(
     }
 
 
-def _write_description(draft: Path, description: dict[str, Any]) -> None:
+def _write_description(draft: Path, description: JsonObject) -> None:
     text = json.dumps(description, indent=1, ensure_ascii=False)
     (draft / DESCRIPTION).write_text(text, encoding="utf-8")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +81,7 @@ def _inputs(
     input_of: dict[nn.Linear, Tensor] = {}
     largest: dict[nn.Linear, Tensor] = {}
 
-    def record(layer: Any, arguments: tuple[Tensor, ...]) -> None:
+    def record(layer: nn.Linear, arguments: tuple[Tensor, ...]) -> None:
         if arguments and arguments[0].dim() == 3:
             maximum = arguments[0].detach().abs().amax(dim=(0, 1))
             largest[layer] = torch.maximum(maximum, largest.get(layer, maximum))
