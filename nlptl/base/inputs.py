@@ -21,3 +21,6 @@ LabelledTexts: TypeAlias = tuple[TextsLike, LabelsLike]
 
 JsonObject: TypeAlias = dict[str, object]
 """An object that was read from JSON. ``nlptl.base.described.entry`` reads and checks its values."""
+
+WeightsLike: TypeAlias = Iterable[float]
+"""One weight per text, 0 or more: a list, array, Series or tensor."""

@@ -77,6 +77,7 @@ class HasParams(Protocol):
         ...
 
 
+@runtime_checkable
 class Fittable(Protocol):
     """Protocol of heads and scikit-learn estimators that are fitted to features."""
 
@@ -114,3 +115,10 @@ class ModuleFusion(Protocol):
     def build(self, sizes: Sequence[int]) -> Any:
         """Build the ``torch.nn.Module``; its attribute ``width`` is the size of its output."""
         ...
+
+
+EncoderLike: TypeAlias = Encoder | str | Path
+"""An encoder, or the name or the folder of a transformer."""
+
+Head: TypeAlias = Fittable | ModuleHead
+"""A head, or a classifier or regressor of scikit-learn."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from nlptl.base.specs import Spec
 
@@ -267,3 +267,7 @@ class BoundTransfer:
         It is called once, when training is over.
         """
         return None
+
+
+TransferLike: TypeAlias = Transfer | Sequence[Transfer] | str
+"""One transfer, several that are combined, or ``"auto"``."""

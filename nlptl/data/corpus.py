@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from nlptl.base.errors import InputError
 from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.data.columns import as_list, read_once, refuse_unordered
@@ -63,6 +65,10 @@ class Corpus:
     def __repr__(self) -> str:
         labelled = "labelled" if self.labels is not None else "unlabelled"
         return f"<Corpus {self.name or 'without a name'}: {self.size} {labelled} texts>"
+
+
+CorpusLike: TypeAlias = Corpus | dict[str, Corpus]
+"""One corpus, or several with their names."""
 
 
 def _length(labels: object) -> int:

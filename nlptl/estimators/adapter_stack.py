@@ -13,6 +13,7 @@ from typing_extensions import Self
 from nlptl.base.arrays import FloatArray
 from nlptl.base.chance import sheltered
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.inputs import TextsLike
 from nlptl.base.suggestions import suggest
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.contextual.adapters import Adapter, peft_config, quiet
@@ -87,7 +88,7 @@ class AdapterStack:
         """Names of the models."""
         return tuple(self._fitted)
 
-    def predict(self, texts: Any, *, adapter: str | Sequence[str]) -> Any:
+    def predict(self, texts: TextsLike, *, adapter: str | Sequence[str]) -> Any:
         """Return the label of each text.
 
         Parameters
@@ -120,7 +121,7 @@ class AdapterStack:
                 labels[index] = label
         return labels
 
-    def predict_proba(self, texts: Any, *, adapter: str) -> FloatArray:
+    def predict_proba(self, texts: TextsLike, *, adapter: str) -> FloatArray:
         """Return the probability of each class of one model: (n, n_classes)."""
         fitted = self._of(adapter)
         self._model.set_adapter(adapter)

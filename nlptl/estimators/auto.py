@@ -7,16 +7,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 from sklearn.base import clone, is_regressor
 
 from nlptl.base import clock
-from nlptl.base.errors import NlptlError
-from nlptl.data.corpus import as_corpora
+from nlptl.base.errors import ConfigError, NlptlError
+from nlptl.base.inputs import LabelsLike, TextsLike
+from nlptl.data.corpus import CorpusLike, as_corpora
 from nlptl.data.labels import LabelValues, are_lists, as_values, distinct, key_of
 from nlptl.data.rows import Rows
-from nlptl.encoders.cache import without_cache
-from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.encoders.contextual.encoder_timing import forward_seconds
 from nlptl.encoders.tunable import is_tunable
 from nlptl.evaluation.choice import Choice, Trial
 from nlptl.evaluation.judge import Splits, judge
@@ -53,8 +52,6 @@ MIN_ROWS_PER_CLASS_TO_CONTRAST = 4.0
 _FORWARD_PASSES_PER_STEP = 3.0
 """Duration of a training step, in forward passes of the same rows."""
 
-_TEXTS_TO_TIME = 16
-
 _QUICK_TRIALS_PER_BUDGET = 5
 """A trial with almost no cost gets the budget divided by this number."""
 
@@ -68,6 +65,42 @@ def _nothing(_: int) -> float:
 def _prior(name: str) -> PriorGain | None:
     gain = methods_by_name()[name].prior_gain
     return None if gain is None else PriorGain(*gain)
+
+
+def choice_of(
+    model: Any,
+    plan: FitPlan,
+    texts: TextsLike,
+    answers: LabelValues,
+    corpora: Mapping[str, Any],
+) -> Choice | None:
+    """Return the choice of ``Auto``, or None if the transfer of a model is not ``Auto``.
+
+    Parameters
+    ----------
+    model : TextClassifier or TextRegressor
+    plan : FitPlan
+        Plan of the model, without a transfer.
+    texts, answers
+        As for ``fit``.
+    corpora : mapping
+        The other arguments of ``fit`` by name. Row weights count only in the last fit.
+
+    Raises
+    ------
+    ConfigError
+        If an argument of ``fit`` is set that ``Auto`` cannot use.
+    """
+    auto = Auto() if model.transfer == "auto" else model.transfer
+    if not isinstance(auto, Auto):
+        return None
+    for name, value in corpora.items():
+        if name not in ("unlabeled", "sample_weight") and value is not None:
+            raise ConfigError(
+                f"fit received {name}=..., but Auto() compares methods on splits of the "
+                "training rows and cannot use it. Leave it out."
+            )
+    return choose_transfer(model, plan, (texts, answers, corpora["unlabeled"]), auto=auto)
 
 
 def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, auto: Auto) -> Choice:
@@ -97,7 +130,7 @@ def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, au
     encoder = plan.encoder
     trainable = is_tunable(encoder)
     if trainable and n > 1:
-        search.forward = from_main(lambda: _forward_seconds(encoder, rows))
+        search.forward = from_main(lambda: forward_seconds(encoder, rows))
     contrasts = trainable and classed and 1 < n <= MAX_ROWS_TO_CONTRAST
     n_classes = n if are_lists(answers) else len(distinct(answers))
     contrasting = partial(contrast_config, as_transfers([Contrastive()]), n_classes=n_classes)
@@ -277,7 +310,9 @@ class _Search:
             self.choice.transfer, self.choice.name = transfer, name
             self.cost, self.fit_params = cost, fit_params or {}
 
-    def use_untried(self, label: str, chosen: Choice, note: str, unlabeled: Any = None) -> None:
+    def use_untried(
+        self, label: str, chosen: Choice, note: str, unlabeled: CorpusLike | None = None
+    ) -> None:
         """Use a transfer without a trial if a fit with it succeeds, and record why."""
         rows: Any = self.rows if len(self.rows) else []
         try:
@@ -329,20 +364,9 @@ class _Search:
         return len(self.rows) / len({repr(answer) for answer in self.answers})
 
 
-def _micro_f1(model: Any, rows: Rows, answers: Any) -> float:
+def _micro_f1(model: Any, rows: Rows, answers: LabelsLike) -> float:
     return float(model.evaluate(rows, answers)["micro_f1"])
 
 
 def _first(problem: NlptlError) -> str:
     return str(problem).split(". ")[0]
-
-
-def _forward_seconds(encoder: TransformerEncoder, rows: Rows) -> float:
-    """Measure the seconds per row of a forward pass, on a few evenly spaced rows."""
-    sample = rows.take(np.unique(np.linspace(0, len(rows) - 1, _TEXTS_TO_TIME).astype(int)))
-    texts = [text for row in sample for text in ([row] if isinstance(row, str) else row)]
-    with without_cache():
-        encoder.transform(texts[:2])
-        began = clock.seconds()
-        encoder.transform(texts)
-    return (clock.seconds() - began) / len(sample)

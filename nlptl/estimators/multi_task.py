@@ -11,28 +11,29 @@ from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray
-from nlptl.base.errors import ConfigError
+from nlptl.base.inputs import TextsLike
 from nlptl.base.paths import user_path
+from nlptl.base.protocols import EncoderLike
 from nlptl.base.renamed import RenamedAttribute
 from nlptl.base.specs import NestedParams
+from nlptl.base.transfer import TransferLike
 from nlptl.data.mixing import Mixing
 from nlptl.data.rows import as_rows
 from nlptl.estimators.hub_methods import HubMethods
 from nlptl.estimators.tasks.adding import add_task
 from nlptl.estimators.tasks.prediction import (
     check_known,
+    classifier_of,
     costs_of,
     outputs_of,
     passes_of,
     select_tasks,
 )
-from nlptl.estimators.tasks.task import TaskData
+from nlptl.estimators.tasks.task import Task, TaskData
 from nlptl.estimators.tasks.task_fit import fit_tasks
 from nlptl.estimators.tasks.task_folder import load_tasks, save_tasks
-from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.evaluation.task_affinity import groups_of
 from nlptl.evaluation.verdict import HURTS, Verdict
-from nlptl.storage.atomic import saved_folder
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import measured
 from nlptl.training.loop import History
@@ -131,10 +132,10 @@ class MultiTaskModel(HubMethods, NestedParams):
 
     def __init__(
         self,
-        tasks: Any,
+        tasks: Mapping[str, Task | str],
         *,
-        encoder: Any = None,
-        transfer: Any = None,
+        encoder: EncoderLike | None = None,
+        transfer: TransferLike | None = None,
         mixing: Mixing | None = None,
         balance: str = "sum",
         gate: bool | Collection[str] = True,
@@ -157,7 +158,7 @@ class MultiTaskModel(HubMethods, NestedParams):
         self.device = device
 
     @measured
-    def fit(self, data: Mapping[str, Any]) -> Self:
+    def fit(self, data: Mapping[str, object]) -> Self:
         """Fit all tasks.
 
         Parameters
@@ -184,7 +185,7 @@ class MultiTaskModel(HubMethods, NestedParams):
         self.notes_: dict[str, Any] = {}
         return self
 
-    def predict(self, texts: Any, *, tasks: Iterable[str] | None = None) -> dict[str, Any]:
+    def predict(self, texts: TextsLike, *, tasks: Iterable[str] | None = None) -> dict[str, Any]:
         """Predict a label or number for each text, in every task that takes such texts.
 
         Parameters
@@ -211,7 +212,9 @@ class MultiTaskModel(HubMethods, NestedParams):
         """Convert the outputs of a task, of shape (n, n_outputs), to labels or numbers."""
         return self.models_[task].fitted_.decode(outputs)
 
-    def outputs(self, texts: Any, *, tasks: Iterable[str] | None = None) -> dict[str, FloatArray]:
+    def outputs(
+        self, texts: TextsLike, *, tasks: Iterable[str] | None = None
+    ) -> dict[str, FloatArray]:
         """Return the outputs of each task.
 
         Outputs are probabilities of shape (n, n_classes), or numbers on their original scale of
@@ -226,7 +229,7 @@ class MultiTaskModel(HubMethods, NestedParams):
         check_is_fitted(self)
         return passes_of(self.models_, pairs=pairs)
 
-    def costs(self, texts: Any = None) -> dict[str, dict[str, float]]:
+    def costs(self, texts: TextsLike | None = None) -> dict[str, dict[str, float]]:
         """Compare the cost of this model with the cost of one separate model per task.
 
         Parameters
@@ -244,7 +247,7 @@ class MultiTaskModel(HubMethods, NestedParams):
         check_is_fitted(self)
         return costs_of(self.models_, None if texts is None else as_rows(texts))
 
-    def evaluate(self, data: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    def evaluate(self, data: Mapping[str, object]) -> dict[str, dict[str, float]]:
         """Compute all metrics of each task on labelled rows.
 
         Parameters
@@ -261,7 +264,7 @@ class MultiTaskModel(HubMethods, NestedParams):
             metrics[name] = self.models_[name].fitted_.figures(outputs, rows.answers)
         return metrics
 
-    def score(self, data: Mapping[str, Any]) -> float:
+    def score(self, data: Mapping[str, object]) -> float:
         """Return the mean over the tasks, using the metric of each task."""
         metrics = self.evaluate(data)
         return float(np.mean([metrics[n][str(self.known_[n].metric)] for n in metrics]))
@@ -280,11 +283,11 @@ class MultiTaskModel(HubMethods, NestedParams):
     def add_task(
         self,
         name: str,
-        task: Any,
-        data: Any,
+        task: Task | str,
+        data: object,
         *,
         how: str = "adapter",
-        replay: Mapping[str, Any] | None = None,
+        replay: Mapping[str, object] | None = None,
     ) -> Self:
         """Fit an additional task.
 
@@ -315,7 +318,7 @@ class MultiTaskModel(HubMethods, NestedParams):
         self.known_[name] = add_task(self, name, task, data, how=how, replay=replay)
         return self
 
-    def save(self, folder: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
+    def save(self, folder: str | Path, *, notes: Mapping[str, object] | None = None) -> Path:
         """Write the model into a folder, and check that it reads back equal.
 
         The shared encoder is stored once. A task with a private encoder stores the difference.
@@ -346,7 +349,7 @@ class MultiTaskModel(HubMethods, NestedParams):
         IntegrityError
             If a file is missing or was changed. The message names the file.
         """
-        return load_tasks(cls, saved_folder(folder))
+        return load_tasks(cls, folder)
 
     def export(self, task: str, folder: str | Path, *, format: str = "transformers") -> Path:  # noqa: A002
         """Write one task in a format that works without nlptl, as ``TextClassifier.export`` does.
@@ -359,14 +362,7 @@ class MultiTaskModel(HubMethods, NestedParams):
             If the format is not known, or cannot represent the task. No format takes numbers.
         """
         check_is_fitted(self)
-        check_known(self.models_, task)
-        model = self.models_[task]
-        if not isinstance(model, TextClassifier):
-            raise ConfigError(
-                f"export writes only tasks with labels, but task {task!r} has numbers. Use save "
-                "for the whole model."
-            )
-        return model.export(folder, format=format)
+        return classifier_of(self.models_, task).export(folder, format=format)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "models_")

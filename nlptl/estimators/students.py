@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.data.corpus import Corpus
 from nlptl.data.labels import LabelCodec, as_values, distinct, joined_values, key_of
 from nlptl.data.rows import Rows
@@ -34,7 +35,13 @@ _SHARPENING_POWER = 2.0
 """Power to which the teacher's probabilities are raised before the student is fitted to them."""
 
 
-def teach(teacher: Any, unlabeled: Any, *, student: Any = None, labelled: Any = None) -> Any:
+def teach(
+    teacher: Any,
+    unlabeled: TextsLike,
+    *,
+    student: Any = None,
+    labelled: Corpus | None = None,
+) -> Any:
     """Fit a student to the predictions of a teacher on texts.
 
     Parameters
@@ -83,7 +90,7 @@ def teach(teacher: Any, unlabeled: Any, *, student: Any = None, labelled: Any = 
     return chosen.fit(texts, answers)
 
 
-def _warn_of_missing(teacher: Any, answers: Any, corpus: Corpus | None) -> None:
+def _warn_of_missing(teacher: Any, answers: LabelsLike, corpus: Corpus | None) -> None:
     """Warn about classes that a student fitted to these labels cannot predict."""
     codec = teacher.fitted_.codec
     if not isinstance(codec, LabelCodec) or codec.form != "single":
@@ -99,7 +106,7 @@ def _warn_of_missing(teacher: Any, answers: Any, corpus: Corpus | None) -> None:
         )
 
 
-def _labelled_corpus(labelled: Any) -> Corpus | None:
+def _labelled_corpus(labelled: object) -> Corpus | None:
     if labelled is None or (isinstance(labelled, Corpus) and labelled.labels is not None):
         return labelled
     raise InputError(

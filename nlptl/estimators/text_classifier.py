@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError
+from nlptl.base.inputs import LabelledTexts, LabelsLike, TextsLike, WeightsLike
 from nlptl.base.paths import user_path
+from nlptl.base.protocols import Encoder, EncoderLike, Head
+from nlptl.base.transfer import TransferLike
+from nlptl.data.corpus import CorpusLike
 from nlptl.data.labels import LabelCodec, check_lengths
 from nlptl.data.numbers import as_weights
 from nlptl.estimators.plans import keep
@@ -103,10 +108,10 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
 
     def __init__(
         self,
-        encoder: Any = None,
+        encoder: EncoderLike | None = None,
         *,
-        transfer: Any = None,
-        head: Any = None,
+        transfer: TransferLike | None = None,
+        head: Head | None = None,
         training: TrainingConfig | None = None,
         seed: int = 0,
         imbalance: str | None = None,
@@ -126,13 +131,13 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
 
     def fit(
         self,
-        texts: Any,
-        labels: Any,
+        texts: TextsLike,
+        labels: LabelsLike,
         *,
-        source: Any = None,
-        unlabeled: Any = None,
-        validation: Any = None,
-        sample_weight: Any = None,
+        source: CorpusLike | None = None,
+        unlabeled: CorpusLike | None = None,
+        validation: CorpusLike | None = None,
+        sample_weight: WeightsLike | None = None,
     ) -> Self:
         """Fit the classifier to labelled texts.
 
@@ -170,7 +175,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
             sample_weight=sample_weight,
         )
 
-    def predict(self, texts: Any) -> Any:
+    def predict(self, texts: TextsLike) -> Any:
         """Return the label of each text, in the form of the training labels.
 
         Returns
@@ -181,7 +186,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         probabilities = self.predict_proba(texts)
         return self.fitted_.decode(probabilities)
 
-    def predict_proba(self, texts: Any) -> FloatArray:
+    def predict_proba(self, texts: TextsLike) -> FloatArray:
         """Return the probability of each class.
 
         Returns
@@ -192,11 +197,13 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         check_is_fitted(self)
         return self.fitted_.outputs(texts)
 
-    def predict_log_proba(self, texts: Any) -> FloatArray:
+    def predict_log_proba(self, texts: TextsLike) -> FloatArray:
         """Return the log probability of each class: (n, n_classes)."""
         return np.log(np.maximum(self.predict_proba(texts), 1e-300))
 
-    def score(self, texts: Any, labels: Any, sample_weight: Any = None) -> float:
+    def score(
+        self, texts: TextsLike, labels: LabelsLike, sample_weight: WeightsLike | None = None
+    ) -> float:
         """Return the accuracy: the share of texts whose label, or whole label set, is correct.
 
         As in scikit-learn, a label that is not in the training data counts as wrong. So a
@@ -215,7 +222,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         right = same.all(axis=1) if same.ndim == 2 else same
         return float(np.average(right, weights=as_weights(sample_weight, len(right))))
 
-    def evaluate(self, texts: Any, labels: Any) -> dict[str, float]:
+    def evaluate(self, texts: TextsLike, labels: LabelsLike) -> dict[str, float]:
         """Return all metrics on labelled texts.
 
         Returns
@@ -227,12 +234,12 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         check_is_fitted(self)
         return self.fitted_.figures(self.predict_proba(texts), labels)
 
-    def class_scores(self, texts: Any, labels: Any) -> list[ClassScore]:
+    def class_scores(self, texts: TextsLike, labels: LabelsLike) -> list[ClassScore]:
         """Return precision, recall and F1 of each class on labelled texts."""
         check_is_fitted(self)
         return self.fitted_.class_scores(self.predict_proba(texts), labels)
 
-    def add_classes(self, names: Any) -> Self:
+    def add_classes(self, names: Mapping[str, str | Sequence[str]]) -> Self:
         """Add classes that have a name but no labelled texts, without a new fit.
 
         The constructor parameters do not change, so another ``fit`` starts without these classes.
@@ -274,7 +281,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         self.notes_ = notes
         return self
 
-    def with_encoder(self, encoder: Any) -> Self:
+    def with_encoder(self, encoder: Encoder) -> Self:
         """Return a new classifier with the same head and another encoder of the same space.
 
         An example is word vectors of another language, aligned with the vectors of the encoder
@@ -302,7 +309,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         keep(other, fitted, self.audit_)
         return other
 
-    def suggest(self, texts: Any, n: int, *, strategy: str = "both") -> IntArray:
+    def suggest(self, texts: TextsLike, n: int, *, strategy: str = "both") -> IntArray:
         """Choose the texts whose labels would improve the model most (active learning).
 
         Parameters
@@ -344,7 +351,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         *,
         format: str = "transformers",  # noqa: A002
         precision: str = "fp32",
-        probe: tuple[Any, Any] | None = None,
+        probe: LabelledTexts | None = None,
         tolerance: float = 0.005,
     ) -> Path:
         """Write the model into a new folder in the format of another library.
@@ -391,7 +398,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         return classes
 
 
-def _with_meaning(transfer: Any, meaning: LabelMeaning) -> Any:
+def _with_meaning(transfer: TransferLike | None, meaning: LabelMeaning) -> Any:
     """Return the transfer, or list of transfers, with this ``LabelMeaning``."""
     if not isinstance(transfer, list | tuple):
         return meaning

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
-from nlptl.base.errors import ConfigError
+from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.base.paths import user_path
 from nlptl.base.specs import NestedParams
 from nlptl.data.audit import AuditReport
+from nlptl.data.corpus import Corpus
 from nlptl.encoders.static.static_encoder import StaticEncoder
 from nlptl.encoders.static.tokens import Coverage
-from nlptl.estimators.auto import choose_transfer
+from nlptl.estimators.auto import choice_of
 from nlptl.estimators.hub_methods import HubMethods
 from nlptl.estimators.plans import audit_rows, keep, plan_of, read_texts
 from nlptl.estimators.students import teach
 from nlptl.evaluation.choice import Choice
 from nlptl.fitting.fit import fit, read_data
 from nlptl.fitting.fitted import FittedModel
-from nlptl.fitting.plan import FitPlan, rows_for
+from nlptl.fitting.plan import rows_for
 from nlptl.saving.model_folder import load_model, save_model
-from nlptl.storage.atomic import saved_folder
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import measured
 from nlptl.training.loop import History
-from nlptl.transfer.automatic import Auto
 
 
 class TextModel(HubMethods, NestedParams):
@@ -76,7 +76,11 @@ class TextModel(HubMethods, NestedParams):
     notes_: dict[str, Any]
 
     def audit(
-        self, texts: Any, labels: Any = None, *, others: dict[str, Any] | None = None
+        self,
+        texts: TextsLike,
+        labels: LabelsLike | None = None,
+        *,
+        others: Mapping[str, TextsLike] | None = None,
     ) -> AuditReport:
         """Check data for problems before a fit. ``fit`` runs the same checks.
 
@@ -94,7 +98,7 @@ class TextModel(HubMethods, NestedParams):
         plan = plan_of(self)
         return audit_rows(plan, plan.rows(texts), labels, others=others)
 
-    def coverage(self, texts: Any) -> Coverage | None:
+    def coverage(self, texts: TextsLike) -> Coverage | None:
         """Return the share of the words in the texts that have a word vector.
 
         Returns
@@ -110,7 +114,7 @@ class TextModel(HubMethods, NestedParams):
         sides = [rows.side(0), rows.side(1)] if rows.are_pairs else [rows]
         return encoder.coverage([str(text) for side in sides for text in side.texts])
 
-    def save(self, folder: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
+    def save(self, folder: str | Path, *, notes: Mapping[str, object] | None = None) -> Path:
         """Write the model into a folder and check that it can be loaded again.
 
         The folder is written completely or not at all. Before this method returns, it loads the
@@ -147,9 +151,11 @@ class TextModel(HubMethods, NestedParams):
         IntegrityError
             If a file is missing or was changed. The message names the file.
         """
-        return load_model(cls, saved_folder(folder))
+        return load_model(cls, folder)
 
-    def distill(self, texts: Any, *, student: Self | None = None, labelled: Any = None) -> Self:
+    def distill(
+        self, texts: TextsLike, *, student: Self | None = None, labelled: Corpus | None = None
+    ) -> Self:
         """Fit a small, fast student model to the predictions of this model on texts [1]_.
 
         Parameters
@@ -189,40 +195,18 @@ class TextModel(HubMethods, NestedParams):
         return tags
 
     @measured
-    def _fit(self, texts: Any, answers: Any, **more: Any) -> Self:
+    def _fit(self, texts: TextsLike, answers: LabelsLike, **more: Any) -> Self:
         """Fit the model. ``more`` holds the other arguments of ``fit``."""
-        texts, answers = read_texts(self.encoder, texts), self.codec_kind.read(answers)
+        texts, values = read_texts(self.encoder, texts), self.codec_kind.read(answers)
         plan = plan_of(self)
-        choice = self._choice(plan, texts, answers, **more)
+        choice = choice_of(self, plan, texts, values, more)
         if choice is not None:
             plan = plan.with_choice(choice.transfer)
-        data = read_data(plan, texts, answers, **more)
-        report = audit_rows(plan, data.rows, answers)
+        data = read_data(plan, texts, values, **more)
+        report = audit_rows(plan, data.rows, values)
         fitted = fit(plan, data)
         # A failed fit leaves this object unchanged, so attributes are set only here.
         self.transfer_ = self.transfer if choice is None else choice.transfer
         self.transfer_verdict_ = choice
         keep(self, fitted, report)
         return self
-
-    def _choice(
-        self,
-        plan: FitPlan,
-        texts: Any,
-        answers: Any,
-        *,
-        unlabeled: Any,
-        sample_weight: Any,
-        **unused: Any,
-    ) -> Choice | None:
-        """Return the choice of ``Auto``, or None if ``transfer`` is not ``Auto``."""
-        auto = Auto() if self.transfer == "auto" else self.transfer
-        if not isinstance(auto, Auto):
-            return None
-        for name, value in unused.items():
-            if value is not None:
-                raise ConfigError(
-                    f"fit received {name}=..., but Auto() compares methods on splits of the "
-                    "training rows and cannot use it. Leave it out."
-                )
-        return choose_transfer(self, plan, (texts, answers, unlabeled), auto=auto)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
@@ -11,6 +9,10 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import InputError
+from nlptl.base.inputs import LabelsLike, TextsLike, WeightsLike
+from nlptl.base.protocols import EncoderLike, Head
+from nlptl.base.transfer import TransferLike
+from nlptl.data.corpus import CorpusLike
 from nlptl.data.number_scale import NumberScale
 from nlptl.data.numbers import as_numbers, as_weights
 from nlptl.estimators.text_model import TextModel
@@ -81,10 +83,10 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
 
     def __init__(
         self,
-        encoder: Any = None,
+        encoder: EncoderLike | None = None,
         *,
-        transfer: Any = None,
-        head: Any = None,
+        transfer: TransferLike | None = None,
+        head: Head | None = None,
         training: TrainingConfig | None = None,
         seed: int = 0,
         long_texts: str = "windows",
@@ -102,13 +104,13 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
 
     def fit(
         self,
-        texts: Any,
-        numbers: Any,
+        texts: TextsLike,
+        numbers: LabelsLike,
         *,
-        source: Any = None,
-        unlabeled: Any = None,
-        validation: Any = None,
-        sample_weight: Any = None,
+        source: CorpusLike | None = None,
+        unlabeled: CorpusLike | None = None,
+        validation: CorpusLike | None = None,
+        sample_weight: WeightsLike | None = None,
     ) -> Self:
         """Fit the regressor to texts with their numbers.
 
@@ -144,7 +146,7 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
             sample_weight=sample_weight,
         )
 
-    def predict(self, texts: Any) -> FloatArray:
+    def predict(self, texts: TextsLike) -> FloatArray:
         """Return the predicted number of each text, in the units of the training numbers.
 
         Returns
@@ -156,7 +158,9 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         numbers: FloatArray = self.fitted_.decode(self.fitted_.outputs(texts))
         return numbers
 
-    def score(self, texts: Any, numbers: Any, sample_weight: Any = None) -> float:
+    def score(
+        self, texts: TextsLike, numbers: LabelsLike, sample_weight: WeightsLike | None = None
+    ) -> float:
         """Return R²: 1 is perfect, 0 is no better than the mean of ``numbers``."""
         truth, predicted = as_numbers(numbers), self.predict(texts)
         if len(truth) != len(predicted):
@@ -167,7 +171,7 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         weights = as_weights(sample_weight, len(truth))
         return float(r2_score(truth, predicted, sample_weight=weights))
 
-    def evaluate(self, texts: Any, numbers: Any) -> dict[str, float]:
+    def evaluate(self, texts: TextsLike, numbers: LabelsLike) -> dict[str, float]:
         """Return all metrics on texts with known numbers.
 
         Returns

@@ -8,6 +8,8 @@ from typing import Any
 from typing_extensions import Self
 
 from nlptl.base.described import entry, make
+from nlptl.base.inputs import JsonObject
+from nlptl.base.transfer import TransferLike
 from nlptl.evaluation.verdict import Verdict
 
 
@@ -48,7 +50,7 @@ class Choice:
     trials : list of Trial
     """
 
-    transfer: Any
+    transfer: TransferLike
     name: str = "frozen"
     trials: list[Trial] = field(default_factory=list)
 
@@ -72,11 +74,11 @@ class Choice:
         return {"name": self.name, "trials": trials}
 
     @classmethod
-    def from_json(cls, described: dict[str, Any], transfer: Any) -> Self:
+    def from_json(cls, described: JsonObject, transfer: TransferLike) -> Self:
         """Build a choice from the output of ``to_json`` and the chosen transfer."""
         trials = [
             make(Trial, {**item, "verdict": item["verdict"] and Verdict.from_json(item["verdict"])})
-            for item in described["trials"]
+            for item in entry(described, "trials", list[JsonObject])
         ]
         return cls(transfer, entry(described, "name", str), trials)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from sklearn.base import clone, is_regressor
@@ -21,13 +21,13 @@ from nlptl.evaluation.verdict import KEEP_BEST, Verdict
 
 
 def judge(
-    models: Mapping[str, Any],
+    models: Mapping[str, Judged],
     texts: TextsLike,
     answers: LabelsLike,
     *,
     splits: Splits | None = None,
     score: Callable[[Any, Rows, Any], float] | None = None,
-    fit_params: Mapping[str, Mapping[str, Any]] | None = None,
+    fit_params: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Verdict:
     """Compare estimators with a baseline on repeated splits of the same rows [1]_.
 
@@ -139,6 +139,21 @@ def judge_fitted(
     return Verdict.decide(list(figures), scores, gains, keep=keep, metric=metric, n_rows=n_rows)
 
 
+class Judged(Protocol):
+    """Protocol of estimators that can be judged, of nlptl or of another library.
+
+    They need the parameters of a scikit-learn estimator, so that they can be cloned.
+    """
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters by name."""
+        ...
+
+    def score(self, X: Any, y: Any) -> float:
+        """Return a score, where higher is better."""
+        ...
+
+
 @dataclass(frozen=True)
 class Splits:
     """Repeated stratified cross-validation.
@@ -203,5 +218,5 @@ def _codes(answers: LabelValues) -> IntArray:
     return codes
 
 
-def _default_score(model: Any, rows: Rows, answers: Any) -> float:
+def _default_score(model: Judged, rows: Rows, answers: LabelValues) -> float:
     return float(model.score(rows, answers))

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError, InputError
@@ -121,7 +122,7 @@ def measure_numbers(truth: FloatArray, predicted: FloatArray) -> dict[str, float
     return {name: float(value) for name, value in figures.items()}
 
 
-def compute_one(name: str, predictions: Any, references: Any) -> dict[str, Any]:
+def compute_one(name: str, predictions: ArrayLike, references: ArrayLike) -> dict[str, Any]:
     """Compute one metric from arrays."""
     if name in _BY_NUMBER:
         arrays = (np.asarray(side, dtype=np.float64) for side in (references, predictions))
@@ -186,7 +187,7 @@ def _metric_class() -> type:
                 ],
             )
 
-        def _compute(self, predictions: Any, references: Any) -> dict[str, Any]:
+        def _compute(self, predictions: ArrayLike, references: ArrayLike) -> dict[str, Any]:
             return compute_one(self._name, predictions, references)
 
     return NlptlMetric

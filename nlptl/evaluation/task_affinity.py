@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray
+from nlptl.base.described import entry
+from nlptl.base.inputs import JsonObject
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +34,7 @@ class Affinity:
     cosines: FloatArray
 
     @classmethod
-    def of(cls, names: Sequence[str], cosines: Sequence[Any]) -> Self:
+    def of(cls, names: Sequence[str], cosines: Sequence[ArrayLike]) -> Self:
         """Build an affinity from one matrix per epoch. The list may be empty."""
         matrices = np.array(cosines, np.float64).reshape(-1, len(names), len(names))
         return cls(tuple(names), matrices)
@@ -55,9 +58,10 @@ class Affinity:
         return {"names": list(self.names), "cosines": self.cosines.tolist()}
 
     @classmethod
-    def from_json(cls, described: dict[str, Any]) -> Self:
+    def from_json(cls, described: JsonObject) -> Self:
         """Build an affinity from the output of ``to_json``."""
-        return cls.of(described["names"], described["cosines"])
+        names = entry(described, "names", list[str])
+        return cls.of(names, entry(described, "cosines", list[Any]))
 
 
 def groups_of(affinity: Affinity, separate: Collection[str] = ()) -> list[list[str]]:

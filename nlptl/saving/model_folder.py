@@ -24,7 +24,7 @@ from nlptl.evaluation.choice import Choice
 from nlptl.fitting.fitted import FittedHead, FittedModel
 from nlptl.saving.description_checks import check_labels, read_notes
 from nlptl.saving.saved_model import AnswerCodec, MeasuredModel, SavedModel, TransferMethods
-from nlptl.storage.atomic import new_folder
+from nlptl.storage.atomic import new_folder, saved_folder
 from nlptl.storage.manifest import MANIFEST, read_manifest, verify_manifest, write_manifest
 from nlptl.storage.tensors import load_arrays, save_arrays
 from nlptl.storage.untrusted import interpreting, read_json
@@ -44,7 +44,9 @@ CLOSE = 1e-4
 _SENTENCES = ("The order arrived late.", "What is this?", "Thank you, all is well now.")
 
 
-def save_model(model: SavedModel, folder: Path, *, notes: dict[str, object] | None = None) -> Path:
+def save_model(
+    model: SavedModel, folder: Path, *, notes: Mapping[str, object] | None = None
+) -> Path:
     """Write a fitted model to a folder, and check that the loaded model gives the same outputs."""
     refuse_foreign(folder)
     with new_folder(folder) as draft:
@@ -68,9 +70,9 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
-def load_model(kind: type[Kind], folder: Path) -> Kind:
+def load_model(kind: type[Kind], folder: str | Path) -> Kind:
     """Load a model from a folder, after a check of every file."""
-    return read_described(folder, kind.kind, partial(_restore, kind))
+    return read_described(saved_folder(folder), kind.kind, partial(_restore, kind))
 
 
 def read_described(

@@ -46,14 +46,14 @@ def now(monkeypatch):
     """A clock that only the test moves, and an encoder that is expected to be fast."""
     seconds = [0.0]
     monkeypatch.setattr(clock, "seconds", lambda: seconds[0])
-    monkeypatch.setattr(module, "_forward_seconds", lambda *_: 1e-6)
+    monkeypatch.setattr(module, "forward_seconds", lambda *_: 1e-6)
     return seconds
 
 
 @pytest.fixture
 def slow_encoder(monkeypatch):
     """An encoder that is expected to be slow: there is no time for tuning."""
-    monkeypatch.setattr(module, "_forward_seconds", lambda *_: 0.1)
+    monkeypatch.setattr(module, "forward_seconds", lambda *_: 0.1)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_what_loses_on_the_rows_is_left_out(tiny_encoder, some, monkeypatch):
 
 
 def test_without_time_only_cheap_things_are_tried(tiny_encoder, some, monkeypatch):
-    monkeypatch.setattr(module, "_forward_seconds", lambda *_: 1.0)
+    monkeypatch.setattr(module, "forward_seconds", lambda *_: 1.0)
     model = fitted(tiny_encoder, some, budget=5.0)
     assert model.transfer_verdict_.verdicts["contrastive"] == "not tried"
     assert model.transfer_verdict_.trials[1].note == "no time for it"
@@ -119,7 +119,7 @@ def test_without_time_only_cheap_things_are_tried(tiny_encoder, some, monkeypatc
 
 def test_with_time_for_one_fit_experience_decides(tiny_encoder, some, monkeypatch):
     seen = module._FORWARD_PASSES_PER_STEP * QUICK.max_steps * CONTRAST.batch_size
-    monkeypatch.setattr(module, "_forward_seconds", lambda *_: 50.0 / seen)
+    monkeypatch.setattr(module, "forward_seconds", lambda *_: 50.0 / seen)
     model = fitted(tiny_encoder, some, budget=60.0)
     assert model.transfer_verdict_.trials[1].note == "no time to try it; it mostly helps"
     assert "Contrastive" in repr(model.transfer_)
@@ -178,7 +178,7 @@ def test_encoding_is_timed_by_row(tiny_encoder, some, monkeypatch):
     ticks = iter([1.0, 9.0])
     monkeypatch.setattr(clock, "seconds", lambda: next(ticks))
     encoder = TransformerEncoder(tiny_encoder)
-    assert module._forward_seconds(encoder, Rows(some[0])) == 8.0 / len(some[0])
+    assert module.forward_seconds(encoder, Rows(some[0])) == 8.0 / len(some[0])
 
 
 def test_without_rows_texts_without_labels_are_used(tiny_encoder, few):

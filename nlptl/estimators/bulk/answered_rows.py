@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlptl.base.errors import InputError
+from nlptl.base.inputs import TextsLike
 from nlptl.data.rows import Rows
 from nlptl.data.tables.reading import texts_of
 from nlptl.data.tables.sheet import Sheet
@@ -47,7 +48,7 @@ def labelled(sheet: Sheet, model: Answering, rows: Rows) -> Sheet:
     return sheet.with_columns(answers(model, rows))
 
 
-def answers(model: Answering, texts: Any) -> dict[str, list[Any]]:
+def answers(model: Answering, texts: TextsLike) -> dict[str, list[Any]]:
     """Return the new columns: labels with the highest probability per row, or numbers."""
     if not hasattr(model, "classes_"):
         return {"predicted": model.predict(texts).tolist()}
@@ -58,7 +59,7 @@ def answers(model: Answering, texts: Any) -> dict[str, list[Any]]:
     return {"predicted": labels, "probability": probabilities.max(axis=1).round(4).tolist()}
 
 
-def answers_of_tasks(model: MultiTaskModel, texts: Any) -> dict[str, list[Any]]:
+def answers_of_tasks(model: MultiTaskModel, texts: TextsLike) -> dict[str, list[Any]]:
     """Return the new columns of every task: its predictions, and for classes the probability."""
     columns: dict[str, list[Any]] = {}
     for name, outputs in model.outputs(texts).items():

@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from nlptl.base.errors import IntegrityError, StorageError
+from nlptl.base.inputs import JsonObject
 from nlptl.data.tables.writing import table_format
 from nlptl.storage.atomic import new_file, unwritable, write_file
 from nlptl.storage.drafts import sweep_drafts
@@ -75,14 +76,14 @@ class Output:
             path.unlink(missing_ok=True)
             lock.release()
 
-    def finished(self, settings: dict[str, Any]) -> dict[str, Any] | None:
+    def finished(self, settings: JsonObject) -> dict[str, Any] | None:
         """Return the record if the file is complete and was made with these settings."""
         record = _read_json(self.record)
         if record is None or record.get("settings") != settings or not self.path.is_file():
             return None
         return record if record.get("sha256") == sha256_of(self.path) else None
 
-    def open(self, settings: dict[str, Any], *, overwrite: bool) -> None:
+    def open(self, settings: JsonObject, *, overwrite: bool) -> None:
         """Create the folder of the parts, or continue with a folder of the same settings.
 
         Raises
@@ -126,7 +127,7 @@ class Output:
         return sorted(set(intact)), damaged
 
     def join(
-        self, n_parts: int, settings: dict[str, Any], *, n_rows: int | None = None
+        self, n_parts: int, settings: JsonObject, *, n_rows: int | None = None
     ) -> dict[str, Any]:
         """Write the file from its parts in order, write the record, and remove the parts.
 
@@ -200,7 +201,7 @@ def _is_own(name: str) -> bool:
 
 
 def _made_otherwise(
-    path: Path, what: str, earlier: dict[str, Any] | None, settings: dict[str, Any]
+    path: Path, what: str, earlier: JsonObject | None, settings: JsonObject
 ) -> StorageError:
     """Return the error for a path with earlier settings. None means unknown settings."""
     if earlier is None:
@@ -223,5 +224,5 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
+def _write_json(path: Path, content: JsonObject) -> None:
     write_file(path, (json.dumps(content, indent=1) + "\n").encode())

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nlptl.base.arrays import FloatArray
+from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.training.processes import gather_rows, own_rows
 
 if TYPE_CHECKING:
     from nlptl.estimators.text_model import TextModel
 
 
-def evaluate_sharded(model: TextModel, texts: Any, labels: Any) -> dict[str, float]:
+def evaluate_sharded(model: TextModel, texts: TextsLike, labels: LabelsLike) -> dict[str, float]:
     """Return the metrics of ``model.evaluate``, computed by all processes of the launch.
 
     Every process calls this function with all texts and labels, and every process gets the
@@ -34,7 +35,7 @@ def evaluate_sharded(model: TextModel, texts: Any, labels: Any) -> dict[str, flo
     return model.fitted_.figures(outputs_sharded(model, texts), labels)
 
 
-def outputs_sharded(model: TextModel, texts: Any) -> FloatArray:
+def outputs_sharded(model: TextModel, texts: TextsLike) -> FloatArray:
     """Return the outputs (n, n_outputs) of all texts. One process computes each text."""
     fitted = model.fitted_
     rows = fitted.rows(texts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing_extensions import Self
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.described import entry, make
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.inputs import JsonObject, LabelsLike, TextsLike
 from nlptl.base.paths import user_path
 from nlptl.base.renamed import RenamedAttribute
 from nlptl.base.specs import NestedParams
@@ -25,7 +26,6 @@ from nlptl.data.rows import Rows, as_rows
 from nlptl.estimators.hub_methods import HubMethods
 from nlptl.estimators.languages.language_rows import LanguageRows, language_weights
 from nlptl.estimators.text_classifier import TextClassifier
-from nlptl.evaluation.class_metrics import accuracy
 from nlptl.evaluation.judge import judge_fitted
 from nlptl.evaluation.verdict import Verdict
 from nlptl.saving.model_folder import refuse_foreign
@@ -110,7 +110,14 @@ class LanguageClassifier(HubMethods, NestedParams):
         self.held_share = held_share
         self.seed = seed
 
-    def fit(self, texts: Any, labels: Any, languages: Sequence[str], *, items: Any = None) -> Self:
+    def fit(
+        self,
+        texts: TextsLike,
+        labels: LabelsLike,
+        languages: Sequence[str],
+        *,
+        items: Iterable[object] | None = None,
+    ) -> Self:
         """Fit the joint classifier, compare it per language, and fit separate ones if needed.
 
         Parameters
@@ -155,7 +162,7 @@ class LanguageClassifier(HubMethods, NestedParams):
         self.comparisons_ = comparisons
         return self
 
-    def predict(self, texts: Any, languages: Sequence[str]) -> AnyArray:
+    def predict(self, texts: TextsLike, languages: Sequence[str]) -> AnyArray:
         """Return the label of each text. The joint classifier predicts unknown languages."""
         check_is_fitted(self)
         codec = self.joint_.fitted_.codec
@@ -166,7 +173,7 @@ class LanguageClassifier(HubMethods, NestedParams):
         labels: AnyArray = codec.decode(codes)
         return labels
 
-    def predict_proba(self, texts: Any, languages: Sequence[str]) -> FloatArray:
+    def predict_proba(self, texts: TextsLike, languages: Sequence[str]) -> FloatArray:
         """Return the probability of each class of ``joint_.classes_``: (n, n_classes).
 
         A class that the classifier of a language was not fitted to gets 0.
@@ -180,7 +187,7 @@ class LanguageClassifier(HubMethods, NestedParams):
             shares[np.ix_(indices, columns)] = model.predict_proba(rows)
         return shares
 
-    def score(self, texts: Any, labels: Any, languages: Sequence[str]) -> float:
+    def score(self, texts: TextsLike, labels: LabelsLike, languages: Sequence[str]) -> float:
         """Return the accuracy: the share of texts with the correct label.
 
         Raises
@@ -192,7 +199,7 @@ class LanguageClassifier(HubMethods, NestedParams):
         truth = codec.encode(labels, allow_unseen=True)
         chosen = codec.encode(self.predict(texts, languages))
         check_lengths(truth, chosen)
-        return accuracy(truth, chosen)
+        return float(np.mean(truth == chosen))
 
     def save(self, folder: str | Path) -> Path:
         """Write all classifiers into a folder, each of them once.
@@ -237,8 +244,8 @@ class LanguageClassifier(HubMethods, NestedParams):
             return cls._read(source, read_json(source / _LISTED))
 
     @classmethod
-    def _read(cls, folder: Path, described: Any) -> Self:
-        model = make(cls, described["options"])
+    def _read(cls, folder: Path, described: object) -> Self:
+        model = make(cls, entry(described, "options", JsonObject))
         model.joint_ = TextClassifier.load(folder / JOINT)
         model.model = clone(model.joint_)
         model.comparisons_ = {
@@ -310,7 +317,7 @@ class LanguageClassifier(HubMethods, NestedParams):
         return Verdict.from_json(described)
 
     def _parts(
-        self, texts: Any, languages: Sequence[str]
+        self, texts: TextsLike, languages: Sequence[str]
     ) -> list[tuple[IntArray, TextClassifier, Rows]]:
         """Assign the texts to the classifiers: row indices, classifier and rows of each."""
         check_is_fitted(self)

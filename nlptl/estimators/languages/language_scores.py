@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import InputError
+from nlptl.base.inputs import LabelsLike, Text, TextsLike
 from nlptl.base.optional_packages import require
 from nlptl.base.paths import user_path
 from nlptl.data.columns import as_list
-from nlptl.data.labels import LabelCodec, are_lists, as_values, distinct, values_at
-from nlptl.data.rows import as_rows
+from nlptl.data.labels import LabelCodec, LabelValues, are_lists, as_values, distinct, values_at
+from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.bilingual.token_coverage import TokenCoverage, token_coverage
 from nlptl.encoders.tunable import is_tunable
 from nlptl.estimators.languages.language_classifier import LanguageClassifier
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 
 _SEED = 0
 _INTERVALS = ("accuracy", "macro_f1", "gap", "behind")
+
+
+class LabelPredictor(Protocol):
+    """Protocol of fitted classifiers, of nlptl or of another library."""
+
+    def predict(self, texts: Rows) -> LabelsLike:
+        """Return the label of each text."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ class LanguageScores:
 
         rows = []
         for score in self.scores:
-            row: dict[str, Any] = {"language": score.language, "rows": score.rows}
+            row: dict[str, object] = {"language": score.language, "rows": score.rows}
             intervals = {name: getattr(score, name) for name in _INTERVALS}
             for name, interval in intervals.items():
                 if interval is not None:
@@ -135,13 +144,13 @@ class LanguageScores:
 
 
 def score_languages(
-    model: Any,
-    texts: Any,
-    labels: Any,
+    model: LabelPredictor,
+    texts: TextsLike,
+    labels: LabelsLike,
     languages: Sequence[str],
     *,
     source: str | None = None,
-    alone: Mapping[str, Any] | None = None,
+    alone: Mapping[str, LabelPredictor] | None = None,
 ) -> LanguageScores:
     """Score a classifier in each language of labelled texts, with 95 % intervals.
 
@@ -216,12 +225,19 @@ def _check_languages(names: list[str], required: set[str]) -> None:
 class _Part:
     """Codes of the predicted and of the true labels for the texts of one language."""
 
-    truth: list[Any]
+    truth: list[object]
     said: IntArray
     codes: IntArray
 
     @classmethod
-    def of(cls, model: Any, rows: Any, truth: Any, indices: IntArray, language: str) -> _Part:
+    def of(
+        cls,
+        model: LabelPredictor,
+        rows: Rows,
+        truth: LabelValues,
+        indices: IntArray,
+        language: str,
+    ) -> _Part:
         labels = list(values_at(truth, indices))
         return cls(labels, *_coded(labels, _predicted(model, rows.take(indices), language)))
 
@@ -251,14 +267,14 @@ class _Part:
         return Interval(value, float(low), float(high))
 
 
-def _predicted(model: Any, rows: Any, language: str) -> Any:
+def _predicted(model: LabelPredictor, rows: Rows, language: str) -> LabelsLike:
     """Return the predictions of a model. A ``LanguageClassifier`` also gets the language."""
     if isinstance(model, LanguageClassifier):
         return model.predict(rows, [language] * len(rows))
     return model.predict(rows)
 
 
-def _coded(truth: list[Any], predictions: Any) -> tuple[IntArray, IntArray]:
+def _coded(truth: list[object], predictions: LabelsLike) -> tuple[IntArray, IntArray]:
     """Return the codes of the predictions and the codes of the truth."""
     answers = as_values(predictions)
     if are_lists(truth) or are_lists(answers):
@@ -270,7 +286,7 @@ def _coded(truth: list[Any], predictions: Any) -> tuple[IntArray, IntArray]:
     return codec.encode(answers), codec.encode(truth)
 
 
-def _behind(part: _Part, other: Any, rows: Any) -> Interval | None:
+def _behind(part: _Part, other: LabelPredictor | None, rows: Rows) -> Interval | None:
     """Return the accuracy of another classifier minus that of the part, on the same rows."""
     if other is None:
         return None
@@ -278,9 +294,9 @@ def _behind(part: _Part, other: Any, rows: Any) -> Interval | None:
     return bootstrap_interval(compared.right, part.right, len(part.codes), seed=_SEED)
 
 
-def _reading(model: Any, texts: Sequence[Any]) -> TokenCoverage | None:
+def _reading(model: object, texts: Sequence[Text]) -> TokenCoverage | None:
     encoder = getattr(getattr(getattr(model, "fitted_", None), "features", None), "encoder", None)
-    plain = all(isinstance(text, str) for text in texts)
-    if not plain or not is_tunable(encoder):
+    single = [text for text in texts if isinstance(text, str)]
+    if len(single) < len(texts) or not is_tunable(encoder):
         return None
-    return token_coverage(encoder, texts)
+    return token_coverage(encoder, single)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
-from nlptl.base.arrays import AnyArray
 from nlptl.base.errors import ConfigError, InputError, StorageError
 from nlptl.base.paths import user_path
+from nlptl.base.protocols import EncoderLike
 from nlptl.base.specs import NestedParams
-from nlptl.data.languages.parallel import ParallelText
+from nlptl.base.transfer import TransferLike
+from nlptl.data.languages.parallel import PairsLike, ParallelText
 from nlptl.data.targets import Targets
 from nlptl.encoders.bilingual.vocabulary import NewVocabulary
 from nlptl.encoders.contextual.encoder_shelf import empty_shelf
@@ -85,9 +85,9 @@ class LanguageStudent(NestedParams):
 
     def __init__(
         self,
-        teacher: Any = None,
+        teacher: EncoderLike | None = None,
         *,
-        transfer: Any = None,
+        transfer: TransferLike | None = None,
         vocabulary: NewVocabulary | int | None = None,
         keeps: float = 0.25,
         training: TrainingConfig | None = None,
@@ -102,7 +102,7 @@ class LanguageStudent(NestedParams):
         self.seed = seed
         self.device = device
 
-    def fit(self, pairs: Any) -> Self:
+    def fit(self, pairs: PairsLike) -> Self:
         """Train the student on pairs of sentences.
 
         Parameters
@@ -137,7 +137,7 @@ class LanguageStudent(NestedParams):
         self.after_ = retrieval(self.encoder_, test)
         return self
 
-    def score(self, pairs: Any) -> float:
+    def score(self, pairs: PairsLike) -> float:
         """Return the retrieval accuracy: the mean over both directions and all languages."""
         check_is_fitted(self)
         scores = retrieval(self.encoder_, ParallelText.read(pairs))
@@ -238,5 +238,5 @@ class LanguageStudent(NestedParams):
         n_kept = min(round(self.keeps * len(train)), len(sentences))
         kept = np.sort(rng.permutation(len(sentences))[:n_kept])
         texts = [*train.target, *(sentences[i] for i in kept)]
-        indices: AnyArray = np.append([index_of[sentence] for sentence in train.source], kept)
-        return texts, Targets(vectors[indices.astype(np.int64)], vectors.shape[1])
+        indices = [*(index_of[sentence] for sentence in train.source), *kept.tolist()]
+        return texts, Targets(vectors[indices], vectors.shape[1])

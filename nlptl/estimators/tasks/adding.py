@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.suggestions import suggest
@@ -51,7 +50,7 @@ class Addition:
     data: TaskData
 
     @classmethod
-    def read(cls, model: SharedModel, name: str, task: Any, data: Any) -> Addition:
+    def read(cls, model: SharedModel, name: str, task: Task | str, data: object) -> Addition:
         """Check the name, the task and the data that a user passed.
 
         Raises
@@ -74,11 +73,11 @@ class Addition:
 def add_task(
     model: SharedModel,
     name: str,
-    task: Any,
-    data: Any,
+    task: Task | str,
+    data: object,
     *,
     how: str,
-    replay: Mapping[str, Any] | None,
+    replay: Mapping[str, object] | None,
 ) -> Task:
     """Fit an additional task of a model, and return the task with its kind filled in.
 
@@ -111,7 +110,7 @@ def _fit_on_shared_encoder(model: SharedModel, addition: Addition, how: str) -> 
     return task_model
 
 
-def check_way(model: SharedModel, how: str, replay: Mapping[str, Any] | None) -> None:
+def check_way(model: SharedModel, how: str, replay: Mapping[str, object] | None) -> None:
     """Check that ``how`` is known, and that ``replay`` has rows of every task that changes.
 
     Raises
@@ -167,7 +166,7 @@ class Replay:
     changes: dict[str, Verdict]
 
 
-def fit_with_replay(model: SharedModel, addition: Addition, replay: Mapping[str, Any]) -> Replay:
+def fit_with_replay(model: SharedModel, addition: Addition, replay: Mapping[str, object]) -> Replay:
     """Continue to train the shared encoder, on a new task and on rows of the earlier tasks.
 
     The earlier tasks continue from their fitted heads. The model itself does not change.

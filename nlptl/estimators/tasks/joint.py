@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlptl.data.mixing import Mixing
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.estimators.tasks.prepared import PreparedTask, UnlabelledTask
 from nlptl.evaluation.task_affinity import Affinity
 from nlptl.fitting.fitted import FittedModel
@@ -25,7 +26,10 @@ from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
 
 if TYPE_CHECKING:
+    from nlptl.training.networks.text_network import LabelledWindows, TextNetwork
+    from nlptl.training.tasks.task_network import TasksNetwork
     from nlptl.training.tasks.task_progress import Progress
+    from nlptl.training.tasks.task_training import TasksResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +50,7 @@ class JointResult:
     """
 
     fitted: dict[str, FittedModel]
-    encoder: Any
+    encoder: TransformerEncoder
     history: History
     progress: Progress
     steps: dict[str, int]
@@ -129,7 +133,13 @@ class JointTraining:
         """Encoder and training plan, which are the same for all tasks."""
         return next(iter(self.parts.values())).body
 
-    def _fitted(self, part: PreparedTask, result: Any, encoder: Any, unseen: Any) -> FittedModel:
+    def _fitted(
+        self,
+        part: PreparedTask,
+        result: TasksResult,
+        encoder: TransformerEncoder,
+        unseen: LabelledWindows | None,
+    ) -> FittedModel:
         network = result.network.of(part.name)
         task_encoder = _encoder_of_task(encoder, result.network, part.name)
         features = replace(part.body.start, encoder=task_encoder)
@@ -137,14 +147,14 @@ class JointTraining:
         scorer = part.start.ended(copy.deepcopy(network.head), decision, result.history)
         return FittedModel(part.training_data.codec, features, scorer, part.training_data.probe)
 
-    def _losses(self, rows: Mapping[str, Any]) -> dict[str, Any]:
+    def _losses(self, rows: Mapping[str, LabelledWindows]) -> dict[str, Any]:
         from nlptl.training.networks.text_training import prior_loss
         from nlptl.training.tasks.masked_words import as_given
         from nlptl.training.tasks.task_objective import TaskLoss
 
         losses = {}
         for name, part in self.parts.items():
-            targets = rows[name].targets
+            targets = rows[name].labels
             loss = loss_of(part.body.plan.imbalance, part.seen[1])
             scale = 1.0 if targets.numeric else prior_loss(targets, loss)
             losses[name] = TaskLoss(loss, max(scale, 1e-6), part.task.weight)
@@ -153,7 +163,7 @@ class JointTraining:
             losses[name] = TaskLoss(as_given, float(np.log(max(n_tokens, 2))), reading.task.weight)
         return losses
 
-    def _build(self, rows: Mapping[str, Any], seed: int) -> Any:
+    def _build(self, rows: Mapping[str, LabelledWindows], seed: int) -> Any:
         from nlptl.training.tasks.task_network import TasksNetwork
 
         keeps_head = self._body.transfers.main.keeps_head
@@ -179,7 +189,9 @@ class JointTraining:
     def _mask(self) -> int:
         return int(self._body.encoder.folder.tokenizer.mask_token_id)
 
-    def _settings(self, rows: Mapping[str, Any], unseen: Mapping[str, Any]) -> dict[str, Any]:
+    def _settings(
+        self, rows: Mapping[str, LabelledWindows], unseen: Mapping[str, LabelledWindows]
+    ) -> dict[str, Any]:
         """Return what identifies this fit, so that checkpoints of other fits are refused."""
         tasks = {}
         for name, part in self.parts.items():
@@ -200,21 +212,22 @@ def _config_for_all_rows(part: PreparedTask) -> LoopConfig:
     return replace(config, checkpoints=str(Path(config.checkpoints) / "all-rows"))
 
 
-def _decision(part: PreparedTask, network: Any, unseen: Any) -> Decision:
+def _decision(part: PreparedTask, network: TextNetwork, unseen: LabelledWindows) -> Decision:
     from nlptl.training.networks.text_network import logits_of
 
-    targets = unseen.targets
-    return learn_decision(logits_of(network, unseen), targets, part.body.plan.imbalance)
+    return learn_decision(logits_of(network, unseen), unseen.labels, part.body.plan.imbalance)
 
 
-def _encoder_of_task(encoder: Any, network: Any, task: str) -> Any:
+def _encoder_of_task(
+    encoder: TransformerEncoder, network: TasksNetwork, task: str
+) -> TransformerEncoder:
     """Return the encoder of a task: the shared one, or its private one if it has one."""
     from nlptl.training.networks.embeddings import put_back
 
     private = network.apart.get(network.places[task])
     if private is None:
         return encoder
-    (model, adapter), base = private, encoder.weights
+    (model, adapter), base = private, encoder.loaded()
     if model is base.model:
         return encoder
     put_back(model)

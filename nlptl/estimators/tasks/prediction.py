@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from nlptl.base import clock
 from nlptl.base.arrays import FloatArray
-from nlptl.base.errors import InputError
+from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.protocols import Features
 from nlptl.base.suggestions import suggest
 from nlptl.data.rows import Rows
 from nlptl.encoders.cache import without_cache
+from nlptl.estimators.text_classifier import TextClassifier
+from nlptl.estimators.text_model import TextModel
 
-if TYPE_CHECKING:
-    from nlptl.estimators.text_model import TextModel
-
-Models = Mapping[str, "TextModel"]
+Models = Mapping[str, TextModel]
 
 _KINDS = {True: "pairs of texts", False: "single texts"}
 _MIB = 2**20
@@ -34,6 +33,26 @@ def check_known(models: Models, name: str) -> None:
     """
     if name not in models:
         raise InputError(f"No task is called {name!r}. {suggest(name, list(models))}")
+
+
+def classifier_of(models: Models, name: str) -> TextClassifier:
+    """Return the model of a task with labels.
+
+    Raises
+    ------
+    InputError
+        If there is no task of that name.
+    ConfigError
+        If the task has numbers.
+    """
+    check_known(models, name)
+    model = models[name]
+    if not isinstance(model, TextClassifier):
+        raise ConfigError(
+            f"export writes only tasks with labels, but task {name!r} has numbers. Use save "
+            "for the whole model."
+        )
+    return model
 
 
 def select_tasks(models: Models, rows: Rows, tasks: Iterable[str] | None) -> list[str]:

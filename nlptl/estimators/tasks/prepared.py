@@ -101,7 +101,7 @@ class UnlabelledTask:
 
 
 def read_parts(
-    tasks: Mapping[str, Task], data: Mapping[str, Any], options: Mapping[str, Any]
+    tasks: Mapping[str, Task], data: Mapping[str, object], options: Mapping[str, Any]
 ) -> tuple[dict[str, PreparedTask], dict[str, UnlabelledTask]]:
     """Read the data of all tasks, and fit the first head of each labelled task.
 
@@ -221,7 +221,7 @@ def held_share(n_rows: int, config: LoopConfig) -> float:
     )
 
 
-def _check_names(tasks: Mapping[str, Task], data: Any) -> None:
+def _check_names(tasks: Mapping[str, Task], data: object) -> None:
     if not isinstance(data, Mapping):
         raise InputError(
             f"fit needs a dict {{name: (texts, labels)}} of all tasks, got {type(data).__name__}."

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.inputs import LabelsLike
+from nlptl.base.protocols import Head
 from nlptl.base.specs import Spec
 from nlptl.base.suggestions import suggest
 from nlptl.data.columns import read_once
@@ -52,7 +54,7 @@ class Task(Spec):
     """
 
     kind: str = "auto"
-    head: Any = None
+    head: Head | None = None
     metric: str | None = None
     weight: float = 1.0
     imbalance: str | None = None
@@ -68,7 +70,7 @@ class Task(Spec):
         """True if the task has only texts and no labels."""
         return self.kind == "language_model"
 
-    def known(self, answers: Any) -> Task:
+    def known(self, answers: LabelsLike) -> Task:
         """Return the task with its kind, metric and head filled in from its labels or numbers."""
         kind = _kind_of(answers) if self.kind == "auto" else self.kind
         metric = self.metric or FIGURES.get(kind)
@@ -99,10 +101,10 @@ class TaskData:
     """
 
     texts: Any
-    answers: Any = field(default=None)
+    answers: Any = None
 
     @classmethod
-    def read(cls, name: str, data: Any, *, reads_only: bool) -> TaskData:
+    def read(cls, name: str, data: object, *, reads_only: bool) -> TaskData:
         """Read the data that a user passed for a task.
 
         Raises
@@ -128,7 +130,7 @@ class TaskData:
         return cls(read_once(parts.texts), read_once(parts.answers))
 
 
-def as_tasks(tasks: Any) -> dict[str, Task]:
+def as_tasks(tasks: object) -> dict[str, Task]:
     """Return the tasks of a model by name. A kind such as ``"auto"`` becomes a ``Task``.
 
     Raises
@@ -180,7 +182,7 @@ def gated(tasks: Mapping[str, Task], gate: bool | Collection[str]) -> set[str]:
     return set(names)
 
 
-def _kind_of(answers: Any) -> str:
+def _kind_of(answers: LabelsLike) -> str:
     values = as_values(answers)
     if are_lists(values):
         return "multi_label"

@@ -12,7 +12,7 @@ from nlptl.base.arrays import AnyArray
 from nlptl.base.described import entry
 from nlptl.base.inputs import JsonObject
 from nlptl.encoders.contextual.adapters import Adapter
-from nlptl.encoders.contextual.loaded import LoadedEncoder, default_device, read_encoder
+from nlptl.encoders.contextual.loaded import default_device, read_encoder
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.registry import load_encoder_part, save_encoder_part
 from nlptl.encoders.tunable import is_tunable
@@ -75,7 +75,7 @@ def save_task_encoder(
     if adapter is not None and encoder.weights.base is shared.weights:
         adapter.save(folder / _ADAPTER)
         return "adapter"
-    changes = difference(_arrays(_weights(shared).model), _arrays(encoder.weights.model))
+    changes = difference(_arrays(shared.loaded().model), _arrays(encoder.weights.model))
     save_arrays(folder / _DIFFERENCE, changes)
     return "difference"
 
@@ -112,7 +112,7 @@ def read_task_encoder(
         return whole
     if form not in ("adapter", "difference"):
         raise ValueError(f"an encoder is stored in an unknown form: {str(form)[:40]!r}")
-    base = _weights(shared)
+    base = shared.loaded()
     model = copy.deepcopy(base.model)
     if form == "adapter":
         adapter = Adapter.load(folder / _ADAPTER)
@@ -123,13 +123,6 @@ def read_task_encoder(
     arrays = restored(_arrays(base.model), load_arrays(folder / _DIFFERENCE))
     model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     return shared.with_weights(replace(base, model=model, adapter=None, base=None))
-
-
-def _weights(encoder: TransformerEncoder) -> LoadedEncoder:
-    """Return the weights of an encoder that has them in memory."""
-    if encoder.weights is None:
-        raise ValueError(f"the weights of {encoder.folder.name!r} are not in memory")
-    return encoder.weights
 
 
 def _arrays(model: Module) -> dict[str, AnyArray]:

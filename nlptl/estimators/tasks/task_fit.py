@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from nlptl.base.progress import progress_bar
 from nlptl.estimators.plans import keep
@@ -50,7 +49,7 @@ class FittedTasks:
     together: JointResult
 
 
-def fit_tasks(model: SharedModel, data: Mapping[str, Any]) -> FittedTasks:
+def fit_tasks(model: SharedModel, data: Mapping[str, object]) -> FittedTasks:
     """Fit all tasks of a model. The model itself does not change.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,9 +11,11 @@ import numpy as np
 
 from nlptl.base.described import entry, make
 from nlptl.base.errors import StorageError
+from nlptl.base.inputs import JsonObject
 from nlptl.data.mixing import Mixing
 from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.encoder_shelf import empty_shelf
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.estimators.tasks.task import Task, as_tasks
 from nlptl.estimators.tasks.task_encoder import (
@@ -39,14 +42,14 @@ from nlptl.saving.model_folder import (
     training_of,
     write_described,
 )
-from nlptl.storage.atomic import new_folder
+from nlptl.storage.atomic import new_folder, saved_folder
 
 Kind = TypeVar("Kind", bound=SharedModel)
 
 _TASKS = "tasks"
 
 
-def save_tasks(model: SharedModel, folder: Path, *, notes: dict[str, Any] | None) -> Path:
+def save_tasks(model: SharedModel, folder: Path, *, notes: Mapping[str, object] | None) -> Path:
     """Write a fitted model into a folder, and check that it reads back equal."""
     refuse_foreign(folder)
     with new_folder(folder) as draft:
@@ -65,9 +68,9 @@ def save_tasks(model: SharedModel, folder: Path, *, notes: dict[str, Any] | None
     return folder
 
 
-def load_tasks(kind: type[Kind], folder: Path) -> Kind:
+def load_tasks(kind: type[Kind], folder: str | Path) -> Kind:
     """Read a model from a folder, after checking every file."""
-    return read_described(folder, kind.kind, partial(_restore, kind))
+    return read_described(saved_folder(folder), kind.kind, partial(_restore, kind))
 
 
 def _options(model: SharedModel) -> dict[str, Any]:
@@ -95,12 +98,12 @@ def _describe_all(folder: Path, model: SharedModel) -> list[dict[str, Any]]:
     return described
 
 
-def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
+def _restore(kind: type[Kind], described: JsonObject, folder: Path) -> Kind:
     descriptions = entry(described, "tasks", list[dict[str, Any]])
     tasks = {entry(record, "name", str): read_task(record["task"]) for record in descriptions}
     if len(tasks) != len(descriptions):
         raise ValueError("two tasks have the same name")
-    shared = load_shared_encoder(described["encoder"], folder)
+    shared = load_shared_encoder(entry(described, "encoder", JsonObject), folder)
     model = _make_model(kind, described, as_tasks(tasks), shared)
     model.models_, model.known_, model.comparisons_ = {}, {}, {}
     for index, (record, (name, task)) in enumerate(zip(descriptions, tasks.items(), strict=True)):
@@ -115,13 +118,15 @@ def _restore(kind: type[Kind], described: dict[str, Any], folder: Path) -> Kind:
     model.shared_, model.variants_ = shared, {}
     model.steps_ = entry(described, "steps", dict[str, int])
     model.changes_ = {}
-    model.affinity_ = Affinity.from_json(described["affinity"])
+    model.affinity_ = Affinity.from_json(entry(described, "affinity", JsonObject))
     model.notes_, model.cost_ = read_notes(described), read_cost(described)
     model.history_ = read_history(described)
     return model
 
 
-def _make_model(kind: type[Kind], described: Any, tasks: dict[str, Task], shared: Any) -> Kind:
+def _make_model(
+    kind: type[Kind], described: object, tasks: dict[str, Task], shared: TransformerEncoder
+) -> Kind:
     options = dict(entry(described, "options", dict[str, Any]))
     mixing = options.pop("mixing")
     entry(options, "balance", str)

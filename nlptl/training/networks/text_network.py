@@ -155,6 +155,13 @@ class LabelledWindows:
         return len(self.starts) - 1
 
     @property
+    def labels(self) -> Targets:
+        """The targets of labelled rows."""
+        if self.targets is None:
+            raise ValueError("rows without labels")
+        return self.targets
+
+    @property
     def sizes(self) -> IntArray:
         """Tokens of each row: its number of windows times the length of the longest."""
         if len(self) == len(self.windows.sizes):
