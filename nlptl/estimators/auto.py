@@ -72,7 +72,7 @@ def choice_of(
     plan: FitPlan,
     texts: TextsLike,
     answers: LabelValues,
-    corpora: Mapping[str, Any],
+    fit_params: Mapping[str, Any],
 ) -> Choice | None:
     """Return the choice of ``Auto``, or None if the transfer of a model is not ``Auto``.
 
@@ -83,7 +83,7 @@ def choice_of(
         Plan of the model, without a transfer.
     texts, answers
         As for ``fit``.
-    corpora : mapping
+    fit_params : mapping
         The other arguments of ``fit`` by name. Row weights count only in the last fit.
 
     Raises
@@ -94,13 +94,13 @@ def choice_of(
     auto = Auto() if model.transfer == "auto" else model.transfer
     if not isinstance(auto, Auto):
         return None
-    for name, value in corpora.items():
+    for name, value in fit_params.items():
         if name not in ("unlabeled", "sample_weight") and value is not None:
             raise ConfigError(
                 f"fit received {name}=..., but Auto() compares methods on splits of the "
                 "training rows and cannot use it. Leave it out."
             )
-    return choose_transfer(model, plan, (texts, answers, corpora["unlabeled"]), auto=auto)
+    return choose_transfer(model, plan, (texts, answers, fit_params["unlabeled"]), auto=auto)
 
 
 def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, auto: Auto) -> Choice:

@@ -17,7 +17,6 @@ from nlptl import (
     TextRegressor,
     TfidfEncoder,
     TrainingConfig,
-    TransformerEncoder,
     WordEdits,
     k_shot,
 )
@@ -171,14 +170,6 @@ def test_trials_end_with_their_part_of_the_budget_and_the_rest_is_left_out(
     assert (names.seconds, len(names.verdict.scores)) == (40.0, 2)
     assert (drawn.seconds, len(drawn.verdict.scores)) == (40.0, 2)
     assert (edits.verdict, edits.note) == (None, "no time for it")
-
-
-def test_encoding_is_timed_by_row(tiny_encoder, some, monkeypatch):
-    monkeypatch.undo()
-    ticks = iter([1.0, 9.0])
-    monkeypatch.setattr(clock, "seconds", lambda: next(ticks))
-    encoder = TransformerEncoder(tiny_encoder)
-    assert module.forward_seconds(encoder, Rows(some[0])) == 8.0 / len(some[0])
 
 
 def test_without_rows_texts_without_labels_are_used(tiny_encoder, few):
