@@ -199,8 +199,9 @@ class Stage:
     share : float
         Share of all training steps, relative to the sum of the shares of all stages.
     trains : callable
-        Takes the name of a weight (``encoder...``, ``head...``, ``extras...``) and returns True if
-        the stage trains it. Weights that do not require gradients at the start stay fixed.
+        Takes the names of weights (``encoder...``, ``head...``, ``extras...``) and returns the
+        names of those that the stage trains. Weights that do not require gradients at the start
+        are not among them.
     streams : tuple of str or None
         Names of the streams that batches come from; ``"task"`` has the labelled rows. None uses
         all streams.
@@ -211,9 +212,24 @@ class Stage:
 
     name: str = "task"
     share: float = 1.0
-    trains: Callable[[str], bool] = lambda _: True
+    trains: Callable[[Sequence[str]], Sequence[str]] = lambda names: names
     streams: tuple[str, ...] | None = None
     fresh_schedule: bool = True
+
+
+@dataclass(frozen=True)
+class WeightGroup:
+    """Weights that are trained with the same learning rate.
+
+    Attributes
+    ----------
+    names : sequence of str
+    rate : float
+        Factor on the learning rate.
+    """
+
+    names: Sequence[str]
+    rate: float = 1.0
 
 
 class BoundTransfer:
@@ -233,13 +249,20 @@ class BoundTransfer:
         """Return additional networks to move, optimise and checkpoint together with the model."""
         return {}
 
-    def trains(self, name: str) -> bool:
-        """Return True if a weight of the network is trained in any stage."""
-        return True
+    def weight_groups(self, names: Sequence[str]) -> Sequence[WeightGroup]:
+        """Divide weights into groups with a learning rate each; called once per stage.
 
-    def rate(self, name: str) -> float:
-        """Return the factor on the learning rate of a weight."""
-        return 1.0
+        Parameters
+        ----------
+        names : sequence of str
+            Names of the weights that the stage and the transfers before this one train.
+
+        Returns
+        -------
+        sequence of WeightGroup
+            Weights that are in no group are not trained.
+        """
+        return (WeightGroup(names),)
 
     def stages(self) -> Sequence[Stage]:
         """Return stages that run before those of the transfer that chooses the trained weights."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
@@ -85,6 +85,11 @@ class History:
     refused: list[str] = field(default_factory=list)
 
 
+def equal_rates(stage: Stage, names: Sequence[str]) -> Mapping[str, float]:
+    """Return a factor of 1 on the learning rate of each weight that a stage trains."""
+    return dict.fromkeys(stage.trains(names), 1.0)
+
+
 @dataclass(frozen=True)
 class Learner:
     """Model to train, its training stages, and the learning rate of each weight.
@@ -96,8 +101,9 @@ class Learner:
         scalar. Weights that do not require gradients do not change.
     stages : sequence of (Stage, Feed)
         Run one after the other.
-    rate_of : callable
-        Takes the name of a weight; returns the factor on its learning rate.
+    rates_of : callable
+        Takes a stage and the names of weights; returns the names of those that the stage trains,
+        each with the factor on its learning rate. It is called once per stage.
     half : bool
         True to compute in bfloat16 with ``precision="auto"`` if the device supports it.
     twin : Bf16Copy or None
@@ -108,7 +114,7 @@ class Learner:
 
     module: Any
     stages: Sequence[tuple[Stage, Feed]]
-    rate_of: Callable[[str], float] = lambda _: 1.0
+    rates_of: Callable[[Stage, Sequence[str]], Mapping[str, float]] = equal_rates
     half: bool = False
     twin: Bf16Copy | None = None
     shards: bool = True
@@ -185,8 +191,9 @@ class _Run:
     def __post_init__(self) -> None:
         named = dict(self.learner.module.named_parameters())
         self.frozen = {name for name, weight in named.items() if not weight.requires_grad}
-        stages = [stage for stage, _ in self.learner.stages]
-        never = self.frozen | {n for n in named if not any(s.trains(n) for s in stages)}
+        trainable = [name for name in named if name not in self.frozen]
+        self.rates = [self.learner.rates_of(stage, trainable) for stage, _ in self.learner.stages]
+        never = set(named).difference(*self.rates)
         self.weights = {n: w for n, w in self.learner.module.state_dict().items() if n not in never}
         self.average = Average(self.config.average) if self.config.average else None
         self.lengths = self._lengths()
@@ -223,12 +230,11 @@ class _Run:
 
     def _enter(self) -> None:
         """Prepare a stage: select its trainable weights and build its optimiser."""
-        stage, _ = self.learner.stages[self.stage]
-        module = self.learner.module
+        module, rates = self.learner.module, self.rates[self.stage]
         for name, weight in module.named_parameters():
-            weight.requires_grad_(name not in self.frozen and stage.trains(name))
+            weight.requires_grad_(name in rates)
             weight.grad = None
-        optimizer = make_optimizer(module, self.learner.rate_of, self.config)
+        optimizer = make_optimizer(module, rates, self.config)
         self.names = names_of(module, optimizer)
         twin = self.learner.twin
         if twin is not None:

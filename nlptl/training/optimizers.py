@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +13,7 @@ from nlptl.training.weights.sharding import as_spread
 _SMALLEST = 1 / 32
 
 
-def make_optimizer(module: Any, rate_of: Callable[[str], float], config: LoopConfig) -> Any:
+def make_optimizer(module: Any, rates: Mapping[str, float], config: LoopConfig) -> Any:
     """Build AdamW; one-dimensional weights (biases, normalisation) do not decay.
 
     Each parameter group stores its peak learning rate as ``peak``, which ``set_rate`` uses.
@@ -21,8 +21,8 @@ def make_optimizer(module: Any, rate_of: Callable[[str], float], config: LoopCon
     Parameters
     ----------
     module : torch.nn.Module
-    rate_of : callable
-        Takes the name of a weight; returns the factor on its learning rate.
+    rates : mapping of str to float
+        Factor on the learning rate of each weight that requires gradients.
     config : LoopConfig
         Its learning rate and weight decay.
     """
@@ -32,7 +32,7 @@ def make_optimizer(module: Any, rate_of: Callable[[str], float], config: LoopCon
     for name, weight in module.named_parameters():
         if weight.requires_grad:
             decay = config.weight_decay if weight.ndim > 1 else 0.0
-            groups.setdefault((rate_of(name), decay), []).append(weight)
+            groups.setdefault((rates[name], decay), []).append(weight)
     return torch.optim.AdamW(
         [
             {"params": weights, "lr": peak, "peak": peak, "weight_decay": decay}

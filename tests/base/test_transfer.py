@@ -9,7 +9,7 @@ import torch
 
 from nlptl import Corpus, FullFineTune, TextClassifier, TrainingConfig
 from nlptl.base.errors import ConfigError
-from nlptl.base.transfer import BoundTransfer, Context, Transfer
+from nlptl.base.transfer import BoundTransfer, Context, Transfer, WeightGroup
 from nlptl.transfer import registry
 
 TRAINING = TrainingConfig(epochs=6, batch_size=8, learning_rate=3e-3, refit=False, quiet=True)
@@ -151,5 +151,5 @@ def test_a_transfer_without_more_than_a_class_does_nothing():
     assert not transfer.only_occurring_words and not transfer.trains_encoder
     bound = transfer.bind(Context(None, 1, 0))
     assert (bound.modules(), bound.streams(), bound.stages()) == ({}, {}, ())
-    assert bound.trains("head.weight") and bound.rate("head.weight") == 1.0
+    assert bound.weight_groups(["head.weight"]) == (WeightGroup(["head.weight"], 1.0),)
     assert bound.loss({}, 0.0) is None and bound.finish() is None

@@ -28,6 +28,7 @@ from nlptl.training.networks.text_feed import TASK, TextFeed
 from nlptl.training.networks.text_network import LabelledWindows, Objective, TextNetwork, logits_of
 from nlptl.training.processes import from_main, make_accelerator, place, spreads_weights
 from nlptl.training.weights.bf16_copy import Bf16Copy, with_exact_angles
+from nlptl.training.weights.rates import weight_rates
 from nlptl.training.weights.sharding import as_whole, is_sharded
 
 _PLAIN_DISTRIBUTIONS = ("NO", "MULTI_CPU", "MULTI_GPU")
@@ -240,8 +241,8 @@ def _learner(objective: Objective, rows: LabelledWindows, how: Tuning, accelerat
 
     return Learner(
         objective,
-        [(inside(stage, transfers), feed(i, stage)) for i, stage in enumerate(stages)],
-        rate_of=lambda name: rate_of(name, transfers),
+        [(stage, feed(i, stage)) for i, stage in enumerate(stages)],
+        rates_of=partial(weight_rates, transfers),
         half=True,
         twin=twin_of(objective, how, accelerator),
     )
@@ -301,29 +302,3 @@ def keeper_of(how: Tuning, attempt: int, n_ranks: int) -> Keeper | None:
     settings = {**(how.settings or {}), "processes": n_ranks}
     folder = user_path(how.config.checkpoints) / f"attempt-{attempt}"
     return Keeper(folder, how.config.save_steps, settings)
-
-
-def inside(stage: Stage, transfers: Sequence[BoundTransfer]) -> Stage:
-    """Return a stage limited to the weights that every transfer trains.
-
-    The returned stage takes the names of weights in the objective. ``stage`` and the transfers
-    take their names in the network.
-    """
-
-    def trains(name: str) -> bool:
-        inner = _name_in_network(name)
-        return stage.trains(inner) and all(transfer.trains(inner) for transfer in transfers)
-
-    return replace(stage, trains=trains)
-
-
-def rate_of(name: str, transfers: Sequence[BoundTransfer]) -> float:
-    """Return the factor on the learning rate of a weight, by its name in the objective."""
-    rate = 1.0
-    for transfer in transfers:
-        rate *= transfer.rate(_name_in_network(name))
-    return rate
-
-
-def _name_in_network(name: str) -> str:
-    return name.removeprefix("network.")

@@ -16,9 +16,7 @@ from nlptl.training.networks.text_network import LabelledWindows, TextNetwork
 from nlptl.training.networks.text_training import (
     Tuning,
     check_spread,
-    inside,
     keeper_of,
-    rate_of,
     twin_of,
 )
 from nlptl.training.processes import from_main, make_accelerator, place, spreads_weights
@@ -27,6 +25,7 @@ from nlptl.training.tasks.task_feed import TasksFeed
 from nlptl.training.tasks.task_network import TasksNetwork
 from nlptl.training.tasks.task_objective import TaskLoss, TasksObjective
 from nlptl.training.tasks.task_progress import Progress, ProgressKeeper
+from nlptl.training.weights.rates import weight_rates
 from nlptl.training.weights.sharding import as_whole, is_sharded
 
 Build = Callable[[int], tuple[TasksNetwork, Sequence[BoundTransfer]]]
@@ -167,11 +166,17 @@ def _learner(
     )
     learner = Learner(
         objective,
-        [(inside(Stage(), transfers), feed)],
-        rate_of=lambda name: (
-            _BALANCE_RATE if ".extras.balance." in name else rate_of(name, transfers)
-        ),
+        [(Stage(), feed)],
+        rates_of=partial(_rates, transfers),
         half=True,
         twin=twin_of(objective, how, accelerator),
     )
     return learner, feed
+
+
+def _rates(
+    transfers: Sequence[BoundTransfer], stage: Stage, names: Sequence[str]
+) -> dict[str, float]:
+    """Return the factors on the learning rates; weights of losses are trained faster."""
+    rates = weight_rates(transfers, stage, names)
+    return rates | {n: _BALANCE_RATE for n in rates if ".extras.balance." in n}

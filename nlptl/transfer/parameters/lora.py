@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
-from nlptl.base.transfer import BoundTransfer, Context, NetworkResult, Transfer
+from nlptl.base.transfer import BoundTransfer, Context, NetworkResult, Transfer, WeightGroup
 from nlptl.encoders.contextual.adapters import adapted, merged, peft_config, plain, taken_out
 from nlptl.transfer.parameters.full import FEATURES
 
@@ -147,9 +148,11 @@ class _BoundAdapter(BoundTransfer):
     model: Any
     names: set[str]
 
-    def rate(self, name: str) -> float:
-        """Return the factor on the learning rate; the adapter is trained faster than the head."""
-        return self.spec.rate if name.startswith("encoder.") else 1.0
+    def weight_groups(self, names: Sequence[str]) -> list[WeightGroup]:
+        """Return the adapter and the head; the adapter is trained faster."""
+        adapter = [name for name in names if name.startswith("encoder.")]
+        others = [name for name in names if not name.startswith("encoder.")]
+        return [WeightGroup(adapter, self.spec.rate), WeightGroup(others)]
 
     def finish(self) -> NetworkResult:
         """Return the encoder with the adapter merged into it, and the adapter by itself."""

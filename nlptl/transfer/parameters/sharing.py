@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
-from nlptl.base.transfer import BoundTransfer, Context, NetworkResult, Transfer
+from nlptl.base.transfer import BoundTransfer, Context, NetworkResult, Transfer, WeightGroup
 from nlptl.encoders.contextual.adapters import adapted, peft_config, quiet, taken_out
 from nlptl.transfer.parameters.full import blocks_of
 from nlptl.transfer.parameters.lora import LoRA
@@ -172,9 +172,11 @@ class _BoundAdapters(BoundTransfer):
     model: Any
     n_tasks: int
 
-    def rate(self, name: str) -> float:
-        """Return the factor on the learning rate; adapters are trained faster than the encoder."""
-        return self.spec.rate if ".lora_" in name else 1.0
+    def weight_groups(self, names: Sequence[str]) -> list[WeightGroup]:
+        """Return the adapters and the other weights; the adapters are trained faster."""
+        adapters = [name for name in names if ".lora_" in name]
+        others = [name for name in names if ".lora_" not in name]
+        return [WeightGroup(adapters, self.spec.rate), WeightGroup(others)]
 
     def finish(self) -> NetworkResult:
         """Return the shared encoder, and a copy per task with the adapter of the task merged in."""
