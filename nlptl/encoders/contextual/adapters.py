@@ -17,7 +17,7 @@ from nlptl.base.chance import sheltered
 from nlptl.base.errors import ConfigError, IntegrityError
 from nlptl.encoders.contextual.adapter_settings import checked_settings
 from nlptl.encoders.contextual.encoder_checks import foreign_errors, read_json
-from nlptl.encoders.contextual.weight_checks import at_most
+from nlptl.encoders.contextual.weight_reading import at_most
 from nlptl.storage.tensors import load_arrays, save_arrays
 
 FOLDER = "adapter"

@@ -17,6 +17,7 @@ from nlptl.encoders.contextual.encoder_checks import (
     one_line,
     read_json,
 )
+from nlptl.encoders.contextual.pooling import Pooling
 from nlptl.encoders.contextual.regex_checks import is_quick
 from nlptl.encoders.contextual.sentence_settings import (
     Module,
@@ -152,6 +153,11 @@ class EncoderFolder:
     def made_for_sentences(self) -> bool:
         """True if the folder specifies a pooling, as folders of sentence encoders do."""
         return any(module.kind == "Pooling" for module in self.sentence_modules)
+
+    @cached_property
+    def pooling(self) -> Pooling:
+        """Pooling and normalisation that the folder asks for."""
+        return Pooling(tokens=self.tokens, normalize=self.normalize)
 
     @property
     def normalize(self) -> bool:

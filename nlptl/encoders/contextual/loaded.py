@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlptl.base.chance import torch_seed
 from nlptl.base.errors import EncoderNotFoundError
 from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.encoder_checks import foreign_errors
 from nlptl.encoders.contextual.encoder_folder import EncoderFolder
 from nlptl.encoders.contextual.padding import padding_id
-from nlptl.encoders.contextual.weight_checks import (
-    MAX_PARTS,
-    MAX_PARTS_PER_WEIGHT,
-    MAX_TIMES_THE_WEIGHTS,
-    MAX_UNTRAINED,
-    at_most,
-    count_weights,
-    refuse_untrained,
-)
+from nlptl.encoders.contextual.weight_checks import refuse_untrained
+from nlptl.encoders.contextual.weight_reading import read_weights
 
 _DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
@@ -154,58 +145,6 @@ def read_encoder(
     return LoadedEncoder(folder, model.eval().to(device), dtype, device, after_pooling)
 
 
-def read_weights(kind: Any, folder: EncoderFolder, device: str, **options: Any) -> tuple[Any, Any]:
-    """Load a transformers model from safetensors, without network access or code from the folder.
-
-    Parameters
-    ----------
-    kind : type
-        A class of transformers such as ``AutoModel``.
-    folder : EncoderFolder
-        Folder of the encoder.
-    device : str
-        ``"meta"`` reads only the shapes of the weights.
-    **options
-        Options of ``from_pretrained``.
-
-    Returns
-    -------
-    tuple of (torch.nn.Module, dict)
-        The model, and the loading report of transformers.
-
-    Raises
-    ------
-    EncoderNotFoundError
-        If the folder has no safetensors weights, or transformers cannot load them.
-    IntegrityError
-        If the weights are truncated, or far fewer than the settings require.
-    """
-    subject = f"Encoder {folder.name!r}"
-    # The error message of transformers would import every model family.
-    if type(folder.config) not in kind._model_mapping:
-        family = folder.config.model_type
-        raise EncoderNotFoundError(
-            f"{subject} cannot be loaded: transformers has no {kind.__name__} for its model family "
-            f"{family!r}. Choose another encoder."
-        )
-    weights, numbers = count_weights(folder.path, folder.name)
-    limit = MAX_TIMES_THE_WEIGHTS * numbers + MAX_UNTRAINED
-    parts = MAX_PARTS_PER_WEIGHT * weights + MAX_PARTS
-    errors = foreign_errors(f"Cannot load encoder {folder.name!r}")
-    with torch_seed(0), quiet_transformers(), errors, at_most(limit, subject, parts=parts):
-        model, report = kind.from_pretrained(
-            str(folder.path),
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            ignore_mismatched_sizes=True,  # refuse_untrained reports them by name
-            output_loading_info=True,
-            **({"device_map": "meta"} if device == "meta" else {}),
-            **options,
-        )
-    return model, report
-
-
 def check_language(folder: EncoderFolder) -> None:
     """Check that an encoder with layers per language has a default language.
 
@@ -288,20 +227,3 @@ def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
         if framed[start : start + len(bare)] == bare:
             return framed[:start], framed[start + len(bare) :]
     return [], []
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Suppress load reports of transformers inside the block, and restore its settings after it."""
-    from transformers.utils import logging
-
-    level = logging.get_verbosity()
-    bars = logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

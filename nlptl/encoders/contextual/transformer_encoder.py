@@ -431,7 +431,7 @@ class TransformerEncoder(Spec):
         """The pooling of this encoder, or that of its folder if ``pooling`` is None."""
         folder = self.folder
         if self.pooling is None:
-            return Pooling(tokens=folder.tokens, normalize=folder.normalize)
+            return folder.pooling
         deepest = folder.n_layers
         for layer in self.pooling.layers:
             if not -deepest - 1 <= layer <= deepest:

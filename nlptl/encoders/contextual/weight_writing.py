@@ -26,7 +26,8 @@ def write_model(model: Any, folder: EncoderFolder, target: Path) -> None:
     """
     from transformers import AutoModel
 
-    from nlptl.encoders.contextual.loaded import encoder_half, quiet_transformers, read_weights
+    from nlptl.encoders.contextual.loaded import encoder_half
+    from nlptl.encoders.contextual.weight_reading import quiet_transformers, read_weights
 
     full_model = model
     if folder.config.is_encoder_decoder:
