@@ -192,8 +192,8 @@ def check_unlabeled(plan: FitPlan, data: TrainingData) -> None:
         if needed and not len(unlabeled):
             names = _needing(plan.transfers, "unlabeled")
             raise ConfigError(f"{names} needs fit(..., unlabeled=Corpus(texts)), got none.")
-        is_used = getattr(plan.encoder, "learns_from_text", True) or plan.is_chosen
-        if len(unlabeled) and not is_used and not needed:
+        is_in_doubt = len(unlabeled) and not needed and not plan.is_chosen
+        if is_in_doubt and not getattr(plan.encoder, "learns_from_text", True):
             raise ConfigError(
                 f"fit received unlabeled=..., but this {type(plan.encoder).__name__} is not fitted "
                 "to texts and no transfer uses them. Leave it out, or add SelfTraining()."

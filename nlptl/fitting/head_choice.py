@@ -49,7 +49,7 @@ def check_head(head: Any, codec: LabelCodec | NumberScale | None = None) -> None
         in_codes(head, codec)
 
 
-def in_codes(head: Any, codec: LabelCodec) -> Any:
+def in_codes(head: Any, codec: LabelCodec | NumberScale) -> Any:
     """Return the head with its order of labels converted to an order of class codes.
 
     Heads without an order are returned as they are.
@@ -59,7 +59,7 @@ def in_codes(head: Any, codec: LabelCodec) -> Any:
     ConfigError
         If the head orders labels, but a text may have several labels.
     """
-    if not isinstance(head, OrdinalHead):
+    if not isinstance(head, OrdinalHead) or not isinstance(codec, LabelCodec):
         return head
     if codec.form != "single":
         raise ConfigError(
@@ -82,20 +82,21 @@ def default_head(
     return LogisticHead(seed=seed) if logistic_only else BlendHead(seed=seed)
 
 
-def suited(head: Any, features: Features) -> Any:
-    """Return the head after checking that it can be fitted to the features.
+def suited(head: Any, features: Features, codec: LabelCodec | NumberScale) -> Any:
+    """Return the head for class codes after checking that it can be fitted to the features.
 
     Raises
     ------
     ConfigError
-        If the features are sparse word counts, and the head needs dense features.
+        If the features are sparse word counts, and the head needs dense features. Also if the
+        head orders labels, but a text may have several labels.
     """
     if issparse(features) and not get_tags(head).input_tags.sparse:
         raise ConfigError(
             f"{type(head).__name__} cannot be fitted to {features.shape[1]} word counts: it needs "
             "dense features. Use LogisticHead with TfidfEncoder."
         )
-    return head
+    return in_codes(head, codec)
 
 
 def fusion_of(encoder: Any) -> ModuleFusion | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -165,13 +164,12 @@ def reads_jointly(pair_encoding: str, encoder: Any, *, tunes: bool) -> bool:
     if pair_encoding not in _PAIR_ENCODINGS:
         suggestion = suggest(str(pair_encoding), _PAIR_ENCODINGS)
         raise ConfigError(f"pair_encoding={pair_encoding!r} is not known. {suggestion}")
-    transformer = is_tunable(encoder)
-    if pair_encoding == "joint" and not transformer:
+    if pair_encoding == "joint" and not is_tunable(encoder):
         raise ConfigError(
             f"pair_encoding='joint' is for transformers, but {type(encoder).__name__} reads one "
             "text at a time. Leave it out."
         )
-    if pair_encoding != "auto" or not tunes or not transformer:
+    if pair_encoding != "auto" or not tunes or not is_tunable(encoder):
         return pair_encoding == "joint"
     stock = encoder.chosen_pooling.tokens == "stock"
     return stock or not encoder.folder.made_for_sentences
@@ -272,7 +270,7 @@ def token_lengths(encoder: Any, rows: Rows) -> dict[str, Any]:
     readers = [part for part in inner if is_tunable(part)]
     if not readers:
         return {}
-    narrowest = min(readers, key=lambda reader: reader.window)
-    sides: Sequence[Rows] = [rows.side(0), rows.side(1)] if rows.are_pairs else [rows]
-    counts = [narrowest.count_tokens([str(text) for text in side.texts]) for side in sides]
-    return {"token_counts": np.maximum.reduce(counts), "window": narrowest.window}
+    windows = [reader.window for reader in readers]
+    narrowest = readers[int(np.argmin(windows))]
+    counts = [narrowest.count_tokens([str(text) for text in side.texts]) for side in rows.sides]
+    return {"token_counts": np.maximum.reduce(counts), "window": min(windows)}

@@ -73,8 +73,7 @@ class TrainingData:
     @property
     def probe(self) -> Rows:
         """A few rows that test a saved model."""
-        shown = self.rows if len(self.rows) else Rows(self.flat_names)
-        return shown.take(np.arange(min(_PROBE_ROWS, len(shown))))
+        return (self.rows or Rows(self.flat_names))[:_PROBE_ROWS]
 
     @property
     def with_names(self) -> tuple[Rows, Targets]:
@@ -133,13 +132,13 @@ def targets_of(
     codec: LabelCodec | NumberScale, labels: Any, sample_weight: Any, rows: Rows
 ) -> Targets:
     """Join labels (or numbers) and weights, and check that their number matches the rows."""
-    codes = codec.encode(labels)
-    if len(codes) != len(rows):
+    codes, n_rows = codec.encode(labels), len(rows)
+    if len(codes) != n_rows:
         raise InputError(
-            f"Each text needs one label, got {len(rows)} texts and {len(codes)} labels. "
+            f"Each text needs one label, got {n_rows} texts and {len(codes)} labels. "
             "Pass one label for each text."
         )
-    return Targets(codes, codec.n_outputs, as_weights(sample_weight, len(rows)))
+    return Targets(codes, codec.n_outputs, as_weights(sample_weight, n_rows))
 
 
 def labelled_rows(validation: Any, codec: LabelCodec | NumberScale) -> tuple[Rows, Targets] | None:

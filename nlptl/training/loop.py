@@ -196,14 +196,13 @@ class _Run:
         never = set(named).difference(*self.rates)
         self.weights = {n: w for n, w in self.learner.module.state_dict().items() if n not in never}
         self.average = Average(self.config.average) if self.config.average else None
+        self.epoch_lengths = [len(feed) for _, feed in self.learner.stages]
         self.lengths = self._lengths()
 
     def _lengths(self) -> list[int]:
         """Divide all steps among the stages by their shares."""
-        stages = self.learner.stages
-        longest = self.config.epochs * max(len(feed) for _, feed in stages)
-        total = self.config.max_steps or longest
-        shares = [stage.share for stage, _ in stages]
+        total = self.config.max_steps or self.config.epochs * max(self.epoch_lengths)
+        shares = [stage.share for stage, _ in self.learner.stages]
         ends = [round(total * sum(shares[: i + 1]) / sum(shares)) for i in range(len(shares))]
         return [max(end - start, 0) for start, end in zip([0, *ends], ends, strict=False)]
 
@@ -254,7 +253,8 @@ class _Run:
 
     def _one_step(self, bar: Any, log: Callable[[dict[str, float], int], None], stop: Stop) -> None:
         _, feed = self.learner.stages[self.stage]
-        epoch, step_in_epoch = divmod(self.step, len(feed))
+        epoch_length = self.epoch_lengths[self.stage]
+        epoch, step_in_epoch = divmod(self.step, epoch_length)
         set_rate(self.optimizer, self._rate_share())
         passes = feed.passes(epoch, step_in_epoch)
         with self.chance.drawing():
@@ -263,7 +263,7 @@ class _Run:
         if self.average is not None:
             self.average.take_in(self.weights, self.taken / sum(self.lengths))
         bar.update(1)
-        ends_epoch = step_in_epoch + 1 == len(feed) or self.step == self.lengths[self.stage]
+        ends_epoch = step_in_epoch + 1 == epoch_length or self.step == self.lengths[self.stage]
         due = self.keeper is not None and self.keeper.due(self.taken, sum(self.lengths))
         due = due or stop.signal is not None
         if ends_epoch or due or len(self.pending) == _STEPS_BETWEEN_LOSS_READS:

@@ -28,7 +28,7 @@ from nlptl.encoders.contextual.sentence_settings import (
     token_pooling,
     transformer_settings,
 )
-from nlptl.storage.hashing import fingerprint, sha256_once
+from nlptl.storage.hashing import content_hash, sha256_once
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -83,17 +83,13 @@ class EncoderFolder:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the content: equal for equal weights, tokenizer and sentence settings."""
-        return fingerprint(
-            {path.relative_to(self.path).as_posix(): sha256_once(path) for path in self.files}
-        )
+        return content_hash(self.path, self.files)
 
     @cached_property
     def without_adapter(self) -> str:
         """Hash of the content without the adapter: equal for adapters of the same encoder."""
-        encoder_files = [path for path in self.files if path.parent != self.adapter]
-        return fingerprint(
-            {path.relative_to(self.path).as_posix(): sha256_once(path) for path in encoder_files}
-        )
+        adapter = self.adapter
+        return content_hash(self.path, [path for path in self.files if path.parent != adapter])
 
     @cached_property
     def files(self) -> list[Path]:

@@ -108,6 +108,26 @@ TOKEN_POOLINGS: MappingProxyType[str, Callable[[Any, Any], Any]] = MappingProxyT
 )
 
 
+def text_vectors(
+    states: FloatArray, text_of_window: IntArray, sizes: IntArray, pooling: Pooling
+) -> FloatArray:
+    """Combine the pooled states of all windows and layers into one row per text.
+
+    Parameters
+    ----------
+    states : ndarray of shape (n_windows, n_layers, dim)
+    text_of_window, sizes : ndarray of shape (n_windows,)
+        As for ``join_windows``.
+    pooling : Pooling
+
+    Returns
+    -------
+    ndarray of shape (n_texts, width)
+    """
+    joined = join_windows(states, text_of_window, sizes, largest=pooling.tokens == "max")
+    return join_layers(joined, pooling)
+
+
 def join_windows(
     vectors: FloatArray, text_of_window: IntArray, sizes: IntArray, *, largest: bool
 ) -> FloatArray:

@@ -19,15 +19,14 @@ from nlptl.base.progress import progress_bar
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.base.suggestions import suggest
 from nlptl.data.rows import Text
-from nlptl.encoders.cache import as_cache, encode_through
+from nlptl.encoders.cache import encode_through
 from nlptl.encoders.contextual.encoder_folder import ORIGIN, EncoderFolder, find_encoder
 from nlptl.encoders.contextual.padding import padding_id
 from nlptl.encoders.contextual.pooling import (
     TOKEN_POOLINGS,
     Pooling,
-    join_layers,
-    join_windows,
     strongest_directions,
+    text_vectors,
 )
 from nlptl.encoders.contextual.weight_writing import write_model
 from nlptl.storage.places import fixed_path
@@ -360,7 +359,7 @@ class TransformerEncoder(Spec):
 
         try:
             rows = encode_through(
-                as_cache(self.cache if self.weights is None else None),
+                self.cache if self.weights is None else None,
                 texts,
                 settings=lambda: self._settings(folder, pooling),
                 encode=encode,
@@ -378,10 +377,7 @@ class TransformerEncoder(Spec):
         states = pooled_states(
             loaded, windows, layers=pooling.layers, pool=TOKEN_POOLINGS[pooling.tokens]
         )
-        joined = join_windows(
-            states, windows.text_of_window, windows.sizes, largest=pooling.tokens == "max"
-        )
-        vectors = join_layers(joined, pooling)
+        vectors = text_vectors(states, windows.text_of_window, windows.sizes, pooling)
         # float16 keeps the precision of bfloat16, so cached and returned vectors are equal.
         return vectors.astype(np.float16 if loaded.dtype == "bfloat16" else np.float32)
 
