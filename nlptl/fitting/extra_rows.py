@@ -23,6 +23,11 @@ from nlptl.transfer.features.frozen import TextFeatures
 from nlptl.transfer.instances import SelfTraining, WordEdits
 
 
+def with_extra_rows(data: TrainingData, plan: FitPlan) -> TrainingData:
+    """Add the rows of the source, and edited copies of the labelled rows, if transfers use them."""
+    return with_edits(with_source(data, plan.transfers), plan)
+
+
 def with_source(data: TrainingData, transfers: Transfers) -> TrainingData:
     """Add the labelled rows of the source to the data, if a transfer uses them.
 

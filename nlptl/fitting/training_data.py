@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.data.corpus import Corpus, as_corpora
+from nlptl.data.corpus import Corpus
 from nlptl.data.labels import LabelCodec, as_values
 from nlptl.data.number_scale import NumberScale
 from nlptl.data.numbers import as_weights
@@ -141,15 +141,17 @@ def targets_of(
     return Targets(codes, codec.n_outputs, as_weights(sample_weight, n_rows))
 
 
-def labelled_rows(validation: Any, codec: LabelCodec | NumberScale) -> tuple[Rows, Targets] | None:
-    """Read the labelled corpus that chooses the best epoch, or return None without one.
+def labelled_rows(
+    validation: Mapping[str, Corpus], codec: LabelCodec | NumberScale
+) -> tuple[Rows, Targets] | None:
+    """Return the rows of the corpus that chooses the best epoch, or None without one.
 
     Raises
     ------
     InputError
         If the corpus has no labels, or there are several corpora.
     """
-    corpora = list(as_corpora(validation, argument="validation").values())
+    corpora = list(validation.values())
     if not corpora:
         return None
     if len(corpora) > 1 or corpora[0].labels is None:
@@ -161,10 +163,9 @@ def labelled_rows(validation: Any, codec: LabelCodec | NumberScale) -> tuple[Row
     return corpora[0].rows, targets
 
 
-def unlabeled_rows(unlabeled: Any) -> Rows:
+def unlabeled_rows(unlabeled: Mapping[str, Corpus]) -> Rows:
     """Join unlabelled corpora into one list of rows."""
-    corpora = as_corpora(unlabeled, argument="unlabeled")
-    return Rows([text for corpus in corpora.values() for text in corpus.rows.texts])
+    return Rows([text for corpus in unlabeled.values() for text in corpus.rows.texts])
 
 
 def is_empty(texts: Any) -> bool:

@@ -140,11 +140,6 @@ class EncoderFolder:
         check_settings(self.path, modules, self.name)
         return modules
 
-    @cached_property
-    def tokens(self) -> str:
-        """Token pooling that the folder asks for, or mean if it does not specify one."""
-        return token_pooling(self.sentence_modules, self.name, _TOKEN_POOLINGS, self.prompt)
-
     @property
     def made_for_sentences(self) -> bool:
         """True if the folder specifies a pooling, as folders of sentence encoders do."""
@@ -152,18 +147,16 @@ class EncoderFolder:
 
     @cached_property
     def pooling(self) -> Pooling:
-        """Pooling and normalisation that the folder asks for."""
-        return Pooling(tokens=self.tokens, normalize=self.normalize)
-
-    @property
-    def normalize(self) -> bool:
-        """True if the folder asks for vectors of length 1."""
-        return bool(self._after_pooling) and self._after_pooling[-1].kind == "Normalize"
+        """Pooling and normalisation that the folder asks for; the mean if it specifies none."""
+        tokens = token_pooling(self.sentence_modules, self.name, _TOKEN_POOLINGS, self.prompt)
+        normalizes = len(self.layers_after_pooling) < len(self._after_pooling)
+        return Pooling(tokens=tokens, normalize=normalizes)
 
     @property
     def layers_after_pooling(self) -> list[Module]:
         """Layers between pooling and the final vector, without a normalisation at the end."""
-        return self._after_pooling[: len(self._after_pooling) - self.normalize]
+        layers = self._after_pooling
+        return layers[:-1] if layers and layers[-1].kind == "Normalize" else layers
 
     @property
     def _after_pooling(self) -> list[Module]:
@@ -234,9 +227,10 @@ class EncoderFolder:
         return min((n for n in (stated, n_positions) if n is not None), default=512)
 
     @property
-    def shortens_texts(self) -> bool:
-        """True if some layers have fewer vectors than a text has tokens."""
-        return any(hasattr(self.config, name) for name in _SHORTENING)
+    def has_plain_layers(self) -> bool:
+        """True if all layers have one vector per token, and none comes after the pooling."""
+        shortens_texts = any(hasattr(self.config, name) for name in _SHORTENING)
+        return not shortens_texts and not self.layers_after_pooling
 
     @cached_property
     def n_embedded(self) -> int | None:

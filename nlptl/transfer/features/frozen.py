@@ -109,7 +109,7 @@ class Frozen(Transfer):
         if self.layers == "top" or not is_tunable(encoder):
             return encoder
         folder = encoder.folder
-        if encoder.pooling is not None or folder.layers_after_pooling or folder.shortens_texts:
+        if encoder.pooling is not None or not folder.has_plain_layers:
             return encoder
         depth = folder.n_layers
         layers = np.unique(np.linspace(max(depth // 3, 1), depth, _MAX_LAYERS).round().astype(int))
