@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from nlptl.base.specs import Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Transfer(Spec):
@@ -139,6 +142,28 @@ class Batch(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class HiddenStates:
+    """Hidden states of the last layer of the encoder for a batch.
+
+    The encoder reads windows. A long text has several windows, and so has a pair of texts that
+    are encoded separately.
+
+    Attributes
+    ----------
+    states : Tensor of shape (n_windows, length, width)
+        One vector per token; any numbers for padding.
+    attention_mask : Tensor of shape (n_windows, length)
+        1 for tokens, 0 for padding.
+    rows : Tensor of shape (n_windows,)
+        Number of the row in the batch that each window belongs to.
+    """
+
+    states: Tensor
+    attention_mask: Tensor
+    rows: Tensor
+
+
 class Outputs(Protocol):
     """Outputs of the network for a batch of one stream.
 
@@ -148,6 +173,8 @@ class Outputs(Protocol):
         Input of the head.
     logits : Tensor of shape (n, n_outputs)
     batch : Batch
+    hidden_states : HiddenStates
+        Only for transfers with ``needs_hidden_states``.
     """
 
     @property
@@ -163,6 +190,17 @@ class Outputs(Protocol):
     @property
     def batch(self) -> Batch:
         """The rows."""
+        ...
+
+    @property
+    def hidden_states(self) -> HiddenStates:
+        """Hidden states of the last layer of the encoder.
+
+        Raises
+        ------
+        ConfigError
+            If no transfer needs them.
+        """
         ...
 
 
@@ -244,6 +282,9 @@ class BoundTransfer:
     compares_rows: ClassVar[bool] = False
     """True if the loss compares rows with each other. Batches then hold several rows of each of
     their classes, and the loss receives the rows of all processes."""
+
+    needs_hidden_states: ClassVar[bool] = False
+    """True if the loss reads the hidden states of all tokens. It cannot compare rows as well."""
 
     def modules(self) -> Mapping[str, Any]:
         """Return additional networks to move, optimise and checkpoint together with the model."""

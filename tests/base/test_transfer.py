@@ -153,3 +153,34 @@ def test_a_transfer_without_more_than_a_class_does_nothing():
     assert (bound.modules(), bound.streams(), bound.stages()) == ({}, {}, ())
     assert bound.weight_groups(["head.weight"]) == (WeightGroup(["head.weight"], 1.0),)
     assert bound.loss({}, 0.0) is None and bound.finish() is None
+
+
+@dataclass(frozen=True)
+class SmallStates(Transfer):
+    """Keep the hidden states of all tokens small."""
+
+    trains_encoder: ClassVar[bool] = True
+
+    def bind(self, context: Context) -> BoundTransfer:
+        SEEN["sizes"] = []
+        return BoundSmallStates()
+
+
+class BoundSmallStates(BoundTransfer):
+    needs_hidden_states = True
+
+    def loss(self, outputs, progress):
+        hidden = outputs["task"].hidden_states
+        sizes = hidden.states.float().square().mean(dim=2)
+        size = (sizes * hidden.attention_mask).sum() / hidden.attention_mask.sum()
+        SEEN["sizes"].append(float(size.detach()))
+        return 10 * size
+
+
+def test_a_loss_reads_the_hidden_states_of_all_tokens(tiny_encoder, domains):
+    (texts, labels), *_ = domains
+    model = TextClassifier(
+        tiny_encoder, transfer=[FullFineTune(), SmallStates()], training=TRAINING, device="cpu"
+    )
+    model.fit(texts, labels)
+    assert SEEN["sizes"][-1] < 0.97 * SEEN["sizes"][0]

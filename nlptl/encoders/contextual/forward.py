@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,10 +97,44 @@ def _batch_states(
     return pooled
 
 
+@dataclass(frozen=True, eq=False)
+class EncodedBatch:
+    """Output of an encoder for one batch.
+
+    Attributes
+    ----------
+    vectors : Tensor of shape (n, n_layers, dim)
+        The pooled tokens of each layer.
+    states : Tensor of shape (n, tokens, dim) or None
+        Hidden states of the last layer, if they are kept.
+    mask : Tensor of shape (n, tokens)
+        1 for tokens, 0 for padding.
+    """
+
+    vectors: Tensor
+    states: Tensor | None
+    mask: Tensor
+
+
 def layer_vectors(
     model: Any, inputs: dict[str, Any], *, layers: Sequence[int], pool: Callable[[Any, Any], Any]
 ) -> Tensor:
     """Run an encoder on one batch and pool the tokens of each layer: (n, n_layers, dim).
+
+    The parameters are those of ``encode_batch``.
+    """
+    return encode_batch(model, inputs, layers=layers, pool=pool).vectors
+
+
+def encode_batch(
+    model: Any,
+    inputs: dict[str, Any],
+    *,
+    layers: Sequence[int],
+    pool: Callable[[Any, Any], Any],
+    keep_states: bool = False,
+) -> EncodedBatch:
+    """Run an encoder on one batch and pool the tokens of each layer.
 
     Parameters
     ----------
@@ -111,6 +146,13 @@ def layer_vectors(
         Hidden states to use.
     pool : callable
         Takes states (n, tokens, dim) and a mask (n, tokens). Returns (n, dim).
+    keep_states : bool
+        True keeps the hidden states of the last layer.
+
+    Raises
+    ------
+    ConfigError
+        If a layer has fewer vectors than the texts have tokens.
     """
     import torch
 
@@ -120,15 +162,20 @@ def layer_vectors(
     only_last = all(layer in (-1, deepest) for layer in layers)
     # Without padding, attention needs no mask and runs faster.
     model_inputs = inputs if not bool(mask.all()) else {**inputs, "attention_mask": None}
-    outputs = _outputs(model, model_inputs, states=not (only_last or pool is stock_vector))
-    if pool is stock_vector:
-        return pool(outputs.logits, mask).unsqueeze(1)
+    stock = pool is stock_vector
+    outputs = _outputs(model, model_inputs, states=keep_states if stock else not only_last)
+    last = None
+    if keep_states:
+        last = outputs.hidden_states[-1] if stock else outputs.last_hidden_state
+        _check_sizes(model, [last], mask)
+    if stock:
+        return EncodedBatch(pool(outputs.logits, mask).unsqueeze(1), last, mask)
     if only_last:
-        last = pool(outputs.last_hidden_state, mask)
-        return torch.stack([last] * len(layers), dim=1)
+        vectors = pool(outputs.last_hidden_state, mask)
+        return EncodedBatch(torch.stack([vectors] * len(layers), dim=1), last, mask)
     states = [outputs.hidden_states[layer] for layer in layers]
     _check_sizes(model, states, mask)
-    return torch.stack([pool(layer, mask) for layer in states], dim=1)
+    return EncodedBatch(torch.stack([pool(layer, mask) for layer in states], dim=1), last, mask)
 
 
 def _outputs(model: Any, inputs: dict[str, Any], *, states: bool) -> Any:
