@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nlptl.base.chance import Chance
 from nlptl.base.described import entry, make
@@ -37,6 +37,10 @@ from nlptl.training.stopping import Stop, between_steps
 from nlptl.training.weights.averaging import Average, put
 from nlptl.training.weights.bf16_copy import Bf16Copy
 from nlptl.training.weights.sharding import as_spread, gathered, is_sharded
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from torch import nn
 
 _STEPS_BETWEEN_LOSS_READS = 10
 """Number of steps after which losses are copied from the device and shown."""
@@ -124,9 +128,9 @@ def train(
     learner: Learner,
     *,
     config: LoopConfig,
-    accelerator: Any,
+    accelerator: Accelerator,
     chance: Chance,
-    score: Callable[[Any], float] | None = None,
+    score: Callable[[nn.Module], float] | None = None,
     keeper: Keeper | None = None,
 ) -> History:
     """Train a model in place.

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlptl.base.errors import ConfigError, EncoderNotFoundError, IntegrityError
 from nlptl.base.paths import user_path
@@ -29,6 +29,9 @@ from nlptl.encoders.contextual.sentence_settings import (
     transformer_settings,
 )
 from nlptl.storage.hashing import content_hash, sha256_once
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -286,7 +289,7 @@ def find_encoder(name: str | Path | None, *, revision: str | None = None) -> Enc
 _FOUND: dict[tuple[str, str, str], EncoderFolder] = {}
 
 
-def check_patterns(tokenizer: Any, name: str) -> None:
+def check_patterns(tokenizer: Tokenizer | None, name: str) -> None:
     """Check that no regular expression of a tokenizer may run for ever on some texts.
 
     Parameters

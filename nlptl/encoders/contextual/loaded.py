@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlptl.base.errors import EncoderNotFoundError
 from nlptl.encoders.contextual.adapters import Adapter
@@ -14,6 +14,9 @@ from nlptl.encoders.contextual.encoder_folder import EncoderFolder
 from nlptl.encoders.contextual.padding import padding_id
 from nlptl.encoders.contextual.weight_checks import refuse_untrained
 from nlptl.encoders.contextual.weight_reading import read_weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
@@ -162,7 +165,7 @@ def check_language(folder: EncoderFolder) -> None:
         )
 
 
-def encoder_half(model: Any) -> Any:
+def encoder_half(model: PreTrainedModel) -> Any:
     """Return the encoder part of an encoder-decoder model."""
     half = model.get_encoder()
     if not hasattr(half, "config"):
@@ -170,7 +173,7 @@ def encoder_half(model: Any) -> Any:
     return half
 
 
-def classifier_name(model: Any) -> str:
+def classifier_name(model: PreTrainedModel) -> str:
     """Return the name of the last linear layer of a classifier, which computes the logits.
 
     Raises
@@ -197,7 +200,7 @@ def classifier_name(model: Any) -> str:
 _CLASSIFIERS = ("classifier", "out_proj", "score")
 
 
-def _without_classifier(model: Any, missing: Iterable[str]) -> Any:
+def _without_classifier(model: PreTrainedModel, missing: Iterable[str]) -> Any:
     """Replace the last layer of a classifier, so that the model returns the input of this layer."""
     from torch.nn import Identity
 
@@ -217,7 +220,7 @@ def _after_pooling(folder: EncoderFolder, device: str) -> Any:
     return read_layers(folder.layers_after_pooling, folder.name).to(device)
 
 
-def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
+def _frame(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     """Return the special tokens that the tokenizer puts before and after a text."""
     token_id = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else 0
     text = tokenizer.convert_ids_to_tokens(token_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -98,7 +98,10 @@ def stock_vector(pooled: Tensor, _mask: Tensor) -> Tensor:
     return pooled.float()
 
 
-TOKEN_POOLINGS: MappingProxyType[str, Callable[[Any, Any], Any]] = MappingProxyType(
+TokenPooling: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
+"""Takes states (n, tokens, dim) and a mask (n, tokens). Returns (n, dim)."""
+
+TOKEN_POOLINGS: MappingProxyType[str, TokenPooling] = MappingProxyType(
     {
         "mean": mean_over_tokens,
         "cls": first_token,

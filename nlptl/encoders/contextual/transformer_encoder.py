@@ -104,7 +104,7 @@ class TransformerEncoder(Spec):
                 f"max_length must be at least 8 tokens, got {self.max_length}. Use 8 or more."
             )
 
-    def fit(self, texts: Sequence[str], y: Any = None) -> Self:
+    def fit(self, texts: Sequence[str], y: object = None) -> Self:
         """Fit the projection to ``pooling.dimension`` columns on texts, if it is set.
 
         Returns
@@ -269,7 +269,7 @@ class TransformerEncoder(Spec):
             write_model(weights.model, self.folder, folder)
 
     @classmethod
-    def load(cls, folder: Path, described: dict[str, Any]) -> Self:
+    def load(cls, folder: Path, described: dict[str, object]) -> Self:
         """Load what ``save`` wrote. The weights are read when they are first needed.
 
         Raises

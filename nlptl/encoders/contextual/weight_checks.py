@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlptl.base.errors import EncoderNotFoundError, IntegrityError
 from nlptl.encoders.contextual.encoder_checks import one_line, weight_files
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _FLOATS = {"F64", "F32", "F16", "BF16"}
 MAX_WHOLE_NUMBERS = 1_000_000
@@ -59,7 +62,7 @@ def count_weights(path: Path, name: str) -> tuple[int, int]:
     return count, total
 
 
-def refuse_untrained(model: Any, used: Any, report: dict[str, Any], name: str) -> None:
+def refuse_untrained(model: nn.Module, used: nn.Module, report: dict[str, Any], name: str) -> None:
     """Check that no weight of an encoder would be initialised at random.
 
     Parameters

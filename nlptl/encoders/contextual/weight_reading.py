@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlptl.base.chance import torch_seed
 from nlptl.base.errors import EncoderNotFoundError, IntegrityError
 from nlptl.encoders.contextual.encoder_checks import MAX_LAYERS, foreign_errors
 from nlptl.encoders.contextual.encoder_folder import EncoderFolder
 from nlptl.encoders.contextual.weight_checks import count_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 MAX_UNTRAINED = 50_000_000
 """Numbers that a model may have in addition to its weight file, such as a pooler or a head."""
@@ -104,11 +107,11 @@ def at_most(numbers: int, subject: str, *, parts: int = MAX_LAYERS**2) -> Iterat
                 "weight file cannot contain them. Restore a copy."
             )
 
-    def count_tensor(_module: Any, _name: str, tensor: Any) -> None:
+    def count_tensor(_module: nn.Module, _name: str, tensor: Tensor | None) -> None:
         if tensor is not None and get_ident() == thread:
             count("numbers", tensor.numel())
 
-    def count_module(_module: Any, _name: str, _part: Any) -> None:
+    def count_module(_module: nn.Module, _name: str, _part: nn.Module | None) -> None:
         if get_ident() == thread:
             count("parts", 1)
 

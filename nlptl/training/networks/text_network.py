@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from nlptl.encoders.contextual.windows import Windows
 from nlptl.encoders.pair_features import pair_tensors
 from nlptl.training.losses import as_truth, row_losses
 from nlptl.training.networks.gather import from_all
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 _TOKENS_PER_EVALUATION_BATCH = 8192
 ROW_ENTRIES = ("owners", "sides")
@@ -47,7 +50,13 @@ class TextNetwork(nn.Module):
     """
 
     def __init__(
-        self, encoder: Any, head: Any, *, pooling: Pooling, weights: FloatArray, scale: float
+        self,
+        encoder: PreTrainedModel,
+        head: nn.Module,
+        *,
+        pooling: Pooling,
+        weights: FloatArray,
+        scale: float,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -81,12 +90,12 @@ class TextNetwork(nn.Module):
                 part.eval()
         return self
 
-    def forward(self, inputs: dict[str, Any]) -> torch.Tensor:
+    def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return the logits of a padded batch, of shape (n, n_outputs)."""
         logits: torch.Tensor = self.head(self.features(inputs))
         return logits
 
-    def features(self, inputs: dict[str, Any]) -> torch.Tensor:
+    def features(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return the head's input for a padded batch, of shape (n, n_features).
 
         Parameters
@@ -127,7 +136,9 @@ class TextNetwork(nn.Module):
             joined = pair_tensors(first, second, width=vectors.shape[2])
         return joined * self.scale
 
-    def _joined(self, vectors: torch.Tensor, owners: Any, mask: Any) -> torch.Tensor:
+    def _joined(
+        self, vectors: torch.Tensor, owners: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
         """Pool the windows of each text as ``join_windows`` does."""
         shape = (int(owners.max()) + 1, *vectors.shape[1:])
         if self.pooling.tokens == "max":
@@ -179,7 +190,7 @@ class LabelledWindows:
         longest: IntArray = np.maximum.reduceat(self.windows.sizes, self.starts[:-1])
         return longest * np.diff(self.starts)
 
-    def inputs(self, some: IntArray, where: Any) -> dict[str, Any]:
+    def inputs(self, some: IntArray, where: torch.device | str) -> dict[str, Any]:
         """Return the windows of ``some`` rows as padded tensors on the device ``where``."""
         if len(self) == len(self.windows.sizes):
             parts = padded(self.windows, some, padding=self.padding)
@@ -274,7 +285,7 @@ class Objective(nn.Module):
     def __init__(
         self,
         network: TextNetwork,
-        loss: Callable[[Any, Any], Any] = row_losses,
+        loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = row_losses,
         transfers: Sequence[BoundTransfer] = (),
     ) -> None:
         super().__init__()
@@ -395,7 +406,7 @@ def features_of(
 
 def _of_each(
     network: TextNetwork,
-    answer: Callable[[dict[str, Any]], torch.Tensor],
+    answer: Callable[[dict[str, torch.Tensor]], torch.Tensor],
     rows: LabelledWindows,
     some: IntArray | None,
 ) -> FloatArray:

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -30,6 +30,9 @@ from nlptl.training.processes import from_main, make_accelerator, place, spreads
 from nlptl.training.weights.bf16_copy import Bf16Copy, with_exact_angles
 from nlptl.training.weights.rates import weight_rates
 from nlptl.training.weights.sharding import as_whole, is_sharded
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 _PLAIN_DISTRIBUTIONS = ("NO", "MULTI_CPU", "MULTI_GPU")
 """Types of distribution with full weights in every process."""
@@ -131,7 +134,7 @@ def collapse(
     rows: LabelledWindows,
     history: History,
     *,
-    loss: Callable[[Any, Any], Any] = row_losses,
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = row_losses,
 ) -> str | None:
     """Return why training collapsed, or None if it did not.
 
@@ -172,7 +175,9 @@ def collapse(
     return None
 
 
-def prior_loss(targets: Targets, loss: Callable[[Any, Any], Any] = row_losses) -> float:
+def prior_loss(
+    targets: Targets, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = row_losses
+) -> float:
     """Return the mean loss of predicting the share of each class, or label, for every row."""
     weights = np.ones(len(targets)) if targets.weights is None else targets.weights
     shares = np.average(targets.one_hot, axis=0, weights=weights)
@@ -219,7 +224,9 @@ def _attempt(
     return network, history
 
 
-def _learner(objective: Objective, rows: LabelledWindows, how: Tuning, accelerator: Any) -> Learner:
+def _learner(
+    objective: Objective, rows: LabelledWindows, how: Tuning, accelerator: Accelerator
+) -> Learner:
     """Build the learner, with the stages and the learning rates of the transfers."""
     transfers, where = objective.transfers, next(objective.parameters()).device
     streams = {TASK: rows, **{n: s for t in transfers for n, s in t.streams().items()}}
@@ -277,7 +284,7 @@ def check_spread(stages: Sequence[Stage], transfers: Sequence[BoundTransfer]) ->
             )
 
 
-def twin_of(objective: Any, how: Tuning, accelerator: Any) -> Bf16Copy | None:
+def twin_of(objective: Any, how: Tuning, accelerator: Accelerator) -> Bf16Copy | None:
     """Return a bfloat16 copy of the network for computing, or None if that is not possible."""
     where = next(objective.parameters()).device.type
     wanted = how.config.precision in ("auto", "bfloat16") and accelerator.mixed_precision == "no"

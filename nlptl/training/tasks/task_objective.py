@@ -106,7 +106,7 @@ class TasksObjective(nn.Module):
     def outputs(self, name: str, batch: Batch) -> Outputs:
         """Return the outputs of the network for a batch of one task."""
         self.network.choose(name)
-        head = self.network.head[self.network.places[name]]
+        head: Any = self.network.head[self.network.places[name]]
         if hasattr(head, "outputs"):  # a head on tokens instead of texts
             outputs: Outputs = head.outputs(self.network.encoder, batch)
             return outputs

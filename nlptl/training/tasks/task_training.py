@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlptl.base.chance import Chance, torch_seed
 from nlptl.base.transfer import BoundTransfer, Stage
@@ -27,6 +27,10 @@ from nlptl.training.tasks.task_objective import TaskLoss, TasksObjective
 from nlptl.training.tasks.task_progress import Progress, ProgressKeeper
 from nlptl.training.weights.rates import weight_rates
 from nlptl.training.weights.sharding import as_whole, is_sharded
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from torch import nn
 
 Build = Callable[[int], tuple[TasksNetwork, Sequence[BoundTransfer]]]
 Score = Callable[[TextNetwork], float]
@@ -127,7 +131,7 @@ def _judge(
     feed: TasksFeed,
     progress: Progress,
     best: bool,
-    _: Any,
+    _: nn.Module,
 ) -> float:
     """Record the score of each task; return their mean, or else the number of the epoch.
 
@@ -154,7 +158,11 @@ def _built(build: Build, joint: Joint, how: Tuning) -> TasksObjective:
 
 
 def _learner(
-    objective: TasksObjective, joint: Joint, how: Tuning, accelerator: Any, progress: Progress
+    objective: TasksObjective,
+    joint: Joint,
+    how: Tuning,
+    accelerator: Accelerator,
+    progress: Progress,
 ) -> tuple[Learner, TasksFeed]:
     """Build the learner and its batches."""
     transfers, where = objective.transfers, next(objective.parameters()).device

@@ -13,7 +13,7 @@ from typing_extensions import Self
 from nlptl.base.arrays import FloatArray, Groups
 from nlptl.base.described import entry, finite
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import Features, opened
+from nlptl.base.protocols import Encoder, Features, opened
 from nlptl.base.suggestions import suggest
 from nlptl.base.transfer import Transfer
 from nlptl.data.rows import Rows
@@ -74,7 +74,7 @@ class Frozen(Transfer):
             )
 
     def learn(
-        self, encoder: Any, rows: Rows, targets: Targets, *, further: Rows, joint: bool = False
+        self, encoder: Encoder, rows: Rows, targets: Targets, *, further: Rows, joint: bool = False
     ) -> TextFeatures:
         """Fit the encoder to the texts and choose the weights of its feature groups.
 
@@ -104,7 +104,7 @@ class Frozen(Transfer):
         plain = TextFeatures(fitted, np.ones(n_groups), joint)
         return replace(plain, weights=_preferred(plain, candidates, rows, targets))
 
-    def _layered(self, encoder: Any) -> Any:
+    def _layered(self, encoder: Encoder) -> Any:
         """Return the encoder with several layers if it is a transformer without a set pooling."""
         if self.layers == "top" or not is_tunable(encoder):
             return encoder

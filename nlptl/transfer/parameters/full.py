@@ -6,11 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
 from nlptl.base.transfer import BoundTransfer, Context, Stage, Transfer, WeightGroup
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FEATURES = ("top", "weighted", "all")
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|blocks?|h)\.(\d+)\.")
@@ -166,7 +169,7 @@ def _initialise_again(context: Context, above: int) -> None:
             model._init_weights(part)
 
 
-def blocks_of(encoder: Any) -> list[str]:
+def blocks_of(encoder: nn.Module) -> list[str]:
     """Return the names of the layers of an encoder, the lowest first."""
     matches = {name: _LAYER.search(f"{name}.") for name, _ in encoder.named_modules()}
     numbers = {n: int(m.group(1)) for n, m in matches.items() if m and m.end() == len(n) + 1}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
 from nlptl.base.transfer import BoundTransfer, Context, NetworkResult, Transfer, WeightGroup
 from nlptl.encoders.contextual.adapters import adapted, merged, peft_config, plain, taken_out
 from nlptl.transfer.parameters.full import FEATURES
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class LoRA(Transfer):
         names = set(model.state_dict())
         return _BoundAdapter(self, adapted(model, config), names)
 
-    def described(self, model: Any) -> dict[str, Any]:
+    def described(self, model: nn.Module) -> dict[str, Any]:
         """Return the peft settings for an encoder as plain JSON."""
         fresh = sorted(getattr(model, "fresh_modules", ()))
         always = {"modules_to_save": fresh} if fresh else {}
