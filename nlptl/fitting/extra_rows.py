@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.inputs import LabelsLike
 from nlptl.base.transfer import SourceTexts
 from nlptl.data.corpus import Corpus
 from nlptl.data.labels import LabelCodec, are_lists, distinct
@@ -95,7 +95,7 @@ def _with_corpus(data: TrainingData, corpus: Corpus, weight: float) -> TrainingD
     )
 
 
-def _with_classes_of(data: TrainingData, labels: Any) -> TrainingData:
+def _with_classes_of(data: TrainingData, labels: LabelsLike) -> TrainingData:
     """Add the classes that occur only in ``labels``."""
     codec = data.codec
     if not isinstance(codec, LabelCodec) or codec.form != "single" or data.names is not None:

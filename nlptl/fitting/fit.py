@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from nlptl.base.errors import ConfigError
+from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.base.transfer import SourceTexts
 from nlptl.data.corpus import Corpus, read_corpora
 from nlptl.fitting.class_names import with_entailment
@@ -37,7 +38,12 @@ _CORPORA = ("source", "unlabeled", "validation")
 
 
 def read_data(
-    plan: FitPlan, texts: Any, answers: Any, *, sample_weight: Any = None, **corpora: Any
+    plan: FitPlan,
+    texts: TextsLike,
+    answers: LabelsLike,
+    *,
+    sample_weight: Iterable[float] | None = None,
+    **corpora: Corpus | Mapping[str, Corpus] | None,
 ) -> TrainingData:
     """Read and check the data of a fit.
 

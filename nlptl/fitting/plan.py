@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import opened
+from nlptl.base.inputs import TextsLike
+from nlptl.base.protocols import Encoder, opened
 from nlptl.base.suggestions import suggest
+from nlptl.base.transfer import Transfer
 from nlptl.data.labels import LabelCodec
 from nlptl.data.number_scale import NumberScale
 from nlptl.data.rows import Rows, as_rows
@@ -68,7 +71,12 @@ class FitPlan:
 
     @classmethod
     def resolve(
-        cls, *, encoder: Any, transfer: Any, long_texts: str = "windows", **options: Any
+        cls,
+        *,
+        encoder: str | Path | Encoder | None,
+        transfer: Transfer | Sequence[Transfer] | None,
+        long_texts: str = "windows",
+        **options: Any,
     ) -> FitPlan:
         """Build a plan from the parameters of an estimator.
 
@@ -100,7 +108,7 @@ class FitPlan:
         """True if the two texts of a pair are read as one text."""
         return reads_jointly(self.pair_encoding, self.encoder, tunes=self.transfers.tunes)
 
-    def rows(self, texts: Any) -> Rows:
+    def rows(self, texts: TextsLike) -> Rows:
         """Read texts from any supported container."""
         return rows_for(self.encoder, texts)
 
@@ -126,7 +134,7 @@ class FitPlan:
         return imbalance_for(self.imbalance, targets, solver=solver, tunes=trains_head)
 
 
-def as_encoder(encoder: Any) -> Any:
+def as_encoder(encoder: str | Path | Encoder | None) -> Any:
     """Return the encoder for a name, a folder or an encoder.
 
     Raises
@@ -134,22 +142,22 @@ def as_encoder(encoder: Any) -> Any:
     ConfigError
         If the value is neither a name, nor a folder, nor an encoder.
     """
-    by_name = encoder is None or isinstance(encoder, str | Path)
-    reader = TransformerEncoder(encoder) if by_name else encoder
-    if not hasattr(reader, "transform"):
+    if encoder is None or isinstance(encoder, str | Path):
+        return TransformerEncoder(encoder)
+    if not hasattr(encoder, "transform"):
         raise ConfigError(
             f"encoder must be a name, a folder or an encoder, got {type(encoder).__name__}. "
             "Leave it out to use the default."
         )
-    return reader
+    return encoder
 
 
-def rows_for(encoder: Any, texts: Any) -> Rows:
+def rows_for(encoder: Encoder, texts: TextsLike) -> Rows:
     """Read texts for an encoder. A fused encoder chooses the columns of a table."""
     return encoder.rows(texts) if isinstance(encoder, FusedEncoder) else as_rows(texts)
 
 
-def reads_jointly(pair_encoding: str, encoder: Any, *, tunes: bool) -> bool:
+def reads_jointly(pair_encoding: str, encoder: Encoder, *, tunes: bool) -> bool:
     """Return True if the two texts of a pair are read as one text.
 
     ``"auto"`` depends on the encoder. A sentence encoder was pretrained on single texts, so it
@@ -175,7 +183,7 @@ def reads_jointly(pair_encoding: str, encoder: Any, *, tunes: bool) -> bool:
     return stock or not encoder.folder.made_for_sentences
 
 
-def with_options(encoder: Any, *, device: str | None, long_texts: str) -> Any:
+def with_options(encoder: Encoder, *, device: str | None, long_texts: str) -> Any:
     """Return the encoder with the options applied to the transformers in it.
 
     Raises
@@ -218,7 +226,7 @@ def checked_device(device: str) -> str:
     return device
 
 
-def _with_changes(encoder: Any, changes: dict[str, Any]) -> Any:
+def _with_changes(encoder: Encoder, changes: dict[str, Any]) -> Any:
     if not changes:
         return encoder
     if is_tunable(encoder):
@@ -261,7 +269,7 @@ def imbalance_for(
     return treatment
 
 
-def token_lengths(encoder: Any, rows: Rows) -> dict[str, Any]:
+def token_lengths(encoder: Encoder, rows: Rows) -> dict[str, Any]:
     """Return token counts and window size, or an empty dict if the encoder has no window.
 
     For pairs, the count is that of the longer text.

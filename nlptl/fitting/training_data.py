@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.data.corpus import Corpus
 from nlptl.data.labels import LabelCodec, as_values
 from nlptl.data.number_scale import NumberScale
@@ -93,7 +94,9 @@ class TrainingData:
         return list(chain.from_iterable(self.names or ()))
 
 
-def read_labelled(plan: FitPlan, texts: Any, answers: Any, sample_weight: Any) -> TrainingData:
+def read_labelled(
+    plan: FitPlan, texts: TextsLike, answers: LabelsLike, sample_weight: Iterable[float] | None
+) -> TrainingData:
     """Read texts, answers and weights.
 
     Parameters
@@ -129,7 +132,10 @@ def read_labelled(plan: FitPlan, texts: Any, answers: Any, sample_weight: Any) -
 
 
 def targets_of(
-    codec: LabelCodec | NumberScale, labels: Any, sample_weight: Any, rows: Rows
+    codec: LabelCodec | NumberScale,
+    labels: LabelsLike,
+    sample_weight: Iterable[float] | None,
+    rows: Rows,
 ) -> Targets:
     """Join labels (or numbers) and weights, and check that their number matches the rows."""
     codes, n_rows = codec.encode(labels), len(rows)
@@ -168,6 +174,6 @@ def unlabeled_rows(unlabeled: Mapping[str, Corpus]) -> Rows:
     return Rows([text for corpus in unlabeled.values() for text in corpus.rows.texts])
 
 
-def is_empty(texts: Any) -> bool:
+def is_empty(texts: TextsLike) -> bool:
     """Return True for a container without texts."""
-    return hasattr(texts, "__len__") and not isinstance(texts, str | dict) and not len(texts)
+    return isinstance(texts, Sized) and not isinstance(texts, str | dict) and not len(texts)
