@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 from nlptl.base.specs import Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Transfer(Spec):
@@ -139,6 +142,28 @@ class Batch(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class HiddenStates:
+    """Hidden states of the last layer of the encoder for a batch.
+
+    The encoder reads windows. A long text has several windows, and so has a pair of texts that
+    are encoded separately.
+
+    Attributes
+    ----------
+    states : Tensor of shape (n_windows, length, width)
+        One vector per token; any numbers for padding.
+    attention_mask : Tensor of shape (n_windows, length)
+        1 for tokens, 0 for padding.
+    rows : Tensor of shape (n_windows,)
+        Number of the row in the batch that each window belongs to.
+    """
+
+    states: Tensor
+    attention_mask: Tensor
+    rows: Tensor
+
+
 class Outputs(Protocol):
     """Outputs of the network for a batch of one stream.
 
@@ -148,6 +173,8 @@ class Outputs(Protocol):
         Input of the head.
     logits : Tensor of shape (n, n_outputs)
     batch : Batch
+    hidden_states : HiddenStates
+        Only for transfers with ``needs_hidden_states``.
     """
 
     @property
@@ -163,6 +190,17 @@ class Outputs(Protocol):
     @property
     def batch(self) -> Batch:
         """The rows."""
+        ...
+
+    @property
+    def hidden_states(self) -> HiddenStates:
+        """Hidden states of the last layer of the encoder.
+
+        Raises
+        ------
+        ConfigError
+            If no transfer needs them.
+        """
         ...
 
 
@@ -199,8 +237,9 @@ class Stage:
     share : float
         Share of all training steps, relative to the sum of the shares of all stages.
     trains : callable
-        Takes the name of a weight (``encoder...``, ``head...``, ``extras...``) and returns True if
-        the stage trains it. Weights that do not require gradients at the start stay fixed.
+        Takes the names of weights (``encoder...``, ``head...``, ``extras...``) and returns the
+        names of those that the stage trains. Weights that do not require gradients at the start
+        are not among them.
     streams : tuple of str or None
         Names of the streams that batches come from; ``"task"`` has the labelled rows. None uses
         all streams.
@@ -211,9 +250,24 @@ class Stage:
 
     name: str = "task"
     share: float = 1.0
-    trains: Callable[[str], bool] = lambda _: True
+    trains: Callable[[Sequence[str]], Sequence[str]] = lambda names: names
     streams: tuple[str, ...] | None = None
     fresh_schedule: bool = True
+
+
+@dataclass(frozen=True)
+class WeightGroup:
+    """Weights that are trained with the same learning rate.
+
+    Attributes
+    ----------
+    names : sequence of str
+    rate : float
+        Factor on the learning rate.
+    """
+
+    names: Sequence[str]
+    rate: float = 1.0
 
 
 class BoundTransfer:
@@ -229,17 +283,27 @@ class BoundTransfer:
     """True if the loss compares rows with each other. Batches then hold several rows of each of
     their classes, and the loss receives the rows of all processes."""
 
+    needs_hidden_states: ClassVar[bool] = False
+    """True if the loss reads the hidden states of all tokens. It cannot compare rows as well."""
+
     def modules(self) -> Mapping[str, Any]:
         """Return additional networks to move, optimise and checkpoint together with the model."""
         return {}
 
-    def trains(self, name: str) -> bool:
-        """Return True if a weight of the network is trained in any stage."""
-        return True
+    def weight_groups(self, names: Sequence[str]) -> Sequence[WeightGroup]:
+        """Divide weights into groups with a learning rate each; called once per stage.
 
-    def rate(self, name: str) -> float:
-        """Return the factor on the learning rate of a weight."""
-        return 1.0
+        Parameters
+        ----------
+        names : sequence of str
+            Names of the weights that the stage and the transfers before this one train.
+
+        Returns
+        -------
+        sequence of WeightGroup
+            Weights that are in no group are not trained.
+        """
+        return (WeightGroup(names),)
 
     def stages(self) -> Sequence[Stage]:
         """Return stages that run before those of the transfer that chooses the trained weights."""

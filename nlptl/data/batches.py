@@ -58,8 +58,8 @@ def shuffled(n_rows: int, batch_size: int, *, rng: np.random.Generator) -> Itera
 
 def like_lengths(
     lengths: IntArray, batch_size: int, *, rng: np.random.Generator, pool: int = 32
-) -> Iterator[IntArray]:
-    """Yield one epoch in random order, in batches of rows of similar length.
+) -> list[IntArray]:
+    """Return one epoch in random order, in batches of rows of similar length.
 
     The rows are shuffled and split into pools of ``pool`` batches. Each pool is sorted by length
     and cut into batches. All batches come in random order. This needs little padding, and the
@@ -75,9 +75,9 @@ def like_lengths(
     pool : int
         Number of batches that are sorted together.
 
-    Yields
-    ------
-    ndarray
+    Returns
+    -------
+    list of ndarray
         Row numbers; every row once.
     """
     order = rng.permutation(len(lengths))
@@ -86,8 +86,7 @@ def like_lengths(
         some = order[start : start + batch_size * pool]
         some = some[np.argsort(lengths[some], kind="stable")]
         batches += [some[first : first + batch_size] for first in range(0, len(some), batch_size)]
-    for index in rng.permutation(len(batches)):
-        yield batches[index]
+    return [batches[index] for index in rng.permutation(len(batches))]
 
 
 def by_class(

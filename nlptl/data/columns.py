@@ -39,12 +39,6 @@ def as_array(values: object) -> Any:
     return values
 
 
-def is_column(kind: type) -> bool:
-    """Return True for types of arrays, tensors, Series and Arrow lists."""
-    readers = ("to_numpy", "to_pylist", "detach")
-    return issubclass(kind, np.ndarray) or any(hasattr(kind, name) for name in readers)
-
-
 def refuse_unordered(values: object, what: str) -> None:
     """Refuse a container that has no order or no rows.
 
@@ -112,6 +106,39 @@ def as_list(values: object, *, what: str = "labels") -> list[Any]:
         raise InputError(
             f"Expected a list of {what}, got {kind} {values!r}. Wrap it in a list."
         ) from problem
+
+
+def read_values(values: object) -> Any:
+    """Read labels from any container: one column as a list, several as an array or a table.
+
+    Rows of the list that are arrays, tensors or Series become lists.
+
+    Raises
+    ------
+    InputError
+        If the container has no order or no rows.
+
+    Examples
+    --------
+    >>> read_values((row for row in [np.array(["a"]), np.array(["a", "b"])]))
+    [['a'], ['a', 'b']]
+    """
+    array = as_array(read_once(values))
+    names = column_names(array)
+    if names is not None and len(names) != 1:
+        return array
+    is_array = isinstance(array, np.ndarray)
+    if is_array and (array.ndim > 2 or (array.ndim == 2 and array.shape[1] > 1)):
+        return array
+    rows = as_list(array)
+    columns = {kind for kind in set(map(type, rows)) if _is_column(kind)}
+    return [as_list(row) if type(row) in columns else row for row in rows] if columns else rows
+
+
+def _is_column(kind: type) -> bool:
+    """Return True for types of arrays, tensors, Series and Arrow lists."""
+    readers = ("to_numpy", "to_pylist", "detach")
+    return issubclass(kind, np.ndarray) or any(hasattr(kind, name) for name in readers)
 
 
 def _only_column(table: Any, names: Sequence[object], what: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from nlptl.base.errors import InputError
@@ -76,6 +77,11 @@ def _length(labels: object) -> int:
     refuse_unordered(labels, "labels")
     shape = getattr(labels, "shape", None)
     return int(shape[0]) if shape else len(as_list(labels))
+
+
+def read_corpora(arguments: Mapping[str, object]) -> dict[str, dict[str, Corpus]]:
+    """Read the arguments of ``fit`` that are corpora, by name, as ``as_corpora`` does."""
+    return {name: as_corpora(corpora, argument=name) for name, corpora in arguments.items()}
 
 
 def as_corpora(corpora: object, *, argument: str) -> dict[str, Corpus]:

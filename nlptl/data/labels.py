@@ -15,7 +15,7 @@ from nlptl.base.described import entry
 from nlptl.base.errors import InputError
 from nlptl.base.inputs import JsonObject, LabelsLike
 from nlptl.base.suggestions import suggest
-from nlptl.data.columns import as_array, as_list, column_names, is_column, read_once
+from nlptl.data.columns import as_list, column_names, read_values
 from nlptl.data.indicators import Indicator, read_rows
 from nlptl.data.rows import is_missing
 
@@ -27,12 +27,16 @@ _SHOWN = 5
 """Maximum number of classes named in a message."""
 
 
+class SingleLabels(list[Any]):
+    """Labels that were read, one per text."""
+
+
 class LabelLists(list[Any]):
     """Lists of labels, one list per text, that are never read as zeros and ones."""
 
 
 LabelValues: TypeAlias = list[Any] | Indicator
-"""Labels after reading: one per text, ``LabelLists``, or columns of zeros and ones."""
+"""Labels after reading: ``SingleLabels``, ``LabelLists``, or columns of zeros and ones."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,9 @@ class LabelCodec:
             return cls(_names_of(values), "indicator")
         if isinstance(values, LabelLists):
             flat = _flat(values)
-            classes, form = distinct(flat), "lists"
+            classes, form = _distinct(flat), "lists"
         else:
-            flat, classes, form = values, distinct(values), "single"
+            flat, classes, form = values, _distinct(values), "single"
         _refuse_equals(flat, classes)
         if len(classes) < least and form == "single":
             only = f"all {len(values)} are {classes.tolist()[0]!r}" if len(classes) else "got none"
@@ -227,7 +231,11 @@ def distinct(labels: Iterable[object]) -> AnyArray:
     InputError
         If a label is missing or has an unsupported type, or if the labels have mixed types.
     """
-    values = as_list(labels)
+    return _distinct(as_list(labels))
+
+
+def _distinct(values: list[Any]) -> AnyArray:
+    """Return the distinct labels of a list, as ``distinct`` does."""
     if len(set(map(type, values))) == 1 and type(values[0]) in _PLAIN_TYPES:
         # In reverse order, so that each label keeps its first row.
         first_rows = dict(zip(reversed(values), range(len(values) - 1, -1, -1), strict=True))
@@ -261,7 +269,7 @@ def check_label(row: int, label: object) -> Plain:
     if isinstance(label, np.generic) and label.dtype.kind in "biuf":
         value = label.item()
     value = str(value) if isinstance(value, np.str_) else value
-    if is_missing(value) or (isinstance(value, str) and not value.strip()):
+    if not value.strip() if isinstance(value, str) else is_missing(value):
         raise InputError(f"Label at row {row} is missing ({value!r}). Drop the row or fill it in.")
     if type(value) is tuple:
         return tuple(_part_of_label(row, part) for part in value)
@@ -322,7 +330,7 @@ def key_of(label: object) -> Any:
 
 
 def as_values(labels: LabelsLike, *, form: str | None = None) -> LabelValues:
-    """Read labels from any container: one per text, ``LabelLists`` or an ``Indicator``.
+    """Read labels from any container: ``SingleLabels``, ``LabelLists`` or an ``Indicator``.
 
     Parameters
     ----------
@@ -339,32 +347,30 @@ def as_values(labels: LabelsLike, *, form: str | None = None) -> LabelValues:
     """
     if isinstance(labels, LabelLists | Indicator):
         return labels
-    values = as_array(read_once(labels))
-    names = column_names(values)
-    if names is not None and len(names) != 1:
-        return Indicator.of_table(values, names)
-    if isinstance(values, np.ndarray) and values.ndim > 2:
+    if isinstance(labels, SingleLabels) and form in (None, "single"):
+        return labels
+    values = read_values(labels)
+    if isinstance(values, list):
+        return _read_rows(values, form)
+    if not isinstance(values, np.ndarray):
+        return Indicator.of_table(values, column_names(values) or ())
+    if values.ndim > 2:
         raise InputError(
             f"Labels must have one or two dimensions, got shape {values.shape}. Reshape them."
         )
-    if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] > 1:
-        return Indicator.of_array(values)
-    return _read_rows(as_list(values), form)
+    return Indicator.of_array(values)
 
 
 def _read_rows(values: list[Any], form: str | None) -> LabelValues:
     """Return labels, lists of labels or an indicator, depending on the type of the rows."""
     kinds = set(map(type, values))
-    rows_of_arrays = any(is_column(kind) for kind in kinds)
-    lists = rows_of_arrays or any(issubclass(kind, list | set | frozenset) for kind in kinds)
-    if rows_of_arrays:
-        values = [as_list(value) if is_column(type(value)) else value for value in values]
+    lists = any(issubclass(kind, list | set | frozenset) for kind in kinds)
     sequences = bool(values) and all(isinstance(value, list | tuple) for value in values)
     if sequences and (form == "indicator" or (form is None and (lists or kinds == {tuple}))):
         indicator = read_rows(values, indicator=True if form == "indicator" else None)
         if indicator is not None:
             return indicator
-    return LabelLists(values) if lists or form == "lists" else values
+    return LabelLists(values) if lists or form == "lists" else SingleLabels(values)
 
 
 def values_at(values: LabelValues, rows: IntArray) -> LabelValues:

@@ -40,6 +40,11 @@ class Rows(Sequence[Text]):
         """Return the first texts (0) or the second texts (1) of the pairs."""
         return Rows([pair[which] for pair in self.texts], self.numbers)
 
+    @property
+    def sides(self) -> list[Rows]:
+        """The first and the second texts of pairs, or these rows if they are single texts."""
+        return [self.side(0), self.side(1)] if self.are_pairs else [self]
+
     def take(self, index: IntArray) -> Rows:
         """Return the rows at the positions in ``index``."""
         numbers = None if self.numbers is None else self.numbers[index]

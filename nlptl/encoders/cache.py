@@ -90,7 +90,7 @@ def as_cache(cache: FeatureCache | str | Path | None) -> FeatureCache | None:
 
 
 def encode_through(
-    cache: FeatureCache | None,
+    cache: FeatureCache | str | Path | None,
     texts: Sequence[Text],
     *,
     settings: Callable[[], Mapping[str, object]],
@@ -103,8 +103,8 @@ def encode_through(
 
     Parameters
     ----------
-    cache : FeatureCache or None
-        The cache to read from and to write to. None encodes all texts.
+    cache : FeatureCache, str, Path or None
+        The cache to read from and to write to, as for ``as_cache``. None encodes all texts.
     texts : sequence of str or of (str, str)
         The texts. Repeated texts are encoded once.
     settings : callable
@@ -122,7 +122,8 @@ def encode_through(
     texts = list(texts)  # indexing a Series selects by label, not by position
     keys = _keys(texts)
     _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    store = None if cache is None else _store(cache, settings())
+    features = as_cache(cache)
+    store = None if features is None else _store(features, settings())
     cached, rows = store.look_up(keys[first]) if store else (np.zeros(len(first), bool), None)
     missing = np.flatnonzero(~cached)
     # Sort by length, so that short texts are not padded to the length of long texts.

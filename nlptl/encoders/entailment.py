@@ -20,8 +20,9 @@ from nlptl.base.progress import progress_bar
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.encoders.contextual.encoder_checks import foreign_errors
 from nlptl.encoders.contextual.encoder_folder import EncoderFolder, find_encoder
-from nlptl.encoders.contextual.loaded import default_device, read_weights
+from nlptl.encoders.contextual.loaded import default_device
 from nlptl.encoders.contextual.weight_checks import refuse_untrained
+from nlptl.encoders.contextual.weight_reading import read_weights
 from nlptl.storage.places import fixed_path
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from nlptl.base.inputs import LabelsLike, TextsLike
+from nlptl.base.protocols import Encoder
 from nlptl.data.audit import AuditReport, audit
 from nlptl.data.columns import read_once
 from nlptl.data.number_scale import NumberScale
@@ -39,7 +40,7 @@ def plan_of(model: PlannedModel) -> FitPlan:
     return FitPlan.resolve(numeric=model.codec_kind is NumberScale, **params)
 
 
-def read_texts(encoder: object, texts: TextsLike) -> Any:
+def read_texts(encoder: Encoder, texts: TextsLike) -> Any:
     """Read the texts of a fit once. Empty texts are allowed, as class names may be enough."""
     values = read_once(texts)
     return values if is_empty(values) else rows_for(encoder, values)

@@ -111,8 +111,7 @@ class TextModel(HubMethods, NestedParams):
         if not isinstance(encoder, StaticEncoder) or encoder.is_complete:
             return None
         rows = rows_for(encoder, texts)
-        sides = [rows.side(0), rows.side(1)] if rows.are_pairs else [rows]
-        return encoder.coverage([str(text) for side in sides for text in side.texts])
+        return encoder.coverage([str(text) for side in rows.sides for text in side.texts])
 
     def save(self, folder: str | Path, *, notes: Mapping[str, object] | None = None) -> Path:
         """Write the model into a folder and check that it can be loaded again.

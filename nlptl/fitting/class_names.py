@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.protocols import SolverHead
 from nlptl.data.labels import LabelCodec, key_of
 from nlptl.data.rows import Rows
 from nlptl.encoders.entailment import EntailmentEncoder
@@ -34,7 +35,7 @@ def vectors_of(names: list[list[str]], features: TextFeatures) -> FloatArray:
     return np.stack([part.mean(axis=0) for part in np.split(vectors, ends)])
 
 
-def with_vectors(head: Any, data: TrainingData, features: TextFeatures) -> Any:
+def with_vectors(head: SolverHead, data: TrainingData, features: TextFeatures) -> Any:
     """Return the head with the vectors of the names, if names are used."""
     if data.names is None:
         return head
@@ -63,7 +64,7 @@ def with_entailment(plan: FitPlan, data: TrainingData) -> FitPlan:
     return replace(plan, encoder=FusedEncoder((plan.encoder, entailing)))
 
 
-def with_meaning(head: Any, meaning: LabelMeaning, *, unseen: bool) -> MeaningHead:
+def with_meaning(head: SolverHead | None, meaning: LabelMeaning, *, unseen: bool) -> MeaningHead:
     """Return a head that combines the meanings of the labels with another head.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,10 @@ from nlptl.training.checkpoints import logger
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
 from nlptl.transfer.features.frozen import TextFeatures
+
+if TYPE_CHECKING:
+    from nlptl.training.networks.text_network import LabelledWindows, TextNetwork
+    from nlptl.training.networks.text_training import Tuning
 
 CONTRAST = LoopConfig(
     epochs=25, batch_size=64, learning_rate=1e-4, weight_decay=0.01, warmup_share=0.1, patience=25
@@ -114,14 +118,16 @@ def _setting(transfers: Transfers, name: str) -> int | None:
     return next((value for value in values if value), None)
 
 
-def _of_run(how: Any, run: int) -> Any:
+def _of_run(how: Tuning, run: int) -> Tuning:
     """Return the settings of an additional training run, with another seed and folder."""
     folder = how.config.checkpoints
     checkpoints = None if folder is None else str(Path(folder) / f"seed-{run}")
     return replace(how, seed=how.seed + run, config=replace(how.config, checkpoints=checkpoints))
 
 
-def one_place(network: Any, rows: Any, _: History, *, targets: Targets) -> str | None:
+def one_place(
+    network: TextNetwork, rows: LabelledWindows, _: History, *, targets: Targets
+) -> str | None:
     """Return why training collapsed, or None if it did not.
 
     It collapsed if texts of different classes have almost the same vector.

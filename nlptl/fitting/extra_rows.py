@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.inputs import LabelsLike
 from nlptl.base.transfer import SourceTexts
 from nlptl.data.corpus import Corpus
 from nlptl.data.labels import LabelCodec, are_lists, distinct
@@ -21,6 +21,11 @@ from nlptl.fitting.training_data import TrainingData
 from nlptl.fitting.transfers import Transfers
 from nlptl.transfer.features.frozen import TextFeatures
 from nlptl.transfer.instances import SelfTraining, WordEdits
+
+
+def with_extra_rows(data: TrainingData, plan: FitPlan) -> TrainingData:
+    """Add the rows of the source, and edited copies of the labelled rows, if transfers use them."""
+    return with_edits(with_source(data, plan.transfers), plan)
 
 
 def with_source(data: TrainingData, transfers: Transfers) -> TrainingData:
@@ -90,7 +95,7 @@ def _with_corpus(data: TrainingData, corpus: Corpus, weight: float) -> TrainingD
     )
 
 
-def _with_classes_of(data: TrainingData, labels: Any) -> TrainingData:
+def _with_classes_of(data: TrainingData, labels: LabelsLike) -> TrainingData:
     """Add the classes that occur only in ``labels``."""
     codec = data.codec
     if not isinstance(codec, LabelCodec) or codec.form != "single" or data.names is not None:
@@ -192,8 +197,8 @@ def check_unlabeled(plan: FitPlan, data: TrainingData) -> None:
         if needed and not len(unlabeled):
             names = _needing(plan.transfers, "unlabeled")
             raise ConfigError(f"{names} needs fit(..., unlabeled=Corpus(texts)), got none.")
-        is_used = getattr(plan.encoder, "learns_from_text", True) or plan.is_chosen
-        if len(unlabeled) and not is_used and not needed:
+        is_in_doubt = len(unlabeled) and not needed and not plan.is_chosen
+        if is_in_doubt and not getattr(plan.encoder, "learns_from_text", True):
             raise ConfigError(
                 f"fit received unlabeled=..., but this {type(plan.encoder).__name__} is not fitted "
                 "to texts and no transfer uses them. Leave it out, or add SelfTraining()."

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,6 +35,9 @@ from nlptl.training.loop import History
 from nlptl.training.networks.feature_network import FeatureNetwork, NetworkRecipe
 from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import Frozen, TextFeatures
+
+if TYPE_CHECKING:
+    from nlptl.training.networks.text_network import TextNetwork
 
 TUNING = LoopConfig(
     epochs=6, batch_size=16, learning_rate=1e-4, weight_decay=0.01, warmup_share=0.1, patience=6
@@ -195,7 +198,7 @@ class FineTuner:
         build = partial(self._build, recipe, head, windows.windows)
         return tune(build, windows, tuning, score=score)
 
-    def _decision(self, network: Any, held_out: Any) -> Decision:
+    def _decision(self, network: TextNetwork, held_out: Any) -> Decision:
         from nlptl.training.networks.text_network import logits_of
 
         logits = logits_of(network, held_out)
@@ -212,7 +215,7 @@ class FineTuner:
         return self.body.network(make, windows.ids, seed)
 
 
-def _described(head: Any) -> str:
+def _described(head: object) -> str:
     """Return the repr of a head without memory addresses, which differ between runs."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(head))
 

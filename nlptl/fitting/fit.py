@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from nlptl.base.errors import ConfigError
+from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.base.transfer import SourceTexts
-from nlptl.data.corpus import as_corpora
+from nlptl.data.corpus import Corpus, read_corpora
 from nlptl.fitting.class_names import with_entailment
 from nlptl.fitting.contrastive_stage import contrast, contrast_config
 from nlptl.fitting.extra_rows import (
     check_unlabeled,
     self_trained,
     source_texts,
-    with_edits,
-    with_source,
+    with_extra_rows,
 )
 from nlptl.fitting.finetuning import TUNING, FineTuner, frozen_start
 from nlptl.fitting.fitted import FittedHead, FittedModel, TrainingPlan
@@ -38,7 +38,12 @@ _CORPORA = ("source", "unlabeled", "validation")
 
 
 def read_data(
-    plan: FitPlan, texts: Any, answers: Any, *, sample_weight: Any = None, **corpora: Any
+    plan: FitPlan,
+    texts: TextsLike,
+    answers: LabelsLike,
+    *,
+    sample_weight: Iterable[float] | None = None,
+    **corpora: Corpus | Mapping[str, Corpus] | None,
 ) -> TrainingData:
     """Read and check the data of a fit.
 
@@ -57,17 +62,17 @@ def read_data(
     ConfigError
         If the data do not match the plan, or nothing uses an argument.
     """
-    source, unlabeled, validation = (corpora.pop(name, None) for name in _CORPORA)
-    if corpora:
-        raise TypeError(f"expected {', '.join(_CORPORA)}, got {min(corpora)!r}")
-    rows = unlabeled_rows(unlabeled)
-    _check_validation(plan, validation)
+    unknown = set(corpora).difference(_CORPORA)
+    if unknown:
+        raise TypeError(f"expected {', '.join(_CORPORA)}, got {min(unknown)!r}")
+    additional = read_corpora({name: corpora.get(name) for name in _CORPORA})
+    _check_validation(plan, corpora.get("validation"))
     data = read_labelled(plan, texts, answers, sample_weight)
-    data = replace(data, unlabeled=rows, source=as_corpora(source, argument="source"))
-    data = with_edits(with_source(data, plan.transfers), plan)
+    rows = unlabeled_rows(additional["unlabeled"])
+    data = with_extra_rows(replace(data, unlabeled=rows, source=additional["source"]), plan)
     check_head(plan.head, data.codec)
     check_unlabeled(plan, data)
-    return replace(data, validation=labelled_rows(validation, data.codec))
+    return replace(data, validation=labelled_rows(additional["validation"], data.codec))
 
 
 def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
@@ -130,10 +135,9 @@ def _refitted(plan: FitPlan, features: TextFeatures, data: TrainingData) -> Fitt
     return fit_head(plan, data, features)
 
 
-def _check_validation(plan: FitPlan, validation: Any) -> None:
+def _check_validation(plan: FitPlan, validation: Corpus | Mapping[str, Corpus] | None) -> None:
     """Raise an error if there are validation rows that no transfer uses."""
     if validation is None or (plan.transfers.tunes and not plan.transfers.refits_head):
         return
-    as_corpora(validation, argument="validation")
     names = " with ".join(f"{type(transfer).__name__}()" for transfer in plan.transfers)
     raise ConfigError(f"fit received validation=..., but {names} does not use it. Leave it out.")

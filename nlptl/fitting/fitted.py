@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 from nlptl.base.arrays import AnyArray, FloatArray
 from nlptl.base.errors import InputError
-from nlptl.base.protocols import Features
+from nlptl.base.protocols import Features, SolverHead
 from nlptl.data.labels import check_lengths
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
@@ -104,7 +105,13 @@ class FittedHead:
         return solver_arrays(self.fitted)
 
     @classmethod
-    def restore(cls, described: Any, arrays: dict[str, AnyArray], *, codec: Any) -> FittedHead:
+    def restore(
+        cls,
+        described: dict[str, Any],
+        arrays: dict[str, AnyArray],
+        *,
+        codec: Any,
+    ) -> FittedHead:
         """Build the head from the values that ``describe`` and ``arrays`` returned.
 
         Raises
@@ -155,7 +162,7 @@ class FittedModel:
     probe: Rows
     history: History | None = None
 
-    def rows(self, texts: Any) -> Rows:
+    def rows(self, texts: Iterable[object]) -> Rows:
         """Read texts and check that they are pairs only if the training texts were pairs.
 
         Raises
@@ -172,7 +179,7 @@ class FittedModel:
             )
         return rows
 
-    def outputs(self, texts: Any) -> FloatArray:
+    def outputs(self, texts: Iterable[object]) -> FloatArray:
         """Return probabilities (n, n_classes), or numbers on their scale (n, 1)."""
         rows = self.rows(texts)
         # One text is encoded faster than a cache on disk is searched.
@@ -191,7 +198,7 @@ class FittedModel:
             return self.codec.decode(outputs[:, 0])
         return self.codec.decode(self.scorer.decision.choose(outputs))
 
-    def figures(self, outputs: FloatArray, answers: Any) -> dict[str, float]:
+    def figures(self, outputs: FloatArray, answers: Iterable[object]) -> dict[str, float]:
         """Compute all metrics from the ``outputs`` of texts and their true answers."""
         from nlptl.evaluation.metrics import measure, measure_numbers
 
@@ -206,14 +213,16 @@ class FittedModel:
             figures["mean_rank_error"] = mean_rank_error(ranks[truth], ranks[chosen])
         return figures
 
-    def class_scores(self, outputs: FloatArray, labels: Any) -> list[ClassScore]:
+    def class_scores(self, outputs: FloatArray, labels: Iterable[object]) -> list[ClassScore]:
         """Compute precision, recall and F1 of each class from ``outputs`` and true labels."""
         truth, chosen = self.codec.encode(labels), self.scorer.decision.choose(outputs)
         check_lengths(truth, chosen)
         return class_scores(truth, chosen, [str(label) for label in self.codec.classes.tolist()])
 
 
-def fit_solver_scorer(head: Any, X: Features, targets: Targets, plan: TrainingPlan) -> FittedHead:
+def fit_solver_scorer(
+    head: SolverHead, X: Features, targets: Targets, plan: TrainingPlan
+) -> FittedHead:
     """Fit a head that has its own ``fit`` method, and its decision."""
     fitted, decision = fit_solver(
         head, X, targets, imbalance=plan.imbalance, seed=plan.seed, unseen=plan.unseen

@@ -13,7 +13,7 @@ from nlptl.fitting.fitted import (
     fit_network_scorer,
     fit_solver_scorer,
 )
-from nlptl.fitting.head_choice import default_head, dense, fusion_of, in_codes, is_solver, suited
+from nlptl.fitting.head_choice import default_head, dense, fusion_of, is_solver, suited
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.sharded_features import features_sharded
 from nlptl.fitting.training_data import TrainingData
@@ -21,6 +21,9 @@ from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
 from nlptl.training.config import LoopConfig
 from nlptl.training.networks.feature_network import NetworkRecipe
 from nlptl.transfer.features.frozen import TextFeatures
+
+HEAD_TRAINING = LoopConfig()
+"""Defaults of the settings that ``TrainingConfig`` leaves open, for a head on frozen features."""
 
 
 def frozen_features(plan: FitPlan, data: TrainingData) -> TextFeatures:
@@ -57,10 +60,9 @@ def fit_head(
     solver = is_solver(head, plan.encoder)
     trains_head = tunes and not plan.transfers.refits_head
     imbalance = plan.imbalance_of(targets, solver=solver, trains_head=trains_head)
-    training = TrainingPlan(plan.config(LoopConfig()), imbalance, plan.seed, plan.device, unseen)
+    training = TrainingPlan(plan.config(HEAD_TRAINING), imbalance, plan.seed, plan.device, unseen)
     if solver:
-        coded = in_codes(suited(head, X), data.codec)
-        ready = with_vectors(coded, data, features)
+        ready = with_vectors(suited(head, X, data.codec), data, features)
         return replace(fit_solver_scorer(ready, X, targets, training), head=head)
     recipe = NetworkRecipe(head, fusion_of(plan.encoder), features.groups(rows), targets.n_outputs)
     return fit_network_scorer(recipe, dense(X), targets, training)

@@ -10,14 +10,14 @@ from sklearn.utils import get_tags
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import Features, ModuleFusion, ModuleHead, SolverHead
+from nlptl.base.protocols import Encoder, Features, ModuleFusion, ModuleHead, SolverHead
 from nlptl.data.labels import LabelCodec
 from nlptl.data.number_scale import NumberScale
 from nlptl.data.targets import Targets
 from nlptl.heads.linear import BlendHead, LogisticHead, OrdinalHead, RidgeHead
 
 
-def check_head(head: Any, codec: LabelCodec | NumberScale | None = None) -> None:
+def check_head(head: object, codec: LabelCodec | NumberScale | None = None) -> None:
     """Check that a value is a head and that it suits the labels or numbers.
 
     Raises
@@ -49,7 +49,7 @@ def check_head(head: Any, codec: LabelCodec | NumberScale | None = None) -> None
         in_codes(head, codec)
 
 
-def in_codes(head: Any, codec: LabelCodec) -> Any:
+def in_codes(head: object, codec: LabelCodec | NumberScale) -> Any:
     """Return the head with its order of labels converted to an order of class codes.
 
     Heads without an order are returned as they are.
@@ -59,7 +59,7 @@ def in_codes(head: Any, codec: LabelCodec) -> Any:
     ConfigError
         If the head orders labels, but a text may have several labels.
     """
-    if not isinstance(head, OrdinalHead):
+    if not isinstance(head, OrdinalHead) or not isinstance(codec, LabelCodec):
         return head
     if codec.form != "single":
         raise ConfigError(
@@ -70,7 +70,12 @@ def in_codes(head: Any, codec: LabelCodec) -> Any:
 
 
 def default_head(
-    head: Any, encoder: Any, features: Features, targets: Targets, *, seed: int
+    head: SolverHead | ModuleHead | None,
+    encoder: Encoder,
+    features: Features,
+    targets: Targets,
+    *,
+    seed: int,
 ) -> Any:
     """Return ``head``, or the default head for the data if it is None."""
     if head is not None:
@@ -82,29 +87,30 @@ def default_head(
     return LogisticHead(seed=seed) if logistic_only else BlendHead(seed=seed)
 
 
-def suited(head: Any, features: Features) -> Any:
-    """Return the head after checking that it can be fitted to the features.
+def suited(head: object, features: Features, codec: LabelCodec | NumberScale) -> Any:
+    """Return the head for class codes after checking that it can be fitted to the features.
 
     Raises
     ------
     ConfigError
-        If the features are sparse word counts, and the head needs dense features.
+        If the features are sparse word counts, and the head needs dense features. Also if the
+        head orders labels, but a text may have several labels.
     """
     if issparse(features) and not get_tags(head).input_tags.sparse:
         raise ConfigError(
             f"{type(head).__name__} cannot be fitted to {features.shape[1]} word counts: it needs "
             "dense features. Use LogisticHead with TfidfEncoder."
         )
-    return head
+    return in_codes(head, codec)
 
 
-def fusion_of(encoder: Any) -> ModuleFusion | None:
+def fusion_of(encoder: Encoder) -> ModuleFusion | None:
     """Return the fusion of an encoder that is trained with the head, or None."""
     fusion = getattr(encoder, "fusion", None)
     return fusion if isinstance(fusion, ModuleFusion) else None
 
 
-def is_solver(head: Any, encoder: Any) -> bool:
+def is_solver(head: object, encoder: Encoder) -> bool:
     """Return True if the head has a ``fit`` method, False if it is trained as a network.
 
     Raises
@@ -112,11 +118,12 @@ def is_solver(head: Any, encoder: Any) -> bool:
     ConfigError
         If the encoder has a fusion that cannot be trained together with the head.
     """
-    if fusion_of(encoder) is None:
+    fusion = fusion_of(encoder)
+    if fusion is None:
         return hasattr(head, "fit")
     if not isinstance(head, ModuleHead) or isinstance(head, OrdinalHead):
         raise ConfigError(
-            f"{type(encoder.fusion).__name__} is trained together with the head, which "
+            f"{type(fusion).__name__} is trained together with the head, which "
             f"{type(head).__name__} does not allow. Use LogisticHead or MLPHead."
         )
     return False

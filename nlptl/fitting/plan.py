@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import opened
+from nlptl.base.inputs import TextsLike
+from nlptl.base.protocols import Encoder, opened
 from nlptl.base.suggestions import suggest
+from nlptl.base.transfer import Transfer
 from nlptl.data.labels import LabelCodec
 from nlptl.data.number_scale import NumberScale
 from nlptl.data.rows import Rows, as_rows
@@ -69,7 +71,12 @@ class FitPlan:
 
     @classmethod
     def resolve(
-        cls, *, encoder: Any, transfer: Any, long_texts: str = "windows", **options: Any
+        cls,
+        *,
+        encoder: str | Path | Encoder | None,
+        transfer: Transfer | Sequence[Transfer] | None,
+        long_texts: str = "windows",
+        **options: Any,
     ) -> FitPlan:
         """Build a plan from the parameters of an estimator.
 
@@ -105,7 +112,7 @@ class FitPlan:
         """Return the plan with a transfer that ``Auto`` chose."""
         return replace(self, transfers=as_transfers(transfer), is_chosen=True)
 
-    def rows(self, texts: Any) -> Rows:
+    def rows(self, texts: TextsLike) -> Rows:
         """Read texts from any supported container."""
         return rows_for(self.encoder, texts)
 
@@ -131,7 +138,7 @@ class FitPlan:
         return imbalance_for(self.imbalance, targets, solver=solver, tunes=trains_head)
 
 
-def as_encoder(encoder: Any) -> Any:
+def as_encoder(encoder: str | Path | Encoder | None) -> Any:
     """Return the encoder for a name, a folder or an encoder.
 
     Raises
@@ -139,22 +146,22 @@ def as_encoder(encoder: Any) -> Any:
     ConfigError
         If the value is neither a name, nor a folder, nor an encoder.
     """
-    by_name = encoder is None or isinstance(encoder, str | Path)
-    reader = TransformerEncoder(encoder) if by_name else encoder
-    if not hasattr(reader, "transform"):
+    if encoder is None or isinstance(encoder, str | Path):
+        return TransformerEncoder(encoder)
+    if not hasattr(encoder, "transform"):
         raise ConfigError(
             f"encoder must be a name, a folder or an encoder, got {type(encoder).__name__}. "
             "Leave it out to use the default."
         )
-    return reader
+    return encoder
 
 
-def rows_for(encoder: Any, texts: Any) -> Rows:
+def rows_for(encoder: Encoder, texts: TextsLike) -> Rows:
     """Read texts for an encoder. A fused encoder chooses the columns of a table."""
     return encoder.rows(texts) if isinstance(encoder, FusedEncoder) else as_rows(texts)
 
 
-def reads_jointly(pair_encoding: str, encoder: Any, *, tunes: bool) -> bool:
+def reads_jointly(pair_encoding: str, encoder: Encoder, *, tunes: bool) -> bool:
     """Return True if the two texts of a pair are read as one text.
 
     ``"auto"`` depends on the encoder. A sentence encoder was pretrained on single texts, so it
@@ -169,19 +176,18 @@ def reads_jointly(pair_encoding: str, encoder: Any, *, tunes: bool) -> bool:
     if pair_encoding not in _PAIR_ENCODINGS:
         suggestion = suggest(str(pair_encoding), _PAIR_ENCODINGS)
         raise ConfigError(f"pair_encoding={pair_encoding!r} is not known. {suggestion}")
-    transformer = is_tunable(encoder)
-    if pair_encoding == "joint" and not transformer:
+    if pair_encoding == "joint" and not is_tunable(encoder):
         raise ConfigError(
             f"pair_encoding='joint' is for transformers, but {type(encoder).__name__} reads one "
             "text at a time. Leave it out."
         )
-    if pair_encoding != "auto" or not tunes or not transformer:
+    if pair_encoding != "auto" or not tunes or not is_tunable(encoder):
         return pair_encoding == "joint"
     stock = encoder.chosen_pooling.tokens == "stock"
     return stock or not encoder.folder.made_for_sentences
 
 
-def with_options(encoder: Any, *, device: str | None, long_texts: str) -> Any:
+def with_options(encoder: Encoder, *, device: str | None, long_texts: str) -> Any:
     """Return the encoder with the options applied to the transformers in it.
 
     Raises
@@ -224,7 +230,7 @@ def checked_device(device: str) -> str:
     return device
 
 
-def _with_changes(encoder: Any, changes: dict[str, Any]) -> Any:
+def _with_changes(encoder: Encoder, changes: dict[str, Any]) -> Any:
     if not changes:
         return encoder
     if is_tunable(encoder):
@@ -267,7 +273,7 @@ def imbalance_for(
     return treatment
 
 
-def token_lengths(encoder: Any, rows: Rows) -> dict[str, Any]:
+def token_lengths(encoder: Encoder, rows: Rows) -> dict[str, Any]:
     """Return token counts and window size, or an empty dict if the encoder has no window.
 
     For pairs, the count is that of the longer text.
@@ -276,7 +282,7 @@ def token_lengths(encoder: Any, rows: Rows) -> dict[str, Any]:
     readers = [part for part in inner if is_tunable(part)]
     if not readers:
         return {}
-    narrowest = min(readers, key=lambda reader: reader.window)
-    sides: Sequence[Rows] = [rows.side(0), rows.side(1)] if rows.are_pairs else [rows]
-    counts = [narrowest.count_tokens([str(text) for text in side.texts]) for side in sides]
-    return {"token_counts": np.maximum.reduce(counts), "window": narrowest.window}
+    windows = [reader.window for reader in readers]
+    narrowest = readers[int(np.argmin(windows))]
+    counts = [narrowest.count_tokens([str(text) for text in side.texts]) for side in rows.sides]
+    return {"token_counts": np.maximum.reduce(counts), "window": min(windows)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nlptl.base.described import entry, make
+from nlptl.base.inputs import JsonObject
+from nlptl.base.protocols import ModuleHead
 from nlptl.encoders.fused import ResidualFusion
 from nlptl.training.networks.feature_network import NetworkRecipe
 
@@ -19,7 +21,7 @@ def describe_recipe(recipe: NetworkRecipe) -> dict[str, Any]:
     }
 
 
-def make_recipe(head: Any, described: Any, *, n_outputs: int) -> NetworkRecipe:
+def make_recipe(head: ModuleHead, described: JsonObject, *, n_outputs: int) -> NetworkRecipe:
     """Build the recipe that ``describe_recipe`` described.
 
     Raises

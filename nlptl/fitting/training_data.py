@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.data.corpus import Corpus, as_corpora
+from nlptl.base.inputs import LabelsLike, TextsLike
+from nlptl.data.corpus import Corpus
 from nlptl.data.labels import LabelCodec, as_values
 from nlptl.data.number_scale import NumberScale
 from nlptl.data.numbers import as_weights
@@ -73,8 +74,7 @@ class TrainingData:
     @property
     def probe(self) -> Rows:
         """A few rows that test a saved model."""
-        shown = self.rows if len(self.rows) else Rows(self.flat_names)
-        return shown.take(np.arange(min(_PROBE_ROWS, len(shown))))
+        return (self.rows or Rows(self.flat_names))[:_PROBE_ROWS]
 
     @property
     def with_names(self) -> tuple[Rows, Targets]:
@@ -94,7 +94,9 @@ class TrainingData:
         return list(chain.from_iterable(self.names or ()))
 
 
-def read_labelled(plan: FitPlan, texts: Any, answers: Any, sample_weight: Any) -> TrainingData:
+def read_labelled(
+    plan: FitPlan, texts: TextsLike, answers: LabelsLike, sample_weight: Iterable[float] | None
+) -> TrainingData:
     """Read texts, answers and weights.
 
     Parameters
@@ -130,27 +132,32 @@ def read_labelled(plan: FitPlan, texts: Any, answers: Any, sample_weight: Any) -
 
 
 def targets_of(
-    codec: LabelCodec | NumberScale, labels: Any, sample_weight: Any, rows: Rows
+    codec: LabelCodec | NumberScale,
+    labels: LabelsLike,
+    sample_weight: Iterable[float] | None,
+    rows: Rows,
 ) -> Targets:
     """Join labels (or numbers) and weights, and check that their number matches the rows."""
-    codes = codec.encode(labels)
-    if len(codes) != len(rows):
+    codes, n_rows = codec.encode(labels), len(rows)
+    if len(codes) != n_rows:
         raise InputError(
-            f"Each text needs one label, got {len(rows)} texts and {len(codes)} labels. "
+            f"Each text needs one label, got {n_rows} texts and {len(codes)} labels. "
             "Pass one label for each text."
         )
-    return Targets(codes, codec.n_outputs, as_weights(sample_weight, len(rows)))
+    return Targets(codes, codec.n_outputs, as_weights(sample_weight, n_rows))
 
 
-def labelled_rows(validation: Any, codec: LabelCodec | NumberScale) -> tuple[Rows, Targets] | None:
-    """Read the labelled corpus that chooses the best epoch, or return None without one.
+def labelled_rows(
+    validation: Mapping[str, Corpus], codec: LabelCodec | NumberScale
+) -> tuple[Rows, Targets] | None:
+    """Return the rows of the corpus that chooses the best epoch, or None without one.
 
     Raises
     ------
     InputError
         If the corpus has no labels, or there are several corpora.
     """
-    corpora = list(as_corpora(validation, argument="validation").values())
+    corpora = list(validation.values())
     if not corpora:
         return None
     if len(corpora) > 1 or corpora[0].labels is None:
@@ -162,12 +169,11 @@ def labelled_rows(validation: Any, codec: LabelCodec | NumberScale) -> tuple[Row
     return corpora[0].rows, targets
 
 
-def unlabeled_rows(unlabeled: Any) -> Rows:
+def unlabeled_rows(unlabeled: Mapping[str, Corpus]) -> Rows:
     """Join unlabelled corpora into one list of rows."""
-    corpora = as_corpora(unlabeled, argument="unlabeled")
-    return Rows([text for corpus in corpora.values() for text in corpus.rows.texts])
+    return Rows([text for corpus in unlabeled.values() for text in corpus.rows.texts])
 
 
-def is_empty(texts: Any) -> bool:
+def is_empty(texts: TextsLike) -> bool:
     """Return True for a container without texts."""
-    return hasattr(texts, "__len__") and not isinstance(texts, str | dict) and not len(texts)
+    return isinstance(texts, Sized) and not isinstance(texts, str | dict) and not len(texts)

@@ -62,7 +62,7 @@ class Transfers:
         return iter((self.main, *self.beside))
 
 
-def as_transfers(transfer: Any, *, translations: bool = False) -> Transfers:
+def as_transfers(transfer: object, *, translations: bool = False) -> Transfers:
     """Read the parameter ``transfer``: None, one transfer or a list.
 
     If no transfer chooses which weights are trained, one that acts on weights trains them all.
@@ -78,7 +78,7 @@ def as_transfers(transfer: Any, *, translations: bool = False) -> Transfers:
     ConfigError
         If a value is not a transfer, or two transfers contradict each other.
     """
-    several = list(transfer) if isinstance(transfer, list | tuple) else [transfer]
+    several: list[Any] = list(transfer) if isinstance(transfer, list | tuple) else [transfer]
     chosen = [part for part in several if part is not None]
     for part in chosen:
         _check(part, translations=translations)
@@ -97,7 +97,7 @@ def as_transfers(transfer: Any, *, translations: bool = False) -> Transfers:
     return transfers
 
 
-def _check(transfer: Any, *, translations: bool) -> None:
+def _check(transfer: object, *, translations: bool) -> None:
     """Check that a value is a transfer that can be used with the data."""
     if not isinstance(transfer, Transfer):
         raise ConfigError(
@@ -111,7 +111,7 @@ def _check(transfer: Any, *, translations: bool) -> None:
         )
 
 
-def _main(leading: list[Any], beside: tuple[Transfer, ...]) -> Any:
+def _main(leading: list[Transfer], beside: tuple[Transfer, ...]) -> Any:
     """Return the transfer that decides which weights are trained."""
     if len(leading) > 1:
         names = " and ".join(f"{type(transfer).__name__}()" for transfer in leading)

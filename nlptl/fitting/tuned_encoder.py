@@ -6,10 +6,11 @@ import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nlptl.base.inputs import Text
 from nlptl.base.transfer import BoundTransfer, Context, SourceTexts
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.loaded import LoadedEncoder, default_device, read_encoder
@@ -20,6 +21,9 @@ from nlptl.fitting.transfers import Transfers
 from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig
 from nlptl.transfer.features.frozen import TextFeatures
+
+if TYPE_CHECKING:
+    from nlptl.training.networks.text_network import TextNetwork
 
 _MAX_TRAINING_WINDOWS = 8
 """Maximum number of windows per text in training. Prediction reads all windows."""
@@ -100,7 +104,7 @@ class TunedEncoder:
 
     def windows(
         self,
-        texts: Sequence[Any],
+        texts: Sequence[Text],
         targets: Targets | None,
         *,
         max_windows: int = _MAX_TRAINING_WINDOWS,
@@ -142,7 +146,7 @@ class TunedEncoder:
             streams["source"] = [streams["source"], np.asarray(self.source.codes).tolist()]
         return {name: fingerprint(texts) for name, texts in streams.items() if texts}
 
-    def features(self, network: Any) -> TextFeatures:
+    def features(self, network: TextNetwork) -> TextFeatures:
         """Return the features of a trained network, like those of a frozen encoder."""
         from nlptl.training.networks.embeddings import put_back
         from nlptl.training.processes import give_memory_back
@@ -161,7 +165,7 @@ class TunedEncoder:
         )
         return replace(self.start, encoder=replace(self.encoder, weights=tuned, dtype="float32"))
 
-    def average(self, network: Any, first: Any, share: float = 0.5) -> None:
+    def average(self, network: TextNetwork, first: Any, share: float = 0.5) -> None:
         """Average the weights of two networks that were trained from the same start.
 
         Afterwards the word embeddings are complete again. An adapter is averaged separately, if
@@ -194,7 +198,7 @@ class TunedEncoder:
         network.adapter = mean_adapter
 
     @staticmethod
-    def spared(network: Any) -> Any:
+    def spared(network: TextNetwork) -> Any:
         """Return a network for ``average``, without its encoder if an adapter is enough."""
         if network.adapter is not None:
             network.encoder = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
@@ -21,6 +21,9 @@ from nlptl.heads.solver_fit import (
 )
 from nlptl.training.loop import History
 from nlptl.training.networks.feature_network import FeatureNetwork, NetworkRecipe
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +47,7 @@ class WarmHead:
     decision: Decision
     spec: Any
 
-    def ended(self, module: Any, decision: Decision, history: History) -> FittedHead:
+    def ended(self, module: nn.Module, decision: Decision, history: History) -> FittedHead:
         """Return the fitted head after training."""
         network = FeatureNetwork(module.eval(), self.head.scale)
         return FittedHead(self.spec, network, decision, self.recipe, history)
@@ -93,7 +96,7 @@ def _as_network(recipe: NetworkRecipe, scorer: FittedHead) -> FeatureNetwork:
     return FeatureNetwork(module, 1.0)
 
 
-def linear_map(fitted: Any) -> tuple[FloatArray, FloatArray]:
+def linear_map(fitted: object) -> tuple[FloatArray, FloatArray]:
     """Return the weights (n_outputs, n_features) and offset (n_outputs,) of a linear head.
 
     Raises

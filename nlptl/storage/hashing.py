@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def sha256_once(path: Path) -> str:
     """Return the sha256 of a file from a cache, until its size or modification time changes."""
     stat = path.stat()
     return _cached_sha256(path.absolute(), (stat.st_size, stat.st_mtime_ns))
+
+
+def content_hash(folder: Path, files: Iterable[Path]) -> str:
+    """Return a hash of some files of a folder, equal for equal names and contents."""
+    return fingerprint({path.relative_to(folder).as_posix(): sha256_once(path) for path in files})
 
 
 def fingerprint(settings: object) -> str:

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlptl.base.arrays import AnyArray
 from nlptl.base.described import checked, entry
 from nlptl.base.errors import ConfigError, NlptlError, StorageError
+from nlptl.base.inputs import JsonObject
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.drafts import sweep_drafts
 from nlptl.storage.hashing import sha256_of
@@ -23,6 +24,10 @@ from nlptl.storage.manifest import MANIFEST, verify_manifest, write_manifest
 from nlptl.storage.tensors import load_arrays, save_arrays
 from nlptl.storage.untrusted import interpreting, open_regular, read_json
 from nlptl.training.weights.sharding import whole
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from torch import Tensor
 
 logger = logging.getLogger("nlptl")
 
@@ -82,7 +87,7 @@ class Keeper:
         every = self.every or min(max(total // 10, _MIN_SAVE_STEPS), _MAX_SAVE_STEPS)
         return step % every == 0
 
-    def save(self, step: int, position: dict[str, Any], arrays: Mapping[str, AnyArray]) -> bool:
+    def save(self, step: int, position: JsonObject, arrays: Mapping[str, AnyArray]) -> bool:
         """Write a checkpoint; return False and log a warning if writing fails.
 
         Every file reaches the disk before the folder gets its final name. The manifest lists the
@@ -142,7 +147,7 @@ class Keeper:
         settings = entry(position, "settings", dict[str, Any])
         return Saved(position, load_arrays(path / _STATE)), settings
 
-    def _refuse_other_run(self, path: Path, settings: Mapping[str, Any]) -> None:
+    def _refuse_other_run(self, path: Path, settings: Mapping[str, object]) -> None:
         expected = json.loads(json.dumps(self.settings))
         names = sorted(n for n in {*settings, *expected} if settings.get(n) != expected.get(n))
         if names:
@@ -156,7 +161,7 @@ class Keeper:
         return sorted(self.folder.glob(f"{_PREFIX}*"), reverse=True)
 
 
-def to_arrays(tensors: Mapping[str, Any], prefix: str) -> dict[str, AnyArray]:
+def to_arrays(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, AnyArray]:
     """Copy tensors into arrays named ``prefix/name``; every process must call this function."""
     return {
         f"{prefix}/{name}": whole(part.detach()).cpu().numpy() for name, part in tensors.items()
@@ -175,7 +180,7 @@ def from_arrays(arrays: Mapping[str, AnyArray], prefix: str) -> dict[str, Any]:
     }
 
 
-def random_states(accelerator: Any) -> dict[str, AnyArray]:
+def random_states(accelerator: Accelerator) -> dict[str, AnyArray]:
     """Return the state of torch's random generators in every process, and the float16 scale.
 
     Every process must call this function. Each one gets the states of all processes.
@@ -199,7 +204,7 @@ def random_states(accelerator: Any) -> dict[str, AnyArray]:
     return arrays
 
 
-def restore_random_state(arrays: Mapping[str, AnyArray], accelerator: Any) -> None:
+def restore_random_state(arrays: Mapping[str, AnyArray], accelerator: Accelerator) -> None:
     """Restore what ``random_states`` returned: this process's generators, the float16 scale."""
     import torch
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nlptl.base.chance import Chance
 from nlptl.base.described import entry, make
@@ -37,6 +37,10 @@ from nlptl.training.stopping import Stop, between_steps
 from nlptl.training.weights.averaging import Average, put
 from nlptl.training.weights.bf16_copy import Bf16Copy
 from nlptl.training.weights.sharding import as_spread, gathered, is_sharded
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from torch import nn
 
 _STEPS_BETWEEN_LOSS_READS = 10
 """Number of steps after which losses are copied from the device and shown."""
@@ -85,6 +89,11 @@ class History:
     refused: list[str] = field(default_factory=list)
 
 
+def equal_rates(stage: Stage, names: Sequence[str]) -> Mapping[str, float]:
+    """Return a factor of 1 on the learning rate of each weight that a stage trains."""
+    return dict.fromkeys(stage.trains(names), 1.0)
+
+
 @dataclass(frozen=True)
 class Learner:
     """Model to train, its training stages, and the learning rate of each weight.
@@ -96,8 +105,9 @@ class Learner:
         scalar. Weights that do not require gradients do not change.
     stages : sequence of (Stage, Feed)
         Run one after the other.
-    rate_of : callable
-        Takes the name of a weight; returns the factor on its learning rate.
+    rates_of : callable
+        Takes a stage and the names of weights; returns the names of those that the stage trains,
+        each with the factor on its learning rate. It is called once per stage.
     half : bool
         True to compute in bfloat16 with ``precision="auto"`` if the device supports it.
     twin : Bf16Copy or None
@@ -108,7 +118,7 @@ class Learner:
 
     module: Any
     stages: Sequence[tuple[Stage, Feed]]
-    rate_of: Callable[[str], float] = lambda _: 1.0
+    rates_of: Callable[[Stage, Sequence[str]], Mapping[str, float]] = equal_rates
     half: bool = False
     twin: Bf16Copy | None = None
     shards: bool = True
@@ -118,9 +128,9 @@ def train(
     learner: Learner,
     *,
     config: LoopConfig,
-    accelerator: Any,
+    accelerator: Accelerator,
     chance: Chance,
-    score: Callable[[Any], float] | None = None,
+    score: Callable[[nn.Module], float] | None = None,
     keeper: Keeper | None = None,
 ) -> History:
     """Train a model in place.
@@ -185,18 +195,18 @@ class _Run:
     def __post_init__(self) -> None:
         named = dict(self.learner.module.named_parameters())
         self.frozen = {name for name, weight in named.items() if not weight.requires_grad}
-        stages = [stage for stage, _ in self.learner.stages]
-        never = self.frozen | {n for n in named if not any(s.trains(n) for s in stages)}
+        trainable = [name for name in named if name not in self.frozen]
+        self.rates = [self.learner.rates_of(stage, trainable) for stage, _ in self.learner.stages]
+        never = set(named).difference(*self.rates)
         self.weights = {n: w for n, w in self.learner.module.state_dict().items() if n not in never}
         self.average = Average(self.config.average) if self.config.average else None
+        self.epoch_lengths = [len(feed) for _, feed in self.learner.stages]
         self.lengths = self._lengths()
 
     def _lengths(self) -> list[int]:
         """Divide all steps among the stages by their shares."""
-        stages = self.learner.stages
-        longest = self.config.epochs * max(len(feed) for _, feed in stages)
-        total = self.config.max_steps or longest
-        shares = [stage.share for stage, _ in stages]
+        total = self.config.max_steps or self.config.epochs * max(self.epoch_lengths)
+        shares = [stage.share for stage, _ in self.learner.stages]
         ends = [round(total * sum(shares[: i + 1]) / sum(shares)) for i in range(len(shares))]
         return [max(end - start, 0) for start, end in zip([0, *ends], ends, strict=False)]
 
@@ -223,12 +233,11 @@ class _Run:
 
     def _enter(self) -> None:
         """Prepare a stage: select its trainable weights and build its optimiser."""
-        stage, _ = self.learner.stages[self.stage]
-        module = self.learner.module
+        module, rates = self.learner.module, self.rates[self.stage]
         for name, weight in module.named_parameters():
-            weight.requires_grad_(name not in self.frozen and stage.trains(name))
+            weight.requires_grad_(name in rates)
             weight.grad = None
-        optimizer = make_optimizer(module, self.learner.rate_of, self.config)
+        optimizer = make_optimizer(module, rates, self.config)
         self.names = names_of(module, optimizer)
         twin = self.learner.twin
         if twin is not None:
@@ -248,7 +257,8 @@ class _Run:
 
     def _one_step(self, bar: Any, log: Callable[[dict[str, float], int], None], stop: Stop) -> None:
         _, feed = self.learner.stages[self.stage]
-        epoch, step_in_epoch = divmod(self.step, len(feed))
+        epoch_length = self.epoch_lengths[self.stage]
+        epoch, step_in_epoch = divmod(self.step, epoch_length)
         set_rate(self.optimizer, self._rate_share())
         passes = feed.passes(epoch, step_in_epoch)
         with self.chance.drawing():
@@ -257,7 +267,7 @@ class _Run:
         if self.average is not None:
             self.average.take_in(self.weights, self.taken / sum(self.lengths))
         bar.update(1)
-        ends_epoch = step_in_epoch + 1 == len(feed) or self.step == self.lengths[self.stage]
+        ends_epoch = step_in_epoch + 1 == epoch_length or self.step == self.lengths[self.stage]
         due = self.keeper is not None and self.keeper.due(self.taken, sum(self.lengths))
         due = due or stop.signal is not None
         if ends_epoch or due or len(self.pending) == _STEPS_BETWEEN_LOSS_READS:

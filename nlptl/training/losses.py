@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nlptl.base.arrays import AnyArray, FloatArray
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 FOCUS = 2.0
 """Exponent of the focal loss: the higher, the less weight for rows that are already correct."""
 
 
-def row_losses(logits: Any, truth: Any) -> Any:
+def row_losses(logits: Tensor, truth: Tensor) -> Tensor:
     """Return the loss of each row, of shape (n,).
 
     Parameters
@@ -34,7 +37,7 @@ def row_losses(logits: Any, truth: Any) -> Any:
     return losses.mean(dim=1)
 
 
-def as_truth(codes: AnyArray) -> Any:
+def as_truth(codes: AnyArray) -> Tensor:
     """Convert class codes, zeros and ones, or numbers to a tensor; floats become float32.
 
     Some devices, such as Apple GPUs, do not support float64.
@@ -44,7 +47,7 @@ def as_truth(codes: AnyArray) -> Any:
     return torch.from_numpy(codes.astype(np.float32) if codes.dtype.kind == "f" else codes)
 
 
-def focal_losses(logits: Any, truth: Any) -> Any:
+def focal_losses(logits: Tensor, truth: Tensor) -> Tensor:
     """Return the focal loss [1]_ of each row, of shape (n,).
 
     It is the cross-entropy times ``(1 - p) ** 2``, where ``p`` is the probability of the true
@@ -90,7 +93,7 @@ class LabelLosses:
         positive: FloatArray = self.present * shares
         return positive / np.maximum(positive + self.absent * (1 - shares), 1e-12)
 
-    def __call__(self, logits: Any, truth: Any) -> Any:
+    def __call__(self, logits: Tensor, truth: Tensor) -> Tensor:
         """Return the weighted mean binary cross-entropy of each row, of shape (n,)."""
         import torch
         from torch.nn import functional
@@ -102,6 +105,6 @@ class LabelLosses:
         return (plain * weights).mean(dim=1)
 
 
-def weighted_mean(losses: Any, weights: Any) -> Any:
+def weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
     """Return the mean of losses (n,) weighted by weights (n,); 0 if all weights are 0."""
     return (losses * weights).sum() / weights.sum().clamp(min=1e-12)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlptl.training.config import LoopConfig
 from nlptl.training.weights.sharding import as_spread
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
 _SMALLEST = 1 / 32
 
 
-def make_optimizer(module: Any, rate_of: Callable[[str], float], config: LoopConfig) -> Any:
+def make_optimizer(module: nn.Module, rates: Mapping[str, float], config: LoopConfig) -> Any:
     """Build AdamW; one-dimensional weights (biases, normalisation) do not decay.
 
     Each parameter group stores its peak learning rate as ``peak``, which ``set_rate`` uses.
@@ -21,8 +25,8 @@ def make_optimizer(module: Any, rate_of: Callable[[str], float], config: LoopCon
     Parameters
     ----------
     module : torch.nn.Module
-    rate_of : callable
-        Takes the name of a weight; returns the factor on its learning rate.
+    rates : mapping of str to float
+        Factor on the learning rate of each weight that requires gradients.
     config : LoopConfig
         Its learning rate and weight decay.
     """
@@ -32,7 +36,7 @@ def make_optimizer(module: Any, rate_of: Callable[[str], float], config: LoopCon
     for name, weight in module.named_parameters():
         if weight.requires_grad:
             decay = config.weight_decay if weight.ndim > 1 else 0.0
-            groups.setdefault((rate_of(name), decay), []).append(weight)
+            groups.setdefault((rates[name], decay), []).append(weight)
     return torch.optim.AdamW(
         [
             {"params": weights, "lr": peak, "peak": peak, "weight_decay": decay}
@@ -43,7 +47,7 @@ def make_optimizer(module: Any, rate_of: Callable[[str], float], config: LoopCon
     )
 
 
-def set_rate(optimizer: Any, share: float) -> None:
+def set_rate(optimizer: Optimizer, share: float) -> None:
     """Set the learning rate of each parameter group to a share of its peak."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * share
@@ -84,13 +88,13 @@ _FALLING: MappingProxyType[str, Callable[[float], float]] = MappingProxyType(
 )
 
 
-def names_of(module: Any, optimizer: Any) -> list[str]:
+def names_of(module: nn.Module, optimizer: Optimizer) -> list[str]:
     """Return the names of a module's weights in the order of the optimiser's groups."""
     by_id = {id(weight): name for name, weight in module.named_parameters()}
     return [by_id[id(weight)] for group in optimizer.param_groups for weight in group["params"]]
 
 
-def moments(optimizer: Any, names: Iterable[str]) -> dict[str, Any]:
+def moments(optimizer: Optimizer, names: Iterable[str]) -> dict[str, Any]:
     """Return the state of the optimiser (moments, step counts), named after the weights.
 
     Parameters
@@ -107,7 +111,7 @@ def moments(optimizer: Any, names: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def restore_moments(optimizer: Any, names: Iterable[str], saved: dict[str, Any]) -> None:
+def restore_moments(optimizer: Optimizer, names: Iterable[str], saved: dict[str, Tensor]) -> None:
     """Restore the optimiser state that ``moments`` returned."""
     state: dict[int, dict[str, Any]] = {}
     indices = {name: index for index, name in enumerate(names)}

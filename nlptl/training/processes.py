@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from nlptl.base.chance import sheltered
 from nlptl.base.errors import ConfigError, ElsewhereError, InputError, NlptlError
 from nlptl.encoders.contextual.loaded import default_device
 from nlptl.training.config import LoopConfig
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 Answer = TypeVar("Answer")
 
@@ -206,7 +209,7 @@ def gather_rows(rows: AnyArray, n_rows: int) -> AnyArray:
     return in_order[:n_rows]
 
 
-def make_accelerator(device: str | None, config: LoopConfig | None = None) -> Any:
+def make_accelerator(device: str | None, config: LoopConfig | None = None) -> Accelerator:
     """Return an Accelerator; ``device=None`` uses the device of the launcher or the machine.
 
     Accelerate keeps one state per process. If a single process requests another kind of device
@@ -251,12 +254,12 @@ def make_accelerator(device: str | None, config: LoopConfig | None = None) -> An
     return accelerator
 
 
-def spreads_weights(accelerator: Any) -> bool:
+def spreads_weights(accelerator: Accelerator) -> bool:
     """Return True if the launch shards weights over its processes (FSDP)."""
     return _kind(accelerator) == "FSDP"
 
 
-def _check_kind(accelerator: Any) -> None:
+def _check_kind(accelerator: Accelerator) -> None:
     """Raise a ConfigError for ways of distribution that would train incorrectly."""
     kind = _kind(accelerator)
     if kind in ("DEEPSPEED", "MEGATRON_LM"):
@@ -273,7 +276,7 @@ def _check_kind(accelerator: Any) -> None:
         )
 
 
-def _kind(accelerator: Any) -> str:
+def _kind(accelerator: Accelerator) -> str:
     return str(accelerator.distributed_type).rpartition(".")[2]
 
 
@@ -294,7 +297,7 @@ def check_same(step: int) -> None:
         )
 
 
-def place(accelerator: Any, device: str | None) -> Any:
+def place(accelerator: Accelerator, device: str | None) -> Any:
     """Return the torch device of this process: ``device`` if set, else the accelerator's."""
     import torch
 
@@ -303,7 +306,7 @@ def place(accelerator: Any, device: str | None) -> Any:
 
 @contextmanager
 def tracker(
-    accelerator: Any, config: LoopConfig
+    accelerator: Accelerator, config: LoopConfig
 ) -> Iterator[Callable[[Mapping[str, float], int], None]]:
     """Yield a function that logs metrics to the trackers of ``log_with``, if any."""
     if config.log_with is None:

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -43,7 +44,7 @@ class Stop:
             number, handler = self._before.popitem()
             signal.signal(number, handler)
 
-    def _note(self, number: int, _frame: Any) -> None:
+    def _note(self, number: int, _frame: FrameType | None) -> None:
         is_second = self.signal is not None
         self.signal = number
         if is_second:  # a user who presses Ctrl-C twice does not want to wait for the step

@@ -66,7 +66,7 @@ METHODS = (
 """All transfer methods. Config, command line, saving, docs and Auto read this list."""
 
 
-def method_of(transfer: Any) -> Method | None:
+def method_of(transfer: object) -> Method | None:
     """Return the record of a transfer, or None if it is not in the list."""
     return next((method for method in METHODS if method.kind is type(transfer)), None)
 

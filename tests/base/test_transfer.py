@@ -9,7 +9,7 @@ import torch
 
 from nlptl import Corpus, FullFineTune, TextClassifier, TrainingConfig
 from nlptl.base.errors import ConfigError
-from nlptl.base.transfer import BoundTransfer, Context, Transfer
+from nlptl.base.transfer import BoundTransfer, Context, Transfer, WeightGroup
 from nlptl.transfer import registry
 
 TRAINING = TrainingConfig(epochs=6, batch_size=8, learning_rate=3e-3, refit=False, quiet=True)
@@ -151,5 +151,36 @@ def test_a_transfer_without_more_than_a_class_does_nothing():
     assert not transfer.only_occurring_words and not transfer.trains_encoder
     bound = transfer.bind(Context(None, 1, 0))
     assert (bound.modules(), bound.streams(), bound.stages()) == ({}, {}, ())
-    assert bound.trains("head.weight") and bound.rate("head.weight") == 1.0
+    assert bound.weight_groups(["head.weight"]) == (WeightGroup(["head.weight"], 1.0),)
     assert bound.loss({}, 0.0) is None and bound.finish() is None
+
+
+@dataclass(frozen=True)
+class SmallStates(Transfer):
+    """Keep the hidden states of all tokens small."""
+
+    trains_encoder: ClassVar[bool] = True
+
+    def bind(self, context: Context) -> BoundTransfer:
+        SEEN["sizes"] = []
+        return BoundSmallStates()
+
+
+class BoundSmallStates(BoundTransfer):
+    needs_hidden_states = True
+
+    def loss(self, outputs, progress):
+        hidden = outputs["task"].hidden_states
+        sizes = hidden.states.float().square().mean(dim=2)
+        size = (sizes * hidden.attention_mask).sum() / hidden.attention_mask.sum()
+        SEEN["sizes"].append(float(size.detach()))
+        return 10 * size
+
+
+def test_a_loss_reads_the_hidden_states_of_all_tokens(tiny_encoder, domains):
+    (texts, labels), *_ = domains
+    model = TextClassifier(
+        tiny_encoder, transfer=[FullFineTune(), SmallStates()], training=TRAINING, device="cpu"
+    )
+    model.fit(texts, labels)
+    assert SEEN["sizes"][-1] < 0.97 * SEEN["sizes"][0]

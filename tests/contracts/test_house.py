@@ -15,6 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [str(path.relative_to(PACKAGE)) for path in MODULES]
 MAX_LINES, MAX_IMPORTS, MAX_METHODS = 500, 20, 12
 MAX_PUBLIC_OF_ESTIMATORS = 20
+MAX_SHARE_OF_ANY = 0.05
 WIDE_MODULES = {"nlptl.fitting.finetuning": 23}
 """Modules that still import more than they should, and how many they may at most."""
 WIDE_CLASSES = {"EncoderFolder": (23, 1), "TransformerEncoder": (19, 9), "_Run": (3, 15)}
@@ -54,6 +55,21 @@ def test_functions_are_short_take_few_parameters_and_never_assert(path):
         counted = [name for name in names if name not in ("self", "cls")]
         assert len(counted) <= 6 or function.name == "__init__", (function.name, counted)
     assert not [n for n in ast.walk(tree_of(path)) if isinstance(n, ast.Assert)]
+
+
+def test_few_parameters_are_annotated_with_any():
+    annotations = []
+    for path in MODULES:
+        for function in ast.walk(tree_of(path)):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                args = function.args
+                every = (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg)
+                annotations += [arg.annotation for arg in every if arg and arg.annotation]
+    names = [
+        {node.id for node in ast.walk(annotation) if isinstance(node, ast.Name)}
+        for annotation in annotations
+    ]
+    assert sum("Any" in each for each in names) / len(names) <= MAX_SHARE_OF_ANY
 
 
 def test_only_the_command_line_writes_to_the_terminal():

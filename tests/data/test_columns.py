@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nlptl.base.errors import InputError
-from nlptl.data.columns import as_list, column_names, is_column, read_once
+from nlptl.data.columns import as_list, column_names, read_once, read_values
 
 COLUMNS = {
     "generator": lambda: (value for value in ["a", "b"]),
@@ -66,4 +66,13 @@ def test_tables_have_names_of_columns_and_arrays_have_none():
     assert column_names(pl.DataFrame({"a": [1]})) == ["a"]
     assert column_names(pa.table({"a": [1]})) == ["a"]
     assert column_names(np.eye(2)) is None
-    assert is_column(torch.Tensor) and is_column(pd.Series) and not is_column(list)
+
+
+def test_one_column_is_read_as_a_list_and_several_stay_as_they_are():
+    table, array = pd.DataFrame({"a": [1], "b": [0]}), np.eye(2)
+    assert read_values(table) is table and read_values(array) is array
+    assert read_values(np.zeros((2, 2, 2))).ndim == 3
+    assert read_values(np.zeros((2, 0))) == [[], []]
+    assert read_values(table[["a"]]) == [1] and read_values(iter("ab")) == ["a", "b"]
+    rows = [np.array(["a"]), pd.Series(["a", "b"]), torch.tensor([1]), ["c"]]
+    assert read_values(rows) == [["a"], ["a", "b"], [1], ["c"]]

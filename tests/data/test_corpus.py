@@ -3,7 +3,7 @@ from scipy import sparse
 
 from nlptl import Corpus
 from nlptl.base.errors import InputError
-from nlptl.data.corpus import as_corpora
+from nlptl.data.corpus import as_corpora, read_corpora
 
 
 def test_a_corpus_has_no_length_so_that_cross_validation_does_not_slice_it():
@@ -38,3 +38,9 @@ def test_texts_and_labels_are_read_once_and_need_an_order():
     for labels in ({0, 1}, {"x": 0, "y": 1}, 5):
         with pytest.raises(InputError, match="Expected a list of labels"):
             Corpus(["a", "b"], labels)
+
+
+def test_several_arguments_are_read_by_name():
+    corpus = Corpus(["a"])
+    corpora = read_corpora({"source": None, "unlabeled": corpus})
+    assert corpora == {"source": {}, "unlabeled": {"unlabeled": corpus}}

@@ -258,3 +258,11 @@ def test_lists_that_were_read_stay_lists_where_a_part_of_them_looks_like_columns
 def test_codes_of_another_number_of_rows_are_refused():
     with pytest.raises(InputError, match="got 2 texts and 1 labels"):
         check_lengths(np.zeros(1, int), np.zeros(2, int))
+
+
+def test_labels_that_were_read_are_not_read_again():
+    values = as_values(["a", "b"])
+    assert as_values(values) is values and as_values(values, form="single") is values
+    rows = as_values([(0, 1), (1, 1)], form="single")
+    assert as_values(rows) is rows
+    assert as_values(rows, form="indicator").shape == (2, 2)

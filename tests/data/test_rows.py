@@ -156,3 +156,12 @@ def test_a_text_that_is_a_member_of_an_enumeration_is_its_value():
 def test_an_infinite_number_is_refused_with_its_column_and_row(number):
     with pytest.raises(InputError, match="Column 'n' holds -?inf at row 1, which is not finite"):
         as_rows({"text": ["a", "b"], "n": [1, number]}, numeric_columns=["n"])
+
+
+def test_pairs_have_two_sides_and_single_texts_one():
+    assert [side.texts for side in as_rows([("a", "b"), ("c", "d")]).sides] == [
+        ["a", "c"],
+        ["b", "d"],
+    ]
+    rows = as_rows(["a"])
+    assert rows.sides == [rows]

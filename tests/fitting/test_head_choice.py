@@ -101,8 +101,9 @@ def test_word_counts_are_too_many_for_a_network():
 
 def test_heads_that_need_every_number_refuse_word_counts():
     thin = sparse.csr_matrix(X)
-    assert suited(LogisticHead(), thin)
+    codec = LabelCodec.learn(["a", "b"])
+    assert suited(LogisticHead(), thin, codec)
     for head in (PrototypeHead(), BlendHead()):
-        assert suited(head, X) is head
+        assert suited(head, X, codec) is head
         with pytest.raises(ConfigError, match="cannot be fitted to 4 word counts"):
-            suited(head, thin)
+            suited(head, thin, codec)

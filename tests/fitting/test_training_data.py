@@ -53,10 +53,10 @@ def test_numbers_have_no_names():
 
 def test_validation_is_one_labelled_corpus():
     codec = LabelCodec.learn(["x", "y"])
-    assert labelled_rows(None, codec) is None
-    rows, targets = labelled_rows(Corpus(["a", "b"], ["y", "x"]), codec)
+    assert labelled_rows({}, codec) is None
+    rows, targets = labelled_rows({"a": Corpus(["a", "b"], ["y", "x"])}, codec)
     assert rows.texts == ["a", "b"] and targets.codes.tolist() == [1, 0]
-    for wrong in (Corpus(["a"]), {"a": Corpus(["a"], ["x"]), "b": Corpus(["b"], ["y"])}):
+    for wrong in ({"a": Corpus(["a"])}, {"a": Corpus(["a"], ["x"]), "b": Corpus(["b"], ["y"])}):
         with pytest.raises(InputError, match="one Corpus with labels"):
             labelled_rows(wrong, codec)
 
@@ -64,7 +64,7 @@ def test_validation_is_one_labelled_corpus():
 def test_unlabelled_corpora_are_joined():
     both = {"old": Corpus(["a", "b"]), "new": Corpus(["c"])}
     assert unlabeled_rows(both).texts == ["a", "b", "c"]
-    assert len(unlabeled_rows(None)) == 0
+    assert len(unlabeled_rows({})) == 0
 
 
 def test_containers_without_texts_are_empty():

@@ -2,6 +2,7 @@ import hashlib
 import os
 
 from nlptl.storage.hashing import (
+    content_hash,
     fingerprint,
     has_checksums,
     sha256_of,
@@ -45,3 +46,18 @@ def test_a_folder_with_checksums_shows_every_change(tmp_path):
     (tmp_path / "further").unlink()
     (tmp_path / "checksums.json").write_text("{")
     assert not has_checksums(tmp_path)
+
+
+def test_equal_names_and_contents_have_equal_hashes(tmp_path):
+    hashes = []
+    for folder, name, content in [
+        ("a", "x", "1"),
+        ("b", "x", "1"),
+        ("c", "y", "1"),
+        ("d", "x", "2"),
+    ]:
+        path = tmp_path / folder / name
+        path.parent.mkdir()
+        path.write_text(content)
+        hashes.append(content_hash(tmp_path / folder, [path]))
+    assert hashes[0] == hashes[1] and len(set(hashes)) == 3

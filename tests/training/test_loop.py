@@ -102,7 +102,7 @@ def test_large_gradients_are_clipped(monkeypatch):
     from nlptl.training import loop
 
     # Adam divides by the size of the gradient; plain descent shows it.
-    def descent(module, rate_of, config):
+    def descent(module, rates, config):
         return torch.optim.SGD([{"params": module.parameters(), "peak": 1.0}], lr=1.0)
 
     monkeypatch.setattr(loop, "make_optimizer", descent)
@@ -151,6 +151,10 @@ def test_the_forward_pass_computes_in_the_numbers_asked_for(monkeypatch, precisi
     assert model.weight.dtype == torch.float32
 
 
+def biases(names):
+    return [name for name in names if name.endswith("bias")]
+
+
 def test_stages_train_what_they_say_and_share_the_steps():
     module = objective()
     start = {name: w.detach().clone() for name, w in module.named_parameters()}
@@ -165,7 +169,7 @@ def test_stages_train_what_they_say_and_share_the_steps():
 
     both = Spy()
     stages = [
-        (Stage("bias", 0.25, trains=lambda name: name.endswith("bias")), bias),
+        (Stage("bias", 0.25, trains=biases), bias),
         (Stage("both", 0.75), both),
     ]
     run(module=module, stages=stages, epochs=4)
@@ -258,10 +262,10 @@ def test_a_run_that_was_killed_ends_as_if_it_was_not(tmp_path, at, scored, avera
         "max_steps": 19,
         "save_steps": 2,
     }
-    two = [(Stage(trains=lambda n: n.endswith("bias")), Feed(2)), (Stage(), Feed(2))]
+    two = [(Stage(trains=biases), Feed(2)), (Stage(), Feed(2))]
     whole, history = run(module=objective(0.3), stages=two, **options)
     keeper = Keeper(tmp_path / "kept", 2, {"data": "a"})
-    dying = [(Stage(trains=lambda n: n.endswith("bias")), Dies(at, 2)), (Stage(), Dies(at - 10, 2))]
+    dying = [(Stage(trains=biases), Dies(at, 2)), (Stage(), Dies(at - 10, 2))]
     if at < 19:
         with pytest.raises(Killed):
             run(module=objective(0.3), stages=dying, keeper=keeper, **options)

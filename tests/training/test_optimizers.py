@@ -11,13 +11,14 @@ from nlptl.training.optimizers import (
 )
 
 
-def same(_name):
-    return 1.0
+def same(model):
+    return dict.fromkeys((name for name, _ in model.named_parameters()), 1.0)
 
 
 def test_biases_do_not_decay():
     config = LoopConfig(weight_decay=0.3)
-    groups = make_optimizer(torch.nn.Linear(5, 2), same, config).param_groups
+    model = torch.nn.Linear(5, 2)
+    groups = make_optimizer(model, same(model), config).param_groups
     assert [(g["weight_decay"], g["params"][0].ndim) for g in groups] == [(0.3, 2), (0.0, 1)]
 
 
@@ -26,7 +27,7 @@ def test_parts_learn_at_rates_of_their_own_and_frozen_parts_not_at_all():
     model[0].requires_grad_(False)
     optimizer = make_optimizer(
         model,
-        lambda name: 0.1 if name.startswith("1.") else 1.0,
+        {"1.weight": 0.1, "1.bias": 0.1, "2.weight": 1.0, "2.bias": 1.0},
         LoopConfig(learning_rate=0.5),
     )
     set_rate(optimizer, 0.5)
@@ -62,7 +63,7 @@ def trained(steps, optimizer, model):
 def test_moments_are_given_back():
     torch.manual_seed(0)
     model = torch.nn.Linear(5, 2)
-    optimizer = make_optimizer(model, same, LoopConfig(learning_rate=0.01))
+    optimizer = make_optimizer(model, same(model), LoopConfig(learning_rate=0.01))
     trained(3, optimizer, model)
     kept = {name: part.clone() for name, part in moments(optimizer, ["weight", "bias"]).items()}
     assert {"exp_avg:weight", "exp_avg_sq:bias", "step:weight"} <= set(kept)
@@ -70,7 +71,7 @@ def test_moments_are_given_back():
     trained(3, optimizer, model)
     wanted = model.weight.detach().clone()
     model.load_state_dict(start)
-    fresh = make_optimizer(model, same, LoopConfig(learning_rate=0.01))
+    fresh = make_optimizer(model, same(model), LoopConfig(learning_rate=0.01))
     restore_moments(fresh, ["weight", "bias"], kept)
     trained(3, fresh, model)
     assert torch.equal(model.weight, wanted)

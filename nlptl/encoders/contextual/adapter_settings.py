@@ -82,7 +82,7 @@ MAX_SIZE = 1_024
 MAX_ENTRIES = 10_000
 
 
-def checked_settings(settings: Any, arrays: Mapping[str, AnyArray], name: str) -> dict[str, Any]:
+def checked_settings(settings: object, arrays: Mapping[str, AnyArray], name: str) -> dict[str, Any]:
     """Check the settings of a stored adapter and return them without paths of other machines.
 
     Parameters
@@ -123,7 +123,7 @@ def checked_settings(settings: Any, arrays: Mapping[str, AnyArray], name: str) -
     return checked
 
 
-def _is_sound(key: str, value: Any, largest: int) -> bool:
+def _is_sound(key: str, value: object, largest: int) -> bool:
     """Return True if a setting is known and its value is harmless."""
     if key in _UNUSED:
         return bool(value in (None, _UNUSED[key]))
@@ -137,7 +137,7 @@ def _is_sound(key: str, value: Any, largest: int) -> bool:
     return len(parts) <= MAX_ENTRIES and all(_is_harmless(part, bound) for part in parts)
 
 
-def _is_harmless(part: Any, largest: int) -> bool:
+def _is_harmless(part: object, largest: int) -> bool:
     if isinstance(part, str):
         return is_quick(part) and not part.startswith("/") and ".." not in part.split("/")
     if isinstance(part, float):
@@ -147,7 +147,7 @@ def _is_harmless(part: Any, largest: int) -> bool:
     )
 
 
-def _parts(value: Any) -> list[Any]:
+def _parts(value: object) -> list[Any]:
     """List all scalar values of a setting, including the keys of dictionaries."""
     waiting, parts = [value], []
     while waiting:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,8 +17,12 @@ from nlptl.base.chance import sheltered
 from nlptl.base.errors import ConfigError, IntegrityError
 from nlptl.encoders.contextual.adapter_settings import checked_settings
 from nlptl.encoders.contextual.encoder_checks import foreign_errors, read_json
-from nlptl.encoders.contextual.weight_checks import at_most
+from nlptl.encoders.contextual.weight_reading import at_most
 from nlptl.storage.tensors import load_arrays, save_arrays
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
+    from transformers import PreTrainedModel
 
 FOLDER = "adapter"
 _CONFIG = "adapter_config.json"
@@ -116,7 +120,7 @@ class Adapter:
         start = str(self.config.get("init_lora_weights", True))
         return start.startswith(("pissa", "olora", "corda", "loftq"))
 
-    def put_into(self, model: Any, *, name: str = _NAME) -> Any:
+    def put_into(self, model: PreTrainedModel, *, name: str = _NAME) -> Any:
         """Insert the adapter into an encoder and return the peft model.
 
         Raises
@@ -153,12 +157,12 @@ class Adapter:
             raise IntegrityError(f"{_MISFIT}: {key!r} {reason}. Restore a copy.")
         return adapted.eval()
 
-    def merged_into(self, model: Any) -> Any:
+    def merged_into(self, model: PreTrainedModel) -> Any:
         """Return the encoder with the adapter added to its weights, if its type allows that."""
         return merged(self.put_into(model))
 
 
-def peft_config(described: Mapping[str, Any]) -> Any:
+def peft_config(described: Mapping[str, object]) -> Any:
     """Build a peft config from plain JSON.
 
     Raises
@@ -178,13 +182,13 @@ def peft_config(described: Mapping[str, Any]) -> Any:
         ) from problem
 
 
-def plain(config: Any) -> dict[str, Any]:
+def plain(config: PeftConfig) -> dict[str, Any]:
     """Return a peft config as plain JSON, without the local path of the encoder."""
     settings = {name: _json_value(value) for name, value in config.to_dict().items()}
     return {**settings, "inference_mode": True, "base_model_name_or_path": None}
 
 
-def adapted(model: Any, config: Any, *, name: str = _NAME) -> Any:
+def adapted(model: PreTrainedModel, config: PeftConfig, *, name: str = _NAME) -> Any:
     """Insert a new adapter into an encoder. Training then changes the adapter only.
 
     Raises
@@ -217,7 +221,7 @@ def taken_out(model: Any, *, name: str = _NAME) -> Adapter:
     return Adapter(plain(model.peft_config[name]), arrays)
 
 
-def merged(model: Any) -> Any:
+def merged(model: PreTrainedModel) -> Any:
     """Merge an adapter into the weights. Keep it separate if its type cannot be merged."""
     inner = model.base_model.model
     try:
@@ -235,7 +239,7 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _json_value(value: Any) -> Any:
+def _json_value(value: object) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(value)
     return getattr(value, "value", value)

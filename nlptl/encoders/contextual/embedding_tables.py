@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PretrainedConfig
 
 _POSITIONS = re.compile(r"(^|\.)(embed_positions|(char_)?positions?_embed(ding)?s?|wpe)$")
 """Names of the table of absolute positions in the text encoders of transformers."""
@@ -13,7 +17,7 @@ _BLOCKS = {"_pad_to_block_size": "block_size", "_pad_to_window_size": "attention
 """Methods that pad texts to whole blocks, and the settings with the block size."""
 
 
-def readable_positions(config: Any, stated: int | None) -> int | None:
+def readable_positions(config: PretrainedConfig, stated: int | None) -> int | None:
     """Return the maximum number of tokens that an encoder has positions for, or None if unlimited.
 
     Parameters
@@ -44,19 +48,19 @@ def readable_positions(config: Any, stated: int | None) -> int | None:
     return min((n // block * block or n for n in rows), default=None)
 
 
-def usable_rows(table: Any) -> int:
+def usable_rows(table: nn.Embedding) -> int:
     """Return the number of positions in a table that tokens of a text can use."""
     first = getattr(table, "padding_idx", None)
     unused = int(getattr(table, "offset", 0)) if first is None else int(first) + 1
     return int(table.weight.shape[0]) - unused
 
 
-def _block(config: Any, method: str) -> int:
+def _block(config: PretrainedConfig, method: str) -> int:
     sizes = getattr(config, _BLOCKS[method])
     return int(max(sizes)) if isinstance(sizes, list | tuple) else int(sizes)
 
 
-def embedded_tokens(config: Any) -> int | None:
+def embedded_tokens(config: PretrainedConfig) -> int | None:
     """Return the number of tokens that an encoder has vectors for, or None without a table."""
     try:
         return int(_network(config).get_input_embeddings().num_embeddings)
@@ -64,7 +68,7 @@ def embedded_tokens(config: Any) -> int | None:
         return None
 
 
-def _network(config: Any) -> Any:
+def _network(config: PretrainedConfig) -> Any:
     """Build the encoder without memory for its weights. Return None if it fails."""
     import torch
     from transformers import AutoModel

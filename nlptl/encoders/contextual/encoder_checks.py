@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nlptl.base.errors import EncoderNotFoundError, IntegrityError, NlptlError
+from nlptl.base.inputs import JsonObject
 from nlptl.storage import untrusted as storage
 from nlptl.storage.manifest import is_inside
 
@@ -182,12 +183,12 @@ def contained(path: Path, name: str) -> Path:
     return inner
 
 
-def _never(_path: Path, _settings: dict[str, Any]) -> bool:
+def _never(_path: Path, _settings: JsonObject) -> bool:
     return False
 
 
 def _check_settings(
-    path: Path, name: str, *, code_may_stay: Callable[[Path, dict[str, Any]], bool] = _never
+    path: Path, name: str, *, code_may_stay: Callable[[Path, JsonObject], bool] = _never
 ) -> dict[str, Any]:
     settings: dict[str, Any] = _expect(path, dict)
     for part in _dictionaries(settings):
@@ -202,7 +203,7 @@ def _check_settings(
     return settings
 
 
-def _check_setting(path: Path, name: str, key: str, value: Any) -> None:
+def _check_setting(path: Path, name: str, key: str, value: object) -> None:
     """Raise an error if a setting refers to something outside of the folder or is far too large."""
     if key in _ELSEWHERE and value:
         reason = "needs something that is not in its folder"
@@ -222,7 +223,7 @@ def _check_setting(path: Path, name: str, key: str, value: Any) -> None:
     )
 
 
-def _is_own_attention(value: Any) -> bool:
+def _is_own_attention(value: object) -> bool:
     from importlib.util import find_spec
 
     values = value.values() if isinstance(value, dict) else [value]
@@ -236,13 +237,13 @@ def _is_own_attention(value: Any) -> bool:
     )
 
 
-def _largest(value: Any) -> int:
+def _largest(value: object) -> int:
     """Return the largest integer of a setting, which is a number or a list of numbers."""
     values = value if isinstance(value, list) else [value]
     return max((number for number in values if isinstance(number, int)), default=0)
 
 
-def _transformers_knows(path: Path, settings: dict[str, Any]) -> bool:
+def _transformers_knows(path: Path, settings: JsonObject) -> bool:
     """Return True if transformers supports the model family without code in the folder."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
@@ -270,7 +271,7 @@ def _check_tokenizer_settings(path: Path, name: str) -> None:
                 )
 
 
-def _dictionaries(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _dictionaries(settings: JsonObject) -> Iterator[dict[str, Any]]:
     """Iterate over a dictionary and all dictionaries inside it."""
     waiting: list[Any] = [settings]
     while waiting:

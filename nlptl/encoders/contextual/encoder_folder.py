@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlptl.base.errors import ConfigError, EncoderNotFoundError, IntegrityError
 from nlptl.base.paths import user_path
@@ -17,6 +17,7 @@ from nlptl.encoders.contextual.encoder_checks import (
     one_line,
     read_json,
 )
+from nlptl.encoders.contextual.pooling import Pooling
 from nlptl.encoders.contextual.regex_checks import is_quick
 from nlptl.encoders.contextual.sentence_settings import (
     Module,
@@ -27,7 +28,10 @@ from nlptl.encoders.contextual.sentence_settings import (
     token_pooling,
     transformer_settings,
 )
-from nlptl.storage.hashing import fingerprint, sha256_once
+from nlptl.storage.hashing import content_hash, sha256_once
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -82,17 +86,13 @@ class EncoderFolder:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the content: equal for equal weights, tokenizer and sentence settings."""
-        return fingerprint(
-            {path.relative_to(self.path).as_posix(): sha256_once(path) for path in self.files}
-        )
+        return content_hash(self.path, self.files)
 
     @cached_property
     def without_adapter(self) -> str:
         """Hash of the content without the adapter: equal for adapters of the same encoder."""
-        encoder_files = [path for path in self.files if path.parent != self.adapter]
-        return fingerprint(
-            {path.relative_to(self.path).as_posix(): sha256_once(path) for path in encoder_files}
-        )
+        adapter = self.adapter
+        return content_hash(self.path, [path for path in self.files if path.parent != adapter])
 
     @cached_property
     def files(self) -> list[Path]:
@@ -143,25 +143,23 @@ class EncoderFolder:
         check_settings(self.path, modules, self.name)
         return modules
 
-    @cached_property
-    def tokens(self) -> str:
-        """Token pooling that the folder asks for, or mean if it does not specify one."""
-        return token_pooling(self.sentence_modules, self.name, _TOKEN_POOLINGS, self.prompt)
-
     @property
     def made_for_sentences(self) -> bool:
         """True if the folder specifies a pooling, as folders of sentence encoders do."""
         return any(module.kind == "Pooling" for module in self.sentence_modules)
 
-    @property
-    def normalize(self) -> bool:
-        """True if the folder asks for vectors of length 1."""
-        return bool(self._after_pooling) and self._after_pooling[-1].kind == "Normalize"
+    @cached_property
+    def pooling(self) -> Pooling:
+        """Pooling and normalisation that the folder asks for; the mean if it specifies none."""
+        tokens = token_pooling(self.sentence_modules, self.name, _TOKEN_POOLINGS, self.prompt)
+        normalizes = len(self.layers_after_pooling) < len(self._after_pooling)
+        return Pooling(tokens=tokens, normalize=normalizes)
 
     @property
     def layers_after_pooling(self) -> list[Module]:
         """Layers between pooling and the final vector, without a normalisation at the end."""
-        return self._after_pooling[: len(self._after_pooling) - self.normalize]
+        layers = self._after_pooling
+        return layers[:-1] if layers and layers[-1].kind == "Normalize" else layers
 
     @property
     def _after_pooling(self) -> list[Module]:
@@ -232,9 +230,10 @@ class EncoderFolder:
         return min((n for n in (stated, n_positions) if n is not None), default=512)
 
     @property
-    def shortens_texts(self) -> bool:
-        """True if some layers have fewer vectors than a text has tokens."""
-        return any(hasattr(self.config, name) for name in _SHORTENING)
+    def has_plain_layers(self) -> bool:
+        """True if all layers have one vector per token, and none comes after the pooling."""
+        shortens_texts = any(hasattr(self.config, name) for name in _SHORTENING)
+        return not shortens_texts and not self.layers_after_pooling
 
     @cached_property
     def n_embedded(self) -> int | None:
@@ -290,7 +289,7 @@ def find_encoder(name: str | Path | None, *, revision: str | None = None) -> Enc
 _FOUND: dict[tuple[str, str, str], EncoderFolder] = {}
 
 
-def check_patterns(tokenizer: Any, name: str) -> None:
+def check_patterns(tokenizer: Tokenizer | None, name: str) -> None:
     """Check that no regular expression of a tokenizer may run for ever on some texts.
 
     Parameters

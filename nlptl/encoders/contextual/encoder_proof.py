@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Protocol, cast
 
 from nlptl.base.errors import EncoderNotFoundError
+from nlptl.base.inputs import Text
 from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.encoder_checks import foreign_errors
 from nlptl.encoders.contextual.encoder_folder import EncoderFolder
@@ -41,7 +42,7 @@ class ProvenEncoder(Protocol):
         """The pooling that is used."""
         ...
 
-    def windows(self, texts: Sequence[Any]) -> Windows:
+    def windows(self, texts: Sequence[Text]) -> Windows:
         """Tokenize texts."""
         ...
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from nlptl.base.errors import ConfigError, EncoderNotFoundError
 from nlptl.data.batches import by_length
 from nlptl.encoders.contextual.loaded import LoadedEncoder
 from nlptl.encoders.contextual.padding import padding_id
-from nlptl.encoders.contextual.pooling import mean_over_tokens, stock_vector
+from nlptl.encoders.contextual.pooling import TokenPooling, mean_over_tokens, stock_vector
 from nlptl.encoders.contextual.windows import Windows, check_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from transformers import PreTrainedModel
 
 TOKENS_ON_PROCESSOR = {"float32": 1024, "bfloat16": 2048}
 """Padded tokens per batch on a CPU, so that the working set fits into the CPU cache.
@@ -32,7 +34,7 @@ def pooled_states(
     windows: Windows,
     *,
     layers: Sequence[int],
-    pool: Callable[[Any, Any], Any],
+    pool: TokenPooling,
 ) -> FloatArray:
     """Encode windows and pool the tokens of each layer.
 
@@ -85,9 +87,9 @@ def hidden_means(
 
 def _batch_states(
     loaded: LoadedEncoder,
-    inputs: dict[str, Any],
+    inputs: dict[str, Tensor],
     layers: Sequence[int],
-    pool: Callable[[Any, Any], Any],
+    pool: TokenPooling,
 ) -> FloatArray:
     vectors = layer_vectors(loaded.model, inputs, layers=layers, pool=pool)
     if loaded.dense is not None and all(layer in (-1, loaded.folder.n_layers) for layer in layers):
@@ -96,10 +98,44 @@ def _batch_states(
     return pooled
 
 
+@dataclass(frozen=True, eq=False)
+class EncodedBatch:
+    """Output of an encoder for one batch.
+
+    Attributes
+    ----------
+    vectors : Tensor of shape (n, n_layers, dim)
+        The pooled tokens of each layer.
+    states : Tensor of shape (n, tokens, dim) or None
+        Hidden states of the last layer, if they are kept.
+    mask : Tensor of shape (n, tokens)
+        1 for tokens, 0 for padding.
+    """
+
+    vectors: Tensor
+    states: Tensor | None
+    mask: Tensor
+
+
 def layer_vectors(
-    model: Any, inputs: dict[str, Any], *, layers: Sequence[int], pool: Callable[[Any, Any], Any]
+    model: PreTrainedModel, inputs: dict[str, Tensor], *, layers: Sequence[int], pool: TokenPooling
 ) -> Tensor:
     """Run an encoder on one batch and pool the tokens of each layer: (n, n_layers, dim).
+
+    The parameters are those of ``encode_batch``.
+    """
+    return encode_batch(model, inputs, layers=layers, pool=pool).vectors
+
+
+def encode_batch(
+    model: PreTrainedModel,
+    inputs: dict[str, Tensor],
+    *,
+    layers: Sequence[int],
+    pool: TokenPooling,
+    keep_states: bool = False,
+) -> EncodedBatch:
+    """Run an encoder on one batch and pool the tokens of each layer.
 
     Parameters
     ----------
@@ -111,6 +147,13 @@ def layer_vectors(
         Hidden states to use.
     pool : callable
         Takes states (n, tokens, dim) and a mask (n, tokens). Returns (n, dim).
+    keep_states : bool
+        True keeps the hidden states of the last layer.
+
+    Raises
+    ------
+    ConfigError
+        If a layer has fewer vectors than the texts have tokens.
     """
     import torch
 
@@ -118,20 +161,23 @@ def layer_vectors(
     mask = inputs["attention_mask"]
     deepest = int(model.config.num_hidden_layers)
     only_last = all(layer in (-1, deepest) for layer in layers)
-    # Without padding, attention needs no mask and runs faster.
-    model_inputs = inputs if not bool(mask.all()) else {**inputs, "attention_mask": None}
-    outputs = _outputs(model, model_inputs, states=not (only_last or pool is stock_vector))
-    if pool is stock_vector:
-        return pool(outputs.logits, mask).unsqueeze(1)
+    stock = pool is stock_vector
+    outputs = _outputs(model, inputs, states=keep_states if stock else not only_last)
+    last = None
+    if keep_states:
+        last = outputs.hidden_states[-1] if stock else outputs.last_hidden_state
+        _check_sizes(model, [last], mask)
+    if stock:
+        return EncodedBatch(pool(outputs.logits, mask).unsqueeze(1), last, mask)
     if only_last:
-        last = pool(outputs.last_hidden_state, mask)
-        return torch.stack([last] * len(layers), dim=1)
+        vectors = pool(outputs.last_hidden_state, mask)
+        return EncodedBatch(torch.stack([vectors] * len(layers), dim=1), last, mask)
     states = [outputs.hidden_states[layer] for layer in layers]
     _check_sizes(model, states, mask)
-    return torch.stack([pool(layer, mask) for layer in states], dim=1)
+    return EncodedBatch(torch.stack([pool(layer, mask) for layer in states], dim=1), last, mask)
 
 
-def _outputs(model: Any, inputs: dict[str, Any], *, states: bool) -> Any:
+def _outputs(model: PreTrainedModel, inputs: dict[str, Tensor], *, states: bool) -> Any:
     """Run a model and convert its errors into an error message for users.
 
     Raises
@@ -141,9 +187,11 @@ def _outputs(model: Any, inputs: dict[str, Any], *, states: bool) -> Any:
     """
     import torch
 
-    options = {"output_hidden_states": True} if states else {}
+    options: dict[str, object] = {"output_hidden_states": True} if states else {}
+    if bool(inputs["attention_mask"].all()):
+        options["attention_mask"] = None  # without padding, attention needs no mask and is faster
     try:
-        return model(**inputs, **options)
+        return model(**{**inputs, **options})
     except torch.OutOfMemoryError:
         raise
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as problem:
@@ -157,7 +205,7 @@ def _outputs(model: Any, inputs: dict[str, Any], *, states: bool) -> Any:
         ) from problem
 
 
-def _long_enough(inputs: dict[str, Any], least: int) -> dict[str, Any]:
+def _long_enough(inputs: dict[str, Tensor], least: int) -> dict[str, Any]:
     """Pad rows to the minimum length that a model needs, which is 1 for most models."""
     from torch.nn.functional import pad
 
@@ -167,7 +215,7 @@ def _long_enough(inputs: dict[str, Any], least: int) -> dict[str, Any]:
     return {name: pad(part, (0, missing)) for name, part in inputs.items()}
 
 
-def _check_sizes(model: Any, states: Sequence[Tensor], mask: Tensor) -> None:
+def _check_sizes(model: PreTrainedModel, states: Sequence[Tensor], mask: Tensor) -> None:
     """Check that every layer has one vector per token.
 
     Raises

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nlptl.base.chance import torch_seed
 from nlptl.base.errors import EncoderNotFoundError
 from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.encoder_checks import foreign_errors
 from nlptl.encoders.contextual.encoder_folder import EncoderFolder
 from nlptl.encoders.contextual.padding import padding_id
-from nlptl.encoders.contextual.weight_checks import (
-    MAX_PARTS,
-    MAX_PARTS_PER_WEIGHT,
-    MAX_TIMES_THE_WEIGHTS,
-    MAX_UNTRAINED,
-    at_most,
-    count_weights,
-    refuse_untrained,
-)
+from nlptl.encoders.contextual.weight_checks import refuse_untrained
+from nlptl.encoders.contextual.weight_reading import read_weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
@@ -154,58 +148,6 @@ def read_encoder(
     return LoadedEncoder(folder, model.eval().to(device), dtype, device, after_pooling)
 
 
-def read_weights(kind: Any, folder: EncoderFolder, device: str, **options: Any) -> tuple[Any, Any]:
-    """Load a transformers model from safetensors, without network access or code from the folder.
-
-    Parameters
-    ----------
-    kind : type
-        A class of transformers such as ``AutoModel``.
-    folder : EncoderFolder
-        Folder of the encoder.
-    device : str
-        ``"meta"`` reads only the shapes of the weights.
-    **options
-        Options of ``from_pretrained``.
-
-    Returns
-    -------
-    tuple of (torch.nn.Module, dict)
-        The model, and the loading report of transformers.
-
-    Raises
-    ------
-    EncoderNotFoundError
-        If the folder has no safetensors weights, or transformers cannot load them.
-    IntegrityError
-        If the weights are truncated, or far fewer than the settings require.
-    """
-    subject = f"Encoder {folder.name!r}"
-    # The error message of transformers would import every model family.
-    if type(folder.config) not in kind._model_mapping:
-        family = folder.config.model_type
-        raise EncoderNotFoundError(
-            f"{subject} cannot be loaded: transformers has no {kind.__name__} for its model family "
-            f"{family!r}. Choose another encoder."
-        )
-    weights, numbers = count_weights(folder.path, folder.name)
-    limit = MAX_TIMES_THE_WEIGHTS * numbers + MAX_UNTRAINED
-    parts = MAX_PARTS_PER_WEIGHT * weights + MAX_PARTS
-    errors = foreign_errors(f"Cannot load encoder {folder.name!r}")
-    with torch_seed(0), quiet_transformers(), errors, at_most(limit, subject, parts=parts):
-        model, report = kind.from_pretrained(
-            str(folder.path),
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            ignore_mismatched_sizes=True,  # refuse_untrained reports them by name
-            output_loading_info=True,
-            **({"device_map": "meta"} if device == "meta" else {}),
-            **options,
-        )
-    return model, report
-
-
 def check_language(folder: EncoderFolder) -> None:
     """Check that an encoder with layers per language has a default language.
 
@@ -223,7 +165,7 @@ def check_language(folder: EncoderFolder) -> None:
         )
 
 
-def encoder_half(model: Any) -> Any:
+def encoder_half(model: PreTrainedModel) -> Any:
     """Return the encoder part of an encoder-decoder model."""
     half = model.get_encoder()
     if not hasattr(half, "config"):
@@ -231,7 +173,7 @@ def encoder_half(model: Any) -> Any:
     return half
 
 
-def classifier_name(model: Any) -> str:
+def classifier_name(model: PreTrainedModel) -> str:
     """Return the name of the last linear layer of a classifier, which computes the logits.
 
     Raises
@@ -258,7 +200,7 @@ def classifier_name(model: Any) -> str:
 _CLASSIFIERS = ("classifier", "out_proj", "score")
 
 
-def _without_classifier(model: Any, missing: Iterable[str]) -> Any:
+def _without_classifier(model: PreTrainedModel, missing: Iterable[str]) -> Any:
     """Replace the last layer of a classifier, so that the model returns the input of this layer."""
     from torch.nn import Identity
 
@@ -278,7 +220,7 @@ def _after_pooling(folder: EncoderFolder, device: str) -> Any:
     return read_layers(folder.layers_after_pooling, folder.name).to(device)
 
 
-def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
+def _frame(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     """Return the special tokens that the tokenizer puts before and after a text."""
     token_id = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else 0
     text = tokenizer.convert_ids_to_tokens(token_id)
@@ -288,20 +230,3 @@ def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
         if framed[start : start + len(bare)] == bare:
             return framed[:start], framed[start + len(bare) :]
     return [], []
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Suppress load reports of transformers inside the block, and restore its settings after it."""
-    from transformers.utils import logging
-
-    level = logging.get_verbosity()
-    bars = logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

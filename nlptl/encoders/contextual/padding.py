@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nlptl.base.errors import EncoderNotFoundError
 
@@ -45,5 +45,5 @@ def padding_id(folder: EncoderFolder, *, stock: bool) -> int:
     )
 
 
-def _listed(ids: Any) -> Iterable[Any]:
+def _listed(ids: int | list[int] | tuple[int, ...] | None) -> Sequence[int | None]:
     return ids if isinstance(ids, list | tuple) else [ids]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -98,7 +98,10 @@ def stock_vector(pooled: Tensor, _mask: Tensor) -> Tensor:
     return pooled.float()
 
 
-TOKEN_POOLINGS: MappingProxyType[str, Callable[[Any, Any], Any]] = MappingProxyType(
+TokenPooling: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
+"""Takes states (n, tokens, dim) and a mask (n, tokens). Returns (n, dim)."""
+
+TOKEN_POOLINGS: MappingProxyType[str, TokenPooling] = MappingProxyType(
     {
         "mean": mean_over_tokens,
         "cls": first_token,
@@ -106,6 +109,26 @@ TOKEN_POOLINGS: MappingProxyType[str, Callable[[Any, Any], Any]] = MappingProxyT
         "stock": stock_vector,
     }
 )
+
+
+def text_vectors(
+    states: FloatArray, text_of_window: IntArray, sizes: IntArray, pooling: Pooling
+) -> FloatArray:
+    """Combine the pooled states of all windows and layers into one row per text.
+
+    Parameters
+    ----------
+    states : ndarray of shape (n_windows, n_layers, dim)
+    text_of_window, sizes : ndarray of shape (n_windows,)
+        As for ``join_windows``.
+    pooling : Pooling
+
+    Returns
+    -------
+    ndarray of shape (n_texts, width)
+    """
+    joined = join_windows(states, text_of_window, sizes, largest=pooling.tokens == "max")
+    return join_layers(joined, pooling)
 
 
 def join_windows(

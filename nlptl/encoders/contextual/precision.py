@@ -111,7 +111,7 @@ def _here(device: str) -> str:
     return f"{device} {name or platform.machine()} torch {torch.__version__}"
 
 
-def _read(path: Any) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):

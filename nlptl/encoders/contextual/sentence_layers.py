@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.nn.modules import activation
 
 from nlptl.base.errors import EncoderNotFoundError
+from nlptl.base.inputs import JsonObject
 from nlptl.encoders.contextual.encoder_checks import read_json
 from nlptl.encoders.contextual.sentence_settings import Module
 
@@ -91,7 +92,7 @@ def _sized(kind: str, described: dict[str, Any]) -> nn.Module:
     )
 
 
-def _activation(described: dict[str, Any], name: str) -> nn.Module:
+def _activation(described: JsonObject, name: str) -> nn.Module:
     stated = str(described.get("activation_function", "torch.nn.modules.activation.Tanh"))
     package, _, kind = stated.rpartition(".")
     supported = {choice: getattr(activation, choice) for choice in _ACTIVATIONS}

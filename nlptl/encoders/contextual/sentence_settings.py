@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlptl.base.errors import ConfigError, EncoderNotFoundError
+from nlptl.base.inputs import JsonObject
 from nlptl.encoders.contextual.encoder_checks import read_json, sentence_modules
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _ANY_NUMBER = 2
 _PLACES = {
@@ -175,7 +179,7 @@ def default_prompt(folder: Path, name: str) -> str:
     return prompt
 
 
-def set_lower_case(tokenizer: Any) -> None:
+def set_lower_case(tokenizer: PreTrainedTokenizerBase) -> None:
     """Make a fast tokenizer lower-case texts as its first step."""
     from tokenizers import normalizers
 
@@ -184,13 +188,13 @@ def set_lower_case(tokenizer: Any) -> None:
     fast.normalizer = normalizers.Sequence([normalizers.Lowercase(), *original])
 
 
-def _check_expected(name: str, stated: dict[str, Any]) -> None:
+def _check_expected(name: str, stated: JsonObject) -> None:
     for setting, expected in _EXPECTED.items():
         if stated.get(setting) not in (None, expected):
             _refuse(name, setting, stated[setting], repr(expected))
 
 
-def _refuse(name: str, setting: str, received: Any, expected: str) -> None:
+def _refuse(name: str, setting: str, received: object, expected: str) -> None:
     raise EncoderNotFoundError(
         f"Encoder {name!r}: expected {expected} for {setting}, got {received!r}, which is not "
         "supported. Choose another encoder, or correct its sentence-transformers settings."

@@ -19,15 +19,14 @@ from nlptl.base.inputs import Text
 from nlptl.base.progress import progress_bar
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.base.suggestions import suggest
-from nlptl.encoders.cache import as_cache, encode_through
+from nlptl.encoders.cache import encode_through
 from nlptl.encoders.contextual.encoder_folder import ORIGIN, EncoderFolder, find_encoder
 from nlptl.encoders.contextual.padding import padding_id
 from nlptl.encoders.contextual.pooling import (
     TOKEN_POOLINGS,
     Pooling,
-    join_layers,
-    join_windows,
     strongest_directions,
+    text_vectors,
 )
 from nlptl.encoders.contextual.weight_writing import write_model
 from nlptl.storage.places import fixed_path
@@ -105,7 +104,7 @@ class TransformerEncoder(Spec):
                 f"max_length must be at least 8 tokens, got {self.max_length}. Use 8 or more."
             )
 
-    def fit(self, texts: Sequence[str], y: Any = None) -> Self:
+    def fit(self, texts: Sequence[str], y: object = None) -> Self:
         """Fit the projection to ``pooling.dimension`` columns on texts, if it is set.
 
         Returns
@@ -270,7 +269,7 @@ class TransformerEncoder(Spec):
             write_model(weights.model, self.folder, folder)
 
     @classmethod
-    def load(cls, folder: Path, described: dict[str, Any]) -> Self:
+    def load(cls, folder: Path, described: dict[str, object]) -> Self:
         """Load what ``save`` wrote. The weights are read when they are first needed.
 
         Raises
@@ -360,7 +359,7 @@ class TransformerEncoder(Spec):
 
         try:
             rows = encode_through(
-                as_cache(self.cache if self.weights is None else None),
+                self.cache if self.weights is None else None,
                 texts,
                 settings=lambda: self._settings(folder, pooling),
                 encode=encode,
@@ -378,10 +377,7 @@ class TransformerEncoder(Spec):
         states = pooled_states(
             loaded, windows, layers=pooling.layers, pool=TOKEN_POOLINGS[pooling.tokens]
         )
-        joined = join_windows(
-            states, windows.text_of_window, windows.sizes, largest=pooling.tokens == "max"
-        )
-        vectors = join_layers(joined, pooling)
+        vectors = text_vectors(states, windows.text_of_window, windows.sizes, pooling)
         # float16 keeps the precision of bfloat16, so cached and returned vectors are equal.
         return vectors.astype(np.float16 if loaded.dtype == "bfloat16" else np.float32)
 
@@ -431,7 +427,7 @@ class TransformerEncoder(Spec):
         """The pooling of this encoder, or that of its folder if ``pooling`` is None."""
         folder = self.folder
         if self.pooling is None:
-            return Pooling(tokens=folder.tokens, normalize=folder.normalize)
+            return folder.pooling
         deepest = folder.n_layers
         for layer in self.pooling.layers:
             if not -deepest - 1 <= layer <= deepest:

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlptl.base.errors import EncoderNotFoundError, IntegrityError
-from nlptl.encoders.contextual.encoder_checks import MAX_LAYERS, one_line, weight_files
+from nlptl.encoders.contextual.encoder_checks import one_line, weight_files
 
-MAX_UNTRAINED = 50_000_000
-"""Numbers that a model may have in addition to its weight file, such as a pooler or a head."""
-MAX_TIMES_THE_WEIGHTS = 6
-"""A decoder may be missing, and each weight is registered both before and after reading."""
-MAX_PARTS = 500
-MAX_PARTS_PER_WEIGHT = 10
-"""Limits of the number of modules. The modules of a layer have about one weight each."""
+if TYPE_CHECKING:
+    from torch import nn
 
 _FLOATS = {"F64", "F32", "F16", "BF16"}
 MAX_WHOLE_NUMBERS = 1_000_000
@@ -70,57 +62,7 @@ def count_weights(path: Path, name: str) -> tuple[int, int]:
     return count, total
 
 
-@contextmanager
-def at_most(numbers: int, subject: str, *, parts: int = MAX_LAYERS**2) -> Iterator[None]:
-    """Stop building a model that has more numbers than its weight files can contain.
-
-    Parameters
-    ----------
-    numbers : int
-        Maximum number of numbers in all parameters and buffers built in the block, in this thread.
-    subject : str
-        Name of the model, for error messages.
-    parts : int
-        Maximum number of modules built in the block, in this thread.
-
-    Raises
-    ------
-    IntegrityError
-        As soon as a limit is exceeded, before memory is allocated.
-    """
-    from torch.nn.modules import module as registry
-
-    thread, left = get_ident(), {"numbers": numbers, "parts": parts}
-
-    def count(unit: str, size: int) -> None:
-        left[unit] -= size
-        if left[unit] < 0:
-            raise IntegrityError(
-                f"{subject} asks for more than {numbers:,} numbers or {parts:,} parts, but its "
-                "weight file cannot contain them. Restore a copy."
-            )
-
-    def count_tensor(_module: Any, _name: str, tensor: Any) -> None:
-        if tensor is not None and get_ident() == thread:
-            count("numbers", tensor.numel())
-
-    def count_module(_module: Any, _name: str, _part: Any) -> None:
-        if get_ident() == thread:
-            count("parts", 1)
-
-    hooks = [
-        registry.register_module_parameter_registration_hook(count_tensor),
-        registry.register_module_buffer_registration_hook(count_tensor),
-        registry.register_module_module_registration_hook(count_module),
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def refuse_untrained(model: Any, used: Any, report: dict[str, Any], name: str) -> None:
+def refuse_untrained(model: nn.Module, used: nn.Module, report: dict[str, Any], name: str) -> None:
     """Check that no weight of an encoder would be initialised at random.
 
     Parameters

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from nlptl.encoders.contextual.encoder_folder import EncoderFolder
 
 
-def write_model(model: Any, folder: EncoderFolder, target: Path) -> None:
+def write_model(model: PreTrainedModel, folder: EncoderFolder, target: Path) -> None:
     """Write the weights and the configuration of an encoder.
 
     An encoder-decoder is written completely, with the decoder from its original folder. The weights
@@ -26,7 +28,8 @@ def write_model(model: Any, folder: EncoderFolder, target: Path) -> None:
     """
     from transformers import AutoModel
 
-    from nlptl.encoders.contextual.loaded import encoder_half, quiet_transformers, read_weights
+    from nlptl.encoders.contextual.loaded import encoder_half
+    from nlptl.encoders.contextual.weight_reading import quiet_transformers, read_weights
 
     full_model = model
     if folder.config.is_encoder_decoder:

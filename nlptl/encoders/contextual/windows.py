@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import EncoderNotFoundError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Windows:
 
 
 def cut_windows(
-    tokenizer: Any, texts: Sequence[str], *, window: int, overlap: int | None
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, window: int, overlap: int | None
 ) -> Windows:
     """Tokenize texts into windows of at most ``window`` tokens.
 
@@ -87,7 +90,9 @@ def first_windows(windows: Windows, most: int) -> Windows:
     return Windows(ids, text_of_window[kept], windows.sizes[kept])
 
 
-def cut_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]], *, window: int) -> Windows:
+def cut_pairs(
+    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]], *, window: int
+) -> Windows:
     """Tokenize each pair of texts into one window. The longer text of a pair is truncated first.
 
     Parameters
@@ -115,7 +120,7 @@ def cut_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]], *, window: int) 
     )
 
 
-def count_tokens(tokenizer: Any, texts: Sequence[str]) -> IntArray:
+def count_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> IntArray:
     """Count the tokens of each text, including special tokens, without truncation."""
     if not tokenizer.is_fast:
         ids = tokenizer(list(texts), verbose=False)["input_ids"]
@@ -152,7 +157,7 @@ def check_tokens(ids: Iterable[Sequence[int]], n_embedded: int, name: str) -> No
 
 
 def _cut_by_hand(
-    tokenizer: Any, texts: Sequence[str], *, window: int, overlap: int | None
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, window: int, overlap: int | None
 ) -> Windows:
     """Split texts like ``cut_windows``, for a slow tokenizer, which does not support windows."""
     before, after = _frame(tokenizer)
@@ -168,7 +173,7 @@ def _cut_by_hand(
     return Windows(ids, np.array(text_of_window, dtype=np.int64), sizes)
 
 
-def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
+def _frame(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     """Return the special tokens that a slow tokenizer puts before and after a text."""
     marker = -1  # not a token id, so that its position can be detected
     framed = tokenizer.build_inputs_with_special_tokens([marker])

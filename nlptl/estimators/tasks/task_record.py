@@ -68,7 +68,9 @@ def read_task_model(
     codec = read_codec(type(model), record["codec"])
     features = TextFeatures(encoder, finite(record, "weights"), entry(record, "joint", bool))
     with interpreting(folder / _HEAD):
-        scorer = FittedHead.restore(record["scorer"], load_arrays(folder / _HEAD), codec=codec)
+        scorer = FittedHead.restore(
+            entry(record, "scorer", JsonObject), load_arrays(folder / _HEAD), codec=codec
+        )
     fitted = fitted_of(codec, features, scorer, pairs=entry(record, "pairs", bool))
     model.transfer_, model.transfer_verdict_ = model.transfer, None
     keep(model, fitted, make(AuditReport, record["audit"]))

@@ -310,16 +310,13 @@ class OnnxClassifier:
 
     def _joined(self, windows: Windows) -> FloatArray:
         """Return the logits of texts with several windows, which are pooled before the head."""
-        from nlptl.encoders.contextual.pooling import Pooling, join_layers, join_windows
+        from nlptl.encoders.contextual.pooling import Pooling, text_vectors
 
         options = self.reading.pooling
         pooling = Pooling(**{**options, "layers": tuple(options["layers"])})
         _, texts = np.unique(windows.text_of_window, return_inverse=True)
-        vectors = join_windows(
-            self._run(windows, "vectors"), texts, windows.sizes, largest=pooling.tokens == "max"
-        )
-        joined = join_layers(vectors, pooling)
-        logits: FloatArray = joined @ self._head["weight"].T + self._head["bias"]
+        vectors = text_vectors(self._run(windows, "vectors"), texts, windows.sizes, pooling)
+        logits: FloatArray = vectors @ self._head["weight"].T + self._head["bias"]
         return logits
 
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 _ATTENTION_NAME = "nlptl_products"
 _MAX_SCORES_AT_ONCE = 2_500_000
@@ -18,7 +21,7 @@ _MAX_SCORES_AT_ONCE = 2_500_000
 
 
 def products(
-    module: Any,
+    module: torch.nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -69,7 +72,7 @@ def products(
 
 
 @contextmanager
-def attending_by_products(model: Any, device: str) -> Iterator[None]:
+def attending_by_products(model: PreTrainedModel, device: str) -> Iterator[None]:
     """Use ``products`` as the attention of a transformers model inside the block.
 
     Nothing changes if the device is not a CPU or the model does not support it.

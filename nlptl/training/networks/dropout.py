@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 
@@ -37,7 +35,7 @@ class LaneDropout(nn.Module):
         return values * kept.to(values.dtype).mul_(1 / (1 - self.p))
 
 
-def with_lanes(model: Any) -> None:
+def with_lanes(model: nn.Module) -> None:
     """Replace torch's dropout layers by ``LaneDropout`` in a model on a CPU."""
     for part in model.modules():
         for name, inner in part.named_children():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,6 +12,9 @@ from torch import nn
 from torch.nn import functional
 
 from nlptl.base.arrays import IntArray
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class OccurringRows(nn.Module):
@@ -71,7 +74,7 @@ class OccurringRows(nn.Module):
         return whole
 
 
-def keep_occurring(model: Any, ids: Iterable[list[int]]) -> None:
+def keep_occurring(model: PreTrainedModel, ids: Iterable[list[int]]) -> None:
     """Limit the training of a model's word embeddings to the tokens of tokenized texts.
 
     Nothing changes if the embeddings are of an unusual type, or if at least half of the tokens
@@ -85,14 +88,14 @@ def keep_occurring(model: Any, ids: Iterable[list[int]]) -> None:
         model.set_input_embeddings(OccurringRows(whole, tokens))
 
 
-def put_back(model: Any) -> None:
+def put_back(model: PreTrainedModel) -> None:
     """Restore the original word embeddings of a model, updated with the trained rows."""
     rows = _embeddings(model)
     if isinstance(rows, OccurringRows):
         model.set_input_embeddings(rows.put_back())
 
 
-def _embeddings(model: Any) -> Any:
+def _embeddings(model: PreTrainedModel) -> Any:
     """Return the word embeddings of a model; None for families without such a table."""
     try:
         return model.get_input_embeddings()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History, Learner, train
 from nlptl.training.losses import as_truth, row_losses, weighted_mean
 from nlptl.training.processes import make_accelerator, place
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 _FOLDS = 5
 MIN_ROWS_TO_HOLD_OUT = 40
@@ -126,7 +129,7 @@ class NetworkRecipe:
         return len(getattr(self.head, "hidden", ())) + fused
 
 
-def _layout(weights: Mapping[str, Any]) -> dict[str, Any]:
+def _layout(weights: Mapping[str, AnyArray | Tensor]) -> dict[str, Any]:
     """Return the shape and type of each weight; a scalar is stored with shape (1,)."""
     return {name: (tuple(w.shape) or (1,), w.dtype) for name, w in weights.items()}
 
@@ -194,7 +197,7 @@ def fit_network(
     return NetworkFit(network, history, (held_out, first.logits(X[held_out])))
 
 
-def _check_batch_size(module: Any, size: int) -> None:
+def _check_batch_size(module: nn.Module, size: int) -> None:
     from torch.nn import BatchNorm1d
 
     if size == 1 and any(isinstance(part, BatchNorm1d) for part in module.modules()):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import distributed
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch.autograd.function import FunctionCtx
 
 
 def from_all(part: torch.Tensor) -> torch.Tensor:
@@ -41,13 +44,13 @@ class _Gather(torch.autograd.Function):
     """Stack tensors of the same shape from all processes."""
 
     @staticmethod
-    def forward(_: Any, part: torch.Tensor) -> torch.Tensor:
+    def forward(_: FunctionCtx, part: torch.Tensor) -> torch.Tensor:
         parts = [torch.empty_like(part) for _ in range(_size())]
         distributed.all_gather(parts, part.contiguous())
         return torch.stack(parts)
 
     @staticmethod
-    def backward(_: Any, *gradients: torch.Tensor) -> torch.Tensor:
+    def backward(_: FunctionCtx, *gradients: torch.Tensor) -> torch.Tensor:
         summed = gradients[0].contiguous()
         distributed.all_reduce(summed)
         return summed[distributed.get_rank()]

@@ -125,7 +125,7 @@ class TextFeed:
         size = self.config.batch_size
         if self.by_class and rows.targets is not None:
             return by_class(rows.targets.codes, size, rng=rng)
-        return list(like_lengths(rows.sizes, size, rng=rng))
+        return like_lengths(rows.sizes, size, rng=rng)
 
     @lru_cache(maxsize=8)  # noqa: B019
     def _shuffled(self, name: str, cycle: int) -> IntArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,15 +13,19 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, IntArray
-from nlptl.base.transfer import BoundTransfer, NetworkResult
+from nlptl.base.errors import ConfigError
+from nlptl.base.transfer import BoundTransfer, HiddenStates, NetworkResult
 from nlptl.data.batches import by_length
 from nlptl.data.targets import Targets
-from nlptl.encoders.contextual.forward import layer_vectors, padded
+from nlptl.encoders.contextual.forward import encode_batch, padded
 from nlptl.encoders.contextual.pooling import TOKEN_POOLINGS, Pooling
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.encoders.pair_features import pair_tensors
 from nlptl.training.losses import as_truth, row_losses
 from nlptl.training.networks.gather import from_all
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 _TOKENS_PER_EVALUATION_BATCH = 8192
 ROW_ENTRIES = ("owners", "sides")
@@ -46,7 +50,13 @@ class TextNetwork(nn.Module):
     """
 
     def __init__(
-        self, encoder: Any, head: Any, *, pooling: Pooling, weights: FloatArray, scale: float
+        self,
+        encoder: PreTrainedModel,
+        head: nn.Module,
+        *,
+        pooling: Pooling,
+        weights: FloatArray,
+        scale: float,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -80,12 +90,12 @@ class TextNetwork(nn.Module):
                 part.eval()
         return self
 
-    def forward(self, inputs: dict[str, Any]) -> torch.Tensor:
+    def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return the logits of a padded batch, of shape (n, n_outputs)."""
         logits: torch.Tensor = self.head(self.features(inputs))
         return logits
 
-    def features(self, inputs: dict[str, Any]) -> torch.Tensor:
+    def features(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return the head's input for a padded batch, of shape (n, n_features).
 
         Parameters
@@ -94,11 +104,27 @@ class TextNetwork(nn.Module):
             Tensors from ``padded``. They include ``owners`` if texts have several windows, and
             ``sides`` if the two texts of a pair are encoded separately.
         """
+        features, _ = self.features_and_states(inputs, keep_states=False)
+        return features
+
+    def features_and_states(
+        self, inputs: dict[str, torch.Tensor], *, keep_states: bool
+    ) -> tuple[torch.Tensor, HiddenStates | None]:
+        """Return the features of a padded batch, and its hidden states if they are kept."""
         tokens = {name: part for name, part in inputs.items() if name not in ROW_ENTRIES}
         pool = TOKEN_POOLINGS[self.pooling.tokens]
-        vectors = layer_vectors(self.encoder, tokens, layers=self.pooling.layers, pool=pool)
+        encoded = encode_batch(
+            self.encoder, tokens, layers=self.pooling.layers, pool=pool, keep_states=keep_states
+        )
+        features = self._features(encoded.vectors, inputs)
+        if encoded.states is None:
+            return features, None
+        return features, HiddenStates(encoded.states, encoded.mask, _rows_of_windows(inputs))
+
+    def _features(self, vectors: torch.Tensor, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return the head's input for the vectors of the windows of a batch."""
         if "owners" in inputs:
-            vectors = self._joined(vectors, inputs["owners"], tokens["attention_mask"])
+            vectors = self._joined(vectors, inputs["owners"], inputs["attention_mask"])
         if self.pooling.join == "mean":
             vectors = vectors.mean(dim=1, keepdim=True)
         if self.pooling.normalize:
@@ -110,7 +136,9 @@ class TextNetwork(nn.Module):
             joined = pair_tensors(first, second, width=vectors.shape[2])
         return joined * self.scale
 
-    def _joined(self, vectors: torch.Tensor, owners: Any, mask: Any) -> torch.Tensor:
+    def _joined(
+        self, vectors: torch.Tensor, owners: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
         """Pool the windows of each text as ``join_windows`` does."""
         shape = (int(owners.max()) + 1, *vectors.shape[1:])
         if self.pooling.tokens == "max":
@@ -169,7 +197,7 @@ class LabelledWindows:
         longest: IntArray = np.maximum.reduceat(self.windows.sizes, self.starts[:-1])
         return longest * np.diff(self.starts)
 
-    def inputs(self, some: IntArray, where: Any) -> dict[str, Any]:
+    def inputs(self, some: IntArray, where: torch.device | str) -> dict[str, Any]:
         """Return the windows of ``some`` rows as padded tensors on the device ``where``."""
         if len(self) == len(self.windows.sizes):
             parts = padded(self.windows, some, padding=self.padding)
@@ -223,11 +251,30 @@ class Outputs:
         Output of the head.
     batch : Batch
         Input of the network.
+    states : HiddenStates or None
+        Hidden states of the last layer, if a transfer needs them.
     """
 
     features: Any
     logits: Any
     batch: Batch
+    states: HiddenStates | None = None
+
+    @property
+    def hidden_states(self) -> HiddenStates:
+        """Hidden states of the last layer of the encoder.
+
+        Raises
+        ------
+        ConfigError
+            If no transfer needs them.
+        """
+        if self.states is None:
+            raise ConfigError(
+                "Outputs have hidden states only if a transfer needs them, but none does. Set "
+                "needs_hidden_states = True in the class of the bound transfer."
+            )
+        return self.states
 
 
 class Objective(nn.Module):
@@ -245,7 +292,7 @@ class Objective(nn.Module):
     def __init__(
         self,
         network: TextNetwork,
-        loss: Callable[[Any, Any], Any] = row_losses,
+        loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = row_losses,
         transfers: Sequence[BoundTransfer] = (),
     ) -> None:
         super().__init__()
@@ -254,6 +301,7 @@ class Objective(nn.Module):
         self.transfers = list(transfers)
         self._no_split_modules = getattr(network.encoder, "_no_split_modules", None)
         self.replaced = any(transfer.replaces_loss for transfer in self.transfers)
+        self.keep_states = needs_states(self.transfers)
         for transfer in self.transfers:
             for name, module in transfer.modules().items():
                 network.extras[name] = module
@@ -281,9 +329,62 @@ class Objective(nn.Module):
         return total
 
     def _outputs(self, batch: Batch) -> Outputs:
-        parts = [self.network.features(part) for part in batch.inputs]
-        features = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return Outputs(features, self.network.head(features), batch)
+        features, states = encoded_parts(self.network, batch, keep_states=self.keep_states)
+        return Outputs(features, self.network.head(features), batch, states)
+
+
+def needs_states(transfers: Sequence[BoundTransfer]) -> bool:
+    """Return True if a transfer needs hidden states.
+
+    Raises
+    ------
+    ConfigError
+        If a transfer needs them and compares rows.
+    """
+    for transfer in transfers:
+        if transfer.needs_hidden_states and transfer.compares_rows:
+            raise ConfigError(
+                f"{type(transfer).__name__} sets needs_hidden_states and compares_rows, but hidden "
+                "states of other processes are not available. Set only one of them."
+            )
+    return any(transfer.needs_hidden_states for transfer in transfers)
+
+
+def encoded_parts(
+    network: TextNetwork, batch: Batch, *, keep_states: bool
+) -> tuple[torch.Tensor, HiddenStates | None]:
+    """Return the features of all parts of a batch, and their hidden states if they are kept."""
+    parts = [network.features_and_states(part, keep_states=keep_states) for part in batch.inputs]
+    if len(parts) == 1:
+        return parts[0]
+    features = torch.cat([part for part, _ in parts])
+    if not keep_states:
+        return features, None
+    counts = [len(part) for part, _ in parts]
+    return features, _joined_states([states for _, states in parts if states is not None], counts)
+
+
+def _joined_states(parts: Sequence[HiddenStates], counts: Sequence[int]) -> HiddenStates:
+    """Join the hidden states of the parts of a batch, which have ``counts`` rows."""
+    longest = max(part.states.shape[1] for part in parts)
+    missing = [longest - part.states.shape[1] for part in parts]
+    starts = [sum(counts[:index]) for index in range(len(parts))]
+    pad = nn.functional.pad
+    return HiddenStates(
+        torch.cat([pad(p.states, (0, 0, 0, n)) for p, n in zip(parts, missing, strict=True)]),
+        torch.cat([pad(p.attention_mask, (0, n)) for p, n in zip(parts, missing, strict=True)]),
+        torch.cat([part.rows + start for part, start in zip(parts, starts, strict=True)]),
+    )
+
+
+def _rows_of_windows(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Return the row of a padded batch that each window belongs to."""
+    ids = inputs["input_ids"]
+    owners = inputs.get("owners")
+    if owners is None:
+        return torch.arange(len(ids), device=ids.device)
+    n_sides = inputs["sides"].shape[1] if "sides" in inputs else 1
+    return owners // n_sides
 
 
 def _of_all(outputs: Outputs) -> Outputs:
@@ -312,7 +413,7 @@ def features_of(
 
 def _of_each(
     network: TextNetwork,
-    answer: Callable[[dict[str, Any]], torch.Tensor],
+    answer: Callable[[dict[str, torch.Tensor]], torch.Tensor],
     rows: LabelledWindows,
     some: IntArray | None,
 ) -> FloatArray:

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,7 +28,11 @@ from nlptl.training.networks.text_feed import TASK, TextFeed
 from nlptl.training.networks.text_network import LabelledWindows, Objective, TextNetwork, logits_of
 from nlptl.training.processes import from_main, make_accelerator, place, spreads_weights
 from nlptl.training.weights.bf16_copy import Bf16Copy, with_exact_angles
+from nlptl.training.weights.rates import weight_rates
 from nlptl.training.weights.sharding import as_whole, is_sharded
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 _PLAIN_DISTRIBUTIONS = ("NO", "MULTI_CPU", "MULTI_GPU")
 """Types of distribution with full weights in every process."""
@@ -130,7 +134,7 @@ def collapse(
     rows: LabelledWindows,
     history: History,
     *,
-    loss: Callable[[Any, Any], Any] = row_losses,
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = row_losses,
 ) -> str | None:
     """Return why training collapsed, or None if it did not.
 
@@ -171,7 +175,9 @@ def collapse(
     return None
 
 
-def prior_loss(targets: Targets, loss: Callable[[Any, Any], Any] = row_losses) -> float:
+def prior_loss(
+    targets: Targets, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = row_losses
+) -> float:
     """Return the mean loss of predicting the share of each class, or label, for every row."""
     weights = np.ones(len(targets)) if targets.weights is None else targets.weights
     shares = np.average(targets.one_hot, axis=0, weights=weights)
@@ -218,7 +224,9 @@ def _attempt(
     return network, history
 
 
-def _learner(objective: Objective, rows: LabelledWindows, how: Tuning, accelerator: Any) -> Learner:
+def _learner(
+    objective: Objective, rows: LabelledWindows, how: Tuning, accelerator: Accelerator
+) -> Learner:
     """Build the learner, with the stages and the learning rates of the transfers."""
     transfers, where = objective.transfers, next(objective.parameters()).device
     streams = {TASK: rows, **{n: s for t in transfers for n, s in t.streams().items()}}
@@ -240,8 +248,8 @@ def _learner(objective: Objective, rows: LabelledWindows, how: Tuning, accelerat
 
     return Learner(
         objective,
-        [(inside(stage, transfers), feed(i, stage)) for i, stage in enumerate(stages)],
-        rate_of=lambda name: rate_of(name, transfers),
+        [(stage, feed(i, stage)) for i, stage in enumerate(stages)],
+        rates_of=partial(weight_rates, transfers),
         half=True,
         twin=twin_of(objective, how, accelerator),
     )
@@ -276,7 +284,7 @@ def check_spread(stages: Sequence[Stage], transfers: Sequence[BoundTransfer]) ->
             )
 
 
-def twin_of(objective: Any, how: Tuning, accelerator: Any) -> Bf16Copy | None:
+def twin_of(objective: Any, how: Tuning, accelerator: Accelerator) -> Bf16Copy | None:
     """Return a bfloat16 copy of the network for computing, or None if that is not possible."""
     where = next(objective.parameters()).device.type
     wanted = how.config.precision in ("auto", "bfloat16") and accelerator.mixed_precision == "no"
@@ -301,29 +309,3 @@ def keeper_of(how: Tuning, attempt: int, n_ranks: int) -> Keeper | None:
     settings = {**(how.settings or {}), "processes": n_ranks}
     folder = user_path(how.config.checkpoints) / f"attempt-{attempt}"
     return Keeper(folder, how.config.save_steps, settings)
-
-
-def inside(stage: Stage, transfers: Sequence[BoundTransfer]) -> Stage:
-    """Return a stage limited to the weights that every transfer trains.
-
-    The returned stage takes the names of weights in the objective. ``stage`` and the transfers
-    take their names in the network.
-    """
-
-    def trains(name: str) -> bool:
-        inner = _name_in_network(name)
-        return stage.trains(inner) and all(transfer.trains(inner) for transfer in transfers)
-
-    return replace(stage, trains=trains)
-
-
-def rate_of(name: str, transfers: Sequence[BoundTransfer]) -> float:
-    """Return the factor on the learning rate of a weight, by its name in the objective."""
-    rate = 1.0
-    for transfer in transfers:
-        rate *= transfer.rate(_name_in_network(name))
-    return rate
-
-
-def _name_in_network(name: str) -> str:
-    return name.removeprefix("network.")

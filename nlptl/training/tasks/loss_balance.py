@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import nn
@@ -35,7 +34,7 @@ class Uncertainty(nn.Module):
         return (-log).exp() * loss + log / 2
 
 
-def without_conflict(losses: Sequence[torch.Tensor], network: Any) -> torch.Tensor:
+def without_conflict(losses: Sequence[torch.Tensor], network: nn.Module) -> torch.Tensor:
     """Return a scalar whose gradient is the sum of the losses' gradients without conflicts.
 
     This is PCGrad [1]_. Two gradients conflict if their dot product on the shared weights is
@@ -75,7 +74,7 @@ def without_conflict(losses: Sequence[torch.Tensor], network: Any) -> torch.Tens
     return total + stand_in - stand_in.detach()
 
 
-def _flat(gradients: Sequence[Any], shared: Sequence[bool]) -> torch.Tensor:
+def _flat(gradients: Sequence[torch.Tensor], shared: Sequence[bool]) -> torch.Tensor:
     return torch.cat([g.flatten() for g, s in zip(gradients, shared, strict=True) if s])
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from nlptl.training.networks.text_network import ROW_ENTRIES, Batch, Outputs
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 _HIDDEN_SHARE, _MASKED_SHARE, _RANDOM_SHARE = 0.15, 0.8, 0.1
 
@@ -43,13 +46,13 @@ class MaskedWords(nn.Module):
         self.register_buffer("special", torch.tensor(sorted(special)), persistent=False)
         self.transform = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
 
-    def outputs(self, encoder: Any, batch: Batch) -> Outputs:
+    def outputs(self, encoder: PreTrainedModel, batch: Batch) -> Outputs:
         """Return the loss of each row in place of features and logits, of shape (n, 1)."""
         losses = [self._of_part(encoder, part) for part in batch.inputs]
         rows = torch.cat(losses)[:, None]
         return Outputs(rows, rows, batch)
 
-    def _of_part(self, encoder: Any, part: dict[str, Any]) -> torch.Tensor:
+    def _of_part(self, encoder: PreTrainedModel, part: dict[str, torch.Tensor]) -> torch.Tensor:
         inputs = {name: value for name, value in part.items() if name not in ROW_ENTRIES}
         ids = inputs["input_ids"]
         hidden = torch.rand(ids.shape, device=ids.device) < _HIDDEN_SHARE
@@ -79,6 +82,6 @@ class MaskedWords(nn.Module):
         return torch.where(swapped, others, masked)
 
 
-def as_given(losses: Any, _: Any) -> Any:
+def as_given(losses: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
     """Return the losses that ``MaskedWords`` has already computed for the rows, shape (n,)."""
     return losses[:, 0]

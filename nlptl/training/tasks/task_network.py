@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from nlptl.base.transfer import NetworkResult
 from nlptl.training.networks.text_network import TextNetwork
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class TasksNetwork(TextNetwork):
@@ -34,8 +37,15 @@ class TasksNetwork(TextNetwork):
         Index of each task.
     """
 
+    head: nn.ModuleList
+
     def __init__(
-        self, encoder: Any, heads: Mapping[str, Any], *, scales: Mapping[str, float], **how: Any
+        self,
+        encoder: PreTrainedModel,
+        heads: Mapping[str, nn.Module],
+        *,
+        scales: Mapping[str, float],
+        **how: Any,
     ) -> None:
         # A list, because names of tasks may contain characters that module names must not.
         super().__init__(encoder, nn.ModuleList(heads.values()), scale=1.0, **how)

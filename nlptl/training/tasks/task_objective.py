@@ -11,7 +11,12 @@ from torch import nn
 
 from nlptl.base.transfer import BoundTransfer
 from nlptl.training.losses import row_losses
-from nlptl.training.networks.text_network import Batch, Outputs
+from nlptl.training.networks.text_network import (
+    Batch,
+    Outputs,
+    encoded_parts,
+    needs_states,
+)
 from nlptl.training.tasks.loss_balance import Uncertainty, without_conflict
 from nlptl.training.tasks.task_network import TasksNetwork
 
@@ -72,6 +77,7 @@ class TasksObjective(nn.Module):
         self.tasks = dict(tasks)
         self.transfers = list(transfers)
         self.balance = balance
+        self.keep_states = needs_states(self.transfers)
         self._no_split_modules = getattr(network.encoder, "_no_split_modules", None)
         for transfer in self.transfers:
             for name, module in transfer.modules().items():
@@ -100,13 +106,12 @@ class TasksObjective(nn.Module):
     def outputs(self, name: str, batch: Batch) -> Outputs:
         """Return the outputs of the network for a batch of one task."""
         self.network.choose(name)
-        head = self.network.head[self.network.places[name]]
+        head: Any = self.network.head[self.network.places[name]]
         if hasattr(head, "outputs"):  # a head on tokens instead of texts
             outputs: Outputs = head.outputs(self.network.encoder, batch)
             return outputs
-        parts = [self.network.features(part) for part in batch.inputs]
-        features = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return Outputs(features, self.network.logits(name, features), batch)
+        features, states = encoded_parts(self.network, batch, keep_states=self.keep_states)
+        return Outputs(features, self.network.logits(name, features), batch, states)
 
     def loss_of(self, name: str, outputs: Outputs) -> torch.Tensor:
         """Return the scaled loss of a batch of one task, times the weight of the task."""

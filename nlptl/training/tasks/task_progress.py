@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
+from nlptl.base.arrays import AnyArray
+from nlptl.base.inputs import JsonObject
 from nlptl.training.checkpoints import Keeper, Saved
 
 _POSITION_ENTRY = "tasks"
@@ -71,7 +72,7 @@ class ProgressKeeper(Keeper):
         options = {name: getattr(keeper, name) for name in ("folder", "every", "settings", "most")}
         return cls(**options, progress=progress)
 
-    def save(self, step: int, position: dict[str, Any], arrays: Mapping[str, Any]) -> bool:
+    def save(self, step: int, position: JsonObject, arrays: Mapping[str, AnyArray]) -> bool:
         """Write a checkpoint as ``Keeper`` does, with the progress of the tasks."""
         return super().save(step, {**position, _POSITION_ENTRY: asdict(self.progress)}, arrays)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlptl.base.chance import Chance, torch_seed
 from nlptl.base.transfer import BoundTransfer, Stage
@@ -16,9 +16,7 @@ from nlptl.training.networks.text_network import LabelledWindows, TextNetwork
 from nlptl.training.networks.text_training import (
     Tuning,
     check_spread,
-    inside,
     keeper_of,
-    rate_of,
     twin_of,
 )
 from nlptl.training.processes import from_main, make_accelerator, place, spreads_weights
@@ -27,7 +25,12 @@ from nlptl.training.tasks.task_feed import TasksFeed
 from nlptl.training.tasks.task_network import TasksNetwork
 from nlptl.training.tasks.task_objective import TaskLoss, TasksObjective
 from nlptl.training.tasks.task_progress import Progress, ProgressKeeper
+from nlptl.training.weights.rates import weight_rates
 from nlptl.training.weights.sharding import as_whole, is_sharded
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from torch import nn
 
 Build = Callable[[int], tuple[TasksNetwork, Sequence[BoundTransfer]]]
 Score = Callable[[TextNetwork], float]
@@ -128,7 +131,7 @@ def _judge(
     feed: TasksFeed,
     progress: Progress,
     best: bool,
-    _: Any,
+    _: nn.Module,
 ) -> float:
     """Record the score of each task; return their mean, or else the number of the epoch.
 
@@ -155,7 +158,11 @@ def _built(build: Build, joint: Joint, how: Tuning) -> TasksObjective:
 
 
 def _learner(
-    objective: TasksObjective, joint: Joint, how: Tuning, accelerator: Any, progress: Progress
+    objective: TasksObjective,
+    joint: Joint,
+    how: Tuning,
+    accelerator: Accelerator,
+    progress: Progress,
 ) -> tuple[Learner, TasksFeed]:
     """Build the learner and its batches."""
     transfers, where = objective.transfers, next(objective.parameters()).device
@@ -167,11 +174,17 @@ def _learner(
     )
     learner = Learner(
         objective,
-        [(inside(Stage(), transfers), feed)],
-        rate_of=lambda name: (
-            _BALANCE_RATE if ".extras.balance." in name else rate_of(name, transfers)
-        ),
+        [(Stage(), feed)],
+        rates_of=partial(_rates, transfers),
         half=True,
         twin=twin_of(objective, how, accelerator),
     )
     return learner, feed
+
+
+def _rates(
+    transfers: Sequence[BoundTransfer], stage: Stage, names: Sequence[str]
+) -> dict[str, float]:
+    """Return the factors on the learning rates; weights of losses are trained faster."""
+    rates = weight_rates(transfers, stage, names)
+    return rates | {n: _BALANCE_RATE for n in rates if ".extras.balance." in n}

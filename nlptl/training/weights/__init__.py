@@ -1,1 +1,1 @@
-"""Weights of a network: their averages, a copy in bfloat16, and sharding over processes."""
+"""Weights of a network: learning rates, averages, a copy in bfloat16, and sharding."""

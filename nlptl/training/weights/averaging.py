@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlptl.training.weights.sharding import as_spread
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 _MAX_DECAY = 0.999
 TAIL = 1 / 3
@@ -33,7 +36,7 @@ class Average:
     count: int = 0
     sums: dict[str, Any] = field(default_factory=dict)
 
-    def take_in(self, weights: Mapping[str, Any], progress: float) -> None:
+    def take_in(self, weights: Mapping[str, Tensor], progress: float) -> None:
         """Add the weights after a step to the average.
 
         Parameters
@@ -59,7 +62,7 @@ class Average:
         return min(_MAX_DECAY, (1 + self.count) / (10 + self.count))
 
     @contextmanager
-    def in_place_of(self, weights: Mapping[str, Any]) -> Iterator[None]:
+    def in_place_of(self, weights: Mapping[str, Tensor]) -> Iterator[None]:
         """Replace the weights by their averages inside the block."""
         originals = {name: weights[name].detach().clone() for name in self.sums}
         put(weights, self.sums)
@@ -69,7 +72,7 @@ class Average:
             put(weights, originals)
 
 
-def meet(module: Any, other: Any, share: float = 0.5) -> None:
+def meet(module: nn.Module, other: nn.Module, share: float = 0.5) -> None:
     """Move a module's weights towards those of another one trained from the same start.
 
     Such trainings end in the same basin of the loss. The average of their weights makes fewer
@@ -98,7 +101,7 @@ def meet(module: Any, other: Any, share: float = 0.5) -> None:
                 weight.lerp_(as_spread(other_weights[name], weight), share)
 
 
-def put(weights: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+def put(weights: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
     """Copy values into weights of the same names, in place."""
     import torch
 

@@ -7,7 +7,10 @@ permanent copy reuses its memory at each conversion, and computes entirely in bf
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass
@@ -31,7 +34,7 @@ class Bf16Copy:
     counted: list[tuple[Any, Any]] = field(default_factory=list)
     sums: dict[int, Any] = field(default_factory=dict)
 
-    def follow(self, module: Any) -> None:
+    def follow(self, module: nn.Module) -> None:
         """Copy the values of the trained network, and which of its weights are trainable."""
         copies = dict(self.module.named_parameters())
         self.pairs, weights = [], dict(module.named_parameters())
@@ -71,7 +74,7 @@ class Bf16Copy:
                 copy.copy_(weight)
 
 
-def with_exact_angles(rounded: Any, exact: Any) -> None:
+def with_exact_angles(rounded: nn.Module, exact: nn.Module) -> None:
     """Restore the exact rotary position frequencies in a rounded copy of a network.
 
     The angle of a position is a multiple of these frequencies. In bfloat16, with 8 significant

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
-def is_sharded(module: Any) -> bool:
+def is_sharded(module: nn.Module) -> bool:
     """Return True if the weights of a module are sharded over several processes."""
     return any(_in_parts(weight) for weight in module.parameters())
 
@@ -17,7 +20,7 @@ def whole(tensor: Any) -> Any:
     return tensor.full_tensor() if _in_parts(tensor) else tensor
 
 
-def as_spread(tensor: Any, weight: Any) -> Any:
+def as_spread(tensor: Tensor, weight: Any) -> Any:
     """Return a tensor, sharded in the same way as its weight if the weight is sharded."""
     if not _in_parts(weight) or _in_parts(tensor):
         return tensor
@@ -27,12 +30,12 @@ def as_spread(tensor: Any, weight: Any) -> Any:
 
 
 @contextmanager
-def gathered(module: Any) -> Iterator[None]:
+def gathered(module: nn.Module) -> Iterator[None]:
     """Gather sharded weights inside the block, so that submodules can compute on their own.
 
     Do not change the weights inside the block.
     """
-    parts = [part for part in module.modules() if hasattr(part, "unshard")]
+    parts: list[Any] = [part for part in module.modules() if hasattr(part, "unshard")]
     for part in parts:
         part.unshard()
     try:
@@ -42,7 +45,7 @@ def gathered(module: Any) -> Iterator[None]:
             part.reshard()
 
 
-def as_whole(module: Any, build: Callable[[], Any]) -> Any:
+def as_whole(module: nn.Module, build: Callable[[], nn.Module]) -> Any:
     """Return a copy of a sharded module with full weights in every process.
 
     Parameters
@@ -57,5 +60,5 @@ def as_whole(module: Any, build: Callable[[], Any]) -> Any:
     return copy
 
 
-def _in_parts(tensor: Any) -> bool:
+def _in_parts(tensor: Tensor) -> bool:
     return hasattr(tensor, "full_tensor")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.transfer import BoundTransfer, Context, Transfer
+from nlptl.base.transfer import BoundTransfer, Context, Outputs, Transfer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class _Bound(BoundTransfer):
     replaces_loss: ClassVar[bool] = True
     compares_rows: ClassVar[bool] = True
 
-    def loss(self, outputs: Mapping[str, Any], progress: float) -> Any:
+    def loss(self, outputs: Mapping[str, Outputs], progress: float) -> Any:
         """Return the supervised contrastive loss of the labelled rows."""
         rows = outputs["task"]
         return contrastive_loss(
@@ -85,7 +88,9 @@ class _Bound(BoundTransfer):
         )
 
 
-def contrastive_loss(features: Any, truth: Any, weights: Any, *, temperature: float) -> Any:
+def contrastive_loss(
+    features: Tensor, truth: Tensor, weights: Tensor, *, temperature: float
+) -> Tensor:
     """Compute the supervised contrastive loss of a batch [1]_.
 
     It is small if each row is closer to the rows of its class than to all other rows.
@@ -126,7 +131,7 @@ def contrastive_loss(features: Any, truth: Any, weights: Any, *, temperature: fl
     return (losses * row_weights).sum() / row_weights.sum().clamp(min=1e-12)
 
 
-def _label_overlap(truth: Any) -> Any:
+def _label_overlap(truth: Tensor) -> Tensor:
     """Return the share of labels that each pair of rows has in common: (n, n)."""
     if truth.ndim == 1:
         return (truth[:, None] == truth[None, :]).float()

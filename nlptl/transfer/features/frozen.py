@@ -13,7 +13,7 @@ from typing_extensions import Self
 from nlptl.base.arrays import FloatArray, Groups
 from nlptl.base.described import entry, finite
 from nlptl.base.errors import ConfigError
-from nlptl.base.protocols import Features, opened
+from nlptl.base.protocols import Encoder, Features, opened
 from nlptl.base.suggestions import suggest
 from nlptl.base.transfer import Transfer
 from nlptl.data.rows import Rows
@@ -74,7 +74,7 @@ class Frozen(Transfer):
             )
 
     def learn(
-        self, encoder: Any, rows: Rows, targets: Targets, *, further: Rows, joint: bool = False
+        self, encoder: Encoder, rows: Rows, targets: Targets, *, further: Rows, joint: bool = False
     ) -> TextFeatures:
         """Fit the encoder to the texts and choose the weights of its feature groups.
 
@@ -94,22 +94,22 @@ class Frozen(Transfer):
         layered = self._layered(encoder)
         fitted = layered.fit(_all_texts(rows, further))
         n_groups = len(fitted.groups)
-        plain = TextFeatures(fitted, np.ones(n_groups), joint)
-        if layered is encoder:
-            return plain
-        few = self.layers == "auto" and len(rows) < MIN_ROWS_TO_WEIGH_LAYERS
-        lower = _LOWER["weighted" if few else self.layers]
-        candidates = [_weights(n_groups, share) for share in lower]
+        candidates: list[FloatArray] = [np.ones(n_groups)]
+        if layered is not encoder:
+            few = self.layers == "auto" and len(rows) < MIN_ROWS_TO_WEIGH_LAYERS
+            lower = _LOWER["weighted" if few else self.layers]
+            candidates = [_weights(n_groups, share) for share in lower]
         if len(candidates) == 1:
-            return replace(plain, weights=candidates[0])
+            return TextFeatures(fitted, candidates[0], joint)
+        plain = TextFeatures(fitted, np.ones(n_groups), joint)
         return replace(plain, weights=_preferred(plain, candidates, rows, targets))
 
-    def _layered(self, encoder: Any) -> Any:
+    def _layered(self, encoder: Encoder) -> Any:
         """Return the encoder with several layers if it is a transformer without a set pooling."""
         if self.layers == "top" or not is_tunable(encoder):
             return encoder
         folder = encoder.folder
-        if encoder.pooling is not None or folder.layers_after_pooling or folder.shortens_texts:
+        if encoder.pooling is not None or not folder.has_plain_layers:
             return encoder
         depth = folder.n_layers
         layers = np.unique(np.linspace(max(depth // 3, 1), depth, _MAX_LAYERS).round().astype(int))
@@ -144,7 +144,7 @@ class TextFeatures:
         if self.joint or not rows.are_pairs:
             return self._encode(rows)
         widths = [width for _, width in self._kept]
-        first, second = self._encode(rows.side(0)), self._encode(rows.side(1))
+        first, second = (self._encode(side) for side in rows.sides)
         return pair_features(first, second, widths=widths)
 
     def groups(self, rows: Rows) -> Groups:
@@ -195,7 +195,7 @@ def _preferred(
 
 def _all_texts(rows: Rows, unlabeled: Rows) -> Any:
     """Join the texts of all rows and both sides of pairs, with numbers if the rows have some."""
-    parts = [side for part in (rows, unlabeled) for side in _sides(part)]
+    parts = [*rows.sides, *unlabeled.sides]
     texts = [text for part in parts for text in part.texts]
     if rows.numbers is None:
         return texts
@@ -203,10 +203,6 @@ def _all_texts(rows: Rows, unlabeled: Rows) -> Any:
     missing = [np.full((len(part), columns), np.nan) for part in parts]
     numbers = [m if p.numbers is None else p.numbers for p, m in zip(parts, missing, strict=True)]
     return Rows(texts, np.concatenate(numbers))
-
-
-def _sides(rows: Rows) -> list[Rows]:
-    return [rows.side(0), rows.side(1)] if rows.are_pairs else [rows]
 
 
 def _weights(n_groups: int, lower: float) -> FloatArray:

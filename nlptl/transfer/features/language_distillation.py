@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.transfer import BoundTransfer, Context, Transfer
+from nlptl.base.transfer import BoundTransfer, Context, Outputs, Transfer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,15 @@ class _Bound(BoundTransfer):
     spec: LanguageDistillation
     replaces_loss: ClassVar[bool] = True
 
-    def loss(self, outputs: Mapping[str, Any], progress: float) -> Any:
+    def loss(self, outputs: Mapping[str, Outputs], progress: float) -> Any:
         """Return the distance between the vectors of a batch and those of the teacher."""
         rows = outputs["task"]
         return mirror_loss(rows.features, rows.batch.truth, rows.batch.weights, self.spec)
 
 
-def mirror_loss(features: Any, truth: Any, weights: Any, spec: LanguageDistillation) -> Any:
+def mirror_loss(
+    features: Tensor, truth: Tensor, weights: Tensor, spec: LanguageDistillation
+) -> Tensor:
     """Compute the distance between vectors and those of the teacher.
 
     Parameters
@@ -98,4 +103,5 @@ def mirror_loss(features: Any, truth: Any, weights: Any, spec: LanguageDistillat
         log_shares = functional.log_softmax(student @ teacher.T / spec.temperature, dim=1)
         divergence = functional.kl_div(log_shares, shares, reduction="none").sum(dim=1)
         losses = losses + spec.comparison * divergence
-    return (losses * weights).sum()
+    total: Tensor = (losses * weights).sum()
+    return total

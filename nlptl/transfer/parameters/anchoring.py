@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.transfer import BoundTransfer, Context, Transfer
+from nlptl.base.transfer import BoundTransfer, Context, Outputs, Transfer
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class _Bound(BoundTransfer):
     strength: float
     anchored: list[tuple[Any, Any]]
 
-    def loss(self, outputs: Mapping[str, Any], progress: float) -> Any:
+    def loss(self, outputs: Mapping[str, Outputs], progress: float) -> Any:
         """Return half the squared distance of the trained weights, multiplied by the strength."""
         distances = [
             (weight - anchor.to(weight.device)).square().sum()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
-from nlptl.base.transfer import BoundTransfer, Context, Stage, Transfer
+from nlptl.base.transfer import BoundTransfer, Context, Stage, Transfer, WeightGroup
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FEATURES = ("top", "weighted", "all")
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|blocks?|h)\.(\d+)\.")
@@ -118,20 +122,17 @@ class _BoundLayers(BoundTransfer):
     spec: FullFineTune
     n_layers: int
 
-    def trains(self, name: str) -> bool:
-        """Return True for weights of the head and of the layers to train."""
-        depth = self._depth(name)
-        if depth is None:
-            return True
+    def weight_groups(self, names: Sequence[str]) -> list[WeightGroup]:
+        """Return the weights to train; the learning rate falls from layer to layer."""
         layers = self.spec.layers
         lowest = 0 if layers is None else max(self.n_layers - layers + 1, 1)
-        return depth >= max(lowest, 1 if self.spec.freeze_embeddings else 0)
-
-    def rate(self, name: str) -> float:
-        """Return the factor on the learning rate of a weight, which falls in lower layers."""
-        depth = self._depth(name)
-        above = 0 if depth is None else self.n_layers - depth
-        return float(self.spec.layer_decay**above)
+        lowest = max(lowest, 1 if self.spec.freeze_embeddings else 0)
+        groups: dict[float, list[str]] = {}
+        for name in self._from(lowest, names):
+            depth = self._depth(name)
+            above = 0 if depth is None else self.n_layers - depth
+            groups.setdefault(float(self.spec.layer_decay**above), []).append(name)
+        return [WeightGroup(members, rate) for rate, members in groups.items()]
 
     def stages(self) -> tuple[Stage, ...]:
         """Return one stage, or one per layer from the last to the first and one for all layers."""
@@ -139,18 +140,16 @@ class _BoundLayers(BoundTransfer):
             return (Stage(),)
         share = 0.5 / self.n_layers
         steps = [
-            Stage(f"from layer {lowest}", share, self._from(lowest), fresh_schedule=first)
+            Stage(f"from layer {lowest}", share, partial(self._from, lowest), fresh_schedule=first)
             for lowest in range(self.n_layers, 0, -1)
             for first in [lowest == self.n_layers]
         ]
         return (*steps, Stage("all layers", 0.5, fresh_schedule=False))
 
-    def _from(self, lowest: int) -> Callable[[str], bool]:
-        def trains(name: str) -> bool:
-            depth = self._depth(name)
-            return depth is None or depth >= lowest
-
-        return trains
+    def _from(self, lowest: int, names: Sequence[str]) -> list[str]:
+        """Return the weights outside the encoder and those of a layer and the layers above it."""
+        depths = {name: self._depth(name) for name in names}
+        return [name for name, depth in depths.items() if depth is None or depth >= lowest]
 
     def _depth(self, name: str) -> int | None:
         """Return the layer number of a weight; None for weights outside the encoder."""
@@ -170,7 +169,7 @@ def _initialise_again(context: Context, above: int) -> None:
             model._init_weights(part)
 
 
-def blocks_of(encoder: Any) -> list[str]:
+def blocks_of(encoder: nn.Module) -> list[str]:
     """Return the names of the layers of an encoder, the lowest first."""
     matches = {name: _LAYER.search(f"{name}.") for name, _ in encoder.named_modules()}
     numbers = {n: int(m.group(1)) for n, m in matches.items() if m and m.end() == len(n) + 1}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
-from nlptl.base.transfer import BoundTransfer, Context, NetworkResult, Transfer
+from nlptl.base.transfer import BoundTransfer, Context, NetworkResult, Transfer, WeightGroup
 from nlptl.encoders.contextual.adapters import adapted, merged, peft_config, plain, taken_out
 from nlptl.transfer.parameters.full import FEATURES
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ class LoRA(Transfer):
         names = set(model.state_dict())
         return _BoundAdapter(self, adapted(model, config), names)
 
-    def described(self, model: Any) -> dict[str, Any]:
+    def described(self, model: nn.Module) -> dict[str, Any]:
         """Return the peft settings for an encoder as plain JSON."""
         fresh = sorted(getattr(model, "fresh_modules", ()))
         always = {"modules_to_save": fresh} if fresh else {}
@@ -147,9 +151,11 @@ class _BoundAdapter(BoundTransfer):
     model: Any
     names: set[str]
 
-    def rate(self, name: str) -> float:
-        """Return the factor on the learning rate; the adapter is trained faster than the head."""
-        return self.spec.rate if name.startswith("encoder.") else 1.0
+    def weight_groups(self, names: Sequence[str]) -> list[WeightGroup]:
+        """Return the adapter and the head; the adapter is trained faster."""
+        adapter = [name for name in names if name.startswith("encoder.")]
+        others = [name for name in names if not name.startswith("encoder.")]
+        return [WeightGroup(adapter, self.spec.rate), WeightGroup(others)]
 
     def finish(self) -> NetworkResult:
         """Return the encoder with the adapter merged into it, and the adapter by itself."""

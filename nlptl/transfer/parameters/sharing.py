@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
-from nlptl.base.transfer import BoundTransfer, Context, NetworkResult, Transfer
+from nlptl.base.transfer import BoundTransfer, Context, NetworkResult, Transfer, WeightGroup
 from nlptl.encoders.contextual.adapters import adapted, peft_config, quiet, taken_out
 from nlptl.transfer.parameters.full import blocks_of
 from nlptl.transfer.parameters.lora import LoRA
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _BASES = ("frozen", "trained")
 
@@ -172,9 +175,11 @@ class _BoundAdapters(BoundTransfer):
     model: Any
     n_tasks: int
 
-    def rate(self, name: str) -> float:
-        """Return the factor on the learning rate; adapters are trained faster than the encoder."""
-        return self.spec.rate if ".lora_" in name else 1.0
+    def weight_groups(self, names: Sequence[str]) -> list[WeightGroup]:
+        """Return the adapters and the other weights; the adapters are trained faster."""
+        adapters = [name for name in names if ".lora_" in name]
+        others = [name for name in names if ".lora_" not in name]
+        return [WeightGroup(adapters, self.spec.rate), WeightGroup(others)]
 
     def finish(self) -> NetworkResult:
         """Return the shared encoder, and a copy per task with the adapter of the task merged in."""
@@ -193,14 +198,14 @@ def _name(index: int) -> str:
     return f"task{index}"
 
 
-def _copies_per_task(encoder: Any, name: str, n_tasks: int) -> Any:
+def _copies_per_task(encoder: nn.Module, name: str, n_tasks: int) -> Any:
     """Return a module that holds one copy of a layer per task."""
     from torch import nn
 
     class CopiesPerTask(nn.Module):
         """Layer of the encoder with a separate copy per task."""
 
-        def __init__(self, parts: list[Any]) -> None:
+        def __init__(self, parts: list[nn.Module]) -> None:
             super().__init__()
             self.parts, self.active = nn.ModuleList(parts), 0
 
@@ -214,16 +219,17 @@ def _copies_per_task(encoder: Any, name: str, n_tasks: int) -> Any:
     return CopiesPerTask([block, *(copy.deepcopy(block) for _ in range(n_tasks - 1))])
 
 
-def _switch(layers: list[Any]) -> Any:
+def _switch(layers: list[nn.Module]) -> Any:
     """Return a module without weights that activates the adapter of one task."""
     from torch import nn
 
     class Switch(nn.Module):
         """Module that activates the adapter of one task in all adapted layers."""
 
-        def __init__(self, layers: list[Any]) -> None:
+        def __init__(self, layers: list[nn.Module]) -> None:
             super().__init__()
-            self.layers = [layers]  # a list: torch must not register them as parts of this module
+            # In a list, because torch must not register them as parts of this module.
+            self.layers: list[list[Any]] = [layers]
 
         def choose_task(self, index: int) -> None:
             for layer in self.layers[0]:
@@ -234,7 +240,7 @@ def _switch(layers: list[Any]) -> Any:
 
 
 @contextmanager
-def _same_trained_weights(layer: Any) -> Iterator[None]:
+def _same_trained_weights(layer: nn.Module) -> Iterator[None]:
     """Restore ``requires_grad`` at the end, because peft sets it for the active adapter only."""
     flags = {weight: weight.requires_grad for weight in layer.parameters()}
     yield

@@ -78,7 +78,7 @@ class LabelMeaning(Transfer):
         """Labels that have a description."""
         return tuple(label for label, _ in self.names)
 
-    def texts(self, labels: Iterable[Any]) -> list[list[str]]:
+    def texts(self, labels: Iterable[object]) -> list[list[str]]:
         """Return the texts to encode for each label: every description in every template.
 
         Raises
@@ -117,7 +117,7 @@ def _entry(entry: Any) -> tuple[Any, tuple[str, ...]]:
     return tuple(label) if isinstance(label, list) else key_of(label), descriptions
 
 
-def own_name(label: Any) -> tuple[str, ...]:
+def own_name(label: object) -> tuple[str, ...]:
     """Return the text to read for a label that has no description.
 
     Raises

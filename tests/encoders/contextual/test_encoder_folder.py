@@ -21,7 +21,7 @@ def copy(tiny_encoder, tmp_path):
 
 def test_a_plain_folder_is_mean_pooled_with_its_own_window(tiny_encoder):
     found = find_encoder(tiny_encoder)
-    assert (found.tokens, found.normalize, found.prompt) == ("mean", False, "")
+    assert (found.pooling.tokens, found.pooling.normalize, found.prompt) == ("mean", False, "")
     assert found.layers_after_pooling == []
     assert (found.hidden_size, found.n_layers, found.window) == (32, 3, 32)
 
@@ -40,14 +40,14 @@ def test_a_sentence_folder_says_how_it_wants_to_be_used(copy):
         json.dumps({"prompts": {"query": "query: "}, "default_prompt_name": "query"})
     )
     found = find_encoder(copy)
-    assert (found.tokens, found.normalize, found.prompt) == ("cls", True, "query: ")
+    assert (found.pooling.tokens, found.pooling.normalize, found.prompt) == ("cls", True, "query: ")
     assert found.window == 20
 
 
 def test_the_default_encoder_is_the_official_file():
     found = find_encoder(None)
     assert found.name == DEFAULT_ENCODER
-    assert (found.tokens, found.normalize, found.window) == ("mean", True, 256)
+    assert (found.pooling.tokens, found.pooling.normalize, found.window) == ("mean", True, 256)
     assert (found.hidden_size, found.n_layers) == (384, 6)
 
 
@@ -116,7 +116,7 @@ def test_a_pooling_that_is_not_known_is_refused_not_replaced(copy, stated):
     modules = [{"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}]
     (copy / "modules.json").write_text(json.dumps(modules))
     with pytest.raises(ConfigError, match="which is not supported. Choose one of mean, cls, max"):
-        _ = find_encoder(copy).tokens
+        _ = find_encoder(copy).pooling
 
 
 def test_a_slow_tokenizer_is_refused_where_a_fast_one_is_needed(tmp_path):

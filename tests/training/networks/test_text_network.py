@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from nlptl.base.errors import ConfigError
+from nlptl.base.transfer import BoundTransfer
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders import Pooling, TransformerEncoder
@@ -108,3 +110,82 @@ def test_rows_in_parts_have_the_loss_and_gradients_of_a_whole_batch(tiny_encoder
         found.append((loss.item(), next(objective.network.encoder.parameters()).grad))
     assert found[0][0] == pytest.approx(found[1][0], abs=1e-6)
     torch.testing.assert_close(found[0][1], found[1][1], atol=1e-6, rtol=1e-4)
+
+
+class Recorder(BoundTransfer):
+    """A transfer that records the hidden states of the last pass."""
+
+    needs_hidden_states = True
+
+    def loss(self, outputs, progress):
+        self.outputs = outputs["task"]
+        return self.outputs.hidden_states.states.square().mean()
+
+
+def mean_of_rows(hidden, n_rows):
+    """Return the mean token vector of each row, over all its windows."""
+    mask = hidden.attention_mask.float()
+    sums = (hidden.states * mask[:, :, None]).sum(dim=1)
+    totals = torch.zeros(n_rows, sums.shape[1]).index_add(0, hidden.rows, sums)
+    return totals / torch.zeros(n_rows).index_add(0, hidden.rows, mask.sum(dim=1))[:, None]
+
+
+@pytest.mark.parametrize("window", [16, 128])
+@pytest.mark.parametrize("tokens", ["mean", "stock"])
+def test_hidden_states_are_those_that_are_pooled(tiny_encoder, window, tokens):
+    texts = ["cancel my contract please now " * 10, "help", "the parcel came late"]
+    pooling = Pooling(tokens=tokens, normalize=False)
+    encoder = TransformerEncoder(
+        tiny_encoder, pooling=pooling, dtype="float32", cache=None, max_length=window
+    )
+    loaded = read_encoder(encoder.folder, "float32", "cpu", stock=tokens == "stock")
+    head = torch.nn.Linear(32, 2)
+    net = TextNetwork(loaded.model, head, pooling=pooling, weights=np.ones(1), scale=1.0).eval()
+    rows = LabelledWindows(encoder.windows(texts), Targets(np.array([0, 1, 0]), 2), 0)
+    recorder = Recorder()
+    objective = Objective(net, transfers=[recorder])
+    truth, weights = torch.tensor([0, 1, 0]), torch.ones(3)
+    means = []
+    for parts in ([np.arange(3)], [np.array([0]), np.array([1, 2])]):
+        batch = Batch([rows.inputs(part, "cpu") for part in parts], truth, weights)
+        loss = objective(({"task": batch}, 1.0), 0.0)
+        loss.backward()
+        hidden = recorder.outputs.hidden_states
+        assert hidden.states.shape[:2] == hidden.attention_mask.shape
+        assert hidden.rows.unique().tolist() == [0, 1, 2]
+        means.append(mean_of_rows(hidden, 3))
+        if tokens == "mean":
+            torch.testing.assert_close(means[-1], recorder.outputs.features)
+    torch.testing.assert_close(*means)
+
+
+def test_hidden_states_of_pairs_belong_to_their_rows(tiny_encoder):
+    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None, max_length=16)
+    texts = ["help", "cancel my contract please now " * 5, "the parcel", "came late"]
+    rows = LabelledWindows(encoder.windows(texts), None, 0, sides=2)
+    model = read_encoder(encoder.folder, "float32", "cpu").model
+    head = torch.nn.Linear(4 * 32 + 1, 2)
+    net = TextNetwork(model, head, pooling=Pooling(), weights=np.ones(1), scale=1.0)
+    inputs = rows.inputs(np.arange(2), "cpu")
+    _, hidden = net.features_and_states(inputs, keep_states=True)
+    assert hidden.rows.tolist() == [0] * (len(hidden.rows) - 2) + [1, 1]
+
+
+def test_without_a_transfer_that_needs_them_there_are_no_hidden_states(tiny_encoder):
+    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    net = network(encoder, Pooling(), [1.0])
+    rows = LabelledWindows(encoder.windows(TEXTS), None, 0)
+    recorder = Recorder()
+    recorder.needs_hidden_states = False
+    objective = Objective(net, transfers=[recorder])
+    batch = Batch([rows.inputs(np.arange(4), "cpu")], None, torch.ones(4))
+    with pytest.raises(ConfigError, match="Set needs_hidden_states = True"):
+        objective(({"task": batch}, 1.0), 0.0)
+
+
+def test_hidden_states_of_other_processes_are_not_available(tiny_encoder):
+    recorder = Recorder()
+    recorder.compares_rows = True
+    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    with pytest.raises(ConfigError, match="Recorder sets needs_hidden_states and compares_rows"):
+        Objective(network(encoder, Pooling(), [1.0]), transfers=[recorder])

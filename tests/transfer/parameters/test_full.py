@@ -42,7 +42,8 @@ def bound(transfer):
 
 
 def learning(network, transfer):
-    return {name for name, _ in network.named_parameters() if transfer.trains(name)}
+    names = [name for name, _ in network.named_parameters()]
+    return {name for group in transfer.weight_groups(names) for name in group.names}
 
 
 @pytest.mark.parametrize(("layers", "lowest"), [(None, 0), (1, 3), (2, 2), (3, 1), (9, 1)])
@@ -62,18 +63,24 @@ def test_embeddings_stay_where_asked():
 def test_lower_layers_learn_more_slowly():
     _, found = bound(FullFineTune(layer_decay=0.5))
     names = ("encoder.embeddings.weight", "encoder.layer.0.x", "encoder.layer.2.x", "head.weight")
-    assert [found.rate(name) for name in names] == [0.125, 0.25, 1.0, 1.0]
-    assert bound(FullFineTune())[1].rate("encoder.embeddings.weight") == 1.0
+    groups = found.weight_groups(names)
+    assert [(list(group.names), group.rate) for group in groups] == [
+        (["encoder.embeddings.weight"], 0.125),
+        (["encoder.layer.0.x"], 0.25),
+        (["encoder.layer.2.x", "head.weight"], 1.0),
+    ]
+    assert [group.rate for group in bound(FullFineTune())[1].weight_groups(names)] == [1.0]
 
 
 def test_layers_are_unfrozen_from_the_last_to_the_first():
     network, found = bound(FullFineTune(gradual=True))
     stages = found.stages()
-    counts = [sum(stage.trains(n) for n, _ in network.named_parameters()) for stage in stages]
-    assert counts == [4, 6, 8, 9]
+    names = [name for name, _ in network.named_parameters()]
+    trained = [stage.trains(names) for stage in stages]
+    assert [len(of_stage) for of_stage in trained] == [4, 6, 8, 9]
     assert sum(stage.share for stage in stages) == pytest.approx(1.0)
     assert [stage.fresh_schedule for stage in stages] == [True, False, False, False]
-    assert all(stage.trains("head.weight") for stage in stages)
+    assert all("head.weight" in of_stage for of_stage in trained)
 
 
 def test_the_last_layers_start_at_random_where_asked():

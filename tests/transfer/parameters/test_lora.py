@@ -27,7 +27,9 @@ def test_every_linear_layer_that_is_used_gets_an_adapter(tiny_encoder):
     assert len(layers) == 3 * 6
     assert set(learning) - {n for n in learning if "lora_" in n} == {"head.weight", "head.bias"}
     assert not any("pooler" in n for n in layers)
-    assert found.rate(learning[0]) == 10.0 and found.rate("head.weight") == 1.0
+    adapter, head = found.weight_groups(learning)
+    assert all("lora_" in name for name in adapter.names) and adapter.rate == 10.0
+    assert set(head.names) == {"head.weight", "head.bias"} and head.rate == 1.0
 
 
 def test_the_scale_is_two_unless_said(tiny_encoder):

@@ -4,7 +4,7 @@ import torch
 
 from nlptl import PrivateLayers, TaskAdapters
 from nlptl.base.errors import ConfigError
-from nlptl.base.transfer import BoundTransfer, Context
+from nlptl.base.transfer import BoundTransfer, Context, WeightGroup
 from nlptl.encoders import Pooling
 from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.encoders.contextual.loaded import read_encoder
@@ -78,8 +78,11 @@ def test_the_base_learns_beside_adapters_or_stays(tiny_encoder, base, learns):
     assert not any(".task0." in name for name in names)
     every = [n for n, w in network.encoder.named_parameters() if w.requires_grad and "lora_" in n]
     assert any(".task0." in n for n in every) and any(".task1." in n for n in every)
-    assert found.rate("encoder.x.lora_A.task0.weight") == 10.0
-    assert found.rate("encoder.x.weight") == 1.0
+    groups = found.weight_groups(["encoder.x.lora_A.task0.weight", "encoder.x.weight"])
+    assert groups == [
+        WeightGroup(["encoder.x.lora_A.task0.weight"], 10.0),
+        WeightGroup(["encoder.x.weight"], 1.0),
+    ]
 
 
 def test_layers_that_start_at_random_learn_even_in_a_frozen_base(tiny_encoder):
