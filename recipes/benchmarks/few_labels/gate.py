@@ -1,0 +1,204 @@
+"""Claim: asking the rows at hand loses next to nothing against the better of always and never.
+
+    NLPTL_DATA=... python recipes/benchmarks/few_labels/gate.py [--quick] [--kept FILE]
+            [--sets ...] [--seeds ...] [--variants ...] [--only decisions|experience]
+
+Experience: what each trick gained on 800 other training rows of each set, seed by seed. No test row
+takes part. The mean and the spread over sets, rounded, are what EXPERIENCE of the gate holds, and
+with few rows they weigh much.
+
+Decisions: for each set and each trick, 8 labels a class: what the gate decides by repeated splits
+of the labelled rows and that experience, and what 1,000 test rows say that it should have decided.
+Tricks are the names of the classes, edited copies, contrastive tuning, and self-training on 500
+texts without labels, each against the frozen encoder. The score after the gate is that of the trick
+where the gate opened, and that of the frozen encoder elsewhere; the regret is what the better of
+the two had more. Five draws; four rounds of splits as Auto takes them, and one of many rows
+(banking77); contrastive tuning is judged by one round of four, which takes minutes. Beside it
+stands what the gate would have decided if it knew only what was gained on the other sets.
+--quick takes two draws and no contrastive tuning.
+"""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from fewshot import NAMES
+
+from nlptl import Contrastive, Corpus, LabelMeaning, SelfTraining, TextClassifier, WordEdits
+from nlptl.evaluation.intervals import Interval
+from nlptl.evaluation.judge import Splits, Verdict, judge
+from nlptl.evaluation.prior_gains import PriorGain
+from nlptl.transfer.registry import methods_by_name
+
+sys.path.append(str(Path(__file__).parents[1]))  # the folder of material.py
+
+from material import Kept, Report, arguments, few_and_others, test_rows
+
+SHOTS, UNLABELLED, JUDGED, MANY = 8, 500, 800, 200
+SETS = ("sst2", "ag_news", "trec", "tweet_emotion", "banking77", "amazon_domains")
+TRICKS = ("names", "word edits", "self-training", "contrastive")
+
+
+def main() -> int:
+    given = arguments(__doc__, in_parts=True, variants=TRICKS, only=("decisions", "experience"))
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    seeds = given.seeds or range(2 if given.quick else 5)
+    report, kept = Report("gate"), Kept(given.kept)
+    gains = {} if given.only == "decisions" else tell_experience(given, seeds, report, kept)
+    if given.only != "experience":
+        tell_decisions(given, seeds, gains, (report, kept))
+    return report.finish()
+
+
+METHOD = {"names": "meaning", "word edits": "edits", "self-training": "selftraining"}
+"""The method that a trick of the ledger is, where their names differ."""
+
+
+def prior_gain(trick: str) -> PriorGain:
+    """Return the gain that Auto expects before it has seen a row."""
+    return PriorGain(*methods_by_name()[METHOD.get(trick, trick)].prior_gain)
+
+
+def tell_experience(
+    given: argparse.Namespace, seeds: Iterable[int], report: Report, kept: Kept
+) -> dict[str, dict[str, float]]:
+    """Give what each trick gained on training rows; say whether that is what the gate knows."""
+    rows, gains = [], {}
+    for trick in given.variants[:3] if given.quick else given.variants:
+        means = {}
+        for name in given.sets or SETS:
+            each = [
+                kept.once(
+                    partial(gained, name, seed, trick), set=name, seed=seed, of=f"{trick}, gain"
+                )
+                for seed in seeds
+            ]
+            means[name] = float(np.mean(each))
+        gains[trick] = means
+        mean, spread = np.mean(list(means.values())), np.std(list(means.values()), ddof=1)
+        known = prior_gain(trick)
+        rows.append({"trick": trick, **means, "mean": float(mean), "spread": float(spread)})
+        rows[-1] |= {"held": f"{known.gain:+.3f}, {known.spread:.3f}"}
+        report.record(**rows[-1])
+        near = abs(mean - known.gain) < 0.01 and abs(spread - known.spread) < 0.015
+        report.claim(f"{trick}: {mean:+.3f}, spread {spread:.3f}, is what the gate knows", near)
+    report.table("What was gained on training rows", rows)
+    return gains
+
+
+def tell_decisions(
+    given: argparse.Namespace,
+    seeds: Iterable[int],
+    gains: dict[str, dict[str, float]],
+    to: tuple[Report, Kept],
+) -> None:
+    """Hold what the gate decides against what test rows say."""
+    report, kept = to
+    for trick in given.variants[:3] if given.quick else given.variants:
+        rows = []
+        for name in given.sets or SETS:
+            elsewhere = [gain for other, gain in gains.get(trick, {}).items() if other != name]
+            known = prior_gain(trick)
+            apart = known
+            if len(elsewhere) > 1:
+                apart = PriorGain(float(np.mean(elsewhere)), float(np.std(elsewhere, ddof=1)))
+            for seed in seeds:
+                measure = partial(measured, name, seed, trick)
+                found = kept.several(measure, set=name, seed=seed, of=trick)
+                seen = Interval(found["gain"], found["low"], found["high"])
+                verdict = Verdict("with", "without", np.zeros((0, 2)), seen)
+                opens = verdict.with_prior(known).accepted
+                elsewhere_opens = verdict.with_prior(apart).accepted
+                rows.append({"set": name, **found, "opens": opens, "apart": elsewhere_opens})
+        judge_trick(trick, rows, report)
+
+
+def judge_trick(trick: str, rows: list[dict], report: Report) -> None:
+    """Say what the gate was worth for one trick, set by set and over all."""
+    table = []
+    for name in dict.fromkeys(row["set"] for row in rows):
+        own = [row for row in rows if row["set"] == name]
+        with_it, without = (np.array([row[key] for row in own]) for key in ("with", "without"))
+        opened = np.array([row["opens"] for row in own], bool)
+        gated = np.where(opened, with_it, without)
+        apart = np.where([row["apart"] for row in own], with_it, without)
+        right = opened == (with_it >= without)
+        table.append(
+            {
+                "set": name,
+                "never": float(without.mean()),
+                "always": float(with_it.mean()),
+                "gated": float(gated.mean()),
+                "by other sets": float(apart.mean()),
+                "opened": f"{opened.sum()} of {len(own)}",
+                "rightly": f"{right.sum()} of {len(own)}",
+                "regret": float((np.maximum(with_it, without) - gated).mean()),
+            }
+        )
+        report.record(trick=trick, **table[-1])
+    report.table(f"{trick}: what the gate decided", table)
+    keys = ("never", "always", "gated", "by other sets")
+    never, always, gated, apart = (float(np.mean([row[key] for row in table])) for key in keys)
+    regret = float(np.mean([row["regret"] for row in table]))
+    report.claim(
+        f"{trick}: gated {gated:.4f}, always {always:.4f}, never {never:.4f}; regret {regret:.4f}",
+        gated >= max(never, always) - 0.003,
+    )
+    report.claim(
+        f"{trick}: gated {apart:.4f} where a set's own experience is left out",
+        apart >= max(never, always) - 0.003,
+    )
+
+
+def gained(name: str, seed: int, trick: str) -> float:
+    """Give the gain on training rows that were not learnt from."""
+    given, (texts, labels) = few_and_others(name, SHOTS, UNLABELLED + JUDGED, 100 + seed)
+    plain, tried, more = both(name, seed, trick, texts[:UNLABELLED])
+    asked = texts[UNLABELLED:], labels[UNLABELLED:]
+    return tried.fit(*given, **more).score(*asked) - plain.fit(*given).score(*asked)
+
+
+def both(name: str, seed: int, trick: str, others: list[str]):
+    """Give the model without the trick, the one with it, and what else it is given."""
+    transfer = {
+        "names": LabelMeaning(NAMES.get(name, ())),
+        "word edits": WordEdits(),
+        "self-training": SelfTraining(),
+        "contrastive": Contrastive(),
+    }[trick]
+    more = {"unlabeled": Corpus(others)} if trick == "self-training" else {}
+    return TextClassifier(seed=seed), TextClassifier(transfer=transfer, seed=seed), more
+
+
+def measured(name: str, seed: int, trick: str) -> dict[str, float]:
+    """Ask the gate on one draw, then the test rows; give the gain it saw and both accuracies."""
+    test = test_rows(name)
+    given, (others, _) = few_and_others(name, SHOTS, UNLABELLED, seed)
+    asked, truth = test["text"].tolist(), test["label_text"].tolist()
+    plain, tried, more = both(name, seed, trick, others)
+    splits = Splits(5, 4 if len(given[0]) < MANY else 1)
+    if trick == "contrastive":
+        splits = Splits(4, 1)
+    verdict = judge(
+        {"with": tried, "without": plain},
+        *given,
+        splits=splits,
+        fit_params={"with": more},
+    )
+    return {
+        "gain": verdict.gain.value,
+        "low": verdict.gain.low,
+        "high": verdict.gain.high,
+        "with": tried.fit(*given, **more).score(asked, truth),
+        "without": plain.fit(*given).score(asked, truth),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
