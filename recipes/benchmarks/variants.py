@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from material import Kept, Report
+from material import Report
 
 from nlptl.evaluation.intervals import paired_interval
 
@@ -37,7 +37,7 @@ def compare_variants(
     against : tuple of (str, str)
         The variant of which the others change one thing, and what users get.
     """
-    kept, seeds = Kept(given.kept), given.seeds or range(1 if given.quick else 3)
+    kept, seeds = report.ledger(given), given.seeds or range(1 if given.quick else 3)
     plain, default = against
 
     def measured(variant: str, some: Sequence[str]) -> np.ndarray:

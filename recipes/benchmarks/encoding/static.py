@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from model2vec.distill import distill
 
 from nlptl import BlendHead, LogisticHead, StaticEncoder, TfidfEncoder
 from nlptl.encoders import Distilled
@@ -45,6 +44,8 @@ FILES = {
 
 def main() -> int:
     given = arguments(__doc__)
+    from model2vec.distill import distill  # a peer: --help works without it
+
     torch.set_num_threads(2)
     report = Report("static")
     source = str(find_encoder(None).path)

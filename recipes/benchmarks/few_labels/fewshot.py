@@ -75,7 +75,8 @@ def main() -> int:
     given = arguments(__doc__, in_parts=True, only=("shots", "growth"))
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    report, kept = Report("fewshot"), Kept(given.kept)
+    report = Report("fewshot")
+    kept = report.ledger(given)
     if given.only != "growth":
         compare(given, report, kept)
     if given.only != "shots" and not given.quick:

@@ -35,7 +35,8 @@ def main() -> int:
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
     seeds = given.seeds or range(3 if given.quick else 10)
-    report, kept = Report("fewshot_names"), Kept(given.kept)
+    report = Report("fewshot_names")
+    kept = report.ledger(given)
     shots = (0, 1, 8) if given.quick else SHOTS
     found = [judge_set(name, shots, list(seeds), report, kept) for name in given.sets or SETS]
     means = np.mean([[one["names", n] for n in shots] for one in found], axis=0)

@@ -49,7 +49,8 @@ def main() -> int:
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
     seeds = given.seeds or range(2 if given.quick else 5)
-    report, kept = Report("gate"), Kept(given.kept)
+    report = Report("gate")
+    kept = report.ledger(given)
     gains = {} if given.only == "decisions" else tell_experience(given, seeds, report, kept)
     if given.only != "experience":
         tell_decisions(given, seeds, gains, (report, kept))

@@ -25,7 +25,7 @@ from nlptl.evaluation.intervals import paired_interval
 
 sys.path.append(str(Path(__file__).parents[1]))  # the folder of material.py
 
-from material import Kept, Report, arguments, few_and_others
+from material import Report, arguments, few_and_others
 
 SETS = ("sst2", "ag_news", "trec", "tweet_emotion", "tweet_sentiment", "tweet_irony", "sib200")
 WEIGHTS = (2.5, 5.0, 10.0, 20.0, 40.0)
@@ -37,7 +37,8 @@ def main() -> int:
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
     seeds = list(given.seeds or range(5 if given.quick else 30))
-    report, kept = Report("names_weight"), Kept(given.kept)
+    report = Report("names_weight")
+    kept = report.ledger(given)
     rows, found = [], {}
     for name in given.sets or SETS:
         each = [kept.several(partial(measured, name, s), set=name, seed=s) for s in seeds]

@@ -23,7 +23,7 @@ from nlptl.evaluation.intervals import paired_interval
 
 sys.path.append(str(Path(__file__).parents[1]))  # the folder of material.py
 
-from material import Kept, Report, arguments, test_rows, training_pool
+from material import Report, arguments, test_rows, training_pool
 
 GOALS = {"ag_news": 0.85, "banking77": 0.70}
 ROUNDS = {"ag_news": (8, 8, 30), "banking77": (40, 40, 30)}
@@ -38,7 +38,8 @@ def main() -> int:
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
     seeds = list(given.seeds or range(2 if given.quick else 5))
-    report, kept = Report("suggest"), Kept(given.kept)
+    report = Report("suggest")
+    kept = report.ledger(given)
     rows = []
     for name in given.sets or GOALS:
         needed = {

@@ -81,7 +81,8 @@ def main() -> int:
     given = arguments(__doc__, in_parts=True, only=parts)
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    report, kept = Report("crosslingual"), Kept(given.kept)
+    report = Report("crosslingual")
+    kept = report.ledger(given)
     languages = LANGUAGES[:1] if given.quick else LANGUAGES
     steps = 100 if given.quick else STEPS
     if given.only in (None, "student"):

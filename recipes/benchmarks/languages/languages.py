@@ -25,7 +25,7 @@ from nlptl.evaluation.intervals import paired_interval
 
 sys.path.append(str(Path(__file__).parents[1]))  # the folder of material.py
 
-from material import Kept, Report, arguments
+from material import Report, arguments
 
 SIZES = {"en": 1_800, "de": 600, "fr": 200, "es": 60}
 WAYS = ("zero-shot", "own", "together", "gated")
@@ -34,7 +34,8 @@ WAYS = ("zero-shot", "own", "together", "gated")
 def main() -> int:
     given = arguments(__doc__, in_parts=True)
     warnings.filterwarnings("ignore")
-    report, kept = Report("languages"), Kept(given.kept)
+    report = Report("languages")
+    kept = report.ledger(given)
     seeds = given.seeds or range(2 if given.quick else 5)
     teacher = TransformerEncoder()
     encoder, _ = taught(teacher, ("de", "fr", "es"), PIECES, STEPS)

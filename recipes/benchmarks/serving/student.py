@@ -24,7 +24,7 @@ from nlptl.encoders.cache import without_cache
 
 sys.path.append(str(Path(__file__).parents[1]))  # the folder of material.py
 
-from material import Kept, Report, alternate, arguments, few_and_others, median_ratio, test_rows
+from material import Report, alternate, arguments, few_and_others, median_ratio, test_rows
 
 SETS = ("ag_news", "tweet_emotion")
 SHOTS, UNLABELLED = 8, 1000
@@ -35,7 +35,8 @@ def main() -> int:
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
     seeds = given.seeds or range(2 if given.quick else 5)
-    report, kept = Report("student"), Kept(given.kept)
+    report = Report("student")
+    kept = report.ledger(given)
     rows = []
     for name in given.sets or SETS:
         each = [kept.several(partial(measured, name, s), set=name, seed=s) for s in seeds]

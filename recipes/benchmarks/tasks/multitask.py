@@ -66,7 +66,8 @@ def main() -> int:
     given = arguments(__doc__, in_parts=True, only=parts)
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    report, kept = Report("multitask"), Kept(given.kept)
+    report = Report("multitask")
+    kept = report.ledger(given)
     seeds = given.seeds or range(2 if given.quick else 3)
     most = QUICK if given.quick else MOST
     sizes = dict.fromkeys(METRICS, most)

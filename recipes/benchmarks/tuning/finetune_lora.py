@@ -43,7 +43,7 @@ def main() -> int:
     names, seeds = given.sets or names, given.seeds or seeds
     report = Report("finetune_lora")
     if given.only != "memory":
-        compared(names, seeds, report, Kept(given.kept))
+        compared(names, seeds, report, report.ledger(given))
     if given.only != "accuracy":
         peak = {kind: peak_of(kind) for kind in TRANSFERS}
         report.record(**{f"peak MiB of {kind}": value for kind, value in peak.items()})

@@ -46,7 +46,8 @@ def main() -> int:
     torch.set_num_threads(min(2, torch.get_num_threads()))
     names, seeds = (SETS[:3], range(2)) if given.quick else (SETS, range(5))
     names, seeds = given.sets or names, given.seeds or seeds
-    report, kept = Report("finetune_small"), Kept(given.kept)
+    report = Report("finetune_small")
+    kept = report.ledger(given)
     runs = {
         (name, seed, method): accuracy(kept, name, seed, method)
         for seed in seeds

@@ -56,7 +56,8 @@ def main() -> int:
     given = arguments(__doc__, in_parts=True, only=("speed", "accuracy"))
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    report, kept = Report("finetune_speed"), Kept(given.kept)
+    report = Report("finetune_speed")
+    kept = report.ledger(given)
     names, seeds = given.sets or list(SETS), given.seeds or range(5)
     steps, turns = (32, 1) if given.quick else (64, 3)
     for name in names if given.only != "accuracy" else ():
