@@ -11,6 +11,7 @@ from nlptl.base.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nlptl.base.errors import NlptlError
+    from nlptl.cli.scripts import run_script
     from nlptl.data.audit import audit
     from nlptl.data.corpus import Corpus
     from nlptl.data.mixing import Mixing
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from nlptl.data.tables.reading import read_table
     from nlptl.encoders import FusedEncoder, StaticEncoder, TfidfEncoder, TransformerEncoder
     from nlptl.estimators.adapter_stack import AdapterStack
+    from nlptl.estimators.bulk.job import BulkJob, score_table
     from nlptl.estimators.languages.language_classifier import LanguageClassifier
     from nlptl.estimators.languages.language_scores import score_languages
     from nlptl.estimators.languages.language_student import LanguageStudent
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     )
     from nlptl.saving.onnx.onnx_classifier import OnnxClassifier
     from nlptl.training.config import TrainingConfig
+    from nlptl.training.processes import is_main
     from nlptl.transfer.automatic import Auto
     from nlptl.transfer.features import Contrastive, Frozen
     from nlptl.transfer.instances import SelfTraining, SourceRows, WordEdits
@@ -50,6 +53,7 @@ _HOMES = {
     "AdapterStack": "nlptl.estimators.adapter_stack",
     "Auto": "nlptl.transfer",
     "BlendHead": "nlptl.heads",
+    "BulkJob": "nlptl.estimators.bulk.job",
     "Contrastive": "nlptl.transfer.features",
     "Corpus": "nlptl.data.corpus",
     "DiscriminantHead": "nlptl.heads",
@@ -85,10 +89,13 @@ _HOMES = {
     "Verdict": "nlptl.evaluation.judge",
     "WordEdits": "nlptl.transfer.instances",
     "audit": "nlptl.data.audit",
+    "is_main": "nlptl.training.processes",
     "judge": "nlptl.evaluation.judge",
     "k_shot": "nlptl.data.splits",
     "read_table": "nlptl.data.tables.reading",
+    "run_script": "nlptl.cli.scripts",
     "score_languages": "nlptl.estimators.languages.language_scores",
+    "score_table": "nlptl.estimators.bulk.job",
     "support_requests": "nlptl.data.samples",
 }
 
@@ -97,6 +104,7 @@ __all__ = [
     "AdapterStack",
     "Auto",
     "BlendHead",
+    "BulkJob",
     "Contrastive",
     "Corpus",
     "DiscriminantHead",
@@ -132,10 +140,13 @@ __all__ = [
     "WordEdits",
     "__version__",
     "audit",
+    "is_main",
     "judge",
     "k_shot",
     "read_table",
+    "run_script",
     "score_languages",
+    "score_table",
     "support_requests",
 ]
 
