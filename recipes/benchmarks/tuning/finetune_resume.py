@@ -2,7 +2,7 @@
 
     NLPTL_DATA=... python recipes/benchmarks/tuning/finetune_resume.py [--quick]
 
-recipes/finetune.py tunes all-MiniLM-L6-v2 on 160 rows of trec in 30 steps of two passes, with a
+`nlptl train` tunes all-MiniLM-L6-v2 on 160 rows of trec in 30 steps of two passes, with a
 checkpoint after every second step, by one process and by two. It is killed with SIGKILL, with all
 its processes, at random moments until 20 kills have hit it, at least five of them while a
 checkpoint was being written; each time it is started again and left alone, and the sha256 of its
@@ -30,7 +30,6 @@ sys.path.append(str(Path(__file__).parents[1]))  # the folder of material.py
 
 from material import Report, arguments, drawn, read
 
-RECIPE = Path(__file__).parents[2] / "finetune.py"
 LAUNCH = [
     "--num_machines",
     "1",
@@ -112,11 +111,12 @@ def start(room: Path, output: str, processes: int) -> subprocess.Popen:
     if processes > 1:
         command += ["-m", "accelerate.commands.launch", "--multi_gpu"]
         command += ["--num_processes", str(processes), *LAUNCH]
+    command += ["-m", "nlptl", "train", "--transfer", "full"]
     training = {"max_steps": STEPS, "save_steps": 2, "batch_size": 8, "accumulation": 2}
     return subprocess.Popen(
         [
             *command,
-            *(str(RECIPE), str(room / "train.csv"), "--label-column", "label_text"),
+            *(str(room / "train.csv"), "--label-column", "label_text"),
             *("--test-share", "0", "--output", str(room / output), "--device", "cpu"),
             *(part for n, v in training.items() for part in (f"--training.{n}", str(v))),
         ],
@@ -130,7 +130,7 @@ def start(room: Path, output: str, processes: int) -> subprocess.Popen:
 def finish(process: subprocess.Popen) -> None:
     error = process.communicate()[1]
     if process.returncode:
-        sys.exit(f"The recipe failed:\n{error[-3000:]}")
+        sys.exit(f"The training failed:\n{error[-3000:]}")
 
 
 def kill(process: subprocess.Popen) -> None:
