@@ -25,7 +25,7 @@ SIZES = {"banking77": 2000, "ag_news": 800, "newsgroups20": 200}
 
 
 def main() -> int:
-    given = arguments(__doc__)
+    options = arguments(__doc__)
     torch.set_num_threads(2)
     report = Report("encode")
     folder = find_encoder(None)
@@ -36,12 +36,12 @@ def main() -> int:
         for dtype in ("float32", "bfloat16")
     }
     rows = [
-        compare(name, n // 2 if given.quick else n, peers, 3 if given.quick else 5)
+        compare(name, n // 2 if options.quick else n, peers, 3 if options.quick else 5)
         for name, n in SIZES.items()
     ]
     for row in rows:
         report.record(**row)
-    report.table("Texts a second on two threads, cut at 256 tokens", rows)
+    report.table("Texts per second on two threads, cut at 256 tokens", rows)
     for row in rows:
         name, least = row["set"], 1.1 if row["set"] == "banking77" else 1.0
         report.claim(f"{name}: fp32 at least {least}x", row["fp32/ST"] >= least)
@@ -90,7 +90,7 @@ def compare(name: str, n: int, peers: dict[str, SentenceTransformer], repeats: i
 
 
 def limit(counts: np.ndarray, dtype: torch.dtype) -> float:
-    """Texts a second if the matrix products of the six layers were all there is to do."""
+    """Texts per second if the matrix products of the six layers were all there is to do."""
     rows, width, wide = 2048, 384, 1536
     products = [(width, width)] * 4 + [(width, wide), (wide, width)]
     seconds = 0.0

@@ -46,9 +46,9 @@ OTHERS = {
 
 
 def main() -> int:
-    given = arguments(__doc__)
+    settings = arguments(__doc__)
     warnings.filterwarnings("ignore")
-    seeds = range(5 if given.quick else 10)
+    seeds = range(5 if settings.quick else 10)
     report = Report("frozen")
     peer = SentenceTransformer(str(find_encoder(None).path), device="cpu")
     runs: dict[tuple[str, int], dict[str, float]] = {}
@@ -60,7 +60,7 @@ def main() -> int:
         for seed in seeds:
             picked = drawn(len(pool), LABELS, seed)
             split = pool.iloc[picked], test, vectors[0][picked], vectors[1]
-            runs[name, seed] = one(*split, others=not given.quick)
+            runs[name, seed] = one(*split, others=not settings.quick)
             report.record(set=name, seed=seed, **runs[name, seed])
     methods = [m for m in runs["sst2", 0] if not m.endswith("seconds")]
     rows = [

@@ -43,7 +43,7 @@ FILES = {
 
 
 def main() -> int:
-    given = arguments(__doc__)
+    options = arguments(__doc__)
     from model2vec.distill import distill  # a peer: --help works without it
 
     torch.set_num_threads(2)
@@ -74,27 +74,27 @@ def main() -> int:
     gain = paired_interval(gains.mean(axis=0))
     report.record(against=best, gain=gain.value, low=gain.low, high=gain.high)
     report.claim(f"mean accuracy not below {best}: {gain.value:+.4f}", gain.value >= 0)
-    speed(report, ours, peers["model2vec 256"], 3 if given.quick else 5)
+    speed(report, ours, peers["model2vec 256"], 3 if options.quick else 5)
     return report.finish()
 
 
 def one_set(name: str, encode: dict, seeds: range) -> dict[str, list[float]]:
     pool, test = training_pool(name), test_rows(name)
     labels, truth = pool["label"].to_numpy(), test["label"].to_numpy()
-    found: dict[str, list[float]] = {}
+    results: dict[str, list[float]] = {}
     for method, transform in encode.items():
         seen, asked = transform(pool["text"].tolist()), transform(test["text"].tolist())
         for seed in seeds:
             rows = drawn(len(pool), LABELS, seed)
             head = BlendHead().fit(seen[rows], labels[rows])
-            found.setdefault(method, []).append(float((head.predict(asked) == truth).mean()))
+            results.setdefault(method, []).append(float((head.predict(asked) == truth).mean()))
     for seed in seeds:
         rows = drawn(len(pool), LABELS, seed)
         counts = TfidfEncoder().fit(pool["text"].iloc[rows].tolist())
         head = LogisticHead().fit(counts.transform(pool["text"].iloc[rows]), labels[rows])
         right = head.predict(counts.transform(test["text"])) == truth
-        found.setdefault("TF-IDF", []).append(float(right.mean()))
-    return found
+        results.setdefault("TF-IDF", []).append(float(right.mean()))
+    return results
 
 
 def covered(report: Report, files: dict[str, StaticEncoder]) -> None:
@@ -103,9 +103,9 @@ def covered(report: Report, files: dict[str, StaticEncoder]) -> None:
         texts = test_rows(name)["text"].tolist()
         row = {"set": name}
         for label, encoder in files.items():
-            found = encoder.coverage(texts)
-            row[label] = f"{found.tokens:.1%} / {found.types:.1%}"
-            report.record(set=name, vectors=label, tokens=found.tokens, types=found.types)
+            results = encoder.coverage(texts)
+            row[label] = f"{results.tokens:.1%} / {results.types:.1%}"
+            report.record(set=name, vectors=label, tokens=results.tokens, types=results.types)
         rows.append(row)
     report.table("Coverage of test texts: tokens / types known", rows)
 
@@ -123,7 +123,7 @@ def speed(report: Report, ours: StaticEncoder, peer, repeats: int) -> None:
         rate = {m: len(texts) / float(np.median(s)) for m, s in seconds.items()}
         rows.append({"set": name, **rate, "ratio": ratios[-1]})
         report.record(**rows[-1])
-    report.table("Texts a second", rows)
+    report.table("Texts per second", rows)
     overall = float(np.exp(np.mean(np.log(ratios))))
     report.claim(f"throughput at least equal: {overall:.2f}x (geometric mean)", overall >= 1)
 

@@ -1,9 +1,9 @@
-"""Which choices earn Contrastive its defaults: 8 labels a class, judged on training rows.
+"""Which choices earn Contrastive its defaults: 8 labels per class, judged on training rows.
 
     NLPTL_DATA=... python recipes/benchmarks/few_labels/contrastive_ablation.py
             [--quick] [--kept FILE] [--variants NAME ...] [--sets ...] [--seeds ...]
 
-Four sets, three draws of 8 labels a class from the training split, judged on 800 other rows of it,
+Four sets, three draws of 8 labels per class from the training split, judged on 800 other rows,
 so that no test row takes part in a choice; the best has to hold on two sets more. Every variant
 changes one thing of 25 passes over the rows, of which the default takes 15 to 25. --quick takes one
 draw and the first three variants; --kept goes on where another run stopped. The claim is that no
@@ -55,12 +55,12 @@ VARIANTS = {
 
 
 def main() -> int:
-    given = arguments(__doc__, in_parts=True, variants=list(VARIANTS))
+    settings = arguments(__doc__, in_parts=True, variants=list(VARIANTS))
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    names = given.variants[:3] if given.quick else given.variants
+    names = settings.variants[:3] if settings.quick else settings.variants
     report = Report("contrastive_ablation")
-    compare_variants(judged, names, given, report, sets=(SETS, REST), against=(PLAIN, DEFAULT))
+    compare_variants(judged, names, settings, report, sets=(SETS, REST), against=(PLAIN, DEFAULT))
     return report.finish()
 
 

@@ -1,9 +1,9 @@
-"""Claim: with 8 labels a class, contrastive tuning reaches SetFit in a quarter of its time.
+"""Claim: with 8 labels per class, contrastive tuning reaches SetFit in a quarter of its time.
 
     NLPTL_DATA=... python recipes/benchmarks/few_labels/fewshot.py
             [--quick] [--kept FILE] [--sets ...] [--seeds ...] [--only shots|growth]
 
-Six sets, 8 labels a class, 1,000 test rows, all-MiniLM-L6-v2, the same shots for everyone:
+Six sets, 8 labels per class, 1,000 test rows, all-MiniLM-L6-v2, the same shots for everyone:
 logistic regression on frozen sentence vectors, SetFit with its defaults, Contrastive(), and Auto()
 with the names of the classes and four fifths of the seconds that SetFit took as its budget, but
 four minutes at most. Ten seeds (SetFit five, and one of 1,500 steps on banking77, where its pairs
@@ -12,9 +12,9 @@ was fitted on. They are those of the fit, from texts to a model, without cached 
 this run, method after method for each draw; each has been fitted once before, so that no import
 counts, and SetFit writes no checkpoint.
 
-Growth: 8 and 64 labels a class on four sets, each fit in a process of its own, with its seconds and
-its peak memory; those of SetFit with 64 labels are told from 300 of its steps. --quick takes two
-sets and two seeds, and no growth.
+Growth: 8 and 64 labels per class on four sets, each fit in a process of its own, with its seconds
+and its peak memory. The seconds of SetFit with 64 labels are estimated from 300 of its steps.
+--quick takes two sets and two seeds, and no growth.
 """
 
 import argparse
@@ -72,62 +72,62 @@ METHODS = ("SetFit", "frozen", "Contrastive", "Auto")
 def main() -> int:
     if sys.argv[1:2] == ["--one"]:
         return alone(*sys.argv[2:])
-    given = arguments(__doc__, in_parts=True, only=("shots", "growth"))
+    settings = arguments(__doc__, in_parts=True, only=("shots", "growth"))
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
     report = Report("fewshot")
-    kept = report.ledger(given)
-    if given.only != "growth":
-        compare(given, report, kept)
-    if given.only != "shots" and not given.quick:
-        grow(given.sets or GROWING, report, kept)
+    kept = report.ledger(settings)
+    if settings.only != "growth":
+        compare(settings, report, kept)
+    if settings.only != "shots" and not settings.quick:
+        grow(settings.sets or GROWING, report, kept)
     return report.finish()
 
 
-def compare(given: argparse.Namespace, report: Report, kept: Kept) -> None:
-    """Hold all methods against each other with 8 labels a class."""
-    names, seeds = (SETS[2:4], range(2)) if given.quick else (SETS, range(10))
-    names, seeds = given.sets or names, given.seeds or seeds
-    found: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
+def compare(settings: argparse.Namespace, report: Report, kept: Kept) -> None:
+    """Hold all methods against each other with 8 labels per class."""
+    names, seeds = (SETS[2:4], range(2)) if settings.quick else (SETS, range(10))
+    names, seeds = settings.sets or names, settings.seeds or seeds
+    results: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
     for name, seed, method in itertools.product(names, seeds, METHODS):
-        peer = [one["seconds"] for one in found.get((name, "SetFit"), {}).values()]
+        peer = [entry["seconds"] for entry in results.get((name, "SetFit"), {}).values()]
         budget = min(BUDGET * float(np.mean(peer)), MOST) if peer else 0.0
         left_out = method == "SetFit" and seed >= (1 if name == LARGE else 5)
         if left_out or (method == "Auto" and not peer):  # in a part of a run none may be known
             continue
         measure = partial(measured, name, seed, method, budget)
         figures = kept.several(measure, set=name, seed=seed, method=method)
-        found.setdefault((name, method), {})[seed] = figures
+        results.setdefault((name, method), {})[seed] = figures
     rows = []
     for name in names:
         rows.append({"set": name})
         for method in METHODS:
-            own = found.get((name, method), {})
-            timed = set(own) & set(found.get((name, "SetFit"), own))
-            rows[-1][method] = mean_of([one["accuracy"] for one in own.values()])
-            rows[-1][f"{method}, s"] = mean_of([own[seed]["seconds"] for seed in timed])
+            baseline = results.get((name, method), {})
+            timed = set(baseline) & set(results.get((name, "SetFit"), baseline))
+            rows[-1][method] = mean_of([entry["accuracy"] for entry in baseline.values()])
+            rows[-1][f"{method}, s"] = mean_of([baseline[seed]["seconds"] for seed in timed])
         report.record(**rows[-1])
-    report.table(f"Accuracy with {SHOTS} labels a class, {len(seeds)} seeds", rows)
-    if len(seeds) > 1 and len(names) > 1 and all((name, "SetFit") in found for name in names):
-        judge_all(found, rows, names, report)
+    report.table(f"Accuracy with {SHOTS} labels per class, {len(seeds)} seeds", rows)
+    if len(seeds) > 1 and len(names) > 1 and all((name, "SetFit") in results for name in names):
+        judge_all(results, rows, names, report)
 
 
 def mean_of(figures: Sequence[float]) -> float:
-    """Give the mean, where there is something."""
+    """Return the mean, where there is something."""
     return float(np.mean(figures)) if len(figures) else float("nan")
 
 
 def grow(names: Sequence[str], report: Report, kept: Kept) -> None:
-    """Say how seconds and memory grow from 8 labels a class to 64."""
+    """Compare how seconds and memory grow from 8 labels per class to 64."""
     rows = []
     for name in names:
         row: dict[str, float | str] = {"set": name}
         for method in ("Contrastive", "SetFit"):
             for shots in (SHOTS, GROWN):
                 measure = partial(in_a_process, name, method, shots)
-                told = kept.several(measure, set=name, shots=shots, method=method, of="growth")
-                row[f"{method} {shots}, s"] = told["seconds"]
-                row[f"{method} {shots}, MiB"] = told["MiB"]
+                record = kept.several(measure, set=name, shots=shots, method=method, of="growth")
+                row[f"{method} {shots}, s"] = record["seconds"]
+                row[f"{method} {shots}, MiB"] = record["MiB"]
         rows.append(row)
         report.record(**row)
         growth = float(row[f"Contrastive {GROWN}, s"]) / float(row[f"Contrastive {SHOTS}, s"])
@@ -138,14 +138,14 @@ def grow(names: Sequence[str], report: Report, kept: Kept) -> None:
 
 def in_a_process(name: str, method: str, shots: int) -> dict[str, float]:
     """Fit in a process of its own."""
-    given = [sys.executable, __file__, "--one", name, method, str(shots)]
-    done = subprocess.run(given, capture_output=True, text=True, check=True)
-    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    settings = [sys.executable, __file__, "--one", name, method, str(shots)]
+    done = subprocess.run(settings, capture_output=True, text=True, check=True)
+    record: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return record
 
 
 def alone(name: str, method: str, shots: str) -> int:
-    """Fit once, and print seconds and peak memory; SetFit's seconds are told from some steps."""
+    """Fit once, and print seconds and peak memory; SetFit's are estimated from some steps."""
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
     pool = read(name, "train")
@@ -164,10 +164,10 @@ def alone(name: str, method: str, shots: str) -> int:
     return 0
 
 
-def judge_all(found: dict, rows: list[dict], names: list[str], report: Report) -> None:
+def judge_all(results: dict, rows: list[dict], names: list[str], report: Report) -> None:
     """Make the claims."""
     report.record(**{m: float(np.mean([row[m] for row in rows])) for m in METHODS})
-    apart = {ours: [np.mean(against(found, n, ours)) for n in names] for ours in METHODS[2:]}
+    apart = {ours: [np.mean(against(results, n, ours)) for n in names] for ours in METHODS[2:]}
     gain, better = (float(np.mean(apart[ours])) for ours in METHODS[2:])
     report.claim(f"Contrastive less SetFit on the same shots, mean {gain:+.4f}", gain >= 0)
     report.claim(
@@ -183,17 +183,17 @@ def judge_all(found: dict, rows: list[dict], names: list[str], report: Report) -
     report.claim(f"Auto takes {auto:.2f} of SetFit's seconds, at most 1", auto <= 1)
     for ours in ("Contrastive", "Auto"):
         for name in names:
-            each = against(found, name, ours)
+            each = against(results, name, ours)
             if len(each) > 1:
                 interval = paired_interval(each)
                 report.claim(f"{name}: {ours} less SetFit {interval}", interval.high >= 0)
 
 
-def against(found: dict, name: str, ours: str) -> np.ndarray:
-    """Give the accuracies less those of SetFit on the same shots."""
-    own, other = found[name, ours], found[name, "SetFit"]
-    both = sorted(set(own) & set(other))
-    return np.array([own[s]["accuracy"] - other[s]["accuracy"] for s in both])
+def against(results: dict, name: str, ours: str) -> np.ndarray:
+    """Return the accuracies less those of SetFit on the same shots."""
+    baseline, other = results[name, ours], results[name, "SetFit"]
+    both = sorted(set(baseline) & set(other))
+    return np.array([baseline[s]["accuracy"] - other[s]["accuracy"] for s in both])
 
 
 def measured(name: str, seed: int, method: str, budget: float) -> dict[str, float]:
@@ -211,11 +211,11 @@ def measured(name: str, seed: int, method: str, budget: float) -> dict[str, floa
 
 @contextmanager
 def without_vectors() -> Iterator[None]:
-    """Give a cache without vectors, which knows what the processor computes well in."""
+    """Return a cache without vectors, which knows what the processor computes well in."""
     with tempfile.TemporaryDirectory() as empty:
-        known = cache_root() / "precision"
-        if known.is_dir():
-            shutil.copytree(known, Path(empty) / "precision")
+        reference = cache_root() / "precision"
+        if reference.is_dir():
+            shutil.copytree(reference, Path(empty) / "precision")
         before = os.environ.get("NLPTL_CACHE")
         os.environ["NLPTL_CACHE"] = empty
         try:
@@ -233,7 +233,7 @@ def warm(method: str) -> None:
 
 
 def fitted(name: str, train: pd.DataFrame, seed: int, method: str, budget: float):
-    """Give what answers for texts."""
+    """Return what answers for texts."""
     texts, labels = train["text"].tolist(), train["label_text"].tolist()
     if method == "SetFit":
         model, trainer = trainer_of(texts, labels, seed, STEPS.get(name, -1))
@@ -249,9 +249,9 @@ def fitted(name: str, train: pd.DataFrame, seed: int, method: str, budget: float
 
 
 def timed_setfit(texts: list[str], labels: list[str]) -> float:
-    """Take some of SetFit's steps; give the seconds that all of its steps would take.
+    """Time some of SetFit's steps, and return the estimated seconds of all its steps.
 
-    What comes once, such as pairs and the head, is told apart by a second, longer run.
+    A second, longer run separates the steps from work that is done once: pairs and the head.
     """
     counts = np.unique(labels, return_counts=True)[1]
     alike = int((counts * (counts + 1) // 2).sum())
@@ -277,8 +277,8 @@ def trainer_of(texts: list[str], labels: list[str], seed: int, steps: int):
     options = {"report_to": "none", "show_progress_bar": False, "max_steps": steps}
     codes = [names.index(label) for label in labels]
     data = Dataset.from_dict({"text": texts, "label": codes})
-    given = TrainingArguments(seed=seed, save_strategy="no", **options)
-    return model, Trainer(model=model, args=given, train_dataset=data)
+    settings = TrainingArguments(seed=seed, save_strategy="no", **options)
+    return model, Trainer(model=model, args=settings, train_dataset=data)
 
 
 if __name__ == "__main__":

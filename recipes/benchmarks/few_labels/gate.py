@@ -1,4 +1,4 @@
-"""Claim: asking the rows at hand loses next to nothing against the better of always and never.
+"""Claim: asking the labelled rows loses next to nothing against the better of always and never.
 
     NLPTL_DATA=... python recipes/benchmarks/few_labels/gate.py [--quick] [--kept FILE]
             [--sets ...] [--seeds ...] [--variants ...] [--only decisions|experience]
@@ -7,7 +7,7 @@ Experience: what each trick gained on 800 other training rows of each set, seed 
 takes part. The mean and the spread over sets, rounded, are what EXPERIENCE of the gate holds, and
 with few rows they weigh much.
 
-Decisions: for each set and each trick, 8 labels a class: what the gate decides by repeated splits
+Decisions: for each set and each trick, 8 labels per class: what the gate decides by repeated splits
 of the labelled rows and that experience, and what 1,000 test rows say that it should have decided.
 Tricks are the names of the classes, edited copies, contrastive tuning, and self-training on 500
 texts without labels, each against the frozen encoder. The score after the gate is that of the trick
@@ -45,15 +45,15 @@ TRICKS = ("names", "word edits", "self-training", "contrastive")
 
 
 def main() -> int:
-    given = arguments(__doc__, in_parts=True, variants=TRICKS, only=("decisions", "experience"))
+    options = arguments(__doc__, in_parts=True, variants=TRICKS, only=("decisions", "experience"))
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    seeds = given.seeds or range(2 if given.quick else 5)
+    seeds = options.seeds or range(2 if options.quick else 5)
     report = Report("gate")
-    kept = report.ledger(given)
-    gains = {} if given.only == "decisions" else tell_experience(given, seeds, report, kept)
-    if given.only != "experience":
-        tell_decisions(given, seeds, gains, (report, kept))
+    kept = report.ledger(options)
+    gains = {} if options.only == "decisions" else tell_experience(options, seeds, report, kept)
+    if options.only != "experience":
+        tell_decisions(options, seeds, gains, (report, kept))
     return report.finish()
 
 
@@ -67,13 +67,13 @@ def prior_gain(trick: str) -> PriorGain:
 
 
 def tell_experience(
-    given: argparse.Namespace, seeds: Iterable[int], report: Report, kept: Kept
+    options: argparse.Namespace, seeds: Iterable[int], report: Report, kept: Kept
 ) -> dict[str, dict[str, float]]:
-    """Give what each trick gained on training rows; say whether that is what the gate knows."""
+    """Return what each trick gained on training rows; say whether that is what the gate knows."""
     rows, gains = [], {}
-    for trick in given.variants[:3] if given.quick else given.variants:
+    for trick in options.variants[:3] if options.quick else options.variants:
         means = {}
-        for name in given.sets or SETS:
+        for name in options.sets or SETS:
             each = [
                 kept.once(
                     partial(gained, name, seed, trick), set=name, seed=seed, of=f"{trick}, gain"
@@ -83,52 +83,52 @@ def tell_experience(
             means[name] = float(np.mean(each))
         gains[trick] = means
         mean, spread = np.mean(list(means.values())), np.std(list(means.values()), ddof=1)
-        known = prior_gain(trick)
+        reference = prior_gain(trick)
         rows.append({"trick": trick, **means, "mean": float(mean), "spread": float(spread)})
-        rows[-1] |= {"held": f"{known.gain:+.3f}, {known.spread:.3f}"}
+        rows[-1] |= {"held": f"{reference.gain:+.3f}, {reference.spread:.3f}"}
         report.record(**rows[-1])
-        near = abs(mean - known.gain) < 0.01 and abs(spread - known.spread) < 0.015
+        near = abs(mean - reference.gain) < 0.01 and abs(spread - reference.spread) < 0.015
         report.claim(f"{trick}: {mean:+.3f}, spread {spread:.3f}, is what the gate knows", near)
     report.table("What was gained on training rows", rows)
     return gains
 
 
 def tell_decisions(
-    given: argparse.Namespace,
+    options: argparse.Namespace,
     seeds: Iterable[int],
     gains: dict[str, dict[str, float]],
     to: tuple[Report, Kept],
 ) -> None:
     """Hold what the gate decides against what test rows say."""
     report, kept = to
-    for trick in given.variants[:3] if given.quick else given.variants:
+    for trick in options.variants[:3] if options.quick else options.variants:
         rows = []
-        for name in given.sets or SETS:
+        for name in options.sets or SETS:
             elsewhere = [gain for other, gain in gains.get(trick, {}).items() if other != name]
-            known = prior_gain(trick)
-            apart = known
+            reference = prior_gain(trick)
+            apart = reference
             if len(elsewhere) > 1:
                 apart = PriorGain(float(np.mean(elsewhere)), float(np.std(elsewhere, ddof=1)))
             for seed in seeds:
                 measure = partial(measured, name, seed, trick)
-                found = kept.several(measure, set=name, seed=seed, of=trick)
-                seen = Interval(found["gain"], found["low"], found["high"])
+                results = kept.several(measure, set=name, seed=seed, of=trick)
+                seen = Interval(results["gain"], results["low"], results["high"])
                 verdict = Verdict("with", "without", np.zeros((0, 2)), seen)
-                opens = verdict.with_prior(known).accepted
+                opens = verdict.with_prior(reference).accepted
                 elsewhere_opens = verdict.with_prior(apart).accepted
-                rows.append({"set": name, **found, "opens": opens, "apart": elsewhere_opens})
+                rows.append({"set": name, **results, "opens": opens, "apart": elsewhere_opens})
         judge_trick(trick, rows, report)
 
 
 def judge_trick(trick: str, rows: list[dict], report: Report) -> None:
-    """Say what the gate was worth for one trick, set by set and over all."""
+    """Report what the gate was worth for one trick, set by set and over all."""
     table = []
     for name in dict.fromkeys(row["set"] for row in rows):
-        own = [row for row in rows if row["set"] == name]
-        with_it, without = (np.array([row[key] for row in own]) for key in ("with", "without"))
-        opened = np.array([row["opens"] for row in own], bool)
+        baseline = [row for row in rows if row["set"] == name]
+        with_it, without = (np.array([row[key] for row in baseline]) for key in ("with", "without"))
+        opened = np.array([row["opens"] for row in baseline], bool)
         gated = np.where(opened, with_it, without)
-        apart = np.where([row["apart"] for row in own], with_it, without)
+        apart = np.where([row["apart"] for row in baseline], with_it, without)
         right = opened == (with_it >= without)
         table.append(
             {
@@ -137,8 +137,8 @@ def judge_trick(trick: str, rows: list[dict], report: Report) -> None:
                 "always": float(with_it.mean()),
                 "gated": float(gated.mean()),
                 "by other sets": float(apart.mean()),
-                "opened": f"{opened.sum()} of {len(own)}",
-                "rightly": f"{right.sum()} of {len(own)}",
+                "opened": f"{opened.sum()} of {len(baseline)}",
+                "rightly": f"{right.sum()} of {len(baseline)}",
                 "regret": float((np.maximum(with_it, without) - gated).mean()),
             }
         )
@@ -158,15 +158,15 @@ def judge_trick(trick: str, rows: list[dict], report: Report) -> None:
 
 
 def gained(name: str, seed: int, trick: str) -> float:
-    """Give the gain on training rows that were not learnt from."""
-    given, (texts, labels) = few_and_others(name, SHOTS, UNLABELLED + JUDGED, 100 + seed)
+    """Return the gain on training rows that were not learnt from."""
+    options, (texts, labels) = few_and_others(name, SHOTS, UNLABELLED + JUDGED, 100 + seed)
     plain, tried, more = both(name, seed, trick, texts[:UNLABELLED])
     asked = texts[UNLABELLED:], labels[UNLABELLED:]
-    return tried.fit(*given, **more).score(*asked) - plain.fit(*given).score(*asked)
+    return tried.fit(*options, **more).score(*asked) - plain.fit(*options).score(*asked)
 
 
 def both(name: str, seed: int, trick: str, others: list[str]):
-    """Give the model without the trick, the one with it, and what else it is given."""
+    """Return the model without the trick, the one with it, and what else it is given."""
     transfer = {
         "names": LabelMeaning(NAMES.get(name, ())),
         "word edits": WordEdits(),
@@ -180,15 +180,15 @@ def both(name: str, seed: int, trick: str, others: list[str]):
 def measured(name: str, seed: int, trick: str) -> dict[str, float]:
     """Ask the gate on one draw, then the test rows; give the gain it saw and both accuracies."""
     test = test_rows(name)
-    given, (others, _) = few_and_others(name, SHOTS, UNLABELLED, seed)
+    options, (others, _) = few_and_others(name, SHOTS, UNLABELLED, seed)
     asked, truth = test["text"].tolist(), test["label_text"].tolist()
     plain, tried, more = both(name, seed, trick, others)
-    splits = Splits(5, 4 if len(given[0]) < MANY else 1)
+    splits = Splits(5, 4 if len(options[0]) < MANY else 1)
     if trick == "contrastive":
         splits = Splits(4, 1)
     verdict = judge(
         {"with": tried, "without": plain},
-        *given,
+        *options,
         splits=splits,
         fit_params={"with": more},
     )
@@ -196,8 +196,8 @@ def measured(name: str, seed: int, trick: str) -> dict[str, float]:
         "gain": verdict.gain.value,
         "low": verdict.gain.low,
         "high": verdict.gain.high,
-        "with": tried.fit(*given, **more).score(asked, truth),
-        "without": plain.fit(*given).score(asked, truth),
+        "with": tried.fit(*options, **more).score(asked, truth),
+        "without": plain.fit(*options).score(asked, truth),
     }
 
 

@@ -33,17 +33,17 @@ JUDGED = 1000
 
 
 def main() -> int:
-    given = arguments(__doc__, in_parts=True)
+    options = arguments(__doc__, in_parts=True)
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    seeds = list(given.seeds or range(5 if given.quick else 30))
+    seeds = list(options.seeds or range(5 if options.quick else 30))
     report = Report("names_weight")
-    kept = report.ledger(given)
-    rows, found = [], {}
-    for name in given.sets or SETS:
+    kept = report.ledger(options)
+    rows, results = [], {}
+    for name in options.sets or SETS:
         each = [kept.several(partial(measured, name, s), set=name, seed=s) for s in seeds]
-        found[name] = pd.DataFrame(each)
-        rows.append({"set": name} | found[name].mean().to_dict())
+        results[name] = pd.DataFrame(each)
+        rows.append({"set": name} | results[name].mean().to_dict())
         report.record(**rows[-1])
     means = pd.DataFrame(rows).set_index("set")
     rows.append({"set": "mean"} | means.mean().to_dict())
@@ -58,23 +58,23 @@ def main() -> int:
         len(falls) <= len(middle) and fall["cv"] >= fall["5.0"],
     )
     if len(seeds) > 1:
-        apart = np.mean([one["cv"] - one["5.0"] for one in found.values()], axis=0)
+        apart = np.mean([entry["cv"] - entry["5.0"] for entry in results.values()], axis=0)
         gain = paired_interval(apart)
         report.claim(f"in the mean LabelMeaning() is {gain} above a weight of 5", gain.high >= 0)
     return report.finish()
 
 
 def measured(name: str, seed: int) -> dict[str, float]:
-    """Give the accuracy without a label, and with one of each class by several weights."""
+    """Return the accuracy without a label, and with one of each class by several weights."""
     few, others = few_and_others(name, 1, JUDGED, seed)
-    told = NAMES.get(name) or {label: label for label in sorted(set(few[1]))}
-    named = {label: text.replace("_", " ") for label, text in told.items()}
+    record = NAMES.get(name) or {label: label for label in sorted(set(few[1]))}
+    named = {label: text.replace("_", " ") for label, text in record.items()}
     ways = {"no label": (([], []), "cv"), "cv": (few, "cv")}
     ways |= {str(weight): (few, weight) for weight in WEIGHTS}
     figures = {}
-    for way, (given, weight) in ways.items():
+    for way, (options, weight) in ways.items():
         meaning = LabelMeaning(named, weight=weight)
-        figures[way] = TextClassifier(transfer=meaning, seed=seed).fit(*given).score(*others)
+        figures[way] = TextClassifier(transfer=meaning, seed=seed).fit(*options).score(*others)
     return figures
 
 

@@ -34,14 +34,14 @@ WAYS = ("random", "suggest")
 
 
 def main() -> int:
-    given = arguments(__doc__, in_parts=True)
+    options = arguments(__doc__, in_parts=True)
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    seeds = list(given.seeds or range(2 if given.quick else 5))
+    seeds = list(options.seeds or range(2 if options.quick else 5))
     report = Report("suggest")
-    kept = report.ledger(given)
+    kept = report.ledger(options)
     rows = []
-    for name in given.sets or GOALS:
+    for name in options.sets or GOALS:
         needed = {
             way: np.array(
                 [
@@ -74,27 +74,27 @@ def labels_needed(name: str, seed: int, way: str) -> float:
     asked, truth = test["text"].tolist(), test["label_text"].tolist()
     first, more, most = ROUNDS[name]
     rng = np.random.default_rng(seed)
-    known = rng.permutation(len(texts))[:first].tolist()
+    reference = rng.permutation(len(texts))[:first].tolist()
     names = {label: str(label).replace("_", " ") for label in sorted(set(labels))}
     curve: list[tuple[int, float]] = []
     for _ in range(most):
         model = TextClassifier(transfer=LabelMeaning(names), seed=seed)
-        model.fit(texts[known].tolist(), labels[known].tolist())
-        curve.append((len(known), model.score(asked, truth)))
+        model.fit(texts[reference].tolist(), labels[reference].tolist())
+        curve.append((len(reference), model.score(asked, truth)))
         reached = place_of(curve, GOALS[name])
         if reached is not None:
             return reached
-        rest = np.setdiff1d(np.arange(len(texts)), known)
+        rest = np.setdiff1d(np.arange(len(texts)), reference)
         if way == "suggest":
             chosen = model.suggest(texts[rest].tolist(), more)
         else:
             chosen = rng.permutation(len(rest))[:more]
-        known += rest[chosen].tolist()
+        reference += rest[chosen].tolist()
     return float(curve[-1][0])
 
 
 def place_of(curve: list[tuple[int, float]], goal: float) -> float | None:
-    """Give the labels at which the goal is reached, if the last two rounds reach it."""
+    """Return the labels at which the goal is reached, if the last two rounds reach it."""
     if len(curve) < 2 or min(curve[-1][1], curve[-2][1]) < goal:
         return None
     if len(curve) == 2:

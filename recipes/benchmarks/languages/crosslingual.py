@@ -26,7 +26,7 @@ has one:
   character TF-IDF read as it stands, and TF-IDF that learnt in the language.
 
 SIB-200 through aligned words is claimed to be above the largest class; English TF-IDF, which won on
-two languages of three when it was measured, is told beside it.
+two languages of three when it was measured, is reported as well.
 --quick takes German alone, and 100 steps of a student.
 """
 
@@ -78,21 +78,21 @@ VECTORS = OwnVectors("word2vec", dimension=100, epochs=5, min_count=2)
 
 def main() -> int:
     parts = ("student", "chinese", "words")
-    given = arguments(__doc__, in_parts=True, only=parts)
+    options = arguments(__doc__, in_parts=True, only=parts)
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
     report = Report("crosslingual")
-    kept = report.ledger(given)
-    languages = LANGUAGES[:1] if given.quick else LANGUAGES
-    steps = 100 if given.quick else STEPS
-    if given.only in (None, "student"):
+    kept = report.ledger(options)
+    languages = LANGUAGES[:1] if options.quick else LANGUAGES
+    steps = 100 if options.quick else STEPS
+    if options.only in (None, "student"):
         asked = {"part": "student", "steps": steps}
-        found = kept.several(lambda: distilled(languages, PIECES, steps), **asked)
-        report.record(**asked, **found)
-        judge_student(languages, found, report)
-    if given.only in (None, "chinese"):
+        results = kept.several(lambda: distilled(languages, PIECES, steps), **asked)
+        report.record(**asked, **results)
+        judge_student(languages, results, report)
+    if options.only in (None, "chinese"):
         judge_chinese(steps, report, kept)
-    if given.only in (None, "words"):
+    if options.only in (None, "words"):
         compare_words(languages, report, kept)
     return report.finish()
 
@@ -100,10 +100,14 @@ def main() -> int:
 def compare_words(languages: tuple[str, ...], report: Report, kept: Kept) -> None:
     """Measure aligned word vectors, language by language."""
     for language in languages:
-        words = kept.several(lambda one=language: translated(one), part="words", language=language)
+        words = kept.several(
+            lambda entry=language: translated(entry), part="words", language=language
+        )
         report.record(part="words", language=language, **words)
         judge_words(language, words, report)
-        texts = kept.several(lambda one=language: classified(one), part="sib200", language=language)
+        texts = kept.several(
+            lambda entry=language: classified(entry), part="sib200", language=language
+        )
         report.record(part="sib200", language=language, **texts)
         report.claim(
             f"{language}, SIB-200: aligned {texts['aligned']:.3f} above the largest class "
@@ -124,23 +128,23 @@ def distilled(languages: tuple[str, ...], pieces: int | None, steps: int) -> dic
         asked = tests(language)
         figures[f"{language} before"] = clf.score(*asked)
         figures[f"{language} after"] = reads.score(*asked)
-        found = retrieval(student, ParallelText.read(retrieval_test(language)))
-        figures[f"{language} retrieval"] = found[""].mean
+        results = retrieval(student, ParallelText.read(retrieval_test(language)))
+        figures[f"{language} retrieval"] = results[""].mean
         figures |= with_labels(language, student, asked)
     clf = TextClassifier(teacher, transfer=Frozen("top")).fit(*tweets("train", "en"))
-    for name, one in (("before", clf), ("after", clf.with_encoder(student))):
-        for language in ("en", *(one for one in languages if one in TWEETS)):
+    for name, entry in (("before", clf), ("after", clf.with_encoder(student))):
+        for language in ("en", *(entry for entry in languages if entry in TWEETS)):
             asked = tweets("test", language)
-            figures[f"{language} tweets {name}"] = one.evaluate(*asked)["macro_f1"]
+            figures[f"{language} tweets {name}"] = entry.evaluate(*asked)["macro_f1"]
     return figures
 
 
 def taught(teacher: TransformerEncoder, languages: tuple[str, ...], pieces, steps: int):
-    """Give a student that was taught languages, and what it took; it is kept in the cache."""
+    """Return a student that was taught languages, and what it took; it is kept in the cache."""
     name = "-".join(["student", *languages, str(pieces), str(steps)])
     place = cache_root() / "benchmarks" / name
-    told = place / "took.json"
-    if not told.is_file():
+    record = place / "took.json"
+    if not record.is_file():
         pairs = translations(languages)
         training = TrainingConfig(epochs=3, max_steps=steps)
         began = time.perf_counter()
@@ -148,18 +152,18 @@ def taught(teacher: TransformerEncoder, languages: tuple[str, ...], pieces, step
         minutes = (time.perf_counter() - began) / 60
         student.save(place)
         took = {"minutes": minutes, "threads": torch.get_num_threads(), "pairs": len(pairs)}
-        told.write_text(json.dumps(took))
-    return TransformerEncoder(place), json.loads(told.read_text())
+        record.write_text(json.dumps(took))
+    return TransformerEncoder(place), json.loads(record.read_text())
 
 
 def tweets(split: str, language: str) -> tuple[list[str], list[str]]:
-    """Give tweets of one language and their labels."""
+    """Return tweets of one language and their labels."""
     table = read("umsab", split)
     return columns(table[table["language"] == TWEETS[language]])
 
 
 def with_labels(language: str, encoder: TransformerEncoder, asked: tuple[list, list]) -> dict:
-    """Score classifiers that learnt ten labels a class of it, with and without English."""
+    """Score classifiers that learnt ten labels per class of it, with and without English."""
     texts, labels = columns(sib("train", language))
     english, figures = Corpus(*columns(sib("train", "en"))), {}
     for draw in range(5):
@@ -175,7 +179,7 @@ def with_labels(language: str, encoder: TransformerEncoder, asked: tuple[list, l
 
 def translations(languages: tuple[str, ...]) -> ParallelText:
     """Read the parallel text without anything that is tested on, and make sure of that."""
-    pairs = ParallelText.read({one: files(one) for one in languages})
+    pairs = ParallelText.read({entry: files(entry) for entry in languages})
     tested: list[str] = []
     for split in ("train", "validation", "test"):
         tested += read("sib200", split).text.tolist()
@@ -190,37 +194,43 @@ def translations(languages: tuple[str, ...]) -> ParallelText:
     return pairs
 
 
-def judge_student(languages: tuple[str, ...], found: dict, report: Report) -> None:
+def judge_student(languages: tuple[str, ...], results: dict, report: Report) -> None:
     """Make the claims about a student."""
-    scores = {one: found[f"{one} after"] for one in languages}
+    scores = {entry: results[f"{entry} after"] for entry in languages}
     mean = float(np.mean(list(scores.values())))
-    told = ", ".join(f"{one} {found[f'{one} before']:.3f} to {scores[one]:.3f}" for one in scores)
-    report.claim(f"SIB-200 {told}; mean {mean:.3f}, at least .78", mean >= 0.78)
+    record = ", ".join(
+        f"{entry} {results[f'{entry} before']:.3f} to {scores[entry]:.3f}" for entry in scores
+    )
+    report.claim(f"SIB-200 {record}; mean {mean:.3f}, at least .78", mean >= 0.78)
     report.claim("each at least .74", min(scores.values()) >= 0.74)
-    lost = found["en before"] - found["en after"]
-    report.claim(f"English {found['en before']:.3f} loses {lost:+.3f}, at most .02", lost <= 0.02)
-    retrieved = {one: found[f"{one} retrieval"] for one in languages}
-    told = ", ".join(f"{one} {share:.3f}" for one, share in retrieved.items())
-    report.claim(f"retrieval {told}, each at least .85", min(retrieved.values()) >= 0.85)
-    spent = found["minutes"] * found["threads"]
+    lost = results["en before"] - results["en after"]
+    report.claim(f"English {results['en before']:.3f} loses {lost:+.3f}, at most .02", lost <= 0.02)
+    retrieved = {entry: results[f"{entry} retrieval"] for entry in languages}
+    record = ", ".join(f"{entry} {share:.3f}" for entry, share in retrieved.items())
+    report.claim(f"retrieval {record}, each at least .85", min(retrieved.values()) >= 0.85)
+    spent = results["minutes"] * results["threads"]
     report.claim(f"{spent:.0f} minutes of one core, at most 120 (an hour on two)", spent <= 120)
-    judge_labels(languages, found, report)
+    judge_labels(languages, results, report)
 
 
-def judge_labels(languages: tuple[str, ...], found: dict, report: Report) -> None:
-    """Make the claims about ten labels a class."""
+def judge_labels(languages: tuple[str, ...], results: dict, report: Report) -> None:
+    """Make the claims about ten labels per class."""
     for against in ("none", "alone"):
         gains = [  # a draw takes translations of the same rows in every language
             [
-                found[f"{one} both {draw}"]
-                - (found[f"{one} after"] if against == "none" else found[f"{one} alone {draw}"])
-                for one in languages
+                results[f"{entry} both {draw}"]
+                - (
+                    results[f"{entry} after"]
+                    if against == "none"
+                    else results[f"{entry} alone {draw}"]
+                )
+                for entry in languages
             ]
             for draw in range(5)
         ]
         gain = paired_interval(np.mean(gains, axis=1))
         report.claim(
-            f"ten labels a class beside English, against {against}, over draws: {gain}",
+            f"ten labels per class beside English, against {against}, over draws: {gain}",
             gain.value > 0,
         )
 
@@ -230,9 +240,11 @@ def judge_chinese(steps: int, report: Report, kept: Kept) -> None:
     after = {}
     for name, pieces in (("new", PIECES), ("old", None)):
         asked = {"part": "chinese", "vocabulary": name, "steps": min(steps, FEW_STEPS)}
-        found = kept.several(lambda p=pieces: distilled(("zh",), p, min(steps, FEW_STEPS)), **asked)
-        report.record(**asked, **found)
-        after[name], before = found["zh after"], found["zh before"]
+        results = kept.several(
+            lambda p=pieces: distilled(("zh",), p, min(steps, FEW_STEPS)), **asked
+        )
+        report.record(**asked, **results)
+        after[name], before = results["zh after"], results["zh before"]
     report.claim(
         f"Chinese {before:.3f} to {after['new']:.3f}, at least 20 points more; with the old "
         f"vocabulary {after['old']:.3f}",
@@ -240,13 +252,17 @@ def judge_chinese(steps: int, report: Report, kept: Kept) -> None:
     )
 
 
-def judge_words(language: str, found: dict, report: Report) -> None:
+def judge_words(language: str, results: dict, report: Report) -> None:
     """Make the claims about the words of one language."""
-    ours, peer, alike = found["aligned"], found["TranslationMatrix"], found["identical strings"]
-    gain = f"{found['gain']:+.3f} [{found['gain low']:+.3f}, {found['gain high']:+.3f}]"
+    ours, peer, alike = (
+        results["aligned"],
+        results["TranslationMatrix"],
+        results["identical strings"],
+    )
+    gain = f"{results['gain']:+.3f} [{results['gain low']:+.3f}, {results['gain high']:+.3f}]"
     report.claim(
         f"{language}: P@1 {ours:.3f}, at least 1.4 times TranslationMatrix {peer:.3f}, {gain}",
-        ours >= 1.4 * peer and found["gain low"] > 0,
+        ours >= 1.4 * peer and results["gain low"] > 0,
     )
     report.claim(
         f"{language}: identical strings alone {alike:.3f}, {alike / ours:.0%} of the dictionary's",
@@ -255,7 +271,7 @@ def judge_words(language: str, found: dict, report: Report) -> None:
 
 
 def translated(language: str) -> dict:
-    """Give P@1 of every method on the test part of a dictionary."""
+    """Return P@1 of every method on the test part of a dictionary."""
     english, other = stores(language)
     table = pd.read_parquet(
         folder("NLPTL_DATA") / "bilingual_dictionaries" / f"en-{language}.parquet"
@@ -286,20 +302,20 @@ def translated(language: str) -> dict:
 
 
 def ways() -> list[tuple[str, int]]:
-    """Give the settings of the peer: how vectors are given, and how words are retrieved."""
+    """Return the settings of the peer: how vectors are given, and how words are retrieved."""
     return [(vectors, corrected) for vectors in ("raw", "unit", "centred") for corrected in (0, 1)]
 
 
 def peer(english, other, pairs, test, vectors: str, corrected: int) -> np.ndarray:
-    """Say of each word whether gensim's TranslationMatrix finds a translation."""
+    """Check for each word whether gensim's TranslationMatrix finds a translation."""
     from gensim.models import TranslationMatrix
 
-    given = [keyed(store, vectors) for store in (english, other)]
-    told = [
+    options = [keyed(store, vectors) for store in (english, other)]
+    record = [
         (english.tokens[i], other.tokens[j])
         for i, j in zip(pairs.source, pairs.target, strict=True)
     ]
-    model = TranslationMatrix(*given, word_pairs=told, random_state=0)
+    model = TranslationMatrix(*options, word_pairs=record, random_state=0)
     right: dict[str, set[str]] = {}
     for word, translation in test.itertuples(index=False):
         if word in english.row_of and translation in other.row_of:
@@ -309,27 +325,27 @@ def peer(english, other, pairs, test, vectors: str, corrected: int) -> np.ndarra
 
 
 def keyed(store: VectorStore, vectors: str):
-    """Give a store to gensim, its vectors made ready in one of three ways."""
+    """Return a store to gensim, its vectors made ready in one of three ways."""
     ready = {"raw": lambda v: v, "unit": normalize, "centred": lambda v: Centring.of(v)(v)}[vectors]
-    found = store.keyed_vectors()
-    found.vectors = ready(np.asarray(store.vectors)).astype(np.float32)
-    return found
+    results = store.keyed_vectors()
+    results.vectors = ready(np.asarray(store.vectors)).astype(np.float32)
+    return results
 
 
 def classified(language: str) -> dict:
-    """Give the accuracy on SIB-200 of a classifier that learnt English texts."""
+    """Return the accuracy on SIB-200 of a classifier that learnt English texts."""
     english, other = (StaticEncoder(store, cache=None) for store in stores(language))
     table = pd.read_parquet(
         folder("NLPTL_DATA") / "bilingual_dictionaries" / f"en-{language}.parquet"
     )
     learnt = table[table["split"] == "train"][["target", "source"]]
     there = other.align(english, [tuple(pair) for pair in learnt.to_numpy()])
-    seen, own = sib("train", "en"), sib("train", language)
+    seen, baseline = sib("train", "en"), sib("train", language)
     texts, labels = tests(language)
     clf = TextClassifier(english).fit(*columns(seen))
     lexical = {
         name: counting().fit(*columns(rows))
-        for name, rows in (("English TF-IDF", seen), ("TF-IDF of the language", own))
+        for name, rows in (("English TF-IDF", seen), ("TF-IDF of the language", baseline))
     }
     largest = seen["label_text"].mode()[0]
     return {
@@ -341,7 +357,7 @@ def classified(language: str) -> dict:
 
 
 def counting():
-    """Give logistic regression on runs of characters."""
+    """Return logistic regression on runs of characters."""
     counts = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
     return make_pipeline(counts, LogisticRegression(C=10, max_iter=1000))
 
@@ -353,12 +369,12 @@ def sib(split: str, language: str) -> pd.DataFrame:
 
 
 def tests(language: str) -> tuple[list[str], list[str]]:
-    """Give the rows for validation and test of one language."""
+    """Return the rows for validation and test of one language."""
     return columns(pd.concat([sib("validation", language), sib("test", language)]))
 
 
 def columns(table: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Give texts and labels."""
+    """Return texts and labels."""
     return table["text"].tolist(), table["label_text"].tolist()
 
 

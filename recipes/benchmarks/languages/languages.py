@@ -32,23 +32,24 @@ WAYS = ("zero-shot", "own", "together", "gated")
 
 
 def main() -> int:
-    given = arguments(__doc__, in_parts=True)
+    options = arguments(__doc__, in_parts=True)
     warnings.filterwarnings("ignore")
     report = Report("languages")
-    kept = report.ledger(given)
-    seeds = given.seeds or range(2 if given.quick else 5)
+    kept = report.ledger(options)
+    seeds = options.seeds or range(2 if options.quick else 5)
     teacher = TransformerEncoder()
     encoder, _ = taught(teacher, ("de", "fr", "es"), PIECES, STEPS)
-    found = [kept.several(lambda s=seed: measured(encoder, s), seed=seed) for seed in seeds]
+    results = [kept.several(lambda s=seed: measured(encoder, s), seed=seed) for seed in seeds]
     rows = []
     for language, size in SIZES.items():
         row = {"language": language, "labels": size}
         row |= {
-            way: 100 * float(np.mean([one[f"{language} {way}"] for one in found])) for way in WAYS
+            way: 100 * float(np.mean([entry[f"{language} {way}"] for entry in results]))
+            for way in WAYS
         }
-        rows.append(row | {"kept": ", ".join(one[f"{language} kept"] for one in found)})
-    report.table(f"macro-F1, {len(found)} draws", rows)
-    gains = {n: [one[f"{n} gated"] - one[f"{n} own"] for one in found] for n in SIZES}
+        rows.append(row | {"kept": ", ".join(entry[f"{language} kept"] for entry in results)})
+    report.table(f"macro-F1, {len(results)} draws", rows)
+    gains = {n: [entry[f"{n} gated"] - entry[f"{n} own"] for entry in results] for n in SIZES}
     for name, each in gains.items():
         interval = paired_interval(np.array(each))
         report.claim(f"{name}: after the gate less its own {interval}", interval.high >= 0)
@@ -61,20 +62,20 @@ def measured(encoder: TransformerEncoder, seed: int) -> dict:
     """Score every way of one draw."""
     rng = np.random.default_rng(seed)
     few = {name: drawn(name, most, rng) for name, most in SIZES.items()}
-    texts = [text for own, _ in few.values() for text in own]
-    labels = [label for _, own in few.values() for label in own]
-    spoken = [name for name, (own, _) in few.items() for _ in own]
+    texts = [text for baseline, _ in few.values() for text in baseline]
+    labels = [label for _, baseline in few.values() for label in baseline]
+    spoken = [name for name, (baseline, _) in few.items() for _ in baseline]
     base = TextClassifier(encoder, transfer=Frozen("top"), seed=seed)
     model = LanguageClassifier(base, seed=seed).fit(texts, labels, spoken)
     english = TextClassifier(encoder, transfer=Frozen("top"), seed=seed).fit(*few["en"])
     figures: dict = {}
-    for name, own in few.items():
-        alone = TextClassifier(encoder, transfer=Frozen("top"), seed=seed).fit(*own)
+    for name, baseline in few.items():
+        alone = TextClassifier(encoder, transfer=Frozen("top"), seed=seed).fit(*baseline)
         asked = tweets("test", name)
         answers = {"zero-shot": english, "own": alone, "together": model.joint_}
         answers["gated"] = model.models_[name]
-        for way, one in answers.items():
-            figures[f"{name} {way}"] = one.evaluate(*asked)["macro_f1"]
+        for way, entry in answers.items():
+            figures[f"{name} {way}"] = entry.evaluate(*asked)["macro_f1"]
         figures[f"{name} kept"] = model.comparisons_[name].kept
     return figures
 

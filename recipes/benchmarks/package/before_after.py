@@ -95,14 +95,14 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="three turns")
     parser.add_argument("--only", nargs="*", default=WORK, choices=WORK, help="this work alone")
     parser.add_argument("old", type=Path, help="folder of the older checkout")
-    given = parser.parse_args()
+    options = parser.parse_args()
     report = Report("before_after")
     with tempfile.TemporaryDirectory() as cache:
         here = Path(__file__).parents[3]
-        sides = [start(given.old, f"{cache}/old"), start(here, f"{cache}/new")]
-        for work in given.only:
+        sides = [start(options.old, f"{cache}/old"), start(here, f"{cache}/new")]
+        for work in options.only:
             taken = []
-            for turn in range(3 if given.quick else 9):
+            for turn in range(3 if options.quick else 9):
                 order = sides if turn % 2 else sides[::-1]
                 times = {process: seconds(process, work) for process in order}
                 taken.append([times[process] for process in sides])

@@ -60,9 +60,9 @@ def demo_seconds(policy: dict[str, str], shots: int) -> float:
 
 
 def main() -> int:
-    given = arguments(__doc__)
+    options = arguments(__doc__)
     report = Report("busy")
-    shots = 4 if given.quick else 12
+    shots = 4 if options.quick else 12
     seconds = {}
     for load, threads in (("quiet", "spin"), ("quiet", "sleep"), ("busy", "sleep")):
         with busy_process() if load == "busy" else nullcontext():

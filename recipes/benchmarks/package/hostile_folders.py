@@ -200,10 +200,10 @@ def loaded(model: Model, folder: Path) -> dict[str, Any]:
         os.kill(child, 9)
         os.waitpid(child, 0)
     with os.fdopen(reading) as pipe:
-        told = pipe.read()
+        described = pipe.read()
     return (
-        json.loads(told)
-        if told
+        json.loads(described)
+        if described
         else {"outcome": "no answer", "megabytes": 0.0, "seconds": PATIENCE}
     )
 
@@ -257,14 +257,14 @@ def main() -> int:
     """Spoil, load, count."""
     warnings.simplefilter("ignore")
     kinds = ("counts", "several", "network", "numbers", "static", "fused", "frozen", "tuned")
-    given = arguments(__doc__, only=(*kinds, "adapter", "tasks", "languages", "graph"))
+    options = arguments(__doc__, only=(*kinds, "adapter", "tasks", "languages", "graph"))
     report, rows = Report("hostile_folders"), []
     os.environ["NLPTL_CACHE"] = tempfile.mkdtemp()
     with tempfile.TemporaryDirectory() as place:
         room = Path(place)
-        for name, model in models(room, given.only).items():
+        for name, model in models(room, options.only).items():
             model.ask(model.load(model.folder))  # what is imported late is here before any child is
-            ways = list(hostile(name, model.folder))[:: QUICK if given.quick else 1]
+            ways = list(hostile(name, model.folder))[:: QUICK if options.quick else 1]
             tried = ({"kind": name, "way": way, **_tried(model, way, room)} for way in ways)
             rows.extend(tried)
     refusals = {kind.__name__ for kind in REFUSALS} | {"IntegrityError"}

@@ -85,32 +85,36 @@ def spoilt_arrays(name: Path, path: Path) -> Iterator[Hostile]:
     first = min(arrays)
     raw = path.read_bytes()
     shared = {"dtype": "U8", "shape": [1_000_000], "data_offsets": [0, 1_000_000]}
-    one = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+    element = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
     headers: dict[str, tuple[Any, int]] = {
         "a header that is a list": ([], 0),
         "arrays that overlap": ({f"{first}_{i}": shared for i in range(5_000)}, 1_000_000),
-        "arrays outside of the file": ({first: {**one, "data_offsets": [8, 16]}}, 8),
-        "arrays before the file": ({first: {**one, "data_offsets": [-8, 0]}}, 8),
-        "a shape of text": ({first: {**one, "shape": ["2"]}}, 8),
-        "a negative shape": ({first: {**one, "shape": [-2, -1]}}, 8),
+        "arrays outside of the file": ({first: {**element, "data_offsets": [8, 16]}}, 8),
+        "arrays before the file": ({first: {**element, "data_offsets": [-8, 0]}}, 8),
+        "a shape of text": ({first: {**element, "shape": ["2"]}}, 8),
+        "a negative shape": ({first: {**element, "shape": [-2, -1]}}, 8),
         "an overflowing shape": (
-            {first: {**one, "shape": [2**32, 2**32], "data_offsets": [0, 0]}},
+            {first: {**element, "shape": [2**32, 2**32], "data_offsets": [0, 0]}},
             0,
         ),
         "nothing times very much": (
-            {first: {**one, "shape": [0, 2**62], "data_offsets": [0, 0]}},
+            {first: {**element, "shape": [0, 2**62], "data_offsets": [0, 0]}},
             0,
         ),
-        "an unknown type": ({first: {**one, "dtype": "F8_E4M3"}}, 8),
-        "complex numbers": ({first: {**one, "dtype": "C64", "shape": [1]}}, 8),
+        "an unknown type": ({first: {**element, "dtype": "F8_E4M3"}}, 8),
+        "complex numbers": ({first: {**element, "dtype": "C64", "shape": [1]}}, 8),
         "no shape": ({first: {"dtype": "F32", "data_offsets": [0, 8]}}, 8),
         "an entry of text": ({first: "F32"}, 8),
         "no arrays": ({}, 0),
-        "a gap": ({first: {**one, "data_offsets": [8, 16]}}, 16),
+        "a gap": ({first: {**element, "data_offsets": [8, 16]}}, 16),
     }
     for kind, (header, size) in headers.items():
         yield Hostile(f"{name}: {kind}", _writes(name, _safetensors(header, bytes(size))))
-    twice = json.dumps({first: one}).encode()[:-1] + b"," + json.dumps({first: one}).encode()[1:]
+    twice = (
+        json.dumps({first: element}).encode()[:-1]
+        + b","
+        + json.dumps({first: element}).encode()[1:]
+    )
     whole = {
         "a header of brackets": _safetensors(DEEP),
         "a name twice": _safetensors(twice, bytes(8)),
@@ -239,10 +243,10 @@ def _put(path: Path, make: Callable[[Path], Any]) -> None:
 
 
 def _socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as own:
+    with socket.socket(socket.AF_UNIX) as baseline:
         before = Path.cwd()
         os.chdir(path.parent)  # the name of a socket may have 107 letters
-        own.bind(path.name)
+        baseline.bind(path.name)
         os.chdir(before)
 
 

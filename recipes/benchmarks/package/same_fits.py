@@ -108,10 +108,12 @@ def fits(room: Path) -> dict[str, Callable[[], Any]]:
     training = n.TrainingConfig(epochs=2, batch_size=8, learning_rate=2e-3, quiet=True)
     brief = n.TrainingConfig(max_steps=3, batch_size=8, refit=False, quiet=True)
 
-    def classifier(encoder: Any, given: Any = texts, answers: Any = labels, **options: Any) -> Any:
-        made = n.TextClassifier(encoder, seed=0, device="cpu", **options).fit(given, answers)
+    def classifier(
+        encoder: Any, settings: Any = texts, answers: Any = labels, **options: Any
+    ) -> Any:
+        made = n.TextClassifier(encoder, seed=0, device="cpu", **options).fit(settings, answers)
         unseen = (
-            list(zip(asked, asked[::-1], strict=True)) if isinstance(given[0], tuple) else asked
+            list(zip(asked, asked[::-1], strict=True)) if isinstance(settings[0], tuple) else asked
         )
         return made.predict_proba(unseen)
 
@@ -195,11 +197,11 @@ def main() -> int:
     names = [name for name in options.only if not (options.quick and name.startswith("MiniLM"))]
     report = Report("same_fits")
     with checkout(options.commit) as older:
-        found = {
+        results = {
             side: (answers_of(package, ["golden"]), answers_of(package, names))
             for side, package in (("old", older), ("new", HERE))
         }
-    (old_folders, old_fits), (new_folders, new_fits) = found["old"], found["new"]
+    (old_folders, old_fits), (new_folders, new_fits) = results["old"], results["new"]
     far = {name: difference(old_folders[name], new_folders[name]) for name in old_folders}
     report.record(folders=len(far), most=max(far.values()))
     unlike = [name for name in far if not far[name] <= MAX_GOLDEN]

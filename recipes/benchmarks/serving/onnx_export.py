@@ -40,28 +40,28 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    given = arguments()
-    os.environ |= {"OMP_NUM_THREADS": str(given.threads), "TOKENIZERS_PARALLELISM": "false"}
+    options = arguments()
+    os.environ |= {"OMP_NUM_THREADS": str(options.threads), "TOKENIZERS_PARALLELISM": "false"}
     warnings.filterwarnings("ignore")
     import torch
 
-    torch.set_num_threads(given.threads)
+    torch.set_num_threads(options.threads)
     report = Report("onnx_export")
     with tempfile.TemporaryDirectory() as place:
-        models = Path(given.models or place)
-        rows = [measured(name, models, given, report) for name in given.sets]
-    report.table(f"Texts a second on {given.threads} threads, test rows", rows)
+        models = Path(options.models or place)
+        rows = [measured(name, models, options, report) for name in options.sets]
+    report.table(f"Texts per second on {options.threads} threads, test rows", rows)
     return report.finish()
 
 
-def measured(name: str, models: Path, given: argparse.Namespace, report: Report) -> dict:
+def measured(name: str, models: Path, options: argparse.Namespace, report: Report) -> dict:
     """Export one model, and ask it in every form."""
     from transformers import pipeline
 
     from nlptl import OnnxClassifier
 
     model = fitted(name, models)
-    rows = test_rows(name, 300 if given.quick else 1000)
+    rows = test_rows(name, 300 if options.quick else 1000)
     texts, truth = rows["text"].tolist(), rows["label_text"].to_numpy()
     with tempfile.TemporaryDirectory() as place:
         room = Path(place)
@@ -78,22 +78,22 @@ def measured(name: str, models: Path, given: argparse.Namespace, report: Report)
         "pipeline": lambda: peer(texts, truncation=True),
         **{p: (lambda graph=graph: graph.predict_proba(texts)) for p, graph in asked.items()},
     }
-    seconds = alternate(runs, 2 if given.quick else 3)
-    said = np.array([one["label"] for one in runs["pipeline"]()])
+    seconds = alternate(runs, 2 if options.quick else 3)
+    said = np.array([entry["label"] for entry in runs["pipeline"]()])
     labels = {"pipeline": said, **{p: graph.predict(texts) for p, graph in asked.items()}}
-    accuracy = {one: float((found == truth).mean()) for one, found in labels.items()}
+    accuracy = {entry: float((results == truth).mean()) for entry, results in labels.items()}
     same = {p: float((labels[p] == said).mean()) for p in asked}
     times = {p: median_ratio(seconds["pipeline"], seconds[p]) for p in asked}
     row = {
         "set": name,
         "texts": len(texts),
-        **{f"{one}/s": len(texts) / float(np.median(s)) for one, s in seconds.items()},
+        **{f"{entry}/s": len(texts) / float(np.median(s)) for entry, s in seconds.items()},
         **{f"{p} times": value for p, value in times.items()},
-        **{f"{one} accuracy": value for one, value in accuracy.items()},
+        **{f"{entry} accuracy": value for entry, value in accuracy.items()},
         **{f"{p} same": value for p, value in same.items()},
         **{f"{p} MB": value for p, value in sizes.items()},
     }
-    report.record(threads=given.threads, **row, seconds=seconds)
+    report.record(threads=options.threads, **row, seconds=seconds)
     lost = accuracy["pipeline"] - accuracy["int8"]
     report.claim(
         f"{name}: {times['int8']:.2f} times as fast, at least {LEAST}", times["int8"] >= LEAST
@@ -106,7 +106,7 @@ def measured(name: str, models: Path, given: argparse.Namespace, report: Report)
 
 
 def fitted(name: str, models: Path):
-    """Give the tuned model of a data set, from the folder where it is kept."""
+    """Return the tuned model of a data set, from the folder where it is kept."""
     from nlptl import FullFineTune, LogisticHead, TextClassifier, TrainingConfig, TransformerEncoder
     from nlptl.encoders import Pooling
 

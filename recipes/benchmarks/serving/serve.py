@@ -43,18 +43,18 @@ HEAD = (
 
 @dataclass
 class Seen:
-    """What clients saw."""
+    """Answers that the clients received."""
 
     seconds: list[float] = field(default_factory=list)
     apart: list[float] = field(default_factory=list)
     errors: int = 0
     wrong: int = 0
 
-    def note(self, status: int, told: dict, right: dict) -> None:
-        if status != 200 or len(told["predictions"]) != 1:
+    def note(self, status: int, record: dict, right: dict) -> None:
+        if status != 200 or len(record["predictions"]) != 1:
             self.errors += 1
             return
-        said = told["predictions"][0]
+        said = record["predictions"][0]
         pairs = zip(said["probabilities"].values(), right["probabilities"].values(), strict=True)
         self.apart.append(max(abs(a - b) for a, b in pairs))
         self.wrong += said["label"] != right["label"] or self.apart[-1] > CLOSE
@@ -63,7 +63,7 @@ class Seen:
         p50, p95, p99 = np.percentile(self.seconds, [50, 95, 99])
         return {
             "texts": len(self.seconds),
-            "texts a second": len(self.seconds) / took,
+            "texts per second": len(self.seconds) / took,
             "errors": self.errors,
             "wrong": self.wrong,
             "furthest apart": max(self.apart, default=1.0),
@@ -74,32 +74,32 @@ class Seen:
 
 
 def main() -> int:
-    given = arguments(__doc__)
+    options = arguments(__doc__)
     report = Report("serve")
     train, test = read("banking77", "train"), test_rows("banking77", TEXTS)
     picked = train.iloc[drawn(len(train), LABELS, 0)]
     model = TextClassifier(TransformerEncoder(dtype="float32"))
     model.fit(picked["text"].tolist(), picked["label_text"].tolist())
-    known = {text: answers(model, [text])[0] for text in test["text"]}
+    reference = {text: answers(model, [text])[0] for text in test["text"]}
     with tempfile.TemporaryDirectory() as room:
         folder = model.save(Path(room) / "banking77")
-        code, rows = served(folder, known, seconds=10 if given.quick else 60)
+        code, rows = served(folder, reference, seconds=10 if options.quick else 60)
     for name, figures in rows.items():
         report.record(clients=name, **figures)
     report.table("banking77, one text a request", [{"clients": n, **f} for n, f in rows.items()])
     alone, together = rows["1"], rows[str(CLIENTS)]
-    ratio = together["texts a second"] / alone["texts a second"]
+    ratio = together["texts per second"] / alone["texts per second"]
     failed = sum(row["errors"] for row in rows.values())
     wrong = sum(row["wrong"] for row in rows.values())
     report.claim(f"{failed} requests without an answer", failed == 0)
     report.claim(f"{wrong} answers of another text, or more than {CLOSE} off", wrong == 0)
     report.claim(f"p95 {together['p95 s']:.2f} s, below {SOON:g}", together["p95 s"] < SOON)
-    report.claim(f"{ratio:.2f} times the texts a second of one by one", ratio >= FASTER)
+    report.claim(f"{ratio:.2f} times the texts per second of one by one", ratio >= FASTER)
     report.claim(f"SIGTERM ends it with exit code {code}", code == 0)
     return report.finish()
 
 
-def served(folder: Path, known: dict, *, seconds: float) -> tuple[int, dict]:
+def served(folder: Path, reference: dict, *, seconds: float) -> tuple[int, dict]:
     """Start the service, ask it both ways, end it."""
     command = [sys.executable, "-m", "nlptl", "serve", str(folder), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -107,23 +107,23 @@ def served(folder: Path, known: dict, *, seconds: float) -> tuple[int, dict]:
             port = int(re.search(r":(\d+) ", process.stdout.readline())[1])
             rows = {}
             for clients, long in ((1, 2), (1, seconds / 2), (CLIENTS, seconds)):
-                rows[str(clients)] = asyncio.run(asked(port, known, clients, long))
+                rows[str(clients)] = asyncio.run(asked(port, reference, clients, long))
             process.send_signal(signal.SIGTERM)
             return process.wait(60), rows
         finally:
             process.kill()
 
 
-async def asked(port: int, known: dict, clients: int, seconds: float) -> dict[str, float]:
+async def asked(port: int, reference: dict, clients: int, seconds: float) -> dict[str, float]:
     """Let clients ask for some seconds; requests that are out then are waited for."""
     seen, began = Seen(), time.perf_counter()
     until = began + seconds
-    await asyncio.gather(*(client(port, known, until, seen, seed) for seed in range(clients)))
+    await asyncio.gather(*(client(port, reference, until, seen, seed) for seed in range(clients)))
     return seen.figures(time.perf_counter() - began)
 
 
-async def client(port: int, known: dict, until: float, seen: Seen, seed: int) -> None:
-    texts, chance = list(known), random.Random(seed)
+async def client(port: int, reference: dict, until: float, seen: Seen, seed: int) -> None:
+    texts, chance = list(reference), random.Random(seed)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while (began := time.perf_counter()) < until:
         text = chance.choice(texts)
@@ -132,12 +132,12 @@ async def client(port: int, known: dict, until: float, seen: Seen, seed: int) ->
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(re.search(rb"content-length: (\d+)", head)[1])
-            told = json.loads(await reader.readexactly(length))
+            record = json.loads(await reader.readexactly(length))
         except (OSError, EOFError):
             seen.errors += 1
             break
         seen.seconds.append(time.perf_counter() - began)
-        seen.note(int(head.split()[1]), told, known[text])
+        seen.note(int(head.split()[1]), record, reference[text])
     writer.close()
 
 

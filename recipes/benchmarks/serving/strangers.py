@@ -83,16 +83,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a run of at most ten minutes")
     parser.add_argument("--python", metavar="FILE", help="of an environment without nlptl")
-    given = parser.parse_args()
+    options = parser.parse_args()
     warnings.filterwarnings("ignore")
     report = Report("strangers")
-    train = read("trec", "train").sample(100 if given.quick else 500, random_state=0)
+    train = read("trec", "train").sample(100 if options.quick else 500, random_state=0)
     test = test_rows("trec")
     with tempfile.TemporaryDirectory() as place, loophub().running() as hub:
-        python = given.python or environment(Path(place) / "stranger")
+        python = options.python or environment(Path(place) / "stranger")
         clean = {n: v for n, v in os.environ.items() if not n.startswith(("HF_", "PYTHON"))}
-        own = {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": f"{place}/home"}
-        around = clean | own | {"HF_TOKEN": "hf_loop"}
+        baseline = {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": f"{place}/home"}
+        around = clean | baseline | {"HF_TOKEN": "hf_loop"}
         os.environ.update({"HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_loop"})
         point_at(hub.url, place)
         publish_base(hub)
@@ -123,11 +123,11 @@ def models(train) -> dict:
         "frozen": (sentences, Frozen("top"), "sentence-transformers"),
         "questions": (sentences, LoRA(merge=False), "nlptl"),
     }
-    found = {}
+    collected = {}
     for name, (encoder, transfer, format_) in kinds.items():
         model = TextClassifier(encoder, transfer=transfer, training=short)
-        found[name] = model.fit(texts, labels), format_
-    return found
+        collected[name] = model.fit(texts, labels), format_
+    return collected
 
 
 def among_strangers(repo, card, format_, model, where, report) -> None:
@@ -143,10 +143,10 @@ def among_strangers(repo, card, format_, model, where, report) -> None:
     if said is None:
         sys.exit(f"{repo} was not read")
     names = [str(label) for label in model.classes_.tolist()]
-    found = np.array([[row[name] for name in names] for row in json.loads(said)])
+    collected = np.array([[row[name] for name in names] for row in json.loads(said)])
     expected = model.predict_proba(texts)
-    apart = float(np.abs(found - expected).max())
-    same = float((found.argmax(axis=1) == expected.argmax(axis=1)).mean())
+    apart = float(np.abs(collected - expected).max())
+    same = float((collected.argmax(axis=1) == expected.argmax(axis=1)).mean())
     report.record(model=repo, format=format_, apart=apart, same_labels=same)
     holds = apart <= CLOSE and same == 1.0
     report.claim(f"{repo} as {format_}: labels agree, probabilities within {apart:.1g}", holds)
@@ -157,11 +157,11 @@ def check_card(card, model, rows, report) -> None:
     from huggingface_hub import ModelCard
     from huggingface_hub.repocard_data import model_index_to_eval_results
 
-    told = ModelCard(card).data
-    _, results = model_index_to_eval_results(told.to_dict()["model-index"])
-    accuracy = {one.metric_type: one.metric_value for one in results}["accuracy"]
-    holds = accuracy == round(model.score(*rows), 4) and told.license == "apache-2.0"
-    holds = holds and (told.base_model, told.base_model_relation) == (BASE, "finetune")
+    record = ModelCard(card).data
+    _, results = model_index_to_eval_results(record.to_dict()["model-index"])
+    accuracy = {entry.metric_type: entry.metric_value for entry in results}["accuracy"]
+    holds = accuracy == round(model.score(*rows), 4) and record.license == "apache-2.0"
+    holds = holds and (record.base_model, record.base_model_relation) == (BASE, "finetune")
     report.claim("a card of a trec model is read by the Hub's own reader", holds)
 
 
@@ -177,10 +177,10 @@ def snippets(card: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", card, flags=re.S)
 
 
-def asked(command: list[str], around: dict, given: str = "") -> str | None:
+def asked(command: list[str], around: dict, options: str = "") -> str | None:
     """Run something; give what it says, or None where it failed."""
     done = subprocess.run(
-        command, check=False, input=given, capture_output=True, text=True, env=around
+        command, check=False, input=options, capture_output=True, text=True, env=around
     )
     if done.returncode:
         sys.stderr.write(f"{command}\n{done.stderr}\n")

@@ -3,10 +3,10 @@
     NLPTL_DATA=... python recipes/benchmarks/serving/student.py [--quick] [--kept FILE]
                                                         [--sets ...] [--seeds ...]
 
-ag_news and tweet_emotion, 8 labels a class, 1,000 other training texts without their labels, 1,000
+ag_news and tweet_emotion, 8 labels per class, 1,000 unlabelled training texts, 1,000
 test rows, five draws. The teacher is TextClassifier(transfer=Contrastive()), the student
 teacher.distill(texts, labelled=...), and the baseline TextClassifier(StaticEncoder()) fitted to the
-labelled rows. Kept is what the student gained on the baseline, of what the teacher gained. Texts a
+labelled rows. Kept is what the student gained on the baseline, of what the teacher gained. Texts per
 second are those of predict_proba on the test rows with an empty cache, the two in turn, three
 times. --quick takes two draws.
 """
@@ -31,16 +31,16 @@ SHOTS, UNLABELLED = 8, 1000
 
 
 def main() -> int:
-    given = arguments(__doc__, in_parts=True)
+    options = arguments(__doc__, in_parts=True)
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    seeds = given.seeds or range(2 if given.quick else 5)
+    seeds = options.seeds or range(2 if options.quick else 5)
     report = Report("student")
-    kept = report.ledger(given)
+    kept = report.ledger(options)
     rows = []
-    for name in given.sets or SETS:
+    for name in options.sets or SETS:
         each = [kept.several(partial(measured, name, s), set=name, seed=s) for s in seeds]
-        mean = {figure: float(np.mean([one[figure] for one in each])) for figure in each[0]}
+        mean = {figure: float(np.mean([entry[figure] for entry in each])) for figure in each[0]}
         gain = mean["teacher"] - mean["static"]
         report.claim(f"{name}: the teacher is {gain:+.3f} above word vectors", gain > 0)
         share = (mean["student"] - mean["static"]) / max(gain, 1e-9)
@@ -57,20 +57,20 @@ def main() -> int:
 def measured(name: str, seed: int) -> dict[str, float]:
     """Teach one student; give accuracies, and how many times as fast it is."""
     test = test_rows(name)
-    given, (others, _) = few_and_others(name, SHOTS, UNLABELLED, seed)
+    options, (others, _) = few_and_others(name, SHOTS, UNLABELLED, seed)
     asked, truth = test["text"].tolist(), test["label_text"].tolist()
-    teacher = TextClassifier(transfer=Contrastive(), seed=seed).fit(*given)
-    student = teacher.distill(others, labelled=Corpus(*given))
-    static = TextClassifier(StaticEncoder(), seed=seed).fit(*given)
+    teacher = TextClassifier(transfer=Contrastive(), seed=seed).fit(*options)
+    student = teacher.distill(others, labelled=Corpus(*options))
+    static = TextClassifier(StaticEncoder(), seed=seed).fit(*options)
     with without_cache():
         models = {"teacher": teacher, "student": student}
-        runs = {told: partial(model.predict_proba, asked) for told, model in models.items()}
+        runs = {record: partial(model.predict_proba, asked) for record, model in models.items()}
         seconds = alternate(runs, 3)
     return {
         "static": static.score(asked, truth),
         "student": student.score(asked, truth),
         "teacher": teacher.score(asked, truth),
-        "texts a second": len(asked) / float(np.median(seconds["student"])),
+        "texts per second": len(asked) / float(np.median(seconds["student"])),
         "times": median_ratio(seconds["teacher"], seconds["student"]),
     }
 

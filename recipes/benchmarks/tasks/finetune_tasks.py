@@ -1,4 +1,4 @@
-"""Figures: other tasks than one label a text, frozen and tuned.
+"""Figures: other tasks than one label per text, frozen and tuned.
 
     NLPTL_DATA=... python recipes/benchmarks/tasks/finetune_tasks.py [--quick] [--only TASK]
 
@@ -33,15 +33,15 @@ READINGS = {
 
 
 def main() -> int:
-    given = arguments(__doc__, only=("stsb", "mrpc", "newsgroups20"))
+    settings = arguments(__doc__, only=("stsb", "mrpc", "newsgroups20"))
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
     report = Report("finetune_tasks")
-    most = 500 if given.quick else None
+    most = 500 if settings.quick else None
     for task, measured in (("stsb", similarity), ("mrpc", paraphrases)):
-        for named, options in READINGS.items() if given.only in (None, task) else ():
+        for named, options in READINGS.items() if settings.only in (None, task) else ():
             report.record(task=task, model=named, **measured(options, most))
-    for transfer in (Frozen(), FullFineTune()) if given.only in (None, "newsgroups20") else ():
+    for transfer in (Frozen(), FullFineTune()) if settings.only in (None, "newsgroups20") else ():
         named = type(transfer).__name__
         figures = newsgroups(transfer, most or NEWS)
         report.record(task="newsgroups20, all ancestors", transfer=named, **figures)
@@ -68,11 +68,11 @@ def paraphrases(options: dict, most: int | None) -> dict[str, float]:
     texts, table = pairs("mrpc", "train", most)
     asked, truth = pairs("mrpc", "test", most)
     model = TextClassifier(**options).fit(texts, table["label_text"].tolist())
-    found, positive = model.predict(asked), table["label_text"].mode()[0]
+    results, positive = model.predict(asked), table["label_text"].mode()[0]
     right = truth["label_text"].to_numpy()
     return {
-        "accuracy": float((found == right).mean()),
-        "f1": float(f1_score(right == positive, found == positive)),
+        "accuracy": float((results == right).mean()),
+        "f1": float(f1_score(right == positive, results == positive)),
     }
 
 
@@ -94,7 +94,7 @@ def newsgroups(transfer, most: int) -> dict[str, float]:
 
 
 def ancestors(groups) -> list[list[str]]:
-    """Give rec, rec.sport and rec.sport.hockey for the last of them."""
+    """Return rec, rec.sport and rec.sport.hockey for the last of them."""
     parts = [str(group).split(".") for group in groups]
     return [[".".join(part[: i + 1]) for i in range(len(part))] for part in parts]
 

@@ -2,10 +2,10 @@
 
     NLPTL_DATA=... python recipes/benchmarks/tasks/imbalance.py [--quick]
 
-Train and test are pooled and split anew ten times. The figure is the mean F1 of four rare
+Train and test are pooled and split again ten times. The figure is the mean F1 of four rare
 classes, with the option against the same tuned head without it: once with 1,000 labels and the
-rest for testing (the claim), once with as many labels as the published training set has (told,
-not claimed: with so many labels the head needs no help).
+rest for testing (the claim), once with the number of labels of the published training set. That
+figure is no claim: with 5,485 labels the head needs no help.
 """
 
 import sys
@@ -29,12 +29,12 @@ OPTIONS = (None, "balanced", "logit_adjust")
 
 
 def main() -> int:
-    given = arguments(__doc__)
+    options = arguments(__doc__)
     report = Report("imbalance")
     rows = pd.concat([read("reuters_r8", "train"), read("reuters_r8", "test")])
     texts, labels = rows["text"].to_numpy(), rows["label_text"].to_numpy()
     table = []
-    for size, n in list(SIZES.items())[: 1 if given.quick else 2]:
+    for size, n in list(SIZES.items())[: 1 if options.quick else 2]:
         scores = {option: [] for option in OPTIONS}
         for seed in range(10):
             train, test = train_test_split(
@@ -42,9 +42,9 @@ def main() -> int:
             )
             for option in OPTIONS:
                 model = TextClassifier(imbalance=option).fit(texts[train], labels[train])
-                found = model.predict(texts[test])
-                each = f1_score(labels[test], found, labels=RARE, average=None)
-                scores[option].append([*each, float((found == labels[test]).mean())])
+                results = model.predict(texts[test])
+                each = f1_score(labels[test], results, labels=RARE, average=None)
+                scores[option].append([*each, float((results == labels[test]).mean())])
             shown = {str(o): float(np.mean(s[-1][:4])) for o, s in scores.items()}
             report.record(labels=n, split=seed, **shown)
         for option in OPTIONS:

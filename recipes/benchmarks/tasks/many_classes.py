@@ -51,8 +51,8 @@ def child(n_classes: int, n_rows: int) -> None:
     model = TextClassifier(TfidfEncoder(longest=1), seed=0).fit(texts, labels)
     fitted = peak_mib()
     accuracy = model.evaluate(texts, labels)["accuracy"]
-    found = {"fit_mib": fitted, "evaluate_mib": peak_mib(), "accuracy": accuracy}
-    sys.stdout.write(json.dumps(found))
+    results = {"fit_mib": fitted, "evaluate_mib": peak_mib(), "accuracy": accuracy}
+    sys.stdout.write(json.dumps(results))
 
 
 def measured(n_classes: int, n_rows: int) -> dict[str, float]:
@@ -63,10 +63,10 @@ def measured(n_classes: int, n_rows: int) -> dict[str, float]:
 
 
 def main() -> int:
-    given = arguments(__doc__)
+    options = arguments(__doc__)
     report = Report("many_classes")
-    n_rows = 1_000 if given.quick else 10_000
-    sizes = (125, 250, 500) if given.quick else (625, 1_250, 2_500, 5_000)
+    n_rows = 1_000 if options.quick else 10_000
+    sizes = (125, 250, 500) if options.quick else (625, 1_250, 2_500, 5_000)
     least = measured(2, n_rows)["fit_mib"]
     further = []
     for n_classes in sizes:

@@ -1,4 +1,4 @@
-"""Claim: tasks that share an encoder lose nothing, for each steps aside where it is better alone.
+"""Claim: tasks that share an encoder lose nothing, because a task is kept alone if that is better.
 
     NLPTL_DATA=... python recipes/benchmarks/tasks/multitask.py
             [--quick] [--kept FILE] [--seeds ...] [--only together|small|cost|later|replay]
@@ -11,9 +11,9 @@ with the same settings.
 
 together: each task as the gate left it against itself alone, on up to 1,000 test rows.
 small: tweet_emotion and rte with 200 rows each, the other five with 750. Alone is then a model of
-its own on these rows, by default: TextClassifier(transfer=FullFineTune()). What the neighbours
-give is told by the joint model that learnt from all of them too, without a gate.
-cost: texts a second of the four tasks of single texts on one encoder, against four models; what
+its own on these rows, by default: TextClassifier(transfer=FullFineTune()). The joint
+model of all tasks, without a gate, shows the gain from the other tasks.
+cost: texts per second of the four tasks of single texts on one encoder, against four models; what
 is stored. later: an eighth task (tweet_irony) is added, and the seven stay as they are to the last
 bit. replay: the shared encoder learns it on, with 300 rows of each of the seven.
 --quick takes 300 rows of each task and two seeds.
@@ -63,53 +63,55 @@ VARIANTS = ("joint", "frozen", "polished", "alone", "kept", WHOLE)
 
 def main() -> int:
     parts = ("together", "small", "cost", "later", "replay")
-    given = arguments(__doc__, in_parts=True, only=parts)
+    options = arguments(__doc__, in_parts=True, only=parts)
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
     report = Report("multitask")
-    kept = report.ledger(given)
-    seeds = given.seeds or range(2 if given.quick else 3)
-    most = QUICK if given.quick else MOST
+    kept = report.ledger(options)
+    seeds = options.seeds or range(2 if options.quick else 3)
+    most = QUICK if options.quick else MOST
     sizes = dict.fromkeys(METRICS, most)
-    if given.only in (None, "together"):
+    if options.only in (None, "together"):
         compare("together", sizes, seeds, tuple(METRICS), report=report, kept=kept)
-    if given.only in (None, "small"):
+    if options.only in (None, "small"):
         few = dict.fromkeys(METRICS, min(most, NEAR)) | dict.fromkeys(SMALL, FEW)
         compare("small", few, seeds, SMALL, report=report, kept=kept)
     further = {"cost": cost, "replay": replayed, "later": later}
-    if given.only is None or given.only in further:
+    if options.only is None or options.only in further:
         once = TrainingConfig(refit=False)  # what costs are measured on
         model = fitted(dict.fromkeys(METRICS, QUICK), 0, gate=False, training=once)
         for name, part in further.items():
-            if given.only in (None, name):
+            if options.only in (None, name):
                 part(model, report)
     return report.finish()
 
 
 def compare(part: str, sizes: dict, seeds, shown: tuple, *, report: Report, kept: Kept) -> None:
     """Hold tasks as the gate left them against themselves alone."""
-    found = []
+    results = []
     for seed in seeds:
         asked_for = {"part": part, "seed": seed, "rows": max(sizes.values())}
         figures = kept.several(lambda s=seed: measured(sizes, s), **asked_for)
         if part == "small":
             asked_for["part"] = f"{part}, {WHOLE}"
             figures |= kept.several(lambda s=seed: learnt_whole(sizes, s, shown), **asked_for)
-        found.append(figures)
+        results.append(figures)
         report.record(part=part, seed=seed, **figures)
     rows = []
     for name in shown:
         row = {"task": name}
         for variant in VARIANTS:
-            row[variant] = float(np.mean([one.get(f"{name} {variant}", np.nan) for one in found]))
-        row["gate kept"] = ", ".join(one[f"{name} choice"] for one in found)
+            row[variant] = float(
+                np.mean([entry.get(f"{name} {variant}", np.nan) for entry in results])
+            )
+        row["gate kept"] = ", ".join(entry[f"{name} choice"] for entry in results)
         rows.append(row)
-    report.table(f"{part}: test figures, {len(found)} seeds", rows)
-    if len(found) > 1:
-        apart = {n: gains(found, n, "kept") for n in shown}
+    report.table(f"{part}: test figures, {len(results)} seeds", rows)
+    if len(results) > 1:
+        apart = {n: gains(results, n, "kept") for n in shown}
         if part == "small":
             for name in shown:
-                gain = paired_interval(gains(found, name, WHOLE))
+                gain = paired_interval(gains(results, name, WHOLE))
                 report.record(part=part, task=name, joint_on_all_rows_less_alone=str(gain))
         for name, each in apart.items():
             interval = paired_interval(each)
@@ -118,9 +120,9 @@ def compare(part: str, sizes: dict, seeds, shown: tuple, *, report: Report, kept
         report.claim(f"{part}: mean over tasks, kept less alone {mean}", mean.value >= 0)
 
 
-def gains(found: list[dict], name: str, variant: str) -> np.ndarray:
-    """Give by how much a variant of a task is above itself alone, seed by seed."""
-    return np.array([one[f"{name} {variant}"] - one[f"{name} alone"] for one in found])
+def gains(results: list[dict], name: str, variant: str) -> np.ndarray:
+    """Return by how much a variant of a task is above itself alone, seed by seed."""
+    return np.array([entry[f"{name} {variant}"] - entry[f"{name} alone"] for entry in results])
 
 
 def learnt_whole(sizes: dict, seed: int, judged: tuple) -> dict:
@@ -141,14 +143,14 @@ def measured(sizes: dict, seed: int) -> dict:
     figures: dict = {"seconds": time.perf_counter() - began}
     for name in judged:
         metric, (texts, answers) = METRICS[name], asked(name)
-        own, standing = model.models_[name], model.comparisons_[name]
-        figures[f"{name} kept"] = 100 * own.evaluate(texts, answers)[metric]
-        chosen = own.fitted_
+        baseline, standing = model.models_[name], model.comparisons_[name]
+        figures[f"{name} kept"] = 100 * baseline.evaluate(texts, answers)[metric]
+        chosen = baseline.fitted_
         for variant, state in model.variants_[name].items():
-            own.fitted_ = state
-            figures[f"{name} {variant}"] = 100 * own.evaluate(texts, answers)[metric]
+            baseline.fitted_ = state
+            figures[f"{name} {variant}"] = 100 * baseline.evaluate(texts, answers)[metric]
             figures[f"{name} {variant} held out"] = 100 * standing.figures[variant]
-        own.fitted_ = chosen
+        baseline.fitted_ = chosen
         if name in small:
             alone = TextClassifier(
                 TransformerEncoder(cache=None), transfer=FullFineTune(), seed=seed
@@ -183,12 +185,12 @@ def learnt(name: str, most: int, seed: int):
 
 
 def asked(name: str):
-    """Give the test rows; of cola and rte, whose tests are secret, those for validation."""
+    """Return the test rows; of cola and rte, whose tests are secret, those for validation."""
     return columns(read(name, "validation") if name in SECRET else test_rows(name))
 
 
 def columns(table):
-    """Give texts, or pairs of them, and answers."""
+    """Return texts, or pairs of them, and answers."""
     if "text_a" in table:
         texts = list(zip(table["text_a"], table["text_b"], strict=True))
     else:
@@ -205,11 +207,11 @@ def cost(model: MultiTaskModel, report: Report) -> None:
         name: TextClassifier(TransformerEncoder(cache=None)).fit(*learnt(name, QUICK, 0))
         for name in SINGLE
     }
-    for name, own in separate.items():  # the same kind of encoder as the shared one
-        own.fitted_ = model.models_[name].fitted_
+    for name, baseline in separate.items():  # the same kind of encoder as the shared one
+        baseline.fitted_ = model.models_[name].fitted_
     runs = {
         "together": lambda: model.predict(texts, tasks=SINGLE),
-        "separate": lambda: [own.predict(texts) for own in separate.values()],
+        "separate": lambda: [baseline.predict(texts) for baseline in separate.values()],
     }
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(6):
@@ -221,7 +223,7 @@ def cost(model: MultiTaskModel, report: Report) -> None:
     ratio = float(np.median(np.array(seconds["separate"]) / np.array(seconds["together"])))
     report.record(texts=len(texts), **{n: float(np.median(s)) for n, s in seconds.items()})
     wanted = 0.85 * len(SINGLE)
-    report.claim(f"{ratio:.2f} times the texts a second, at least {wanted:.1f}", ratio >= wanted)
+    report.claim(f"{ratio:.2f} times the texts per second, at least {wanted:.1f}", ratio >= wanted)
     with tempfile.TemporaryDirectory() as folder:
         whole = size(model.save(Path(folder) / "whole"))
         single = size(model.models_["sst2"].save(Path(folder) / "one"))
@@ -259,7 +261,7 @@ def replayed(model: MultiTaskModel, report: Report) -> None:
 
 
 def size(folder: Path) -> float:
-    """Give what a folder holds, in MiB."""
+    """Return what a folder holds, in MiB."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
 
 

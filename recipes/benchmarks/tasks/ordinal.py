@@ -4,7 +4,7 @@
 
 Frozen all-MiniLM-L6-v2. STS-B with its scores rounded to 0..5, and Amazon reviews with 1, 2, 4 or
 5 stars (1,000 test rows); 200 and 500 labels, eight draws of the training rows; accuracy and the
-mean error in ranks. The claim is about STS-B; on the stars the heads are told as they are. --quick
+mean error in ranks. The claim is about STS-B; on the stars there is no claim. --quick
 takes four draws and 200 labels.
 """
 
@@ -25,9 +25,9 @@ HEADS = {"ordinal": OrdinalHead(), "logistic": LogisticHead(), "blend": BlendHea
 
 
 def main() -> int:
-    given = arguments(__doc__)
+    options = arguments(__doc__)
     warnings.filterwarnings("ignore")
-    draws, sizes = (4, (200,)) if given.quick else (8, (200, 500))
+    draws, sizes = (4, (200,)) if options.quick else (8, (200, 500))
     report, rows = Report("ordinal"), []
     for name in ("stsb", "stars"):
         train, test = table(name, "train"), table(name, "test")
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def table(name: str, split: str):
-    """Give texts and ordered labels."""
+    """Return texts and ordered labels."""
     if name == "stsb":
         rows = read("stsb", split)
         texts = list(zip(rows["text_a"], rows["text_b"], strict=True))
@@ -62,17 +62,17 @@ def table(name: str, split: str):
 
 
 def scores(train, test, size: int, seed: int) -> dict[str, tuple[float, float]]:
-    """Give accuracy and mean error in ranks of each head."""
+    """Return accuracy and mean error in ranks of each head."""
     some = drawn(len(train[0]), size, seed)
     texts, labels = [train[0][i] for i in some], train[1][some]
     ranks = {label: rank for rank, label in enumerate(np.unique(train[1]))}
     right = np.array([ranks[label] for label in test[1]])
-    found = {}
+    results = {}
     for name, head in HEADS.items():
         model = TextClassifier(head=head, long_texts="cut").fit(texts, labels)
         answers = np.array([ranks[label] for label in model.predict(test[0])])
-        found[name] = (float((answers == right).mean()), float(np.abs(answers - right).mean()))
-    return found
+        results[name] = (float((answers == right).mean()), float(np.abs(answers - right).mean()))
+    return results
 
 
 if __name__ == "__main__":

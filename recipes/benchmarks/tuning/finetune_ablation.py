@@ -3,7 +3,7 @@
     NLPTL_DATA=... python recipes/benchmarks/tuning/finetune_ablation.py
             [--quick] [--variants NAME ...] [--kept FILE]
 
-Three sets, three seeds, and two sets more on which the best of the variants is held against the
+Three sets, three seeds, and two sets more on which the best of the variants is compared with the
 default. Each seed draws 500 rows to learn from and 800 others of the training
 split to judge by, so that no test row takes part in a choice. Every variant changes one thing of a
 single training on all rows; the default trains a second time, and calibrates between. Variants of
@@ -71,12 +71,12 @@ VARIANTS = {
 
 
 def main() -> int:
-    given = arguments(__doc__, in_parts=True, variants=list(VARIANTS))
+    settings = arguments(__doc__, in_parts=True, variants=list(VARIANTS))
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    names = given.variants[:4] if given.quick else given.variants
+    names = settings.variants[:4] if settings.quick else settings.variants
     report = Report("finetune_ablation")
-    compare_variants(judged, names, given, report, sets=(SETS, REST), against=(PLAIN, DEFAULT))
+    compare_variants(judged, names, settings, report, sets=(SETS, REST), against=(PLAIN, DEFAULT))
     return report.finish()
 
 

@@ -4,7 +4,7 @@
                                                               [--only accuracy|memory]
 
 500 labels, five sets, five seeds, 1,000 test rows, all-MiniLM-L6-v2. Peak memory is that of a
-whole process that reads, tunes and predicts, started anew for each. The adapter of the first set
+whole process that reads, tunes and predicts, started again for each. The adapter of the first set
 is read by plain peft, and the merged model by plain transformers' pipeline; both have to give
 nlptl's probabilities. --quick takes two sets and two seeds.
 """
@@ -36,15 +36,15 @@ STOCK = Pooling(tokens="stock", normalize=False)
 def main() -> int:
     if sys.argv[1:2] == ["--one"]:
         return alone(sys.argv[2])
-    given = arguments(__doc__, in_parts=True, only=("accuracy", "memory"))
+    options = arguments(__doc__, in_parts=True, only=("accuracy", "memory"))
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    names, seeds = (SETS[1:3], range(2)) if given.quick else (SETS, range(5))
-    names, seeds = given.sets or names, given.seeds or seeds
+    names, seeds = (SETS[1:3], range(2)) if options.quick else (SETS, range(5))
+    names, seeds = options.sets or names, options.seeds or seeds
     report = Report("finetune_lora")
-    if given.only != "memory":
-        compared(names, seeds, report, report.ledger(given))
-    if given.only != "accuracy":
+    if options.only != "memory":
+        compared(names, seeds, report, report.ledger(options))
+    if options.only != "accuracy":
         peak = {kind: peak_of(kind) for kind in TRANSFERS}
         report.record(**{f"peak MiB of {kind}": value for kind, value in peak.items()})
         report.claim(f"peak memory {peak} MiB, LoRA's lower", peak["lora"] < peak["full"])
@@ -114,7 +114,7 @@ def read_elsewhere(report: Report) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as place:
         merged = model.export(Path(place) / "merged")
         answers = pipeline("text-classification", str(merged), device="cpu", top_k=None)(asked)
-        scores = [{one["label"]: one["score"] for one in row} for row in answers]
+        scores = [{entry["label"]: entry["score"] for entry in row} for row in answers]
         by_pipeline = np.array([[row[name] for name in names] for row in scores])
         folder = model.export(Path(place) / "adapter", format="peft")
         base = AutoModelForSequenceClassification.from_pretrained(

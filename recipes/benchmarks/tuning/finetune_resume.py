@@ -6,7 +6,7 @@
 checkpoint after every second step, by one process and by two. It is killed with SIGKILL, with all
 its processes, at random moments until 20 kills have hit it, at least five of them while a
 checkpoint was being written; each time it is started again and left alone, and the sha256 of its
-weights is held against the run that was never killed. Then single bits of a checkpoint are
+weights is compared with the run that was never killed. Then single bits of a checkpoint are
 flipped, 200 times, and none may be accepted. --quick takes five kills each and 50 flips.
 """
 
@@ -44,10 +44,10 @@ STEPS = 30
 
 
 def main() -> int:
-    given = arguments(__doc__)
+    options = arguments(__doc__)
     logging.getLogger("nlptl").setLevel(logging.ERROR)  # every flip is refused with a warning
     report = Report("finetune_resume")
-    kills, flips = (5, 50) if given.quick else (20, 200)
+    kills, flips = (5, 50) if options.quick else (20, 200)
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
         rows = read("trec", "train")
@@ -140,9 +140,9 @@ def kill(process: subprocess.Popen) -> None:
         family = [first, *first.children(recursive=True)]
     except psutil.NoSuchProcess:
         family = []
-    for one in family:
-        if one.is_running():
-            one.kill()
+    for entry in family:
+        if entry.is_running():
+            entry.kill()
     psutil.wait_procs(family, timeout=10)
     process.communicate()
 

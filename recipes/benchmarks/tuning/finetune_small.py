@@ -1,4 +1,4 @@
-"""Claim: with 500 labels the default FullFineTune beats the frozen rung and plain fine-tuning.
+"""Claim: with 500 labels the default FullFineTune beats the frozen encoder and plain fine-tuning.
 
     NLPTL_DATA=... python recipes/benchmarks/tuning/finetune_small.py [--quick] [--kept FILE]
 
@@ -41,13 +41,13 @@ METHODS = ("nlptl full", "nlptl frozen", "Trainer defaults", "Trainer, same step
 
 
 def main() -> int:
-    given = arguments(__doc__, in_parts=True)
+    settings = arguments(__doc__, in_parts=True)
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    names, seeds = (SETS[:3], range(2)) if given.quick else (SETS, range(5))
-    names, seeds = given.sets or names, given.seeds or seeds
+    names, seeds = (SETS[:3], range(2)) if settings.quick else (SETS, range(5))
+    names, seeds = settings.sets or names, settings.seeds or seeds
     report = Report("finetune_small")
-    kept = report.ledger(given)
+    kept = report.ledger(settings)
     runs = {
         (name, seed, method): accuracy(kept, name, seed, method)
         for seed in seeds
@@ -56,21 +56,21 @@ def main() -> int:
     }
     rows = []
     for name in names:
-        found = {m: [runs[name, seed, m] for seed in seeds] for m in METHODS}
-        rows.append({"set": name, **{m: float(np.mean(v)) for m, v in found.items()}})
-        spread = {m: float(np.std(v, ddof=1)) for m, v in found.items() if len(v) > 1}
+        results = {m: [runs[name, seed, m] for seed in seeds] for m in METHODS}
+        rows.append({"set": name, **{m: float(np.mean(v)) for m, v in results.items()}})
+        spread = {m: float(np.std(v, ddof=1)) for m, v in results.items() if len(v) > 1}
         rows[-1] |= {f"{m} ±": value for m, value in spread.items()}
         report.record(**rows[-1])
     report.table(f"Accuracy with {LABELS} labels, {len(seeds)} seeds", rows)
     if len(seeds) < 2:  # a part of a run: one draw says nothing of the spread
         return report.finish()
-    own = METHODS[0]
+    baseline = METHODS[0]
     for peer, least in (("nlptl frozen", 0.0), ("Trainer defaults", 0.03), (METHODS[3], 0.015)):
-        each = [[runs[n, s, own] - runs[n, s, peer] for n in names] for s in seeds]
+        each = [[runs[n, s, baseline] - runs[n, s, peer] for n in names] for s in seeds]
         gain = paired_interval(np.mean(each, axis=1))
         report.record(against=peer, gain=gain.value, low=gain.low, high=gain.high)
         report.claim(f"mean gain over {peer} at least {least}: {gain}", gain.value >= least)
-    ours, theirs = (np.mean([row[f"{m} ±"] for row in rows]) for m in (own, METHODS[2]))
+    ours, theirs = (np.mean([row[f"{m} ±"] for row in rows]) for m in (baseline, METHODS[2]))
     report.claim(f"spread over seeds {ours:.4f} below Trainer's {theirs:.4f}", ours < theirs)
     return report.finish()
 
@@ -87,7 +87,7 @@ def rows_of(name: str, split: str) -> pd.DataFrame:
 
 
 def accuracy(kept: Kept, name: str, seed: int, method: str) -> float:
-    """Give the test accuracy of a method on one draw of rows."""
+    """Return the test accuracy of a method on one draw of rows."""
 
     def measured() -> float:
         pool, test = rows_of(name, "train"), rows_of(name, "test")
@@ -131,7 +131,7 @@ def peer(train: pd.DataFrame, test: pd.DataFrame, seed: int, **options: object) 
         ]
 
     with tempfile.TemporaryDirectory() as place:
-        given = TrainingArguments(
+        settings = TrainingArguments(
             place,
             seed=seed,
             use_cpu=True,
@@ -144,15 +144,15 @@ def peer(train: pd.DataFrame, test: pd.DataFrame, seed: int, **options: object) 
         )
         trainer = Trainer(
             model,
-            given,
+            settings,
             train_dataset=tokenized(train),
             data_collator=DataCollatorWithPadding(tokenizer),
         )
         trainer.train()
-        known = test[test["label_text"].isin(names)]
+        reference = test[test["label_text"].isin(names)]
         # Grouping by length puts the rows of a prediction in another order, truth beside them.
-        found = trainer.predict(tokenized(known))
-    right = found.predictions.argmax(axis=1) == found.label_ids
+        results = trainer.predict(tokenized(reference))
+    right = results.predictions.argmax(axis=1) == results.label_ids
     return float(right.sum() / len(test))
 
 

@@ -53,17 +53,17 @@ ROWS, TOKENS, BATCH = 2000, 256, 16
 
 
 def main() -> int:
-    given = arguments(__doc__, in_parts=True, only=("speed", "accuracy"))
+    settings = arguments(__doc__, in_parts=True, only=("speed", "accuracy"))
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
     report = Report("finetune_speed")
-    kept = report.ledger(given)
-    names, seeds = given.sets or list(SETS), given.seeds or range(5)
-    steps, turns = (32, 1) if given.quick else (64, 3)
-    for name in names if given.only != "accuracy" else ():
+    kept = report.ledger(settings)
+    names, seeds = settings.sets or list(SETS), settings.seeds or range(5)
+    steps, turns = (32, 1) if settings.quick else (64, 3)
+    for name in names if settings.only != "accuracy" else ():
         ratio = speed(name, steps, turns, report)
         report.claim(f"{name}: {ratio:.2f} times as fast as Trainer, at least 1.15", ratio >= 1.15)
-    for name in names if given.only != "speed" and not given.quick else ():
+    for name in names if settings.only != "speed" and not settings.quick else ():
         for peer, apart in accuracy(name, seeds, report, kept).items():
             if len(apart) > 1:  # less than two: a part of a run
                 gain = paired_interval(apart)
@@ -95,7 +95,7 @@ def accuracy(name: str, seeds: Sequence[int], report: Report, kept: Kept) -> dic
 
     Gives for each way to set Trainer how far nlptl is above it, seed by seed.
     """
-    found = {
+    results = {
         who: np.array(
             [
                 kept.once(partial(judged, name, seed, who), set=name, seed=seed, method=who)
@@ -104,21 +104,21 @@ def accuracy(name: str, seeds: Sequence[int], report: Report, kept: Kept) -> dic
         )
         for who in ("nlptl", *RATES)
     }
-    report.record(set=name, **{who: float(figures.mean()) for who, figures in found.items()})
-    return {who: found["nlptl"] - found[who] for who in RATES}
+    report.record(set=name, **{who: float(figures.mean()) for who, figures in results.items()})
+    return {who: results["nlptl"] - results[who] for who in RATES}
 
 
 def judged(name: str, seed: int, who: str) -> float:
     pool, test = read(name, "train"), test_rows(name)
     rows = pool.iloc[drawn(len(pool), ROWS, seed)]
     labels = sorted(set(rows["label_text"]))
-    known = test[test["label_text"].isin(labels)]
+    reference = test[test["label_text"].isin(labels)]
     if who == "nlptl":
         model, _ = ours(rows, SETS[name], seed)
-        return model.score(known["text"].tolist(), known["label_text"].tolist())
+        return model.score(reference["text"].tolist(), reference["label_text"].tolist())
     trainer, _ = theirs(rows, SETS[name], seed, rate=RATES[who])
-    found = trainer.predict(tokenized(known, labels))
-    return float((found.predictions.argmax(axis=1) == found.label_ids).mean())
+    results = trainer.predict(tokenized(reference, labels))
+    return float((results.predictions.argmax(axis=1) == results.label_ids).mean())
 
 
 def ours(rows: pd.DataFrame, epochs: int, seed: int) -> tuple[TextClassifier, float]:
