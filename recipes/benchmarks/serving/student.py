@@ -6,8 +6,8 @@
 ag_news and tweet_emotion, 8 labels per class, 1,000 unlabelled training texts, 1,000
 test rows, five draws. The teacher is TextClassifier(transfer=Contrastive()), the student
 teacher.distill(texts, labelled=...), and the baseline TextClassifier(StaticEncoder()) fitted to the
-labelled rows. Kept is what the student gained on the baseline, of what the teacher gained. Texts per
-second are those of predict_proba on the test rows with an empty cache, the two in turn, three
+labelled rows. Kept is what the student gained on the baseline, of what the teacher gained. Texts
+per second are those of predict_proba on the test rows with an empty cache, the two in turn, three
 times. --quick takes two draws.
 """
 
