@@ -10,6 +10,7 @@ from nlptl.base.errors import ElsewhereError, NlptlError
 from nlptl.training.processes import check_world, ended, leave_together
 
 _BAD_INPUT = 2
+_INTERRUPTED = 130
 
 
 def run_script(main: Callable[[], object]) -> int:
@@ -27,8 +28,8 @@ def run_script(main: Callable[[], object]) -> int:
     Returns
     -------
     int
-        0 for success, 2 after an error of nlptl. With several processes, the function does not
-        return after success: it ends the process with code 0.
+        0 for success, 2 after an error of nlptl, 130 after Ctrl-C. With several processes, the
+        function does not return after success: it ends the process with code 0.
 
     Examples
     --------
@@ -40,6 +41,7 @@ def run_script(main: Callable[[], object]) -> int:
     model.fit(texts, labels) comes before this line
     0
     """
+    name = Path(sys.argv[0]).name
     try:
         check_world()
         main()
@@ -47,8 +49,10 @@ def run_script(main: Callable[[], object]) -> int:
     except ElsewhereError:  # the process that failed reports the error
         return _BAD_INPUT
     except NlptlError as problem:
-        name = Path(sys.argv[0]).name
         sys.stderr.write(f"{name}: error: {' '.join(str(problem).split())}\n")
         return _BAD_INPUT
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\n{name}: interrupted; finished checkpoints and blocks are kept.\n")
+        return _INTERRUPTED
     sys.stdout.flush()
     return ended(0)

@@ -30,6 +30,14 @@ def test_another_process_reports_its_own_error(capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_ctrl_c_is_one_line(capsys):
+    def main():
+        raise KeyboardInterrupt
+
+    assert run_script(main) == 130
+    assert "interrupted; finished checkpoints" in capsys.readouterr().err
+
+
 def test_other_errors_keep_their_traceback():
     with pytest.raises(ZeroDivisionError):
         run_script(lambda: 1 / 0)

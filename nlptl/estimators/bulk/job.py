@@ -78,7 +78,7 @@ class BulkJob:
         }
 
 
-def score_table(job: BulkJob, *, report: Callable[[str], None]) -> dict[str, Any]:
+def score_table(job: BulkJob, *, report: Callable[[str], object]) -> dict[str, Any]:
     """Score a table with all processes of the launch, and resume an interrupted run.
 
     The table is read in blocks. The processes take turns at the blocks that are not scored yet,
@@ -158,7 +158,7 @@ class _Scorer:
 
 
 def _prepare(
-    job: BulkJob, output: Output, report: Callable[[str], None], stack: ExitStack
+    job: BulkJob, output: Output, report: Callable[[str], object], stack: ExitStack
 ) -> dict[str, Any]:
     """Lock the output until the stack closes. Return the record, or the parts that are kept."""
     check_output_file(job.output, inputs=(job.data, job.model), overwrite=True)
