@@ -39,8 +39,11 @@ def main():
 
     # A tenth of the pairs, at most 1,000, was held out: how often is the nearest sentence right?
     if is_main():
-        for name, retrieval in {"before": student.before_, "after": student.after_}.items():
-            print(f"{name:8} retrieval accuracy {retrieval[options.language].mean:.3f}")
+        for language, after in student.after_.items():
+            before = student.before_[language]
+            print(
+                f"{language}: retrieval accuracy {before.mean:.3f} before, {after.mean:.3f} after"
+            )
         print(f"Saved: {student.save(options.output)}")
         shutil.rmtree(training.checkpoints, ignore_errors=True)
 
