@@ -79,6 +79,17 @@ def test_two_processes_write_the_bytes_of_one_and_refuse_other_settings(launch, 
 
 
 @pytest.mark.slow
+def test_two_processes_of_the_command_write_the_bytes_of_one(launch, room):
+    config = room / "run.yaml"
+    settings = {"model": room / "m", "data": room / "in.csv", "output": room / "command.csv"}
+    lines = [f"{name}: {path}" for name, path in settings.items()]
+    config.write_text("\n".join([*lines, "chunk_rows: 16"]))
+    done = launch("-m", "nlptl", "predict", "--config", config, "--processes", 2)
+    assert done.returncode == 0, done.err
+    assert (room / "command.csv").read_bytes() == (room / "one.csv").read_bytes()
+
+
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_another_number_of_processes(launch, room, capsys):
     held, parts = room / "held.py", room / "killed.csv.parts"
     held.write_text(HELD.format(parts=str(parts), recipe=str(RECIPE)))
