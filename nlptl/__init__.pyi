@@ -1,6 +1,7 @@
 """Public names of the package, and the modules that they come from."""
 
 from .base.errors import NlptlError as NlptlError
+from .cli.scripts import run_script as run_script
 from .data.audit import audit as audit
 from .data.corpus import Corpus as Corpus
 from .data.mixing import Mixing as Mixing
@@ -12,6 +13,8 @@ from .encoders import StaticEncoder as StaticEncoder
 from .encoders import TfidfEncoder as TfidfEncoder
 from .encoders import TransformerEncoder as TransformerEncoder
 from .estimators.adapter_stack import AdapterStack as AdapterStack
+from .estimators.bulk.job import BulkJob as BulkJob
+from .estimators.bulk.job import score_table as score_table
 from .estimators.languages.language_classifier import LanguageClassifier as LanguageClassifier
 from .estimators.languages.language_scores import score_languages as score_languages
 from .estimators.languages.language_student import LanguageStudent as LanguageStudent
@@ -31,6 +34,7 @@ from .heads import PrototypeHead as PrototypeHead
 from .heads import RidgeHead as RidgeHead
 from .saving.onnx.onnx_classifier import OnnxClassifier as OnnxClassifier
 from .training.config import TrainingConfig as TrainingConfig
+from .training.processes import is_main as is_main
 from .transfer.automatic import Auto as Auto
 from .transfer.features import Contrastive as Contrastive
 from .transfer.features import Frozen as Frozen

@@ -1,46 +1,42 @@
-"""Score a large table with a saved model, by one process or several.
+"""Score a large table with a saved model, in one process or several.
 
-The table is read, scored and kept in pieces; started again after a stop, the recipe goes on
-where it was. The output is the same to the byte however many processes worked on it.
+    python recipes/predict.py model/ new.csv scored.csv
+    ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 \\
+        recipes/predict.py model/ new.csv scored.csv
+
+The table is read and scored in blocks, so it never is in memory as a whole. If a run is
+interrupted, run the same command again: finished blocks are kept. The output is the same to the
+byte for every number of processes. Its new columns are predicted and probability.
 """
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser
 
-from nlptl.cli.main import run_command
-from nlptl.config.bulk import read_job
-from nlptl.estimators.bulk.job import score_table
+from nlptl import BulkJob, run_script, score_table
 
-EXAMPLES = """examples:
-  accelerate launch recipes/predict.py --config recipes/predict.yaml
-  accelerate launch recipes/predict.py --model model/ --data big.parquet --output scored.parquet
-  ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 \\
-      recipes/predict.py --model model/ --data big.csv --output scored.csv
-"""
-INTERRUPTED = "finished parts are kept: run the same command again to go on"
+parser = ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--model", required=True, help="folder of a saved model")
+parser.add_argument("--data", required=True, help="csv, tsv, jsonl or parquet file")
+parser.add_argument("--output", required=True, help="csv, tsv, jsonl or parquet file")
+parser.add_argument("--text-column", nargs="+", default=(), help="two columns for text pairs")
+parser.add_argument("--chunk-rows", type=int, default=4096, help="rows per block")
+parser.add_argument("--processes", type=int, help="required number of processes")
+parser.add_argument("--overwrite", action="store_true", help="replace an output of other settings")
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="YAML", help="settings in a file; flags win over it")
-    parser.add_argument("--model", metavar="FOLDER", help="folder of a saved model")
-    parser.add_argument("--data", metavar="FILE", help="csv, tsv, jsonl or parquet")
-    parser.add_argument("--output", metavar="FILE", help="csv, tsv, jsonl or parquet")
-    parser.add_argument("--text-column", nargs="+", metavar="T", help="one column, two for pairs")
-    parser.add_argument("--chunk-rows", metavar="N", help="rows of a piece, default 4096")
-    parser.add_argument("--processes", metavar="N", help="refuse to run with another number")
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        default=None,
-        help="replace an output made with other settings",
+def main():
+    options = parser.parse_args()
+    job = BulkJob(
+        model=options.model,
+        data=options.data,
+        output=options.output,
+        text_column=tuple(options.text_column),
+        chunk_rows=options.chunk_rows,
+        processes=options.processes,
+        overwrite=options.overwrite,
     )
-
-
-def run(given: Namespace) -> int:
-    flags = {name: value for name, value in vars(given).items() if name != "config"}
-    score_table(read_job(given.config, flags), say=lambda line: print(line, file=sys.stderr))
-    return 0
+    score_table(job, report=lambda line: print(line, file=sys.stderr))
 
 
 if __name__ == "__main__":
-    sys.exit(run_command("predict.py", sys.modules[__name__], sys.argv[1:]))
+    sys.exit(run_script(main))

@@ -200,7 +200,10 @@ def vectors_file(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def launch(tmp_path_factory):
-    """Run a script as users do: with ``accelerate launch``, two processes on the processor."""
+    """Run a script as users do: with ``accelerate launch``, two processes on the processor.
+
+    ``"-m"`` as the script runs the module that is the first argument.
+    """
     settings = "--num_machines 1 --mixed_precision no --dynamo_backend no --main_process_port 0"
 
     def start(script, *arguments, processes=2, flags=None, **environment):
@@ -240,8 +243,11 @@ def launch(tmp_path_factory):
 
     def kill_at_step(script, *arguments, step, folder, processes):
         """Kill a run that has written its checkpoint of a step, and waits there."""
-        held = tmp_path_factory.mktemp("held") / script.name
-        held.write_text(HELD.format(step=step, script=str(script)), encoding="utf-8")
+        held = tmp_path_factory.mktemp("held") / "held.py"
+        runs = f"run_path({str(script)!r}"
+        if script == "-m":
+            runs, arguments = f"run_module({arguments[0]!r}, alter_sys=True", arguments[1:]
+        held.write_text(HELD.format(step=step, runs=runs), encoding="utf-8")
         process = start(held, *arguments, processes=processes)
         while not list(folder.glob(f"step-*{step}")) and process.poll() is None:
             time.sleep(0.02)
@@ -264,7 +270,7 @@ def save(self, step, *rest):
     return kept
 
 Keeper.save = save
-runpy.run_path({script!r}, run_name="__main__")
+runpy.{runs}, run_name="__main__")
 """
 
 

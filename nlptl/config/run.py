@@ -156,7 +156,6 @@ def read_run(
     config: str | None,
     flags: Mapping[str, object],
     *,
-    transfer: str | None = None,
     zero_shot: bool = False,
 ) -> RunConfig:
     """Read the settings from a YAML file and flags. Flags override the file.
@@ -168,8 +167,6 @@ def read_run(
     flags : mapping
         Values from the command line; None if a flag is absent. ``"head.C"`` sets an option of a
         part.
-    transfer : str, optional
-        Name of the transfer to use if neither the file nor the flags set one.
     zero_shot : bool
         If True, a model may be trained on class names alone, with ``shots`` of 0 or no data.
 
@@ -181,8 +178,6 @@ def read_run(
     settings = read_yaml(config) if config else {}
     set_flags = {name: value for name, value in flags.items() if value is not None}
     parts = {part: part_of(part, settings.get(part), set_flags) for part in PARTS}
-    if parts["transfer"].name is None and transfer is not None:
-        parts["transfer"] = replace(parts["transfer"], name=transfer)
     plain = {
         **{name: value for name, value in settings.items() if name not in PARTS},
         **{n: v for n, v in set_flags.items() if "." not in n and n not in PARTS},

@@ -28,7 +28,7 @@ class Method:
     prior_gain : (float, float) or None
         Accuracy gain over the frozen encoder with 8 labels per class: mean over six other data
         sets, and standard deviation between them. Measured by
-        ``recipes/benchmarks/gate.py --only experience``. The standard deviation of
+        ``recipes/benchmarks/few_labels/gate.py --only experience``. The standard deviation of
         ``"contrastive"`` comes from an earlier measurement; this one gives 0.07.
     accepts : frozenset of str
         Optional data for ``fit``, in addition to what the method needs.

@@ -1,4 +1,4 @@
-"""What the benchmarks share: real data, repeated timing, and the way results are printed."""
+"""Shared parts of the benchmarks: real data, repeated timing, ledgers and printed reports."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from ledger import Kept
 from rich.console import Console
 from rich.table import Table
 
@@ -28,7 +29,7 @@ SIX = ("sst2", "ag_news", "trec", "tweet_emotion", "banking77", "reuters_r8")
 
 
 def folder(variable: str) -> Path:
-    """Give the folder that an environment variable names, or leave with a sentence."""
+    """Return the folder that an environment variable names, or exit with a message."""
     value = os.environ.get(variable)
     if not value or not Path(value).is_dir():
         sys.exit(f"Set {variable} to the folder of the real material (see docs/benchmarks.md).")
@@ -58,9 +59,9 @@ def drawn(n_rows: int, n: int, seed: int) -> np.ndarray:
 
 
 def few_and_others(name: str, shots: int, n_others: int, seed: int) -> list[tuple[list, list]]:
-    """Draw rows of each class from a training split, and others: texts and labels of both.
+    """Draw rows per class from a training split, and other rows: texts and labels of both.
 
-    Of several languages the English rows are taken.
+    If the split has several languages, only its English rows are used.
     """
     pool = read(name, "train")
     if "language" in pool:
@@ -73,7 +74,7 @@ def few_and_others(name: str, shots: int, n_others: int, seed: int) -> list[tupl
 
 
 def alternate(runs: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
-    """Time several callables in turn, so that a drifting machine is the same to all."""
+    """Time several callables in turn, so that slow drifts of the machine affect all equally."""
     for run in runs.values():
         run()
     seconds: dict[str, list[float]] = {name: [] for name in runs}
@@ -86,16 +87,22 @@ def alternate(runs: dict[str, Callable[[], Any]], repeats: int) -> dict[str, lis
 
 
 def median_ratio(slower: list[float], faster: list[float]) -> float:
-    """Give the median of the ratios, repeat by repeat."""
+    """Return the median of the ratios, repeat by repeat."""
     return float(np.median(np.array(slower) / np.array(faster)))
 
 
 @dataclass
 class Report:
-    """Figures, and claims about them."""
+    """Print figures, and claims about them."""
 
     name: str
     claims: list[tuple[str, bool]] = field(default_factory=list)
+    ledgers: list[Kept] = field(default_factory=list)
+
+    def ledger(self, options: argparse.Namespace) -> Kept:
+        """Open the ledger of the command line. ``finish`` reports its older figures."""
+        self.ledgers.append(Kept(options.kept, reuse_older=options.reuse_older))
+        return self.ledgers[-1]
 
     def record(self, **figures: Any) -> None:
         """Print one line of JSON."""
@@ -113,62 +120,17 @@ class Report:
         Console(width=180, highlight=False).print(table)
 
     def claim(self, sentence: str, holds: Any) -> None:
-        """Note whether a claim holds."""
+        """Record a claim, and if it holds."""
         self.claims.append((sentence, bool(holds)))
 
     def finish(self) -> int:
-        """Print the claims; give 0 only when all of them hold."""
+        """Print the claims; return 0 only if all of them hold."""
+        for note in filter(None, (ledger.note() for ledger in self.ledgers)):
+            sys.stdout.write(f"note: {note}\n")
         for sentence, holds in self.claims:
             sys.stdout.write(f"{'holds' if holds else 'FAILS'}: {sentence}\n")
         self.record(holds=all(holds for _, holds in self.claims))
         return 0 if all(holds for _, holds in self.claims) else 1
-
-
-class Kept:
-    """Figures in a file, so that what was measured once is not measured again.
-
-    Several runs, one after the other or side by side, may add to one file; the last of them
-    finds everything there and judges the whole.
-
-    Parameters
-    ----------
-    path : str or None
-        Lines of JSON; None keeps nothing.
-    """
-
-    def __init__(self, path: str | None) -> None:
-        self.path = None if path is None else Path(path)
-
-    def once(self, measure: Callable[[], float], **of: Any) -> float:
-        """Give the figure of something, measured now where the file does not have it.
-
-        Parameters
-        ----------
-        measure : callable
-            Gives the figure.
-        **of
-            What it is the figure of: set, seed, method.
-        """
-        return self.several(lambda: {"figure": float(measure())}, **of)["figure"]
-
-    def several(self, measure: Callable[[], dict[str, float]], **of: Any) -> dict[str, float]:
-        """Give several figures of something that are measured together, by their names."""
-        for line in self._lines():
-            told = json.loads(line)
-            if {name: told.get(name) for name in of} == of:
-                return {name: value for name, value in told.items() if name not in of}
-        figures = measure()
-        line = json.dumps({**of, **figures})
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-        if self.path is not None:
-            with self.path.open("a") as file:
-                file.write(line + "\n")
-        return figures
-
-    def _lines(self) -> list[str]:
-        found = self.path is not None and self.path.exists()
-        return self.path.read_text().splitlines() if found else []
 
 
 def arguments(
@@ -178,16 +140,21 @@ def arguments(
     only: Sequence[str] = (),
     variants: Sequence[str] = (),
 ) -> argparse.Namespace:
-    """Read ``--quick``, and for benchmarks in parts what to run and where figures are kept."""
+    """Read ``--quick`` and, for benchmarks in parts, the parts to run and the ledger."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="a run of at most ten minutes")
     if in_parts:
-        parser.add_argument("--kept", metavar="FILE", help="figures of earlier runs, and of this")
+        parser.add_argument("--kept", metavar="FILE", help="ledger: reuse its figures, add others")
+        parser.add_argument(
+            "--reuse-older",
+            action="store_true",
+            help="reuse figures of other code, another machine or other versions as well",
+        )
         parser.add_argument("--sets", nargs="*", metavar="NAME", help="these data sets only")
         parser.add_argument("--seeds", nargs="*", type=int, metavar="N", help="these seeds only")
     if only:
         parser.add_argument("--only", choices=only, help="this part alone")
     if variants:
-        known = list(variants)
-        parser.add_argument("--variants", nargs="*", default=known, choices=known, metavar="NAME")
+        names = list(variants)
+        parser.add_argument("--variants", nargs="*", default=names, choices=names, metavar="NAME")
     return parser.parse_args()

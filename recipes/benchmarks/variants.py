@@ -1,11 +1,11 @@
-"""What the ablations share: one thing is changed at a time, on the same draws for all."""
+"""Shared part of the ablations: change one thing at a time, on the same draws for all."""
 
 import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from material import Kept, Report
+from material import Report
 
 from nlptl.evaluation.intervals import paired_interval
 
@@ -13,7 +13,7 @@ from nlptl.evaluation.intervals import paired_interval
 def compare_variants(
     judged: Callable[[str, str, int], float],
     names: Sequence[str],
-    given: argparse.Namespace,
+    options: argparse.Namespace,
     report: Report,
     *,
     sets: Sequence[Sequence[str]],
@@ -27,7 +27,7 @@ def compare_variants(
         Takes a variant, a data set and a seed; gives the accuracy.
     names : sequence of str
         The variants.
-    given : argparse.Namespace
+    options : argparse.Namespace
         ``sets``, ``seeds`` and ``kept`` of the command line.
     report : Report
         Gets the claim that no variant is clearly better than the default.
@@ -37,7 +37,7 @@ def compare_variants(
     against : tuple of (str, str)
         The variant of which the others change one thing, and what users get.
     """
-    kept, seeds = Kept(given.kept), given.seeds or range(1 if given.quick else 3)
+    kept, seeds = report.ledger(options), options.seeds or range(1 if options.quick else 3)
     plain, default = against
 
     def measured(variant: str, some: Sequence[str]) -> np.ndarray:
@@ -48,27 +48,29 @@ def compare_variants(
         ]
         return np.array(each).reshape(len(some), len(seeds))
 
-    first = given.sets or sets[0]
-    found = {variant: measured(variant, first) for variant in names}
+    first = options.sets or sets[0]
+    results = {variant: measured(variant, first) for variant in names}
     rows = []
-    for variant, figures in found.items():
+    for variant, figures in results.items():
         means = dict(zip(first, figures.mean(axis=1).tolist(), strict=True))
         rows.append({"variant": variant, **means, "mean": float(figures.mean())})
-        if plain in found and figures.size > 1:
-            gain = paired_interval((figures - found[plain]).ravel())
+        if plain in results and figures.size > 1:
+            gain = paired_interval((figures - results[plain]).ravel())
             rows[-1] |= {"gain": gain.value, "low": gain.low, "high": gain.high}
         report.record(**rows[-1])
     report.table(f"Accuracy on training rows, gain over {plain!r}, {len(seeds)} draws a set", rows)
-    if default not in found or len(found) == 1 or found[default].size == 1:  # a part of a run
+    if default not in results or len(results) == 1 or results[default].size == 1:  # a part of a run
         return
-    best = max(found, key=lambda variant: float(found[variant].mean()))
-    if best != default and sets[1] and not (given.sets or given.quick):
+    best = max(results, key=lambda variant: float(results[variant].mean()))
+    if best != default and sets[1] and not (options.sets or options.quick):
         for variant in (best, default):
-            found[variant] = np.concatenate([found[variant], measured(variant, sets[1])])
-            means = dict(zip([*first, *sets[1]], found[variant].mean(axis=1).tolist(), strict=True))
+            results[variant] = np.concatenate([results[variant], measured(variant, sets[1])])
+            means = dict(
+                zip([*first, *sets[1]], results[variant].mean(axis=1).tolist(), strict=True)
+            )
             report.record(variant=variant, **means)
-    for variant, figures in found.items():
+    for variant, figures in results.items():
         if variant != default:
-            own = found[default][: len(figures)]
-            gain = paired_interval((figures - own).ravel())
+            baseline = results[default][: len(figures)]
+            gain = paired_interval((figures - baseline).ravel())
             report.claim(f"{variant} is not clearly better than the default: {gain}", gain.low <= 0)

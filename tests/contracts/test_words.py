@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "nlptl"
-MODULES = sorted(PACKAGE.rglob("*.py"))
-NAMES = [str(path.relative_to(PACKAGE)) for path in MODULES]
+ROOT = Path(__file__).parents[2]
+MODULES = [path for part in ("nlptl", "recipes") for path in sorted((ROOT / part).rglob("*.py"))]
+NAMES = [str(path.relative_to(ROOT)) for path in MODULES]
 AVOIDED = re.compile(
     r"\b(told|anew|once more|at hand|held against|rungs?|stands? beside|speaks? for|steps? aside|"
     r"stepping aside|comes? to nothing|surest|drawn together|so many\b[^.]{0,60}\bas|"

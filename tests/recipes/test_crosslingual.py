@@ -1,9 +1,10 @@
-"""The recipe of further languages, launched in two processes."""
+"""The recipe and the command of other languages, launched in two processes."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 
 from nlptl import TransformerEncoder
@@ -11,7 +12,8 @@ from nlptl import TransformerEncoder
 RECIPES = Path(__file__).parents[2] / "recipes"
 
 
-def test_two_processes_teach_one_student(tmp_path, tiny_encoder, launch):
+@pytest.mark.parametrize("way", ["command", "recipe"])
+def test_two_processes_train_one_student(tmp_path, tiny_encoder, launch, way):
     rng = np.random.default_rng(0)
     encoder = TransformerEncoder(tiny_encoder, cache=None, dtype="float32")
     words = [word for word in encoder.folder.tokenizer.get_vocab() if word.isalpha()]
@@ -23,13 +25,18 @@ def test_two_processes_teach_one_student(tmp_path, tiny_encoder, launch):
         }
     )
     table.to_csv(tmp_path / "pairs.csv", index=False)
-    told = yaml.safe_load((RECIPES / "crosslingual.yaml").read_text())
-    told |= {"pairs": {"xx": str(tmp_path / "pairs.csv")}, "encoder": str(tiny_encoder)}
-    told |= {"output": str(tmp_path / "student"), "device": "cpu"}
-    told["training"] |= {"batch_size": 16}
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump(told))
-    given = ["--config", tmp_path / "run.yaml", "--processes", 2]
-    done = launch(RECIPES / "crosslingual.py", *given)
+    settings = yaml.safe_load((RECIPES / "crosslingual.yaml").read_text())
+    settings |= {"pairs": {"xx": str(tmp_path / "pairs.csv")}, "encoder": str(tiny_encoder)}
+    settings |= {"output": str(tmp_path / "student"), "device": "cpu"}
+    settings["training"] |= {"batch_size": 16}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings))
+    words = {
+        "command": ["-m", "nlptl", "adapt-language", "--config", tmp_path / "run.yaml"],
+        "recipe": [RECIPES / "crosslingual.py", tmp_path / "pairs.csv", "--language", "xx"],
+    }[way]
+    if way == "recipe":
+        words += ["--encoder", tiny_encoder, "--output", tmp_path / "student"]
+    done = launch(*words)
     assert done.returncode == 0, done.err
     assert done.out.count("Saved:") == 1
     student = TransformerEncoder(tmp_path / "student", cache=None, dtype="float32")

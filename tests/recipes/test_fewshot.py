@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 import pytest
 
 from nlptl import Contrastive, LabelMeaning, TextClassifier
-from nlptl.cli.main import run_command
+from nlptl.cli.main import main
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "fewshot.py"
 
@@ -35,11 +34,8 @@ def room(tmp_path_factory, tiny_encoder, support):
     return folder
 
 
-def command(*given):
-    spec = spec_from_file_location("fewshot_recipe", RECIPE)
-    recipe = module_from_spec(spec)
-    spec.loader.exec_module(recipe)
-    return run_command("fewshot.py", recipe, [str(part) for part in given])
+def command(*words):
+    return main(["train", *map(str, words)])
 
 
 def test_the_settings_of_the_file_are_known(room, monkeypatch, capsys):
@@ -54,7 +50,7 @@ def test_the_settings_of_the_file_are_known(room, monkeypatch, capsys):
     assert model.transfer[0] == Contrastive(steps=2) and "HUM" in model.classes_
 
 
-def test_it_runs_from_its_yaml(room, capsys):
+def test_settings_of_a_file_train_a_model(room, capsys):
     assert command("--config", room / "run.yaml", "--output", room / "one") == 0
     assert "accuracy" in capsys.readouterr().out
     model = TextClassifier.load(room / "one")
@@ -65,10 +61,19 @@ def test_it_runs_from_its_yaml(room, capsys):
 
 @pytest.mark.slow
 def test_two_processes_end_where_one_does(room, launch):
-    given = ("--config", room / "run.yaml", "--output")
+    recipe = RECIPE.read_text()
+    changed = room / "fewshot.py"
+    changed.write_text(
+        recipe.replace("TrainingConfig(", "TrainingConfig(precision='float32', ").replace(
+            "Contrastive()", "Contrastive(steps=4)"
+        )
+    )
+    data = (room / "all.csv", "--encoder", room / "encoder", "--shots", 3, "--output")
     for name, processes in (("alone", 1), ("two", 2)):
-        done = launch(RECIPE, *given, room / name, "--processes", processes, processes=processes)
+        done = launch(changed, *data, room / name, processes=processes)
         assert done.returncode == 0, done.err
+        assert done.out.count("accuracy") == 2 and done.out.count("Saved: ") == 1
+        assert not (room / f"{name}.checkpoints").exists()
     texts = pd.read_csv(room / "all.csv")["text"].tolist()[::7]
     one, two = (TextClassifier.load(room / name).predict_proba(texts) for name in ("alone", "two"))
     np.testing.assert_allclose(two, one, atol=2e-3)

@@ -1,9 +1,8 @@
-"""The recipes that tune, as they are launched: one process and two, killed and started again."""
+"""Recipes and ``nlptl train`` that tune, launched: in one process and two, killed and resumed."""
 
 import hashlib
 import json
 import shutil
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +10,32 @@ import pandas as pd
 import pytest
 
 from nlptl import TextClassifier
-from nlptl.cli.main import run_command
+from nlptl.cli.main import main
 
 RECIPES = Path(__file__).parents[2] / "recipes"
+CHANGES = (
+    "TrainingConfig(precision='float32', refit=False, batch_size=8, accumulation=2, save_steps=3, "
+    "learning_rate=1e-3, "
+)
+"""A reader changes a copy of a recipe: these settings suit a tiny encoder."""
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory, tiny_encoder, support):
-    """A table of 203 rows to test on, 91 to learn from, and an encoder without dropout."""
+    """Tables of 91 training rows and 203 test rows, and an encoder without dropout.
+
+    The recipes split ``few.csv`` themselves, into 90 rows and 23.
+    """
     folder = tmp_path_factory.mktemp("room")
     texts, labels = support
     table = pd.DataFrame({"text": texts, "label": labels}).sample(frac=1, random_state=0)
     table.iloc[:203].to_csv(folder / "test.csv", index=False)
     table.iloc[203:294].to_csv(folder / "train.csv", index=False)
+    table.iloc[181:294].to_csv(folder / "few.csv", index=False)
+    for name in ("finetune", "lora"):
+        recipe = (RECIPES / f"{name}.py").read_text()
+        assert recipe.count("TrainingConfig(") == 1
+        (folder / f"{name}.py").write_text(recipe.replace("TrainingConfig(", CHANGES))
     shutil.copytree(tiny_encoder, folder / "encoder")
     config = json.loads((folder / "encoder" / "config.json").read_text())
     still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -31,11 +43,16 @@ def room(tmp_path_factory, tiny_encoder, support):
     return folder
 
 
+def recipe_options(room, output, encoder="encoder"):
+    few, encoder, output = room / "few.csv", room / encoder, room / output
+    return [str(few), "--encoder", str(encoder), "--output", str(output), "--epochs", "3"]
+
+
 def options(room, output, *more, encoder="encoder"):
     return [
         str(part)
         for part in (
-            room / "train.csv",
+            *("train", "--transfer", "full", room / "train.csv"),
             *("--test", room / "test.csv", "--encoder", room / encoder),
             *("--output", room / output, "--training.precision", "float32"),
             *("--training.epochs", 3, "--training.learning_rate", "1e-3"),
@@ -43,13 +60,6 @@ def options(room, output, *more, encoder="encoder"):
             *("--training.save_steps", 3, "--training.refit", "false", *more),
         )
     ]
-
-
-def command(name, *arguments):
-    spec = spec_from_file_location(f"{name}_recipe", RECIPES / f"{name}.py")
-    recipe = module_from_spec(spec)
-    spec.loader.exec_module(recipe)
-    return run_command(f"{name}.py", recipe, arguments)
 
 
 def digest(folder):
@@ -64,14 +74,29 @@ def accuracy(printed):
 
 @pytest.fixture(scope="module")
 def alone(room):
-    """The model of one process."""
-    assert command("finetune", *options(room, "one")) == 0
+    """The model that ``nlptl train`` trains in one process."""
+    assert main(options(room, "one")) == 0
     return TextClassifier.load(room / "one")
 
 
 @pytest.mark.slow
-def test_two_processes_end_where_one_does(room, alone, launch):
-    done = launch(RECIPES / "finetune.py", *options(room, "two"))
+def test_two_processes_of_a_recipe_end_where_one_does(room, launch):
+    runs = {}
+    for processes in (1, 2):
+        name = f"recipe-{processes}"
+        given = recipe_options(room, name)
+        runs[processes] = launch(room / "finetune.py", *given, processes=processes)
+        assert runs[processes].returncode == 0, runs[processes].err
+        assert not (room / f"{name}.checkpoints").exists()
+    one, two = (TextClassifier.load(room / f"recipe-{processes}") for processes in (1, 2))
+    texts = pd.read_csv(room / "test.csv")["text"].tolist()
+    np.testing.assert_allclose(two.predict_proba(texts), one.predict_proba(texts), atol=2e-3)
+    assert len(accuracy(runs[2].out)) == runs[2].out.count("Saved: ") == 1  # one process prints
+
+
+@pytest.mark.slow
+def test_two_processes_of_the_command_end_where_one_does(room, alone, launch):
+    done = launch("-m", "nlptl", *options(room, "two"))
     assert done.returncode == 0, done.err
     again = TextClassifier.load(room / "two")
     texts = pd.read_csv(room / "test.csv")["text"].tolist()
@@ -85,37 +110,40 @@ def test_two_processes_end_where_one_does(room, alone, launch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [1, 2])
-def test_a_run_that_was_killed_ends_as_if_it_was_not(room, launch, processes, tiny_encoder):
-    shutil.copytree(tiny_encoder, room / f"dropping-{processes}")  # chance has to be resumed too
-    encoder = f"dropping-{processes}"
-    name = f"whole-{processes}"
-    whole = launch(
-        RECIPES / "finetune.py", *options(room, name, encoder=encoder), processes=processes
-    )
+@pytest.mark.parametrize(("way", "processes"), [("recipe", 1), ("recipe", 2), ("command", 2)])
+def test_a_run_that_was_killed_ends_as_if_it_was_not(room, launch, way, processes, tiny_encoder):
+    encoder, name = f"dropping-{way}-{processes}", f"{way}-{processes}"
+    shutil.copytree(tiny_encoder, room / encoder)  # chance has to be resumed too
+
+    def words(output):
+        if way == "recipe":
+            return room / "finetune.py", *recipe_options(room, output, encoder)
+        return "-m", "nlptl", *options(room, output, encoder=encoder)
+
+    whole = launch(*words(f"whole-{name}"), processes=processes)
     assert whole.returncode == 0, whole.err
-    asked = options(room, f"killed-{processes}", encoder=encoder)
-    folder = room / f"killed-{processes}.checkpoints" / "attempt-0"
-    launch.kill_at_step(RECIPES / "finetune.py", *asked, step=6, folder=folder, processes=processes)
-    assert not (room / f"killed-{processes}").exists()
-    again = launch(RECIPES / "finetune.py", *asked, processes=processes)
+    killed = f"killed-{name}"
+    folder = room / f"{killed}.checkpoints" / "attempt-0"
+    launch.kill_at_step(*words(killed), step=6, folder=folder, processes=processes)
+    assert not (room / killed).exists()
+    again = launch(*words(killed), processes=processes)
     assert again.returncode == 0, again.err
     assert "Resumed from the checkpoint at step" in again.err
-    assert digest(room / f"killed-{processes}") == digest(room / name)
+    assert digest(room / killed) == digest(room / f"whole-{name}")
 
 
-def test_a_finished_run_and_other_settings_are_told_apart(room, alone, capsys):
-    assert command("finetune", *options(room, "one")) == 0
+def test_a_finished_run_is_left_alone_and_other_settings_are_refused(room, alone, capsys):
+    assert main(options(room, "one")) == 0
     assert "nothing to do" in capsys.readouterr().out
-    assert command("finetune", *options(room, "one", "--seed", "5")) == 2
+    assert main(options(room, "one", "--seed", "5")) == 2
     assert "differ in seed" in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_an_adapter_is_tuned_by_two_processes(room, launch):
-    asked = options(room, "adapter", "--transfer.merge", "false", "--transfer.rank", "4")
-    done = launch(RECIPES / "lora.py", *asked)
+    done = launch(room / "lora.py", *recipe_options(room, "adapter"), "--rank", "4")
     assert done.returncode == 0, done.err
+    assert len(accuracy(done.out)) == 2  # the frozen encoder, and the encoder with the adapter
     assert (room / "adapter/encoder/encoder/adapter/adapter_model.safetensors").is_file()
     again = TextClassifier.load(room / "adapter")
     assert again.transfer.rank == 4
@@ -123,7 +151,7 @@ def test_an_adapter_is_tuned_by_two_processes(room, launch):
 
 
 def test_another_number_of_processes_is_refused(room, capsys):
-    assert command("lora", *options(room, "n", "--processes", "2")) == 2
+    assert main(options(room, "n", "--processes", "2")) == 2
     assert "processes is 2, but 1 runs" in capsys.readouterr().err
     assert not (room / "n").exists()
 
@@ -136,5 +164,5 @@ def test_the_settings_of_the_file_are_known(room, name, monkeypatch, capsys):
         "model/", f"from-{name}/"
     )
     (room / f"{name}.yaml").write_text(short.replace("# encoder: ", "encoder: encoder # "))
-    assert command(name, "--config", f"{name}.yaml") == 0, capsys.readouterr().err
+    assert main(["train", "--config", f"{name}.yaml"]) == 0, capsys.readouterr().err
     assert (room / f"from-{name}" / "manifest.json").is_file()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "recipes" / "benchmarks" / "hostile_folders.py"
+SCRIPT = Path(__file__).parents[2] / "recipes" / "benchmarks" / "package" / "hostile_folders.py"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measures memory as Linux reports it")

@@ -1,9 +1,8 @@
-"""The recipe of several tasks, as it is launched: one process and two, killed and started again."""
+"""The recipe and the command of several tasks: in one process and two, killed and resumed."""
 
 import hashlib
 import json
 import shutil
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 import yaml
 
 from nlptl import MultiTaskModel
-from nlptl.cli.main import run_command
+from nlptl.cli.main import main
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -62,11 +61,8 @@ def settings(room, output, encoder="encoder", **more):
     return ["--config", str(room / f"{output}.yaml"), "--output", str(room / output)]
 
 
-def command(*arguments):
-    spec = spec_from_file_location("multitask_recipe", RECIPES / "multitask.py")
-    recipe = module_from_spec(spec)
-    spec.loader.exec_module(recipe)
-    return run_command("multitask.py", recipe.multitask, arguments)
+def command(*words):
+    return main(["multitask", *words])
 
 
 def digest(folder):
@@ -86,7 +82,7 @@ def alone(room):
     return MultiTaskModel.load(room / "one")
 
 
-def test_a_finished_run_and_other_settings_are_told_apart(room, alone, capsys):
+def test_a_finished_run_is_left_alone_and_other_settings_are_refused(room, alone, capsys):
     assert list(alone.predict(["help"])) == ["kind", "length"]
     assert not (room / "one.checkpoints").exists()
     assert command(*settings(room, "one")) == 0
@@ -100,7 +96,7 @@ def test_a_finished_run_and_other_settings_are_told_apart(room, alone, capsys):
 def test_two_processes_end_where_one_does(room, launch, mixed):
     given = {"mixing": {"mixed": mixed}}
     assert command(*settings(room, f"one-{mixed}", **given)) == 0
-    done = launch(RECIPES / "multitask.py", *settings(room, f"two-{mixed}", **given))
+    done = launch("-m", "nlptl", "multitask", *settings(room, f"two-{mixed}", **given))
     assert done.returncode == 0, done.err
     first, second = (MultiTaskModel.load(room / f"{n}-{mixed}") for n in ("one", "two"))
     assert first.steps_ == second.steps_
@@ -110,14 +106,30 @@ def test_two_processes_end_where_one_does(room, launch, mixed):
 
 
 @pytest.mark.slow
-def test_two_processes_agree_on_who_steps_aside(room, launch):
+def test_two_processes_agree_on_the_kept_variants(room, launch):
     training = {"max_steps": 12, "batch_size": 8, "precision": "float32"}
     given = settings(room, "gated", gate=True, training=training)
-    done = launch(RECIPES / "multitask.py", *given)
+    done = launch("-m", "nlptl", "multitask", *given)
     assert done.returncode == 0, done.err
     model = MultiTaskModel.load(room / "gated")
     assert set(model.comparisons_) == {"kind", "length"}
     assert done.out.count("Saved and read back") == 1
+
+
+@pytest.mark.slow
+def test_the_recipe_reads_tables_and_saves_once(room, launch):
+    table = pd.read_csv(room / "kinds.csv")
+    table.assign(label=table["length"] > 6).to_csv(room / "long.csv", index=False)
+    changed = room / "multitask.py"
+    recipe = (RECIPES / "multitask.py").read_text()
+    changed.write_text(recipe.replace("TrainingConfig(", "TrainingConfig(max_steps=4, "))
+    words = [f"kind={room / 'kinds.csv'}", f"long={room / 'long.csv'}"]
+    words += ["--encoder", room / "encoder", "--output", room / "recipe"]
+    done = launch(changed, *words)
+    assert done.returncode == 0, done.err
+    assert done.out.count("kept: ") == 2 and done.out.count("Saved: ") == 1
+    assert set(MultiTaskModel.load(room / "recipe").comparisons_) == {"kind", "long"}
+    assert not (room / "recipe.checkpoints").exists()
 
 
 @pytest.mark.slow
@@ -127,16 +139,15 @@ def test_a_run_that_was_killed_ends_as_if_it_was_not(room, launch, processes, ti
     shutil.copytree(tiny_encoder, room / encoder)  # chance has to be resumed too
     more = {"encoder": encoder, "transfer": "lora"}
     name = f"whole-{processes}"
-    whole = launch(RECIPES / "multitask.py", *settings(room, name, **more), processes=processes)
+    words = ("-m", "nlptl", "multitask")
+    whole = launch(*words, *settings(room, name, **more), processes=processes)
     assert whole.returncode == 0, whole.err
     name = f"killed-{processes}"
     given = settings(room, name, **more)
     folder = room / f"{name}.checkpoints" / "attempt-0"
-    launch.kill_at_step(
-        RECIPES / "multitask.py", *given, step=6, folder=folder, processes=processes
-    )
+    launch.kill_at_step(*words, *given, step=6, folder=folder, processes=processes)
     assert not (room / name).exists()
-    again = launch(RECIPES / "multitask.py", *given, processes=processes)
+    again = launch(*words, *given, processes=processes)
     assert again.returncode == 0, again.err
     assert "Resumed from the checkpoint at step" in again.err
     assert digest(room / name) == digest(room / f"whole-{processes}")

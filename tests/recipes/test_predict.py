@@ -2,14 +2,13 @@
 
 import json
 import time
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from nlptl import TextClassifier
-from nlptl.cli.main import run_command
+from nlptl.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "recipes" / "predict.py"
@@ -60,11 +59,9 @@ def options(folder, output, *more):
     return [str(part) for part in (*given, "--chunk-rows", 16, *more)]
 
 
-def command(*arguments):
-    spec = spec_from_file_location("predict_recipe", RECIPE)
-    recipe = module_from_spec(spec)
-    spec.loader.exec_module(recipe)
-    return run_command("predict.py", recipe, arguments)
+def command(*words):
+    """Run ``nlptl predict``, which takes the model and the data without the names of flags."""
+    return main(["predict", *(word for word in words if word not in ("--model", "--data"))])
 
 
 @pytest.mark.slow
@@ -79,6 +76,17 @@ def test_two_processes_write_the_bytes_of_one_and_refuse_other_settings(launch, 
     again = launch(RECIPE, *options(room, "two.csv", "--text-column", "id"))
     assert again.returncode != 0
     assert again.err.count("error: ") == 1 and "text_column differ" in again.err
+
+
+@pytest.mark.slow
+def test_two_processes_of_the_command_write_the_bytes_of_one(launch, room):
+    config = room / "run.yaml"
+    settings = {"model": room / "m", "data": room / "in.csv", "output": room / "command.csv"}
+    lines = [f"{name}: {path}" for name, path in settings.items()]
+    config.write_text("\n".join([*lines, "chunk_rows: 16"]))
+    done = launch("-m", "nlptl", "predict", "--config", config, "--processes", 2)
+    assert done.returncode == 0, done.err
+    assert (room / "command.csv").read_bytes() == (room / "one.csv").read_bytes()
 
 
 @pytest.mark.slow
@@ -134,8 +142,10 @@ def test_settings_come_from_a_file_and_from_flags(room, capsys):
     assert len(pd.read_json(room / "yaml.jsonl", lines=True)) == 203
     assert command("--config", str(shipped), *flags, "--processes", "2") == 2
     assert "processes is 2, but 1 runs" in capsys.readouterr().err
-    assert command("--modle", "m") == 2
-    assert "--model" in capsys.readouterr().err
+    assert command("--chunk-row", "16") == 2
+    assert "--chunk-rows" in capsys.readouterr().err
+    assert command("--chunk-rows", "16", "--text", "help") == 2
+    assert "--text" in capsys.readouterr().err
 
 
 def test_ctrl_c_says_that_parts_are_kept(room, capsys, monkeypatch):
@@ -144,4 +154,4 @@ def test_ctrl_c_says_that_parts_are_kept(room, capsys, monkeypatch):
 
     monkeypatch.setattr("nlptl.estimators.bulk.job.label_piece", interrupted)
     assert command(*options(room, "stopped.csv")) == 130
-    assert "finished parts are kept" in capsys.readouterr().err
+    assert "finished blocks are kept" in capsys.readouterr().err

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "recipes" / "benchmarks"
+SCRIPT = Path(__file__).parents[2] / "recipes" / "benchmarks" / "package" / "same_fits.py"
 
 
 @pytest.fixture
 def same_fits(monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(FOLDER), *sys.path])
-    spec = importlib.util.spec_from_file_location("same_fits", FOLDER / "same_fits.py")
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the script adds the folder of material.py
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    spec = importlib.util.spec_from_file_location("same_fits", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

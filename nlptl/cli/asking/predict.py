@@ -1,15 +1,23 @@
-"""Predict labels or numbers with a saved model, for a table or for a few texts."""
+"""Predict labels or numbers with a saved model, for a table or for a few texts.
+
+By default the table is read as a whole. With --chunk-rows, --processes or --config it is read and
+scored in blocks, in one process or several. Finished blocks are kept, and the same command resumes
+an interrupted run.
+"""
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.console import add_columns, console, hand_over
+from nlptl.config.bulk import read_job
 from nlptl.data.tables.reading import read_sheet, texts_of
 from nlptl.data.tables.sheet import Sheet
 from nlptl.data.tables.writing import table_format
 from nlptl.estimators.bulk.answered_rows import answers, answers_of_tasks, labelled, text_columns
+from nlptl.estimators.bulk.job import score_table
 from nlptl.estimators.loading import load_every
 from nlptl.estimators.multi_task import MultiTaskModel
 from nlptl.estimators.text_model import TextModel
@@ -20,12 +28,15 @@ EXAMPLES = """examples:
   nlptl predict model/ --text "Where is my parcel?"
   nlptl predict model/ texts.csv --output predictions.csv
   nlptl predict model/ pairs.parquet --text-column a b --output predictions.parquet
+  nlptl predict model/ large.csv --output predictions.csv --chunk-rows 4096
+  accelerate launch -m nlptl predict --config recipes/predict.yaml
 """
+INTERRUPTED = "no incomplete output was left; finished blocks are kept, if there are any"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("model", help="folder of a saved model")
+    parser.add_argument("model", nargs="?", help="folder of a saved model")
     parser.add_argument("data", nargs="?", help="table of texts")
     add_columns(parser, label=False)
     parser.add_argument("--text", action="append", help="a text to predict; can be repeated")
@@ -35,10 +46,17 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="csv, tsv, jsonl or parquet; the rows of DATA with 'predicted' and 'probability'",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    parser.add_argument("--config", metavar="YAML", help="file with settings; flags override it")
+    parser.add_argument("--chunk-rows", metavar="N", help="score blocks of N rows, and resume")
+    parser.add_argument("--processes", metavar="N", help="required number of processes")
 
 
 def run(arguments: Namespace) -> int:
     """Load the model, predict, and print or write the predictions."""
+    if arguments.config or arguments.chunk_rows or arguments.processes:
+        return _in_blocks(arguments)
+    if arguments.model is None:
+        raise ConfigError("predict needs a saved model, got none. Pass its folder.")
     if (arguments.data is None) == (arguments.text is None):
         received = "neither" if arguments.data is None else "both"
         raise ConfigError(
@@ -57,6 +75,22 @@ def run(arguments: Namespace) -> int:
         return _show(model, arguments.text)
     rows = texts_of(sheet.frame, text_columns(model, arguments.text_column))
     hand_over(kind.encode(labelled(sheet, model, rows)), arguments.output, f"{len(sheet)} rows")
+    return 0
+
+
+def _in_blocks(arguments: Namespace) -> int:
+    """Score a large table in blocks, in every process of the launch."""
+    for name in ("text", "split"):
+        if getattr(arguments, name) is not None:
+            raise ConfigError(
+                f"A table that is scored in blocks is one file, got --{name} "
+                f"{getattr(arguments, name)!r}. Leave it out, or leave out --config, "
+                "--chunk-rows and --processes."
+            )
+    names = ("model", "data", "output", "text_column", "chunk_rows", "processes")
+    flags = {name: getattr(arguments, name) for name in names}
+    job = read_job(arguments.config, {**flags, "overwrite": arguments.overwrite or None})
+    score_table(job, report=lambda line: sys.stderr.write(f"{line}\n"))
     return 0
 
 

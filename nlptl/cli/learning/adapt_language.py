@@ -22,7 +22,7 @@ from nlptl.training.processes import check_world, from_main
 EXAMPLES = """examples:
   nlptl adapt-language --pairs de=en-de.parquet fr=en-fr.tsv --output student/
   nlptl adapt-language --pairs de=en-de.parquet --without test.csv --output student/
-  accelerate launch recipes/crosslingual.py --config recipes/crosslingual.yaml
+  accelerate launch -m nlptl adapt-language --config recipes/crosslingual.yaml
 """
 INTERRUPTED = "run the same command again to resume from the saved checkpoints"
 

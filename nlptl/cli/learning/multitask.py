@@ -22,7 +22,7 @@ from nlptl.training.processes import check_world, from_main
 
 EXAMPLES = """examples:
   nlptl multitask --config tasks.yaml --output model/
-  accelerate launch recipes/multitask.py --config recipes/multitask.yaml
+  accelerate launch -m nlptl multitask --config recipes/multitask.yaml
 """
 INTERRUPTED = "run the same command again to resume from the saved checkpoints"
 

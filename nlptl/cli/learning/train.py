@@ -45,6 +45,7 @@ EXAMPLES = """examples:
   nlptl train essays.csv --task regression --label-column grade --output model/
   nlptl train data.csv --head mlp --head.hidden [128] --training.epochs 20 --output model/
   nlptl train --config run.yaml --seed 1 --output model-1/
+  accelerate launch -m nlptl train --config recipes/finetune.yaml
   nlptl train reviews.csv --shots 0 --transfer meaning --output model/
   nlptl train --transfer meaning --transfer.names '{"post": "parcels", "pay": "money"}' --output m/
 """
@@ -92,20 +93,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 INTERRUPTED = "run the same command again to resume from the saved checkpoints and vectors"
 
 
-def run(arguments: Namespace, *, transfer: str | None = None) -> int:
+def run(arguments: Namespace) -> int:
     """Train the model, evaluate it and save it.
 
     Every process of a launch runs this function. Only the first one prints.
-
-    Parameters
-    ----------
-    arguments : Namespace
-        The parsed options of ``add_arguments``.
-    transfer : str, optional
-        Name of the transfer to use if neither the flags nor the file set one.
     """
     flags = {n: v for n, v in vars(arguments).items() if n not in ("config", "overwrite")}
-    run_config = read_run(arguments.config, flags, transfer=transfer, zero_shot=True)
+    run_config = read_run(arguments.config, flags, zero_shot=True)
     world = check_world(run_config.processes)
     out = console(quiet=world.rank > 0)
     if run_config.output is not None:

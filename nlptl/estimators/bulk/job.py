@@ -78,7 +78,7 @@ class BulkJob:
         }
 
 
-def score_table(job: BulkJob, *, say: Callable[[str], None]) -> dict[str, Any]:
+def score_table(job: BulkJob, *, report: Callable[[str], object]) -> dict[str, Any]:
     """Score a table with all processes of the launch, and resume an interrupted run.
 
     The table is read in blocks. The processes take turns at the blocks that are not scored yet,
@@ -88,8 +88,8 @@ def score_table(job: BulkJob, *, say: Callable[[str], None]) -> dict[str, Any]:
     Parameters
     ----------
     job : BulkJob
-    say : callable
-        Function that shows a line to the user. Only the main process calls it.
+    report : callable
+        Function that shows a line to the user, such as ``print``. Only the main process calls it.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def score_table(job: BulkJob, *, say: Callable[[str], None]) -> dict[str, Any]:
     world = check_world(job.processes)
     output = Output(user_path(job.output))
     with ExitStack() as stack:
-        plan = from_main(lambda: _prepare(job, output, say, stack))
+        plan = from_main(lambda: _prepare(job, output, report, stack))
         if "record" in plan:
             return dict(plan["record"])
         model = load_any(job.model)
@@ -118,7 +118,7 @@ def score_table(job: BulkJob, *, say: Callable[[str], None]) -> dict[str, Any]:
         barrier()
         record = from_main(lambda: output.join(n_parts, plan["settings"], n_rows=n_rows))
     if world.rank == 0:
-        say(f"{record['rows']} rows written to {job.output}")
+        report(f"{record['rows']} rows written to {job.output}")
     return record
 
 
@@ -158,7 +158,7 @@ class _Scorer:
 
 
 def _prepare(
-    job: BulkJob, output: Output, say: Callable[[str], None], stack: ExitStack
+    job: BulkJob, output: Output, report: Callable[[str], object], stack: ExitStack
 ) -> dict[str, Any]:
     """Lock the output until the stack closes. Return the record, or the parts that are kept."""
     check_output_file(job.output, inputs=(job.data, job.model), overwrite=True)
@@ -168,14 +168,14 @@ def _prepare(
     if record is not None:
         output.clear()
         rows = record["rows"]
-        say(f"{job.output} already holds the {rows} rows for these settings: nothing to do.")
+        report(f"{job.output} already holds the {rows} rows for these settings: nothing to do.")
         return {"record": record}
     output.open(settings, overwrite=job.overwrite)
     kept, damaged = output.verified()
     if damaged:
-        say(f"{damaged} damaged parts in {output.folder} are scored again.")
+        report(f"{damaged} damaged parts in {output.folder} are scored again.")
     if kept:
-        say(f"{len(kept)} parts of {job.chunk_rows} rows are there already and were verified.")
+        report(f"{len(kept)} parts of {job.chunk_rows} rows are there already and were verified.")
     return {"settings": settings, "kept": kept}
 
 

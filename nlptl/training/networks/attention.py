@@ -1,7 +1,7 @@
 """Attention as two matrix products and a softmax: the fastest way to train short texts on a CPU.
 
 torch's fused kernel saves memory, but short texts need little. Its backward pass in bfloat16 is
-slow on a CPU. ``recipes/benchmarks/finetune_speed.py`` measures the time of whole steps.
+slow on a CPU. ``recipes/benchmarks/tuning/finetune_speed.py`` measures the time of whole steps.
 """
 
 from __future__ import annotations

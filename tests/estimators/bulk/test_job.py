@@ -25,7 +25,7 @@ def make(model, few, tmp_path):
     def start(output="out.csv", **options):
         options = {"data": str(tmp_path / "in.csv"), "chunk_rows": 7, **options}
         job = BulkJob(model=str(model), output=str(tmp_path / output), **options)
-        return score_table(job, say=said.append)
+        return score_table(job, report=said.append)
 
     start.said, start.folder = said, tmp_path
     return start
