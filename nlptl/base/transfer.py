@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 from nlptl.base.specs import Spec
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 class Transfer(Spec):
@@ -137,7 +137,7 @@ class Batch(Protocol):
         ...
 
     @property
-    def weights(self) -> Any:
+    def weights(self) -> Tensor:
         """Weight of each row."""
         ...
 
@@ -152,7 +152,7 @@ class HiddenStates:
     Attributes
     ----------
     states : Tensor of shape (n_windows, length, width)
-        One vector per token; any numbers for padding.
+        One vector per token, in the number format of the encoder; any numbers for padding.
     attention_mask : Tensor of shape (n_windows, length)
         1 for tokens, 0 for padding.
     rows : Tensor of shape (n_windows,)
@@ -178,12 +178,12 @@ class Outputs(Protocol):
     """
 
     @property
-    def features(self) -> Any:
+    def features(self) -> Tensor:
         """Input of the head: (n, n_features)."""
         ...
 
     @property
-    def logits(self) -> Any:
+    def logits(self) -> Tensor:
         """Output of the head: (n, n_outputs)."""
         ...
 
@@ -286,7 +286,7 @@ class BoundTransfer:
     needs_hidden_states: ClassVar[bool] = False
     """True if the loss reads the hidden states of all tokens. It cannot compare rows as well."""
 
-    def modules(self) -> Mapping[str, Any]:
+    def modules(self) -> Mapping[str, nn.Module]:
         """Return additional networks to move, optimise and checkpoint together with the model."""
         return {}
 
@@ -313,7 +313,7 @@ class BoundTransfer:
         """Return additional rows to draw batches from, by name of the stream."""
         return {}
 
-    def loss(self, outputs: Mapping[str, Outputs], progress: float) -> Any:
+    def loss(self, outputs: Mapping[str, Outputs], progress: float) -> Tensor | None:
         """Return a loss to add to the loss of the task, as a scalar tensor, or None.
 
         Parameters

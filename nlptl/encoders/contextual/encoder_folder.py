@@ -17,7 +17,6 @@ from nlptl.encoders.contextual.encoder_checks import (
     one_line,
     read_json,
 )
-from nlptl.encoders.contextual.pooling import Pooling
 from nlptl.encoders.contextual.regex_checks import is_quick
 from nlptl.encoders.contextual.sentence_settings import (
     Module,
@@ -32,6 +31,8 @@ from nlptl.storage.hashing import content_hash, sha256_once
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+    from nlptl.encoders.contextual.pooling import Pooling
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -151,6 +152,9 @@ class EncoderFolder:
     @cached_property
     def pooling(self) -> Pooling:
         """Pooling and normalisation that the folder asks for; the mean if it specifies none."""
+        # Settings import scikit-learn, which readers of exported models do without.
+        from nlptl.encoders.contextual.pooling import Pooling
+
         tokens = token_pooling(self.sentence_modules, self.name, _TOKEN_POOLINGS, self.prompt)
         normalizes = len(self.layers_after_pooling) < len(self._after_pooling)
         return Pooling(tokens=tokens, normalize=normalizes)
