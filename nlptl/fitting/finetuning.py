@@ -9,19 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nlptl.base.errors import ConfigError
 from nlptl.base.transfer import BoundTransfer
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
-from nlptl.encoders.contextual.save_trial import check_saving
 from nlptl.encoders.contextual.windows import Windows
-from nlptl.encoders.tunable import is_tunable
 from nlptl.fitting.fitted import FittedHead
 from nlptl.fitting.held_out import hold_out
 from nlptl.fitting.training_goals import loss_of, score_by
-from nlptl.fitting.transfers import Transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.fitting.warm_head import warm_head
 from nlptl.heads.calibration.decision import Decision
@@ -33,8 +28,7 @@ from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
 from nlptl.training.networks.feature_network import FeatureNetwork, NetworkRecipe
-from nlptl.training.processes import from_main
-from nlptl.transfer.features.frozen import Frozen, TextFeatures
+from nlptl.transfer.features.frozen import TextFeatures
 
 if TYPE_CHECKING:
     from nlptl.training.networks.text_network import TextNetwork
@@ -46,46 +40,6 @@ TUNING = LoopConfig(
 
 MAX_ROWS_TO_TRAIN_AGAIN = 1_000
 """With fewer rows, training runs again on all rows after probabilities are calibrated."""
-
-
-def frozen_start(
-    transfers: Transfers, encoder: Any, rows: Rows, targets: Targets, *, joint: bool
-) -> TextFeatures:
-    """Return the frozen features to which the head is fitted before tuning.
-
-    Parameters
-    ----------
-    transfers : Transfers
-    encoder : Encoder
-    rows : Rows
-        Training rows.
-    targets : Targets
-        Labels of the rows.
-    joint : bool
-        True to read the two texts of a pair as one text.
-
-    Raises
-    ------
-    ConfigError
-        If the encoder has no weights that can be tuned.
-    StorageError
-        If the encoder cannot be saved after training.
-    """
-    name = type(transfers.main).__name__
-    if not is_tunable(encoder):
-        raise ConfigError(
-            f"{name}() tunes a transformer, got {type(encoder).__name__}. Use Frozen() with it."
-        )
-    if encoder.folder.layers_after_pooling or encoder.chosen_pooling.dimension is not None:
-        raise ConfigError(
-            f"{name}() tunes no layer after pooling, but such a layer or a dimension reduces the "
-            f"vectors of {encoder.folder.name!r}. Use TransformerEncoder(name, "
-            "pooling=Pooling(...)) without a dimension."
-        )
-    from_main(lambda: check_saving(encoder))
-    empty = rows.take(np.arange(0))
-    frozen = Frozen(transfers.main.features)
-    return frozen.learn(encoder, rows, targets, further=empty, joint=joint)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from nlptl.fitting.extra_rows import (
     source_texts,
     with_extra_rows,
 )
-from nlptl.fitting.finetuning import TUNING, FineTuner, frozen_start
+from nlptl.fitting.finetuning import TUNING, FineTuner
 from nlptl.fitting.fitted import FittedHead, FittedModel, TrainingPlan
 from nlptl.fitting.frozen_stage import fit_head, frozen_features
 from nlptl.fitting.head_choice import check_head
@@ -31,6 +31,7 @@ from nlptl.fitting.training_data import (
     unlabeled_rows,
 )
 from nlptl.fitting.tuned_encoder import TunedEncoder
+from nlptl.fitting.tuning_start import frozen_start
 from nlptl.training.loop import History
 from nlptl.transfer.features.frozen import TextFeatures
 

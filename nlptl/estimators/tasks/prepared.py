@@ -15,7 +15,7 @@ from nlptl.estimators.plans import audit_rows, plan_of
 from nlptl.estimators.tasks.task import Task, TaskData
 from nlptl.estimators.tasks.task_options import check_metric, transfers_of
 from nlptl.estimators.text_model import TextModel
-from nlptl.fitting.finetuning import TUNING, frozen_start
+from nlptl.fitting.finetuning import TUNING
 from nlptl.fitting.fitted import FittedModel, TrainingPlan
 from nlptl.fitting.frozen_stage import fit_head
 from nlptl.fitting.head_choice import check_head
@@ -23,6 +23,7 @@ from nlptl.fitting.held_out import hold_out
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.training_data import TrainingData, read_labelled, targets_of
 from nlptl.fitting.tuned_encoder import TunedEncoder
+from nlptl.fitting.tuning_start import frozen_start
 from nlptl.fitting.warm_head import WarmHead, warm_head
 from nlptl.heads.solver_fit import weigh_rows
 from nlptl.training.config import LoopConfig
