@@ -25,18 +25,19 @@ from nlptl.training.checkpoints import (
 )
 from nlptl.training.config import LoopConfig
 from nlptl.training.optimizers import (
+    Schedule,
     make_optimizer,
     moments,
     names_of,
-    rate_share,
     restore_moments,
     set_rate,
 )
 from nlptl.training.processes import check_same, spreads_weights, tracker
 from nlptl.training.stopping import Stop, between_steps
-from nlptl.training.weights.averaging import Average, put
+from nlptl.training.weights.averaging import Average
 from nlptl.training.weights.bf16_copy import Bf16Copy
-from nlptl.training.weights.sharding import as_spread, gathered, is_sharded
+from nlptl.training.weights.run_weights import RunWeights
+from nlptl.training.weights.sharding import gathered, is_sharded
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -188,7 +189,6 @@ class _Run:
     stage: int = 0
     step: int = 0
     over: bool = False
-    best: dict[str, Any] = field(default_factory=dict)
     saved: Saved | None = None
     pending: list[Any] = field(default_factory=list)
 
@@ -198,17 +198,13 @@ class _Run:
         trainable = [name for name in named if name not in self.frozen]
         self.rates = [self.learner.rates_of(stage, trainable) for stage, _ in self.learner.stages]
         never = set(named).difference(*self.rates)
-        self.weights = {n: w for n, w in self.learner.module.state_dict().items() if n not in never}
-        self.average = Average(self.config.average) if self.config.average else None
+        changing = {n: w for n, w in self.learner.module.state_dict().items() if n not in never}
+        average = Average(self.config.average) if self.config.average else None
+        self.weights = RunWeights(changing, average)
         self.epoch_lengths = [len(feed) for _, feed in self.learner.stages]
-        self.lengths = self._lengths()
-
-    def _lengths(self) -> list[int]:
-        """Divide all steps among the stages by their shares."""
-        total = self.config.max_steps or self.config.epochs * max(self.epoch_lengths)
-        shares = [stage.share for stage, _ in self.learner.stages]
-        ends = [round(total * sum(shares[: i + 1]) / sum(shares)) for i in range(len(shares))]
-        return [max(end - start, 0) for start, end in zip([0, *ends], ends, strict=False)]
+        stages = [stage for stage, _ in self.learner.stages]
+        self.schedule = Schedule.of(stages, self.config, epoch_length=max(self.epoch_lengths))
+        self.lengths = self.schedule.lengths
 
     def go(self, log: Callable[[dict[str, float], int], None]) -> History:
         """Run all remaining steps."""
@@ -248,8 +244,7 @@ class _Run:
         else:
             self.model, self.optimizer = computing, optimizer
         if is_sharded(module):
-            spread = module.state_dict()
-            self.weights = {name: spread[name] for name in self.weights}
+            self.weights.follow(module)
         if self.saved is not None and self.keeper is not None:
             with interpreting(self.keeper.folder, remedy="Remove the newest checkpoint."):
                 self._restore(self.saved)
@@ -259,13 +254,13 @@ class _Run:
         _, feed = self.learner.stages[self.stage]
         epoch_length = self.epoch_lengths[self.stage]
         epoch, step_in_epoch = divmod(self.step, epoch_length)
-        set_rate(self.optimizer, self._rate_share())
+        set_rate(self.optimizer, self.schedule.rate_share(self.stage, self.step))
         passes = feed.passes(epoch, step_in_epoch)
         with self.chance.drawing():
             self.pending.append(self._learn_from(passes))
         self.step += 1
-        if self.average is not None:
-            self.average.take_in(self.weights, self.taken / sum(self.lengths))
+        if self.weights.average is not None:
+            self.weights.average.take_in(self.weights.current, self.taken / sum(self.lengths))
         bar.update(1)
         ends_epoch = step_in_epoch + 1 == epoch_length or self.step == self.lengths[self.stage]
         due = self.keeper is not None and self.keeper.due(self.taken, sum(self.lengths))
@@ -330,20 +325,6 @@ class _Run:
         context: AbstractContextManager[Any] = self.accelerator.autocast()
         return context
 
-    def _rate_share(self) -> float:
-        """Return the current share of the peak learning rate.
-
-        Stages without a fresh schedule continue the schedule of the stage before them.
-        """
-        first = last = self.stage
-        stages = [stage for stage, _ in self.learner.stages]
-        while first and not stages[first].fresh_schedule:
-            first -= 1
-        while last + 1 < len(stages) and not stages[last + 1].fresh_schedule:
-            last += 1
-        before = sum(self.lengths[first : self.stage])
-        return rate_share(before + self.step, sum(self.lengths[first : last + 1]), self.config)
-
     def _end_epoch(self, steps: int, log: Callable[[dict[str, float], int], None]) -> None:
         recent = self.history.steps[-steps:]
         self.history.losses.append(sum(recent) / len(recent))
@@ -351,11 +332,11 @@ class _Run:
         if self.score is None:
             self.history.best_epoch = epoch
             return
-        with self._averaged(), gathered(self.learner.module):
+        with self.weights.averaged(), gathered(self.learner.module):
             self.history.scores.append(self._agreed(self.score(self.learner.module)))
             if self.history.scores[-1] > max(self.history.scores[:-1], default=float("-inf")):
                 self.history.best_epoch = epoch
-                self.best = {name: w.detach().clone() for name, w in self.weights.items()}
+                self.weights.keep_as_best()
         log({"score": self.history.scores[-1]}, self.taken)
         last = self.stage + 1 == len(self.lengths)
         self.over = last and epoch - self.history.best_epoch >= self.config.patience
@@ -369,14 +350,8 @@ class _Run:
         local = torch.tensor(score, device=self.accelerator.device)
         return float(self.accelerator.reduce(local, reduction="mean"))
 
-    def _averaged(self) -> AbstractContextManager[None]:
-        return nullcontext() if self.average is None else self.average.in_place_of(self.weights)
-
     def _finish(self) -> None:
-        if self.score is not None and self.best:
-            put(self.weights, self.best)
-        elif self.average is not None:
-            put(self.weights, self.average.sums)
+        self.weights.finish(scored=self.score is not None)
         for name, weight in self.learner.module.named_parameters():
             weight.requires_grad_(name not in self.frozen)
             weight.grad = None
@@ -390,17 +365,15 @@ class _Run:
         with self.chance.drawing():
             chance = random_states(self.accelerator)
         arrays = {
-            **to_arrays(self.weights, "weights"),
+            **self.weights.to_arrays(),
             **to_arrays(moments(self.optimizer, self.names), "moments"),
-            **to_arrays(self.average.sums if self.average else {}, "average"),
-            **to_arrays(self.best, "best"),
             **chance,
         }
         position = {
             "stage": self.stage,
             "step": self.step,
             "over": self.over,
-            "averaged": self.average.count if self.average else 0,
+            "averaged": self.weights.average.count if self.weights.average else 0,
             "history": asdict(self.history),
         }
         if self.accelerator.is_main_process and self.keeper is not None:
@@ -420,23 +393,14 @@ class _Run:
             )
         self.history.resumed_from = self.taken
         self.history.refused += saved.refused
-        values = from_arrays(saved.arrays, "weights")
-        if {n: v.shape for n, v in values.items()} != {n: w.shape for n, w in self.weights.items()}:
-            raise ValueError("names or shapes of the weights differ from those of the network")
-        put(self.weights, values)
         device = next(iter(self.learner.module.parameters())).device
-        self.best = {n: t.to(device) for n, t in from_arrays(saved.arrays, "best").items()}
-        if self.average is not None:
-            sums = from_arrays(saved.arrays, "average")
-            self.average.sums = {name: part.to(device) for name, part in sums.items()}
-            self.average.count = position["averaged"]
+        self.weights.restore(saved, device)
         self.saved = saved
         logger.warning("Resumed from the checkpoint at step %d.", self.taken)
 
     def _restore(self, saved: Saved) -> None:
         """Restore the optimiser and the random generators from a checkpoint."""
-        sums = {} if self.average is None else self.average.sums
-        sums.update({name: as_spread(sums[name], self.weights[name]) for name in sums})
+        self.weights.spread_average()
         restore_moments(self.optimizer, self.names, from_arrays(saved.arrays, "moments"))
         with self.chance.drawing():
             restore_random_state(saved.arrays, self.accelerator)

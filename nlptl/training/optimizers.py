@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from nlptl.base.transfer import Stage
 from nlptl.training.config import LoopConfig
 from nlptl.training.weights.sharding import as_spread
 
@@ -86,6 +88,55 @@ _FALLING: MappingProxyType[str, Callable[[float], float]] = MappingProxyType(
         "slanted": lambda remaining: _SMALLEST + (1.0 - _SMALLEST) * remaining,
     }
 )
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Number of steps of each stage, and the learning rate of each step.
+
+    Attributes
+    ----------
+    stages : sequence of Stage
+    lengths : sequence of int
+        Number of steps of each stage.
+    config : LoopConfig
+        Its warm-up and schedule.
+    """
+
+    stages: Sequence[Stage]
+    lengths: Sequence[int]
+    config: LoopConfig
+
+    @classmethod
+    def of(cls, stages: Sequence[Stage], config: LoopConfig, *, epoch_length: int) -> Schedule:
+        """Divide all steps among the stages by their shares.
+
+        Parameters
+        ----------
+        stages : sequence of Stage
+        config : LoopConfig
+            Its number of epochs or of steps.
+        epoch_length : int
+            Number of steps of the longest epoch.
+        """
+        total = config.max_steps or config.epochs * epoch_length
+        shares = [stage.share for stage in stages]
+        ends = [round(total * sum(shares[: i + 1]) / sum(shares)) for i in range(len(shares))]
+        lengths = [max(end - start, 0) for start, end in zip([0, *ends], ends, strict=False)]
+        return cls(stages, lengths, config)
+
+    def rate_share(self, stage: int, step: int) -> float:
+        """Return the learning rate at a step of a stage as a share of its peak.
+
+        Stages without a fresh schedule continue the schedule of the stage before them.
+        """
+        first = last = stage
+        while first and not self.stages[first].fresh_schedule:
+            first -= 1
+        while last + 1 < len(self.stages) and not self.stages[last + 1].fresh_schedule:
+            last += 1
+        before = sum(self.lengths[first:stage])
+        return rate_share(before + step, sum(self.lengths[first : last + 1]), self.config)
 
 
 def names_of(module: nn.Module, optimizer: Optimizer) -> list[str]:

@@ -1,8 +1,10 @@
 import pytest
 import torch
 
+from nlptl.base.transfer import Stage
 from nlptl.training.config import LoopConfig
 from nlptl.training.optimizers import (
+    Schedule,
     make_optimizer,
     moments,
     rate_share,
@@ -51,6 +53,19 @@ def test_the_rate_rises_and_falls(schedule, last):
 
 def test_a_schedule_of_one_step_moves():
     assert rate_share(0, 1, LoopConfig()) == 1.0
+
+
+def test_stages_share_the_steps_and_go_on_with_the_schedule_before_them():
+    config = LoopConfig(epochs=2, warmup_share=0.5)
+    stages = [Stage("head", 1.0), Stage("rest", 3.0, fresh_schedule=False), Stage("last", 1.0)]
+    schedule = Schedule.of(stages, config, epoch_length=10)
+    assert schedule.lengths == [4, 12, 4]
+    joined = [rate_share(step, 16, config) for step in range(16)]
+    assert [schedule.rate_share(0, step) for step in range(4)] == joined[:4]
+    assert [schedule.rate_share(1, step) for step in range(12)] == joined[4:]
+    assert schedule.rate_share(2, 0) == rate_share(0, 4, config)
+    few = Schedule.of(stages, LoopConfig(max_steps=5), epoch_length=10)
+    assert few.lengths == [1, 3, 1]
 
 
 def trained(steps, optimizer, model):
