@@ -155,7 +155,7 @@ def _adapter_of(name: str, model: TextClassifier) -> Adapter:
 
 def _base_of(model: TextClassifier) -> tuple[str, bool]:
     encoder = model.fitted_.features.encoder
-    return encoder.folder.without_adapter, encoder.chosen_pooling.tokens == "stock"
+    return encoder.folder.without_adapter, encoder.reader.is_stock
 
 
 def _shared(
@@ -166,7 +166,7 @@ def _shared(
     from peft import set_peft_model_state_dict
 
     encoder = model.fitted_.features.encoder
-    stock = encoder.chosen_pooling.tokens == "stock"
+    stock = encoder.reader.is_stock
     base = read_encoder(encoder.folder, "float32", device, stock=stock, adapted=False)
     names = list(adapters)
     peft_model = adapters[names[0]].put_into(base.model, name=names[0])

@@ -183,7 +183,7 @@ def reads_jointly(pair_encoding: str, encoder: Encoder, *, tunes: bool) -> bool:
         )
     if pair_encoding != "auto" or not tunes or not is_tunable(encoder):
         return pair_encoding == "joint"
-    stock = encoder.chosen_pooling.tokens == "stock"
+    stock = encoder.reader.is_stock
     return stock or not encoder.folder.made_for_sentences
 
 
@@ -279,7 +279,7 @@ def token_lengths(encoder: Encoder, rows: Rows) -> dict[str, Any]:
     For pairs, the count is that of the longer text.
     """
     inner = [encoder, *getattr(encoder, "encoders", ())]
-    readers = [part for part in inner if is_tunable(part)]
+    readers = [part.reader for part in inner if is_tunable(part)]
     if not readers:
         return {}
     windows = [reader.window for reader in readers]

@@ -73,7 +73,7 @@ class TunedEncoder:
         from nlptl.training.networks.embeddings import keep_occurring
 
         encoder, folder = self.encoder, self.encoder.folder
-        pooling, weights = encoder.chosen_pooling, self.start.weights
+        pooling, weights = encoder.reader.pooling, self.start.weights
         network = make(self._model(), pooling=pooling, weights=weights)
         streams = [*self.unlabeled, *self.source.texts]
         if self.transfers.main.only_occurring_words:
@@ -115,8 +115,9 @@ class TunedEncoder:
         paired = len(texts) and not isinstance(texts[0], str)
         separate = bool(paired) and not self.start.joint
         single = [text for pair in texts for text in pair] if separate else texts
-        windows = first_windows(self.encoder.windows(single), max_windows)
-        return LabelledWindows(windows, targets, self._padding, sides=2 if separate else 1)
+        reader = self.encoder.reader
+        windows = first_windows(reader.windows(single), max_windows)
+        return LabelledWindows(windows, targets, reader.padding, sides=2 if separate else 1)
 
     def settings(self, rows: Any, config: LoopConfig) -> dict[str, Any]:
         """Return what identifies a fit in its checkpoints: data, encoder and settings."""
@@ -130,7 +131,7 @@ class TunedEncoder:
             "training": training,
             "transfer": [repr(transfer) for transfer in self.transfers],
             "encoder": self.encoder.fingerprint,
-            "pooling": repr(self.encoder.chosen_pooling),
+            "pooling": repr(self.encoder.reader.pooling),
             "joint": self.start.joint,
             "imbalance": repr(self.plan.imbalance),
             "seed": self.plan.seed,
@@ -214,7 +215,7 @@ class TunedEncoder:
         """Return a new copy of the encoder. A fit never changes weights that others use."""
         if self.encoder.weights is not None:
             return copy.deepcopy(self.encoder.weights.model).float()
-        stock = self.encoder.chosen_pooling.tokens == "stock"
+        stock = self.encoder.reader.is_stock
         dropout = self.plan.config.attention_dropout
         return read_encoder(
             self.encoder.folder, "float32", self._place, stock=stock, attention_dropout=dropout
@@ -226,4 +227,4 @@ class TunedEncoder:
 
     @property
     def _padding(self) -> int:
-        return self.encoder.padding
+        return self.encoder.reader.padding

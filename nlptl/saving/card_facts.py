@@ -127,7 +127,7 @@ def _model_facts(model: Any) -> dict[str, Any]:
     encoder, audit, verdict = fitted.features.encoder, model.audit_, model.transfer_verdict_
     return {
         **_answers(model),
-        "stock": is_tunable(encoder) and encoder.chosen_pooling.tokens == "stock",
+        "stock": is_tunable(encoder) and encoder.reader.is_stock,
         "encoder": _described(encoder),
         "base_model": next(iter(_origins(model)), None),
         "base_revision": getattr(encoder, "revision", None),
@@ -222,7 +222,7 @@ def _settings(model: Any) -> str:
     fitted = getattr(model, "fitted_", None)
     head = {} if fitted is None else {"head": fitted.scorer.head}
     encoder = model.shared_ if fitted is None else fitted.features.encoder
-    pooling = getattr(encoder, "chosen_pooling", None)
+    pooling = encoder.reader.pooling if is_tunable(encoder) else None
     options = {name: getattr(model, name) for name in ("seed", "long_texts", "pair_encoding")}
     settings = {**head, **({"pooling": pooling} if pooling else {}), **training, **options}
     return ", ".join(f"{name}={value!r}" for name, value in settings.items())

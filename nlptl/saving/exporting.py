@@ -163,7 +163,7 @@ class _Parts:
         if not self._is_stock:
             raise ConfigError(
                 "format='transformers' needs the pooling of transformers, tokens='stock', but this "
-                f"model was trained with tokens={self.encoder.chosen_pooling.tokens!r}. Train with "
+                f"model was trained with tokens={self.encoder.reader.pooling.tokens!r}. Train with "
                 "TransformerEncoder(name, pooling=Pooling(tokens='stock', normalize=False))."
             )
         model = self._classifier()
@@ -219,7 +219,8 @@ class _Parts:
         ConfigError
             If that library does not support the pooling of this model.
         """
-        source, pooling = self.encoder.folder, self.encoder.chosen_pooling
+        reader = self.encoder.reader
+        source, pooling = reader.folder, reader.pooling
         plain = (
             pooling.layers == (-1,)
             and pooling.dimension is None
@@ -234,7 +235,7 @@ class _Parts:
             )
         model = copy.deepcopy(self.loaded.model).float().cpu()
         write_model(model, source, folder)
-        reading = {"max_seq_length": self.encoder.window, "do_lower_case": source.lowers_by_hand}
+        reading = {"max_seq_length": reader.window, "do_lower_case": source.lowers_by_hand}
         mode = {f"pooling_mode_{_MODES[pooling.tokens]}": True}
         size = {"word_embedding_dimension": source.hidden_size}
         modules = ["", "1_Pooling", *(["2_Normalize"] if pooling.normalize else [])]
@@ -260,7 +261,7 @@ class _Parts:
 
     @property
     def _is_stock(self) -> bool:
-        return self.encoder.chosen_pooling.tokens == "stock"
+        return self.encoder.reader.is_stock
 
     def _classifier(self) -> Any:
         """Return the transformers model with our head in the place of its last layer."""
@@ -285,7 +286,7 @@ class _Parts:
         """Write the head to extra files, because the exported model has no layer for it."""
         weights, offset = self.head
         save_arrays(folder / f"{_HEAD}.safetensors", {"weight": weights, "bias": offset})
-        pooling = self.encoder.chosen_pooling
+        pooling = self.encoder.reader.pooling
         description = {
             "labels": self.labels,
             "several": self.several,
@@ -327,7 +328,7 @@ def _loaded(encoder: TransformerEncoder) -> LoadedEncoder:
     """Return the fitted weights, or load them in float32 together with their stored adapter."""
     if encoder.weights is not None:
         return encoder.weights
-    stock = encoder.chosen_pooling.tokens == "stock"
+    stock = encoder.reader.is_stock
     folder = encoder.folder
     loaded = load_encoder(folder, dtype="float32", device=encoder.device, stock=stock)
     adapter = None if folder.adapter is None else Adapter.load(folder.adapter)

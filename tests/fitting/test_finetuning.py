@@ -432,7 +432,7 @@ def test_a_rate_that_breaks_the_network_is_told(tiny_encoder, orders, caplog):
     assert len(model.history_.restarts) == 1
     assert "The untrained network is kept" in caplog.text
     encoder = model.fitted_.features.encoder
-    before = TransformerEncoder(tiny_encoder, dtype="float32", pooling=encoder.chosen_pooling)
+    before = TransformerEncoder(tiny_encoder, dtype="float32", pooling=encoder.reader.pooling)
     np.testing.assert_allclose(encoder.transform(texts[:5]), before.transform(texts[:5]), atol=1e-4)
     assert model.score(texts, labels) > 0.6
 

@@ -176,7 +176,7 @@ def test_a_sentence_encoder_is_written_with_its_head_beside_it(
     assert [one["path"] for one in told] == modules
     # Read by what the folder says alone, as sentence-transformers reads it.
     again = TransformerEncoder(folder, cache=None, dtype="float32")
-    assert again.chosen_pooling == pooling and again.window == encoder.window
+    assert again.reader.pooling == pooling and again.reader.window == encoder.reader.window
     weight, bias, said = head_beside(folder)
     logits = again.transform(TEXTS[:4]) @ weight.T + bias
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)

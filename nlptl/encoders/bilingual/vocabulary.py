@@ -19,7 +19,7 @@ from nlptl.base.specs import Spec
 from nlptl.data.languages.parallel import ParallelText
 from nlptl.encoders.bilingual.lexicon import mean_vectors, translations
 from nlptl.encoders.contextual.loaded import LoadedEncoder, read_encoder
-from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder, write_encoder
 from nlptl.storage.atomic import new_folder
 
 _TOKENIZER = "tokenizer.json"
@@ -241,7 +241,7 @@ class Pieces:
             embeddings.weight[len(self.names) :] = torch.from_numpy(new_vectors)
         folder = self.encoder.folder
         loaded = LoadedEncoder(folder, model, "float32", "cpu")
-        self.encoder.with_weights(loaded).write(draft)
+        write_encoder(self.encoder.with_weights(loaded), draft)
         folder.tokenizer.save_pretrained(draft)
         (draft / _TOKENIZER).write_text(extended._told, encoding="utf-8")
         vocabulary = draft / "vocab.txt"

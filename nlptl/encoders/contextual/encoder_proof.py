@@ -2,56 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Protocol, cast
+from collections.abc import Callable
+from typing import Any
 
 from nlptl.base.errors import EncoderNotFoundError
-from nlptl.base.inputs import Text
 from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.encoder_checks import foreign_errors
-from nlptl.encoders.contextual.encoder_folder import EncoderFolder
 from nlptl.encoders.contextual.loaded import LoadedEncoder, read_encoder
-from nlptl.encoders.contextual.pooling import Pooling
-from nlptl.encoders.contextual.windows import Windows
+from nlptl.encoders.contextual.text_reader import TextReader
 
 _PROBE = "The order arrived late."
 _PROVEN: set[tuple[Any, ...]] = set()
 
 
-class ProvenEncoder(Protocol):
-    """Attributes of an encoder that the check uses; ``TransformerEncoder`` has them."""
-
-    @property
-    def max_length(self) -> int | None:
-        """Maximum number of tokens per window, or None."""
-        ...
-
-    @property
-    def long_texts(self) -> str:
-        """Treatment of texts that are longer than the window."""
-        ...
-
-    @property
-    def folder(self) -> EncoderFolder:
-        """The folder with its settings."""
-        ...
-
-    @property
-    def chosen_pooling(self) -> Pooling:
-        """The pooling that is used."""
-        ...
-
-    def windows(self, texts: Sequence[Text]) -> Windows:
-        """Tokenize texts."""
-        ...
-
-
-def prove_encoder(encoder: ProvenEncoder) -> None:
+def prove_encoder(reader: TextReader, *, encode: Callable[[list[str]], object]) -> None:
     """Check that an encoder can encode a text, without reading its weights if possible.
 
     The encoder is built on torch's ``meta`` device, which handles shapes only. If it cannot run
     there, its weights are loaded. They then stay in memory for the first texts.
+
+    Parameters
+    ----------
+    reader : TextReader
+        Reader of the encoder.
+    encode : callable
+        Encodes a list of texts with the weights, without a cache.
 
     Raises
     ------
@@ -60,19 +35,18 @@ def prove_encoder(encoder: ProvenEncoder) -> None:
     IntegrityError
         If a file is malformed, or names something outside of the folder.
     """
-    folder, stock = encoder.folder, encoder.chosen_pooling.tokens == "stock"
-    key = (folder.fingerprint, stock, encoder.max_length, encoder.long_texts)
+    folder, stock = reader.folder, reader.is_stock
+    key = (folder.fingerprint, stock, reader.max_length, reader.long_texts)
     if key in _PROVEN:
         return
     with foreign_errors(f"Encoder {folder.name!r} cannot be used"):
-        ids = [int(token) for token in encoder.windows([_PROBE]).ids[0]]
+        ids = [int(token) for token in reader.windows([_PROBE]).ids[0]]
         bare = read_encoder(folder, "float32", "meta", stock=stock, adapted=False)
         _check_tokens(bare, ids)
         try:
             _run_shapes(bare, ids, stock=stock)
         except Exception:  # some model families cannot run on shapes alone
-            uncached: Any = replace(cast(Any, encoder), cache=None)
-            uncached.transform([_PROBE])
+            encode([_PROBE])
     _PROVEN.add(key)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nlptl.base.errors import EncoderNotFoundError, IntegrityError, StorageError
 from nlptl.encoders.contextual.encoder_folder import EncoderFolder
-from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder, write_encoder
 from nlptl.storage.hashing import fingerprint
 
 MAX_BYTES_TO_TRY = 1_000_000_000
@@ -33,7 +33,7 @@ def check_saving(encoder: TransformerEncoder) -> None:
     StorageError
         If the weights or the tokenizer differ after reading.
     """
-    loaded = encoder.loaded()
+    loaded = encoder.reader.loaded
     weights = loaded.model.state_dict()
     key = fingerprint([type(loaded.model).__name__, encoder.folder.fingerprint])
     size = sum(part.numel() * part.element_size() for part in weights.values())
@@ -43,7 +43,7 @@ def check_saving(encoder: TransformerEncoder) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         try:
-            encoder.with_weights(loaded).write(Path(folder))
+            write_encoder(encoder.with_weights(loaded), Path(folder))
             reason = _difference(encoder, Path(folder))
         except Exception as problem:  # libraries raise many error types
             from_reading = isinstance(problem, EncoderNotFoundError | IntegrityError)
@@ -65,9 +65,9 @@ def _difference(encoder: TransformerEncoder, path: Path) -> str:
 
     from nlptl.encoders.contextual.loaded import read_encoder
 
-    loaded = encoder.loaded()
+    loaded = encoder.reader.loaded
     folder = EncoderFolder(encoder.folder.name, path)
-    stock = encoder.chosen_pooling.tokens == "stock"
+    stock = encoder.reader.is_stock
     saved_weights = read_encoder(folder, loaded.dtype, "cpu", stock=stock).model.state_dict()
     weights = loaded.model.state_dict()
     for name, part in weights.items():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from typing_extensions import Self
 
-from nlptl.base.arrays import FloatArray, Groups, IntArray
+from nlptl.base.arrays import FloatArray, Groups
 from nlptl.base.described import entry, make
 from nlptl.base.errors import ConfigError, InputError, IntegrityError
 from nlptl.base.inputs import Text
@@ -21,20 +21,19 @@ from nlptl.base.specs import Spec, pipeline_step
 from nlptl.base.suggestions import suggest
 from nlptl.encoders.cache import encode_through
 from nlptl.encoders.contextual.encoder_folder import ORIGIN, EncoderFolder, find_encoder
-from nlptl.encoders.contextual.padding import padding_id
 from nlptl.encoders.contextual.pooling import (
     TOKEN_POOLINGS,
     Pooling,
     strongest_directions,
     text_vectors,
 )
+from nlptl.encoders.contextual.text_reader import TextReader
 from nlptl.encoders.contextual.weight_writing import write_model
 from nlptl.storage.places import fixed_path
 from nlptl.storage.tensors import check_array, load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from nlptl.encoders.contextual.loaded import LoadedEncoder
-    from nlptl.encoders.contextual.windows import Windows
 
 _DTYPES = ("auto", "float32", "bfloat16")
 _LONG_TEXTS = ("windows", "cut")
@@ -90,6 +89,9 @@ class TransformerEncoder(Spec):
     projection: FloatArray | None = field(default=None, repr=False, compare=False)
     weights: LoadedEncoder | None = field(default=None, repr=False, compare=False)
 
+    learns_from_text = False
+    """True if ``fit`` uses the texts. It does so only if ``pooling.dimension`` is set."""
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "name_or_path", fixed_path(self.name_or_path))
         if self.dtype not in _DTYPES:
@@ -103,6 +105,8 @@ class TransformerEncoder(Spec):
             raise ConfigError(
                 f"max_length must be at least 8 tokens, got {self.max_length}. Use 8 or more."
             )
+        reduces = self.pooling is not None and self.pooling.dimension is not None
+        object.__setattr__(self, "learns_from_text", reduces)
 
     def fit(self, texts: Sequence[str], y: object = None) -> Self:
         """Fit the projection to ``pooling.dimension`` columns on texts, if it is set.
@@ -112,10 +116,10 @@ class TransformerEncoder(Spec):
         TransformerEncoder
             This encoder if ``pooling.dimension`` is None, otherwise a copy with the projection.
         """
-        dimension = self.chosen_pooling.dimension
+        dimension = self.reader.pooling.dimension
         if dimension is None:
             return self
-        width = replace(self, pooling=replace(self.chosen_pooling, dimension=None)).dim
+        width = replace(self, pooling=replace(self.reader.pooling, dimension=None)).dim
         if dimension > width:
             raise ConfigError(
                 f"Pooling(dimension={dimension}) must not exceed the {width} columns of the "
@@ -151,28 +155,35 @@ class TransformerEncoder(Spec):
                 f"Expected a list of texts, got one string {texts[:40]!r}. Pass a list: [text]."
             )
         vectors = self._unreduced(texts)
-        if self.chosen_pooling.dimension is None:
+        if self.reader.pooling.dimension is None:
             return vectors
         if self.projection is None:
             raise InputError("pooling.dimension is not fitted: call fit(texts) before transform.")
         return vectors @ self.projection
 
-    def count_tokens(self, texts: Sequence[str]) -> IntArray:
-        """Count the tokens of each text, including special tokens, without truncation: (n,)."""
-        from nlptl.encoders.contextual.windows import count_tokens
-
-        return count_tokens(self.folder.tokenizer, texts)
-
-    @property
-    def learns_from_text(self) -> bool:
-        """True if ``fit`` uses the texts. It does so only if ``pooling.dimension`` is set."""
-        return self.pooling is not None and self.pooling.dimension is not None
-
     @property
     def folder(self) -> EncoderFolder:
         """Folder of the encoder. It is looked up at each call, unless the encoder is open."""
-        opened: EncoderFolder | None = self.__dict__.get("_folder")
-        return opened or find_encoder(self.name_or_path, revision=self.revision)
+        return self.reader.folder
+
+    @property
+    def reader(self) -> TextReader:
+        """Reader of texts, with the settings of this encoder completed from its folder."""
+        opened: TextReader | None = self.__dict__.get("_reader")
+        if opened is not None:
+            return opened
+        return self._reader_of(find_encoder(self.name_or_path, revision=self.revision))
+
+    def _reader_of(self, folder: EncoderFolder) -> TextReader:
+        return TextReader(
+            folder,
+            self.pooling,
+            max_length=self.max_length,
+            long_texts=self.long_texts,
+            dtype=self.dtype,
+            device=self.device,
+            weights=self.weights,
+        )
 
     def open(self) -> Self:
         """Return a copy that looks up its folder and loads its weights once.
@@ -180,15 +191,14 @@ class TransformerEncoder(Spec):
         A fit and a loaded model use open encoders. Files that change later do not change what an
         open encoder returns. Copies with other settings, and pickled ones, are not open.
         """
-        if "_folder" in self.__dict__:
+        if "_reader" in self.__dict__:
             return self
         opened = replace(self)
-        object.__setattr__(opened, "_folder", self.folder)
+        object.__setattr__(opened, "_reader", self.reader)
         return opened
 
     def __getstate__(self) -> dict[str, Any]:
-        closed = ("_folder", "_weights")
-        return {name: value for name, value in self.__dict__.items() if name not in closed}
+        return {name: value for name, value in self.__dict__.items() if name != "_reader"}
 
     @property
     def fingerprint(self) -> str:
@@ -196,20 +206,16 @@ class TransformerEncoder(Spec):
         return self.folder.fingerprint if self.weights is None else self.weights.fingerprint
 
     @property
-    def window(self) -> int:
-        """Maximum number of tokens per window, including special tokens."""
-        return min(self.max_length or self.folder.window, self.folder.window)
-
-    @property
     def groups(self) -> Groups:
         """Column groups of the result: one per concatenated layer."""
-        pooling, folder = self.chosen_pooling, self.folder
-        width = self._width(folder)
+        reader = self.reader
+        pooling, width = reader.pooling, reader.width
         if pooling.dimension is not None:
             return (("reduced", pooling.dimension),)
         if pooling.join == "mean" or len(pooling.layers) == 1:
             return (("sentence", width),)
-        return tuple((f"layer {layer % (folder.n_layers + 1)}", width) for layer in pooling.layers)
+        n_states = reader.folder.n_layers + 1
+        return tuple((f"layer {layer % n_states}", width) for layer in pooling.layers)
 
     @property
     def dim(self) -> int:
@@ -218,7 +224,7 @@ class TransformerEncoder(Spec):
 
     def with_layers(self, layers: tuple[int, ...]) -> Self:
         """Return a copy that concatenates the vectors of these layers, each scaled to length 1."""
-        chosen = self.chosen_pooling
+        chosen = self.reader.pooling
         pooling = Pooling(tokens=chosen.tokens, layers=layers, join="concat", normalize=True)
         return self._changed(pooling=pooling)
 
@@ -229,16 +235,16 @@ class TransformerEncoder(Spec):
     def _changed(self, **changes: Any) -> Self:
         """Return a copy with other settings for the same folder, which is open if this one is."""
         copy = replace(self, **changes)
-        if "_folder" in self.__dict__:
-            object.__setattr__(copy, "_folder", self.__dict__["_folder"])
+        if "_reader" in self.__dict__:
+            object.__setattr__(copy, "_reader", copy._reader_of(self.folder))
         return copy
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the encoder into a folder and return the settings as plain JSON."""
-        self.write(folder / _WEIGHTS)
+        write_encoder(self, folder / _WEIGHTS)
         if self.projection is not None:
             save_arrays(folder / _PROJECTION, {"projection": self.projection})
-        pooling = self.chosen_pooling
+        pooling = self.reader.pooling
         return {
             "name": self.folder.origin or self.folder.path.name,
             "pooling": pooling.get_params() | {"layers": list(pooling.layers)},
@@ -247,26 +253,6 @@ class TransformerEncoder(Spec):
             "dtype": self.dtype,
             "keeps_vectors": self.cache is not None,
         }
-
-    def write(self, folder: Path) -> None:
-        """Write weights and tokenizer into a folder, in the format of the original folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        if self.folder.origin is not None:
-            origin = json.dumps({"name": self.folder.origin})
-            (folder / ORIGIN).write_text(origin, encoding="utf-8")
-        weights = self.weights
-        adapter_only = weights is not None and weights.adapter is not None and weights.base is None
-        for path in self.folder.files:
-            replaced = path.suffix == ".safetensors" or path.parent == self.folder.adapter
-            if replaced and weights is not None and not adapter_only:
-                continue
-            target = folder / path.relative_to(self.folder.path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-        if weights is not None and weights.adapter is not None and adapter_only:
-            weights.adapter.save(folder / "adapter")
-        elif weights is not None:
-            write_model(weights.model, self.folder, folder)
 
     @classmethod
     def load(cls, folder: Path, described: dict[str, object]) -> Self:
@@ -298,62 +284,17 @@ class TransformerEncoder(Spec):
             cache="auto" if entry(described, "keeps_vectors", bool) else None,
             projection=projection,
         )
-        prove_encoder(encoder)
+        prove_encoder(encoder.reader, encode=replace(encoder, cache=None).transform)
         return encoder
 
-    def windows(self, texts: Sequence[Text]) -> Windows:
-        """Tokenize texts or pairs of texts into the windows that the encoder reads.
-
-        Raises
-        ------
-        EncoderNotFoundError
-            If the tokenizer yields a token for which the encoder has no vector.
-        """
-        from nlptl.encoders.contextual.windows import check_tokens
-
-        folder = self.folder
-        paired = len(texts) > 0 and not isinstance(texts[0], str)
-        windows = self._pairs(texts) if paired else self._singles(texts)
-        if folder.n_embedded is not None:
-            check_tokens(windows.ids, folder.n_embedded, folder.name)
-        return windows
-
-    def _pairs(self, texts: Sequence[Text]) -> Windows:
-        from nlptl.encoders.contextual.windows import cut_pairs
-
-        folder = self.folder
-        pairs = [(folder.prompt + pair[0], pair[1]) for pair in texts]
-        if folder.lowers_by_hand:
-            pairs = [(first.lower(), second.lower()) for first, second in pairs]
-        cut = cut_pairs(folder.tokenizer, pairs, window=self.window)
-        # Many encoders have only one token type, even if their tokenizer returns two.
-        has_types = getattr(folder.config, "type_vocab_size", 0) > 1
-        return cut if has_types else replace(cut, kinds=None)
-
-    def _singles(self, texts: Sequence[Text]) -> Windows:
-        from nlptl.encoders.contextual.windows import cut_windows
-
-        folder = self.folder
-        overlap = self.window // 4 if self.long_texts == "windows" else None
-        prompt = folder.prompt
-        single = [prompt + str(text) for text in texts]
-        if folder.lowers_by_hand:
-            single = [text.lower() for text in single]
-        return cut_windows(folder.tokenizer, single, window=self.window, overlap=overlap)
-
-    @property
-    def padding(self) -> int:
-        """Id of the padding token that fills the shorter rows of a batch."""
-        return padding_id(self.folder, stock=self.chosen_pooling.tokens == "stock")
-
     def _unreduced(self, texts: Sequence[Text]) -> FloatArray:
-        folder, pooling = self.folder, self.chosen_pooling
+        reader = self.reader
         bars: list[Any] = []
 
         def encode(block: Sequence[Text], total: int) -> FloatArray:
             if not bars:
                 bars.append(progress_bar(total=total, unit="text", description="Encoding"))
-            vectors = self._encode(folder, pooling, block)
+            vectors = self._encode(reader, block)
             bars[0].update(len(block))
             return vectors
 
@@ -361,7 +302,7 @@ class TransformerEncoder(Spec):
             rows = encode_through(
                 self.cache if self.weights is None else None,
                 texts,
-                settings=lambda: self._settings(folder, pooling),
+                settings=lambda: self._settings(reader),
                 encode=encode,
             )
         finally:
@@ -369,11 +310,11 @@ class TransformerEncoder(Spec):
                 bar.close()
         return rows.astype(np.float32)
 
-    def _encode(self, folder: EncoderFolder, pooling: Pooling, texts: Sequence[Text]) -> FloatArray:
+    def _encode(self, reader: TextReader, texts: Sequence[Text]) -> FloatArray:
         from nlptl.encoders.contextual.forward import pooled_states
 
-        loaded = self._loaded(folder, pooling)
-        windows = self.windows(texts)
+        loaded, pooling = reader.loaded, reader.pooling
+        windows = reader.windows(texts)
         states = pooled_states(
             loaded, windows, layers=pooling.layers, pool=TOKEN_POOLINGS[pooling.tokens]
         )
@@ -381,25 +322,8 @@ class TransformerEncoder(Spec):
         # float16 keeps the precision of bfloat16, so cached and returned vectors are equal.
         return vectors.astype(np.float16 if loaded.dtype == "bfloat16" else np.float32)
 
-    def loaded(self) -> LoadedEncoder:
-        """Return the weights for encoding texts. Weights of a folder are read once per process."""
-        return self._loaded(self.folder, self.chosen_pooling)
-
-    def _loaded(self, folder: EncoderFolder, pooling: Pooling) -> LoadedEncoder:
-        from nlptl.encoders.contextual.encoder_shelf import load_encoder
-
-        if self.weights is not None:
-            return self.weights
-        held: LoadedEncoder | None = self.__dict__.get("_weights")
-        if held is not None:
-            return held
-        stock = pooling.tokens == "stock"
-        loaded = load_encoder(folder, dtype=self.dtype, device=self.device, stock=stock)
-        if "_folder" in self.__dict__:
-            object.__setattr__(self, "_weights", loaded)
-        return loaded
-
-    def _settings(self, folder: EncoderFolder, pooling: Pooling) -> dict[str, Any]:
+    def _settings(self, reader: TextReader) -> dict[str, Any]:
+        folder, pooling = reader.folder, reader.pooling
         parts = pooling.get_params() | {"layers": list(pooling.layers), "dimension": None}
         # Earlier releases ignored these settings and stored vectors under the same key.
         has_settings = folder.lower_case or folder.layers_after_pooling
@@ -409,33 +333,36 @@ class TransformerEncoder(Spec):
             "arithmetic": _ARITHMETIC,
             "weights": folder.fingerprint,
             "pooling": parts,
-            "window": self.window,
+            "window": reader.window,
             "long_texts": self.long_texts,
-            "dtype": self._resolved_dtype(),
+            "dtype": self._resolved_dtype(folder),
         }
 
-    def _resolved_dtype(self) -> str:
+    def _resolved_dtype(self, folder: EncoderFolder) -> str:
         from nlptl.encoders.contextual.loaded import default_device
         from nlptl.encoders.contextual.precision import choose_dtype
 
         if self.dtype != "auto":
             return self.dtype
-        return choose_dtype(self.folder, self.device or default_device())
+        return choose_dtype(folder, self.device or default_device())
 
-    @property
-    def chosen_pooling(self) -> Pooling:
-        """The pooling of this encoder, or that of its folder if ``pooling`` is None."""
-        folder = self.folder
-        if self.pooling is None:
-            return folder.pooling
-        deepest = folder.n_layers
-        for layer in self.pooling.layers:
-            if not -deepest - 1 <= layer <= deepest:
-                raise ConfigError(
-                    f"There is no layer {layer}: {folder.name!r} has layers 0 to {deepest}, or "
-                    f"-{deepest + 1} to -1 counted from the last. Choose one of these layers."
-                )
-        return self.pooling
 
-    def _width(self, folder: EncoderFolder) -> int:
-        return folder.width if self.chosen_pooling.layers == (-1,) else folder.hidden_size
+def write_encoder(encoder: TransformerEncoder, target: Path) -> None:
+    """Write weights and tokenizer into a folder, in the format of the encoder's own folder."""
+    source, weights = encoder.folder, encoder.weights
+    target.mkdir(parents=True, exist_ok=True)
+    if source.origin is not None:
+        origin = json.dumps({"name": source.origin})
+        (target / ORIGIN).write_text(origin, encoding="utf-8")
+    adapter_only = weights is not None and weights.adapter is not None and weights.base is None
+    for path in source.files:
+        replaced = path.suffix == ".safetensors" or path.parent == source.adapter
+        if replaced and weights is not None and not adapter_only:
+            continue
+        copied = target / path.relative_to(source.path)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copied)
+    if weights is not None and weights.adapter is not None and adapter_only:
+        weights.adapter.save(target / "adapter")
+    elif weights is not None:
+        write_model(weights.model, source, target)

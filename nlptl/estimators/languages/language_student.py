@@ -17,7 +17,7 @@ from nlptl.data.languages.parallel import PairsLike, ParallelText
 from nlptl.data.targets import Targets
 from nlptl.encoders.bilingual.vocabulary import NewVocabulary
 from nlptl.encoders.contextual.encoder_shelf import empty_shelf
-from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder, write_encoder
 from nlptl.encoders.tunable import is_tunable
 from nlptl.estimators.languages.extended_vocabulary import with_vocabulary
 from nlptl.estimators.languages.translation_retrieval import retrieval
@@ -155,7 +155,7 @@ class LanguageStudent(NestedParams):
         check_is_fitted(self)
         target = user_path(folder)
         with new_folder(target) as draft:
-            self.encoder_.write(draft)
+            write_encoder(self.encoder_, draft)
             self._prove(draft)
         return target
 
@@ -184,11 +184,11 @@ class LanguageStudent(NestedParams):
                 f"Only a transformer can be trained on translations, got {type(teacher).__name__}. "
                 "For word vectors use StaticEncoder.align."
             )
-        if len(teacher.groups) > 1 or teacher.chosen_pooling.dimension is not None:
+        if len(teacher.groups) > 1 or teacher.reader.pooling.dimension is not None:
             raise ConfigError(
                 "The teacher must return one full vector per text, but it returns more than one "
                 f"vector or a reduced one: groups {list(teacher.groups)}, dimension "
-                f"{teacher.chosen_pooling.dimension}. Use one layer and no dimension."
+                f"{teacher.reader.pooling.dimension}. Use one layer and no dimension."
             )
         if teacher.folder.layers_after_pooling:
             raise ConfigError(

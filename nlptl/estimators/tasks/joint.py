@@ -227,7 +227,7 @@ def _encoder_of_task(
     private = network.apart.get(network.places[task])
     if private is None:
         return encoder
-    (model, adapter), base = private, encoder.loaded()
+    (model, adapter), base = private, encoder.reader.loaded
     if model is base.model:
         return encoder
     put_back(model)

@@ -89,7 +89,7 @@ def outputs_of(models: Models, rows: Rows, names: Iterable[str]) -> dict[str, Fl
         model = models[name]
         features = model.fitted_.features
         encoder = features.encoder
-        layers = repr(encoder.chosen_pooling), features.weights.tobytes()
+        layers = repr(encoder.reader.pooling), features.weights.tobytes()
         key = id(encoder.weights), features.joint, layers
         if key not in features_by_encoder:
             features_by_encoder[key] = features.transform(rows)
@@ -141,7 +141,7 @@ def _weights(model: TextModel) -> Any:
 
 def _size(models: Iterable[TextModel], *, shared: bool) -> float:
     """Return the memory of the encoders of the models, in MiB."""
-    loaded = [model.fitted_.features.encoder.loaded() for model in models]
+    loaded = [model.fitted_.features.encoder.reader.loaded for model in models]
     counted = {id(encoder): encoder for encoder in loaded}.values() if shared else loaded
     weights = [weight for encoder in counted for weight in encoder.model.parameters()]
     return float(sum(weight.nbytes for weight in weights)) / _MIB

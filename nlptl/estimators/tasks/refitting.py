@@ -64,9 +64,9 @@ def _averaged(first: JointResult, second: JointResult) -> JointResult:
     """Average the weights of two joint trainings; keep the calibration of the first one."""
     from nlptl.training.weights.averaging import meet
 
-    loaded = second.encoder.loaded()
+    loaded = second.encoder.reader.loaded
     model = deepcopy(loaded.model)
-    meet(model, first.encoder.loaded().model)
+    meet(model, first.encoder.reader.loaded.model)
     encoder = second.encoder.with_weights(replace(loaded, model=model.eval(), adapter=None))
     fitted = {}
     for name, after in second.fitted.items():

@@ -69,13 +69,13 @@ def save_task_encoder(
         return "shared"
     if stored is not None:
         return {"task": stored}
-    if encoder.weights is None or encoder.chosen_pooling != shared.chosen_pooling:  # not trained
+    if encoder.weights is None or encoder.reader.pooling != shared.reader.pooling:  # not trained
         return {"whole": save_encoder_part(encoder, folder / _SHARED)}
     adapter = encoder.weights.adapter
     if adapter is not None and encoder.weights.base is shared.weights:
         adapter.save(folder / _ADAPTER)
         return "adapter"
-    changes = difference(_arrays(shared.loaded().model), _arrays(encoder.weights.model))
+    changes = difference(_arrays(shared.reader.loaded.model), _arrays(encoder.weights.model))
     save_arrays(folder / _DIFFERENCE, changes)
     return "difference"
 
@@ -112,7 +112,7 @@ def read_task_encoder(
         return whole
     if form not in ("adapter", "difference"):
         raise ValueError(f"an encoder is stored in an unknown form: {str(form)[:40]!r}")
-    base = shared.loaded()
+    base = shared.reader.loaded
     model = copy.deepcopy(base.model)
     if form == "adapter":
         adapter = Adapter.load(folder / _ADAPTER)
@@ -130,4 +130,4 @@ def _arrays(model: Module) -> dict[str, AnyArray]:
 
 
 def _stock(encoder: TransformerEncoder) -> bool:
-    return bool(encoder.chosen_pooling.tokens == "stock")
+    return bool(encoder.reader.is_stock)

@@ -91,7 +91,7 @@ def _describe_all(folder: Path, model: SharedModel) -> list[dict[str, Any]]:
         task_folder = folder / str(index)
         task_folder.mkdir(parents=True)
         encoder = model.models_[name].fitted_.features.encoder
-        key = id(encoder.weights), repr(encoder.chosen_pooling)
+        key = id(encoder.weights), repr(encoder.reader.pooling)
         form = save_task_encoder(task_folder, model.shared_, encoder, stored.get(key))
         stored.setdefault(key, index)
         described.append({**describe_task(task_folder, name, model), "encoder": form})

@@ -123,7 +123,7 @@ def write_onnx(
     rows = _built_in(reading.pairs) if texts is None else as_rows(texts)
     _write_files(classifier, encoder, loaded, draft)
     save_arrays(draft / HEAD, dict(zip(("weight", "bias"), head, strict=True)))
-    graph = ClassifierGraph(loaded, encoder.chosen_pooling, head)
+    graph = ClassifierGraph(loaded, encoder.reader.pooling, head)
     if options.precision == "fp32":
         _write_whole(graph, draft / GRAPH, reading)
     else:
@@ -145,15 +145,15 @@ def write_onnx(
 def _reading(classifier: SavedClassifier, encoder: TransformerEncoder) -> ReadingSettings:
     folder, pairs = encoder.folder, classifier.fitted_.probe.are_pairs
     in_windows = encoder.long_texts == "windows" and not pairs
-    sample = encoder.windows([("a", "b")]) if pairs else None
+    sample = encoder.reader.windows([("a", "b")]) if pairs else None
     return ReadingSettings(
-        pooling=encoder.chosen_pooling.get_params(),
-        window=encoder.window,
-        overlap=encoder.window // 4 if in_windows else None,
+        pooling=encoder.reader.pooling.get_params(),
+        window=encoder.reader.window,
+        overlap=encoder.reader.window // 4 if in_windows else None,
         pairs=pairs,
         kinds=sample is not None and sample.kinds is not None,
         prompt=folder.prompt,
-        padding=encoder.padding,
+        padding=encoder.reader.padding,
     )
 
 
@@ -170,7 +170,7 @@ def _write_files(
     config.problem_type = kind
     config.save_pretrained(draft)
     tokenizer = copy.deepcopy(encoder.folder.fast_tokenizer)
-    tokenizer.model_max_length = encoder.window
+    tokenizer.model_max_length = encoder.reader.window
     tokenizer.save_pretrained(draft)
 
 
@@ -203,7 +203,7 @@ def _calibration_batches(
     """Return a few batches of rows as tensors on the CPU."""
     from nlptl.encoders.contextual.forward import padded
 
-    windows = encoder.windows(rows.texts[:_MAX_CALIBRATION_TEXTS])
+    windows = encoder.reader.windows(rows.texts[:_MAX_CALIBRATION_TEXTS])
     batches = by_length(windows.sizes, tokens_per_batch=_TOKENS_PER_BATCH)
     return [padded(windows, batch, padding=reading.padding) for batch in batches]
 

@@ -71,7 +71,7 @@ def compare(name: str, n: int, peers: dict[str, SentenceTransformer], repeats: i
     exact, default = ours["float32"].transform(texts), ours["auto"].transform(texts)
     lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(default, axis=1)
     cosines = (exact * default).sum(axis=1) / lengths
-    counts = ours["auto"].count_tokens(texts).clip(max=256)
+    counts = ours["auto"].reader.count_tokens(texts).clip(max=256)
     rate = {run: n / float(np.median(times)) for run, times in seconds.items()}
     return {
         "set": name,

@@ -60,7 +60,7 @@ def test_the_network_is_not_built_where_the_stated_length_is_short_and_draws_no_
 def test_a_text_longer_than_the_positions_is_read_in_windows(tmp_path, family):
     folder = make_encoder(tmp_path / "e", window=None, family=family, **SIZES, pad_token_id=1)
     encoder = TransformerEncoder(folder, cache=None, dtype="float32", device="cpu")
-    assert encoder.window == 62
+    assert encoder.reader.window == 62
     long = encoder.transform(["the parcel came late " * 60])
     assert np.isfinite(long).all()
 
@@ -74,5 +74,5 @@ def test_a_token_without_a_vector_is_refused_in_one_line_and_padding_with_one_is
         encoder.transform(["thank you"])
     assert encoder.transform(["a and", "and"]).shape == (2, 32)
     found.tokenizer.add_special_tokens({"pad_token": "[MORE]"})
-    assert found.tokenizer.pad_token_id >= 20 > encoder.padding
+    assert found.tokenizer.pad_token_id >= 20 > encoder.reader.padding
     assert encoder.transform(["a and", "and"]).shape == (2, 32)

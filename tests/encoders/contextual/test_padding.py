@@ -30,7 +30,7 @@ def stock(folder):
 
 def test_a_decoder_is_padded_with_its_end_and_pools_the_last_token_of_each_text(decoder):
     encoder = stock(decoder)
-    assert encoder.padding == 3
+    assert encoder.reader.padding == 3
     together = encoder.transform(TEXTS)
     alone = np.concatenate([encoder.transform([text]) for text in TEXTS])
     np.testing.assert_allclose(together, alone, atol=1e-5)

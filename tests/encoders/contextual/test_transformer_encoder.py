@@ -59,12 +59,6 @@ def test_the_end_of_a_long_text_counts_unless_it_is_cut(tiny_encoder):
     np.testing.assert_array_equal(cut[0], cut[1])
 
 
-def test_tokens_are_counted_as_the_encoder_sees_them(encoder):
-    assert encoder.count_tokens(["the parcel", LONG]).tolist() == [4, 182]
-    assert encoder.window == 32
-    assert TransformerEncoder(encoder.name_or_path, max_length=10).window == 10
-
-
 def test_half_precision_gives_the_same_with_and_without_a_cache(tiny_encoder, tmp_path):
     fresh = TransformerEncoder(tiny_encoder, cache=None, dtype="bfloat16").transform(TEXTS)
     cached = TransformerEncoder(tiny_encoder, cache=tmp_path, dtype="bfloat16")
@@ -198,7 +192,7 @@ def test_an_open_encoder_looks_up_its_folder_once(tiny_encoder, tmp_path, monkey
     vectors = encoder.transform(["a parcel"])
     monkeypatch.setattr(module, "find_encoder", lambda *_, **__: pytest.fail("looked up again"))
     np.testing.assert_array_equal(encoder.transform(["a parcel"]), vectors)
-    assert encoder.groups == (("sentence", 32),) and encoder.window == 32
+    assert encoder.groups == (("sentence", 32),) and encoder.reader.window == 32
     monkeypatch.undo()
     for closed in (replace(encoder, max_length=16), pickle.loads(pickle.dumps(encoder))):
         assert closed.open() is not closed

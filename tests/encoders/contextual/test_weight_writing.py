@@ -88,5 +88,5 @@ def test_the_classifier_of_an_encoder_decoder_is_refused_before_training(tmp_pat
 
 def test_writing_prints_nothing(tiny_encoder, tmp_path, capfd):
     encoder = TransformerEncoder(tiny_encoder, cache=None, dtype="float32", device="cpu")
-    write_model(encoder.loaded().model, encoder.folder, tmp_path)
+    write_model(encoder.reader.loaded.model, encoder.folder, tmp_path)
     assert capfd.readouterr() == ("", "")

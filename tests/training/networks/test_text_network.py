@@ -32,7 +32,7 @@ def test_the_features_are_those_of_the_encoder(tiny_encoder):
     pooling = Pooling(layers=(1, 2, -1), normalize=True)
     encoder = TransformerEncoder(tiny_encoder, pooling=pooling, dtype="float32", cache=None)
     found = network(encoder, pooling, [0.0, 0.5, 1.0])
-    logits = logits_of(found, LabelledWindows(encoder.windows(TEXTS), None, 0))
+    logits = logits_of(found, LabelledWindows(encoder.reader.windows(TEXTS), None, 0))
     vectors = encoder.transform(TEXTS)[:, 32:] * np.repeat([0.5, 1.0], 32) * 2.0
     wanted = found.head(torch.from_numpy(vectors.astype(np.float32))).detach().numpy()
     np.testing.assert_allclose(logits, wanted, atol=1e-5)
@@ -41,7 +41,7 @@ def test_the_features_are_those_of_the_encoder(tiny_encoder):
 def test_the_loss_of_unseen_rows_is_weighted(tiny_encoder):
     pooling = Pooling()
     encoder = TransformerEncoder(tiny_encoder, pooling=pooling, dtype="float32", cache=None)
-    found, windows = network(encoder, pooling, [1.0]), encoder.windows(TEXTS)
+    found, windows = network(encoder, pooling, [1.0]), encoder.reader.windows(TEXTS)
     codes = np.array([0, 1, 0, 1])
     each = [
         log_loss(found, LabelledWindows(windows, Targets(codes, 2, np.eye(4)[i]), 0))
@@ -59,7 +59,7 @@ def test_windows_of_a_text_are_pooled_as_the_encoder_pools_them(tiny_encoder):
         encoder = TransformerEncoder(
             tiny_encoder, pooling=pooling, dtype="float32", cache=None, max_length=16
         )
-        found, windows = network(encoder, pooling, [1.0]), encoder.windows(long)
+        found, windows = network(encoder, pooling, [1.0]), encoder.reader.windows(long)
         assert len(windows.ids) > 6
         logits = logits_of(found, LabelledWindows(windows, None, 0))
         vectors = torch.from_numpy(encoder.transform(long) * np.float32(2.0))
@@ -77,7 +77,7 @@ def test_texts_of_a_pair_are_described_as_frozen_ones_are(tiny_encoder, window):
     encoder = TransformerEncoder(
         tiny_encoder, pooling=pooling, dtype="float32", cache=None, max_length=window
     )
-    windows = encoder.windows([text for pair in pairs for text in pair])
+    windows = encoder.reader.windows([text for pair in pairs for text in pair])
     rows = LabelledWindows(windows, None, 0, sides=2)
     assert len(rows) == 3
     found = network(encoder, pooling, [0.5, 1.0])
@@ -90,7 +90,7 @@ def test_texts_of_a_pair_are_described_as_frozen_ones_are(tiny_encoder, window):
 
 def test_rows_with_several_windows_count_as_long(tiny_encoder):
     encoder = TransformerEncoder(tiny_encoder, cache=None, max_length=16)
-    rows = LabelledWindows(encoder.windows(["help", "please help me now " * 20]), None, 0)
+    rows = LabelledWindows(encoder.reader.windows(["help", "please help me now " * 20]), None, 0)
     assert len(rows) == 2
     assert rows.sizes[1] > 16 > rows.sizes[0]
 
@@ -98,7 +98,7 @@ def test_rows_with_several_windows_count_as_long(tiny_encoder):
 def test_rows_in_parts_have_the_loss_and_gradients_of_a_whole_batch(tiny_encoder):
     encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
     long = ["please help me now " * 20, "help", "cancel it", "thank you very much " * 15]
-    rows = LabelledWindows(encoder.windows(long), None, 0)
+    rows = LabelledWindows(encoder.reader.windows(long), None, 0)
     truth, weights = torch.tensor([0, 1, 0, 1]), torch.full((4,), 0.25)
     found = []
     for parts in ([[0, 1, 2, 3]], [[0], [1, 2], [3]]):
@@ -141,7 +141,7 @@ def test_hidden_states_are_those_that_are_pooled(tiny_encoder, window, tokens):
     loaded = read_encoder(encoder.folder, "float32", "cpu", stock=tokens == "stock")
     head = torch.nn.Linear(32, 2)
     net = TextNetwork(loaded.model, head, pooling=pooling, weights=np.ones(1), scale=1.0).eval()
-    rows = LabelledWindows(encoder.windows(texts), Targets(np.array([0, 1, 0]), 2), 0)
+    rows = LabelledWindows(encoder.reader.windows(texts), Targets(np.array([0, 1, 0]), 2), 0)
     recorder = Recorder()
     objective = Objective(net, transfers=[recorder])
     truth, weights = torch.tensor([0, 1, 0]), torch.ones(3)
@@ -162,7 +162,7 @@ def test_hidden_states_are_those_that_are_pooled(tiny_encoder, window, tokens):
 def test_hidden_states_of_pairs_belong_to_their_rows(tiny_encoder):
     encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None, max_length=16)
     texts = ["help", "cancel my contract please now " * 5, "the parcel", "came late"]
-    rows = LabelledWindows(encoder.windows(texts), None, 0, sides=2)
+    rows = LabelledWindows(encoder.reader.windows(texts), None, 0, sides=2)
     model = read_encoder(encoder.folder, "float32", "cpu").model
     head = torch.nn.Linear(4 * 32 + 1, 2)
     net = TextNetwork(model, head, pooling=Pooling(), weights=np.ones(1), scale=1.0)
@@ -174,7 +174,7 @@ def test_hidden_states_of_pairs_belong_to_their_rows(tiny_encoder):
 def test_without_a_transfer_that_needs_them_there_are_no_hidden_states(tiny_encoder):
     encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
     net = network(encoder, Pooling(), [1.0])
-    rows = LabelledWindows(encoder.windows(TEXTS), None, 0)
+    rows = LabelledWindows(encoder.reader.windows(TEXTS), None, 0)
     recorder = Recorder()
     recorder.needs_hidden_states = False
     objective = Objective(net, transfers=[recorder])
