@@ -177,7 +177,7 @@ class EntailmentEncoder(Spec):
             [text for text, _ in pairs],
             [sentence for _, sentence in pairs],
             truncation="only_first",
-            max_length=self.folder.window,
+            max_length=self.folder.tokenization.window,
             padding=True,
             return_tensors="pt",
         )

@@ -184,7 +184,7 @@ def reads_jointly(pair_encoding: str, encoder: Encoder, *, tunes: bool) -> bool:
     if pair_encoding != "auto" or not tunes or not is_tunable(encoder):
         return pair_encoding == "joint"
     stock = encoder.reader.is_stock
-    return stock or not encoder.folder.made_for_sentences
+    return stock or not encoder.folder.sentence.has_pooling
 
 
 def with_options(encoder: Encoder, *, device: str | None, long_texts: str) -> Any:

@@ -44,7 +44,7 @@ def frozen_start(
         raise ConfigError(
             f"{name}() tunes a transformer, got {type(encoder).__name__}. Use Frozen() with it."
         )
-    if encoder.folder.layers_after_pooling or encoder.reader.pooling.dimension is not None:
+    if encoder.folder.sentence.layers_after_pooling or encoder.reader.pooling.dimension is not None:
         raise ConfigError(
             f"{name}() tunes no layer after pooling, but such a layer or a dimension reduces the "
             f"vectors of {encoder.folder.name!r}. Use TransformerEncoder(name, "

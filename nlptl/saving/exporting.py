@@ -17,6 +17,7 @@ from nlptl.base.suggestions import suggest
 from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.encoder_shelf import load_encoder
 from nlptl.encoders.contextual.loaded import LoadedEncoder, classifier_name
+from nlptl.encoders.contextual.text_reader import TextReader
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.contextual.weight_writing import write_model
 from nlptl.encoders.tunable import is_tunable
@@ -224,7 +225,7 @@ class _Parts:
         plain = (
             pooling.layers == (-1,)
             and pooling.dimension is None
-            and not source.layers_after_pooling
+            and not source.sentence.layers_after_pooling
         )
         if self._is_stock or not plain or self.pairs:
             raise ConfigError(
@@ -235,19 +236,7 @@ class _Parts:
             )
         model = copy.deepcopy(self.loaded.model).float().cpu()
         write_model(model, source, folder)
-        reading = {"max_seq_length": reader.window, "do_lower_case": source.lowers_by_hand}
-        mode = {f"pooling_mode_{_MODES[pooling.tokens]}": True}
-        size = {"word_embedding_dimension": source.hidden_size}
-        modules = ["", "1_Pooling", *(["2_Normalize"] if pooling.normalize else [])]
-        files = {
-            "modules.json": [
-                {"idx": n, "name": str(n), "path": path, "type": _MODULE + _kind(path)}
-                for n, path in enumerate(modules)
-            ],
-            "sentence_bert_config.json": reading,
-            "config_sentence_transformers.json": _prompted(source.prompt),
-            "1_Pooling/config.json": size | mode,
-        }
+        files = _sentence_files(reader)
         for name, settings in files.items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(json.dumps(settings, indent=1), encoding="utf-8")
@@ -317,6 +306,24 @@ def _check_difference(name: str, difference: float) -> None:
 def _kind(module: str) -> str:
     """Return the class of a sentence-transformers module from the name of its folder."""
     return module.partition("_")[2] or "Transformer"
+
+
+def _sentence_files(reader: TextReader) -> dict[str, Any]:
+    """Return the settings files of sentence-transformers by name, as plain JSON."""
+    source, pooling = reader.folder, reader.pooling
+    lower_case = source.tokenization.lowers_by_hand
+    mode = {f"pooling_mode_{_MODES[pooling.tokens]}": True}
+    size = {"word_embedding_dimension": source.hidden_size}
+    modules = ["", "1_Pooling", *(["2_Normalize"] if pooling.normalize else [])]
+    return {
+        "modules.json": [
+            {"idx": n, "name": str(n), "path": path, "type": _MODULE + _kind(path)}
+            for n, path in enumerate(modules)
+        ],
+        "sentence_bert_config.json": {"max_seq_length": reader.window, "do_lower_case": lower_case},
+        "config_sentence_transformers.json": _prompted(source.sentence.prompt),
+        "1_Pooling/config.json": size | mode,
+    }
 
 
 def _prompted(prompt: str) -> dict[str, Any]:

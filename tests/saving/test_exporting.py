@@ -210,6 +210,6 @@ def test_a_prompt_goes_with_the_encoder(tiny_encoder, tmp_path):
     encoder = TransformerEncoder(own, pooling=Pooling(), cache=None, dtype="float32")
     folder = fitted(encoder, transfer=None).export(tmp_path / "m", format="sentence-transformers")
     again = TransformerEncoder(folder, cache=None, dtype="float32")
-    assert again.folder.prompt == "late "
+    assert again.folder.sentence.prompt == "late "
     given = ["help phone", "money"]
     np.testing.assert_allclose(again.transform(given), encoder.transform(given), atol=1e-6)

@@ -45,7 +45,7 @@ class TokenCoverage:
 
 def token_coverage(encoder: TransformerEncoder, texts: Sequence[str]) -> TokenCoverage:
     """Compute how the tokenizer of an encoder cuts texts. At least one text is needed."""
-    tokenizer = encoder.folder.fast_tokenizer
+    tokenizer = encoder.folder.tokenization.fast_tokenizer
     words = [word for text in texts for word in text.split()]
     ids = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
     tokens: AnyArray = np.array([token for text_ids in ids for token in text_ids])

@@ -158,7 +158,9 @@ class Pieces:
             If subwords cannot be added: the tokenizer uses neither WordPiece nor whole words, or
             its ids have gaps or tokens outside of the vocabulary.
         """
-        described = json.loads(encoder.folder.fast_tokenizer.backend_tokenizer.to_str())
+        described = json.loads(
+            encoder.folder.tokenization.fast_tokenizer.backend_tokenizer.to_str()
+        )
         kind = described["model"]["type"]
         if kind not in _EXTENDED:
             raise ConfigError(

@@ -8,9 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlptl.base.errors import ConfigError, EncoderNotFoundError, IntegrityError
+from nlptl.base.errors import EncoderNotFoundError, IntegrityError
 from nlptl.base.paths import user_path
-from nlptl.encoders.contextual.embedding_tables import embedded_tokens, readable_positions
 from nlptl.encoders.contextual.encoder_checks import (
     check_files,
     foreign_errors,
@@ -18,21 +17,12 @@ from nlptl.encoders.contextual.encoder_checks import (
     read_json,
 )
 from nlptl.encoders.contextual.regex_checks import is_quick
-from nlptl.encoders.contextual.sentence_settings import (
-    Module,
-    check_settings,
-    default_prompt,
-    read_modules,
-    set_lower_case,
-    token_pooling,
-    transformer_settings,
-)
+from nlptl.encoders.contextual.sentence_settings import SentenceSettings, set_lower_case
+from nlptl.encoders.contextual.tokenization import Tokenization
 from nlptl.storage.hashing import content_hash, sha256_once
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-    from nlptl.encoders.contextual.pooling import Pooling
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -58,15 +48,11 @@ _WANTED = [
     "adapter/*.safetensors",
 ]
 _NOT_WANTED = ["onnx/*", "openvino/*"]
-_TOKEN_POOLINGS = ("mean", "cls", "max")
 ORIGIN = "origin.json"
 """File in a saved encoder that names its source. It does not affect the vectors."""
 
 _SHORTENING = ("downsampling_rate", "block_sizes")
 """Settings of families that pool neighbouring tokens between layers."""
-
-_MAX_STATED_LENGTH = 100_000
-"""A stated maximum length above this value counts as no maximum length."""
 
 
 @dataclass(frozen=True)
@@ -132,72 +118,9 @@ class EncoderFolder:
         return int(self.config.num_hidden_layers)
 
     @cached_property
-    def sentence_modules(self) -> list[Module]:
-        """Modules of sentence-transformers that turn a text into a vector. Most folders have none.
-
-        Raises
-        ------
-        EncoderNotFoundError
-            If nlptl does not support a module or a setting. The message names it.
-        """
-        modules = read_modules(self.path, self.name)
-        check_settings(self.path, modules, self.name)
-        return modules
-
-    @property
-    def made_for_sentences(self) -> bool:
-        """True if the folder specifies a pooling, as folders of sentence encoders do."""
-        return any(module.kind == "Pooling" for module in self.sentence_modules)
-
-    @cached_property
-    def pooling(self) -> Pooling:
-        """Pooling and normalisation that the folder asks for; the mean if it specifies none."""
-        # Settings import scikit-learn, which readers of exported models do without.
-        from nlptl.encoders.contextual.pooling import Pooling
-
-        tokens = token_pooling(self.sentence_modules, self.name, _TOKEN_POOLINGS, self.prompt)
-        normalizes = len(self.layers_after_pooling) < len(self._after_pooling)
-        return Pooling(tokens=tokens, normalize=normalizes)
-
-    @property
-    def layers_after_pooling(self) -> list[Module]:
-        """Layers between pooling and the final vector, without a normalisation at the end."""
-        layers = self._after_pooling
-        return layers[:-1] if layers and layers[-1].kind == "Normalize" else layers
-
-    @property
-    def _after_pooling(self) -> list[Module]:
-        others = ("Transformer", "Pooling", "Dropout")
-        return [module for module in self.sentence_modules if module.kind not in others]
-
-    @cached_property
-    def width(self) -> int:
-        """Length of the vector of a text, after all layers."""
-        dense = [module for module in self.layers_after_pooling if module.kind == "Dense"]
-        if not dense:
-            return self.hidden_size
-        return int(read_json(dense[-1].folder / "config.json")["out_features"])
-
-    @cached_property
-    def max_length(self) -> int | None:
-        """Maximum number of tokens that the folder states, including special tokens."""
-        stated = transformer_settings(self.path).get("max_seq_length")
-        return int(stated) if stated else None
-
-    @cached_property
-    def lower_case(self) -> bool:
-        """True if the folder asks for texts in lower case."""
-        return bool(transformer_settings(self.path).get("do_lower_case"))
-
-    @property
-    def lowers_by_hand(self) -> bool:
-        """True if texts must be lower-cased before a slow tokenizer, which cannot do it itself."""
-        return self.lower_case and not self.tokenizer.is_fast
-
-    @cached_property
-    def prompt(self) -> str:
-        """Prompt that the folder puts before each text. It is empty for most encoders."""
-        return default_prompt(self.path, self.name)
+    def sentence(self) -> SentenceSettings:
+        """Settings of sentence-transformers: pooling, prompt, maximum length and lower case."""
+        return SentenceSettings(self.name, self.path)
 
     @property
     def adapter(self) -> Path | None:
@@ -221,47 +144,20 @@ class EncoderFolder:
                 str(self.path), local_files_only=True, trust_remote_code=False
             )
             check_patterns(getattr(tokenizer, "backend_tokenizer", None), self.name)
-            if self.lower_case and tokenizer.is_fast:
+            if self.sentence.lower_case and tokenizer.is_fast:
                 set_lower_case(tokenizer)
         return tokenizer
 
     @cached_property
-    def window(self) -> int:
-        """Maximum number of tokens per window, including special tokens."""
-        lengths = (self.max_length, self.tokenizer.model_max_length)
-        stated = min((int(n) for n in lengths if n and 0 < n < _MAX_STATED_LENGTH), default=None)
-        n_positions = readable_positions(self.config, stated)
-        return min((n for n in (stated, n_positions) if n is not None), default=512)
+    def tokenization(self) -> Tokenization:
+        """Facts about the tokenizer: its window, its tokens, and how it reads texts."""
+        return Tokenization(self)
 
     @property
     def has_plain_layers(self) -> bool:
         """True if all layers have one vector per token, and none comes after the pooling."""
         shortens_texts = any(hasattr(self.config, name) for name in _SHORTENING)
-        return not shortens_texts and not self.layers_after_pooling
-
-    @cached_property
-    def n_embedded(self) -> int | None:
-        """Number of tokens with a vector. None if every token of the tokenizer has one."""
-        stated = getattr(self.config.get_text_config(), "vocab_size", None)
-        if not isinstance(stated, int) or len(self.tokenizer) <= stated:
-            return None
-        return embedded_tokens(self.config)
-
-    @property
-    def fast_tokenizer(self) -> Any:
-        """Tokenizer of the encoder, if it is a fast one, which ``tokenizer.json`` describes.
-
-        Raises
-        ------
-        ConfigError
-            If the tokenizer is a slow one.
-        """
-        if self.tokenizer.is_fast:
-            return self.tokenizer
-        raise ConfigError(
-            f"This needs a fast tokenizer, which tokenizer.json describes, but {self.name!r} has "
-            f"the slow {type(self.tokenizer).__name__}. Choose an encoder with a fast tokenizer."
-        )
+        return not shortens_texts and not self.sentence.layers_after_pooling
 
 
 def find_encoder(name: str | Path | None, *, revision: str | None = None) -> EncoderFolder:

@@ -80,8 +80,8 @@ def hidden_means(
     ids = [list(window) for window in windows]
     sizes = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
     one_window_per_text = Windows(ids, np.arange(len(ids)), sizes)
-    if loaded.folder.n_embedded is not None:
-        check_tokens(ids, loaded.folder.n_embedded, loaded.folder.name)
+    if loaded.folder.tokenization.n_embedded is not None:
+        check_tokens(ids, loaded.folder.tokenization.n_embedded, loaded.folder.name)
     return pooled_states(loaded, one_window_per_text, layers=layers, pool=mean_over_tokens)
 
 

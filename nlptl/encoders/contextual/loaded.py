@@ -213,11 +213,11 @@ def _without_classifier(model: PreTrainedModel, missing: Iterable[str]) -> Any:
 
 
 def _after_pooling(folder: EncoderFolder, device: str) -> Any:
-    if not folder.layers_after_pooling:
+    if not folder.sentence.layers_after_pooling:
         return None
     from nlptl.encoders.contextual.sentence_layers import read_layers
 
-    return read_layers(folder.layers_after_pooling, folder.name).to(device)
+    return read_layers(folder.sentence.layers_after_pooling, folder.name).to(device)
 
 
 def _frame(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:

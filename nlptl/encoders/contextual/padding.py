@@ -31,7 +31,7 @@ def padding_id(folder: EncoderFolder, *, stock: bool) -> int:
     of_config = getattr(config, "pad_token_id", None)
     candidates = [of_config, tokenizer.pad_token_id] if stock else [tokenizer.pad_token_id]
     ends = [tokenizer.eos_token_id, *_listed(getattr(config, "eos_token_id", None))]
-    limit = folder.n_embedded
+    limit = folder.tokenization.n_embedded
     token_ids = [int(n) for n in (*candidates, *ends) if n is not None]
     usable = [n for n in token_ids if n >= 0 and (limit is None or n < limit)]
     if usable:

@@ -98,7 +98,7 @@ def _probe(loaded: Any) -> FloatArray:
     from nlptl.encoders.contextual.windows import cut_windows
 
     folder = loaded.folder
-    ids = cut_windows(folder.tokenizer, _PROBE, window=folder.window, overlap=None).ids
+    ids = cut_windows(folder.tokenizer, _PROBE, window=folder.tokenization.window, overlap=None).ids
     return hidden_means(loaded, ids, (-1,))[:, 0]
 
 

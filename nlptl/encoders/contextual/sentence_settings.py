@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +13,8 @@ from nlptl.encoders.contextual.encoder_checks import read_json, sentence_modules
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from nlptl.encoders.contextual.pooling import Pooling
 
 _ANY_NUMBER = 2
 _PLACES = {
@@ -22,6 +26,8 @@ _PLACES = {
     "Normalize": _ANY_NUMBER,
 }
 """Supported modules, and their order."""
+
+_TOKEN_POOLINGS = ("mean", "cls", "max")
 
 MAX_PROMPT = 10_000
 """Maximum number of characters. The encoder reads the prompt with every text."""
@@ -56,6 +62,83 @@ class Module(NamedTuple):
 
     kind: str
     folder: Path
+
+
+@dataclass(frozen=True)
+class SentenceSettings:
+    """Settings of a sentence-transformers folder. Most folders have none.
+
+    Attributes
+    ----------
+    name : str
+        Name of the encoder, for error messages.
+    path : Path
+        Folder of the encoder.
+    """
+
+    name: str
+    path: Path
+
+    @cached_property
+    def modules(self) -> list[Module]:
+        """Modules of sentence-transformers that turn a text into a vector. Most folders have none.
+
+        Raises
+        ------
+        EncoderNotFoundError
+            If nlptl does not support a module or a setting. The message names it.
+        """
+        modules = read_modules(self.path, self.name)
+        check_settings(self.path, modules, self.name)
+        return modules
+
+    @property
+    def has_pooling(self) -> bool:
+        """True if the folder specifies a pooling, as folders of sentence encoders do."""
+        return any(module.kind == "Pooling" for module in self.modules)
+
+    @cached_property
+    def pooling(self) -> Pooling:
+        """Pooling and normalisation that the folder asks for; the mean if it specifies none."""
+        # Settings import scikit-learn, which readers of exported models do without.
+        from nlptl.encoders.contextual.pooling import Pooling
+
+        tokens = token_pooling(self.modules, self.name, _TOKEN_POOLINGS, self.prompt)
+        normalizes = len(self.layers_after_pooling) < len(self._after_pooling)
+        return Pooling(tokens=tokens, normalize=normalizes)
+
+    @property
+    def layers_after_pooling(self) -> list[Module]:
+        """Layers between pooling and the final vector, without a normalisation at the end."""
+        layers = self._after_pooling
+        return layers[:-1] if layers and layers[-1].kind == "Normalize" else layers
+
+    @property
+    def _after_pooling(self) -> list[Module]:
+        others = ("Transformer", "Pooling", "Dropout")
+        return [module for module in self.modules if module.kind not in others]
+
+    @cached_property
+    def dense_width(self) -> int | None:
+        """Length of the vector after the last dense layer. None without a dense layer."""
+        dense = [module for module in self.layers_after_pooling if module.kind == "Dense"]
+        return int(read_json(dense[-1].folder / "config.json")["out_features"]) if dense else None
+
+    @cached_property
+    def max_length(self) -> int | None:
+        """Maximum number of tokens that the folder states, including special tokens."""
+        stated = transformer_settings(self.path).get("max_seq_length")
+        return int(stated) if stated else None
+
+    @cached_property
+    def lower_case(self) -> bool:
+        """True if the folder asks for texts in lower case."""
+        return bool(transformer_settings(self.path).get("do_lower_case"))
+
+    @cached_property
+    def prompt(self) -> str:
+        """Prompt that the folder puts before each text. It is empty for most encoders."""
+        return default_prompt(self.path, self.name)
 
 
 def read_modules(folder: Path, name: str) -> list[Module]:

@@ -48,7 +48,8 @@ class TextReader:
     @cached_property
     def window(self) -> int:
         """Maximum number of tokens per window, including special tokens."""
-        return min(self.max_length or self.folder.window, self.folder.window)
+        window = self.folder.tokenization.window
+        return min(self.max_length or window, window)
 
     @cached_property
     def pooling(self) -> Pooling:
@@ -60,7 +61,7 @@ class TextReader:
             If the pooling uses a layer that the encoder does not have.
         """
         if self.chosen_pooling is None:
-            return self.folder.pooling
+            return self.folder.sentence.pooling
         deepest = self.folder.n_layers
         for layer in self.chosen_pooling.layers:
             if not -deepest - 1 <= layer <= deepest:
@@ -78,7 +79,8 @@ class TextReader:
     @property
     def width(self) -> int:
         """Length of the vector of a text per layer of the pooling."""
-        return self.folder.width if self.pooling.layers == (-1,) else self.folder.hidden_size
+        dense = self.folder.sentence.dense_width if self.pooling.layers == (-1,) else None
+        return self.folder.hidden_size if dense is None else dense
 
     @cached_property
     def padding(self) -> int:
@@ -113,16 +115,16 @@ class TextReader:
         folder = self.folder
         paired = len(texts) > 0 and not isinstance(texts[0], str)
         windows = self._pairs(texts) if paired else self._singles(texts)
-        if folder.n_embedded is not None:
-            check_tokens(windows.ids, folder.n_embedded, folder.name)
+        if folder.tokenization.n_embedded is not None:
+            check_tokens(windows.ids, folder.tokenization.n_embedded, folder.name)
         return windows
 
     def _pairs(self, texts: Sequence[Text]) -> Windows:
         from nlptl.encoders.contextual.windows import cut_pairs
 
         folder = self.folder
-        pairs = [(folder.prompt + pair[0], pair[1]) for pair in texts]
-        if folder.lowers_by_hand:
+        pairs = [(folder.sentence.prompt + pair[0], pair[1]) for pair in texts]
+        if folder.tokenization.lowers_by_hand:
             pairs = [(first.lower(), second.lower()) for first, second in pairs]
         cut = cut_pairs(folder.tokenizer, pairs, window=self.window)
         # Many encoders have only one token type, even if their tokenizer returns two.
@@ -134,8 +136,8 @@ class TextReader:
 
         folder = self.folder
         overlap = self.window // 4 if self.long_texts == "windows" else None
-        prompt = folder.prompt
+        prompt = folder.sentence.prompt
         single = [prompt + str(text) for text in texts]
-        if folder.lowers_by_hand:
+        if folder.tokenization.lowers_by_hand:
             single = [text.lower() for text in single]
         return cut_windows(folder.tokenizer, single, window=self.window, overlap=overlap)

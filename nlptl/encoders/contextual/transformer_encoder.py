@@ -326,7 +326,7 @@ class TransformerEncoder(Spec):
         folder, pooling = reader.folder, reader.pooling
         parts = pooling.get_params() | {"layers": list(pooling.layers), "dimension": None}
         # Earlier releases ignored these settings and stored vectors under the same key.
-        has_settings = folder.lower_case or folder.layers_after_pooling
+        has_settings = folder.sentence.lower_case or folder.sentence.layers_after_pooling
         sentence_settings = {"sentence settings": 2} if has_settings else {}
         return {
             **sentence_settings,

@@ -64,7 +64,7 @@ class Distilled(Spec):
     def make(self) -> VectorStore:
         """Build a vector store from the vocabulary of the encoder."""
         folder = find_encoder(self.encoder)
-        tokenizer = folder.fast_tokenizer
+        tokenizer = folder.tokenization.fast_tokenizer
         loaded = load_encoder(folder, dtype="auto", device=None)
         tokens = [str(token) for token in tokenizer.convert_ids_to_tokens(range(len(tokenizer)))]
         vectors = _token_vectors(loaded, len(tokens), self.layers)

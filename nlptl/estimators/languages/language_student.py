@@ -190,7 +190,7 @@ class LanguageStudent(NestedParams):
                 f"vector or a reduced one: groups {list(teacher.groups)}, dimension "
                 f"{teacher.reader.pooling.dimension}. Use one layer and no dimension."
             )
-        if teacher.folder.layers_after_pooling:
+        if teacher.folder.sentence.layers_after_pooling:
             raise ConfigError(
                 "The teacher has a linear layer after its pooling, and such a layer cannot be "
                 "trained. Use an encoder without one."

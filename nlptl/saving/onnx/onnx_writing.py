@@ -152,7 +152,7 @@ def _reading(classifier: SavedClassifier, encoder: TransformerEncoder) -> Readin
         overlap=encoder.reader.window // 4 if in_windows else None,
         pairs=pairs,
         kinds=sample is not None and sample.kinds is not None,
-        prompt=folder.prompt,
+        prompt=folder.sentence.prompt,
         padding=encoder.reader.padding,
     )
 
@@ -169,7 +169,7 @@ def _write_files(
     config.label2id = {label: code for code, label in enumerate(labels)}
     config.problem_type = kind
     config.save_pretrained(draft)
-    tokenizer = copy.deepcopy(encoder.folder.fast_tokenizer)
+    tokenizer = copy.deepcopy(encoder.folder.tokenization.fast_tokenizer)
     tokenizer.model_max_length = encoder.reader.window
     tokenizer.save_pretrained(draft)
 

@@ -68,7 +68,7 @@ def test_a_text_longer_than_the_positions_is_read_in_windows(tmp_path, family):
 def test_a_token_without_a_vector_is_refused_in_one_line_and_padding_with_one_is_replaced(tmp_path):
     folder = make_encoder(tmp_path / "e", vocab_size=20)
     found = find_encoder(folder)
-    assert found.n_embedded == 20 == embedded_tokens(found.config)
+    assert found.tokenization.n_embedded == 20 == embedded_tokens(found.config)
     encoder = TransformerEncoder(folder, cache=None, dtype="float32", device="cpu")
     with pytest.raises(EncoderNotFoundError, match="has vectors for token ids 0 to 19 only"):
         encoder.transform(["thank you"])

@@ -126,7 +126,7 @@ def test_files_may_be_links_and_so_may_the_folder_as_in_the_cache_of_the_hub(cop
     modules = [{"type": "m.Transformer", "path": ""}, {"type": "m.Pooling", "path": "1_Pooling"}]
     (snapshot / "modules.json").write_text(json.dumps(modules))
     found = find_encoder(tmp_path / "latest")
-    assert found.made_for_sentences and found.hidden_size == 32
+    assert found.sentence.has_pooling and found.hidden_size == 32
     assert sentence_modules(snapshot)[1] == ("Pooling", snapshot / "1_Pooling")
 
 

@@ -10,7 +10,6 @@ from nlptl.encoders.contextual.encoder_folder import (
     EncoderFolder,
     find_encoder,
 )
-from tests.conftest import byte_encoder
 
 
 @pytest.fixture
@@ -21,9 +20,10 @@ def copy(tiny_encoder, tmp_path):
 
 def test_a_plain_folder_is_mean_pooled_with_its_own_window(tiny_encoder):
     found = find_encoder(tiny_encoder)
-    assert (found.pooling.tokens, found.pooling.normalize, found.prompt) == ("mean", False, "")
-    assert found.layers_after_pooling == []
-    assert (found.hidden_size, found.n_layers, found.window) == (32, 3, 32)
+    stated = found.sentence
+    assert (stated.pooling.tokens, stated.pooling.normalize, stated.prompt) == ("mean", False, "")
+    assert stated.layers_after_pooling == []
+    assert (found.hidden_size, found.n_layers, found.tokenization.window) == (32, 3, 32)
 
 
 def test_a_sentence_folder_says_how_it_wants_to_be_used(copy):
@@ -40,14 +40,18 @@ def test_a_sentence_folder_says_how_it_wants_to_be_used(copy):
         json.dumps({"prompts": {"query": "query: "}, "default_prompt_name": "query"})
     )
     found = find_encoder(copy)
-    assert (found.pooling.tokens, found.pooling.normalize, found.prompt) == ("cls", True, "query: ")
-    assert found.window == 20
+    stated, pooling = found.sentence, found.sentence.pooling
+    assert (pooling.tokens, pooling.normalize, stated.prompt) == ("cls", True, "query: ")
+    assert stated.max_length == 20
+    assert found.tokenization.window == 20
 
 
 def test_the_default_encoder_is_the_official_file():
     found = find_encoder(None)
     assert found.name == DEFAULT_ENCODER
-    assert (found.pooling.tokens, found.pooling.normalize, found.window) == ("mean", True, 256)
+    pooling = found.sentence.pooling
+    assert (pooling.tokens, pooling.normalize) == ("mean", True)
+    assert found.tokenization.window == 256
     assert (found.hidden_size, found.n_layers) == (384, 6)
 
 
@@ -61,7 +65,7 @@ def test_the_fingerprint_follows_the_content_not_the_place(tiny_encoder, copy):
     assert find_encoder(copy).fingerprint == find_encoder(tiny_encoder).fingerprint
     (copy / "sentence_bert_config.json").write_text('{"max_seq_length": 9}')
     assert find_encoder(copy).fingerprint != find_encoder(tiny_encoder).fingerprint
-    assert find_encoder(copy).window == 9
+    assert find_encoder(copy).tokenization.window == 9
 
 
 def test_one_folder_is_one_object_with_one_tokenizer(tiny_encoder):
@@ -116,14 +120,7 @@ def test_a_pooling_that_is_not_known_is_refused_not_replaced(copy, stated):
     modules = [{"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}]
     (copy / "modules.json").write_text(json.dumps(modules))
     with pytest.raises(ConfigError, match="which is not supported. Choose one of mean, cls, max"):
-        _ = find_encoder(copy).pooling
-
-
-def test_a_slow_tokenizer_is_refused_where_a_fast_one_is_needed(tmp_path):
-    folder = byte_encoder(tmp_path / "bytes")
-    with pytest.raises(ConfigError, match="has the slow ByT5Tokenizer"):
-        _ = find_encoder(folder).fast_tokenizer
-    assert find_encoder(folder).tokenizer.pad_token_id == 0
+        _ = find_encoder(copy).sentence.pooling
 
 
 def test_only_what_belongs_to_the_encoder_counts_as_its_files(copy):

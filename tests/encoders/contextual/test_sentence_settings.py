@@ -73,7 +73,7 @@ def test_texts_are_read_in_lower_case_where_the_settings_ask_for_it(cased, name)
     (folder / name).write_text(json.dumps({"max_seq_length": 16, "do_lower_case": True}))
     expected = SentenceTransformer(str(folder), device="cpu").encode(TEXTS)
     np.testing.assert_allclose(vectors_of(folder), expected, atol=2e-6)
-    assert find_encoder(folder).window == 16
+    assert find_encoder(folder).tokenization.window == 16
 
 
 def change(folder, file, **settings):
@@ -142,5 +142,5 @@ def test_a_pooling_that_leaves_the_prompt_out_is_refused_where_there_is_a_prompt
 def test_the_modules_of_a_cross_encoder_do_not_hinder_its_use_as_an_encoder(cased):
     folder = written(cased)
     change(folder, "config_sentence_transformers.json", model_type="CrossEncoder")
-    assert not find_encoder(folder).made_for_sentences
+    assert not find_encoder(folder).sentence.has_pooling
     assert vectors_of(folder).shape == (3, 32)

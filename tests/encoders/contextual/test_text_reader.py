@@ -30,7 +30,7 @@ def test_texts_are_cut_into_windows_or_at_the_end(encoder):
 
 
 def test_the_pooling_is_the_chosen_one_or_that_of_the_folder(encoder):
-    assert encoder.reader.pooling == encoder.folder.pooling
+    assert encoder.reader.pooling == encoder.folder.sentence.pooling
     assert not encoder.reader.is_stock and encoder.reader.width == 32
     chosen = Pooling("cls", (1, 3))
     assert TransformerEncoder(encoder.name_or_path, chosen).reader.pooling == chosen
