@@ -1,8 +1,8 @@
 """Score a large table with a saved model, in one process or several.
 
-    python recipes/predict.py model/ new.csv scored.csv
+    python recipes/predict.py --model model/ --data new.csv --output scored.csv
     ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 \\
-        recipes/predict.py model/ new.csv scored.csv
+        recipes/predict.py --model model/ --data new.csv --output scored.csv
 
 The table is read and scored in blocks, so it never is in memory as a whole. If a run is
 interrupted, run the same command again: finished blocks are kept. The output is the same to the

@@ -175,6 +175,30 @@ def stratified_folds(codes: AnyArray, n_folds: int, *, seed: int) -> IntArray:
     return folds
 
 
+def sampled_folds(
+    codes: AnyArray, n_folds: int, *, max_rows: int, seed: int
+) -> tuple[IntArray, IntArray]:
+    """Return row numbers for a cross-validation, and the fold of each.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,)
+        Class of each row.
+    n_folds : int
+        Number of folds, if a class has as many rows; at least 2.
+    max_rows : int
+        Maximum number of rows.
+    seed : int
+
+    Returns
+    -------
+    rows, folds : ndarray of shape (n_rows,)
+    """
+    rows = stratified_sample(codes, max_rows, seed=seed)
+    n_folds = int(min(n_folds, max(2, np.bincount(codes[rows]).max())))
+    return rows, stratified_folds(codes[rows], n_folds, seed=seed)
+
+
 def stratified_sample(codes: AnyArray, most: int, *, seed: int) -> IntArray:
     """Return at most ``most`` row numbers in ascending order, with the same class proportions."""
     if len(codes) <= most:

@@ -7,13 +7,13 @@ from typing import Any, Protocol
 
 from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.base.protocols import Encoder
-from nlptl.data.audit import AuditReport, audit
+from nlptl.data.audit import AuditReport, audit, audit_targets
 from nlptl.data.columns import read_once
 from nlptl.data.number_scale import NumberScale
 from nlptl.data.rows import Rows
 from nlptl.fitting.fitted import FittedModel
 from nlptl.fitting.plan import FitPlan, rows_for, token_lengths
-from nlptl.fitting.training_data import is_empty
+from nlptl.fitting.training_data import TrainingData, is_empty
 from nlptl.saving.saved_model import SavedModel
 from nlptl.transfer.automatic import Auto
 
@@ -62,6 +62,12 @@ def audit_rows(
         numeric=plan.numeric,
         **lengths,
     )
+
+
+def audit_data(plan: FitPlan, data: TrainingData) -> AuditReport:
+    """Check the labelled rows of a fit, which are read already, for problems."""
+    lengths, classes = token_lengths(plan.encoder, data.rows), getattr(data.codec, "classes", ())
+    return audit_targets(data.rows, data.targets, classes, **lengths)
 
 
 def keep(model: PlannedModel, fitted: FittedModel, report: AuditReport) -> None:

@@ -18,7 +18,7 @@ from nlptl.encoders.static.static_encoder import StaticEncoder
 from nlptl.encoders.static.tokens import Coverage
 from nlptl.estimators.auto import choice_of
 from nlptl.estimators.hub_methods import HubMethods
-from nlptl.estimators.plans import audit_rows, keep, plan_of, read_texts
+from nlptl.estimators.plans import audit_data, audit_rows, keep, plan_of, read_texts
 from nlptl.estimators.students import teach
 from nlptl.evaluation.choice import Choice
 from nlptl.fitting.fit import fit, read_data
@@ -202,7 +202,7 @@ class TextModel(HubMethods, NestedParams):
         if choice is not None:
             plan = plan.with_choice(choice.transfer)
         data = read_data(plan, texts, values, **more)
-        report = audit_rows(plan, data.rows, values)
+        report = audit_data(plan, data)
         fitted = fit(plan, data)
         # A failed fit leaves this object unchanged, so attributes are set only here.
         self.transfer_ = self.transfer if choice is None else choice.transfer

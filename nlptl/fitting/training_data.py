@@ -113,7 +113,8 @@ def read_labelled(
     """
     meaning, kind = plan.transfers.meaning, plan.codec_kind
     if meaning is None:
-        rows, codec = plan.rows(texts), kind.learn(answers)
+        rows = texts if isinstance(texts, Rows) else plan.rows(texts)
+        codec = kind.learn(answers)
         return TrainingData(rows, targets_of(codec, answers, sample_weight, rows), codec)
     if kind is not LabelCodec:
         raise ConfigError("LabelMeaning() needs class names, but numbers have none. Leave it out.")

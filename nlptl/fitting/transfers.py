@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from nlptl.base.errors import ConfigError
@@ -41,17 +42,17 @@ class Transfers:
     selftraining: SelfTraining | None = None
     source: SourceRows | None = None
 
-    @property
+    @cached_property
     def tunes(self) -> bool:
         """True if weights of the encoder are trained."""
         return bool(self.main.trains_encoder)
 
-    @property
+    @cached_property
     def refits_head(self) -> bool:
         """True if the head is fitted after the encoder was trained, instead of together with it."""
         return any(transfer.refits_head for transfer in self)
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[str]:
         """Arguments of ``fit`` that any of the transfers needs."""
         rows = (self.meaning, self.edits, self.selftraining, self.source)

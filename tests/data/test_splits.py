@@ -7,6 +7,7 @@ from nlptl.data.splits import (
     group_split,
     k_shot,
     number_split,
+    sampled_folds,
     stratified_folds,
     stratified_sample,
     stratified_split,
@@ -119,3 +120,13 @@ def test_labels_are_read_once_from_any_container():
     assert k_shot(iter(LABELS), 2, seed=0).tolist() == expected
     assert k_shot(pa.array(LABELS), 2, seed=0).tolist() == expected
     assert len(stratified_split(iter(LABELS))[0]) == 80
+
+
+def test_folds_of_a_sample_have_all_classes():
+    codes = np.array([0] * 60 + [1] * 30 + [2] * 10)
+    rows, folds = sampled_folds(codes, 5, max_rows=50, seed=0)
+    assert len(rows) == len(folds) == 50 and set(folds.tolist()) == set(range(5))
+    for fold in range(5):
+        assert set(codes[rows[folds == fold]].tolist()) == {0, 1, 2}
+    few, halves = sampled_folds(np.array([0, 0, 1, 1]), 5, max_rows=50, seed=0)
+    assert len(few) == 4 and set(halves.tolist()) == {0, 1}

@@ -13,7 +13,7 @@ from nlptl.base.inputs import LabelsLike, Text, TextsLike
 from nlptl.data.audit.duplicates import exact_groups, folded, near_pairs
 from nlptl.data.labels import LabelCodec, as_values, values_at
 from nlptl.data.numbers import as_numbers
-from nlptl.data.rows import as_rows
+from nlptl.data.rows import Rows, as_rows
 from nlptl.data.tables.cells import blank_rows
 from nlptl.data.targets import Targets
 
@@ -145,15 +145,57 @@ def audit(
     1
     """
     plain = _plain_texts(texts)
-    blank = {i for i, text in enumerate(plain) if not "".join(text).strip()}
-    groups = [group for group in exact_groups(plain) if group[0] not in blank]
-    counts, conflicts, unlabelled = _judged(labels, groups, numeric=numeric)
-    near = near_pairs(plain) if len(plain) <= _NEAR_UP_TO else None
+    groups = _repeated(plain)
+    judged = _judged(labels, groups, numeric=numeric)
     across = {name: _across(plain, _plain_texts(other)) for name, other in (others or {}).items()}
-    over = np.zeros(0) if token_counts is None else np.maximum(token_counts - window, 0)
+    return _report(plain, groups, judged, across=across, token_counts=token_counts, window=window)
+
+
+def audit_targets(
+    rows: Rows,
+    targets: Targets,
+    classes: Sequence[object],
+    *,
+    token_counts: IntArray | None = None,
+    window: int = 0,
+) -> AuditReport:
+    """Check rows whose labels are read already, as ``audit`` does.
+
+    Parameters
+    ----------
+    rows : Rows
+    targets : Targets
+        Classes or numbers of the rows.
+    classes : sequence
+        Labels of the classes. Of single labels, those without a row are left out of the report.
+    token_counts, window
+        As for ``audit``.
+    """
+    groups = _repeated(rows.texts)
+    counts = {}
+    if not targets.numeric:
+        named = zip(map(str, classes), targets.counts.tolist(), strict=True)
+        counts = {name: count for name, count in named if count or targets.several}
+    judged = counts, _conflicts(targets, groups), 0
+    return _report(rows.texts, groups, judged, across={}, token_counts=token_counts, window=window)
+
+
+def _report(
+    texts: Sequence[Text],
+    groups: list[list[int]],
+    judged: tuple[dict[str, int], list[list[int]], int],
+    *,
+    across: Mapping[str, tuple[int, int | None]],
+    token_counts: IntArray | None,
+    window: int,
+) -> AuditReport:
+    counts, conflicts, unlabelled = judged
+    near = near_pairs(texts) if len(texts) <= _NEAR_UP_TO else None
+    tokens = np.zeros(0) if token_counts is None else token_counts
+    over = np.maximum(tokens - window, 0)
     return AuditReport(
-        n_rows=len(plain),
-        empty=len(blank),
+        n_rows=len(texts),
+        empty=sum(map(_is_blank, texts)),
         class_counts=counts,
         repeated=sum(len(group) - 1 for group in groups),
         conflicts=conflicts[:_MAX_SHOWN],
@@ -163,11 +205,20 @@ def audit(
         leaked={name: exact for name, (exact, _) in across.items()},
         nearly_leaked={name: near for name, (_, near) in across.items()},
         n_cut=int((over > 0).sum()),
-        longest=int(token_counts.max(initial=0)) if token_counts is not None else 0,
-        share_beyond=float(over.sum() / max(token_counts.sum(), 1)) if len(over) else 0.0,  # type: ignore[union-attr]
+        longest=int(tokens.max(initial=0)),
+        share_beyond=float(over.sum() / max(tokens.sum(), 1)),
         window=window,
         unlabelled=unlabelled,
     )
+
+
+def _is_blank(text: Text) -> bool:
+    return not "".join(text).strip()
+
+
+def _repeated(texts: Sequence[Text]) -> list[list[int]]:
+    """Return the groups of rows with the same text, without blank texts."""
+    return [group for group in exact_groups(texts) if not _is_blank(texts[group[0]])]
 
 
 def _plain_texts(texts: TextsLike) -> Sequence[Text]:
@@ -196,22 +247,33 @@ def _judged(
     if labels is None:
         return {}, [], 0
     if numeric:
-        numbers = as_numbers(labels)
-        return {}, [g for g in groups if np.ptp(numbers[g]) > numbers.std()], 0
+        return {}, _conflicts(Targets(as_numbers(labels), 1), groups), 0
     values = as_values(labels)
     blank = set(blank_rows(values))
-    filled = np.array([row for row in range(len(values)) if row not in blank], np.int64)
-    if not len(filled):
+    filled = [row for row in range(len(values)) if row not in blank]
+    if not filled:
         return {}, [], len(blank)
-    some = values_at(values, filled)
+    some = values_at(values, np.array(filled, np.int64))
     codec = LabelCodec.learn(some, least=0)
-    codes = codec.encode(some)
-    code_of = {int(row): code for row, code in zip(filled, codes, strict=True)}
-    conflicts = [g for g in groups if _differ([code_of[row] for row in g if row in code_of])]
-    counts = Targets(codes, len(codec.classes)).counts
+    targets = Targets(codec.encode(some), codec.n_outputs)
     names = [str(name) for name in codec.classes.tolist()]
-    return {n: int(count) for n, count in zip(names, counts, strict=True)}, conflicts, len(blank)
+    counts = dict(zip(names, targets.counts.tolist(), strict=True))
+    return counts, _conflicts(targets, groups, {row: i for i, row in enumerate(filled)}), len(blank)
 
 
-def _differ(codes: Sequence[IntArray]) -> bool:
-    return len(codes) > 1 and len(np.unique(np.array(codes), axis=0)) > 1
+def _conflicts(
+    targets: Targets, groups: list[list[int]], index_of: Mapping[int, int] | None = None
+) -> list[list[int]]:
+    """Return the groups of rows whose labels differ.
+
+    ``index_of`` maps rows to their targets; rows that it lacks have no label.
+    """
+    conflicts, spread = [], targets.codes.std() if targets.numeric else 0.0
+    for group in groups:
+        indices = group
+        if index_of is not None:
+            indices = [index_of[row] for row in group if row in index_of]
+        codes = targets.codes[indices]
+        if len(codes) > 1 and np.ptp(codes, axis=0).max() > spread:
+            conflicts.append(group)
+    return conflicts

@@ -11,7 +11,7 @@ import numpy as np
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.targets import Targets
-from nlptl.estimators.plans import audit_rows, plan_of
+from nlptl.estimators.plans import audit_data, plan_of
 from nlptl.estimators.tasks.task import Task, TaskData
 from nlptl.estimators.tasks.task_options import check_metric, transfers_of
 from nlptl.estimators.text_model import TextModel
@@ -154,7 +154,7 @@ def read_part(name: str, task: Task, data: TaskData, options: Mapping[str, Any])
     answers = plan.codec_kind.read(data.answers)
     rows = read_labelled(plan, data.texts, answers, None)
     check_head(plan.head, rows.codec)
-    model.audit_ = audit_rows(plan, rows.rows, answers)
+    model.audit_ = audit_data(plan, rows)
     config = plan.config(TUNING)
     share = held_share(len(rows.rows), config)
     train_split, held_split = hold_out(rows.rows, rows.targets, share, plan.seed)

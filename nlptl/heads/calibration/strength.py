@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.protocols import Features
 from nlptl.base.threads import map_in_threads
-from nlptl.data.splits import stratified_folds, stratified_sample
+from nlptl.data.splits import sampled_folds
 
 MAX_ROWS_TO_CHOOSE_ON = 3_000
 """Maximum number of rows in the cross-validation that chooses a strength."""
@@ -102,9 +102,9 @@ class Chooser:
         """
         if len(codes) < MIN_ROWS_TO_CROSS_VALIDATE or np.bincount(codes).max() < 2:
             return None
-        rows = stratified_sample(codes, MAX_ROWS_TO_CHOOSE_ON, seed=self.seed)
-        n_folds = int(min(self.n_folds, max(2, np.bincount(codes[rows]).max())))
-        folds = stratified_folds(codes[rows], n_folds, seed=self.seed)
+        rows, folds = sampled_folds(
+            codes, self.n_folds, max_rows=MAX_ROWS_TO_CHOOSE_ON, seed=self.seed
+        )
         sample = X[rows], codes[rows], None if weights is None else weights[rows]
         logits = _run(sample, folds, strengths, path, at_once=self.at_once)
         score = CRITERIA[self.criterion]

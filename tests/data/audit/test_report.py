@@ -6,8 +6,11 @@ import pytest
 
 from nlptl import audit
 from nlptl.base.errors import InputError
-from nlptl.data.audit.report import AuditReport
+from nlptl.data.audit.report import AuditReport, audit_targets
+from nlptl.data.labels import LabelCodec
+from nlptl.data.number_scale import NumberScale
 from nlptl.data.rows import Rows
+from nlptl.data.targets import Targets
 
 
 def test_everything_that_spoils_a_training_set_is_counted():
@@ -105,3 +108,27 @@ def test_labels_are_read_once_and_named_columns_are_counted_by_name():
     assert audit(iter(texts), iter(["+", "-", "+"])).class_counts == {"+": 2, "-": 1}
     table = pd.DataFrame({"toxic": [1, 0, 0], "insult": [1, 1, 0]})
     assert audit(texts, table).class_counts == {"toxic": 1, "insult": 2}
+
+
+@pytest.mark.parametrize(
+    ("labels", "numeric"),
+    [
+        (["+", "-", "-", "+", "+", "-", "+"], False),
+        ([["x"], ["x", "y"], ["y"], [], ["x"], ["x"], ["y"]], False),
+        ([1.0, 5.0, 2.0, 2.0, 2.5, 1.0, 9.0], True),
+    ],
+)
+def test_read_labels_are_audited_like_the_labels_themselves(labels, numeric):
+    texts = ["Good", "good ", "bad", "BAD", "fine", "a b c d e", "a b c d e"]
+    codec = (NumberScale if numeric else LabelCodec).learn(labels)
+    targets = Targets(codec.encode(labels), codec.n_outputs)
+    counts = {"token_counts": np.arange(7), "window": 3}
+    report = audit_targets(Rows(texts), targets, getattr(codec, "classes", ()), **counts)
+    assert report == audit(texts, labels, numeric=numeric, **counts)
+    assert report.n_conflicts > 0 and report.n_cut == 3
+
+
+def test_classes_without_rows_are_left_out():
+    targets = Targets(np.array([2, 0]), 3)
+    report = audit_targets(Rows(["one", "two"]), targets, ["a", "b", "c"])
+    assert report.class_counts == {"a": 1, "c": 1}
