@@ -16,6 +16,7 @@ NAMES = [str(path.relative_to(PACKAGE)) for path in MODULES]
 MAX_LINES, MAX_IMPORTS, MAX_METHODS = 500, 20, 12
 MAX_PUBLIC_OF_ESTIMATORS = 20
 MAX_SHARE_OF_ANY = 0.05
+MAX_PRIVATE_CALLS = 5
 SAME_NAME = {"registry"}
 """The one list of methods, of heads and of encoders."""
 OURS = {"InputError", "ConfigError", "StorageError", "IntegrityError", "EncoderNotFoundError"}
@@ -51,6 +52,20 @@ def test_functions_are_short_take_few_parameters_and_never_assert(path):
         counted = [name for name in names if name not in ("self", "cls")]
         assert len(counted) <= 6 or function.name == "__init__", (function.name, counted)
     assert not [n for n in ast.walk(tree_of(path)) if isinstance(n, ast.Assert)]
+
+
+def test_objects_seldom_call_private_methods_of_others():
+    foreign = {"atexit", "os", "AcceleratorState", "model"}
+    calls = []
+    for path in MODULES:
+        for node in ast.walk(tree_of(path)):
+            name = node.func if isinstance(node, ast.Call) else None
+            if not isinstance(name, ast.Attribute) or not name.attr.startswith("_"):
+                continue
+            owner = ast.unparse(name.value)
+            if not name.attr.startswith("__") and owner not in {"self", "cls", "super()", *foreign}:
+                calls.append(f"{path.name}: {ast.unparse(name)}")
+    assert len(calls) <= MAX_PRIVATE_CALLS, calls
 
 
 def test_few_parameters_are_annotated_with_any():

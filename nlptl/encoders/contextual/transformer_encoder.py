@@ -126,7 +126,7 @@ class TransformerEncoder(Spec):
                 f"vectors. Use at most {width}."
             )
         sample = list(texts)[:_SAMPLE]
-        vectors = replace(self, projection=None)._unreduced(sample)
+        vectors = self._unreduced(sample)
         return replace(self, projection=strongest_directions(vectors, dimension))
 
     def transform(self, texts: Sequence[Text]) -> FloatArray:
@@ -172,18 +172,7 @@ class TransformerEncoder(Spec):
         opened: TextReader | None = self.__dict__.get("_reader")
         if opened is not None:
             return opened
-        return self._reader_of(find_encoder(self.name_or_path, revision=self.revision))
-
-    def _reader_of(self, folder: EncoderFolder) -> TextReader:
-        return TextReader(
-            folder,
-            self.pooling,
-            max_length=self.max_length,
-            long_texts=self.long_texts,
-            dtype=self.dtype,
-            device=self.device,
-            weights=self.weights,
-        )
+        return _reader_of(self, find_encoder(self.name_or_path, revision=self.revision))
 
     def open(self) -> Self:
         """Return a copy that looks up its folder and loads its weights once.
@@ -236,7 +225,7 @@ class TransformerEncoder(Spec):
         """Return a copy with other settings for the same folder, which is open if this one is."""
         copy = replace(self, **changes)
         if "_reader" in self.__dict__:
-            object.__setattr__(copy, "_reader", copy._reader_of(self.folder))
+            object.__setattr__(copy, "_reader", _reader_of(copy, self.folder))
         return copy
 
     def save(self, folder: Path) -> dict[str, Any]:
@@ -345,6 +334,19 @@ class TransformerEncoder(Spec):
         if self.dtype != "auto":
             return self.dtype
         return choose_dtype(folder, self.device or default_device())
+
+
+def _reader_of(encoder: TransformerEncoder, folder: EncoderFolder) -> TextReader:
+    """Return the reader of a folder with the settings of an encoder."""
+    return TextReader(
+        folder,
+        encoder.pooling,
+        max_length=encoder.max_length,
+        long_texts=encoder.long_texts,
+        dtype=encoder.dtype,
+        device=encoder.device,
+        weights=encoder.weights,
+    )
 
 
 def write_encoder(encoder: TransformerEncoder, target: Path) -> None:
