@@ -51,10 +51,17 @@ class Rows(Sequence[Text]):
         return Rows([self.texts[int(i)] for i in index], numbers)
 
     def followed_by(self, others: Rows) -> Rows:
-        """Return these rows followed by others; numeric columns are kept only if both have them."""
-        if self.numbers is None or others.numbers is None:
-            return Rows([*self.texts, *others.texts])
-        return Rows([*self.texts, *others.texts], np.concatenate([self.numbers, others.numbers]))
+        """Return these rows followed by others; a number that one side lacks is NaN."""
+        texts, parts = [*self.texts, *others.texts], [self.numbers, others.numbers]
+        present = [numbers for numbers in parts if numbers is not None]
+        if not present:
+            return Rows(texts)
+        n_columns = present[0].shape[1]
+        filled = [
+            np.full((len(rows), n_columns), np.nan) if rows.numbers is None else rows.numbers
+            for rows in (self, others)
+        ]
+        return Rows(texts, np.concatenate(filled))
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -117,6 +117,13 @@ def test_rows_follow_each_other_with_their_numbers():
     both = first.followed_by(second)
     assert both.texts == ["a", "b", "c"] and both.numbers.tolist() == [[1.0], [2.0], [3.0]]
     assert Rows([("a", "b")]).followed_by(Rows([("c", "d")])).are_pairs
+    for rows, others, expected in (
+        (first, Rows(["c"]), [[1.0], [np.nan]]),
+        (Rows([]), first, [[1.0]]),
+        (Rows(["c"]), first, [[np.nan], [1.0]]),
+    ):
+        np.testing.assert_array_equal(rows.followed_by(others).numbers, expected)
+    assert Rows(["a"]).followed_by(Rows(["b"])).numbers is None
 
 
 @pytest.mark.parametrize(

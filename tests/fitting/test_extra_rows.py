@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -8,6 +9,7 @@ from nlptl import (
     Contrastive,
     Corpus,
     FullFineTune,
+    FusedEncoder,
     LabelMeaning,
     LoRA,
     SelfTraining,
@@ -291,3 +293,12 @@ def test_a_tuned_encoder_is_trained_on_rows_of_a_source(tiny_encoder, transfer):
     model.fit(*few, source=source)
     assert model.score(asked, ["late", "help"] * 8) > 0.9
     assert len(model.history_.steps) > 50  # two rows alone would take six steps
+
+
+def test_a_source_without_the_numbers_of_the_table_has_them_missing(support):
+    texts, labels = support
+    table = pd.DataFrame({"text": texts, "length": [float(len(text)) for text in texts]})
+    encoder = FusedEncoder((TfidfEncoder(),), text_columns=("text",), numeric_columns=("length",))
+    model = TextClassifier(encoder, transfer=SourceRows())
+    model.fit(table[:60], labels[:60], source=Corpus(texts[60:], labels[60:]))
+    assert model.score(table, labels) > 0.8
