@@ -4,7 +4,7 @@ import pytest
 from nlptl import Contrastive, FullFineTune, SelfTraining, TextClassifier, TextRegressor
 from nlptl.cli.learning import train as command
 from nlptl.cli.main import main
-from nlptl.estimators import text_model
+from nlptl.estimators import auto
 from nlptl.evaluation.choice import Choice
 from nlptl.training.networks.text_feed import TextFeed
 
@@ -246,7 +246,7 @@ def test_whatever_trains_the_encoder_writes_checkpoints_and_resumes(
     capsys, data, tiny_encoder, tmp_path, monkeypatch, transfer
 ):
     chosen = Choice([Contrastive(steps=6)], "contrastive")
-    monkeypatch.setattr(text_model, "choose_transfer", lambda *_, **__: chosen)
+    monkeypatch.setattr(auto, "choose_transfer", lambda *_, **__: chosen)
     steps = ("--training.max_steps", 6, "--training.save_steps", 2)
     base = (data, "--encoder", tiny_encoder, "--output", tmp_path / "m", *steps)
     passes, left = TextFeed.passes, iter(range(4))
