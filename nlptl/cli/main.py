@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType, ModuleType
@@ -108,7 +108,7 @@ def _run(name: str, rest: list[str]) -> int:
 
 
 def run_command(prog: str, command: ModuleType, rest: Sequence[str]) -> int:
-    """Run a command or a recipe: read its options, and report errors in one line.
+    """Run a command: read its options, and report errors in one line.
 
     Parameters
     ----------
@@ -132,25 +132,47 @@ def run_command(prog: str, command: ModuleType, rest: Sequence[str]) -> int:
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    command.add_arguments(parser)
+    state = getattr(command, "INTERRUPTED", "no incomplete output was left")
+    return run_reported(prog, lambda: int(command.run(parser.parse_args(rest))), state=state)
+
+
+def run_reported(prog: str, work: Callable[[], int], *, state: str) -> int:
+    """Run the work of a command or a script, and report errors in one line.
+
+    Parameters
+    ----------
+    prog : str
+        Name of the command, for messages.
+    work : callable
+        Returns an exit code.
+    state : str
+        What an interruption leaves, for the message.
+
+    Returns
+    -------
+    int
+        Exit code, as for ``main``.
+    """
     from nlptl.training.processes import ended, leave_together
 
     _show_every_text()
-    command.add_arguments(parser)
     try:
         with _ending_on_sigterm():
-            code = int(command.run(parser.parse_args(rest)))
+            code = work()
         leave_together()
         sys.stdout.flush()
         return ended(code)
     except SystemExit as system_exit:
+        if isinstance(system_exit.code, str):  # the interpreter prints it
+            raise
         return int(system_exit.code or 0)
-    except ElsewhereError:
+    except ElsewhereError:  # the process that failed reports the error
         return _BAD_INPUT
     except NlptlError as problem:
         sys.stderr.write(f"{prog}: error: {' '.join(str(problem).split())}\n")
         return _BAD_INPUT
     except KeyboardInterrupt as stop:
-        state = getattr(command, "INTERRUPTED", "no incomplete output was left")
         return _interrupted(prog, stop, state)
     except BrokenPipeError:
         # The reader of the output stopped (nlptl ... | head). This is not an error.

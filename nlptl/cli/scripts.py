@@ -6,11 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from nlptl.base.errors import ElsewhereError, NlptlError
-from nlptl.training.processes import check_world, ended, leave_together
-
-_BAD_INPUT = 2
-_INTERRUPTED = 130
+from nlptl.cli.main import run_reported
+from nlptl.training.processes import check_world
 
 
 def run_script(main: Callable[[], object]) -> int:
@@ -28,8 +25,8 @@ def run_script(main: Callable[[], object]) -> int:
     Returns
     -------
     int
-        0 for success, 2 after an error of nlptl, 130 after Ctrl-C. With several processes, the
-        function does not return after success: it ends the process with code 0.
+        0 for success, 2 after an error of nlptl, 130 after Ctrl-C, 143 after SIGTERM. With several
+        processes, the function does not return after success: it ends the process with code 0.
 
     Examples
     --------
@@ -41,18 +38,11 @@ def run_script(main: Callable[[], object]) -> int:
     model.fit(texts, labels) comes before this line
     0
     """
-    name = Path(sys.argv[0]).name
-    try:
+
+    def work() -> int:
         check_world()
         main()
-        leave_together()
-    except ElsewhereError:  # the process that failed reports the error
-        return _BAD_INPUT
-    except NlptlError as problem:
-        sys.stderr.write(f"{name}: error: {' '.join(str(problem).split())}\n")
-        return _BAD_INPUT
-    except KeyboardInterrupt:
-        sys.stderr.write(f"\n{name}: interrupted; finished checkpoints and blocks are kept.\n")
-        return _INTERRUPTED
-    sys.stdout.flush()
-    return ended(0)
+        return 0
+
+    state = "finished checkpoints and blocks are kept"
+    return run_reported(Path(sys.argv[0]).name, work, state=state)

@@ -58,7 +58,7 @@ def audit_rows(
     return audit(
         rows,
         answers,
-        others=None if others is None else dict(others),
+        others=others,
         numeric=plan.numeric,
         **lengths,
     )

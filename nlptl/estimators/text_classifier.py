@@ -239,7 +239,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         check_is_fitted(self)
         return self.fitted_.class_scores(self.predict_proba(texts), labels)
 
-    def add_classes(self, names: Mapping[str, str | Sequence[str]]) -> Self:
+    def add_classes(self, names: Mapping[str, object] | Sequence[tuple[object, object]]) -> Self:
         """Add classes that have a name but no labelled texts, without a new fit.
 
         The constructor parameters do not change, so another ``fit`` starts without these classes.

@@ -26,7 +26,7 @@ class Transfers:
     ----------
     main : Transfer
         ``Frozen``, or the transfer that chooses which weights of the encoder are trained.
-    beside : tuple of Transfer
+    others : tuple of Transfer
         Other transfers that are bound to the network.
     meaning : LabelMeaning or None
     edits : WordEdits or None
@@ -36,7 +36,7 @@ class Transfers:
     """
 
     main: Any
-    beside: tuple[Transfer, ...] = ()
+    others: tuple[Transfer, ...] = ()
     meaning: LabelMeaning | None = None
     edits: WordEdits | None = None
     selftraining: SelfTraining | None = None
@@ -60,7 +60,7 @@ class Transfers:
         return frozenset().union(*(transfer.needs for transfer in used))
 
     def __iter__(self) -> Iterator[Transfer]:
-        return iter((self.main, *self.beside))
+        return iter((self.main, *self.others))
 
 
 def as_transfers(transfer: object, *, translations: bool = False) -> Transfers:
@@ -84,11 +84,11 @@ def as_transfers(transfer: object, *, translations: bool = False) -> Transfers:
     for part in chosen:
         _check(part, translations=translations)
     leading = [part for part in chosen if part.chooses_weights or isinstance(part, Frozen)]
-    beside = tuple(p for p in chosen if not p.adds_rows and p not in leading)
-    main = _main(leading, beside)
+    others = tuple(p for p in chosen if not p.adds_rows and p not in leading)
+    main = _main(leading, others)
     meaning, edits = _only(LabelMeaning, chosen), _only(WordEdits, chosen)
     selftraining, source = _only(SelfTraining, chosen), _only(SourceRows, chosen)
-    transfers = Transfers(main, beside, meaning, edits, selftraining, source)
+    transfers = Transfers(main, others, meaning, edits, selftraining, source)
     joined = edits or selftraining
     if joined is not None and transfers.tunes and not transfers.refits_head:
         raise ConfigError(
@@ -112,16 +112,16 @@ def _check(transfer: object, *, translations: bool) -> None:
         )
 
 
-def _main(leading: list[Transfer], beside: tuple[Transfer, ...]) -> Any:
+def _main(leading: list[Transfer], others: tuple[Transfer, ...]) -> Any:
     """Return the transfer that decides which weights are trained."""
     if len(leading) > 1:
         names = " and ".join(f"{type(transfer).__name__}()" for transfer in leading)
         raise ConfigError(f"{names} contradict each other. Pass one of them.")
     if not leading:
-        return FullFineTune() if beside else Frozen()
-    if beside and not leading[0].chooses_weights:
+        return FullFineTune() if others else Frozen()
+    if others and not leading[0].chooses_weights:
         raise ConfigError(
-            f"{type(beside[0]).__name__}() acts on weights that are trained, but "
+            f"{type(others[0]).__name__}() acts on weights that are trained, but "
             f"{type(leading[0]).__name__}() trains none. Combine it with FullFineTune()."
         )
     return leading[0]

@@ -101,8 +101,6 @@ def shapes_of(model: Predictor) -> frozenset[bool]:
     Parameters
     ----------
     model : TextClassifier, TextRegressor, MultiTaskModel or alike
-    encoders : dict, optional
-        As in ``answers``.
 
     Raises
     ------

@@ -53,7 +53,7 @@ def draft_of(target: Path, create: Callable[[Path], None]) -> Iterator[Path]:
 
 def _locked_draft(target: Path, create: Callable[[Path], None]) -> tuple[Path, int]:
     for _ in range(_MAX_TRIES):  # another process may remove a draft before it is locked
-        draft = _beside(target, _NEW)
+        draft = _draft_path(target, _NEW)
         create(draft)
         handle = _open_locked(draft)
         if handle is not None:
@@ -67,7 +67,7 @@ def take_place(draft: Path, target: Path) -> None:
     if not target.exists():
         draft.replace(target)
         return
-    previous, handle = _beside(target, _OLD), _open_locked(target)
+    previous, handle = _draft_path(target, _OLD), _open_locked(target)
     try:
         target.replace(previous)
         try:
@@ -118,7 +118,7 @@ def _sweep(path: Path, match: re.Match[str]) -> None:
         os.close(handle)
 
 
-def _beside(target: Path, kind: str) -> Path:
+def _draft_path(target: Path, kind: str) -> Path:
     return target.with_name(f".{target.name}.{_host()}{uuid.uuid4().hex[:8]}.{kind}")
 
 

@@ -1,5 +1,8 @@
 """The main function of a script: exit codes, and errors in one line."""
 
+import signal
+import sys
+
 import pytest
 
 from nlptl import is_main, run_script
@@ -36,6 +39,19 @@ def test_ctrl_c_is_one_line(capsys):
 
     assert run_script(main) == 130
     assert "interrupted; finished checkpoints" in capsys.readouterr().err
+
+
+def test_sigterm_has_its_own_code(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    assert run_script(lambda: signal.raise_signal(signal.SIGTERM)) == 143
+    assert "terminated; finished checkpoints" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_script_can_end_itself():
+    assert run_script(lambda: sys.exit(3)) == 3
+    with pytest.raises(SystemExit, match="no table"):
+        run_script(lambda: sys.exit("no table"))
 
 
 def test_other_errors_keep_their_traceback():

@@ -44,4 +44,4 @@ def test_only_some_tune():
 def test_what_learns_from_translations_is_refused_beside_labels():
     with pytest.raises(ConfigError, match="LanguageStudent"):
         as_transfers([LanguageDistillation(), FullFineTune()])
-    assert as_transfers(LanguageDistillation(), translations=True).beside
+    assert as_transfers(LanguageDistillation(), translations=True).others

@@ -68,7 +68,7 @@ def test_the_draft_of_a_living_process_stays(tmp_path):
 
 
 def test_drafts_of_other_names_and_files_of_the_user_stay(tmp_path):
-    other = drafts._beside(tmp_path / "other", "draft")
+    other = drafts._draft_path(tmp_path / "other", "draft")
     other.mkdir()
     for name in (".m-old", ".m.settings", ".m.0123.draft", "m.draft", ".m.zzzzzzzz00000000.draft"):
         (tmp_path / name).write_text("mine")
@@ -80,7 +80,7 @@ def test_drafts_of_other_names_and_files_of_the_user_stay(tmp_path):
 
 @pytest.mark.parametrize("reason", ["another machine", "a disk without locks"])
 def test_drafts_that_cannot_be_judged_by_a_lock_go_after_a_day(tmp_path, monkeypatch, reason):
-    path = drafts._beside(tmp_path / "m", "draft")
+    path = drafts._draft_path(tmp_path / "m", "draft")
     if reason == "another machine":
         path = path.with_name(path.name.replace(drafts._host(), "0" * 8))
     else:

@@ -208,7 +208,7 @@ class LanguageStudent(NestedParams):
     def _transfers(self) -> Transfers:
         transfer = LanguageDistillation() if self.transfer is None else self.transfer
         transfers = as_transfers(transfer, translations=True)
-        if not any(isinstance(part, LanguageDistillation) for part in transfers.beside):
+        if not any(isinstance(part, LanguageDistillation) for part in transfers.others):
             raise ConfigError(
                 "transfer needs LanguageDistillation(), alone or in a list, got "
                 f"{self.transfer!r}. Add it."

@@ -167,8 +167,10 @@ def alone(name: str, method: str, shots: str) -> int:
 def judge_all(results: dict, rows: list[dict], names: list[str], report: Report) -> None:
     """Make the claims."""
     report.record(**{m: float(np.mean([row[m] for row in rows])) for m in METHODS})
-    apart = {ours: [np.mean(against(results, n, ours)) for n in names] for ours in METHODS[2:]}
-    gain, better = (float(np.mean(apart[ours])) for ours in METHODS[2:])
+    differences = {
+        ours: [np.mean(against(results, n, ours)) for n in names] for ours in METHODS[2:]
+    }
+    gain, better = (float(np.mean(differences[ours])) for ours in METHODS[2:])
     report.claim(f"Contrastive less SetFit on the same shots, mean {gain:+.4f}", gain >= 0)
     report.claim(
         f"Auto less SetFit on the same shots, mean {better:+.4f}, at least +.015", better >= 0.015

@@ -115,17 +115,21 @@ def tell_decisions(
         for name in options.sets or SETS:
             elsewhere = [gain for other, gain in gains.get(trick, {}).items() if other != name]
             reference = prior_gain(trick)
-            apart = reference
+            prior_of_others = reference
             if len(elsewhere) > 1:
-                apart = PriorGain(float(np.mean(elsewhere)), float(np.std(elsewhere, ddof=1)))
+                prior_of_others = PriorGain(
+                    float(np.mean(elsewhere)), float(np.std(elsewhere, ddof=1))
+                )
             for seed in seeds:
                 measure = partial(measured, name, seed, trick)
                 results = kept.several(measure, set=name, seed=seed, of=trick)
                 seen = Interval(results["gain"], results["low"], results["high"])
                 verdict = Verdict.decide(["with", "without"], np.zeros((0, 2)), {"with": seen})
                 opens = verdict.with_prior(reference).accepted
-                elsewhere_opens = verdict.with_prior(apart).accepted
-                rows.append({"set": name, **results, "opens": opens, "apart": elsewhere_opens})
+                elsewhere_opens = verdict.with_prior(prior_of_others).accepted
+                rows.append(
+                    {"set": name, **results, "opens": opens, "opens by others": elsewhere_opens}
+                )
         judge_trick(trick, rows, report)
 
 
@@ -137,7 +141,7 @@ def judge_trick(trick: str, rows: list[dict], report: Report) -> None:
         with_it, without = (np.array([row[key] for row in baseline]) for key in ("with", "without"))
         opened = np.array([row["opens"] for row in baseline], bool)
         gated = np.where(opened, with_it, without)
-        apart = np.where([row["apart"] for row in baseline], with_it, without)
+        by_others = np.where([row["opens by others"] for row in baseline], with_it, without)
         right = opened == (with_it >= without)
         table.append(
             {
@@ -145,7 +149,7 @@ def judge_trick(trick: str, rows: list[dict], report: Report) -> None:
                 "never": float(without.mean()),
                 "always": float(with_it.mean()),
                 "gated": float(gated.mean()),
-                "by other sets": float(apart.mean()),
+                "by other sets": float(by_others.mean()),
                 "opened": f"{opened.sum()} of {len(baseline)}",
                 "rightly": f"{right.sum()} of {len(baseline)}",
                 "regret": float((np.maximum(with_it, without) - gated).mean()),
@@ -154,15 +158,15 @@ def judge_trick(trick: str, rows: list[dict], report: Report) -> None:
         report.record(trick=trick, **table[-1])
     report.table(f"{trick}: what the gate decided", table)
     keys = ("never", "always", "gated", "by other sets")
-    never, always, gated, apart = (float(np.mean([row[key] for row in table])) for key in keys)
+    never, always, gated, by_others = (float(np.mean([row[key] for row in table])) for key in keys)
     regret = float(np.mean([row["regret"] for row in table]))
     report.claim(
         f"{trick}: gated {gated:.4f}, always {always:.4f}, never {never:.4f}; regret {regret:.4f}",
         gated >= max(never, always) - 0.003,
     )
     report.claim(
-        f"{trick}: gated {apart:.4f} where a set's own experience is left out",
-        apart >= max(never, always) - 0.003,
+        f"{trick}: gated {by_others:.4f} where a set's own experience is left out",
+        by_others >= max(never, always) - 0.003,
     )
 
 

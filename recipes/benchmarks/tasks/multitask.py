@@ -108,15 +108,15 @@ def compare(part: str, sizes: dict, seeds, shown: tuple, *, report: Report, kept
         rows.append(row)
     report.table(f"{part}: test figures, {len(results)} seeds", rows)
     if len(results) > 1:
-        apart = {n: gains(results, n, "kept") for n in shown}
+        gains_by_task = {n: gains(results, n, "kept") for n in shown}
         if part == "small":
             for name in shown:
                 gain = paired_interval(gains(results, name, WHOLE))
                 report.record(part=part, task=name, joint_on_all_rows_less_alone=str(gain))
-        for name, each in apart.items():
+        for name, each in gains_by_task.items():
             interval = paired_interval(each)
             report.claim(f"{part}, {name}: kept less alone {interval}", interval.high >= 0)
-        mean = paired_interval(np.mean(list(apart.values()), axis=0))
+        mean = paired_interval(np.mean(list(gains_by_task.values()), axis=0))
         report.claim(f"{part}: mean over tasks, kept less alone {mean}", mean.value >= 0)
 
 

@@ -55,7 +55,7 @@ def main() -> int:
 
 def compared(names: Sequence[str], seeds: Sequence[int], report: Report, kept: Kept) -> None:
     """Hold the accuracy of LoRA against that of full tuning."""
-    apart, rows = [], []
+    differences, rows = [], []
     for name in names:
         each = [
             [accuracy(kept, name, seed, f"nlptl {kind}") for kind in ("full", "LoRA")]
@@ -64,11 +64,11 @@ def compared(names: Sequence[str], seeds: Sequence[int], report: Report, kept: K
         full, lora = np.mean(each, axis=0)
         rows.append({"set": name, "full": float(full), "LoRA": float(lora)})
         report.record(**rows[-1])
-        apart.append([lora - full for full, lora in each])
+        differences.append([lora - full for full, lora in each])
     report.table(f"Accuracy with {LABELS} labels, {len(seeds)} seeds", rows)
     if len(seeds) < 2:  # a part of a run
         return
-    gain = paired_interval(np.mean(apart, axis=0))
+    gain = paired_interval(np.mean(differences, axis=0))
     report.claim(f"mean accuracy of LoRA less that of full tuning {gain}", gain.value >= -0.005)
 
 

@@ -64,9 +64,9 @@ def main() -> int:
         ratio = speed(name, steps, turns, report)
         report.claim(f"{name}: {ratio:.2f} times as fast as Trainer, at least 1.15", ratio >= 1.15)
     for name in names if settings.only != "speed" and not settings.quick else ():
-        for peer, apart in accuracy(name, seeds, report, kept).items():
-            if len(apart) > 1:  # less than two: a part of a run
-                gain = paired_interval(apart)
+        for peer, differences in accuracy(name, seeds, report, kept).items():
+            if len(differences) > 1:  # less than two: a part of a run
+                gain = paired_interval(differences)
                 report.claim(f"{name}: accuracy less that of {peer} {gain}", gain.high >= 0)
     return report.finish()
 
