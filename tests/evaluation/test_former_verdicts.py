@@ -49,6 +49,7 @@ def test_a_comparison_of_a_task_becomes_a_verdict():
 def test_a_comparison_of_a_language_becomes_a_verdict():
     verdict = Verdict.from_json(LANGUAGE)
     assert verdict.figures == {"joint": 0.5, "alone": 0.75} and verdict.kept == "alone"
+    assert verdict.gains == {"joint": Interval(-0.25, -0.5, -0.1)} and verdict.outcome == "hurts"
     bare = Verdict.from_json(
         LANGUAGE | {"joint": None, "alone": None, "gain": None, "kept": "joint"}
     )

@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 
 from nlptl import FullFineTune, TrainingConfig, TransformerEncoder
+from nlptl.base.errors import ConfigError
 from nlptl.data.targets import Targets
 from nlptl.estimators.languages.language_student import DISTILLING
 from nlptl.fitting.distillation_stage import distil
@@ -28,3 +30,15 @@ def test_vectors_approach_their_targets_and_the_start_stays_as_it_is(tiny_encode
     assert np.abs(after - goal).mean() < 0.8 * np.abs(before - goal).mean()
     np.testing.assert_array_equal(start.transform(TEXTS), before)
     assert len(history.steps) == 30
+
+
+def test_checkpoints_of_another_teacher_are_refused(tiny_encoder, tmp_path):
+    start = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    config = TrainingConfig(max_steps=2, quiet=True, checkpoints=str(tmp_path), save_steps=1)
+    goal = start.transform(TEXTS)
+    transfers = as_transfers(LanguageDistillation(), translations=True)
+    plan = TrainingPlan(config.over(DISTILLING), None, 0, "cpu")
+    targets = Targets(goal, goal.shape[1])
+    distil(start, transfers, plan, TEXTS, targets, teacher="one")
+    with pytest.raises(ConfigError, match="teacher"):
+        distil(start, transfers, plan, TEXTS, targets, teacher="another")

@@ -1,10 +1,12 @@
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from nlptl import MultiTaskModel, Task, TrainingConfig, TransformerEncoder
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.estimators.tasks import adding, variants
 from nlptl.evaluation.intervals import Interval
 from nlptl.evaluation.verdict import KEEP_UNLESS_HURTS, Verdict
 
@@ -90,6 +92,21 @@ def test_heads_go_on_from_what_they_learnt_and_not_from_the_replay(model, suppor
     asks = texts, ["?" in text for text in texts]
     model.add_task("asks", "auto", asks, how="encoder", replay=replay)
     assert model.score({"kind": (texts, labels)}) == pytest.approx(before, abs=0.02)
+
+
+def test_an_earlier_task_changes_unless_it_is_clearly_hurt(monkeypatch):
+    n_rows = 40
+    part = SimpleNamespace(
+        name="kind", task=Task(metric="accuracy"), held=(list(range(n_rows)), None)
+    )
+
+    def right(n_right):
+        return lambda rows: float((np.arange(n_rows) < n_right)[rows].mean())
+
+    monkeypatch.setattr(variants, "figure_of", lambda part, figure: figure)
+    for n_right, kept in ((19, "after"), (2, "before")):
+        together = SimpleNamespace(fitted={"kind": right(n_right)})
+        assert adding._change(part, right(20), together, 0).kept == kept
 
 
 def test_an_earlier_task_that_is_clearly_hurt_answers_as_before(model, support, monkeypatch):
