@@ -42,7 +42,7 @@ def main():
     train = k_shot(labels, options.shots, seed=0)
     test = np.setdiff1d(np.arange(len(labels)), train)
 
-    # Describe the classes here if their labels are no words: {"HUM": "a human being"}.
+    # Describe the classes here if their labels are not words: {"HUM": "a human being"}.
     names = {str(label): str(label).replace("_", " ") for label in np.unique(labels)}
     by_name = TextClassifier(options.encoder, transfer=LabelMeaning(names)).fit([], [])
     training = TrainingConfig(checkpoints=f"{options.output}.checkpoints")

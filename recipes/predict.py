@@ -4,7 +4,7 @@
     ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 \\
         recipes/predict.py --model model/ --data new.csv --output scored.csv
 
-The table is read and scored in blocks, so it never is in memory as a whole. If a run is
+The table is read and scored in blocks, so the whole table is never in memory. If a run is
 interrupted, run the same command again: finished blocks are kept. The output is the same to the
 byte for every number of processes. Its new columns are predicted and probability.
 """
