@@ -11,10 +11,45 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
+from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.base.protocols import Features
 from nlptl.base.specs import Spec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+
+KINDS_OF_DATA = ("pairs", "several labels", "numbers", "tasks")
+"""Kinds of data that a method may support, apart from single texts with one label each."""
+
+
+@dataclass(frozen=True, eq=False)
+class DomainFeatures:
+    """Features of the source and of the target, for transfers that compare them.
+
+    Attributes
+    ----------
+    source : ndarray or csr_matrix of shape (n_source, n_features)
+        Features of the labelled rows of one source domain.
+    source_codes : ndarray of shape (n_source,)
+        Class of each source row, as the model numbers the classes.
+    target : ndarray or csr_matrix of shape (n_target, n_features)
+        Features of all target rows: unlabelled rows, then labelled rows.
+    labelled : ndarray or csr_matrix of shape (n_labelled, n_features)
+        Features of the labelled target rows only. There may be none.
+    labelled_codes : ndarray of shape (n_labelled,)
+    n_outputs : int
+        Number of classes.
+    seed : int
+    """
+
+    source: Features
+    source_codes: IntArray
+    target: Features
+    labelled: Features
+    labelled_codes: IntArray
+    n_outputs: int
+    seed: int = 0
 
 
 class Transfer(Spec):
@@ -28,6 +63,21 @@ class Transfer(Spec):
 
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
     """Inputs that ``fit`` needs: a subset of labels, unlabeled, source and links."""
+
+    accepts: ClassVar[frozenset[str]] = frozenset()
+    """Inputs that the transfer uses if ``fit`` receives them, in addition to those it needs."""
+
+    supports: ClassVar[frozenset[str]] = frozenset(KINDS_OF_DATA)
+    """Kinds of data that the transfer can be used with, a subset of ``KINDS_OF_DATA``."""
+
+    compares_domains: ClassVar[bool] = False
+    """True if the transfer compares labelled rows of a source with unlabelled target rows."""
+
+    aligns_source: ClassVar[bool] = False
+    """True if ``align`` moves frozen features of the source into the space of the target."""
+
+    weighs_source: ClassVar[bool] = False
+    """True if ``weigh`` computes weights of the source rows from frozen features."""
 
     paper: ClassVar[str] = ""
     """Source of the method."""
@@ -59,6 +109,20 @@ class Transfer(Spec):
     def only_occurring_words(self) -> bool:
         """True if word embeddings of words outside the training data stay as they are."""
         return False
+
+    def align(self, features: DomainFeatures) -> FloatArray:
+        """Return the features of the source rows in the space of the target features.
+
+        It is called for each source domain and for each dense group of columns.
+        """
+        raise NotImplementedError
+
+    def weigh(self, features: DomainFeatures) -> FloatArray:
+        """Return a weight for each source row, with a mean of 1: (n_source,).
+
+        It is called for each source domain.
+        """
+        raise NotImplementedError
 
     def bind(self, context: Context) -> BoundTransfer:
         """Bind the transfer to one network.
@@ -129,6 +193,8 @@ class Batch(Protocol):
         Class codes (n,), zeros and ones (n, n_labels), numbers or vectors; None without labels.
     weights : Tensor of shape (n,)
         Weight of each row.
+    domains : Tensor of shape (n,) or None
+        Domain of each row: 0 for the target, 1 and above for sources. None without labels.
     """
 
     @property
@@ -139,6 +205,11 @@ class Batch(Protocol):
     @property
     def weights(self) -> Tensor:
         """Weight of each row."""
+        ...
+
+    @property
+    def domains(self) -> Any:
+        """Domain of each row, or None."""
         ...
 
 

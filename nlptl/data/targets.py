@@ -23,11 +23,15 @@ class Targets:
         Number of classes or labels; 1 for numbers.
     weights : ndarray of shape (n,) or None
         Weight of each row in the loss; None if all rows have weight 1.
+    domains : ndarray of shape (n,) or None
+        Domain of each row: 0 for the target, 1 and above for sources. None if all rows belong to
+        the target.
     """
 
     codes: AnyArray
     n_outputs: int
     weights: FloatArray | None = None
+    domains: IntArray | None = None
 
     @property
     def several(self) -> bool:
@@ -63,19 +67,28 @@ class Targets:
     def take(self, rows: IntArray) -> Self:
         """Return the targets of some rows."""
         weights = None if self.weights is None else self.weights[rows]
-        return replace(self, codes=self.codes[rows], weights=weights)
+        domains = None if self.domains is None else self.domains[rows]
+        return replace(self, codes=self.codes[rows], weights=weights, domains=domains)
 
     def followed_by(self, others: Targets) -> Self:
         """Return these targets followed by others; rows without a weight get the weight 1."""
         weights = None
         if self.weights is not None or others.weights is not None:
             weights = np.concatenate([self._filled_weights, others._filled_weights])
+        domains = None
+        if self.domains is not None or others.domains is not None:
+            domains = np.concatenate([self.domain_numbers, others.domain_numbers])
         codes = np.concatenate([self.codes, others.codes])
-        return replace(self, codes=codes, weights=weights)
+        return replace(self, codes=codes, weights=weights, domains=domains)
 
     def label(self, index: int) -> Self:
         """Return the targets of one of several labels, as a binary task."""
         return replace(self, codes=self.codes[:, index], n_outputs=2)
+
+    @property
+    def domain_numbers(self) -> IntArray:
+        """Domain of each row, 0 for the target: (n,)."""
+        return np.zeros(len(self), dtype=np.int64) if self.domains is None else self.domains
 
     @property
     def _filled_weights(self) -> FloatArray:

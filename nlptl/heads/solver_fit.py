@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from inspect import signature
 from typing import Any
 
@@ -171,7 +172,7 @@ def weigh_rows(targets: Targets, imbalance: Imbalance | None) -> Targets:
     if class_weights is None:
         return targets
     row_weights = 1.0 if targets.weights is None else targets.weights
-    return Targets(targets.codes, targets.n_outputs, class_weights * row_weights)
+    return replace(targets, weights=class_weights * row_weights)
 
 
 def fit_one(head: Fittable, X: Features, targets: Targets) -> Any:

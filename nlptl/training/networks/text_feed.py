@@ -109,6 +109,9 @@ class TextFeed:
             [stream.inputs(part, self.where) for part in parts],
             None if targets is None else as_truth(targets.codes[rows]).to(self.where),
             torch.from_numpy(weights.astype(np.float32)).to(self.where),
+            None
+            if targets is None
+            else torch.from_numpy(targets.domain_numbers[rows]).to(self.where),
         )
 
     def _extra_rows(self, name: str, step: int) -> IntArray:

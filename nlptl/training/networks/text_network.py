@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -232,11 +232,14 @@ class Batch:
     weights : Tensor of shape (n,)
         Weights of the rows. Over all passes and processes of a step, they sum to the number of
         processes.
+    domains : Tensor of shape (n,) or None
+        Domain of each row: 0 for the target, 1 and above for sources. None without labels.
     """
 
     inputs: list[dict[str, Any]]
     truth: Any
     weights: Any
+    domains: Any = None
 
 
 @dataclass(frozen=True)
@@ -393,7 +396,9 @@ def _of_all(outputs: Outputs) -> Outputs:
     counts = weights > 0
     truth = outputs.batch.truth
     truth = None if truth is None else from_all(truth)[counts]
-    batch = replace(outputs.batch, inputs=[], truth=truth, weights=weights[counts])
+    domains = outputs.batch.domains
+    domains = None if domains is None else from_all(domains)[counts]
+    batch = Batch([], truth, weights[counts], domains)
     return Outputs(from_all(outputs.features)[counts], from_all(outputs.logits)[counts], batch)
 
 
