@@ -12,6 +12,7 @@ import torch
 
 from nlptl.base.arrays import IntArray
 from nlptl.data.batches import alike, by_class, dealt, like_lengths
+from nlptl.data.targets import Targets
 from nlptl.training.config import LoopConfig
 from nlptl.training.losses import as_truth
 from nlptl.training.networks.text_network import Batch, LabelledWindows
@@ -113,6 +114,9 @@ class TextFeed:
             if targets is None
             else torch.from_numpy(targets.domain_numbers[rows]).to(self.where),
         )
+
+    def _domains(self, targets: Targets, rows: IntArray) -> torch.Tensor:
+        return torch.from_numpy(targets.domain_numbers[rows]).to(self.where)
 
     def _extra_rows(self, name: str, step: int) -> IntArray:
         """Return the rows of an additional stream at a step, counted over all epochs."""
