@@ -26,15 +26,21 @@ class PlannedModel(SavedModel, Protocol):
         ...
 
 
-def plan_of(model: PlannedModel) -> FitPlan:
+def plan_of(model: PlannedModel, **changes: Any) -> FitPlan:
     """Return the fit plan that the parameters of a model describe.
+
+    Parameters
+    ----------
+    model : TextClassifier or TextRegressor
+    **changes
+        Parameters to use instead of those of the model.
 
     Raises
     ------
     ConfigError
         If a parameter cannot be used, or two parameters contradict each other.
     """
-    params = model.get_params(deep=False)
+    params = {**model.get_params(deep=False), **changes}
     if params["transfer"] == "auto" or isinstance(params["transfer"], Auto):
         params["transfer"] = None  # ``Auto`` chooses the transfer later, from the rows
     return FitPlan.resolve(numeric=model.codec_kind is NumberScale, **params)
