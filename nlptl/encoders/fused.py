@@ -159,6 +159,12 @@ class FusedEncoder(Spec):
             inner.append(("numbers", len(self.numeric_columns)))
         return tuple(inner)
 
+    @property
+    def views(self) -> tuple[int, ...]:
+        """Number of the encoder of each column group; the numeric columns have their own number."""
+        inner = [i for i, encoder in enumerate(self.encoders) for _ in encoder.groups]
+        return (*inner, *([len(self.encoders)] if self.numeric_columns else []))
+
     def save(self, folder: Path) -> dict[str, Any]:
         """Write every encoder into a separate folder and return the settings as plain JSON."""
         return {

@@ -13,7 +13,7 @@ from nlptl.encoders.fused import Concatenation, FusedEncoder
 from nlptl.encoders.tfidf import TfidfEncoder
 from nlptl.estimators.plans import PlannedModel
 from nlptl.fitting.training_data import is_empty
-from nlptl.transfer import Frozen, SelfTraining, SourceRows
+from nlptl.transfer import CoTraining, Frozen, SelfTraining, SourceRows
 from nlptl.transfer.features.mean_alignment import MeanAlignment
 
 GROWING_SHARES = (0.2, 0.4, 0.6, 0.8)
@@ -51,16 +51,24 @@ def recommended_params(
     source = as_corpora(fit_params.get("source"), argument="source")
     if params["transfer"] is not None or not source:
         return {}
-    transfers: list[Transfer] = [] if is_empty(texts) else [SourceRows()]
-    if as_corpora(fit_params.get("unlabeled"), argument="unlabeled"):
-        transfers.append(MeanAlignment())
-        if _has_one_label_per_text(model, answers, source.values()):
-            transfers.append(SelfTraining(GROWING_SHARES, class_shares="estimated"))
     encoder = params["encoder"]
     if encoder is None:
         parts = (TransformerEncoder(), TfidfEncoder())
         encoder = FusedEncoder(parts, fusion=Concatenation(sparse=True))
+    transfers: list[Transfer] = [] if is_empty(texts) else [SourceRows()]
+    if as_corpora(fit_params.get("unlabeled"), argument="unlabeled"):
+        if not isinstance(encoder, TfidfEncoder):  # word counts have no dense features
+            transfers.append(MeanAlignment())
+        if _has_one_label_per_text(model, answers, source.values()):
+            alone = SelfTraining(GROWING_SHARES, class_shares="estimated")
+            has_views = _has_views(encoder) and params["head"] is None
+            transfers.append(CoTraining() if has_views else alone)
     return {"encoder": encoder, "transfer": transfers or Frozen()}
+
+
+def _has_views(encoder: Any) -> bool:
+    """Return True if an encoder joins the features of several encoders for a linear head."""
+    return isinstance(encoder, FusedEncoder) and isinstance(encoder.fusion, Concatenation)
 
 
 def _has_one_label_per_text(model: PlannedModel, answers: Any, source: Iterable[Corpus]) -> bool:

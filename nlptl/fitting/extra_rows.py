@@ -62,18 +62,18 @@ def check_unlabeled(plan: FitPlan, data: TrainingData) -> None:
                 "to texts and no transfer uses them. Leave it out, or add SelfTraining()."
             )
         return
-    targets, n = data.targets, len(data.rows)
+    targets, n, name = data.targets, len(data.rows), type(plan.transfers.selftraining).__name__
     if targets.numeric or targets.several:
         kind = "numbers" if targets.numeric else f"up to {targets.n_outputs} labels per text"
-        raise ConfigError(f"SelfTraining() needs one label per text, got {kind}. Leave it out.")
+        raise ConfigError(f"{name}() needs one label per text, got {kind}. Leave it out.")
     if not len(unlabeled) or not (n or data.names):
         raise ConfigError(
-            "SelfTraining() needs labelled texts (or class names) and unlabelled texts, got "
+            f"{name}() needs labelled texts (or class names) and unlabelled texts, got "
             f"{n} and {len(unlabeled)}. Call fit(..., unlabeled=Corpus(texts))."
         )
     if unlabeled.are_pairs != data.rows.are_pairs:
         raise InputError(
-            "SelfTraining() needs labelled and unlabelled texts of the same kind, got pairs of "
+            f"{name}() needs labelled and unlabelled texts of the same kind, got pairs of "
             "texts and single texts. Pass only one kind."
         )
 

@@ -12,6 +12,7 @@ from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.base.transfer import SourceTexts
 from nlptl.data.corpus import Corpus, read_corpora
 from nlptl.fitting.class_names import with_entailment
+from nlptl.fitting.co_training import co_trained
 from nlptl.fitting.contrastive_stage import contrast, contrast_config
 from nlptl.fitting.extra_rows import check_unlabeled, with_edits
 from nlptl.fitting.finetuning import TUNING, FineTuner
@@ -33,6 +34,7 @@ from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.fitting.tuning_start import frozen_start
 from nlptl.training.loop import History
 from nlptl.transfer.features.frozen import TextFeatures
+from nlptl.transfer.instances import SelfTraining
 
 _CORPORA = ("source", "unlabeled", "validation")
 
@@ -100,8 +102,11 @@ def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
     else:
         inputs, history = head_inputs(plan, data, frozen_features(plan, data)), None
         head = fit_head(plan, inputs)
-    if plan.transfers.selftraining is not None:
-        head = self_trained(plan.transfers.selftraining, inputs, head, partial(fit_head, plan))
+    labelling = plan.transfers.selftraining
+    if isinstance(labelling, SelfTraining):
+        head = self_trained(labelling, inputs, head, partial(fit_head, plan))
+    elif labelling is not None:
+        head = co_trained(labelling, inputs, head)
     return FittedModel(data.codec, inputs.features, head, data.probe, head.history or history)
 
 

@@ -21,6 +21,7 @@ from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
 from nlptl.training.config import LoopConfig
 from nlptl.training.networks.feature_network import NetworkRecipe
 from nlptl.transfer.features.frozen import TextFeatures
+from nlptl.transfer.instances import CoTraining
 
 HEAD_TRAINING = LoopConfig()
 """Defaults of the settings that ``TrainingConfig`` leaves open, for a head on frozen features."""
@@ -69,6 +70,8 @@ def _head(plan: FitPlan, data: TrainingData, X: Features, *, unseen: bool) -> An
     meaning, base = plan.transfers.meaning, plan.head
     if base is None and not unseen and not data.targets.numeric:
         base = LogisticHead(C=DEFAULT_C)  # no rows are left to choose the regularisation with
+    if base is None and isinstance(plan.transfers.selftraining, CoTraining):
+        base = LogisticHead(seed=plan.seed)
     if meaning is not None:
         return with_meaning(base, meaning, unseen=unseen)
     return default_head(base, plan.encoder, X, data.targets, seed=plan.seed)

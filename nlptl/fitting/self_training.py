@@ -61,7 +61,7 @@ class _Pool:
     total : float or None
         Weight of all chosen rows together. None gives each of them the same weight.
     shares, source_shares : ndarray of shape (n_classes,) or None
-        Class shares of the unlabelled and of the labelled rows, if they are estimated.
+        Class shares of the unlabelled and of the labelled rows. None uses predicted shares.
     """
 
     spec: SelfTraining
@@ -77,10 +77,11 @@ class _Pool:
         X, targets = inputs.pool, inputs.targets
         n_labelled = len(targets)
         total = spec.weight * targets.total_weight if n_labelled else None
-        if spec.class_shares != "estimated" or not n_labelled or not targets.counts.all():
+        if spec.class_shares == "predicted" or not n_labelled or not targets.counts.all():
             return cls(spec, X, inputs, total)
-        source_shares = targets.class_shares
-        shares = estimated_shares(head.probabilities(X), source_shares)
+        shares = source_shares = targets.class_shares
+        if spec.class_shares == "estimated":
+            shares = estimated_shares(head.probabilities(X), source_shares)
         factors = (shares / source_shares)[targets.codes]
         weighted = replace(inputs, data=inputs.data.weighed_by(factors))
         return cls(spec, X, weighted, total, shares, source_shares)

@@ -11,7 +11,7 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.transfer import Transfer
 from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.features.language_distillation import LanguageDistillation
-from nlptl.transfer.instances import SelfTraining, SourceRows, WordEdits
+from nlptl.transfer.instances import CoTraining, SelfTraining, SourceRows, WordEdits
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.relations.label_meaning import LabelMeaning
 
@@ -30,7 +30,7 @@ class Transfers:
         Other transfers that are bound to the network.
     meaning : LabelMeaning or None
     edits : WordEdits or None
-    selftraining : SelfTraining or None
+    selftraining : SelfTraining or CoTraining or None
     source : SourceRows or None
         Transfers that add rows, or names of classes.
     weighers : tuple of Transfer
@@ -41,7 +41,7 @@ class Transfers:
     others: tuple[Transfer, ...] = ()
     meaning: LabelMeaning | None = None
     edits: WordEdits | None = None
-    selftraining: SelfTraining | None = None
+    selftraining: SelfTraining | CoTraining | None = None
     source: SourceRows | None = None
     weighers: tuple[Transfer, ...] = ()
 
@@ -129,7 +129,7 @@ def as_transfers(transfer: object, *, translations: bool = False) -> Transfers:
     others = tuple(p for p in chosen if not p.adds_rows and p not in not_bound)
     main = _main(leading, others)
     meaning, edits = _only(LabelMeaning, chosen), _only(WordEdits, chosen)
-    selftraining, source = _only(SelfTraining, chosen), _only(SourceRows, chosen)
+    selftraining, source = _self_training(chosen), _only(SourceRows, chosen)
     transfers = Transfers(main, others, meaning, edits, selftraining, source, weighers)
     joined = edits or selftraining
     if joined is not None and transfers.tunes and not transfers.refits_head:
@@ -171,6 +171,16 @@ def _main(leading: list[Transfer], others: tuple[Transfer, ...]) -> Any:
             f"{type(leading[0]).__name__}() trains none. Combine it with FullFineTune()."
         )
     return leading[0]
+
+
+def _self_training(chosen: list[Transfer]) -> SelfTraining | CoTraining | None:
+    """Return the transfer that labels unlabelled texts, or None."""
+    alone, together = _only(SelfTraining, chosen), _only(CoTraining, chosen)
+    if alone is not None and together is not None:
+        raise ConfigError(
+            "SelfTraining() and CoTraining() both label the unlabelled texts. Pass one of them."
+        )
+    return alone or together
 
 
 def _check_tunable(transfer: Transfer, main: Transfer) -> None:

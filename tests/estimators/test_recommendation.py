@@ -5,10 +5,12 @@ import pytest
 
 from nlptl import (
     Corpus,
+    CoTraining,
     Frozen,
     FusedEncoder,
     SelfTraining,
     SourceRows,
+    StaticEncoder,
     TextClassifier,
     TextRegressor,
     TfidfEncoder,
@@ -29,7 +31,11 @@ def kinds(model, texts=(), answers=(), **corpora):
 def test_the_recommendation_depends_on_the_data():
     model = TextClassifier()
     assert kinds(model, source=SOURCE) == [Frozen]
-    assert kinds(model, source=SOURCE, unlabeled=TARGET) == [MeanAlignment, SelfTraining]
+    assert kinds(model, source=SOURCE, unlabeled=TARGET) == [MeanAlignment, CoTraining]
+    one_view = TextClassifier(StaticEncoder())
+    assert kinds(one_view, source=SOURCE, unlabeled=TARGET) == [MeanAlignment, SelfTraining]
+    counts = TextClassifier(TfidfEncoder())
+    assert kinds(counts, source=SOURCE, unlabeled=TARGET) == [SelfTraining]
     few = (["good tea"], ["+"])
     assert kinds(model, *few, source=SOURCE) == [SourceRows]
     assert kinds(model, *few, source=SOURCE, unlabeled=TARGET)[0] is SourceRows

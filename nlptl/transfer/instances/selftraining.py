@@ -12,10 +12,14 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
 from nlptl.base.transfer import Transfer
 
-CLASS_SHARES = ("predicted", "estimated")
+CLASS_SHARES = ("predicted", "labelled", "estimated")
 
 _MAX_SHIFT = 2.0
 """Maximum factor between the estimated share of a class and its share in the labelled rows."""
+
+_MIN_SHIFT = 1.3
+"""Factor up to which an estimated share counts as equal to the share in the labelled rows. Other
+words in the target shift the estimate as well: up to 1.25 on review domains of equal shares."""
 
 _MAX_ITERATIONS = 1_000
 _SMALLEST_CHANGE = 1e-8
@@ -43,10 +47,12 @@ class SelfTraining(Transfer):
     rounds : int
         Number of times that the model labels the texts and its head is fitted again. A tuple of
         shares has its own number of rounds.
-    class_shares : {"predicted", "estimated"}
+    class_shares : {"predicted", "labelled", "estimated"}
         How many texts each class receives. ``"predicted"``: as many as the model predicts.
-        ``"estimated"``: the class shares of the unlabelled texts are estimated by EM [2]_, within
-        a factor of 2 of those of the labelled rows. The labelled rows are weighted to these shares.
+        ``"labelled"``: the class shares of the labelled rows. ``"estimated"``: the class shares of
+        the unlabelled texts, estimated by EM [2]_, within a factor of 2 of those of the labelled
+        rows. The labelled rows are weighted to these shares. An estimate within a factor of 1.3
+        counts as no shift.
     soft : bool
         True uses the predicted probabilities as soft labels. False uses the most likely class.
 
@@ -163,7 +169,11 @@ def _balanced(scores: FloatArray, n_chosen: IntArray) -> tuple[IntArray, FloatAr
 
 
 def estimated_shares(
-    probabilities: FloatArray, shares: FloatArray, *, max_shift: float = _MAX_SHIFT
+    probabilities: FloatArray,
+    shares: FloatArray,
+    *,
+    min_shift: float = _MIN_SHIFT,
+    max_shift: float = _MAX_SHIFT,
 ) -> FloatArray:
     """Estimate the class shares of unlabelled rows by expectation maximisation [1]_.
 
@@ -173,6 +183,8 @@ def estimated_shares(
         Calibrated probabilities of a classifier that was trained on rows with class ``shares``.
     shares : ndarray of shape (n_classes,)
         Class shares of the labelled rows, all above 0.
+    min_shift : float
+        If no estimated share differs by more than this factor, ``shares`` are returned.
     max_shift : float
         Maximum factor between an estimated share and the share in the labelled rows.
 
@@ -188,9 +200,9 @@ def estimated_shares(
 
     Examples
     --------
-    >>> probabilities = np.array([[0.99, 0.01]] * 6 + [[0.01, 0.99]] * 4)
+    >>> probabilities = np.array([[0.99, 0.01]] * 7 + [[0.01, 0.99]] * 3)
     >>> estimated_shares(probabilities, np.array([0.5, 0.5])).round(2).tolist()
-    [0.6, 0.4]
+    [0.7, 0.3]
     """
     estimate = shares
     for _ in range(_MAX_ITERATIONS):
@@ -201,6 +213,9 @@ def estimated_shares(
         estimate = update
         if change < _SMALLEST_CHANGE:
             break
+    ratio = np.maximum(estimate, 1e-12) / shares
+    if np.maximum(ratio, 1 / ratio).max() <= min_shift:
+        return shares
     bounded = np.clip(estimate, shares / max_shift, shares * max_shift)
     normalised: FloatArray = bounded / bounded.sum()
     return normalised
