@@ -5,6 +5,7 @@ from nlptl import (
     BlendHead,
     Corpus,
     CoTraining,
+    Frozen,
     FusedEncoder,
     LogisticHead,
     SelfTraining,
