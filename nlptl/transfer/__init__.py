@@ -4,7 +4,7 @@ from nlptl.transfer.automatic import Auto
 from nlptl.transfer.features.contrastive import Contrastive
 from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.features.language_distillation import LanguageDistillation
-from nlptl.transfer.instances import SelfTraining, SourceRows, WordEdits
+from nlptl.transfer.instances import CoTraining, SelfTraining, SourceRows, WordEdits
 from nlptl.transfer.parameters.anchoring import L2SP
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
@@ -14,6 +14,7 @@ from nlptl.transfer.relations.label_meaning import LabelMeaning
 __all__ = [
     "L2SP",
     "Auto",
+    "CoTraining",
     "Contrastive",
     "Frozen",
     "FullFineTune",

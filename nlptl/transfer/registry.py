@@ -8,7 +8,7 @@ from typing import Any
 from nlptl.transfer.automatic import Auto
 from nlptl.transfer.features import Contrastive, Frozen
 from nlptl.transfer.features.language_distillation import LanguageDistillation
-from nlptl.transfer.instances import SelfTraining, SourceRows, WordEdits
+from nlptl.transfer.instances import CoTraining, SelfTraining, SourceRows, WordEdits
 from nlptl.transfer.parameters import L2SP, FullFineTune, LoRA, PrivateLayers, TaskAdapters
 from nlptl.transfer.relations import LabelMeaning
 
@@ -55,6 +55,7 @@ METHODS = (
     Method("distillation", LanguageDistillation, on_command_line=False),
     Method("edits", WordEdits, prior_gain=(-0.005, 0.01)),
     Method("selftraining", SelfTraining, prior_gain=(0.01, 0.02)),
+    Method("cotraining", CoTraining),
     Method("source", SourceRows),
     Method("full", FullFineTune),
     Method("lora", LoRA),
