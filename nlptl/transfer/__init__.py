@@ -4,7 +4,15 @@ from nlptl.transfer.automatic import Auto
 from nlptl.transfer.features.contrastive import Contrastive
 from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.features.language_distillation import LanguageDistillation
-from nlptl.transfer.instances import CoTraining, SelfTraining, SourceRows, WordEdits
+from nlptl.transfer.instances import (
+    CoTraining,
+    DensityRatioWeights,
+    KernelMeanMatching,
+    SelfTraining,
+    SourceRows,
+    TrAdaBoost,
+    WordEdits,
+)
 from nlptl.transfer.parameters.anchoring import L2SP
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
@@ -16,8 +24,10 @@ __all__ = [
     "Auto",
     "CoTraining",
     "Contrastive",
+    "DensityRatioWeights",
     "Frozen",
     "FullFineTune",
+    "KernelMeanMatching",
     "LabelMeaning",
     "LanguageDistillation",
     "LoRA",
@@ -25,5 +35,6 @@ __all__ = [
     "SelfTraining",
     "SourceRows",
     "TaskAdapters",
+    "TrAdaBoost",
     "WordEdits",
 ]

@@ -8,7 +8,15 @@ from typing import Any
 from nlptl.transfer.automatic import Auto
 from nlptl.transfer.features import Contrastive, Frozen
 from nlptl.transfer.features.language_distillation import LanguageDistillation
-from nlptl.transfer.instances import CoTraining, SelfTraining, SourceRows, WordEdits
+from nlptl.transfer.instances import (
+    CoTraining,
+    DensityRatioWeights,
+    KernelMeanMatching,
+    SelfTraining,
+    SourceRows,
+    TrAdaBoost,
+    WordEdits,
+)
 from nlptl.transfer.parameters import L2SP, FullFineTune, LoRA, PrivateLayers, TaskAdapters
 from nlptl.transfer.relations import LabelMeaning
 
@@ -57,6 +65,9 @@ METHODS = (
     Method("selftraining", SelfTraining, prior_gain=(0.01, 0.02)),
     Method("cotraining", CoTraining),
     Method("source", SourceRows),
+    Method("density", DensityRatioWeights),
+    Method("meanmatching", KernelMeanMatching),
+    Method("tradaboost", TrAdaBoost),
     Method("full", FullFineTune),
     Method("lora", LoRA),
     Method("l2sp", L2SP),

