@@ -22,6 +22,7 @@ from .estimators.multi_task import MultiTaskModel as MultiTaskModel
 from .estimators.tasks.task import Task as Task
 from .estimators.text_classifier import TextClassifier as TextClassifier
 from .estimators.text_regressor import TextRegressor as TextRegressor
+from .evaluation.expected_accuracy import expected_accuracy as expected_accuracy
 from .evaluation.judge import Splits as Splits
 from .evaluation.judge import judge as judge
 from .evaluation.verdict import Verdict as Verdict
@@ -43,6 +44,7 @@ from .transfer.features import Contrastive as Contrastive
 from .transfer.features import DomainAdversarial as DomainAdversarial
 from .transfer.features import Frozen as Frozen
 from .transfer.features import MeanAlignment as MeanAlignment
+from .transfer.instances import CoTraining as CoTraining
 from .transfer.instances import SelfTraining as SelfTraining
 from .transfer.instances import SourceRows as SourceRows
 from .transfer.instances import WordEdits as WordEdits

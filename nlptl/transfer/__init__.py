@@ -11,7 +11,7 @@ from nlptl.transfer.features import (
     LanguageDistillation,
     MeanAlignment,
 )
-from nlptl.transfer.instances import SelfTraining, SourceRows, WordEdits
+from nlptl.transfer.instances import CoTraining, SelfTraining, SourceRows, WordEdits
 from nlptl.transfer.parameters.anchoring import L2SP
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
@@ -24,6 +24,7 @@ __all__ = [
     "MMD",
     "Auto",
     "ClassConfusion",
+    "CoTraining",
     "Contrastive",
     "DomainAdversarial",
     "Frozen",

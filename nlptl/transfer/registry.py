@@ -16,7 +16,7 @@ from nlptl.transfer.features import (
     LanguageDistillation,
     MeanAlignment,
 )
-from nlptl.transfer.instances import SelfTraining, SourceRows, WordEdits
+from nlptl.transfer.instances import CoTraining, SelfTraining, SourceRows, WordEdits
 from nlptl.transfer.parameters import L2SP, FullFineTune, LoRA, PrivateLayers, TaskAdapters
 from nlptl.transfer.relations import LabelMeaning
 
@@ -68,6 +68,7 @@ METHODS = (
     Method("adversarial", DomainAdversarial),
     Method("edits", WordEdits, prior_gain=(-0.005, 0.01)),
     Method("selftraining", SelfTraining, prior_gain=(0.01, 0.02)),
+    Method("cotraining", CoTraining),
     Method("source", SourceRows),
     Method("full", FullFineTune),
     Method("lora", LoRA),

@@ -124,6 +124,20 @@ class LogisticHead(LinearScores):
         logs: FloatArray = scores - logsumexp(scores, axis=1, keepdims=True)
         return logs
 
+    def like(self, coef: FloatArray, intercept: FloatArray) -> LogisticHead:
+        """Return a fitted head with the classes of this one and other weights.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_classes, n_features)
+        intercept : ndarray of shape (n_classes,)
+        """
+        head = LogisticHead(**self.get_params())
+        head.classes_, head.C_, head.held_out_ = self.classes_, self.C_, None
+        head.coef_, head.intercept_ = coef, intercept
+        head.n_features_in_ = coef.shape[1]
+        return head
+
     def build(self, n_features: int, n_outputs: int) -> Any:
         """Build the same classifier as a torch layer, for training together with a fusion layer."""
         import torch

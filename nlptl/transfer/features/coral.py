@@ -15,6 +15,9 @@ from nlptl.transfer.features.domain_loss import DomainLoss, DomainRows, check_we
 if TYPE_CHECKING:
     from torch import Tensor
 
+STRENGTHS = (0.0, 0.25, 0.5, 1.0)
+"""Strengths that ``"auto"`` chooses from."""
+
 
 @dataclass(frozen=True)
 class CORAL(Transfer):
@@ -34,7 +37,8 @@ class CORAL(Transfer):
     ----------
     strength : float or "auto"
         Strength of the alignment of frozen features, from 0 (``MeanAlignment``) to 1 (mean and
-        covariance). ``"auto"`` chooses it without target labels.
+        covariance). ``"auto"`` chooses from 0, 0.25, 0.5 and 1 the one with the highest expected
+        accuracy, without target labels.
     weight : float
         Factor on the loss in training, above 0. The loss is divided by the squared number of
         features, so it is small.
@@ -53,6 +57,7 @@ class CORAL(Transfer):
     weight: float = 1.0
     ramp: float = 0.3
 
+    trains_encoder: ClassVar[bool] = True
     compares_domains: ClassVar[bool] = True
     aligns_source: ClassVar[bool] = True
     carries: ClassVar[str] = "features"
@@ -62,9 +67,6 @@ class CORAL(Transfer):
     supports: ClassVar[frozenset[str]] = frozenset({"pairs", "several labels", "numbers"})
     paper: ClassVar[str] = "Sun, Feng and Saenko 2016, arXiv:1511.05547"
 
-    candidates: ClassVar[tuple[float, ...]] = (0.0, 0.25, 0.5, 1.0)
-    """Values of ``strength`` that ``"auto"`` chooses from."""
-
     def __post_init__(self) -> None:
         is_number = not isinstance(self.strength, str) and 0 <= self.strength <= 1
         if self.strength != "auto" and not is_number:
@@ -73,9 +75,11 @@ class CORAL(Transfer):
             )
         check_weight(self.weight, self.ramp)
 
-    def with_strength(self, strength: float) -> CORAL:
-        """Return the same transfer with another strength."""
-        return replace(self, strength=strength)
+    def variants(self) -> tuple[CORAL, ...]:
+        """Return the transfer with each strength that ``"auto"`` chooses from."""
+        if self.strength != "auto":
+            return ()
+        return tuple(replace(self, strength=strength) for strength in STRENGTHS)
 
     def align(self, features: DomainFeatures) -> FloatArray:
         """Return the features of the source rows in the space of the target features.
@@ -89,7 +93,7 @@ class CORAL(Transfer):
         """
         if isinstance(self.strength, str):
             raise ConfigError(
-                f"align needs a number as strength, got {self.strength!r}. Use with_strength()."
+                f"align needs a number as strength, got {self.strength!r}. Use one of variants()."
             )
         return coral_map(features.source, features.target, strength=self.strength)
 
@@ -143,9 +147,8 @@ def coral_map(source: FloatArray, target: FloatArray, *, strength: float) -> Flo
             f"and {len(target)} target rows. Use strength=0."
         )
     whiten, colour = _power(covariance(source), -0.5), _power(covariance(target), 0.5)
-    aligned = (1 - strength) * centred + strength * (centred @ whiten @ colour) + centre
-    mapped: FloatArray = aligned.astype(source.dtype)
-    return mapped
+    mapped = (1 - strength) * centred + strength * (centred @ whiten @ colour) + centre
+    return np.asarray(mapped, dtype=source.dtype)
 
 
 def covariance(features: FloatArray) -> FloatArray:

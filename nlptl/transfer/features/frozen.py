@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import issparse
 from typing_extensions import Self
 
-from nlptl.base.arrays import FloatArray, Groups
+from nlptl.base.arrays import FloatArray, Groups, IntArray
 from nlptl.base.described import entry, finite
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Encoder, Features, opened
@@ -150,6 +150,15 @@ class TextFeatures:
     def groups(self, rows: Rows) -> Groups:
         """Return the names and widths of the column groups that ``transform`` returns for rows."""
         return self._kept if self.joint else _paired(self._kept, rows)
+
+    def views(self, rows: Rows) -> list[IntArray]:
+        """Return the columns of each part of a fused encoder; all columns for other encoders."""
+        groups = self.groups(rows)
+        of_group = getattr(self.encoder, "views", (0,) * len(self._kept))
+        kept = [view for view, weight in zip(of_group, self.weights, strict=True) if weight]
+        repeats = len(groups) // len(kept)  # the features of pairs repeat all groups
+        of_column = np.repeat(np.tile(kept, repeats), [width for _, width in groups])
+        return [np.flatnonzero(of_column == view) for view in dict.fromkeys(kept)]
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the encoder into a new folder and return the other settings as plain JSON."""

@@ -272,3 +272,43 @@ def test_whatever_trains_the_encoder_writes_checkpoints_and_resumes(
     assert train(capsys, *base, "--transfer", transfer)[0] == 0
     assert resumed == [4]
     assert not (tmp_path / "m.checkpoints").exists()
+
+
+def domains(tmp_path):
+    """Write labelled texts of two domains, and unlabelled and labelled ones of a third domain."""
+    words = [("good", "+"), ("fine", "+"), ("bad", "-"), ("dull", "-")] * 4
+    paths = {}
+    for name in ("film", "book", "tea"):
+        paths[name] = tmp_path / f"{name}.csv"
+        rows = [
+            {"text": f"{word} {name} {i}", "label": label} for i, (word, label) in enumerate(words)
+        ]
+        pd.DataFrame(rows).to_csv(paths[name], index=False)
+    return paths
+
+
+def test_a_model_is_trained_on_the_labels_of_other_domains(capsys, tmp_path):
+    paths, output = domains(tmp_path), tmp_path / "model"
+    base = ("--source", paths["film"], paths["book"], "--unlabeled", paths["tea"])
+    options = (*base, "--test", paths["tea"], "--encoder", "tfidf", "--output", output)
+    code, shown = train(capsys, *options, "--transfer", "selftraining")
+    assert code == 0, shown.err
+    assert "accuracy" in shown.out and "Recommended" not in shown.out
+    model = TextClassifier.load(output)
+    assert model.predict(["good tea", "dull tea"]).tolist() == ["+", "-"]
+    assert model.notes_["run"]["source"] == [str(paths["film"]), str(paths["book"])]
+    assert "nothing to do" in train(capsys, *options, "--transfer", "selftraining")[1].out
+    paths["book"].write_text(paths["book"].read_text() + "good book,+\n")
+    assert "differ in sha256" in train(capsys, *options, "--transfer", "selftraining")[1].err
+
+
+def test_the_recommended_transfer_is_printed(capsys, tmp_path):
+    paths = domains(tmp_path)
+    code, shown = train(capsys, paths["tea"], "--source", paths["film"], "--encoder", "tfidf")
+    assert code == 0, shown.err
+    assert "Recommended transfer: SourceRows(share='auto'" in shown.out
+
+
+def test_without_data_or_a_source_the_command_says_what_to_pass(capsys):
+    code, shown = train(capsys, "--encoder", "tfidf")
+    assert code == 2 and "--source FILE" in shown.err

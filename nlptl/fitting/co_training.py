@@ -1,0 +1,165 @@
+"""Fit one head per view of the texts; each view learns from the labels of the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from scipy.special import softmax
+
+from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.base.errors import ConfigError
+from nlptl.base.protocols import Features
+from nlptl.data.targets import Targets
+from nlptl.fitting.fitted import FittedHead
+from nlptl.fitting.head_inputs import HeadInputs, stacked
+from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
+from nlptl.transfer.instances import CoTraining
+from nlptl.transfer.instances.selftraining import estimated_shares, most_confident
+
+
+def co_trained(spec: CoTraining, inputs: HeadInputs, head: FittedHead) -> FittedHead:
+    """Fit one head per view to the labels of the other views, and add the heads.
+
+    Parameters
+    ----------
+    spec : CoTraining
+    inputs : HeadInputs
+        Features of the labelled rows and of at least one unlabelled row.
+    head : FittedHead
+        Head fitted to the labelled rows. Its calibration is kept.
+
+    Raises
+    ------
+    ConfigError
+        If the features have only one view, or the head is not a ``LogisticHead``.
+    """
+    views = _views(inputs, head)
+    targets, pool = inputs.targets, inputs.pool
+    labelled_shares = targets.class_shares
+    shares = _class_shares(spec, head.probabilities(pool), targets)
+    views = [view.weighed_by((shares / labelled_shares)[targets.codes]) for view in views]
+    heads = [view.fitted_to_labelled() for view in views]
+    for share in spec.share:
+        logits = [view.unlabeled_logits(part) for view, part in zip(views, heads, strict=True)]
+        heads = [
+            view.fitted_with(
+                *_labelled_by_others(logits, number, share, shares),
+                weight=spec.weight * targets.total_weight,
+            )
+            for number, view in enumerate(views)
+        ]
+    return replace(head, fitted=_added(views, heads, head.logits(pool)))
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """Some columns of the features.
+
+    Attributes
+    ----------
+    columns : ndarray of shape (n_columns,)
+    X : ndarray or csr_matrix of shape (n, n_columns)
+        Features of the labelled rows.
+    unlabeled : ndarray or csr_matrix of shape (n_unlabeled, n_columns)
+    targets : Targets
+        Classes of the labelled rows.
+    C : float
+    """
+
+    columns: IntArray
+    X: Features
+    unlabeled: Features
+    targets: Targets
+    C: float
+
+    def weighed_by(self, factors: FloatArray) -> _View:
+        """Return the view with the weights of its labelled rows multiplied by factors."""
+        return replace(self, targets=self.targets.weighed_by(factors))
+
+    def fitted_to_labelled(self) -> LogisticHead:
+        """Return the head of this view, fitted to the labelled rows."""
+        return LogisticHead(C=self.C).fit(self.X, self.targets.codes, self.targets.weights)
+
+    def fitted_with(self, rows: IntArray, codes: IntArray, *, weight: float) -> LogisticHead:
+        """Return the head fitted to the labelled rows and to unlabelled rows with classes."""
+        weights: FloatArray = np.full(len(rows), weight / max(len(rows), 1))
+        predicted = Targets(codes, self.targets.n_outputs, weights)
+        targets = self.targets.followed_by(predicted)
+        X = stacked(self.X, self.unlabeled[rows])
+        return LogisticHead(C=self.C).fit(X, targets.codes, targets.weights)
+
+    def unlabeled_logits(self, head: LogisticHead) -> FloatArray:
+        """Return the logits of the unlabelled rows, with a standard deviation of 1."""
+        logits = head.logits(self.unlabeled)
+        return logits / _spread(logits)
+
+
+def _views(inputs: HeadInputs, head: FittedHead) -> list[_View]:
+    """Divide the features into views."""
+    if not isinstance(head.head, LogisticHead) or not isinstance(head.fitted, LogisticHead):
+        raise ConfigError(
+            f"CoTraining() needs LogisticHead, got {type(head.head).__name__}. Leave head out."
+        )
+    rows, targets = inputs.data.all_rows
+    columns = inputs.features.views(rows)
+    if len(columns) < 2:
+        raise ConfigError(
+            "CoTraining() needs two or more views of a text, got the features of one encoder. Use "
+            "FusedEncoder((TransformerEncoder(), TfidfEncoder())), or SelfTraining()."
+        )
+    C = DEFAULT_C if isinstance(head.head.C, str) else head.head.C
+    return [
+        _View(some, _part(inputs.X, some), _part(inputs.pool, some), targets, C) for some in columns
+    ]
+
+
+def _part(features: Features, columns: IntArray) -> Features:
+    """Return some columns, as an array if most of their entries are filled."""
+    part: Any = features[:, columns]
+    if issparse(part) and 2 * part.nnz > part.shape[0] * part.shape[1]:
+        return np.asarray(part.toarray())
+    return part
+
+
+def _class_shares(spec: CoTraining, probabilities: FloatArray, targets: Targets) -> FloatArray:
+    """Return the share of each class among the unlabelled rows that a round uses."""
+    shares = targets.class_shares
+    if spec.class_shares == "labelled" or not targets.counts.all():
+        return shares
+    return estimated_shares(probabilities, shares)
+
+
+def _labelled_by_others(
+    logits: list[FloatArray], number: int, share: float, shares: FloatArray
+) -> tuple[IntArray, IntArray]:
+    """Return the rows that the other views are most confident about, and their classes."""
+    others = sum(part for i, part in enumerate(logits) if i != number)
+    return most_confident(softmax(others, axis=1), share, shares)
+
+
+def _spread(logits: FloatArray) -> float:
+    """Return the standard deviation of logits around the mean logit of each row."""
+    return max(float(np.std(logits - logits.mean(axis=1, keepdims=True))), 1e-12)
+
+
+def _added(views: list[_View], heads: list[LogisticHead], reference: FloatArray) -> LogisticHead:
+    """Return one linear head that adds the logits of all views.
+
+    Every view counts the same. The logits have the spread of ``reference``, so that its
+    calibration still applies.
+    """
+    logits = [view.unlabeled_logits(head) for view, head in zip(views, heads, strict=True)]
+    scale = _spread(reference) / _spread(np.sum(logits, axis=0))
+    factors = [
+        scale / _spread(head.logits(view.unlabeled))
+        for view, head in zip(views, heads, strict=True)
+    ]
+    n_columns = sum(len(view.columns) for view in views)
+    coef = np.zeros((len(heads[0].classes_), n_columns))
+    for view, head, factor in zip(views, heads, factors, strict=True):
+        coef[:, view.columns] = factor * head.coef_
+    intercepts = [factor * head.intercept_ for factor, head in zip(factors, heads, strict=True)]
+    return heads[0].like(coef, np.sum(intercepts, axis=0))

@@ -1,0 +1,17 @@
+import pytest
+
+from nlptl import CoTraining
+from nlptl.base.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"share": ()}, {"share": (0.5, 0.0)}, {"weight": 0}, {"class_shares": "predicted"}],
+)
+def test_bad_options_are_refused(options):
+    with pytest.raises(ConfigError, match=next(iter(options))):
+        CoTraining(**options)
+
+
+def test_a_list_of_shares_is_a_tuple():
+    assert CoTraining([0.2, 0.4]) == CoTraining((0.2, 0.4))
