@@ -138,9 +138,11 @@ def coral_map(source: FloatArray, target: FloatArray, *, strength: float) -> Flo
     >>> coral_map(source, target, strength=1.0).ravel().round(6).tolist()
     [5.0, 9.0]
     """
-    centred, centre = source - source.mean(axis=0), target.mean(axis=0)
+    centre = target.mean(axis=0)
+    centred: FloatArray = source - source.mean(axis=0)
     if not strength:
-        return centred + centre
+        shifted: FloatArray = centred + centre
+        return shifted
     if min(len(source), len(target)) < 2:
         raise InputError(
             f"CORAL() needs two rows per domain for a covariance, got {len(source)} source rows "
