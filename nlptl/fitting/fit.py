@@ -30,6 +30,7 @@ from nlptl.fitting.training_data import (
     read_labelled,
     unlabeled_rows,
 )
+from nlptl.fitting.transfer_checks import check_batches, check_supported
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.fitting.tuning_start import frozen_start
 from nlptl.training.loop import History
@@ -75,6 +76,7 @@ def read_data(
     else:
         data = read_labelled(plan, texts, answers, sample_weight)
     data = replace(data, unlabeled=unlabeled_rows(additional["unlabeled"]), source=source)
+    check_supported(plan.transfers, data)
     data = with_edits(with_source(data, plan.transfers), plan)
     check_head(plan.head, data.codec)
     check_unlabeled(plan, data)

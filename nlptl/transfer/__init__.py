@@ -1,9 +1,16 @@
 """Floor 3: transfer methods. Does not import the training loop."""
 
 from nlptl.transfer.automatic import Auto
-from nlptl.transfer.features.contrastive import Contrastive
-from nlptl.transfer.features.frozen import Frozen
-from nlptl.transfer.features.language_distillation import LanguageDistillation
+from nlptl.transfer.features import (
+    CORAL,
+    MMD,
+    ClassConfusion,
+    Contrastive,
+    DomainAdversarial,
+    Frozen,
+    LanguageDistillation,
+    MeanAlignment,
+)
 from nlptl.transfer.instances import CoTraining, SelfTraining, SourceRows, WordEdits
 from nlptl.transfer.parameters.anchoring import L2SP
 from nlptl.transfer.parameters.full import FullFineTune
@@ -12,15 +19,20 @@ from nlptl.transfer.parameters.sharing import PrivateLayers, TaskAdapters
 from nlptl.transfer.relations.label_meaning import LabelMeaning
 
 __all__ = [
+    "CORAL",
     "L2SP",
+    "MMD",
     "Auto",
+    "ClassConfusion",
     "CoTraining",
     "Contrastive",
+    "DomainAdversarial",
     "Frozen",
     "FullFineTune",
     "LabelMeaning",
     "LanguageDistillation",
     "LoRA",
+    "MeanAlignment",
     "PrivateLayers",
     "SelfTraining",
     "SourceRows",

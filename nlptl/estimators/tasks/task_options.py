@@ -10,6 +10,7 @@ from nlptl.base.suggestions import suggest
 from nlptl.data.mixing import Mixing
 from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.estimators.tasks.task import Task
+from nlptl.fitting.transfer_checks import check_one_task
 from nlptl.fitting.transfers import Transfers, as_transfers
 from nlptl.transfer.parameters.full import FullFineTune
 
@@ -25,6 +26,7 @@ def transfers_of(transfer: object) -> Transfers:
         If it does not train the encoder together with the heads.
     """
     transfers = as_transfers(transfer)
+    check_one_task(transfers)
     if not transfers.tunes or transfers.refits_head or transfers.meaning is not None:
         names = ", ".join(f"{type(method).__name__}()" for method in transfers)
         raise ConfigError(

@@ -79,6 +79,7 @@ class _Bound(BoundTransfer):
     temperature: float
     replaces_loss: ClassVar[bool] = True
     compares_rows: ClassVar[bool] = True
+    batches_by_class: ClassVar[bool] = True
 
     def loss(self, outputs: Mapping[str, Outputs], progress: float) -> Any:
         """Return the supervised contrastive loss of the labelled rows."""
