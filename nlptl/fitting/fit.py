@@ -124,7 +124,9 @@ def _tuned(plan: FitPlan, data: TrainingData) -> tuple[HeadInputs, FittedHead, H
         return inputs, head, None
     data = inputs.data
     imbalance = plan.imbalance_of(targets, solver=head.recipe is None, trains_head=True)
-    training = TrainingPlan(plan.config(TUNING), imbalance, plan.seed, plan.device)
+    config = plan.config(TUNING)
+    check_batches(transfers, config)
+    training = TrainingPlan(config, imbalance, plan.seed, plan.device)
     tuner = FineTuner(TunedEncoder(transfers, start, training, *_streams(plan, data)))
     features, head = tuner.fit(
         head, rows, data.targets, validation=data.validation, extra=data.extra
