@@ -22,7 +22,8 @@ from nlptl.estimators.plans import audit_data, audit_rows, keep, plan_of, read_t
 from nlptl.estimators.recommendation import recommended_params
 from nlptl.estimators.students import teach
 from nlptl.evaluation.choice import Choice
-from nlptl.fitting.fit import fit, read_data
+from nlptl.fitting.fit import fit
+from nlptl.fitting.fit_data import read_data
 from nlptl.fitting.fitted import FittedModel
 from nlptl.fitting.plan import rows_for
 from nlptl.saving.model_folder import load_model, save_model

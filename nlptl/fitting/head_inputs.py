@@ -11,8 +11,8 @@ from nlptl.base.protocols import Features
 from nlptl.base.transfer import Transfer
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
-from nlptl.fitting.alignment import aligned
 from nlptl.fitting.domain_features import domain_features, source_numbers, stacked
+from nlptl.fitting.feature_alignment import aligned
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.sharded_features import features_sharded
 from nlptl.fitting.source_share import chosen_share, with_share

@@ -245,10 +245,10 @@ def labels(report: Report, kept, options) -> None:
 
     def run(source: str, target: str, size: int, draw: int, method: str) -> dict[str, float]:
         model = TextClassifier(FUSED, transfer=methods.get(method, Frozen()))
-        given = {} if method == "target only" else {"source": corpus(source, n, 0)}
+        more = {} if method == "target only" else {"source": corpus(source, n, 0)}
         few = corpus(target, size, draw)
         labelled = ((), ()) if method == "source only" else (few.rows, few.labels)
-        return measured(model, target, labelled, **given)
+        return measured(model, target, labelled, **more)
 
     def figure(source: str, target: str, size: int, draw: int, method: str) -> float:
         if method == "source only":
@@ -334,8 +334,8 @@ def tuned(report: Report, kept, options) -> None:
         model = TextClassifier(
             encoder, transfer=transfer, training=training, long_texts="cut", seed=seed
         )
-        given = {"unlabeled": unlabeled(target, options)} if TUNED[method] else {}
-        return measured(model, target, source=corpus(source, n, 0), **given)
+        more = {"unlabeled": unlabeled(target, options)} if TUNED[method] else {}
+        return measured(model, target, source=corpus(source, n, 0), **more)
 
     def figures(method: str, pairs: list[tuple[str, str]]) -> np.ndarray:
         names = {"part": "tuned", "rows": n, "method": method}
