@@ -16,14 +16,11 @@ from nlptl.data.audit import AuditReport
 from nlptl.data.corpus import Corpus
 from nlptl.encoders.static.static_encoder import StaticEncoder
 from nlptl.encoders.static.tokens import Coverage
-from nlptl.estimators.auto import choice_of
 from nlptl.estimators.hub_methods import HubMethods
-from nlptl.estimators.plans import audit_data, audit_rows, keep, plan_of, read_texts
-from nlptl.estimators.recommendation import recommended_params
+from nlptl.estimators.model_fit import fit_model
+from nlptl.estimators.plans import audit_rows, keep, plan_of
 from nlptl.estimators.students import teach
 from nlptl.evaluation.choice import Choice
-from nlptl.fitting.fit import fit
-from nlptl.fitting.fit_data import read_data
 from nlptl.fitting.fitted import FittedModel
 from nlptl.fitting.plan import rows_for
 from nlptl.saving.model_folder import load_model, save_model
@@ -198,17 +195,9 @@ class TextModel(HubMethods, NestedParams):
     @measured
     def _fit(self, texts: TextsLike, answers: LabelsLike, **more: Any) -> Self:
         """Fit the model. ``more`` holds the other arguments of ``fit``."""
-        texts, values = read_texts(self.encoder, texts), self.codec_kind.read(answers)
-        params = recommended_params(self, texts, values, more)
-        plan, transfer = plan_of(self, **params), params.get("transfer", self.transfer)
-        choice = choice_of(self, plan, texts, values, more)
-        if choice is not None:
-            plan, transfer = plan.with_choice(choice.transfer), choice.transfer
-        data = read_data(plan, texts, values, **more)
-        report = audit_data(plan, data)
-        fitted = fit(plan, data)
+        result = fit_model(self, texts, answers, more)
         # A failed fit leaves this object unchanged, so attributes are set only here.
-        self.transfer_ = transfer
-        self.transfer_verdict_ = choice
-        keep(self, fitted, report)
+        self.transfer_ = result.transfer
+        self.transfer_verdict_ = result.choice
+        keep(self, result.fitted, result.report)
         return self
