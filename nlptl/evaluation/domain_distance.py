@@ -33,7 +33,7 @@ def domain_accuracy(source: FloatArray, target: FloatArray, *, seed: int) -> flo
     -------
     float or None
         Accuracy on held-out rows, in cross-validation: 0.5 if the domains are alike, 1 if they are
-        told apart without error. None with fewer than 10 rows of a domain.
+        always recognised. None with fewer than 10 rows of a domain.
 
     Examples
     --------
