@@ -68,11 +68,12 @@ def check_batches(transfers: Transfers, config: LoopConfig) -> None:
         If each forward pass has a single row.
     """
     n_rows = config.batch_size // config.accumulation
-    if transfers.compare_domains and n_rows < _MIN_ROWS_TO_COMPARE:
-        names = " and ".join(f"{type(t).__name__}()" for t in transfers if t.compares_domains)
+    names = [f"{type(transfer).__name__}()" for transfer in transfers if transfer.compares_domains]
+    if names and n_rows < _MIN_ROWS_TO_COMPARE:
         raise ConfigError(
-            f"{names} compares the rows of a forward pass, but it has only {n_rows}: batch_size="
-            f"{config.batch_size} and accumulation={config.accumulation}. Use a larger batch_size."
+            f"{' and '.join(names)} compares the rows of a forward pass, but it has only {n_rows}: "
+            f"batch_size={config.batch_size} and accumulation={config.accumulation}. Use a larger "
+            "batch_size."
         )
 
 

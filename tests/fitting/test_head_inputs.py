@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from nlptl import MeanAlignment
 from nlptl.base.errors import ConfigError
 from nlptl.base.transfer import Transfer
 from nlptl.data.rows import Rows
@@ -14,7 +15,6 @@ from nlptl.fitting.head_inputs import head_inputs
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.training_data import TrainingData
 from nlptl.transfer.features.frozen import TextFeatures
-from nlptl.transfer.features.mean_alignment import MeanAlignment
 
 
 class Columns:
