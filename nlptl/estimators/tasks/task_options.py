@@ -23,16 +23,16 @@ def transfers_of(transfer: object) -> Transfers:
     Raises
     ------
     ConfigError
-        If it does not train the encoder together with the heads.
+        If it does not train the encoder together with the heads, or is for one task.
     """
     transfers = as_transfers(transfer)
-    check_one_task(transfers)
     if not transfers.tunes or transfers.refits_head or transfers.meaning is not None:
         names = ", ".join(f"{type(method).__name__}()" for method in transfers)
         raise ConfigError(
             "Tasks share an encoder, and transfer must train it together with the heads. Got "
             f"{names}. Use FullFineTune() or LoRA()."
         )
+    check_one_task(transfers)
     return transfers
 
 

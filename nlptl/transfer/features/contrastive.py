@@ -54,6 +54,7 @@ class Contrastive(Transfer):
     carries: ClassVar[str] = "features"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
+    supports: ClassVar[frozenset[str]] = frozenset({"pairs", "several labels"})
     paper: ClassVar[str] = "Khosla et al. 2020, arXiv:2004.11362"
 
     refits_head: ClassVar[bool] = True
