@@ -27,6 +27,7 @@ from nlptl.saving.model_folder import load_model, save_model
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import measured
 from nlptl.training.loop import History
+from nlptl.transfer.instances.source_weights import SourceWeights
 
 
 class TextModel(HubMethods, NestedParams):
@@ -45,6 +46,9 @@ class TextModel(HubMethods, NestedParams):
         The transfer in use: ``transfer``, or the choice of ``Auto``.
     transfer_verdict_ : Choice or None
         The trials of ``Auto``. None without ``Auto``.
+    weights_ : SourceWeights or None
+        Weights of the source rows with their texts, from ``DensityRatioWeights`` and similar
+        methods. They are not saved with the model.
     notes_ : dict
         Notes that were saved with the model. Empty after ``fit``.
     """
@@ -182,6 +186,12 @@ class TextModel(HubMethods, NestedParams):
         """
         taught: Self = teach(self, texts, student=student, labelled=labelled)
         return taught
+
+    @property
+    def weights_(self) -> SourceWeights | None:
+        """Weights of the source rows with their texts, if the transfer computed some."""
+        check_is_fitted(self)
+        return self.fitted_.weights
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "fitted_")

@@ -42,4 +42,7 @@ def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
         head = self_trained(labelling, inputs, head, partial(fit_head, plan))
     elif labelling is not None:
         head = co_trained(labelling, inputs, head)
-    return FittedModel(data.codec, inputs.features, head, data.probe, head.history or history)
+    history = head.history or history
+    return FittedModel(
+        data.codec, inputs.features, head, data.probe, history, inputs.weights_report
+    )
