@@ -37,8 +37,13 @@ from .saving.onnx.onnx_classifier import OnnxClassifier as OnnxClassifier
 from .training.config import TrainingConfig as TrainingConfig
 from .training.processes import is_main as is_main
 from .transfer.automatic import Auto as Auto
+from .transfer.features import CORAL as CORAL
+from .transfer.features import MMD as MMD
+from .transfer.features import ClassConfusion as ClassConfusion
 from .transfer.features import Contrastive as Contrastive
+from .transfer.features import DomainAdversarial as DomainAdversarial
 from .transfer.features import Frozen as Frozen
+from .transfer.features import MeanAlignment as MeanAlignment
 from .transfer.instances import CoTraining as CoTraining
 from .transfer.instances import DensityRatioWeights as DensityRatioWeights
 from .transfer.instances import KernelMeanMatching as KernelMeanMatching

@@ -95,6 +95,9 @@ class Transfer(Spec):
     refits_head: ClassVar[bool] = False
     """True if the head is fitted after the encoder was trained, instead of together with it."""
 
+    needs_head: ClassVar[bool] = False
+    """True if its loss reads the class scores. The head must then be trained with the encoder."""
+
     @property
     def keeps_head(self) -> bool:
         """True if training starts from the head that was fitted on frozen features."""
@@ -358,8 +361,11 @@ class BoundTransfer:
     """True if the loss replaces the loss of the task. False if it is added to it."""
 
     compares_rows: ClassVar[bool] = False
-    """True if the loss compares rows with each other. Batches then hold several rows of each of
-    their classes, and the loss receives the rows of all processes."""
+    """True if the loss compares rows with each other. It then receives the rows of all processes,
+    without those of weight 0, and batches hold rows of any length."""
+
+    batches_by_class: ClassVar[bool] = False
+    """True if batches must hold several labelled rows of each of their classes."""
 
     needs_hidden_states: ClassVar[bool] = False
     """True if the loss reads the hidden states of all tokens. It cannot compare rows as well."""

@@ -13,8 +13,7 @@ from nlptl.encoders.fused import Concatenation, FusedEncoder
 from nlptl.encoders.tfidf import TfidfEncoder
 from nlptl.estimators.plans import PlannedModel
 from nlptl.fitting.training_data import is_empty
-from nlptl.transfer import CoTraining, Frozen, SelfTraining, SourceRows
-from nlptl.transfer.features.mean_alignment import MeanAlignment
+from nlptl.transfer import CoTraining, Frozen, MeanAlignment, SelfTraining, SourceRows
 
 GROWING_SHARES = (0.2, 0.4, 0.6, 0.8)
 """Share of the unlabelled texts that each round of self-training uses."""

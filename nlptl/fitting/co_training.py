@@ -13,8 +13,9 @@ from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Features
 from nlptl.data.targets import Targets
+from nlptl.fitting.domain_features import stacked
 from nlptl.fitting.fitted import FittedHead
-from nlptl.fitting.head_inputs import HeadInputs, stacked
+from nlptl.fitting.head_inputs import HeadInputs
 from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
 from nlptl.transfer.instances import CoTraining
 from nlptl.transfer.instances.selftraining import estimated_shares, most_confident

@@ -17,20 +17,10 @@ def with_edits(data: TrainingData, plan: FitPlan) -> TrainingData:
     """Add edited copies of the labelled rows to the data, if ``WordEdits`` is used.
 
     The weights of the copies of a row sum to the weight of the row.
-
-    Raises
-    ------
-    ConfigError
-        If texts may have several labels.
     """
     edits, rows, targets = plan.transfers.edits, data.rows, data.targets
     if edits is None or not len(rows):
         return data
-    if targets.several:
-        raise ConfigError(
-            f"WordEdits() needs one label per text, got up to {targets.n_outputs} labels per text. "
-            "Leave it out."
-        )
     copied = targets.take(np.tile(np.arange(len(rows)), edits.copies))
     weights = np.ones(len(copied)) if copied.weights is None else copied.weights
     return data.with_extra(
@@ -44,8 +34,7 @@ def check_unlabeled(plan: FitPlan, data: TrainingData) -> None:
     Raises
     ------
     ConfigError
-        If nothing uses the unlabelled rows, if a transfer needs them and there are none, or if
-        self-training cannot predict these labels.
+        If nothing uses the unlabelled rows, or if a transfer needs them and there are none.
     InputError
         If some rows are pairs of texts and others are not.
     """
@@ -62,10 +51,7 @@ def check_unlabeled(plan: FitPlan, data: TrainingData) -> None:
                 "to texts and no transfer uses them. Leave it out, or add SelfTraining()."
             )
         return
-    targets, n, name = data.targets, len(data.rows), type(plan.transfers.selftraining).__name__
-    if targets.numeric or targets.several:
-        kind = "numbers" if targets.numeric else f"up to {targets.n_outputs} labels per text"
-        raise ConfigError(f"{name}() needs one label per text, got {kind}. Leave it out.")
+    n, name = len(data.rows), type(plan.transfers.selftraining).__name__
     if not len(unlabeled) or not (n or data.names):
         raise ConfigError(
             f"{name}() needs labelled texts (or class names) and unlabelled texts, got "

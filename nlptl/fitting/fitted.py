@@ -32,6 +32,7 @@ from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
 from nlptl.training.networks.feature_network import NetworkRecipe, fit_network
 from nlptl.transfer.features.frozen import TextFeatures
+from nlptl.transfer.instances.source_weights import SourceWeights
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,8 @@ class FittedModel:
         A few rows that test a saved model.
     history : History or None
         Training history of a network.
+    weights : SourceWeights or None
+        Weights of the source rows, if a transfer computed some.
     """
 
     codec: Any
@@ -161,6 +164,7 @@ class FittedModel:
     scorer: FittedHead
     probe: Rows
     history: History | None = None
+    weights: SourceWeights | None = None
 
     def rows(self, texts: Iterable[object]) -> Rows:
         """Read texts and check that they are pairs only if the training texts were pairs.

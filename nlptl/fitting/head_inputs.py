@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix, hstack, issparse
 
-from nlptl.base.arrays import FloatArray, Groups, IntArray
-from nlptl.base.errors import ConfigError
+from nlptl.base.arrays import FloatArray
 from nlptl.base.protocols import Features
-from nlptl.base.transfer import DomainFeatures, Transfer
+from nlptl.base.transfer import Transfer
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
+from nlptl.fitting.domain_features import domain_features, source_numbers, stacked
+from nlptl.fitting.feature_alignment import aligned
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.sharded_features import features_sharded
 from nlptl.fitting.source_share import chosen_share, with_share
 from nlptl.fitting.training_data import TrainingData
 from nlptl.transfer.features.frozen import TextFeatures
-
-_MIN_FILLED_SHARE = 0.5
-"""Share of entries that are not 0 from which a group of columns counts as dense."""
+from nlptl.transfer.instances.source_weights import SourceWeights
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +63,20 @@ class HeadInputs:
             raise ValueError("no features of unlabelled rows")
         return self.unlabeled
 
+    @property
+    def weights_report(self) -> SourceWeights | None:
+        """Weights of the source rows with their texts, if a transfer computed some."""
+        if self.source_weights is None:
+            return None
+        rows, targets = self.data.all_rows
+        names = ["the target", *self.data.source]
+        if len(names) == 1:  # the labelled rows are the source
+            names.append("the labelled rows")
+        source = np.flatnonzero(targets.domain_numbers > 0)
+        texts = [rows.texts[row] for row in source]
+        domains = [names[number] for number in targets.domain_numbers[source]]
+        return SourceWeights(self.source_weights[source], texts, domains)
+
     def with_rows(self, X: Features, rows: Rows, targets: Targets) -> HeadInputs:
         """Return the same inputs with more extra rows, whose features are known."""
         return replace(self, data=self.data.with_extra(rows, targets), X=stacked(self.X, X))
@@ -97,7 +108,7 @@ def head_inputs(
     if needs_unlabeled and len(data.unlabeled):
         unlabeled = _computed(plan, features, data.unlabeled)
     for transfer in transfers.aligners:
-        X = _aligned(transfer, X, unlabeled, targets, features.groups(rows))
+        X = aligned(transfer, X, unlabeled, targets, features.groups(rows))
     if not weigh:
         return HeadInputs(features, data, X, unlabeled)
     factors = None
@@ -107,71 +118,9 @@ def head_inputs(
     return _with_chosen_share(plan, HeadInputs(features, data, X, unlabeled, factors))
 
 
-def stacked(first: Features, second: Features) -> Features:
-    """Return the rows of two feature matrices below each other."""
-    if issparse(first) or issparse(second):
-        from scipy.sparse import vstack
-
-        return csr_matrix(vstack([first, second], format="csr"))
-    both: FloatArray = np.concatenate([first, second])
-    return both
-
-
-def domain_features(
-    X: Features, unlabeled: Features | None, targets: Targets, number: int, *, seed: int = 0
-) -> tuple[IntArray, DomainFeatures]:
-    """Return the rows of a source domain, and its features next to those of the target."""
-    domains = targets.domain_numbers
-    source, labelled = np.flatnonzero(domains == number), np.flatnonzero(domains == 0)
-    target = X[labelled] if unlabeled is None else stacked(unlabeled, X[labelled])
-    codes = targets.codes
-    return source, DomainFeatures(
-        X[source], codes[source], target, X[labelled], codes[labelled], targets.n_outputs, seed
-    )
-
-
 def _computed(plan: FitPlan, features: TextFeatures, rows: Rows) -> Features:
     """Compute features. If the encoder is tuned, every process of a launch takes part."""
     return features_sharded(features, rows) if plan.transfers.tunes else features.transform(rows)
-
-
-def _aligned(
-    transfer: Transfer, X: Features, unlabeled: Features | None, targets: Targets, groups: Groups
-) -> Features:
-    """Move the source rows into the space of the target, one dense group of columns at a time."""
-    ends = np.cumsum([width for _, width in groups])
-    spans = [slice(end - width, end) for end, (_, width) in zip(ends, groups, strict=True)]
-    blocks = [_dense_block(X, span) for span in spans]
-    if all(block is None for block in blocks):
-        raise ConfigError(
-            f"{type(transfer).__name__}() needs dense features, got {X.shape[1]} word counts. Use "
-            "TransformerEncoder, or FusedEncoder with it."
-        )
-    for number in np.unique(targets.domain_numbers[targets.domain_numbers > 0]):
-        for span, block in zip(spans, blocks, strict=True):
-            if block is None:
-                continue
-            others = None if unlabeled is None else _dense(unlabeled[:, span])
-            source, pair = domain_features(block, others, targets, int(number))
-            block[source] = transfer.align(pair)
-    if not issparse(X):
-        return np.concatenate([block for block in blocks if block is not None], axis=1)
-    parts = [X[:, s] if b is None else csr_matrix(b) for s, b in zip(spans, blocks, strict=True)]
-    return csr_matrix(hstack(parts, format="csr"))
-
-
-def _dense_block(X: Features, span: slice) -> FloatArray | None:
-    """Return a copy of a group of columns, or None if most of its entries are 0."""
-    block: Any = X[:, span]
-    if not issparse(block):
-        return np.array(block)
-    is_filled = block.nnz >= _MIN_FILLED_SHARE * block.shape[0] * block.shape[1]
-    return _dense(block) if is_filled else None
-
-
-def _dense(block: Any) -> FloatArray:
-    filled: FloatArray = block.toarray() if issparse(block) else block
-    return filled
 
 
 def _factors(
@@ -179,8 +128,8 @@ def _factors(
 ) -> FloatArray:
     """Return the factor on the weight of each row: 1 for those of the target."""
     factors: FloatArray = np.ones(len(targets))
-    for number in np.unique(targets.domain_numbers[targets.domain_numbers > 0]):
-        source, pair = domain_features(X, unlabeled, targets, int(number))
+    for number in source_numbers(targets):
+        source, pair = domain_features(X, unlabeled, targets, number)
         factors[source] = transfer.weigh(pair)
     return factors
 
@@ -196,5 +145,7 @@ def _with_chosen_share(plan: FitPlan, inputs: HeadInputs) -> HeadInputs:
     share = chosen_share(inputs.X, targets, seed=plan.seed)
     if share is None:
         return inputs
-    X = inputs.X if share else inputs.X[is_target]
-    return replace(inputs, data=with_share(inputs.data, share), X=X)
+    if share:
+        return replace(inputs, data=with_share(inputs.data, share))
+    data = with_share(inputs.data, share)
+    return replace(inputs, data=data, X=inputs.X[is_target], source_weights=None)

@@ -78,7 +78,7 @@ class Transfers:
 
     @property
     def source_rows(self) -> SourceRows | None:
-        """How source rows are added to labelled target rows; None if they are not."""
+        """Setting of the source rows next to labelled target rows; None if they are not added."""
         return self.source or (SourceRows() if self.compare_domains else None)
 
     @property
@@ -131,6 +131,7 @@ def as_transfers(transfer: object, *, translations: bool = False) -> Transfers:
     meaning, edits = _only(LabelMeaning, chosen), _only(WordEdits, chosen)
     selftraining, source = _self_training(chosen), _only(SourceRows, chosen)
     transfers = Transfers(main, others, meaning, edits, selftraining, source, weighers)
+    _check_together(transfers)
     joined = edits or selftraining
     if joined is not None and transfers.tunes and not transfers.refits_head:
         raise ConfigError(
@@ -147,11 +148,37 @@ def _check(transfer: object, *, translations: bool) -> None:
             f"transfer must be a transfer such as Frozen(), got {transfer!r}. "
             "Pass one or a list of them."
         )
+    if translations and transfer.compares_domains:
+        raise ConfigError(
+            f"{type(transfer).__name__}() compares a source with a target, but translations have "
+            "no domains. Leave it out."
+        )
     if isinstance(transfer, LanguageDistillation) and not translations:
         raise ConfigError(
             "LanguageDistillation() is trained on translations, not on labels. Pass pairs to "
             "LanguageStudent(encoder).fit(pairs), and its encoder_ to the model."
         )
+
+
+def _check_together(transfers: Transfers) -> None:
+    """Check that no loss is used twice, and that a loss on class scores finds some."""
+    kinds = [type(transfer) for transfer in transfers if transfer.compares_domains]
+    for transfer in transfers:
+        name = type(transfer).__name__
+        if kinds.count(type(transfer)) > 1:
+            raise ConfigError(
+                f"{name}() is passed {kinds.count(type(transfer))} times. Pass it once."
+            )
+        if transfer.needs_head and transfers.refits_head:
+            raise ConfigError(
+                f"{name}() reads class scores in training, but {_refitting(transfers)}() fits the "
+                "head after the training. Leave one of them out."
+            )
+
+
+def _refitting(transfers: Transfers) -> str:
+    """Return the name of the transfer that fits the head after the training."""
+    return next(type(transfer).__name__ for transfer in transfers if transfer.refits_head)
 
 
 def _main(leading: list[Transfer], others: tuple[Transfer, ...]) -> Any:

@@ -30,6 +30,7 @@ from nlptl.storage.tensors import load_arrays, save_arrays
 from nlptl.storage.untrusted import interpreting, read_json
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import Cost
+from nlptl.training.domain_shift import DomainShift
 from nlptl.training.loop import History
 from nlptl.transfer import registry
 from nlptl.transfer.features.frozen import TextFeatures
@@ -178,13 +179,19 @@ def history_of(history: History | None) -> dict[str, Any] | None:
     """Return losses and scores per epoch and the best epoch, without the details of one run."""
     if history is None:
         return None
-    return {name: getattr(history, name) for name in ("losses", "scores", "best_epoch")}
+    shift = {} if history.domains is None else {"domains": history.domains.to_json()}
+    return {name: getattr(history, name) for name in ("losses", "scores", "best_epoch")} | shift
 
 
 def read_history(described: Mapping[str, object]) -> History | None:
     """Read the history that ``history_of`` wrote; None for folders of older versions."""
     history = described.get("history")
-    return None if history is None else make(History, history)
+    if history is None:
+        return None
+    parts = dict(checked(history, dict[str, Any], "history"))
+    if "domains" in parts:
+        parts["domains"] = DomainShift.from_json(parts["domains"])
+    return make(History, parts)
 
 
 def training_of(config: TrainingConfig | None) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ from nlptl.training.checkpoints import (
     to_arrays,
 )
 from nlptl.training.config import LoopConfig
+from nlptl.training.domain_shift import DomainShift
 from nlptl.training.optimizers import (
     Schedule,
     make_optimizer,
@@ -79,6 +80,9 @@ class History:
         Step of the checkpoint from which the fit resumed; 0 if it started from the beginning.
     refused : list of str
         Checkpoints that failed verification, with the reason.
+    domains : DomainShift or None
+        Difference between source and target before and after the training, if a transfer compared
+        them.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -88,6 +92,7 @@ class History:
     restarts: list[str] = field(default_factory=list)
     resumed_from: int = 0
     refused: list[str] = field(default_factory=list)
+    domains: DomainShift | None = None
 
 
 def equal_rates(stage: Stage, names: Sequence[str]) -> Mapping[str, float]:

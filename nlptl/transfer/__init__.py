@@ -1,9 +1,16 @@
 """Floor 3: transfer methods. Does not import the training loop."""
 
 from nlptl.transfer.automatic import Auto
-from nlptl.transfer.features.contrastive import Contrastive
-from nlptl.transfer.features.frozen import Frozen
-from nlptl.transfer.features.language_distillation import LanguageDistillation
+from nlptl.transfer.features import (
+    CORAL,
+    MMD,
+    ClassConfusion,
+    Contrastive,
+    DomainAdversarial,
+    Frozen,
+    LanguageDistillation,
+    MeanAlignment,
+)
 from nlptl.transfer.instances import (
     CoTraining,
     DensityRatioWeights,
@@ -20,17 +27,22 @@ from nlptl.transfer.parameters.sharing import PrivateLayers, TaskAdapters
 from nlptl.transfer.relations.label_meaning import LabelMeaning
 
 __all__ = [
+    "CORAL",
     "L2SP",
+    "MMD",
     "Auto",
+    "ClassConfusion",
     "CoTraining",
     "Contrastive",
     "DensityRatioWeights",
+    "DomainAdversarial",
     "Frozen",
     "FullFineTune",
     "KernelMeanMatching",
     "LabelMeaning",
     "LanguageDistillation",
     "LoRA",
+    "MeanAlignment",
     "PrivateLayers",
     "SelfTraining",
     "SourceRows",

@@ -51,6 +51,7 @@ class Auto(Transfer):
     carries: ClassVar[str] = "whatever helps"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset()
+    supports: ClassVar[frozenset[str]] = frozenset({"pairs", "several labels", "numbers"})
     paper: ClassVar[str] = "no paper: a search among the other methods"
 
     def __post_init__(self) -> None:

@@ -6,8 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlptl.transfer.automatic import Auto
-from nlptl.transfer.features import Contrastive, Frozen
-from nlptl.transfer.features.language_distillation import LanguageDistillation
+from nlptl.transfer.features import (
+    CORAL,
+    MMD,
+    ClassConfusion,
+    Contrastive,
+    DomainAdversarial,
+    Frozen,
+    LanguageDistillation,
+    MeanAlignment,
+)
 from nlptl.transfer.instances import (
     CoTraining,
     DensityRatioWeights,
@@ -61,6 +69,11 @@ METHODS = (
     Method("meaning", LabelMeaning, prior_gain=(0.05, 0.06)),
     Method("contrastive", Contrastive, prior_gain=(0.06, 0.06)),
     Method("distillation", LanguageDistillation, on_command_line=False),
+    Method("means", MeanAlignment),
+    Method("coral", CORAL),
+    Method("mmd", MMD),
+    Method("confusion", ClassConfusion),
+    Method("adversarial", DomainAdversarial),
     Method("edits", WordEdits, prior_gain=(-0.005, 0.01)),
     Method("selftraining", SelfTraining, prior_gain=(0.01, 0.02)),
     Method("cotraining", CoTraining),

@@ -8,6 +8,7 @@ from nlptl import (
     CoTraining,
     Frozen,
     FusedEncoder,
+    MeanAlignment,
     SelfTraining,
     SourceRows,
     StaticEncoder,
@@ -17,7 +18,6 @@ from nlptl import (
 )
 from nlptl.base.errors import InputError
 from nlptl.estimators.recommendation import recommended_params
-from nlptl.transfer.features.mean_alignment import MeanAlignment
 
 SOURCE = Corpus(["good film", "bad film", "great plot", "dull plot"] * 5, ["+", "-"] * 10)
 TARGET = Corpus(["good tea", "bad tea", "great soup", "dull soup"] * 5)

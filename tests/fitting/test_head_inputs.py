@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from nlptl import MeanAlignment
 from nlptl.base.errors import ConfigError
 from nlptl.base.transfer import Transfer
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.fused import Concatenation, FusedEncoder
-from nlptl.fitting.head_inputs import domain_features, head_inputs, stacked
+from nlptl.fitting.head_inputs import head_inputs
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.training_data import TrainingData
 from nlptl.transfer.features.frozen import TextFeatures
-from nlptl.transfer.features.mean_alignment import MeanAlignment
 
 
 class Columns:
@@ -105,17 +105,3 @@ def test_features_of_unlabelled_rows_are_computed_only_for_a_transfer():
     assert inputs.unlabeled is None
     with pytest.raises(ValueError, match="no features of unlabelled rows"):
         inputs.pool  # noqa: B018
-
-
-def test_domain_features_join_unlabelled_and_labelled_target_rows():
-    X = np.arange(4.0).reshape(4, 1)
-    targets = Targets(np.array([0, 1, 0, 1]), 2, domains=np.array([0, 1, 1, 0]))
-    rows, pair = domain_features(X, np.array([[9.0]]), targets, 1)
-    assert rows.tolist() == [1, 2] and pair.source.ravel().tolist() == [1, 2]
-    assert pair.target.ravel().tolist() == [9, 0, 3] and pair.labelled_codes.tolist() == [0, 1]
-
-
-def test_stacked_keeps_sparse_matrices_sparse():
-    first, second = np.eye(2), sparse.csr_matrix(np.eye(2))
-    assert sparse.issparse(stacked(first, second)) and stacked(first, first).shape == (4, 2)
-    np.testing.assert_array_equal(stacked(first, second).toarray(), stacked(first, first))

@@ -10,6 +10,7 @@ from nlptl.base.suggestions import suggest
 from nlptl.data.mixing import Mixing
 from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.estimators.tasks.task import Task
+from nlptl.fitting.transfer_checks import check_one_task
 from nlptl.fitting.transfers import Transfers, as_transfers
 from nlptl.transfer.parameters.full import FullFineTune
 
@@ -22,7 +23,7 @@ def transfers_of(transfer: object) -> Transfers:
     Raises
     ------
     ConfigError
-        If it does not train the encoder together with the heads.
+        If it does not train the encoder together with the heads, or is for one task.
     """
     transfers = as_transfers(transfer)
     if not transfers.tunes or transfers.refits_head or transfers.meaning is not None:
@@ -31,6 +32,7 @@ def transfers_of(transfer: object) -> Transfers:
             "Tasks share an encoder, and transfer must train it together with the heads. Got "
             f"{names}. Use FullFineTune() or LoRA()."
         )
+    check_one_task(transfers)
     return transfers
 
 

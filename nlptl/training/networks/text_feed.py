@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from nlptl.base.arrays import IntArray
-from nlptl.data.batches import alike, by_class, dealt, like_lengths
+from nlptl.data.batches import alike, by_class, dealt, like_lengths, shuffled
 from nlptl.data.targets import Targets
 from nlptl.training.config import LoopConfig
 from nlptl.training.losses import as_truth
@@ -44,6 +44,9 @@ class TextFeed:
         Device of the batches.
     by_class : bool
         True if batches contain several rows of each of their classes.
+    any_length : bool
+        True if batches contain rows of any length. False if their rows have similar lengths. Rows
+        that are compared with those of another stream should not differ by their length.
     in_parts : bool
         True to split the rows of a pass into parts of similar length.
     """
@@ -55,6 +58,7 @@ class TextFeed:
     n_ranks: int
     where: Any
     by_class: bool = False
+    any_length: bool = False
     in_parts: bool = False
 
     def __len__(self) -> int:
@@ -132,6 +136,8 @@ class TextFeed:
         size = self.config.batch_size
         if self.by_class and rows.targets is not None:
             return by_class(rows.targets.codes, size, rng=rng)
+        if self.any_length:
+            return list(shuffled(len(rows), size, rng=rng))
         return like_lengths(rows.sizes, size, rng=rng)
 
     @lru_cache(maxsize=8)  # noqa: B019

@@ -322,11 +322,10 @@ class Objective(nn.Module):
             if of_stream.batch.truth is not None and not self.replaced:
                 losses = self.loss(of_stream.logits, of_stream.batch.truth)
                 total = total + (losses * of_stream.batch.weights).sum()
+        compares = any(transfer.compares_rows for transfer in self.transfers)
+        compared = {n: _of_all(o) for n, o in outputs.items()} if compares else {}
         for transfer in self.transfers:
-            compared = (
-                {n: _of_all(o) for n, o in outputs.items()} if transfer.compares_rows else outputs
-            )
-            transfer_loss = transfer.loss(compared, progress)
+            transfer_loss = transfer.loss(compared if transfer.compares_rows else outputs, progress)
             if transfer_loss is not None:
                 total = total + transfer_loss * share
         return total

@@ -235,6 +235,7 @@ def _learner(
     stages += [s for transfer in transfers[:1] for s in transfer.stages()] or [Stage()]
     ranks = (accelerator.process_index, accelerator.num_processes)
     compares = any(transfer.compares_rows for transfer in transfers)
+    by_class = any(transfer.batches_by_class for transfer in transfers)
     if spreads_weights(accelerator):
         check_spread(stages, transfers)
 
@@ -244,7 +245,8 @@ def _learner(
         chosen = {n: streams[n] for n in names}
         # With sharded weights, processes wait for each other in each part.
         parts = compares and not spreads_weights(accelerator)
-        return TextFeed(chosen, how.config, seed, *ranks, where, by_class=compares, in_parts=parts)
+        feed_of = partial(TextFeed, by_class=by_class, any_length=compares, in_parts=parts)
+        return feed_of(chosen, how.config, seed, *ranks, where)
 
     return Learner(
         objective,

@@ -54,6 +54,7 @@ class Contrastive(Transfer):
     carries: ClassVar[str] = "features"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
+    supports: ClassVar[frozenset[str]] = frozenset({"pairs", "several labels"})
     paper: ClassVar[str] = "Khosla et al. 2020, arXiv:2004.11362"
 
     refits_head: ClassVar[bool] = True
@@ -79,6 +80,7 @@ class _Bound(BoundTransfer):
     temperature: float
     replaces_loss: ClassVar[bool] = True
     compares_rows: ClassVar[bool] = True
+    batches_by_class: ClassVar[bool] = True
 
     def loss(self, outputs: Mapping[str, Outputs], progress: float) -> Any:
         """Return the supervised contrastive loss of the labelled rows."""

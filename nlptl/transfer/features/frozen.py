@@ -65,6 +65,7 @@ class Frozen(Transfer):
     carries: ClassVar[str] = "features"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
+    supports: ClassVar[frozenset[str]] = frozenset({"pairs", "several labels", "numbers"})
     paper: ClassVar[str] = "Peters, Ruder and Smith 2019, arXiv:1903.05987"
 
     def __post_init__(self) -> None:

@@ -45,6 +45,7 @@ class LanguageDistillation(Transfer):
     carries: ClassVar[str] = "features"
     setting: ClassVar[str] = "transductive"
     needs: ClassVar[frozenset[str]] = frozenset()
+    supports: ClassVar[frozenset[str]] = frozenset()
     paper: ClassVar[str] = "Reimers and Gurevych 2020, arXiv:2004.09813"
 
     def __post_init__(self) -> None:

@@ -40,6 +40,7 @@ class WordEdits(Transfer):
     carries: ClassVar[str] = "instances"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
+    supports: ClassVar[frozenset[str]] = frozenset({"pairs", "numbers"})
     paper: ClassVar[str] = "Wei and Zou 2019, arXiv:1901.11196"
 
     def __post_init__(self) -> None:

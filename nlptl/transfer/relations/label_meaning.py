@@ -58,6 +58,7 @@ class LabelMeaning(Transfer):
     carries: ClassVar[str] = "relations"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset()
+    supports: ClassVar[frozenset[str]] = frozenset()
     paper: ClassVar[str] = "Chang et al. 2008, AAAI"
 
     def __post_init__(self) -> None:

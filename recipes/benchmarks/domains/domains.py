@@ -146,7 +146,9 @@ def frozen(report: Report, kept, options) -> None:
 
     def run(source: str, target: str, draw: int, encoder: str, method: str) -> dict[str, float]:
         transfer = FROZEN[method]
-        model = TextClassifier(None if method == "default" else ENCODERS[encoder], transfer=transfer)
+        model = TextClassifier(
+            None if method == "default" else ENCODERS[encoder], transfer=transfer
+        )
         return measured(
             model, target, source=corpus(source, n, draw), unlabeled=unlabeled(target, options)
         )
@@ -179,7 +181,9 @@ def frozen(report: Report, kept, options) -> None:
     report.table(f"Frozen encoder, {len(pairs)} pairs, {len(draws)} draws of {n} rows", rows)
     fixed = max(means["fused", f"CORAL {strength}"].mean() for strength in STRENGTHS)
     behind = fixed - means["fused", "CORAL auto"].mean()
-    report.claim(f"CORAL auto is {behind:+.3f} behind the best strength, at most .01", behind <= 0.01)
+    report.claim(
+        f"CORAL auto is {behind:+.3f} behind the best strength, at most .01", behind <= 0.01
+    )
 
 
 def row_of(name: str, accuracies: np.ndarray, gains: np.ndarray, **more: float) -> dict:
@@ -233,14 +237,18 @@ def labels(report: Report, kept, options) -> None:
     """Compare shares of the source with labelled rows in the target."""
     pairs, draws = pairs_of(options), range(1 if options.quick else DRAWS)
     n = 400 if options.quick else 1600
-    methods = {"target only": Frozen(), "pooled": SourceRows(weight=1.0), "SourceRows": SourceRows()}
+    methods = {
+        "target only": Frozen(),
+        "pooled": SourceRows(weight=1.0),
+        "SourceRows": SourceRows(),
+    }
 
     def run(source: str, target: str, size: int, draw: int, method: str) -> dict[str, float]:
         model = TextClassifier(FUSED, transfer=methods.get(method, Frozen()))
-        given = {} if method == "target only" else {"source": corpus(source, n, 0)}
+        more = {} if method == "target only" else {"source": corpus(source, n, 0)}
         few = corpus(target, size, draw)
         labelled = ((), ()) if method == "source only" else (few.rows, few.labels)
-        return measured(model, target, labelled, **given)
+        return measured(model, target, labelled, **more)
 
     def figure(source: str, target: str, size: int, draw: int, method: str) -> float:
         if method == "source only":
@@ -302,7 +310,9 @@ def accuracy(report: Report, kept, options) -> None:
         for source, target in pairs_of(options)
     ]  # fmt: skip
     report.table("Expected and true accuracy", rows)
-    columns = {name: np.array([row[name] for row in rows]) for name in ("expected", "source", "true")}
+    columns = {
+        name: np.array([row[name] for row in rows]) for name in ("expected", "source", "true")
+    }
     for name in ("expected", "source"):
         error = np.abs(columns[name] - columns["true"]).mean()
         rank = spearmanr(columns[name], columns["true"]).statistic
@@ -324,8 +334,8 @@ def tuned(report: Report, kept, options) -> None:
         model = TextClassifier(
             encoder, transfer=transfer, training=training, long_texts="cut", seed=seed
         )
-        given = {"unlabeled": unlabeled(target, options)} if TUNED[method] else {}
-        return measured(model, target, source=corpus(source, n, 0), **given)
+        more = {"unlabeled": unlabeled(target, options)} if TUNED[method] else {}
+        return measured(model, target, source=corpus(source, n, 0), **more)
 
     def figures(method: str, pairs: list[tuple[str, str]]) -> np.ndarray:
         names = {"part": "tuned", "rows": n, "method": method}
