@@ -51,7 +51,7 @@ def test_a_planted_shift_is_found(method, seed):
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=list(METHODS))
 def test_sparse_features_have_the_same_weights_as_dense_ones(method):
-    source, target, truth = shifted(0, n=300, n_columns=60)
+    source, target, _ = shifted(0, n=300, n_columns=60)
     dense = method.weigh(pair(source, target))
     counts = method.weigh(pair(sparse.csr_matrix(source), sparse.csr_matrix(target)))
     assert np.corrcoef(counts, dense)[0, 1] > 0.99
@@ -129,8 +129,14 @@ def test_domains_with_little_in_common_are_refused(method):
 
 @pytest.mark.parametrize(
     "options",
-    [{"method": "kliep"}, {"exponent": 0.0}, {"exponent": 1.5}, {"alpha": 1.0}, {"alpha": -0.1}]
-    + [{"n_dimensions": 0}],
+    [
+        {"method": "kliep"},
+        {"exponent": 0.0},
+        {"exponent": 1.5},
+        {"alpha": 1.0},
+        {"alpha": -0.1},
+        {"n_dimensions": 0},
+    ],
 )
 def test_bad_options_are_refused(options):
     with pytest.raises(ConfigError, match=next(iter(options))):

@@ -140,17 +140,15 @@ def reviews(n, topic, rng, *, share_wrong=0.0):
         " ".join([*rng.choice(topic.split(), 4), *rng.choice(opinions[label], 2)])
         for label in labels
     ]
-    wrong = rng.random(n) < share_wrong
     other = {"good": "bad", "bad": "good"}
-    observed = [other[x] if w else str(x) for x, w in zip(labels, wrong, strict=True)]
-    return texts, observed, wrong
+    return texts, [other[x] if rng.random() < share_wrong else str(x) for x in labels]
 
 
 def test_a_fit_learns_more_from_a_source_with_wrong_labels():
     rng = np.random.default_rng(0)
-    source, labels, wrong = reviews(150, "pan oven soup spoon kitchen", rng, share_wrong=0.4)
-    few, few_labels, _ = reviews(20, "novel chapter author page", rng)
-    test, truth, _ = reviews(400, "novel chapter author page", rng)
+    source, labels = reviews(150, "pan oven soup spoon kitchen", rng, share_wrong=0.4)
+    few, few_labels = reviews(20, "novel chapter author page", rng)
+    test, truth = reviews(400, "novel chapter author page", rng)
     losses = {}
     for name, transfer in {
         "equal": SourceRows(weight=1.0),
@@ -165,7 +163,7 @@ def test_a_fit_learns_more_from_a_source_with_wrong_labels():
 
 def test_a_fit_without_target_labels_or_source_is_refused():
     rng = np.random.default_rng(0)
-    texts, labels, _ = reviews(20, "pan oven soup spoon kitchen", rng)
+    texts, labels = reviews(20, "pan oven soup spoon kitchen", rng)
     model = TextClassifier(TfidfEncoder(), transfer=TrAdaBoost())
     with pytest.raises(ConfigError, match="labelled rows of the target, got none"):
         model.fit([], [], source=Corpus(texts, labels))
