@@ -7,13 +7,9 @@ from typing import Any
 
 from nlptl.base.protocols import Features
 from nlptl.fitting.class_names import with_meaning, with_vectors
-from nlptl.fitting.fitted import (
-    FittedHead,
-    TrainingPlan,
-    fit_network_scorer,
-    fit_solver_scorer,
-)
+from nlptl.fitting.fitted import FittedHead
 from nlptl.fitting.head_choice import default_head, dense, fusion_of, is_solver, suited
+from nlptl.fitting.head_fit import TrainingPlan, fit_network_scorer, fit_solver_scorer
 from nlptl.fitting.head_inputs import HeadInputs
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.training_data import TrainingData

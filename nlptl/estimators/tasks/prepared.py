@@ -16,9 +16,10 @@ from nlptl.estimators.tasks.task import Task, TaskData
 from nlptl.estimators.tasks.task_options import check_metric, transfers_of
 from nlptl.estimators.text_model import TextModel
 from nlptl.fitting.finetuning import TUNING
-from nlptl.fitting.fitted import FittedModel, TrainingPlan
+from nlptl.fitting.fitted import FittedModel
 from nlptl.fitting.frozen_stage import fit_head
 from nlptl.fitting.head_choice import check_head
+from nlptl.fitting.head_fit import TrainingPlan
 from nlptl.fitting.head_inputs import head_inputs
 from nlptl.fitting.held_out import hold_out
 from nlptl.fitting.plan import FitPlan
