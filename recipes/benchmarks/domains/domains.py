@@ -4,8 +4,8 @@
                                     [--only frozen|sources|labels|accuracy|tuned] [--sets ...]
 
 amazon_domains: reviews of books, dvd, electronics and kitchen, positive or negative. For each of
-the 12 ordered pairs, the source has 1,600 labelled reviews, the target has unlabelled reviews
-(4,000 of ``unlabeled``), and the accuracy is that on the 400 test reviews of the target. Every method is
+the 12 ordered pairs, the source has 1,600 labelled reviews, the target has 4,000 unlabelled ones
+(of ``unlabeled``), and the accuracy is that on the 400 test reviews of the target. Every method is
 compared with the same model fitted to the source alone. Nothing is chosen on test rows.
 
 frozen: frozen encoder, three draws of 1,200 source rows, all methods. The default is what ``fit``
@@ -71,6 +71,7 @@ FUSED = FusedEncoder((TransformerEncoder(), TfidfEncoder()), fusion=Concatenatio
 ENCODERS = {"fused": FUSED, "minilm": TransformerEncoder(), "tfidf": TfidfEncoder()}
 FROZEN = {
     "source only": Frozen(),
+    "default": None,
     "MeanAlignment": MeanAlignment(),
     **{f"CORAL {strength}": CORAL(strength) for strength in STRENGTHS},
     "CORAL auto": CORAL(),
@@ -81,7 +82,6 @@ FROZEN = {
     "SelfTraining, soft": SelfTraining(GROWING, soft=True),
     "SelfTraining, estimated shares": SelfTraining(GROWING, class_shares="estimated"),
     "CoTraining": CoTraining(),
-    "default": None,
 }
 PLAIN = ("source only", "SelfTraining, growing")
 """Methods that are also measured with MiniLM or with word counts alone."""
