@@ -73,7 +73,7 @@ class HeadInputs:
         if len(names) == 1:  # the labelled rows are the source
             names.append("the labelled rows")
         source = np.flatnonzero(targets.domain_numbers > 0)
-        texts = [rows.texts[row] for row in source]
+        texts = rows.take(source).texts
         domains = [names[number] for number in targets.domain_numbers[source]]
         return SourceWeights(self.source_weights[source], texts, domains)
 
