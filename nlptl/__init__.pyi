@@ -45,8 +45,11 @@ from .transfer.features import DomainAdversarial as DomainAdversarial
 from .transfer.features import Frozen as Frozen
 from .transfer.features import MeanAlignment as MeanAlignment
 from .transfer.instances import CoTraining as CoTraining
+from .transfer.instances import DensityRatioWeights as DensityRatioWeights
+from .transfer.instances import KernelMeanMatching as KernelMeanMatching
 from .transfer.instances import SelfTraining as SelfTraining
 from .transfer.instances import SourceRows as SourceRows
+from .transfer.instances import TrAdaBoost as TrAdaBoost
 from .transfer.instances import WordEdits as WordEdits
 from .transfer.parameters import L2SP as L2SP
 from .transfer.parameters import FullFineTune as FullFineTune

@@ -16,19 +16,18 @@ from nlptl.data.audit import AuditReport
 from nlptl.data.corpus import Corpus
 from nlptl.encoders.static.static_encoder import StaticEncoder
 from nlptl.encoders.static.tokens import Coverage
-from nlptl.estimators.auto import choice_of
 from nlptl.estimators.hub_methods import HubMethods
-from nlptl.estimators.plans import audit_data, audit_rows, keep, plan_of, read_texts
-from nlptl.estimators.recommendation import recommended_params
+from nlptl.estimators.model_fit import fit_model
+from nlptl.estimators.plans import audit_rows, keep, plan_of
 from nlptl.estimators.students import teach
 from nlptl.evaluation.choice import Choice
-from nlptl.fitting.fit import fit, read_data
 from nlptl.fitting.fitted import FittedModel
 from nlptl.fitting.plan import rows_for
 from nlptl.saving.model_folder import load_model, save_model
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import measured
 from nlptl.training.loop import History
+from nlptl.transfer.instances.source_weights import SourceWeights
 
 
 class TextModel(HubMethods, NestedParams):
@@ -47,6 +46,9 @@ class TextModel(HubMethods, NestedParams):
         The transfer in use: ``transfer``, or the choice of ``Auto``.
     transfer_verdict_ : Choice or None
         The trials of ``Auto``. None without ``Auto``.
+    weights_ : SourceWeights or None
+        Weights of the source rows with their texts, from ``DensityRatioWeights`` and similar
+        methods. They are not saved with the model.
     notes_ : dict
         Notes that were saved with the model. Empty after ``fit``.
     """
@@ -185,6 +187,12 @@ class TextModel(HubMethods, NestedParams):
         taught: Self = teach(self, texts, student=student, labelled=labelled)
         return taught
 
+    @property
+    def weights_(self) -> SourceWeights | None:
+        """Weights of the source rows with their texts, if the transfer computed some."""
+        check_is_fitted(self)
+        return self.fitted_.weights
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "fitted_")
 
@@ -197,17 +205,9 @@ class TextModel(HubMethods, NestedParams):
     @measured
     def _fit(self, texts: TextsLike, answers: LabelsLike, **more: Any) -> Self:
         """Fit the model. ``more`` holds the other arguments of ``fit``."""
-        texts, values = read_texts(self.encoder, texts), self.codec_kind.read(answers)
-        params = recommended_params(self, texts, values, more)
-        plan, transfer = plan_of(self, **params), params.get("transfer", self.transfer)
-        choice = choice_of(self, plan, texts, values, more)
-        if choice is not None:
-            plan, transfer = plan.with_choice(choice.transfer), choice.transfer
-        data = read_data(plan, texts, values, **more)
-        report = audit_data(plan, data)
-        fitted = fit(plan, data)
+        result = fit_model(self, texts, answers, more)
         # A failed fit leaves this object unchanged, so attributes are set only here.
-        self.transfer_ = transfer
-        self.transfer_verdict_ = choice
-        keep(self, fitted, report)
+        self.transfer_ = result.transfer
+        self.transfer_verdict_ = result.choice
+        keep(self, result.fitted, result.report)
         return self

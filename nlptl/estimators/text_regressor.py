@@ -65,6 +65,9 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         The transfer in use: ``transfer``, or the choice of ``Auto``.
     transfer_verdict_ : Choice or None
         The trials of ``Auto``. None without ``Auto``.
+    weights_ : SourceWeights or None
+        Weights of the source rows with their texts, from ``DensityRatioWeights`` and similar
+        methods. They are not saved with the model.
     notes_ : dict
         Notes that were saved with the model. Empty after ``fit``.
 

@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 
 from nlptl.base.arrays import AnyArray, FloatArray
-from nlptl.base.errors import InputError
 from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.data.corpus import Corpus
 from nlptl.data.rows import Rows, as_rows
@@ -59,14 +58,9 @@ class ExpectedAccuracy:
         Raises
         ------
         InputError
-            If there is no labelled row.
+            If there is no labelled row, or the rows cannot be used.
         """
         held_out = as_rows(texts)
-        if not len(held_out):
-            raise InputError(
-                "The expected accuracy needs labelled rows that the model was not trained on, got "
-                "none. Pass some."
-            )
         accuracy = float(model.score(held_out, labels))
         return thresholded_confidence(
             model.predict_proba(held_out), accuracy, model.predict_proba(self.unlabeled)
@@ -109,10 +103,7 @@ def expected_accuracy(unlabeled: Corpus | TextsLike) -> ExpectedAccuracy:
     >>> expected_accuracy(["good food", "bad food"])(model, texts, labels)
     0.0
     """
-    rows = unlabeled.rows if isinstance(unlabeled, Corpus) else as_rows(unlabeled)
-    if not len(rows):
-        raise InputError("The expected accuracy needs unlabelled texts, got none. Pass some.")
-    return ExpectedAccuracy(rows)
+    return ExpectedAccuracy(unlabeled.rows if isinstance(unlabeled, Corpus) else as_rows(unlabeled))
 
 
 def thresholded_confidence(held_out: FloatArray, accuracy: float, unlabeled: FloatArray) -> float:

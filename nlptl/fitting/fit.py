@@ -2,78 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 
-from nlptl.base.errors import ConfigError
-from nlptl.base.inputs import LabelsLike, TextsLike
-from nlptl.data.corpus import Corpus, read_corpora
 from nlptl.fitting.class_names import with_entailment
 from nlptl.fitting.co_training import co_trained
-from nlptl.fitting.extra_rows import check_unlabeled, with_edits
 from nlptl.fitting.fitted import FittedModel
 from nlptl.fitting.frozen_stage import fit_head, frozen_features
-from nlptl.fitting.head_choice import check_head
 from nlptl.fitting.head_inputs import head_inputs
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.self_training import self_trained
-from nlptl.fitting.source_rows import labelled_source, with_source
-from nlptl.fitting.training_data import (
-    TrainingData,
-    is_empty,
-    labelled_rows,
-    read_labelled,
-    unlabeled_rows,
-)
-from nlptl.fitting.transfer_checks import check_supported
+from nlptl.fitting.training_data import TrainingData
 from nlptl.fitting.tuned_stage import tuned
 from nlptl.transfer.instances import SelfTraining
-
-_CORPORA = ("source", "unlabeled", "validation")
-
-
-def read_data(
-    plan: FitPlan,
-    texts: TextsLike,
-    answers: LabelsLike,
-    *,
-    sample_weight: Iterable[float] | None = None,
-    **corpora: Corpus | Mapping[str, Corpus] | None,
-) -> TrainingData:
-    """Read and check the data of a fit.
-
-    Parameters
-    ----------
-    plan : FitPlan
-    texts, answers, sample_weight
-        As for ``TextClassifier.fit``.
-    **corpora
-        ``source``, ``unlabeled`` and ``validation``, as for ``TextClassifier.fit``.
-
-    Raises
-    ------
-    InputError
-        If the data cannot be used.
-    ConfigError
-        If the data do not match the plan, or nothing uses an argument.
-    """
-    unknown = set(corpora).difference(_CORPORA)
-    if unknown:
-        raise TypeError(f"expected {', '.join(_CORPORA)}, got {min(unknown)!r}")
-    additional = read_corpora({name: corpora.get(name) for name in _CORPORA})
-    _check_validation(plan, corpora.get("validation"))
-    source = additional["source"]
-    if source and is_empty(texts) and plan.transfers.meaning is None:
-        data = labelled_source(plan, source)
-    else:
-        data = read_labelled(plan, texts, answers, sample_weight)
-    data = replace(data, unlabeled=unlabeled_rows(additional["unlabeled"]), source=source)
-    check_supported(plan.transfers, data)
-    data = with_edits(with_source(data, plan.transfers), plan)
-    check_head(plan.head, data.codec)
-    check_unlabeled(plan, data)
-    return replace(data, validation=labelled_rows(additional["validation"], data.codec))
 
 
 def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
@@ -102,12 +42,7 @@ def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
         head = self_trained(labelling, inputs, head, partial(fit_head, plan))
     elif labelling is not None:
         head = co_trained(labelling, inputs, head)
-    return FittedModel(data.codec, inputs.features, head, data.probe, head.history or history)
-
-
-def _check_validation(plan: FitPlan, validation: Corpus | Mapping[str, Corpus] | None) -> None:
-    """Raise an error if there are validation rows that no transfer uses."""
-    if validation is None or (plan.transfers.tunes and not plan.transfers.refits_head):
-        return
-    names = " with ".join(f"{type(transfer).__name__}()" for transfer in plan.transfers)
-    raise ConfigError(f"fit received validation=..., but {names} does not use it. Leave it out.")
+    history = head.history or history
+    return FittedModel(
+        data.codec, inputs.features, head, data.probe, history, inputs.weights_report
+    )

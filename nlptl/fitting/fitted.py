@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from nlptl.base.arrays import AnyArray, FloatArray
 from nlptl.base.errors import InputError
-from nlptl.base.protocols import Features, SolverHead
+from nlptl.base.protocols import Features
 from nlptl.data.labels import check_lengths
 from nlptl.data.rows import Rows
-from nlptl.data.targets import Targets
 from nlptl.encoders.cache import without_cache
 from nlptl.evaluation.class_metrics import ClassScore, class_scores, mean_rank_error
 from nlptl.fitting.plan import rows_for
 from nlptl.fitting.recipe_json import describe_recipe, make_recipe
 from nlptl.heads.calibration.decision import Decision
-from nlptl.heads.calibration.imbalance import Imbalance
 from nlptl.heads.linear import OrdinalHead
 from nlptl.heads.registry import (
     describe_head,
@@ -27,34 +25,11 @@ from nlptl.heads.registry import (
     sizes_of,
     solver_arrays,
 )
-from nlptl.heads.solver_fit import fit_solver, learn_decision, logits_of, undecided, weigh_rows
-from nlptl.training.config import LoopConfig
+from nlptl.heads.solver_fit import logits_of
 from nlptl.training.loop import History
-from nlptl.training.networks.feature_network import NetworkRecipe, fit_network
+from nlptl.training.networks.feature_network import NetworkRecipe
 from nlptl.transfer.features.frozen import TextFeatures
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """Settings for fitting a head, either with its ``fit`` method or as a network.
-
-    Attributes
-    ----------
-    config : LoopConfig
-        Settings of the training loop, for networks.
-    imbalance : Imbalance or None
-        Treatment of rare classes.
-    seed : int
-    device : str or None
-    unseen : bool
-        True if the features do not depend on the labels.
-    """
-
-    config: LoopConfig
-    imbalance: Imbalance | None
-    seed: int
-    device: str | None
-    unseen: bool = True
+from nlptl.transfer.instances.source_weights import SourceWeights
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +129,8 @@ class FittedModel:
         A few rows that test a saved model.
     history : History or None
         Training history of a network.
+    weights : SourceWeights or None
+        Weights of the source rows, if a transfer computed some.
     """
 
     codec: Any
@@ -161,6 +138,7 @@ class FittedModel:
     scorer: FittedHead
     probe: Rows
     history: History | None = None
+    weights: SourceWeights | None = None
 
     def rows(self, texts: Iterable[object]) -> Rows:
         """Read texts and check that they are pairs only if the training texts were pairs.
@@ -218,31 +196,6 @@ class FittedModel:
         truth, chosen = self.codec.encode(labels), self.scorer.decision.choose(outputs)
         check_lengths(truth, chosen)
         return class_scores(truth, chosen, [str(label) for label in self.codec.classes.tolist()])
-
-
-def fit_solver_scorer(
-    head: SolverHead, X: Features, targets: Targets, plan: TrainingPlan
-) -> FittedHead:
-    """Fit a head that has its own ``fit`` method, and its decision."""
-    fitted, decision = fit_solver(
-        head, X, targets, imbalance=plan.imbalance, seed=plan.seed, unseen=plan.unseen
-    )
-    return FittedHead(head, fitted, decision)
-
-
-def fit_network_scorer(
-    recipe: NetworkRecipe, X: FloatArray, targets: Targets, plan: TrainingPlan
-) -> FittedHead:
-    """Train a head as a network, together with its fusion if the recipe has one."""
-    weighed = targets if targets.several else weigh_rows(targets, plan.imbalance)
-    # If the features depend on the labels, held-out rows cannot show when to stop.
-    config = plan.config if plan.unseen else replace(plan.config, validation_share=0.0)
-    result = fit_network(recipe, X, weighed, config=config, seed=plan.seed, device=plan.device)
-    decision = undecided(targets, plan.imbalance)
-    if result.held_out is not None:
-        rows, logits = result.held_out
-        decision = learn_decision(logits, targets.take(rows), plan.imbalance)
-    return FittedHead(recipe.head, result.network, decision, recipe, result.history)
 
 
 def _check_decision(decision: Decision, codec: Any) -> None:

@@ -7,14 +7,10 @@ from typing import Any
 
 from nlptl.base.protocols import Features
 from nlptl.fitting.class_names import with_meaning, with_vectors
-from nlptl.fitting.fitted import (
-    FittedHead,
-    TrainingPlan,
-    fit_network_scorer,
-    fit_solver_scorer,
-)
+from nlptl.fitting.fitted import FittedHead
 from nlptl.fitting.head_choice import default_head, dense, fusion_of, is_solver, suited
-from nlptl.fitting.head_inputs import HeadInputs
+from nlptl.fitting.head_fit import TrainingPlan, fit_network_scorer, fit_solver_scorer
+from nlptl.fitting.head_inputs import HeadInputs, head_inputs
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.training_data import TrainingData
 from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
@@ -63,6 +59,11 @@ def fit_head(plan: FitPlan, inputs: HeadInputs, *, unseen: bool = True) -> Fitte
         return replace(fit_solver_scorer(ready, X, targets, training), head=head)
     recipe = NetworkRecipe(head, fusion_of(plan.encoder), features.groups(rows), targets.n_outputs)
     return fit_network_scorer(recipe, dense(X), targets, training)
+
+
+def fit_first_head(plan: FitPlan, data: TrainingData, features: TextFeatures) -> FittedHead:
+    """Fit a head to the features that training starts from."""
+    return fit_head(plan, head_inputs(plan, data, features))
 
 
 def _head(plan: FitPlan, data: TrainingData, X: Features, *, unseen: bool) -> Any:

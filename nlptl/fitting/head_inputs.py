@@ -11,13 +11,14 @@ from nlptl.base.protocols import Features
 from nlptl.base.transfer import Transfer
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
-from nlptl.fitting.alignment import aligned
 from nlptl.fitting.domain_features import domain_features, source_numbers, stacked
+from nlptl.fitting.feature_alignment import aligned
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.sharded_features import features_sharded
 from nlptl.fitting.source_share import chosen_share, with_share
 from nlptl.fitting.training_data import TrainingData
 from nlptl.transfer.features.frozen import TextFeatures
+from nlptl.transfer.instances.source_weights import SourceWeights
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,20 @@ class HeadInputs:
         if self.unlabeled is None:
             raise ValueError("no features of unlabelled rows")
         return self.unlabeled
+
+    @property
+    def weights_report(self) -> SourceWeights | None:
+        """Weights of the source rows with their texts, if a transfer computed some."""
+        if self.source_weights is None:
+            return None
+        rows, targets = self.data.all_rows
+        names = ["the target", *self.data.source]
+        if len(names) == 1:  # the labelled rows are the source
+            names.append("the labelled rows")
+        source = np.flatnonzero(targets.domain_numbers > 0)
+        texts = rows.take(source).texts
+        domains = [names[number] for number in targets.domain_numbers[source]]
+        return SourceWeights(self.source_weights[source], texts, domains)
 
     def with_rows(self, X: Features, rows: Rows, targets: Targets) -> HeadInputs:
         """Return the same inputs with more extra rows, whose features are known."""
@@ -130,5 +145,7 @@ def _with_chosen_share(plan: FitPlan, inputs: HeadInputs) -> HeadInputs:
     share = chosen_share(inputs.X, targets, seed=plan.seed)
     if share is None:
         return inputs
-    X = inputs.X if share else inputs.X[is_target]
-    return replace(inputs, data=with_share(inputs.data, share), X=X)
+    if share:
+        return replace(inputs, data=with_share(inputs.data, share))
+    data = with_share(inputs.data, share)
+    return replace(inputs, data=data, X=inputs.X[is_target], source_weights=None)

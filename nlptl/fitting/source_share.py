@@ -38,7 +38,7 @@ def weighted_source(data: TrainingData, spec: SourceRows) -> TrainingData:
 
 
 def with_share(data: TrainingData, share: float) -> TrainingData:
-    """Give the source rows a share of the total weight; a share of 0 leaves them out."""
+    """Set the share of the source rows in the total weight; a share of 0 leaves them out."""
     if not share:
         return data.without_source()
     return data.weighed_by(share_factors(data.all_rows[1], share))

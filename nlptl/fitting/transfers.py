@@ -78,7 +78,7 @@ class Transfers:
 
     @property
     def source_rows(self) -> SourceRows | None:
-        """How source rows are added to labelled target rows; None if they are not."""
+        """Setting of the source rows next to labelled target rows; None if they are not added."""
         return self.source or (SourceRows() if self.compare_domains else None)
 
     @property

@@ -16,7 +16,7 @@ from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.loaded import LoadedEncoder, default_device, read_encoder
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.contextual.windows import first_windows
-from nlptl.fitting.fitted import TrainingPlan
+from nlptl.fitting.head_fit import TrainingPlan
 from nlptl.fitting.transfers import Transfers
 from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig

@@ -10,8 +10,9 @@ from nlptl.base.transfer import SourceTexts
 from nlptl.fitting.contrastive_stage import contrast, contrast_config
 from nlptl.fitting.domain_diagnosis import with_domain_shift
 from nlptl.fitting.finetuning import TUNING, FineTuner
-from nlptl.fitting.fitted import FittedHead, TrainingPlan
+from nlptl.fitting.fitted import FittedHead
 from nlptl.fitting.frozen_stage import fit_head
+from nlptl.fitting.head_fit import TrainingPlan
 from nlptl.fitting.head_inputs import HeadInputs, head_inputs
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.source_rows import source_texts

@@ -15,7 +15,8 @@ from nlptl.hub.client import license_of
 from nlptl.reports.card import CONFUSION, CURVE, CardFacts, Evaluation, plain
 from nlptl.reports.licenses import inherited
 from nlptl.reports.pictures import confusion_picture, curve_picture, has_pictures
-from nlptl.saving.model_folder import training_of, versions
+from nlptl.saving.model_folder import versions
+from nlptl.saving.run_record import training_of
 from nlptl.saving.saved_model import PublishedModel, SavedModel
 from nlptl.training.config import TrainingConfig
 from nlptl.training.processes import from_main

@@ -23,15 +23,19 @@ from nlptl.encoders.contextual.encoder_shelf import empty_shelf
 from nlptl.evaluation.choice import Choice
 from nlptl.fitting.fitted import FittedHead, FittedModel
 from nlptl.saving.description_checks import check_labels, read_notes
-from nlptl.saving.saved_model import AnswerCodec, MeasuredModel, SavedModel, TransferMethods
+from nlptl.saving.run_record import (
+    cost_of,
+    history_of,
+    read_cost,
+    read_history,
+    read_training,
+    training_of,
+)
+from nlptl.saving.saved_model import AnswerCodec, SavedModel, TransferMethods
 from nlptl.storage.atomic import new_folder, saved_folder
 from nlptl.storage.manifest import MANIFEST, read_manifest, verify_manifest, write_manifest
 from nlptl.storage.tensors import load_arrays, save_arrays
 from nlptl.storage.untrusted import interpreting, read_json
-from nlptl.training.config import TrainingConfig
-from nlptl.training.cost import Cost
-from nlptl.training.domain_shift import DomainShift
-from nlptl.training.loop import History
 from nlptl.transfer import registry
 from nlptl.transfer.features.frozen import TextFeatures
 
@@ -162,49 +166,6 @@ def fitted_of(
             f"the head expects {scorer.n_features} features, got {n_features} from the encoder"
         )
     return FittedModel(codec, features, scorer, probe)
-
-
-def cost_of(model: MeasuredModel) -> dict[str, Any] | None:
-    """Return the cost of a fit as plain JSON values."""
-    return None if model.cost_ is None else model.cost_.to_json()
-
-
-def read_cost(described: Mapping[str, object]) -> Cost | None:
-    """Read the cost that ``cost_of`` wrote."""
-    cost = described.get("cost")
-    return None if cost is None else make(Cost, cost)
-
-
-def history_of(history: History | None) -> dict[str, Any] | None:
-    """Return losses and scores per epoch and the best epoch, without the details of one run."""
-    if history is None:
-        return None
-    shift = {} if history.domains is None else {"domains": history.domains.to_json()}
-    return {name: getattr(history, name) for name in ("losses", "scores", "best_epoch")} | shift
-
-
-def read_history(described: Mapping[str, object]) -> History | None:
-    """Read the history that ``history_of`` wrote; None for folders of older versions."""
-    history = described.get("history")
-    if history is None:
-        return None
-    parts = dict(checked(history, dict[str, Any], "history"))
-    if "domains" in parts:
-        parts["domains"] = DomainShift.from_json(parts["domains"])
-    return make(History, parts)
-
-
-def training_of(config: TrainingConfig | None) -> dict[str, Any] | None:
-    """Return the training settings, without those that depend on the machine."""
-    if config is None:
-        return None
-    skipped = ("checkpoints", "log_with", "quiet")
-    return {name: value for name, value in config.get_params().items() if name not in skipped}
-
-
-def read_training(settings: object) -> TrainingConfig | None:
-    """Read the settings that ``training_of`` wrote."""
-    return None if settings is None else make(TrainingConfig, settings)
 
 
 def spec_of(transfer: TransferMethods) -> Any:

@@ -11,7 +11,15 @@ from nlptl.transfer.features import (
     LanguageDistillation,
     MeanAlignment,
 )
-from nlptl.transfer.instances import CoTraining, SelfTraining, SourceRows, WordEdits
+from nlptl.transfer.instances import (
+    CoTraining,
+    DensityRatioWeights,
+    KernelMeanMatching,
+    SelfTraining,
+    SourceRows,
+    TrAdaBoost,
+    WordEdits,
+)
 from nlptl.transfer.parameters.anchoring import L2SP
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
@@ -26,9 +34,11 @@ __all__ = [
     "ClassConfusion",
     "CoTraining",
     "Contrastive",
+    "DensityRatioWeights",
     "DomainAdversarial",
     "Frozen",
     "FullFineTune",
+    "KernelMeanMatching",
     "LabelMeaning",
     "LanguageDistillation",
     "LoRA",
@@ -37,5 +47,6 @@ __all__ = [
     "SelfTraining",
     "SourceRows",
     "TaskAdapters",
+    "TrAdaBoost",
     "WordEdits",
 ]

@@ -16,7 +16,15 @@ from nlptl.transfer.features import (
     LanguageDistillation,
     MeanAlignment,
 )
-from nlptl.transfer.instances import CoTraining, SelfTraining, SourceRows, WordEdits
+from nlptl.transfer.instances import (
+    CoTraining,
+    DensityRatioWeights,
+    KernelMeanMatching,
+    SelfTraining,
+    SourceRows,
+    TrAdaBoost,
+    WordEdits,
+)
 from nlptl.transfer.parameters import L2SP, FullFineTune, LoRA, PrivateLayers, TaskAdapters
 from nlptl.transfer.relations import LabelMeaning
 
@@ -70,6 +78,9 @@ METHODS = (
     Method("selftraining", SelfTraining, prior_gain=(0.01, 0.02)),
     Method("cotraining", CoTraining),
     Method("source", SourceRows),
+    Method("density", DensityRatioWeights),
+    Method("meanmatching", KernelMeanMatching),
+    Method("tradaboost", TrAdaBoost),
     Method("full", FullFineTune),
     Method("lora", LoRA),
     Method("l2sp", L2SP),

@@ -6,7 +6,7 @@ from nlptl.base.errors import ConfigError
 from nlptl.data.targets import Targets
 from nlptl.estimators.languages.language_student import DISTILLING
 from nlptl.fitting.distillation_stage import distil
-from nlptl.fitting.fitted import TrainingPlan
+from nlptl.fitting.head_fit import TrainingPlan
 from nlptl.fitting.transfers import as_transfers
 from nlptl.transfer.features.language_distillation import LanguageDistillation
 

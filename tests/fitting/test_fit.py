@@ -14,7 +14,8 @@ from nlptl import (
     TrainingConfig,
 )
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.fitting.fit import fit, read_data
+from nlptl.fitting.fit import fit
+from nlptl.fitting.fit_data import read_data
 from nlptl.fitting.plan import FitPlan
 
 SHORT = TrainingConfig(max_steps=3, batch_size=8, refit=False, quiet=True)

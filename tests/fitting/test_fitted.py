@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,12 +7,8 @@ from nlptl import LogisticHead, MLPHead
 from nlptl.data.labels import LabelCodec
 from nlptl.data.targets import Targets
 from nlptl.encoders import ResidualFusion
-from nlptl.fitting.fitted import (
-    FittedHead,
-    TrainingPlan,
-    fit_network_scorer,
-    fit_solver_scorer,
-)
+from nlptl.fitting.fitted import FittedHead
+from nlptl.fitting.head_fit import TrainingPlan, fit_network_scorer, fit_solver_scorer
 from nlptl.heads.calibration.imbalance import ClassWeights, LogitAdjustment
 from nlptl.training.config import LoopConfig
 from nlptl.training.networks.feature_network import NetworkRecipe
@@ -49,24 +44,6 @@ def test_a_scorer_of_any_kind_comes_back_from_json_and_arrays(recipe, imbalance,
     again = FittedHead.restore(described, scorer.arrays(), codec=codec)
     np.testing.assert_allclose(again.probabilities(X), scorer.probabilities(X), atol=1e-6)
     assert (again.decision.thresholds is not None) == several
-
-
-def test_a_network_has_a_history_and_a_solver_has_none(clouds):
-    X, y = clouds
-    trained = fit_network_scorer(network(MLPHead((6,))), X, Targets(y, 3), plan())
-    solved = fit_solver_scorer(LogisticHead(), X, Targets(y, 3), plan())
-    assert len(trained.history.losses) > 0
-    assert solved.history is None
-
-
-def test_a_network_holds_out_no_row_that_its_features_know(clouds):
-    X, y = clouds
-    knowing = replace(plan(LogitAdjustment()), unseen=False)
-    trained = fit_network_scorer(network(MLPHead((6,))), X, Targets(y, 3), knowing)
-    assert trained.history.scores == [] and len(trained.history.losses) == 4
-    assert trained.decision.temperature == 1.0
-    other = fit_network_scorer(network(MLPHead((6,))), X, Targets(y, 3), plan())
-    assert other.history.scores
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from nlptl import (
     TfidfEncoder,
     TrainingConfig,
 )
-from nlptl.fitting.fit import read_data
+from nlptl.fitting.fit_data import read_data
 from nlptl.fitting.frozen_stage import fit_head, frozen_features
 from nlptl.fitting.head_inputs import head_inputs
 from nlptl.fitting.plan import FitPlan

@@ -8,7 +8,7 @@ from nlptl import FullFineTune, LoRA, TransformerEncoder
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders import Pooling
-from nlptl.fitting.fitted import TrainingPlan
+from nlptl.fitting.head_fit import TrainingPlan
 from nlptl.fitting.transfers import as_transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.training.config import LoopConfig

@@ -5,7 +5,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from nlptl import LogisticHead, PrototypeHead
 from nlptl.base.errors import ConfigError
 from nlptl.data.targets import Targets
-from nlptl.fitting.fitted import FittedHead, TrainingPlan, fit_solver_scorer
+from nlptl.fitting.fitted import FittedHead
+from nlptl.fitting.head_fit import TrainingPlan, fit_solver_scorer
 from nlptl.fitting.warm_head import linear_map, warm_head
 from nlptl.heads.solver_fit import logits_of
 from nlptl.training.config import LoopConfig

@@ -78,15 +78,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--test-share", metavar="SHARE", help="without --test: share of rows held out, default 0.2"
     )
-    parser.add_argument(
-        "--unlabeled", metavar="DATA", help="a table of unlabelled texts to train on as well"
-    )
-    parser.add_argument(
-        "--source",
-        metavar="DATA",
-        nargs="+",
-        help="tables of labelled rows of other domains; DATA itself may then be left out",
-    )
+    _add_other_texts(parser)
     parser.add_argument(
         "--seed", metavar="N", help="random seed; the same seed gives the same model"
     )
@@ -96,6 +88,19 @@ def add_arguments(parser: ArgumentParser) -> None:
         group = parser.add_argument_group(f"options of {owner}")
         for option, explanation in options.items():
             group.add_argument(f"--{owner}.{option}", metavar="VALUE", help=explanation)
+
+
+def _add_other_texts(parser: ArgumentParser) -> None:
+    """Declare the options for texts in addition to the training table."""
+    parser.add_argument(
+        "--unlabeled", metavar="DATA", help="a table of unlabelled texts to train on as well"
+    )
+    parser.add_argument(
+        "--source",
+        metavar="DATA",
+        nargs="+",
+        help="tables of labelled rows of other domains; DATA itself may then be left out",
+    )
 
 
 INTERRUPTED = "run the same command again to resume from the saved checkpoints and vectors"

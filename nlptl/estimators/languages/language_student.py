@@ -22,7 +22,7 @@ from nlptl.encoders.tunable import is_tunable
 from nlptl.estimators.languages.extended_vocabulary import with_vocabulary
 from nlptl.estimators.languages.translation_retrieval import retrieval
 from nlptl.fitting.distillation_stage import distil
-from nlptl.fitting.fitted import TrainingPlan
+from nlptl.fitting.head_fit import TrainingPlan
 from nlptl.fitting.transfers import Transfers, as_transfers
 from nlptl.saving.model_folder import CLOSE
 from nlptl.storage.atomic import new_folder

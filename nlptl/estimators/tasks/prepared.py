@@ -16,10 +16,10 @@ from nlptl.estimators.tasks.task import Task, TaskData
 from nlptl.estimators.tasks.task_options import check_metric, transfers_of
 from nlptl.estimators.text_model import TextModel
 from nlptl.fitting.finetuning import TUNING
-from nlptl.fitting.fitted import FittedModel, TrainingPlan
-from nlptl.fitting.frozen_stage import fit_head
+from nlptl.fitting.fitted import FittedModel
+from nlptl.fitting.frozen_stage import fit_first_head
 from nlptl.fitting.head_choice import check_head
-from nlptl.fitting.head_inputs import head_inputs
+from nlptl.fitting.head_fit import TrainingPlan
 from nlptl.fitting.held_out import hold_out
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.training_data import TrainingData, read_labelled, targets_of
@@ -161,7 +161,7 @@ def read_part(name: str, task: Task, data: TaskData, options: Mapping[str, Any])
     train_split, held_split = hold_out(rows.rows, rows.targets, share, plan.seed)
     start = frozen_start(plan.transfers, plan.encoder, *train_split, joint=plan.reads_jointly)
     training_rows = replace(rows, rows=train_split[0], targets=train_split[1])
-    scorer = fit_head(plan, head_inputs(plan, training_rows, start))
+    scorer = fit_first_head(plan, training_rows, start)
     imbalance = plan.imbalance_of(train_split[1], solver=scorer.recipe is None, trains_head=True)
     training = TrainingPlan(config, imbalance, plan.seed, plan.device)
     body = TunedEncoder(plan.transfers, start, training)

@@ -30,17 +30,19 @@ from nlptl.evaluation.verdict import Verdict
 from nlptl.saving.description_checks import read_notes
 from nlptl.saving.model_folder import (
     CLOSE,
+    read_described,
+    read_spec,
+    refuse_foreign,
+    spec_of,
+    write_described,
+)
+from nlptl.saving.run_record import (
     cost_of,
     history_of,
     read_cost,
-    read_described,
     read_history,
-    read_spec,
     read_training,
-    refuse_foreign,
-    spec_of,
     training_of,
-    write_described,
 )
 from nlptl.storage.atomic import new_folder, saved_folder
 

@@ -4,8 +4,8 @@
                                     [--only frozen|sources|labels|accuracy|tuned] [--sets ...]
 
 amazon_domains: reviews of books, dvd, electronics and kitchen, positive or negative. For each of
-the 12 ordered pairs, the source has 1,600 labelled reviews, the target has unlabelled reviews
-(``unlabeled``), and the accuracy is that on the 400 test reviews of the target. Every method is
+the 12 ordered pairs, the source has 1,600 labelled reviews, the target has 4,000 unlabelled ones
+(of ``unlabeled``), and the accuracy is that on the 400 test reviews of the target. Every method is
 compared with the same model fitted to the source alone. Nothing is chosen on test rows.
 
 frozen: frozen encoder, three draws of 1,200 source rows, all methods. The default is what ``fit``
@@ -31,6 +31,7 @@ from nlptl import (
     MMD,
     ClassConfusion,
     Corpus,
+    CoTraining,
     DensityRatioWeights,
     DomainAdversarial,
     Frozen,
@@ -58,6 +59,9 @@ PAIRS = [(source, target) for source in DOMAINS for target in DOMAINS if source 
 HELD = [("books", "kitchen"), ("dvd", "electronics"), ("electronics", "books"), ("kitchen", "dvd")]
 """Four pairs that have each domain once as the source and once as the target."""
 
+UNLABELED = 4000
+"""Unlabelled reviews of the target."""
+
 SIZES, DRAWS = (20, 50, 100, 400), 5
 GROWING = (0.2, 0.4, 0.6, 0.8)
 STRENGTHS = (0.0, 0.25, 0.5, 1.0)
@@ -67,6 +71,7 @@ FUSED = FusedEncoder((TransformerEncoder(), TfidfEncoder()), fusion=Concatenatio
 ENCODERS = {"fused": FUSED, "minilm": TransformerEncoder(), "tfidf": TfidfEncoder()}
 FROZEN = {
     "source only": Frozen(),
+    "default": None,
     "MeanAlignment": MeanAlignment(),
     **{f"CORAL {strength}": CORAL(strength) for strength in STRENGTHS},
     "CORAL auto": CORAL(),
@@ -76,7 +81,7 @@ FROZEN = {
     "SelfTraining, growing": SelfTraining(GROWING),
     "SelfTraining, soft": SelfTraining(GROWING, soft=True),
     "SelfTraining, estimated shares": SelfTraining(GROWING, class_shares="estimated"),
-    "default": None,
+    "CoTraining": CoTraining(),
 }
 PLAIN = ("source only", "SelfTraining, growing")
 """Methods that are also measured with MiniLM or with word counts alone."""
@@ -125,9 +130,9 @@ def corpus(domain: str, n: int, draw: int) -> Corpus:
 
 
 def unlabeled(domain: str, options) -> Corpus:
-    """Return the unlabelled reviews of a target domain; fewer for a quick run."""
+    """Return unlabelled reviews of a target domain; fewer for a quick run."""
     texts = rows_of("unlabeled", domain)["text"].tolist()
-    return Corpus(texts[:1000] if options.quick else texts, name=domain)
+    return Corpus(texts[: 1000 if options.quick else UNLABELED], name=domain)
 
 
 def measured(model: TextClassifier, target: str, labelled=((), ()), **corpora) -> dict[str, float]:
@@ -245,10 +250,10 @@ def labels(report: Report, kept, options) -> None:
 
     def run(source: str, target: str, size: int, draw: int, method: str) -> dict[str, float]:
         model = TextClassifier(FUSED, transfer=methods.get(method, Frozen()))
-        given = {} if method == "target only" else {"source": corpus(source, n, 0)}
+        more = {} if method == "target only" else {"source": corpus(source, n, 0)}
         few = corpus(target, size, draw)
         labelled = ((), ()) if method == "source only" else (few.rows, few.labels)
-        return measured(model, target, labelled, **given)
+        return measured(model, target, labelled, **more)
 
     def figure(source: str, target: str, size: int, draw: int, method: str) -> float:
         if method == "source only":
@@ -334,8 +339,8 @@ def tuned(report: Report, kept, options) -> None:
         model = TextClassifier(
             encoder, transfer=transfer, training=training, long_texts="cut", seed=seed
         )
-        given = {"unlabeled": unlabeled(target, options)} if TUNED[method] else {}
-        return measured(model, target, source=corpus(source, n, 0), **given)
+        more = {"unlabeled": unlabeled(target, options)} if TUNED[method] else {}
+        return measured(model, target, source=corpus(source, n, 0), **more)
 
     def figures(method: str, pairs: list[tuple[str, str]]) -> np.ndarray:
         names = {"part": "tuned", "rows": n, "method": method}

@@ -6,7 +6,7 @@ import pytest
 
 from nlptl.base.transfer import Transfer
 from nlptl.data.targets import Targets
-from nlptl.fitting.alignment import aligned
+from nlptl.fitting.feature_alignment import aligned
 
 
 @dataclass(frozen=True)

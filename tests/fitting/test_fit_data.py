@@ -1,0 +1,42 @@
+import pytest
+
+from nlptl import Corpus, Frozen, LabelMeaning, SourceRows, TfidfEncoder
+from nlptl.base.errors import ConfigError
+from nlptl.fitting.fit_data import read_data
+from nlptl.fitting.plan import FitPlan
+
+SOURCE = {
+    "films": Corpus(["good film", "bad film"], ["+", "-"]),
+    "books": Corpus(["dull book"], ["-"]),
+}
+
+
+def data_of(transfer, texts=(), labels=(), **corpora):
+    plan = FitPlan.resolve(encoder=TfidfEncoder(), transfer=transfer)
+    return read_data(plan, list(texts), list(labels), **corpora)
+
+
+def test_without_target_rows_the_source_has_the_labelled_rows():
+    data = data_of(Frozen(), source=SOURCE)
+    assert list(data.rows.texts) == ["good film", "bad film", "dull book"]
+    assert data.targets.domains.tolist() == [1, 1, 2] and data.extra is None
+
+
+def test_with_target_rows_the_source_is_extra():
+    data = data_of(SourceRows(0.5), ["good tea", "bad tea"], ["+", "-"], source=SOURCE)
+    assert len(data.rows) == 2 and data.targets.domains is None
+    assert data.extra[1].domains.tolist() == [1, 1, 2]
+    assert data.all_rows[1].domains.tolist() == [0, 0, 1, 1, 2]
+
+
+def test_class_names_without_rows_keep_the_source_as_extra_rows():
+    transfer = [LabelMeaning({"+": "good", "-": "bad"}), SourceRows(weight=1.0)]
+    data = data_of(transfer, source=SOURCE)
+    assert not len(data.rows) and len(data.extra[0]) == 3
+
+
+def test_other_arguments_and_unused_validation_rows_are_refused():
+    with pytest.raises(TypeError, match="expected source, unlabeled, validation, got 'links'"):
+        data_of(Frozen(), ["a", "b"], ["+", "-"], links=None)
+    with pytest.raises(ConfigError, match=r"Frozen\(\) does not use it"):
+        data_of(Frozen(), ["a", "b"], ["+", "-"], validation=Corpus(["a"], ["+"]))
