@@ -116,7 +116,8 @@ class Transfer(Spec):
     def variants(self) -> Sequence[Transfer]:
         """Return variants of an alignment to choose from; none if it is used as it is.
 
-        The one with the highest expected accuracy on the unlabelled target rows is chosen.
+        The one with the highest expected accuracy on the unlabelled target rows is chosen if its
+        gain over the first one is clear.
         """
         return ()
 

@@ -49,7 +49,7 @@ def domain_accuracy(source: FloatArray, target: FloatArray, *, seed: int) -> flo
     rng = np.random.default_rng(seed)
     parts = [rows[rng.permutation(len(rows))[:n]] for rows in (source, target)]
     X = np.concatenate(parts).astype(np.float64)
-    X = (X - X.mean(axis=0)) / max(X.std(axis=0).mean(), 1e-12)
+    X = (X - X.mean(axis=0)) / max(float(np.sqrt(X.var(axis=0).mean())), 1e-12)
     is_source = np.repeat([1, 0], n)
     folds = stratified_folds(is_source, _FOLDS, seed=seed)
     hits = 0
