@@ -15,7 +15,8 @@ alone.
 labels: the same pairs with 50 or 100 labelled target rows and SourceRows(share=0.5), with and
 without TrAdaBoost(), on the source as it is and with a third of its labels wrong.
 
-MiniLM frozen throughout. --quick takes two pairs, 400 source rows and 1,000 unlabelled rows.
+MiniLM frozen throughout. --quick takes two pairs, 400 source rows and 1,000 unlabelled rows. These
+are too few for the claims on accuracy, so it prints the figures without them.
 """
 
 import sys
@@ -205,7 +206,7 @@ def unlabelled(report: Report, kept, options) -> None:
                 refused=int(is_refused.sum()),
             )
         )
-        if method == "DensityRatioWeights()":
+        if method == "DensityRatioWeights()" and not options.quick:
             loss = float((alone - accuracy).mean())
             report.claim(f"{method} loses {loss:+.3f} in the mean, at most .01", loss <= 0.01)
     for row in rows:
@@ -253,6 +254,8 @@ def labels(report: Report, kept, options) -> None:
         rows.append(row)
         report.record(**row)
     report.table(f"TrAdaBoost(), {len(pairs)} pairs, {n} source rows", rows)
+    if options.quick:
+        return
     harmed, clean = (np.mean(gains[wrong], axis=0) for wrong in (True, False))
     interval = paired_interval(harmed)
     report.claim(
