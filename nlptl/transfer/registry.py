@@ -25,7 +25,14 @@ from nlptl.transfer.instances import (
     TrAdaBoost,
     WordEdits,
 )
-from nlptl.transfer.parameters import L2SP, FullFineTune, LoRA, PrivateLayers, TaskAdapters
+from nlptl.transfer.parameters import (
+    L2SP,
+    FullFineTune,
+    LoRA,
+    PrivateLayers,
+    SourceHead,
+    TaskAdapters,
+)
 from nlptl.transfer.relations import LabelMeaning
 
 
@@ -81,6 +88,7 @@ METHODS = (
     Method("density", DensityRatioWeights),
     Method("meanmatching", KernelMeanMatching),
     Method("tradaboost", TrAdaBoost),
+    Method("sourcehead", SourceHead),
     Method("full", FullFineTune),
     Method("lora", LoRA),
     Method("l2sp", L2SP),
