@@ -18,7 +18,7 @@ from nlptl.transfer.instances.source_weights import checked_weights
 MIN_SOURCE_SHARE = 0.05
 """Boosting stops when the source rows have a smaller share of the total weight."""
 
-_STRENGTH = 0.03
+_STRENGTH = 0.01
 """Inverse penalty of the classifiers. The sum of all weights is the number of rows."""
 
 _MIN_ERROR = 1e-3

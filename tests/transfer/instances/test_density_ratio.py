@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from nlptl import Corpus, DensityRatioWeights, KernelMeanMatching, TextClassifier, TfidfEncoder
+from nlptl import (
+    Corpus,
+    DensityRatioWeights,
+    KernelMeanMatching,
+    TextClassifier,
+    TextRegressor,
+    TfidfEncoder,
+)
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.transfer import DomainFeatures
 from nlptl.transfer.instances.density_ratio import classifier_ratio, domain_classifier, kernel_ratio
@@ -166,23 +173,58 @@ def texts_of(topics, rng):
 
 
 @pytest.mark.parametrize("method", ["classifier", "rulsif"])
-def test_a_fit_gives_texts_like_those_of_the_target_more_weight(method, monkeypatch):
+def test_a_fit_gives_texts_like_those_of_the_target_more_weight(method):
     rng = np.random.default_rng(0)
     source = texts_of(["cooking"] * 40 + ["reading"] * 40, rng)
     target, truth = texts_of(["reading"] * 70 + ["cooking"] * 10, rng)
-    seen = []
-    original = DensityRatioWeights.weigh
-    monkeypatch.setattr(
-        DensityRatioWeights,
-        "weigh",
-        lambda self, features: seen.append(original(self, features)) or seen[-1],
-    )
     model = TextClassifier(TfidfEncoder(), transfer=DensityRatioWeights(method))
     model.fit([], [], source=Corpus(*source), unlabeled=Corpus(target))
-    assert len(seen) == 1 and seen[0][40:].mean() > 1.5 * seen[0][:40].mean()
+    weights = model.weights_.weights
+    assert weights[40:].mean() > 1.5 * weights[:40].mean()
     assert model.score(target, truth) > 0.9
     plain = TextClassifier(TfidfEncoder()).fit(*source).predict_proba(target)
     assert not np.allclose(model.predict_proba(target), plain)
     named = TextClassifier(TfidfEncoder(), transfer=DensityRatioWeights(method))
     named.fit(*source, unlabeled=Corpus(target))  # labelled rows are the source, too
     np.testing.assert_allclose(named.predict_proba(target), model.predict_proba(target), atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=list(METHODS))
+def test_pairs_several_labels_and_numbers_are_weighed(method):
+    rng = np.random.default_rng(0)
+    source, labels = texts_of(["cooking"] * 30 + ["reading"] * 30, rng)
+    target, _ = texts_of(["reading"] * 30 + ["cooking"] * 10, rng)
+    numbers = [float(label == "good") for label in labels]
+    several = [["review", label] if label == "good" else [label] for label in labels]
+
+    def paired(texts):
+        return [(text, "a review") for text in texts]
+
+    for kind, texts, answers, others in (
+        (TextClassifier, paired(source), labels, paired(target)),
+        (TextClassifier, source, several, target),
+        (TextRegressor, source, numbers, target),
+    ):
+        model = kind(TfidfEncoder(), transfer=method)
+        model.fit([], [], source=Corpus(texts, answers), unlabeled=Corpus(others))
+        assert np.ptp(model.weights_.weights) > 0 and len(model.predict(others)) == 40
+
+
+def test_each_source_has_weights_of_its_own():
+    rng = np.random.default_rng(0)
+    sources = {
+        name: Corpus(*texts_of(topics, rng))
+        for name, topics in {
+            "near": ["reading"] * 30 + ["cooking"] * 10,
+            "far": ["cooking"] * 30 + ["reading"] * 10,
+        }.items()
+    }
+    target, _ = texts_of(["reading"] * 40, rng)
+    model = TextClassifier(TfidfEncoder(), transfer=DensityRatioWeights())
+    weights = model.fit([], [], source=sources, unlabeled=Corpus(target)).weights_
+    domains = np.array(weights.domains)
+    for name, n_near in (("near", 30), ("far", 10)):
+        of_domain = weights.weights[domains == name]
+        is_near = np.arange(40) < 30 if name == "near" else np.arange(40) >= 30
+        assert of_domain.mean() == pytest.approx(1) and is_near.sum() == n_near
+        assert of_domain[is_near].mean() > 2 * of_domain[~is_near].mean()

@@ -1,7 +1,18 @@
 import numpy as np
 import pytest
 
-from nlptl import Corpus, SourceRows, TextClassifier, TfidfEncoder, TrAdaBoost
+from nlptl import (
+    Contrastive,
+    Corpus,
+    FullFineTune,
+    LoRA,
+    SourceRows,
+    TextClassifier,
+    TextRegressor,
+    TfidfEncoder,
+    TrAdaBoost,
+    TrainingConfig,
+)
 from nlptl.base.errors import ConfigError
 from nlptl.base.transfer import DomainFeatures
 from nlptl.transfer.instances.tradaboost import boosted_weights
@@ -169,3 +180,48 @@ def test_a_fit_without_target_labels_or_source_is_refused():
         model.fit([], [], source=Corpus(texts, labels))
     with pytest.raises(ConfigError, match=r"TrAdaBoost\(\) needs fit\(..., source="):
         model.fit(texts, labels)
+
+
+@pytest.mark.parametrize("level", [FullFineTune(), LoRA(rank=2), Contrastive()], ids=repr)
+def test_the_weights_reach_the_training_of_an_encoder(level, tiny_encoder, few, monkeypatch):
+    texts, labels = few
+    wrong = [labels[-1 - i] if i % 3 == 0 else label for i, label in enumerate(labels)]
+    source, quick = Corpus(texts[4:-4], wrong[4:-4]), TrainingConfig(max_steps=3, refit=False)
+    target = [*texts[:4], *texts[-4:]], [*labels[:4], *labels[-4:]]
+    trained_on = []
+    original = TrAdaBoost.weigh
+
+    def fitted(factor):
+        def weigh(self, features):
+            weights = original(self, features) ** factor  # 0 makes all weights equal
+            trained_on.append(weights / weights.mean())
+            return trained_on[-1]
+
+        monkeypatch.setattr(TrAdaBoost, "weigh", weigh)
+        transfer = [level, SourceRows(share=0.5), TrAdaBoost()]
+        model = TextClassifier(tiny_encoder, transfer=transfer, training=quick)
+        return model.fit(*target, source=source)
+
+    boosted, equal = fitted(1.0), fitted(0.0)
+    assert len(trained_on) == 2  # computed once per fit, on the frozen features
+    np.testing.assert_allclose(boosted.weights_.weights, trained_on[0])
+    assert boosted.weights_.texts == texts[4:-4] and np.ptp(trained_on[0]) > 0
+    gap = np.abs(boosted.predict_proba(texts) - equal.predict_proba(texts)).max()
+    assert gap > 1e-4
+    np.testing.assert_allclose(boosted.predict_proba(texts).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_pairs_are_weighed():
+    rng = np.random.default_rng(0)
+    source, labels = reviews(60, "pan oven soup spoon kitchen", rng, share_wrong=0.3)
+    few, few_labels = reviews(20, "novel chapter author page", rng)
+    model = TextClassifier(TfidfEncoder(), transfer=TrAdaBoost())
+    pairs = [(text, "a review") for text in source]
+    model.fit([(text, "a review") for text in few], few_labels, source=Corpus(pairs, labels))
+    assert model.weights_.highest(1)[0][0][1] == "a review" and np.ptp(model.weights_.weights) > 0
+
+
+def test_numbers_are_refused_before_the_fit():
+    model = TextRegressor(TfidfEncoder(), transfer=TrAdaBoost())
+    with pytest.raises(ConfigError, match=r"TrAdaBoost\(\) needs one label per text, got numbers"):
+        model.fit(["a b", "c d"], [1.0, 2.0], source=Corpus(["e f", "g h"], [1.0, 3.0]))
