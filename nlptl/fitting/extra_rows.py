@@ -73,7 +73,11 @@ def source_texts(data: TrainingData) -> SourceTexts:
 def _needing(transfers: Transfers, need: str) -> str:
     """Return the names of the transfers that need an argument of ``fit``."""
     rows = (transfers.meaning, transfers.edits, transfers.selftraining, transfers.source)
-    used = [*transfers, *(transfer for transfer in rows if transfer is not None)]
+    used = [
+        *transfers,
+        *transfers.pretraining,
+        *(transfer for transfer in rows if transfer is not None),
+    ]
     return " with ".join(f"{type(part).__name__}()" for part in used if need in part.needs)
 
 

@@ -24,6 +24,7 @@ from nlptl.fitting.fitted import FittedHead, FittedModel, TrainingPlan
 from nlptl.fitting.frozen_stage import fit_head, frozen_features
 from nlptl.fitting.head_choice import check_head
 from nlptl.fitting.plan import FitPlan
+from nlptl.fitting.pretraining_stage import pretrained, with_pretraining
 from nlptl.fitting.training_data import (
     TrainingData,
     labelled_rows,
@@ -91,6 +92,7 @@ def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
     ConfigError
         If the data do not match the plan.
     """
+    plan, pretraining = pretrained(plan, data)
     plan = with_entailment(plan, data)
     if plan.transfers.tunes:
         features, head, history = _tuned(plan, data)
@@ -99,7 +101,8 @@ def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
         head = fit_head(plan, data, features)
     if plan.transfers.selftraining is not None:
         head = self_trained(plan, data, features, head, partial(_refitted, plan, features))
-    return FittedModel(data.codec, features, head, data.probe, head.history or history)
+    history = with_pretraining(head.history or history, pretraining)
+    return FittedModel(data.codec, features, head, data.probe, history)
 
 
 def _tuned(plan: FitPlan, data: TrainingData) -> tuple[TextFeatures, FittedHead, History | None]:

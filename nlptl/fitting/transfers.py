@@ -33,6 +33,8 @@ class Transfers:
     selftraining : SelfTraining or None
     source : SourceRows or None
         Transfers that add rows, or names of classes.
+    pretraining : tuple of Transfer
+        Transfers that change the encoder before all others.
     """
 
     main: Any
@@ -41,6 +43,7 @@ class Transfers:
     edits: WordEdits | None = None
     selftraining: SelfTraining | None = None
     source: SourceRows | None = None
+    pretraining: tuple[Transfer, ...] = ()
 
     @cached_property
     def tunes(self) -> bool:
@@ -56,7 +59,7 @@ class Transfers:
     def needs(self) -> frozenset[str]:
         """Arguments of ``fit`` that any of the transfers needs."""
         rows = (self.meaning, self.edits, self.selftraining, self.source)
-        used = [*self, *(transfer for transfer in rows if transfer is not None)]
+        used = [*self, *self.pretraining, *(transfer for transfer in rows if transfer is not None)]
         return frozenset().union(*(transfer.needs for transfer in used))
 
     def __iter__(self) -> Iterator[Transfer]:
@@ -84,11 +87,12 @@ def as_transfers(transfer: object, *, translations: bool = False) -> Transfers:
     for part in chosen:
         _check(part, translations=translations)
     leading = [part for part in chosen if part.chooses_weights or isinstance(part, Frozen)]
-    others = tuple(p for p in chosen if not p.adds_rows and p not in leading)
+    first = tuple(part for part in chosen if part.runs_first)
+    others = tuple(p for p in chosen if not p.adds_rows and p not in (*leading, *first))
     main = _main(leading, others)
     meaning, edits = _only(LabelMeaning, chosen), _only(WordEdits, chosen)
     selftraining, source = _only(SelfTraining, chosen), _only(SourceRows, chosen)
-    transfers = Transfers(main, others, meaning, edits, selftraining, source)
+    transfers = Transfers(main, others, meaning, edits, selftraining, source, first)
     joined = edits or selftraining
     if joined is not None and transfers.tunes and not transfers.refits_head:
         raise ConfigError(

@@ -175,10 +175,11 @@ def read_cost(described: Mapping[str, object]) -> Cost | None:
 
 
 def history_of(history: History | None) -> dict[str, Any] | None:
-    """Return losses and scores per epoch and the best epoch, without the details of one run."""
+    """Return losses, scores, best epoch and figures, without the details of one run."""
     if history is None:
         return None
-    return {name: getattr(history, name) for name in ("losses", "scores", "best_epoch")}
+    names = ("losses", "scores", "best_epoch", *(("figures",) if history.figures else ()))
+    return {name: getattr(history, name) for name in names}
 
 
 def read_history(described: Mapping[str, object]) -> History | None:

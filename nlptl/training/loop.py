@@ -79,6 +79,8 @@ class History:
         Step of the checkpoint from which the fit resumed; 0 if it started from the beginning.
     refused : list of str
         Checkpoints that failed verification, with the reason.
+    figures : dict of str to list of float
+        Figures of transfers on rows that they keep back, at the start and after each stage.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -88,6 +90,7 @@ class History:
     restarts: list[str] = field(default_factory=list)
     resumed_from: int = 0
     refused: list[str] = field(default_factory=list)
+    figures: dict[str, list[float]] = field(default_factory=dict)
 
 
 def equal_rates(stage: Stage, names: Sequence[str]) -> Mapping[str, float]:
@@ -115,6 +118,8 @@ class Learner:
         Copy of the module in bfloat16 that computes instead of it.
     shards : bool
         True to shard these weights when the launch shards weights over processes (FSDP).
+    figures : callable or None
+        Returns figures to record at the start and after each stage, by name.
     """
 
     module: Any
@@ -123,6 +128,7 @@ class Learner:
     half: bool = False
     twin: Bf16Copy | None = None
     shards: bool = True
+    figures: Callable[[], Mapping[str, float]] | None = None
 
 
 def train(
@@ -203,7 +209,7 @@ class _Run:
         self.weights = RunWeights(changing, average)
         self.epoch_lengths = [len(feed) for _, feed in self.learner.stages]
         stages = [stage for stage, _ in self.learner.stages]
-        self.schedule = Schedule.of(stages, self.config, epoch_length=max(self.epoch_lengths))
+        self.schedule = Schedule.of(stages, self.config, epoch_lengths=self.epoch_lengths)
         self.lengths = self.schedule.lengths
 
     def go(self, log: Callable[[dict[str, float], int], None]) -> History:
@@ -213,12 +219,19 @@ class _Run:
         alone = self.keeper is not None and self.accelerator.num_processes == 1
         with bar, between_steps(wait=alone) as stop:
             bar.update(self.taken)
+            if not self.taken:
+                self._record_figures()
             while not self.over and self.stage < len(self.lengths):
                 self._enter()
-                while not self.over and self.step < self.lengths[self.stage]:
+                while not self._ends_stage():
                     self._one_step(bar, log, stop)
-                if not self.over:
-                    self.stage, self.step = self.stage + 1, 0
+                if self.over:
+                    break
+                bar.update(self.lengths[self.stage] - self.step)
+                self._record_figures()
+                self.stage, self.step = self.stage + 1, 0
+            if self.over:
+                self._record_figures()
         self._finish()
         return self.history
 
@@ -226,6 +239,27 @@ class _Run:
     def taken(self) -> int:
         """Number of optimiser steps since the start of the fit."""
         return sum(self.lengths[: self.stage]) + self.step
+
+    def _ends_stage(self) -> bool:
+        """Return True if the current stage has no more steps.
+
+        The result depends only on what checkpoints contain, so that a resumed run ends its stage
+        at the same step.
+        """
+        if self.over or self.step >= self.lengths[self.stage]:
+            return True
+        ends = self.learner.stages[self.stage][0].ends
+        if ends is None or not self.step or self.step % _STEPS_BETWEEN_LOSS_READS:
+            return False
+        return ends(self.history.steps[-self.step :])
+
+    def _record_figures(self) -> None:
+        """Record the figures of the transfers."""
+        if self.learner.figures is None:
+            return
+        with self.weights.averaged(), gathered(self.learner.module):
+            for name, figure in self.learner.figures().items():
+                self.history.figures.setdefault(name, []).append(self._agreed(figure))
 
     def _enter(self) -> None:
         """Prepare a stage: select its trainable weights and build its optimiser."""
@@ -251,7 +285,7 @@ class _Run:
             self.saved = None
 
     def _one_step(self, bar: Any, log: Callable[[dict[str, float], int], None], stop: Stop) -> None:
-        _, feed = self.learner.stages[self.stage]
+        stage, feed = self.learner.stages[self.stage]
         epoch_length = self.epoch_lengths[self.stage]
         epoch, step_in_epoch = divmod(self.step, epoch_length)
         set_rate(self.optimizer, self.schedule.rate_share(self.stage, self.step))
@@ -265,10 +299,12 @@ class _Run:
         ends_epoch = step_in_epoch + 1 == epoch_length or self.step == self.lengths[self.stage]
         due = self.keeper is not None and self.keeper.due(self.taken, sum(self.lengths))
         due = due or stop.signal is not None
-        if ends_epoch or due or len(self.pending) == _STEPS_BETWEEN_LOSS_READS:
+        reads = len(self.pending) == _STEPS_BETWEEN_LOSS_READS
+        reads = reads or (stage.ends is not None and not self.step % _STEPS_BETWEEN_LOSS_READS)
+        if ends_epoch or due or reads:
             self._record_losses(log)
             bar.set_postfix(self._shown(), refresh=False)
-        if ends_epoch:
+        if ends_epoch and not stage.prepares:
             self._end_epoch(step_in_epoch + 1, log)
         if due or (self.keeper is not None and self._is_done):
             self._save()

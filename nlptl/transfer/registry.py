@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlptl.transfer.automatic import Auto
-from nlptl.transfer.features import Contrastive, Frozen
+from nlptl.transfer.features import ContinuedPretraining, Contrastive, Frozen
 from nlptl.transfer.features.language_distillation import LanguageDistillation
 from nlptl.transfer.instances import SelfTraining, SourceRows, WordEdits
 from nlptl.transfer.parameters import L2SP, FullFineTune, LoRA, PrivateLayers, TaskAdapters
@@ -51,6 +51,7 @@ class Method:
 METHODS = (
     Method("frozen", Frozen),
     Method("meaning", LabelMeaning, prior_gain=(0.05, 0.06)),
+    Method("pretraining", ContinuedPretraining),
     Method("contrastive", Contrastive, prior_gain=(0.06, 0.06)),
     Method("distillation", LanguageDistillation, on_command_line=False),
     Method("edits", WordEdits, prior_gain=(-0.005, 0.01)),
