@@ -36,6 +36,7 @@ from .saving.onnx.onnx_classifier import OnnxClassifier as OnnxClassifier
 from .training.config import TrainingConfig as TrainingConfig
 from .training.processes import is_main as is_main
 from .transfer.automatic import Auto as Auto
+from .transfer.features import ContinuedPretraining as ContinuedPretraining
 from .transfer.features import Contrastive as Contrastive
 from .transfer.features import Frozen as Frozen
 from .transfer.instances import SelfTraining as SelfTraining

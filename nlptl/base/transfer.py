@@ -118,6 +118,13 @@ class Transfer(Spec):
         """True if word embeddings of words outside the training data stay as they are."""
         return False
 
+    def variants(self) -> Sequence[Transfer]:
+        """Return variants of an alignment to choose from; none if it is used as it is.
+
+        The one with the highest expected accuracy on the unlabelled target rows is chosen.
+        """
+        return ()
+
     def align(self, features: DomainFeatures) -> FloatArray:
         """Return the features of the source rows in the space of the target features.
 

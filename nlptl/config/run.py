@@ -31,8 +31,8 @@ class RunConfig(Checkpointed):
     Attributes
     ----------
     data : str
-        File, folder or Hub name of the training table. Empty if the model is trained on class
-        names alone.
+        File, folder or Hub name of the training table. Empty if the model is trained on a source
+        or on class names alone.
     text_column : tuple of str
         One column, or two for text pairs.
     label_column : str
@@ -48,6 +48,8 @@ class RunConfig(Checkpointed):
         Share of the rows held out for evaluation if ``test`` is not set; 0 for none.
     unlabeled : str or None
         A table of unlabelled texts, for the parts that train on them.
+    source : tuple of str
+        Tables of labelled rows of other domains or languages, one per domain.
     output : str or None
         Folder for the model.
     encoder, transfer, head, training : Part
@@ -72,6 +74,7 @@ class RunConfig(Checkpointed):
     test: str | None = None
     test_share: float = 0.2
     unlabeled: str | None = None
+    source: tuple[str, ...] = ()
     output: str | None = None
     encoder: Part = field(default_factory=Part)
     transfer: Part = field(default_factory=Part)
@@ -147,8 +150,11 @@ class RunConfig(Checkpointed):
         settings = asdict(self)
         for name in ("output", "processes"):
             settings.pop(name)
-        if not self.drop_blank:  # older models were saved without this setting
-            settings.pop("drop_blank")
+        for name in ("drop_blank", "source"):  # older models were saved without these settings
+            if not settings[name]:
+                settings.pop(name)
+        if self.source:
+            settings["source"] = list(self.source)
         return {**settings, "text_column": list(self.text_column)}
 
 
@@ -186,11 +192,16 @@ def read_run(
     for name in plain:
         if name not in names:
             raise ConfigError(f"Unknown setting {name!r} in {config!r}. {suggest(name, names)}")
-    if not plain.get("data"):
+    source = plain.pop("source", None) or ()
+    plain["source"] = (source,) if isinstance(source, str) else tuple(source)
+    if not plain.get("data") and not plain["source"]:
         has_names = zero_shot and "names" in parts["transfer"].options
         shots = number_of("shots", plain.get("shots") or 0, int)
         if not has_names or shots or plain.get("task") == "regression":
-            raise ConfigError("There is no data to train on. Name a file: nlptl train DATA.csv")
+            raise ConfigError(
+                "There is no data to train on. Name a file: nlptl train DATA.csv, or the labelled "
+                "rows of another domain: --source FILE."
+            )
         plain["shots"] = 0
     columns = plain.get("text_column") or ("text",)
     plain["text_column"] = (columns,) if isinstance(columns, str) else tuple(columns)

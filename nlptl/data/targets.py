@@ -64,11 +64,27 @@ class Targets:
             class_counts = np.bincount(self.codes, minlength=self.n_outputs)
         return class_counts
 
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights of all rows."""
+        return float(self._filled_weights.sum())
+
+    @property
+    def class_shares(self) -> FloatArray:
+        """Share of each class in the total weight: (n_outputs,)."""
+        shares: FloatArray = self._filled_weights @ self.one_hot
+        normalised: FloatArray = shares / shares.sum()
+        return normalised
+
     def take(self, rows: IntArray) -> Self:
         """Return the targets of some rows."""
         weights = None if self.weights is None else self.weights[rows]
         domains = None if self.domains is None else self.domains[rows]
         return replace(self, codes=self.codes[rows], weights=weights, domains=domains)
+
+    def weighed_by(self, factors: FloatArray) -> Self:
+        """Return the same targets with their weights multiplied by factors: (n,)."""
+        return replace(self, weights=self._filled_weights * factors)
 
     def followed_by(self, others: Targets) -> Self:
         """Return these targets followed by others; rows without a weight get the weight 1."""

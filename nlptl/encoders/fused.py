@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, Groups
-from nlptl.base.described import entry, make
+from nlptl.base.described import checked, entry, make
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.inputs import JsonObject, TextsLike
 from nlptl.base.protocols import Features, opened
@@ -25,7 +26,16 @@ _MAX_DEVIATIONS = 1e15
 
 @dataclass(frozen=True)
 class Concatenation(Spec):
-    """Fusion that concatenates all column groups. The head receives all columns."""
+    """Fusion that concatenates all column groups. The head receives all columns.
+
+    Parameters
+    ----------
+    sparse : bool
+        True returns a sparse matrix, which needs less memory and time if one of the encoders counts
+        words. The head must accept sparse features, as ``LogisticHead`` does.
+    """
+
+    sparse: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,13 +125,22 @@ class FusedEncoder(Spec):
         encoders = tuple(encoder.fit(rows.texts) for encoder in self.encoders)
         return replace(self, encoders=encoders, scale=_centre_and_scale(rows.numbers))
 
-    def transform(self, texts: TextsLike) -> FloatArray:
+    def transform(self, texts: TextsLike) -> Features:
         """Encode rows into (n, dim): first the encoders, then the numeric columns."""
         rows = self.rows(texts)
-        parts = [_dense(encoder.transform(rows.texts)) for encoder in self.encoders]
+        parts = [encoder.transform(rows.texts) for encoder in self.encoders]
         if self.numeric_columns:
             parts.append(self._numbers(rows))
-        return np.concatenate(parts, axis=1).astype(np.float32)
+        if self.is_sparse:
+            blocks = [sparse.csr_matrix(part, dtype=np.float32) for part in parts]
+            return sparse.csr_matrix(sparse.hstack(blocks, format="csr"))
+        joined: FloatArray = np.concatenate([_dense(part) for part in parts], axis=1)
+        return joined.astype(np.float32)
+
+    @property
+    def is_sparse(self) -> bool:
+        """True if ``transform`` returns a sparse matrix."""
+        return isinstance(self.fusion, Concatenation) and self.fusion.sparse
 
     @property
     def learns_from_text(self) -> bool:
@@ -143,6 +162,7 @@ class FusedEncoder(Spec):
     def save(self, folder: Path) -> dict[str, Any]:
         """Write every encoder into a separate folder and return the settings as plain JSON."""
         return {
+            **({"sparse": True} if self.is_sparse else {}),
             "encoders": [
                 save_encoder_part(encoder, folder / str(index))
                 for index, encoder in enumerate(self.encoders)
@@ -164,7 +184,10 @@ class FusedEncoder(Spec):
             ),
             columns,
             entry(described, "text_columns", tuple[str, ...]),
-            Concatenation() if fusion is None else make(ResidualFusion, fusion),
+            # Earlier versions did not write the entry "sparse".
+            Concatenation(checked(described.get("sparse", False), bool, "sparse"))
+            if fusion is None
+            else make(ResidualFusion, fusion),
             _read_scale(entry(described, "scale", list[list[float]] | None), len(columns)),
         )
 

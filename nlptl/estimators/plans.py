@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from nlptl.base.inputs import LabelsLike, TextsLike
+from nlptl.base.inputs import LabelsLike, Text, TextsLike
 from nlptl.base.protocols import Encoder
 from nlptl.data.audit import AuditReport, audit, audit_targets
 from nlptl.data.columns import read_once
@@ -15,7 +15,11 @@ from nlptl.fitting.fitted import FittedModel
 from nlptl.fitting.plan import FitPlan, rows_for, token_lengths
 from nlptl.fitting.training_data import TrainingData, is_empty
 from nlptl.saving.saved_model import SavedModel
+from nlptl.training.checkpoints import logger
 from nlptl.transfer.automatic import Auto
+
+_MAX_LEAKED_SHARE = 0.5
+"""Share of the texts of one domain that may be rows of the other one before a warning."""
 
 
 class PlannedModel(SavedModel, Protocol):
@@ -26,15 +30,21 @@ class PlannedModel(SavedModel, Protocol):
         ...
 
 
-def plan_of(model: PlannedModel) -> FitPlan:
+def plan_of(model: PlannedModel, **changes: Any) -> FitPlan:
     """Return the fit plan that the parameters of a model describe.
+
+    Parameters
+    ----------
+    model : TextClassifier or TextRegressor
+    **changes
+        Parameters to use instead of those of the model.
 
     Raises
     ------
     ConfigError
         If a parameter cannot be used, or two parameters contradict each other.
     """
-    params = model.get_params(deep=False)
+    params = {**model.get_params(deep=False), **changes}
     if params["transfer"] == "auto" or isinstance(params["transfer"], Auto):
         params["transfer"] = None  # ``Auto`` chooses the transfer later, from the rows
     return FitPlan.resolve(numeric=model.codec_kind is NumberScale, **params)
@@ -67,7 +77,26 @@ def audit_rows(
 def audit_data(plan: FitPlan, data: TrainingData) -> AuditReport:
     """Check the labelled rows of a fit, which are read already, for problems."""
     lengths, classes = token_lengths(plan.encoder, data.rows), getattr(data.codec, "classes", ())
-    return audit_targets(data.rows, data.targets, classes, **lengths)
+    others = _texts_of_other_domain(data)
+    report = audit_targets(data.rows, data.targets, classes, others=others, **lengths)
+    for name, n_leaked in report.leaked.items():
+        if n_leaked > _MAX_LEAKED_SHARE * len(others[name]):
+            logger.warning(
+                "%d of %d rows of %s are also training rows. A source and its target should be "
+                "different texts.",
+                n_leaked,
+                len(others[name]),
+                name,
+            )
+    return report
+
+
+def _texts_of_other_domain(data: TrainingData) -> dict[str, Sequence[Text]]:
+    """Return the texts of a fit that come from another domain than its labelled rows, by name."""
+    if data.targets.domains is not None:
+        unlabeled = data.unlabeled.texts
+        return {"the unlabelled texts": unlabeled} if len(unlabeled) else {}
+    return {f"the source {name!r}": corpus.rows.texts for name, corpus in data.source.items()}
 
 
 def keep(model: PlannedModel, fitted: FittedModel, report: AuditReport) -> None:

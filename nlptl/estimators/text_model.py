@@ -19,6 +19,7 @@ from nlptl.encoders.static.tokens import Coverage
 from nlptl.estimators.auto import choice_of
 from nlptl.estimators.hub_methods import HubMethods
 from nlptl.estimators.plans import audit_data, audit_rows, keep, plan_of, read_texts
+from nlptl.estimators.recommendation import recommended_params
 from nlptl.estimators.students import teach
 from nlptl.evaluation.choice import Choice
 from nlptl.fitting.fit import fit, read_data
@@ -197,15 +198,16 @@ class TextModel(HubMethods, NestedParams):
     def _fit(self, texts: TextsLike, answers: LabelsLike, **more: Any) -> Self:
         """Fit the model. ``more`` holds the other arguments of ``fit``."""
         texts, values = read_texts(self.encoder, texts), self.codec_kind.read(answers)
-        plan = plan_of(self)
+        params = recommended_params(self, texts, values, more)
+        plan, transfer = plan_of(self, **params), params.get("transfer", self.transfer)
         choice = choice_of(self, plan, texts, values, more)
         if choice is not None:
-            plan = plan.with_choice(choice.transfer)
+            plan, transfer = plan.with_choice(choice.transfer), choice.transfer
         data = read_data(plan, texts, values, **more)
         report = audit_data(plan, data)
         fitted = fit(plan, data)
         # A failed fit leaves this object unchanged, so attributes are set only here.
-        self.transfer_ = self.transfer if choice is None else choice.transfer
+        self.transfer_ = transfer
         self.transfer_verdict_ = choice
         keep(self, fitted, report)
         return self

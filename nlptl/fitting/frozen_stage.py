@@ -14,8 +14,8 @@ from nlptl.fitting.fitted import (
     fit_solver_scorer,
 )
 from nlptl.fitting.head_choice import default_head, dense, fusion_of, is_solver, suited
+from nlptl.fitting.head_inputs import HeadInputs
 from nlptl.fitting.plan import FitPlan
-from nlptl.fitting.sharded_features import features_sharded
 from nlptl.fitting.training_data import TrainingData
 from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
 from nlptl.training.config import LoopConfig
@@ -29,7 +29,7 @@ HEAD_TRAINING = LoopConfig()
 def frozen_features(plan: FitPlan, data: TrainingData) -> TextFeatures:
     """Fit the encoder to the texts, if it can be fitted, and choose the weights of its layers."""
     texts = data.unlabeled
-    if plan.transfers.source is not None and data.extra is not None:
+    if plan.transfers.source_rows is not None and data.extra is not None:
         texts = texts.followed_by(data.extra[0])
     features: TextFeatures = plan.transfers.main.learn(
         plan.encoder, data.rows, data.targets, further=texts, joint=plan.reads_jointly
@@ -37,25 +37,21 @@ def frozen_features(plan: FitPlan, data: TrainingData) -> TextFeatures:
     return features
 
 
-def fit_head(
-    plan: FitPlan, data: TrainingData, features: TextFeatures, *, unseen: bool = True
-) -> FittedHead:
+def fit_head(plan: FitPlan, inputs: HeadInputs, *, unseen: bool = True) -> FittedHead:
     """Fit the head to the features of all labelled and extra rows.
 
     Parameters
     ----------
     plan : FitPlan
-    data : TrainingData
-    features : TextFeatures
-        Compute the input of the head.
+    inputs : HeadInputs
+        Features and targets of the rows.
     unseen : bool
         True if the features do not depend on the labels.
     """
+    data, X, features = inputs.data, inputs.X, inputs.features
     rows, targets = data.all_rows
     unseen = unseen and data.extra is None
     tunes = plan.transfers.tunes
-    # If the encoder is tuned, every process of a launch calls this function.
-    X = features_sharded(features, rows) if tunes else features.transform(rows)
     head = _head(plan, data, X, unseen=unseen)
     solver = is_solver(head, plan.encoder)
     trains_head = tunes and not plan.transfers.refits_head

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.data.corpus import Corpus
@@ -70,6 +71,24 @@ class TrainingData:
             rows = self.extra[0].followed_by(rows)
             targets = self.extra[1].followed_by(targets)
         return replace(self, extra=(rows, targets))
+
+    def without_source(self) -> TrainingData:
+        """Return the same data without extra rows of a source."""
+        if self.extra is None:
+            return self
+        rows, targets = self.extra
+        others = np.flatnonzero(targets.domain_numbers == 0)
+        extra = (rows.take(others), targets.take(others)) if len(others) else None
+        return replace(self, extra=extra)
+
+    def weighed_by(self, factors: FloatArray) -> TrainingData:
+        """Return the same data with row weights multiplied by factors: (n,), for all rows."""
+        n = len(self.targets)
+        targets = self.targets.weighed_by(factors[:n])
+        if self.extra is None:
+            return replace(self, targets=targets)
+        extra = self.extra[0], self.extra[1].weighed_by(factors[n:])
+        return replace(self, targets=targets, extra=extra)
 
     @property
     def probe(self) -> Rows:

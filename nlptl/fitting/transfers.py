@@ -33,6 +33,8 @@ class Transfers:
     selftraining : SelfTraining or None
     source : SourceRows or None
         Transfers that add rows, or names of classes.
+    weighers : tuple of Transfer
+        Transfers that compute weights of the source rows.
     pretraining : tuple of Transfer
         Transfers that change the encoder before all others.
     """
@@ -43,6 +45,7 @@ class Transfers:
     edits: WordEdits | None = None
     selftraining: SelfTraining | None = None
     source: SourceRows | None = None
+    weighers: tuple[Transfer, ...] = ()
     pretraining: tuple[Transfer, ...] = ()
 
     @cached_property
@@ -56,11 +59,48 @@ class Transfers:
         return any(transfer.refits_head for transfer in self)
 
     @cached_property
+    def every(self) -> tuple[Transfer, ...]:
+        """All transfers, those that add or weigh rows or come first included."""
+        rows = (self.meaning, self.edits, self.selftraining, self.source, *self.weighers)
+        return (*self, *self.pretraining, *(transfer for transfer in rows if transfer is not None))
+
+    @cached_property
     def needs(self) -> frozenset[str]:
         """Arguments of ``fit`` that any of the transfers needs."""
-        rows = (self.meaning, self.edits, self.selftraining, self.source)
-        used = [*self, *self.pretraining, *(transfer for transfer in rows if transfer is not None)]
-        return frozenset().union(*(transfer.needs for transfer in used))
+        return frozenset().union(*(transfer.needs for transfer in self.every))
+
+    @cached_property
+    def uses(self) -> frozenset[str]:
+        """Arguments of ``fit`` that any of the transfers needs or accepts."""
+        return self.needs.union(*(transfer.accepts for transfer in self.every))
+
+    @cached_property
+    def compare_domains(self) -> bool:
+        """True if any of the transfers compares the source with the target."""
+        return any(transfer.compares_domains for transfer in self.every)
+
+    @property
+    def source_rows(self) -> SourceRows | None:
+        """How source rows are added to labelled target rows; None if they are not."""
+        return self.source or (SourceRows() if self.compare_domains else None)
+
+    @property
+    def weighs_on_features(self) -> bool:
+        """True if weights of the source rows depend on frozen features."""
+        source = self.source_rows
+        return bool(self.weighers) or (source is not None and source.chooses_share)
+
+    @cached_property
+    def aligners(self) -> tuple[Transfer, ...]:
+        """Transfers that move frozen features of the source; none if the encoder is tuned."""
+        if self.tunes:
+            return ()
+        return tuple(transfer for transfer in self.others if transfer.aligns_source)
+
+    def names_needing(self, need: str) -> str:
+        """Return the names of the transfers that need an argument of ``fit``."""
+        parts = [transfer for transfer in self.every if need in transfer.needs]
+        return " with ".join(f"{type(part).__name__}()" for part in parts)
 
     def __iter__(self) -> Iterator[Transfer]:
         return iter((self.main, *self.others))
@@ -87,12 +127,14 @@ def as_transfers(transfer: object, *, translations: bool = False) -> Transfers:
     for part in chosen:
         _check(part, translations=translations)
     leading = [part for part in chosen if part.chooses_weights or isinstance(part, Frozen)]
+    weighers = tuple(part for part in chosen if part.weighs_source)
     first = tuple(part for part in chosen if part.runs_first)
-    others = tuple(p for p in chosen if not p.adds_rows and p not in (*leading, *first))
+    not_bound = (*leading, *weighers, *first)
+    others = tuple(p for p in chosen if not p.adds_rows and p not in not_bound)
     main = _main(leading, others)
     meaning, edits = _only(LabelMeaning, chosen), _only(WordEdits, chosen)
     selftraining, source = _only(SelfTraining, chosen), _only(SourceRows, chosen)
-    transfers = Transfers(main, others, meaning, edits, selftraining, source, first)
+    transfers = Transfers(main, others, meaning, edits, selftraining, source, weighers, first)
     joined = edits or selftraining
     if joined is not None and transfers.tunes and not transfers.refits_head:
         raise ConfigError(
@@ -121,14 +163,27 @@ def _main(leading: list[Transfer], others: tuple[Transfer, ...]) -> Any:
     if len(leading) > 1:
         names = " and ".join(f"{type(transfer).__name__}()" for transfer in leading)
         raise ConfigError(f"{names} contradict each other. Pass one of them.")
+    bound = [transfer for transfer in others if not transfer.aligns_source]
     if not leading:
-        return FullFineTune() if others else Frozen()
-    if others and not leading[0].chooses_weights:
+        return FullFineTune() if bound else Frozen()
+    if leading[0].chooses_weights:
+        for transfer in others:
+            _check_tunable(transfer, leading[0])
+    elif bound:
         raise ConfigError(
-            f"{type(others[0]).__name__}() acts on weights that are trained, but "
+            f"{type(bound[0]).__name__}() acts on weights that are trained, but "
             f"{type(leading[0]).__name__}() trains none. Combine it with FullFineTune()."
         )
     return leading[0]
+
+
+def _check_tunable(transfer: Transfer, main: Transfer) -> None:
+    """Check that a transfer takes part in the training of an encoder."""
+    if transfer.aligns_source and not transfer.trains_encoder:
+        raise ConfigError(
+            f"{type(transfer).__name__}() moves frozen features, but {type(main).__name__}() "
+            "trains the encoder. Use CORAL() with it, or Frozen()."
+        )
 
 
 def _only(kind: type[Kind], chosen: list[Transfer]) -> Kind | None:

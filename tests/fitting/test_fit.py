@@ -57,7 +57,7 @@ def test_pairs_are_told_from_texts(few):
 
 def test_data_come_with_all_that_belongs_to_them(few):
     texts, labels = few
-    plan = plan_for(TfidfEncoder(), [SourceRows(0.5), SelfTraining()])
+    plan = plan_for(TfidfEncoder(), [SourceRows(weight=0.5), SelfTraining()])
     source = {"old": Corpus(["a bill"], ["tax"])}
     data = read_data(plan, texts, labels, source=source, unlabeled=Corpus(["one", "two"]))
     assert data.unlabeled.texts == ["one", "two"] and list(data.source) == ["old"]

@@ -16,6 +16,7 @@ from nlptl import (
 )
 from nlptl.fitting.fit import read_data
 from nlptl.fitting.frozen_stage import fit_head, frozen_features
+from nlptl.fitting.head_inputs import head_inputs
 from nlptl.fitting.plan import FitPlan
 from nlptl.heads import MeaningHead
 from nlptl.heads.linear.logistic import DEFAULT_C
@@ -25,7 +26,7 @@ def fitted(encoder, few, *, unseen=True, **options):
     plan = FitPlan.resolve(**{"encoder": encoder, "transfer": None, "device": "cpu", **options})
     data = read_data(plan, *few)
     features = frozen_features(plan, data)
-    return fit_head(plan, data, features, unseen=unseen)
+    return fit_head(plan, head_inputs(plan, data, features), unseen=unseen)
 
 
 @pytest.mark.parametrize(
@@ -62,4 +63,6 @@ def test_an_encoder_learns_from_unlabelled_text_and_from_the_source(few):
     assert seen == [True, True, False]
     alone = frozen_features(plan, replace(data, extra=None))
     assert alone.encoder.transform(["zebra"]).nnz == 0
-    assert np.isfinite(fit_head(plan, data, features).logits(features.transform(data.rows))).all()
+    assert np.isfinite(
+        fit_head(plan, head_inputs(plan, data, features)).logits(features.transform(data.rows))
+    ).all()

@@ -4,7 +4,8 @@ By default the encoder stays frozen and only a head is trained (--transfer froze
 full, both are trained; with --transfer lora, an adapter and the head. Interrupted tuning resumes
 from its last checkpoint when the same command runs again (see --training.save_steps). Options of a
 part are written with a dot: --transfer.layers 2, --head.C 3 (without --head those of logistic).
-With --shots 0, or without DATA, the model is trained on the class names alone.
+With --shots 0, or without DATA, the model is trained on the class names alone. With --source FILE
+it is trained on labelled rows of another domain, and --unlabeled FILE has texts of the new domain.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ EXAMPLES = """examples:
   nlptl train --config run.yaml --seed 1 --output model-1/
   accelerate launch -m nlptl train --config recipes/finetune.yaml
   nlptl train reviews.csv --shots 0 --transfer meaning --output model/
+  nlptl train --source books.csv dvd.csv --unlabeled music.csv --output music-model/
   nlptl train --transfer meaning --transfer.names '{"post": "parcels", "pay": "money"}' --output m/
 """
 
@@ -78,6 +80,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--unlabeled", metavar="DATA", help="a table of unlabelled texts to train on as well"
+    )
+    parser.add_argument(
+        "--source",
+        metavar="DATA",
+        nargs="+",
+        help="tables of labelled rows of other domains; DATA itself may then be left out",
     )
     parser.add_argument(
         "--seed", metavar="N", help="random seed; the same seed gives the same model"
@@ -113,10 +121,10 @@ def run(arguments: Namespace) -> int:
     model = _named(run_config).model()
     training, testing = _tables(run_config)
     report = _audit(model, training, testing, out) if len(training[0]) else None
-    model.fit(*training, unlabeled=read_unlabeled(run_config))
+    model.fit(*training, source=read_source(run_config), unlabeled=read_unlabeled(run_config))
     if report is not None:
         model.audit_ = report  # this report covers the test data as well
-    _report(model, training, testing, out)
+    _report(model, run_config, (training, testing), out)
     if run_config.output is None:
         out.print("Not saved. Pass --output FOLDER to save the model.")
         return 0
@@ -151,17 +159,26 @@ def _audit(
     return report
 
 
+def _named_transfers(transfer: object) -> str:
+    """Return the transfers in use as a sentence reads them."""
+    parts = transfer if isinstance(transfer, list) else [transfer]
+    return " with ".join(repr(part) for part in parts)
+
+
 def _report(
     model: TextClassifier | TextRegressor,
-    training: LabelledRows,
-    testing: LabelledRows | None,
+    run_config: RunConfig,
+    data: tuple[LabelledRows, LabelledRows | None],
     out: Console,
 ) -> None:
     from nlptl.evaluation.intervals import share_interval
     from nlptl.reports.terminal_tables import choice_table, metrics_table
 
+    training, testing = data
     if model.transfer_verdict_ is not None:
         out.print(choice_table(model.transfer_verdict_))
+    if run_config.source and run_config.transfer.name is None:
+        out.print(f"Recommended transfer: {_named_transfers(model.transfer_)}.", soft_wrap=True)
     coverage = model.coverage(training[0]) if len(training[0]) else None
     if coverage is not None:
         out.print(f"Word vectors: {coverage}.")
@@ -176,8 +193,8 @@ def _report(
 def _tables(run_config: RunConfig) -> tuple[LabelledRows, LabelledRows | None]:
     """Read the training rows and, if there are any, the test rows."""
     if not run_config.data:
-        source = run_config.test
-        return (Rows([]), []), read_labelled(source, run_config) if source else None
+        table = run_config.test
+        return (Rows([]), []), read_labelled(table, run_config) if table else None
     rows, labels = read_labelled(run_config.data, run_config)
     if run_config.test is not None:
         return few_of(rows, labels, run_config), read_labelled(run_config.test, run_config)
@@ -217,6 +234,13 @@ def read_unlabeled(run_config: RunConfig) -> Corpus | None:
     )
 
 
+def read_source(run_config: RunConfig) -> dict[str, Corpus] | None:
+    """Read the labelled rows of other domains, by the names of their tables."""
+    if not run_config.source:
+        return None
+    return {name: Corpus(*read_labelled(name, run_config)) for name in run_config.source}
+
+
 def _split(labels: Sequence[object], run_config: RunConfig) -> tuple[IntArray, IntArray]:
     options: dict[str, Any] = {"test_share": run_config.test_share, "seed": run_config.seed}
     if run_config.numeric:
@@ -246,7 +270,8 @@ def _settings(run_config: RunConfig) -> dict[str, Any]:
 def _read_by(run_config: RunConfig) -> list[Any]:
     """Return the tables of the settings, and other values that may be paths of files."""
     encoder = run_config.encoder
-    return [run_config.data, run_config.test, run_config.unlabeled, *encoder.options.values()]
+    tables_read = [run_config.data, run_config.test, run_config.unlabeled, *run_config.source]
+    return [*tables_read, *encoder.options.values()]
 
 
 def contents_of(names: Iterable[object]) -> dict[str, str]:

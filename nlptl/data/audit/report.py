@@ -156,6 +156,7 @@ def audit_targets(
     targets: Targets,
     classes: Sequence[object],
     *,
+    others: Mapping[str, Sequence[Text]] | None = None,
     token_counts: IntArray | None = None,
     window: int = 0,
 ) -> AuditReport:
@@ -168,6 +169,8 @@ def audit_targets(
         Classes or numbers of the rows.
     classes : sequence
         Labels of the classes. Of single labels, those without a row are left out of the report.
+    others : dict of name to texts, optional
+        Other texts of the fit. Only those that are equal to a row are counted as leaked.
     token_counts, window
         As for ``audit``.
     """
@@ -177,7 +180,10 @@ def audit_targets(
         named = zip(map(str, classes), targets.counts.tolist(), strict=True)
         counts = {name: count for name, count in named if count or targets.several}
     judged = counts, _conflicts(targets, groups), 0
-    return _report(rows.texts, groups, judged, across={}, token_counts=token_counts, window=window)
+    across = {name: (len(_equal(rows.texts, texts)), 0) for name, texts in (others or {}).items()}
+    return _report(
+        rows.texts, groups, judged, across=across, token_counts=token_counts, window=window
+    )
 
 
 def _report(
@@ -228,8 +234,7 @@ def _plain_texts(texts: TextsLike) -> Sequence[Text]:
 
 def _across(texts: Sequence[Text], other: Sequence[Text]) -> tuple[int, int | None]:
     """Count the rows of another split that are equal, and almost equal, to rows of this split."""
-    training_texts = {folded(text) for text in texts}
-    exact = {row for row, text in enumerate(other) if folded(text) in training_texts}
+    exact = _equal(texts, other)
     if len(texts) + len(other) > _NEAR_UP_TO:
         return len(exact), None
     crossing = {
@@ -238,6 +243,12 @@ def _across(texts: Sequence[Text], other: Sequence[Text]) -> tuple[int, int | No
         if min(pair) < len(texts) <= max(pair)
     }
     return len(exact), len(crossing - exact)
+
+
+def _equal(texts: Sequence[Text], other: Sequence[Text]) -> set[int]:
+    """Return the rows of another split that are equal to rows of this split."""
+    training_texts = {folded(text) for text in texts}
+    return {row for row, text in enumerate(other) if folded(text) in training_texts}
 
 
 def _judged(

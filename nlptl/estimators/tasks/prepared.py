@@ -19,6 +19,7 @@ from nlptl.fitting.finetuning import TUNING
 from nlptl.fitting.fitted import FittedModel, TrainingPlan
 from nlptl.fitting.frozen_stage import fit_head
 from nlptl.fitting.head_choice import check_head
+from nlptl.fitting.head_inputs import head_inputs
 from nlptl.fitting.held_out import hold_out
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.training_data import TrainingData, read_labelled, targets_of
@@ -159,7 +160,8 @@ def read_part(name: str, task: Task, data: TaskData, options: Mapping[str, Any])
     share = held_share(len(rows.rows), config)
     train_split, held_split = hold_out(rows.rows, rows.targets, share, plan.seed)
     start = frozen_start(plan.transfers, plan.encoder, *train_split, joint=plan.reads_jointly)
-    scorer = fit_head(plan, replace(rows, rows=train_split[0], targets=train_split[1]), start)
+    training_rows = replace(rows, rows=train_split[0], targets=train_split[1])
+    scorer = fit_head(plan, head_inputs(plan, training_rows, start))
     imbalance = plan.imbalance_of(train_split[1], solver=scorer.recipe is None, trains_head=True)
     training = TrainingPlan(config, imbalance, plan.seed, plan.device)
     body = TunedEncoder(plan.transfers, start, training)

@@ -8,37 +8,65 @@ from typing import ClassVar
 from nlptl.base.errors import ConfigError
 from nlptl.base.transfer import Transfer
 
+SHARES = (0.0, 0.25, 0.5, 0.75)
+"""Shares that ``share="auto"`` chooses from, with enough labelled target rows."""
+
+MIN_ROWS_TO_CHOOSE_SHARE = 100
+"""With fewer labelled target rows, the share is not chosen but set to 0.75."""
+
 
 @dataclass(frozen=True)
 class SourceRows(Transfer):
-    """Train on labelled rows of another domain or language as well, each with a lower weight.
+    """Train on labelled rows of another domain or language as well, with a share of the weight.
 
     Pass these rows to ``fit`` as ``source``. The other labelled rows are the target: the model is
-    made for them and evaluated on them. Combine it with ``Frozen`` or ``Contrastive``. Methods
-    that are trained on rows, or read their texts, use the source rows, too.
+    made for them and evaluated on them. Combine it with ``Frozen``, ``Contrastive``,
+    ``FullFineTune`` or ``LoRA``. Methods that are trained on rows, or read their texts, use the
+    source rows, too.
 
-    Training on both sets of rows, weighted or not, is hard to beat if the target has few labels
-    [1]_. It hurts if the source is too different from the target. To compare a model with and
-    without source rows, use ``judge`` with ``fit_params={name: {"source": ...}}``.
+    A few target rows among many source rows hardly count if all rows have the same weight. With
+    20 to 400 labels in the target, a fixed share of the total weight was better (docs/domains.md)
+    [1]_. Source rows hurt if the source is too different from the target. To compare a model with
+    and without them, use ``judge`` with ``fit_params={name: {"source": ...}}``.
 
     Parameters
     ----------
-    weight : float
-        Weight of each source row, relative to a target row; above 0.
+    share : float or "auto"
+        Share of the source rows in the total weight of all rows, from 0 to below 1. 0 leaves them
+        out. ``"auto"`` chooses from 0, 0.25, 0.5 and 0.75 by cross-validation on the target rows.
+        With fewer than 100 of them, it is 0.75.
+    weight : float, optional
+        Weight of each source row relative to a target row, above 0. It replaces ``share``.
 
     References
     ----------
     .. [1] Daumé, "Frustratingly Easy Domain Adaptation", ACL 2007, arXiv:0907.1815.
     """
 
-    weight: float = 0.3
+    share: float | str = "auto"
+    weight: float | None = None
 
     adds_rows: ClassVar[bool] = True
     carries: ClassVar[str] = "instances"
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels", "source"})
+    supports: ClassVar[frozenset[str]] = frozenset({"pairs", "several labels", "numbers"})
     paper: ClassVar[str] = "Daumé 2007, arXiv:0907.1815"
 
     def __post_init__(self) -> None:
-        if not self.weight > 0:
+        if self.share != "auto" and (isinstance(self.share, str) or not 0 <= self.share < 1):
+            raise ConfigError(
+                f"share must be at least 0 and below 1, or 'auto', got {self.share!r}."
+            )
+        if self.weight is not None and not self.weight > 0:
             raise ConfigError(f"weight must be above 0, got {self.weight}.")
+        if self.weight is not None and self.share != "auto":
+            raise ConfigError(
+                f"share and weight contradict each other, got share={self.share} and "
+                f"weight={self.weight}. Pass one of them."
+            )
+
+    @property
+    def chooses_share(self) -> bool:
+        """True if the share of the source is chosen from the labelled target rows."""
+        return self.share == "auto" and self.weight is None

@@ -190,7 +190,7 @@ def classifiers(encoder: TransformerEncoder, static: StaticEncoder) -> dict[str,
         ),
         "frozen-names": (TextClassifier(encoder, transfer=LabelMeaning(NAMES)), TEXTS, LABELS),
         "frozen-source": (
-            TextClassifier(static, transfer=[Frozen(), SourceRows(0.5)]),
+            TextClassifier(static, transfer=[Frozen(), SourceRows(weight=0.5)]),
             TEXTS[:24],
             LABELS[:24],
             {"source": source},

@@ -4,8 +4,22 @@ from nlptl import SourceRows
 from nlptl.base.errors import ConfigError
 
 
-def test_a_row_of_elsewhere_counts_something():
-    assert SourceRows(0.5).weight == 0.5
-    for weight in (0, -1.0):
-        with pytest.raises(ConfigError, match="weight"):
-            SourceRows(weight)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weight": 0}, "weight must be above 0, got 0"),
+        ({"weight": -1.0}, "weight must be above 0"),
+        ({"share": 1.0}, "below 1, or 'auto', got 1.0"),
+        ({"share": -0.1}, "at least 0"),
+        ({"share": "half"}, "'auto', got 'half'"),
+        ({"share": 0.5, "weight": 0.3}, "share=0.5 and weight=0.3"),
+    ],
+)
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        SourceRows(**options)
+
+
+def test_only_the_automatic_share_is_chosen():
+    assert SourceRows().chooses_share
+    assert not SourceRows(0.5).chooses_share and not SourceRows(weight=0.5).chooses_share

@@ -1,0 +1,73 @@
+"""Encoder and transfers of a fit with a source, if the user chose no transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nlptl.base.transfer import Transfer
+from nlptl.data.corpus import Corpus, as_corpora
+from nlptl.data.labels import SingleLabels
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.encoders.fused import Concatenation, FusedEncoder
+from nlptl.encoders.tfidf import TfidfEncoder
+from nlptl.estimators.plans import PlannedModel
+from nlptl.fitting.training_data import is_empty
+from nlptl.transfer import Frozen, SelfTraining, SourceRows
+from nlptl.transfer.features.mean_alignment import MeanAlignment
+
+GROWING_SHARES = (0.2, 0.4, 0.6, 0.8)
+"""Share of the unlabelled texts that each round of self-training uses."""
+
+
+def recommended_params(
+    model: PlannedModel, texts: Any, answers: Any, fit_params: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the recommended encoder and transfers of a fit with a source.
+
+    Word counts are part of the recommended encoder, because a general sentence encoder keeps less
+    of the sentiment of a review than its words do (docs/domains.md).
+
+    Parameters
+    ----------
+    model : TextClassifier or TextRegressor
+    texts, answers
+        Labelled target rows of the fit. There may be none.
+    fit_params : mapping
+        The other arguments of ``fit`` by name.
+
+    Returns
+    -------
+    dict
+        Values for the parameters ``encoder`` and ``transfer`` of the model. Empty without a
+        source, or if the user chose a transfer.
+
+    Raises
+    ------
+    InputError
+        If the source is not a corpus or a dict of them.
+    """
+    params = model.get_params(deep=False)
+    source = as_corpora(fit_params.get("source"), argument="source")
+    if params["transfer"] is not None or not source:
+        return {}
+    transfers: list[Transfer] = [] if is_empty(texts) else [SourceRows()]
+    if as_corpora(fit_params.get("unlabeled"), argument="unlabeled"):
+        transfers.append(MeanAlignment())
+        if _has_one_label_per_text(model, answers, source.values()):
+            transfers.append(SelfTraining(GROWING_SHARES, class_shares="estimated"))
+    encoder = params["encoder"]
+    if encoder is None:
+        parts = (TransformerEncoder(), TfidfEncoder())
+        encoder = FusedEncoder(parts, fusion=Concatenation(sparse=True))
+    return {"encoder": encoder, "transfer": transfers or Frozen()}
+
+
+def _has_one_label_per_text(model: PlannedModel, answers: Any, source: Iterable[Corpus]) -> bool:
+    """Return True if each text of a fit has one label."""
+    if model.codec_kind.numeric:
+        return False
+    labels = [
+        model.codec_kind.read(corpus.labels) for corpus in source if corpus.labels is not None
+    ]
+    return all(isinstance(part, SingleLabels) for part in [answers, *labels] if len(part))

@@ -1,0 +1,114 @@
+"""Fit the head of a model again to unlabelled rows that it labelled itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.base.protocols import Features
+from nlptl.data.targets import Targets
+from nlptl.fitting.fitted import FittedHead
+from nlptl.fitting.head_inputs import HeadInputs
+from nlptl.transfer.instances import SelfTraining
+from nlptl.transfer.instances.selftraining import estimated_shares, most_confident
+
+_MIN_SOFT_SHARE = 0.01
+"""Smaller soft labels are left out: each would cost one row and hardly change the fit."""
+
+
+def self_trained(
+    spec: SelfTraining,
+    inputs: HeadInputs,
+    head: FittedHead,
+    refit: Callable[[HeadInputs], FittedHead],
+) -> FittedHead:
+    """Label the unlabelled rows and fit the head again, as often as ``SelfTraining`` says.
+
+    Parameters
+    ----------
+    spec : SelfTraining
+    inputs : HeadInputs
+        Features of the labelled rows and of at least one unlabelled row.
+    head : FittedHead
+        Head fitted to the labelled rows. Its calibration is kept.
+    refit : callable
+        Takes the inputs with the labelled unlabelled rows; returns a head that is fitted to them.
+    """
+    pool, first = _Pool.of(spec, inputs, head), _first_features(inputs, head)
+    inputs = pool.labelled
+    for number, share in enumerate(spec.schedule):
+        X = first if number == 0 else pool.X
+        rows, targets = pool.chosen(head.probabilities(X), share)
+        texts = inputs.data.unlabeled.take(rows)
+        refitted = refit(inputs.with_rows(pool.X[rows], texts, targets))
+        head = replace(refitted, decision=head.decision)
+    return head
+
+
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    """Unlabelled rows to choose from.
+
+    Attributes
+    ----------
+    spec : SelfTraining
+    X : ndarray or csr_matrix of shape (n, n_features)
+    labelled : HeadInputs
+        The labelled rows, weighted to the class shares of the unlabelled rows.
+    total : float or None
+        Weight of all chosen rows together. None gives each of them the same weight.
+    shares, source_shares : ndarray of shape (n_classes,) or None
+        Class shares of the unlabelled and of the labelled rows, if they are estimated.
+    """
+
+    spec: SelfTraining
+    X: Features
+    labelled: HeadInputs
+    total: float | None
+    shares: FloatArray | None = None
+    source_shares: FloatArray | None = None
+
+    @classmethod
+    def of(cls, spec: SelfTraining, inputs: HeadInputs, head: FittedHead) -> _Pool:
+        """Estimate the class shares of the unlabelled rows, if they are to be estimated."""
+        X, targets = inputs.pool, inputs.targets
+        n_labelled = len(targets)
+        total = spec.weight * targets.total_weight if n_labelled else None
+        if spec.class_shares != "estimated" or not n_labelled or not targets.counts.all():
+            return cls(spec, X, inputs, total)
+        source_shares = targets.class_shares
+        shares = estimated_shares(head.probabilities(X), source_shares)
+        factors = (shares / source_shares)[targets.codes]
+        weighted = replace(inputs, data=inputs.data.weighed_by(factors))
+        return cls(spec, X, weighted, total, shares, source_shares)
+
+    def chosen(self, probabilities: FloatArray, share: float) -> tuple[IntArray, Targets]:
+        """Return the most confident rows, and their predicted classes as targets."""
+        if self.shares is not None and self.source_shares is not None:
+            probabilities = probabilities * (self.shares / self.source_shares)
+            probabilities /= probabilities.sum(axis=1, keepdims=True)
+        rows, codes = most_confident(probabilities, share, self.shares)
+        weights: FloatArray = np.ones(len(rows))
+        if self.spec.soft:
+            soft = probabilities[rows]
+            soft[np.arange(len(rows)), codes] += 1e-12  # its own class is always used
+            index, codes = np.nonzero(soft > _MIN_SOFT_SHARE)
+            rows, weights = rows[index], soft[index, codes]
+        scale = self.spec.weight if self.total is None else self.total / weights.sum()
+        n_outputs = self.labelled.targets.n_outputs
+        return rows, Targets(codes, n_outputs, weights * scale)
+
+
+def _first_features(inputs: HeadInputs, head: FittedHead) -> Features:
+    """Return the features that the first labels are predicted from.
+
+    If there are only class names, the texts are shifted to the centre of the names.
+    """
+    X = inputs.pool
+    if len(inputs.targets):
+        return X
+    shifted: FloatArray = X + (head.fitted.centre_ - X.mean(axis=0))
+    return shifted

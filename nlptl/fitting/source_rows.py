@@ -1,0 +1,173 @@
+"""Rows of a source domain in a fit: as the labelled rows, or in addition to those of the target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.inputs import LabelsLike
+from nlptl.base.transfer import SourceTexts
+from nlptl.data.corpus import Corpus
+from nlptl.data.indicators import Indicator
+from nlptl.data.labels import LabelCodec, are_lists, distinct
+from nlptl.data.rows import Rows
+from nlptl.data.targets import Targets
+from nlptl.fitting.plan import FitPlan
+from nlptl.fitting.source_share import weighted_source
+from nlptl.fitting.training_data import TrainingData
+from nlptl.fitting.transfers import Transfers
+
+
+def labelled_source(plan: FitPlan, source: Mapping[str, Corpus]) -> TrainingData:
+    """Return the rows of a source as the labelled rows of a fit without labelled target rows.
+
+    Each row keeps the number of its corpus as its domain, counted from 1.
+
+    Raises
+    ------
+    InputError
+        If a corpus has no labels, or two corpora cannot be joined.
+    """
+    for corpus in source.values():
+        check_labelled(corpus)
+    corpora = list(source.values())
+    answers = [plan.codec_kind.read(corpus.labels) for corpus in corpora]
+    codec = plan.codec_kind.learn(_joined_answers(answers))
+    rows, targets = corpora[0].rows, _targets(codec, corpora[0], 1)
+    for number, corpus in enumerate(corpora[1:], 2):
+        _check_same_kind(corpus, rows)
+        rows = rows.followed_by(corpus.rows)
+        targets = targets.followed_by(_targets(codec, corpus, number))
+    return TrainingData(rows, targets, codec)
+
+
+def with_source(data: TrainingData, transfers: Transfers) -> TrainingData:
+    """Add the labelled rows of the source to the data, if a transfer uses them.
+
+    Classes that occur only in the source become classes of the model.
+
+    Raises
+    ------
+    ConfigError
+        If no transfer uses the source, or a transfer needs a source and there is none.
+    InputError
+        If a corpus of the source has no labels, or if only one of source and target has pairs.
+    """
+    if not data.source:
+        if "source" in transfers.needs:
+            names = transfers.names_needing("source")
+            raise ConfigError(
+                f"{names} needs fit(..., source=Corpus(texts, labels)), got no source."
+            )
+        return _as_source(data) if transfers.compare_domains else data
+    if data.targets.domains is not None:  # the labelled rows are those of the source
+        return data
+    if "source" not in transfers.uses:
+        raise ConfigError(
+            "fit received source=..., but no transfer uses it. Leave it out or add SourceRows()."
+        )
+    for number, corpus in enumerate(data.source.values(), 1):
+        if corpus.labels is not None:
+            data = _with_classes_of(data, corpus.labels)
+        if transfers.source_rows is not None:
+            data = _with_corpus(data, corpus, number)
+    return data if transfers.source_rows is None else weighted_source(data, transfers.source_rows)
+
+
+def source_texts(data: TrainingData) -> SourceTexts:
+    """Join the corpora of the source, with the class codes of the model.
+
+    Codes are None if a corpus has no labels.
+    """
+    texts = [text for corpus in data.source.values() for text in corpus.rows.texts]
+    labels = [corpus.labels for corpus in data.source.values()]
+    if any(part is None for part in labels):
+        return SourceTexts(texts)
+    return SourceTexts(texts, np.concatenate([data.codec.encode(part) for part in labels]))
+
+
+def check_labelled(corpus: Corpus) -> None:
+    """Check that a corpus of the source has labels.
+
+    Raises
+    ------
+    InputError
+        If it has none.
+    """
+    if corpus.labels is None:
+        raise InputError(
+            f"A source needs labels, but {corpus.title} has none. Pass Corpus(texts, labels)."
+        )
+
+
+def _as_source(data: TrainingData) -> TrainingData:
+    """Return the data with their labelled rows as the only source domain."""
+    domains = np.ones(len(data.targets), dtype=np.int64)
+    return replace(data, targets=replace(data.targets, domains=domains))
+
+
+def _with_corpus(data: TrainingData, corpus: Corpus, number: int) -> TrainingData:
+    check_labelled(corpus)
+    if len(data.rows):
+        _check_same_kind(corpus, data.rows)
+    return data.with_extra(corpus.rows, _targets(data.codec, corpus, number))
+
+
+def _targets(codec: Any, corpus: Corpus, number: int) -> Targets:
+    domains = np.full(len(corpus.rows), number, dtype=np.int64)
+    return Targets(codec.encode(corpus.labels), codec.n_outputs, domains=domains)
+
+
+def _check_same_kind(corpus: Corpus, rows: Rows) -> None:
+    if corpus.rows.are_pairs != rows.are_pairs:
+        kinds = {True: "pairs of texts", False: "single texts"}
+        raise InputError(
+            f"{corpus.title} must have {kinds[rows.are_pairs]} like the labelled rows, got "
+            f"{kinds[corpus.rows.are_pairs]}. Pass a source of the same kind."
+        )
+
+
+def _joined_answers(answers: list[Any]) -> Any:
+    """Join the labels or numbers of several corpora."""
+    if len(answers) == 1:
+        return answers[0]
+    if any(isinstance(part, Indicator) for part in answers):
+        raise InputError(
+            "Several sources cannot be joined if their labels are arrays of zeros and ones. Pass "
+            "lists of labels, or one source."
+        )
+    kinds = {type(part) for part in answers}
+    if len(kinds) > 1:
+        raise InputError(
+            "All sources must have one label per text, or all lists of labels, got both. Pass "
+            "labels of one form."
+        )
+    if isinstance(answers[0], np.ndarray):
+        return np.concatenate(answers)
+    return kinds.pop()(label for part in answers for label in part)
+
+
+def _with_classes_of(data: TrainingData, labels: LabelsLike) -> TrainingData:
+    """Add the classes that occur only in ``labels``."""
+    codec = data.codec
+    if not isinstance(codec, LabelCodec) or codec.form != "single" or data.names is not None:
+        return data
+    values = codec.values(labels)
+    if are_lists(values):
+        return data
+    new_codec = LabelCodec(distinct([*codec.classes.tolist(), *values]), "single")
+    if new_codec.n_outputs == codec.n_outputs:
+        return data
+
+    def recoded(targets: Targets) -> Targets:
+        codes = new_codec.encode(codec.decode(targets.codes))
+        return replace(targets, codes=codes, n_outputs=new_codec.n_outputs)
+
+    extra = data.extra
+    if extra is not None:
+        extra = extra[0], recoded(extra[1])
+    return replace(data, codec=new_codec, targets=recoded(data.targets), extra=extra)

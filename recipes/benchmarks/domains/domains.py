@@ -1,0 +1,366 @@
+"""Claims about models for a domain without labels: reviews of another domain are labelled.
+
+    NLPTL_DATA=... python recipes/benchmarks/domains/domains.py [--quick] [--kept FILE]
+                                    [--only frozen|sources|labels|accuracy|tuned] [--sets ...]
+
+amazon_domains: reviews of books, dvd, electronics and kitchen, positive or negative. For each of
+the 12 ordered pairs, the source has 1,600 labelled reviews, the target has unlabelled reviews
+(``unlabeled``), and the accuracy is that on the 400 test reviews of the target. Every method is
+compared with the same model fitted to the source alone. Nothing is chosen on test rows.
+
+frozen: frozen encoder, three draws of 1,200 source rows, all methods. The default is what ``fit``
+takes if no transfer is given. sources: three source domains for one target. labels: 20 to 400
+labelled target rows together with the source, five draws. accuracy: the expected accuracy, which
+needs no target labels, against the true one. tuned: all weights of MiniLM are trained, three
+passes, texts cut at 128 tokens. --quick takes two pairs, 400 source rows and one draw.
+"""
+
+import sys
+import time
+import warnings
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from sklearn.model_selection import cross_val_score
+
+from nlptl import (
+    CORAL,
+    MMD,
+    ClassConfusion,
+    Corpus,
+    DensityRatioWeights,
+    DomainAdversarial,
+    Frozen,
+    FullFineTune,
+    FusedEncoder,
+    KernelMeanMatching,
+    MeanAlignment,
+    SelfTraining,
+    SourceRows,
+    TextClassifier,
+    TfidfEncoder,
+    TrainingConfig,
+    TransformerEncoder,
+    expected_accuracy,
+)
+from nlptl.encoders import Concatenation
+from nlptl.evaluation.intervals import paired_interval
+
+sys.path.append(str(Path(__file__).parents[1]))  # the folder of material.py
+
+from material import Report, arguments, drawn, read
+
+DOMAINS = ("books", "dvd", "electronics", "kitchen")
+PAIRS = [(source, target) for source in DOMAINS for target in DOMAINS if source != target]
+HELD = [("books", "kitchen"), ("dvd", "electronics"), ("electronics", "books"), ("kitchen", "dvd")]
+"""Four pairs that have each domain once as the source and once as the target."""
+
+SIZES, DRAWS = (20, 50, 100, 400), 5
+GROWING = (0.2, 0.4, 0.6, 0.8)
+STRENGTHS = (0.0, 0.25, 0.5, 1.0)
+PARTS = ("frozen", "sources", "labels", "accuracy", "tuned")
+
+FUSED = FusedEncoder((TransformerEncoder(), TfidfEncoder()), fusion=Concatenation(sparse=True))
+ENCODERS = {"fused": FUSED, "minilm": TransformerEncoder(), "tfidf": TfidfEncoder()}
+FROZEN = {
+    "source only": Frozen(),
+    "MeanAlignment": MeanAlignment(),
+    **{f"CORAL {strength}": CORAL(strength) for strength in STRENGTHS},
+    "CORAL auto": CORAL(),
+    "DensityRatioWeights": DensityRatioWeights(),
+    "KernelMeanMatching": KernelMeanMatching(),
+    "SelfTraining, one round": SelfTraining(),
+    "SelfTraining, growing": SelfTraining(GROWING),
+    "SelfTraining, soft": SelfTraining(GROWING, soft=True),
+    "SelfTraining, estimated shares": SelfTraining(GROWING, class_shares="estimated"),
+    "default": None,
+}
+PLAIN = ("source only", "SelfTraining, growing")
+"""Methods that are also measured with MiniLM or with word counts alone."""
+
+TUNED = {
+    "source only": (),
+    "ClassConfusion": (ClassConfusion(),),
+    "CORAL": (CORAL(),),
+    "MMD": (MMD(),),
+    "DomainAdversarial": (DomainAdversarial(),),
+    "DomainAdversarial, conditional": (DomainAdversarial(conditional=True),),
+}
+"""Transfers that are added to FullFineTune()."""
+
+
+def main() -> int:
+    options = arguments(__doc__, in_parts=True, only=PARTS)
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    report = Report("domains")
+    kept = report.ledger(options)
+    for part in [options.only] if options.only else PARTS:
+        if part != "tuned" or options.only:
+            globals()[part](report, kept, options)
+    return report.finish()
+
+
+def pairs_of(options) -> list[tuple[str, str]]:
+    """Return the pairs to run: all, two, or those of ``--sets books-dvd``."""
+    if options.sets:
+        return [tuple(name.split("-")) for name in options.sets]
+    return HELD[:2] if options.quick else PAIRS
+
+
+def rows_of(split: str, domain: str):
+    """Read the reviews of a domain."""
+    rows = read("amazon_domains", split)
+    return rows[rows["domain"] == domain]
+
+
+def corpus(domain: str, n: int, draw: int) -> Corpus:
+    """Draw labelled reviews of a source domain."""
+    rows = rows_of("train", domain)
+    rows = rows.iloc[drawn(len(rows), n, draw)]
+    return Corpus(rows["text"].tolist(), rows["label_text"].tolist(), name=domain)
+
+
+def unlabeled(domain: str, options) -> Corpus:
+    """Return the unlabelled reviews of a target domain; fewer for a quick run."""
+    texts = rows_of("unlabeled", domain)["text"].tolist()
+    return Corpus(texts[:1000] if options.quick else texts, name=domain)
+
+
+def measured(model: TextClassifier, target: str, labelled=((), ()), **corpora) -> dict[str, float]:
+    """Fit a model; return its accuracy on the test rows and the seconds of the fit."""
+    test = rows_of("test", target)
+    wall, processor = time.perf_counter(), time.process_time()
+    model.fit(*labelled, **corpora)
+    seconds = {"wall": time.perf_counter() - wall, "processor": time.process_time() - processor}
+    return {"accuracy": model.score(test["text"], test["label_text"]), **seconds}
+
+
+def frozen(report: Report, kept, options) -> None:
+    """Compare all methods on frozen features."""
+    pairs, draws = pairs_of(options), range(1 if options.quick else 3)
+    n = 400 if options.quick else 1200
+
+    def run(source: str, target: str, draw: int, encoder: str, method: str) -> dict[str, float]:
+        transfer = FROZEN[method]
+        model = TextClassifier(
+            None if method == "default" else ENCODERS[encoder], transfer=transfer
+        )
+        return measured(
+            model, target, source=corpus(source, n, draw), unlabeled=unlabeled(target, options)
+        )
+
+    def table_of(encoder: str, method: str) -> tuple[np.ndarray, np.ndarray]:
+        figures = [
+            kept.several(
+                partial(run, source, target, draw, encoder, method),
+                part="frozen", rows=n, source=source, target=target, draw=draw, encoder=encoder,
+                method=method,
+            )
+            for source, target in pairs
+            for draw in draws
+        ]  # fmt: skip
+        shape = len(pairs), len(draws)
+        accuracy, wall = (np.array([f[k] for f in figures]) for k in ("accuracy", "wall"))
+        return accuracy.reshape(shape), wall.reshape(shape)
+
+    rows, means = [], {}
+    for encoder, methods in {"fused": FROZEN, "minilm": PLAIN, "tfidf": PLAIN}.items():
+        base = table_of(encoder, "source only")[0].mean(axis=1)
+        for method in methods:
+            accuracy, wall = table_of(encoder, method)
+            means[encoder, method] = by_pair = accuracy.mean(axis=1)
+            gains = by_pair - base
+            rows.append(row_of(f"{encoder}: {method}", by_pair, gains, seconds=wall.mean()))
+            report.record(**rows[-1])
+            if (encoder, method) == ("fused", "default"):
+                claim_default(report, by_pair, gains, wall)
+    report.table(f"Frozen encoder, {len(pairs)} pairs, {len(draws)} draws of {n} rows", rows)
+    fixed = max(means["fused", f"CORAL {strength}"].mean() for strength in STRENGTHS)
+    behind = fixed - means["fused", "CORAL auto"].mean()
+    report.claim(
+        f"CORAL auto is {behind:+.3f} behind the best strength, at most .01", behind <= 0.01
+    )
+
+
+def row_of(name: str, accuracies: np.ndarray, gains: np.ndarray, **more: float) -> dict:
+    """Return a row of a table: means over pairs, worst pair, gain with its interval."""
+    row = {"method": name, "mean": float(accuracies.mean()), "worst": float(accuracies.min())}
+    row["gain"] = str(paired_interval(gains)) if len(gains) > 1 else f"{gains[0]:+.3f}"
+    return {**row, "worst gain": float(gains.min()), **{k: float(v) for k, v in more.items()}}
+
+
+def claim_default(report: Report, accuracies, gains, wall) -> None:
+    mean, worst, most = accuracies.mean(), accuracies.min(), float(wall.max())
+    report.claim(f"default: mean accuracy {mean:.3f}, at least .81", mean >= 0.81)
+    report.claim(f"default: worst pair {worst:.3f}, at least .72", worst >= 0.72)
+    interval = paired_interval(gains)
+    report.claim(
+        f"default: gain {interval} over its source only, at least +.02 with the interval above 0",
+        interval.value >= 0.02 and interval.low > 0,
+    )
+    report.claim(f"default: worst gain {gains.min():+.3f}, at least -.01", gains.min() >= -0.01)
+    report.claim(f"default: at most {most:.0f} s per pair, vectors cached; bar 60", most <= 60)
+
+
+def sources(report: Report, kept, options) -> None:
+    """Fit the default recipe to three source domains."""
+    n, draws = (400, 1) if options.quick else (1600, 1)
+
+    def run(target: str, method: str) -> dict[str, float]:
+        others = {name: corpus(name, n, draws) for name in DOMAINS if name != target}
+        model = TextClassifier(FUSED, transfer=Frozen() if method == "source only" else None)
+        return measured(model, target, source=others, unlabeled=unlabeled(target, options))
+
+    accuracies = {
+        method: np.array(
+            [
+                kept.several(
+                    partial(run, t, method), part="sources", rows=n, target=t, method=method
+                )["accuracy"]
+                for t in (DOMAINS[:2] if options.quick else DOMAINS)
+            ]
+        )
+        for method in ("source only", "default")
+    }
+    base = accuracies["source only"]
+    rows = [row_of(name, part, part - base) for name, part in accuracies.items()]
+    report.table(f"Three sources of {n} rows, one target", rows)
+    mean = accuracies["default"].mean()
+    report.claim(f"three sources: mean accuracy {mean:.3f}, at least .85", mean >= 0.85)
+
+
+def labels(report: Report, kept, options) -> None:
+    """Compare shares of the source with labelled rows in the target."""
+    pairs, draws = pairs_of(options), range(1 if options.quick else DRAWS)
+    n = 400 if options.quick else 1600
+    methods = {
+        "target only": Frozen(),
+        "pooled": SourceRows(weight=1.0),
+        "SourceRows": SourceRows(),
+    }
+
+    def run(source: str, target: str, size: int, draw: int, method: str) -> dict[str, float]:
+        model = TextClassifier(FUSED, transfer=methods.get(method, Frozen()))
+        given = {} if method == "target only" else {"source": corpus(source, n, 0)}
+        few = corpus(target, size, draw)
+        labelled = ((), ()) if method == "source only" else (few.rows, few.labels)
+        return measured(model, target, labelled, **given)
+
+    def figure(source: str, target: str, size: int, draw: int, method: str) -> float:
+        if method == "source only":
+            size, draw = 0, 0
+        names = {"source": source, "target": target, "labels": size, "draw": draw}
+        return kept.several(
+            partial(run, source, target, size, draw, method),
+            part="labels", rows=n, method=method, **names,
+        )["accuracy"]  # fmt: skip
+
+    rows, means = [], {}
+    for method in ("source only", *methods):
+        row = {"method": method}
+        for size in SIZES:
+            cells = [[figure(*pair, size, draw, method) for draw in draws] for pair in pairs]
+            means[method, size] = np.array(cells).mean(axis=1)
+            row[f"{size} labels"] = float(means[method, size].mean())
+        rows.append(row)
+        report.record(**row)
+    report.table(f"Labelled rows in the target, {len(pairs)} pairs, {len(draws)} draws", rows)
+    for size in SIZES:
+        best = max(means[m, size].mean() for m in ("source only", "target only", "pooled"))
+        behind = best - means["SourceRows", size].mean()
+        report.claim(
+            f"{size} labels: SourceRows() is {behind:+.3f} behind the best of the others, at most "
+            ".005",
+            behind <= 0.005,
+        )
+    gain = np.mean([means["SourceRows", s] - means["pooled", s] for s in (50, 100)], axis=0)
+    interval = paired_interval(gain)
+    report.claim(
+        f"50 and 100 labels: SourceRows() gains {interval} over pooled, at least +.005 above 0",
+        interval.value >= 0.005 and interval.low > 0,
+    )
+    alone = [means["target only", size].mean() for size in SIZES]
+    level = means["source only", SIZES[0]].mean()
+    report.record(break_even=float(np.interp(level, alone, SIZES)), source_only=float(level))
+
+
+def accuracy(report: Report, kept, options) -> None:
+    """Compare the expected accuracy, which needs no target labels, with the true one."""
+    n = 400 if options.quick else 1600
+
+    def run(source: str, target: str) -> dict[str, float]:
+        rows, model = corpus(source, n, 0), TextClassifier(FUSED, transfer=Frozen())
+        scorers = {"expected": expected_accuracy(unlabeled(target, options)), "source": None}
+        texts, truth = np.array(rows.rows.texts, dtype=object), np.array(rows.labels)
+        figures = {
+            name: float(np.mean(cross_val_score(model, texts, truth, scoring=scorer)))
+            for name, scorer in scorers.items()
+        }
+        return {**figures, "true": measured(model, target, source=rows)["accuracy"]}
+
+    rows = [
+        {"pair": f"{source}-{target}", **kept.several(
+            partial(run, source, target), part="accuracy", rows=n, source_domain=source,
+            target=target,
+        )}
+        for source, target in pairs_of(options)
+    ]  # fmt: skip
+    report.table("Expected and true accuracy", rows)
+    columns = {
+        name: np.array([row[name] for row in rows]) for name in ("expected", "source", "true")
+    }
+    for name in ("expected", "source"):
+        error = np.abs(columns[name] - columns["true"]).mean()
+        rank = spearmanr(columns[name], columns["true"]).statistic
+        report.record(estimate=name, mean_error=float(error), spearman=float(rank))
+        if name == "expected":
+            report.claim(f"expected accuracy: mean error {error:.3f}, at most .04", error <= 0.04)
+            report.claim(f"expected accuracy: Spearman {rank:.2f}, at least .8", rank >= 0.8)
+
+
+def tuned(report: Report, kept, options) -> None:
+    """Compare all methods that act while the encoder is trained."""
+    n, epochs = (400, 1) if options.quick else (1600, 3)
+    seeds = options.seeds or [0]
+
+    def run(source: str, target: str, seed: int, method: str) -> dict[str, float]:
+        training = TrainingConfig(epochs=epochs, refit=False, quiet=True)
+        encoder = TransformerEncoder(max_length=128)
+        transfer = [FullFineTune(), *TUNED[method]]
+        model = TextClassifier(
+            encoder, transfer=transfer, training=training, long_texts="cut", seed=seed
+        )
+        given = {"unlabeled": unlabeled(target, options)} if TUNED[method] else {}
+        return measured(model, target, source=corpus(source, n, 0), **given)
+
+    def figures(method: str, pairs: list[tuple[str, str]]) -> np.ndarray:
+        names = {"part": "tuned", "rows": n, "method": method}
+        return np.array(
+            [
+                [
+                    kept.several(
+                        partial(run, *pair, seed, method),
+                        **names, source=pair[0], target=pair[1], seed=seed,
+                    )["accuracy"]
+                    for seed in seeds
+                ]
+                for pair in pairs
+            ]
+        ).mean(axis=1)  # fmt: skip
+
+    pairs = pairs_of(options) if options.quick or options.sets else HELD
+    base = figures("source only", pairs)
+    rows = []
+    for method in TUNED:
+        accuracies = figures(method, pairs)
+        rows.append(row_of(method, accuracies, accuracies - base))
+        report.record(**rows[-1])
+    report.table(f"Tuned encoder, {len(pairs)} pairs, {len(seeds)} seeds", rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
