@@ -165,9 +165,8 @@ class _Stage:
         """Return the encoder to tune, with the transfer and the settings of its training."""
         plan, transfer = self.plan, self.transfer
         main = LoRA() if transfer.adapter else FullFineTune()
-        start = TextFeatures(
-            self.encoder, np.ones(len(self.encoder.groups)), joint=plan.reads_jointly
-        )
+        joint = plan.reads_jointly and data.unlabeled.are_pairs
+        start = TextFeatures(self.encoder, np.ones(len(self.encoder.groups)), joint=joint)
         config = replace(
             plan.config(PRETRAINING),
             epochs=transfer.epochs,
@@ -223,21 +222,20 @@ class _Stage:
         some = stratified_sample(data.targets.codes, _MAX_ROWS_TO_CHOOSE_ON, seed=0)
         rows, targets = data.rows.take(some), data.targets.take(some)
         errors = []
+        empty, joint = rows.take(some[:0]), self.plan.reads_jointly
         for strength in STRENGTHS:
             encoder = self._moved(body, trained, strength)
-            features = frozen.learn(
-                encoder, rows, targets, further=rows.take(some[:0]), joint=body.start.joint
-            )
+            features = frozen.learn(encoder, rows, targets, further=empty, joint=joint)
             X: Any = features.transform(rows)
             errors.append(leave_one_out_error(X, targets.one_hot))
         return STRENGTHS[int(np.argmin(errors))]
 
 
-def _diverged(_network: TextNetwork, _rows: LabelledWindows | None, history: History) -> str | None:
-    """Return why training failed, or None if all its losses are finite."""
-    if np.isfinite(history.steps).all():
+def _diverged(network: TextNetwork, _rows: LabelledWindows | None, _history: History) -> str | None:
+    """Return why training failed, or None if all weights are finite."""
+    if all(bool(weight.isfinite().all()) for weight in network.encoder.parameters()):
         return None
-    return "its loss is not a finite number"
+    return "some weights are not finite numbers"
 
 
 def _joined(histories: list[History]) -> History | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -91,6 +92,11 @@ class History:
     resumed_from: int = 0
     refused: list[str] = field(default_factory=list)
     figures: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def perplexity(self) -> list[float]:
+        """Perplexity of hidden words of held-back texts, at the start and after each stage."""
+        return [math.exp(loss) for loss in self.figures.get("masked_word_loss", ())]
 
 
 def equal_rates(stage: Stage, names: Sequence[str]) -> Mapping[str, float]:
