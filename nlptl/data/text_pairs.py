@@ -36,7 +36,7 @@ def _split(text: str) -> tuple[str, str]:
         place = end.end()
     else:
         middle = len(stripped) // 2
-        spaces = [found.start() for found in re.finditer(r"\s", stripped)]
+        spaces = [space.start() for space in re.finditer(r"\s", stripped)]
         whole = 0 if len(stripped) < _MIN_CHARACTERS else middle
         place = min(spaces, key=lambda space: abs(space - middle), default=whole)
     return stripped[:place].strip() or stripped, stripped[place:].strip() or stripped

@@ -7,13 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from nlptl.base.errors import ConfigError
 from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.base.transfer import SourceTexts
 from nlptl.data.corpus import Corpus, read_corpora
 from nlptl.fitting.class_names import with_entailment
 from nlptl.fitting.contrastive_stage import contrast, contrast_config
-from nlptl.fitting.extra_rows import check_unlabeled, with_edits
+from nlptl.fitting.extra_rows import check_unlabeled, check_validation, with_edits
 from nlptl.fitting.finetuning import TUNING, FineTuner
 from nlptl.fitting.fitted import FittedHead, FittedModel, TrainingPlan
 from nlptl.fitting.frozen_stage import fit_head, frozen_features
@@ -67,7 +66,7 @@ def read_data(
     if unknown:
         raise TypeError(f"expected {', '.join(_CORPORA)}, got {min(unknown)!r}")
     additional = read_corpora({name: corpora.get(name) for name in _CORPORA})
-    _check_validation(plan, corpora.get("validation"))
+    check_validation(plan, corpora.get("validation"))
     source = additional["source"]
     if source and is_empty(texts) and plan.transfers.meaning is None:
         data = labelled_source(plan, source)
@@ -151,11 +150,3 @@ def _streams(plan: FitPlan, data: TrainingData) -> tuple[Sequence[Any], SourceTe
     if "source" not in needs or not data.source:
         return unlabeled, SourceTexts()
     return unlabeled, source_texts(data)
-
-
-def _check_validation(plan: FitPlan, validation: Corpus | Mapping[str, Corpus] | None) -> None:
-    """Raise an error if there are validation rows that no transfer uses."""
-    if validation is None or (plan.transfers.tunes and not plan.transfers.refits_head):
-        return
-    names = " with ".join(f"{type(transfer).__name__}()" for transfer in plan.transfers)
-    raise ConfigError(f"fit received validation=..., but {names} does not use it. Leave it out.")

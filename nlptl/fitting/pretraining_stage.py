@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.transfer import Transfer
-from nlptl.data.splits import stratified_sample
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.fused import FusedEncoder
 from nlptl.encoders.tunable import is_tunable
+from nlptl.fitting.change_strength import chosen_strength
 from nlptl.fitting.fitted import TrainingPlan
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.training_data import TrainingData
@@ -28,8 +27,7 @@ from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
 from nlptl.training.processes import from_main
-from nlptl.transfer.features.frozen import Frozen, TextFeatures
-from nlptl.transfer.features.layer_weights import leave_one_out_error
+from nlptl.transfer.features.frozen import TextFeatures
 from nlptl.transfer.parameters import FullFineTune, LoRA
 
 if TYPE_CHECKING:
@@ -38,10 +36,6 @@ if TYPE_CHECKING:
 PRETRAINING = LoopConfig(weight_decay=0.01, warmup_share=0.06, patience=1)
 """Defaults of the settings that neither the transfer nor ``TrainingConfig`` states."""
 
-STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Candidate shares of the change of the weights; the smallest of equal ones is chosen."""
-
-_MAX_ROWS_TO_CHOOSE_ON = 1_500
 _MAX_KEPT = 2
 
 
@@ -101,7 +95,7 @@ def pretrained(plan: FitPlan, data: TrainingData) -> tuple[FitPlan, History | No
     """
     histories = []
     for number, transfer in enumerate(plan.transfers.pretraining):
-        encoder = _transformer_of(plan.encoder, transfer)
+        encoder = _transformer_of(plan.encoder, type(transfer).__name__)
         stage = _Stage(transfer, number, plan, encoder)
         new, history = stage.run(data)
         plan = replace(plan, encoder=_with_transformer(plan.encoder, new))
@@ -127,7 +121,7 @@ class _Stage:
 
     Attributes
     ----------
-    transfer : Transfer
+    transfer : ContinuedPretraining
     number : int
         Its place among the transfers that run first.
     plan : FitPlan
@@ -157,7 +151,9 @@ class _Stage:
         encoder, history = result
         strength = self.transfer.strength
         if strength == "auto":
-            strength = from_main(partial(self._chosen_strength, body, encoder, data))
+            main, joint = self.plan.transfers.main, self.plan.reads_jointly
+            moved = partial(self._moved, body, encoder)
+            strength = from_main(partial(chosen_strength, moved, data, main, joint=joint))
         history.figures["strength"] = [float(strength)]
         return self._moved(body, encoder, float(strength)), history
 
@@ -213,23 +209,6 @@ class _Stage:
         meet(model, loaded.model, strength)
         return self.encoder.with_weights(replace(loaded, model=model.eval()))
 
-    def _chosen_strength(
-        self, body: TunedEncoder, trained: TransformerEncoder, data: TrainingData
-    ) -> float:
-        """Return the strength with the smallest leave-one-out error of a ridge regression."""
-        main = self.plan.transfers.main
-        frozen = main if isinstance(main, Frozen) else Frozen(main.features)
-        some = stratified_sample(data.targets.codes, _MAX_ROWS_TO_CHOOSE_ON, seed=0)
-        rows, targets = data.rows.take(some), data.targets.take(some)
-        errors = []
-        empty, joint = rows.take(some[:0]), self.plan.reads_jointly
-        for strength in STRENGTHS:
-            encoder = self._moved(body, trained, strength)
-            features = frozen.learn(encoder, rows, targets, further=empty, joint=joint)
-            X: Any = features.transform(rows)
-            errors.append(leave_one_out_error(X, targets.one_hot))
-        return STRENGTHS[int(np.argmin(errors))]
-
 
 def _diverged(network: TextNetwork, _rows: LabelledWindows | None, _history: History) -> str | None:
     """Return why training failed, or None if all weights are finite."""
@@ -251,12 +230,12 @@ def _joined(histories: list[History]) -> History | None:
     return joined
 
 
-def _transformer_of(encoder: Any, transfer: Transfer) -> TransformerEncoder:
-    """Return the encoder to train: the encoder, or the first transformer of a fused one."""
+def _transformer_of(encoder: Any, name: str) -> TransformerEncoder:
+    """Return the encoder that a transfer trains: all of it, or the transformer of a fused one."""
     parts = encoder.encoders if isinstance(encoder, FusedEncoder) else (encoder,)
     transformers = [part for part in parts if is_tunable(part)]
     chosen = transformers[0] if transformers else encoder
-    check_tunable(type(transfer).__name__, chosen)
+    check_tunable(name, chosen)
     return chosen
 
 

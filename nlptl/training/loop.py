@@ -264,8 +264,10 @@ class _Run:
         if self.learner.figures is None:
             return
         with self.weights.averaged(), gathered(self.learner.module):
-            for name, figure in self.learner.figures().items():
-                self.history.figures.setdefault(name, []).append(self._agreed(figure))
+            figures = self.learner.figures()
+        for name, figure in figures.items():
+            agreed = _mean_over_processes(figure, self.accelerator)
+            self.history.figures.setdefault(name, []).append(agreed)
 
     def _enter(self) -> None:
         """Prepare a stage: select its trainable weights and build its optimiser."""
@@ -309,7 +311,7 @@ class _Run:
         reads = reads or (stage.ends is not None and not self.step % _STEPS_BETWEEN_LOSS_READS)
         if ends_epoch or due or reads:
             self._record_losses(log)
-            bar.set_postfix(self._shown(), refresh=False)
+            bar.set_postfix(_shown(self.history), refresh=False)
         if ends_epoch and not stage.prepares:
             self._end_epoch(step_in_epoch + 1, log)
         if due or (self.keeper is not None and self._is_done):
@@ -375,7 +377,8 @@ class _Run:
             self.history.best_epoch = epoch
             return
         with self.weights.averaged(), gathered(self.learner.module):
-            self.history.scores.append(self._agreed(self.score(self.learner.module)))
+            score = self.score(self.learner.module)
+            self.history.scores.append(_mean_over_processes(score, self.accelerator))
             if self.history.scores[-1] > max(self.history.scores[:-1], default=float("-inf")):
                 self.history.best_epoch = epoch
                 self.weights.keep_as_best()
@@ -383,24 +386,11 @@ class _Run:
         last = self.stage + 1 == len(self.lengths)
         self.over = last and epoch - self.history.best_epoch >= self.config.patience
 
-    def _agreed(self, score: float) -> float:
-        """Return the mean of a score over all processes, so that all continue with the same."""
-        import torch
-
-        if self.accelerator.num_processes == 1:
-            return score
-        local = torch.tensor(score, device=self.accelerator.device)
-        return float(self.accelerator.reduce(local, reduction="mean"))
-
     def _finish(self) -> None:
         self.weights.finish(scored=self.score is not None)
         for name, weight in self.learner.module.named_parameters():
             weight.requires_grad_(name not in self.frozen)
             weight.grad = None
-
-    def _shown(self) -> dict[str, str]:
-        scores = {"score": f"{self.history.scores[-1]:.3f}"} if self.history.scores else {}
-        return {"loss": f"{self.history.steps[-1]:.3f}", **scores}
 
     def _save(self) -> None:
         """Write a checkpoint; it includes the random state of every process."""
@@ -446,3 +436,19 @@ class _Run:
         restore_moments(self.optimizer, self.names, from_arrays(saved.arrays, "moments"))
         with self.chance.drawing():
             restore_random_state(saved.arrays, self.accelerator)
+
+
+def _mean_over_processes(score: float, accelerator: Accelerator) -> float:
+    """Return the mean of a score over all processes, so that all continue with the same."""
+    import torch
+
+    if accelerator.num_processes == 1:
+        return score
+    local = torch.tensor(score, device=accelerator.device)
+    return float(accelerator.reduce(local, reduction="mean"))
+
+
+def _shown(history: History) -> dict[str, str]:
+    """Return what the progress bar shows."""
+    scores = {"score": f"{history.scores[-1]:.3f}"} if history.scores else {}
+    return {"loss": f"{history.steps[-1]:.3f}", **scores}

@@ -1,7 +1,10 @@
+import json
 import math
+import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -20,9 +23,11 @@ from nlptl import (
     judge,
 )
 from nlptl.base.errors import ConfigError
+from nlptl.cli.main import main
 from nlptl.evaluation.judge import Splits
-from nlptl.fitting import pretraining_stage
-from nlptl.fitting.pretraining_stage import SHELF, STRENGTHS, with_pretraining
+from nlptl.fitting import change_strength, pretraining_stage
+from nlptl.fitting.change_strength import STRENGTHS
+from nlptl.fitting.pretraining_stage import SHELF, with_pretraining
 from nlptl.training.checkpoints import Keeper
 from nlptl.training.loop import History
 
@@ -146,7 +151,7 @@ def test_the_strength_is_chosen_on_the_labelled_texts(tiny_encoder, monkeypatch)
         asked.append(X)
         return errors[STRENGTHS[len(asked) - 1]]
 
-    monkeypatch.setattr(pretraining_stage, "leave_one_out_error", error)
+    monkeypatch.setattr(change_strength, "leave_one_out_error", error)
     options = {"epochs": 2, "learning_rate": 1e-3}
     chosen = fitted(tiny_encoder, ContinuedPretraining(strength="auto", **options))
     assert chosen.history_.figures["strength"] == [0.5]
@@ -418,3 +423,108 @@ def test_histories_are_joined():
     assert joined.figures == {"pair_loss": [1.0], "x": [2.0]}
     assert (joined.restarts, joined.refused, joined.losses) == (["a", "c"], ["b"], [5.0])
     assert with_pretraining(None, before) is before and with_pretraining(after, None) is after
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory, tiny_encoder):
+    """Tables of labelled and unlabelled texts, and an encoder without dropout."""
+    folder = tmp_path_factory.mktemp("room")
+    pd.DataFrame({"text": TEXTS, "label": LABELS}).to_csv(folder / "train.csv", index=False)
+    pd.DataFrame({"text": POOL}).to_csv(folder / "pool.csv", index=False)
+    shutil.copytree(tiny_encoder, folder / "encoder")
+    config = json.loads((folder / "encoder" / "config.json").read_text())
+    still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "encoder" / "config.json").write_text(json.dumps({**config, **still}))
+    return folder
+
+
+def command(room, name, objective, transfer="pretraining"):
+    """Return the words of a command that pretrains an encoder and saves a model."""
+    options = {
+        "transfer": transfer,
+        "transfer.objective": objective,
+        "transfer.learning_rate": 1e-3,
+        "transfer.epochs": 1,
+        "transfer.rows_per_step": 16,
+        "unlabeled": room / "pool.csv",
+        "encoder": room / "encoder",
+        "output": room / name,
+        "test-share": 0,
+        "training.precision": "float32",
+        "training.save_steps": 2,
+        "training.epochs": 1,
+    }
+    flags = [word for option, value in options.items() for word in (f"--{option}", value)]
+    return ["train", room / "train.csv", *map(str, flags)]
+
+
+def stored(room, name):
+    return weights_of(TextClassifier.load(room / name))
+
+
+def test_the_command_line_knows_the_transfer_and_reports_its_figures(room, capsys):
+    assert main([str(word) for word in command(room, "line", "pairs", "pretraining+full")]) == 0
+    shown = capsys.readouterr().out
+    assert "Pair loss: " in shown and "Strength: 1." in shown
+    model = TextClassifier.load(room / "line")
+    assert model.transfer == [
+        ContinuedPretraining("pairs", epochs=1, learning_rate=1e-3, rows_per_step=16),
+        FullFineTune(),
+    ]
+
+
+def test_test_texts_are_removed_from_the_pool(room, capsys, monkeypatch):
+    seen, plain = [], pretraining_stage.pretrained
+
+    def watched(plan, data):
+        seen.append(data.unlabeled.texts)
+        return plain(plan, data)
+
+    monkeypatch.setattr("nlptl.fitting.fit.pretrained", watched)
+    test = pd.DataFrame({"text": [POOL[3].upper(), POOL[7] + " ", "other"], "label": [0, 1, 0]})
+    test.to_csv(room / "test.csv", index=False)
+    words = [*command(room, "scrubbed", "pairs"), "--test", str(room / "test.csv")]
+    assert main([str(word) for word in words]) == 0
+    assert "Not trained on: 2 unlabelled texts" in capsys.readouterr().out
+    assert not {POOL[3], POOL[7]} & set(seen[0]) and len(seen[0]) == len(POOL) - 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", ["words", "pairs"])
+def test_two_processes_end_where_one_does(room, launch, objective):
+    for name, processes in (("alone", 1), ("two", 2)):
+        words = command(room, f"{objective}-{name}", objective)
+        done = launch("-m", "nlptl", *words, processes=processes)
+        assert done.returncode == 0, done.err
+    one, two = (stored(room, f"{objective}-{name}") for name in ("alone", "two"))
+    start = TransformerEncoder(room / "encoder").reader.loaded.model.state_dict()
+    moved = max(float((one[name] - start[name]).abs().max()) for name in one)
+    apart = max(float((one[name] - two[name]).abs().max()) for name in one)
+    assert moved > 3e-3
+    assert apart < 0.02 * moved
+    figures = [
+        TextClassifier.load(room / f"{objective}-{name}").history_.figures
+        for name in ("alone", "two")
+    ]
+    for name, values in figures[0].items():
+        assert values == pytest.approx(figures[1][name], abs=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("objective", "step"), [("words", 2), ("pairs", 2)])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_run_killed_by_the_system_resumes_exactly(room, launch, objective, step, processes):
+    name = f"{objective}-killed-{processes}"
+    words = command(room, name, objective)
+    kept = room / f"{name}.checkpoints"
+    folder = kept / "pretraining-0" / "attempt-0"
+    launch.kill_at_step("-m", "nlptl", *words, step=step, folder=folder, processes=processes)
+    assert list(folder.glob("step-*"))
+    done = launch("-m", "nlptl", *words, processes=processes)
+    assert done.returncode == 0, done.err
+    assert "Resumed from the checkpoint" in done.err
+    whole = f"{objective}-whole-{processes}"
+    done = launch("-m", "nlptl", *command(room, whole, objective), processes=processes)
+    assert done.returncode == 0, done.err
+    expected = stored(room, whole)
+    assert all(torch.equal(weight, expected[n]) for n, weight in stored(room, name).items())

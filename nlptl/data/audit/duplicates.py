@@ -101,8 +101,8 @@ def rows_in(texts: Sequence[Text], others: Sequence[Text], *, similarity: float 
     >>> rows_in(["Hello  you", "bye"], ["hello you"])
     [0]
     """
-    known = {folded(text) for text in others}
-    equal = {row for row, text in enumerate(texts) if folded(text) in known}
+    other_texts = {folded(text) for text in others}
+    equal = {row for row, text in enumerate(texts) if folded(text) in other_texts}
     sets = [_triples(text) for text in (*texts, *others)]
     keep = [row for row, triples in enumerate(sets) if len(triples) > 1 and row not in equal]
     if not keep:

@@ -14,7 +14,6 @@ import numpy as np
 
 from nlptl.data.mixing import Mixing
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
-from nlptl.encoders.contextual.word_masking import WordMasking
 from nlptl.estimators.tasks.prepared import PreparedTask, UnlabelledTask
 from nlptl.evaluation.task_affinity import Affinity
 from nlptl.fitting.fitted import FittedModel
@@ -188,14 +187,15 @@ class JointTraining:
         return self._body.network(make, ids, seed)
 
     def _reader(self, encoder: PreTrainedModel) -> Any:
-        from nlptl.encoders.contextual.tied_words import TiedWords
         from nlptl.training.tasks.masked_words import MaskedWords
 
-        return MaskedWords(TiedWords(self._body.encoder.folder.hidden_size, encoder))
+        return MaskedWords.of(self._body.encoder.folder.hidden_size, encoder)
 
     @cached_property
-    def _masking(self) -> WordMasking:
-        return WordMasking.of(self._body.encoder.folder.tokenizer)
+    def _masking(self) -> Any:
+        from nlptl.training.tasks.masked_words import masking_of
+
+        return masking_of(self._body.encoder.folder.tokenizer)
 
     def _settings(
         self, rows: Mapping[str, LabelledWindows], unseen: Mapping[str, LabelledWindows]

@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from nlptl.encoders.contextual.tied_words import TiedWords
+from nlptl.encoders.contextual.word_masking import WordMasking
 from nlptl.training.networks.text_network import ROW_ENTRIES, Batch, Outputs
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 class MaskedWords(nn.Module):
@@ -27,6 +28,11 @@ class MaskedWords(nn.Module):
     def __init__(self, words: TiedWords) -> None:
         super().__init__()
         self.words = words
+
+    @classmethod
+    def of(cls, width: int, encoder: PreTrainedModel) -> MaskedWords:
+        """Return a new head for the hidden states of an encoder, which have ``width`` numbers."""
+        return cls(TiedWords(width, encoder))
 
     def outputs(self, encoder: PreTrainedModel, batch: Batch) -> Outputs:
         """Return the loss of each row in place of features and logits, of shape (n, 1)."""
@@ -53,6 +59,11 @@ def _mean_per_row(losses: torch.Tensor, rows: torch.Tensor, n_rows: int, batch: 
     counts = losses.new_zeros(n_rows).index_add(0, rows, torch.ones_like(losses))
     means = (summed / counts.clamp(min=1.0))[:, None]
     return Outputs(means, means, batch)
+
+
+def masking_of(tokenizer: PreTrainedTokenizerBase) -> WordMasking:
+    """Return how the words of a task are hidden."""
+    return WordMasking.of(tokenizer)
 
 
 def as_given(losses: torch.Tensor, _: torch.Tensor) -> torch.Tensor:

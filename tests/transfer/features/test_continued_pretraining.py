@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.transfer import Context
+from nlptl.base.transfer import Context, Stage
 from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.fitting.fitted import TrainingPlan
@@ -15,6 +15,7 @@ from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.training.config import LoopConfig
 from nlptl.training.networks.text_feed import TextFeed
 from nlptl.training.networks.text_network import Objective
+from nlptl.training.networks.text_training import check_spread
 from nlptl.transfer.features import ContinuedPretraining
 from nlptl.transfer.features.continued_pretraining import has_converged, pair_loss
 from nlptl.transfer.features.frozen import TextFeatures
@@ -221,6 +222,14 @@ def test_what_cannot_be_trained_on_is_refused(tiny_encoder):
     tokenizer.mask_token = None
     with pytest.raises(ConfigError, match="mask token"):
         spec.bind(Context(network, 3, 0, unlabeled=TEXTS, tokenizer=tokenizer))
+
+
+def test_weights_in_parts_cannot_have_a_stage_for_the_head(tiny_encoder):
+    _, words, _ = bound(tiny_encoder, objective="words")
+    with pytest.raises(ConfigError, match="FSDP.*got 2 stages"):
+        check_spread([*words.stages(), Stage()], [words])
+    _, pairs, _ = bound(tiny_encoder)
+    check_spread([*pairs.stages(), Stage()], [pairs])
 
 
 def test_the_head_has_converged_when_the_loss_hardly_falls():
