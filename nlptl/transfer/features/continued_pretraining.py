@@ -318,28 +318,29 @@ class _BoundPairs(BoundTransfer):
         held: Sequence[Text],
     ) -> None:
         self.spec = spec
-        self.parts = self._tokenized(context, texts)
-        self.held = self._tokenized(context, held) if held else {}
+        self.rows = _PairRows.of(context, texts)
+        self.held = _PairRows.of(context, held)
+        if len(self.rows.texts) < 2:
+            raise InputError(
+                "ContinuedPretraining('pairs') needs at least two texts of several words, got "
+                f"{len(self.rows.texts)}. Pass more to fit(..., unlabeled=Corpus(texts))."
+            )
         self.anchors = {}
         if spec.anchor:
-            self.anchors = {n: _Anchor.of(context.features_of(r)) for n, r in self.parts.items()}
+            parts = self.rows.parts.items()
+            self.anchors = {name: _Anchor.of(context.features_of(part)) for name, part in parts}
 
     def streams(self) -> dict[str, Stream]:
         """Return the beginnings and the rests of the texts."""
-        ratio = self.spec.ratio
-        first, second = self.parts.items()
-        return {
-            first[0]: Stream(first[1], ratio),
-            second[0]: Stream(second[1], ratio, follows=first[0]),
-        }
+        return self.rows.streams(self.spec.ratio)
 
-    def held_back(self) -> dict[str, TokenRows]:
+    def held_back(self) -> dict[str, Stream]:
         """Return the parts of the texts that are not trained on."""
-        return self.held
+        return self.held.streams() if self.held.texts else {}
 
     def loss(self, outputs: Mapping[str, Outputs], progress: float) -> Tensor:
         """Return the loss of telling pairs apart, and the distance to the old vectors."""
-        total = self._pair_loss(outputs)
+        total = self.rows.loss(outputs, self.spec.pair_temperature)
         for name, anchor in self.anchors.items():
             share = self.spec.anchor / len(self.anchors)
             total = total + share * anchor.distance(outputs[name])
@@ -347,18 +348,52 @@ class _BoundPairs(BoundTransfer):
 
     def figures(self, outputs: Mapping[str, Outputs]) -> dict[str, float]:
         """Return the loss of telling pairs apart."""
-        return {"pair_loss": float(self._pair_loss(outputs).detach())}
+        loss = self.held.loss(outputs, self.spec.pair_temperature)
+        return {"pair_loss": float(loss.detach())}
 
-    def _pair_loss(self, outputs: Mapping[str, Outputs]) -> Tensor:
-        first, second = (outputs[name].features for name in self.parts)
-        return pair_loss(first, second, temperature=self.spec.pair_temperature)
 
-    @staticmethod
-    def _tokenized(context: Context, texts: Sequence[Text]) -> dict[str, TokenRows]:
-        """Split texts, and return the first window of both parts of each."""
+@dataclass(frozen=True, eq=False)
+class _PairRows:
+    """Both parts of texts, as rows with the same numbers.
+
+    Attributes
+    ----------
+    texts : list of (str, str)
+        The two parts of each text.
+    parts : dict of str to TokenRows
+        The first window of each part.
+    """
+
+    texts: list[tuple[str, str]]
+    parts: dict[str, TokenRows]
+
+    @classmethod
+    def of(cls, context: Context, texts: Sequence[Text]) -> _PairRows:
+        """Split texts, and leave out those whose parts are equal."""
         pairs = [(first, second) for first, second in text_pairs(texts) if first != second]
-        sides = {"beginning": [a for a, _ in pairs], "rest": [b for _, b in pairs]}
-        return {name: context.rows_of(side).first_windows() for name, side in sides.items()}
+        if not pairs:
+            return cls([], {})
+        first, second = (list(side) for side in zip(*pairs, strict=True))
+        sides = {"beginning": first, "rest": second}
+        rows = {name: context.rows_of(side).first_windows() for name, side in sides.items()}
+        return cls(pairs, rows)
+
+    def streams(self, ratio: float = 1.0) -> dict[str, Stream]:
+        """Return the parts as streams that take the same rows."""
+        return {
+            "beginning": Stream(self.parts["beginning"], ratio),
+            "rest": Stream(self.parts["rest"], ratio, follows="beginning"),
+        }
+
+    def loss(self, outputs: Mapping[str, Outputs], temperature: float) -> Tensor:
+        """Return the loss of telling the pairs of a batch apart."""
+        import torch
+
+        first, second = outputs["beginning"], outputs["rest"]
+        pairs = [self.texts[number] for number in first.batch.numbers.tolist()]
+        alike = [[a in other or b in other for other in pairs] for a, b in pairs]
+        shared = torch.tensor(alike, device=first.features.device)
+        return pair_loss(first.features, second.features, shared, temperature=temperature)
 
 
 _OBJECTIVES: Mapping[str, Callable[..., BoundTransfer]] = MappingProxyType(
@@ -366,13 +401,15 @@ _OBJECTIVES: Mapping[str, Callable[..., BoundTransfer]] = MappingProxyType(
 )
 
 
-def pair_loss(first: Tensor, second: Tensor, *, temperature: float) -> Tensor:
+def pair_loss(first: Tensor, second: Tensor, shared: Tensor, *, temperature: float) -> Tensor:
     """Compute the loss of telling which two vectors belong together [1]_.
 
     Parameters
     ----------
     first, second : Tensor of shape (n, n_features)
         Vectors of the two parts of n texts.
+    shared : Tensor of bool, shape (n, n)
+        True for two texts with a part in common, such as the same title. They are not compared.
     temperature : float
         Divisor of the cosine similarities.
 
@@ -391,8 +428,9 @@ def pair_loss(first: Tensor, second: Tensor, *, temperature: float) -> Tensor:
     from torch.nn import functional
 
     unit, other = (functional.normalize(part.float(), dim=1) for part in (first, second))
-    similarity = unit @ other.T / temperature
-    truth = torch.arange(len(similarity), device=similarity.device)
+    truth = torch.arange(len(unit), device=unit.device)
+    others = shared & (truth[:, None] != truth[None, :])
+    similarity = (unit @ other.T / temperature).masked_fill(others, float("-inf"))
     forwards = functional.cross_entropy(similarity, truth)
     return (forwards + functional.cross_entropy(similarity.T, truth)) / 2
 

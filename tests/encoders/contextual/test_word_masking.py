@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 
@@ -102,7 +104,7 @@ def test_marks_of_tokenizers_show_where_words_begin():
 
 
 def test_it_is_made_for_a_tokenizer(tiny_encoder):
-    tokenizer = find_encoder(tiny_encoder).tokenizer
+    tokenizer = copy.deepcopy(find_encoder(tiny_encoder).tokenizer)
     made = WordMasking.of(tokenizer, share=0.5)
     assert made.mask == tokenizer.mask_token_id and made.share == 0.5
     assert np.flatnonzero(made.special).tolist() == sorted(tokenizer.all_special_ids)

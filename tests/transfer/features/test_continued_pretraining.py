@@ -1,3 +1,4 @@
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -83,9 +84,18 @@ def test_a_planted_pair_loss_by_hand():
     cosine = torch.tensor([[1.0, 0.5**0.5], [0.0, 0.5**0.5]]) / 0.5
     rows = -(cosine.log_softmax(1).diag().mean())
     columns = -(cosine.log_softmax(0).diag().mean())
-    assert pair_loss(first, second, temperature=0.5) == pytest.approx(float((rows + columns) / 2))
+    none = torch.eye(2, dtype=torch.bool)
+    found = pair_loss(first, second, none, temperature=0.5)
+    assert found == pytest.approx(float((rows + columns) / 2))
     perfect = torch.eye(4)
-    assert pair_loss(perfect, perfect, temperature=0.01) < 1e-6
+    assert pair_loss(perfect, perfect, torch.eye(4) > 0, temperature=0.01) < 1e-6
+
+
+def test_texts_with_a_part_in_common_are_not_compared():
+    vectors = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    apart, alike = torch.eye(3) > 0, torch.tensor([[1, 1, 0], [1, 1, 0], [0, 0, 1]]) > 0
+    assert pair_loss(vectors, vectors, apart, temperature=0.05) > 0.4  # the first two are equal
+    assert pair_loss(vectors, vectors, alike, temperature=0.05) < 1e-6
 
 
 def test_the_loss_of_pairs_compares_the_two_parts_of_each_text(tiny_encoder):
@@ -93,10 +103,23 @@ def test_the_loss_of_pairs_compares_the_two_parts_of_each_text(tiny_encoder):
     outputs = outputs_of(objective, transfer)
     first, second = outputs["beginning"], outputs["rest"]
     assert first.batch.numbers.tolist() == second.batch.numbers.tolist()
-    expected = pair_loss(first.features, second.features, temperature=0.3)
+    none = torch.eye(len(first.features)) > 0
+    expected = pair_loss(first.features, second.features, none, temperature=0.3)
     torch.testing.assert_close(transfer.loss(outputs, 0.0), expected)
-    assert transfer.figures(outputs)["pair_loss"] == pytest.approx(float(expected))
+    assert transfer.held.texts == []
     assert transfer.compares_rows and not transfer.stages() and not transfer.modules()
+
+
+def test_equal_titles_are_not_told_apart(tiny_encoder):
+    pairs = [("late", "box"), ("late", "help me"), ("good", "very bad")]
+    _, transfer, objective = bound(tiny_encoder, pairs, anchor=0, pair_temperature=0.3)
+    outputs = outputs_of(objective, transfer)
+    first, second = outputs["beginning"], outputs["rest"]
+    titles = [pairs[number][0] for number in first.batch.numbers.tolist()]
+    alike = torch.tensor([[title == other for other in titles] for title in titles])
+    expected = pair_loss(first.features, second.features, alike, temperature=0.3)
+    torch.testing.assert_close(transfer.loss(outputs, 0.0), expected)
+    assert alike.sum() == 5
 
 
 def test_parts_are_split_and_texts_of_one_word_are_left_out(tiny_encoder):
@@ -170,7 +193,7 @@ def test_a_tenth_of_different_texts_is_held_back(tiny_encoder):
     _, few, _ = bound(tiny_encoder, texts[:9], objective="words")
     assert not few.held_back() and len(few.streams()["words"].rows) == 9
     _, pairs, _ = bound(tiny_encoder, texts)
-    assert {len(rows) for rows in pairs.held_back().values()} == {3}
+    assert {len(stream.rows) for stream in pairs.held_back().values()} == {3}
 
 
 def test_windows_of_long_texts_are_rows(tiny_encoder):
@@ -212,9 +235,11 @@ def test_what_cannot_be_trained_on_is_refused(tiny_encoder):
         bound(tiny_encoder, ["late box", "late box"])
     with pytest.raises(InputError, match="texts of one kind"):
         bound(tiny_encoder, ["late box", ("late", "box")])
+    with pytest.raises(InputError, match="several words, got 1"):
+        bound(tiny_encoder, ["late", "box", "help me"])
     spec = ContinuedPretraining("words")
     network, _, _ = bound(tiny_encoder, objective="words")
-    tokenizer = find_encoder(tiny_encoder).tokenizer
+    tokenizer = copy.deepcopy(find_encoder(tiny_encoder).tokenizer)
     network.encoder.config.is_decoder = True
     with pytest.raises(ConfigError, match="is a decoder. Use objective='pairs'"):
         spec.bind(Context(network, 3, 0, unlabeled=TEXTS, tokenizer=tokenizer))
