@@ -40,6 +40,7 @@ from .transfer.automatic import Auto as Auto
 from .transfer.features import CORAL as CORAL
 from .transfer.features import MMD as MMD
 from .transfer.features import ClassConfusion as ClassConfusion
+from .transfer.features import ContinuedPretraining as ContinuedPretraining
 from .transfer.features import Contrastive as Contrastive
 from .transfer.features import DomainAdversarial as DomainAdversarial
 from .transfer.features import Frozen as Frozen

@@ -38,6 +38,8 @@ class Transfers:
         Transfers that compute weights of the source rows.
     source_head : SourceHead or None
         Shrinks the head towards that of the source.
+    pretraining : tuple of Transfer
+        Transfers that change the encoder before all others.
     """
 
     main: Any
@@ -48,6 +50,7 @@ class Transfers:
     source: SourceRows | None = None
     weighers: tuple[Transfer, ...] = ()
     source_head: SourceHead | None = None
+    pretraining: tuple[Transfer, ...] = ()
 
     @cached_property
     def tunes(self) -> bool:
@@ -61,10 +64,10 @@ class Transfers:
 
     @cached_property
     def every(self) -> tuple[Transfer, ...]:
-        """All transfers, those that add or weigh rows included."""
+        """All transfers, those that add or weigh rows or come first included."""
         rows: tuple[Transfer | None, ...] = (self.meaning, self.edits, self.selftraining)
         rows = (*rows, self.source, self.source_head, *self.weighers)
-        return (*self, *(transfer for transfer in rows if transfer is not None))
+        return (*self, *self.pretraining, *(transfer for transfer in rows if transfer is not None))
 
     @cached_property
     def needs(self) -> frozenset[str]:
@@ -142,13 +145,14 @@ def as_transfers(transfer: object, *, translations: bool = False) -> Transfers:
         _check(part, translations=translations)
     leading = [part for part in chosen if part.chooses_weights or isinstance(part, Frozen)]
     weighers = tuple(part for part in chosen if part.weighs_source)
-    not_bound = (*leading, *weighers)
+    first = tuple(part for part in chosen if part.runs_first)
+    not_bound = (*leading, *weighers, *first)
     others = tuple(p for p in chosen if not p.adds_rows and p not in not_bound)
     main = _main(leading, others)
     meaning, edits = _only(LabelMeaning, chosen), _only(WordEdits, chosen)
     selftraining, source = _self_training(chosen), _only(SourceRows, chosen)
     head = _only(SourceHead, chosen)
-    transfers = Transfers(main, others, meaning, edits, selftraining, source, weighers, head)
+    transfers = Transfers(main, others, meaning, edits, selftraining, source, weighers, head, first)
     _check_heads(transfers)
     _check_together(transfers)
     joined = edits or selftraining

@@ -10,6 +10,7 @@ from nlptl.transfer.features import (
     CORAL,
     MMD,
     ClassConfusion,
+    ContinuedPretraining,
     Contrastive,
     DomainAdversarial,
     Frozen,
@@ -74,6 +75,7 @@ class Method:
 METHODS = (
     Method("frozen", Frozen),
     Method("meaning", LabelMeaning, prior_gain=(0.05, 0.06)),
+    Method("pretraining", ContinuedPretraining),
     Method("contrastive", Contrastive, prior_gain=(0.06, 0.06)),
     Method("distillation", LanguageDistillation, on_command_line=False),
     Method("means", MeanAlignment),
