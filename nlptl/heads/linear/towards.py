@@ -62,8 +62,8 @@ def fit_towards(head: LogisticHead, X: Features, targets: Targets, *, C: float) 
 
     start = np.zeros(shape).ravel()
     options = {"maxiter": _MAX_ITERATIONS}
-    found = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
-    change = found.x.reshape(shape)
+    solution = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
+    change = solution.x.reshape(shape)
     return head.like(head.coef_ + change[:, :-1], head.intercept_ + change[:, -1])
 
 
