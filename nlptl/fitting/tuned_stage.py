@@ -69,7 +69,10 @@ def _tuned_before_head(
     features, history = contrast(body, *data.with_names)
     inputs = head_inputs(plan, data, features, weigh=False)
     head = fit_head(plan, inputs, unseen=features is start)
-    return inputs, head, _diagnosed(plan, data, history, (start, None), (features, head))
+    history = _diagnosed(plan, data, history, (start, None), (features, head))
+    if head.history is not None and history is not None:  # a network has a history of its own
+        head = replace(head, history=replace(head.history, domains=history.domains))
+    return inputs, head, history
 
 
 def _diagnosed(
