@@ -72,7 +72,10 @@ def _tuned_before_head(
     inputs = head_inputs(plan, data, features, weigh=False)
     inputs = replace(inputs, source_weights=source_weights)
     head = fit_head(plan, inputs, unseen=features is start)
-    return inputs, head, _diagnosed(plan, data, history, (start, None), (features, head))
+    history = _diagnosed(plan, data, history, (start, None), (features, head))
+    if head.history is not None and history is not None:  # a network has a history of its own
+        head = replace(head, history=replace(head.history, domains=history.domains))
+    return inputs, head, history
 
 
 def _diagnosed(

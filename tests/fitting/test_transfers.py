@@ -1,6 +1,16 @@
 import pytest
 
-from nlptl import Frozen, FullFineTune
+from nlptl import (
+    CORAL,
+    MMD,
+    ClassConfusion,
+    Contrastive,
+    DomainAdversarial,
+    Frozen,
+    FullFineTune,
+    LoRA,
+    MeanAlignment,
+)
 from nlptl.base.errors import ConfigError
 from nlptl.fitting.transfers import Transfers, as_transfers
 from nlptl.transfer import L2SP, LanguageDistillation
@@ -45,3 +55,34 @@ def test_what_learns_from_translations_is_refused_beside_labels():
     with pytest.raises(ConfigError, match="LanguageStudent"):
         as_transfers([LanguageDistillation(), FullFineTune()])
     assert as_transfers(LanguageDistillation(), translations=True).others
+
+
+@pytest.mark.parametrize(
+    ("transfer", "message"),
+    [
+        ([FullFineTune(), MMD(), MMD(weight=2.0)], r"MMD\(\) is passed 2 times"),
+        ([Contrastive(), ClassConfusion()], r"ClassConfusion\(\) reads class scores in training"),
+        (
+            [Contrastive(), DomainAdversarial(conditional=True)],
+            r"but Contrastive\(\) fits the head",
+        ),
+        ([FullFineTune(), MeanAlignment()], r"MeanAlignment\(\) moves frozen features"),
+    ],
+)
+def test_losses_that_cannot_be_combined_are_refused(transfer, message):
+    with pytest.raises(ConfigError, match=message):
+        as_transfers(transfer)
+
+
+def test_losses_that_compare_domains_are_combined_with_others():
+    losses = (MMD(), ClassConfusion(), DomainAdversarial(conditional=True))
+    assert as_transfers([LoRA(), *losses]) == Transfers(LoRA(), losses)
+    assert as_transfers(MMD()) == Transfers(FullFineTune(), (MMD(),))
+    assert as_transfers([Contrastive(), MMD()]).refits_head
+    assert as_transfers(CORAL()).aligners == (CORAL(),) and not as_transfers(CORAL()).tunes
+    assert as_transfers([FullFineTune(), CORAL()]).aligners == ()
+
+
+def test_translations_have_no_domains():
+    with pytest.raises(ConfigError, match=r"MMD\(\) compares a source with a target"):
+        as_transfers([LanguageDistillation(), MMD()], translations=True)

@@ -173,12 +173,7 @@ def _discriminator(head: nn.Module, spec: DomainAdversarial) -> Any:
                 width = N_PROJECTED
                 for name, size in (("of_features", n_features), ("of_classes", n_outputs)):
                     self.register_buffer(name, torch.randn(size, width), persistent=False)
-            self.layers = nn.Sequential(
-                nn.LayerNorm(n_features, elementwise_affine=False),
-                nn.Linear(width, spec.hidden),
-                nn.ReLU(),
-                nn.Linear(spec.hidden, 1),
-            )
+            self.layers = _layers(n_features, width, spec.hidden)
 
         def forward(self, features: Tensor, logits: Tensor) -> Tensor:
             normed = self.layers[0](features)
@@ -194,3 +189,15 @@ def _discriminator(head: nn.Module, spec: DomainAdversarial) -> Any:
             return projected / sqrt(N_PROJECTED)
 
     return Discriminator()
+
+
+def _layers(n_features: int, width: int, hidden: int) -> Any:
+    """Build the normalisation of the features, and the layers that score what follows from them."""
+    from torch import nn
+
+    return nn.Sequential(
+        nn.LayerNorm(n_features, elementwise_affine=False),
+        nn.Linear(width, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, 1),
+    )

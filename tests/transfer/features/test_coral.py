@@ -126,19 +126,25 @@ def value_of(source, target):
     return bound.value(DomainRows(source, target, source, target, len(target)), 0.5)
 
 
-def test_in_training_features_are_scaled_to_variance_one(domains):
-    both = np.concatenate(domains)
-    scale = np.sqrt(both.var(axis=0).mean())
+def test_in_training_the_variance_within_the_domains_is_one(domains):
+    scale = np.sqrt(np.mean([part.var(axis=0, ddof=1) for part in domains]))
     wanted = coral_loss(*(torch.from_numpy(part / scale) for part in domains))
     for factor in (1.0, 1e-3):
         scaled = [torch.from_numpy(part * factor) for part in domains]
         assert float(value_of(*scaled)) == pytest.approx(float(wanted), rel=1e-6)
 
 
+def test_moving_the_domains_apart_does_not_lower_the_loss(domains):
+    source, target = map(torch.from_numpy, domains)
+    near, far = (float(value_of(source, target + shift)) for shift in (0.0, 100.0))
+    assert far == pytest.approx(near, rel=1e-9)
+
+
 def test_shrinking_all_features_does_not_lower_the_loss(domains):
     rows = [torch.from_numpy(part).requires_grad_(True) for part in domains]
     value_of(*rows).backward()
-    gradient, both = torch.cat([row.grad for row in rows]), torch.cat(rows).detach()
+    gradient = torch.cat([row.grad for row in rows])
+    both = torch.cat([(row - row.mean(dim=0)).detach() for row in rows])
     assert float(gradient.norm()) > 1e-4
     assert abs(float((gradient * both).sum())) < 1e-8 * float(gradient.norm() * both.norm())
 
