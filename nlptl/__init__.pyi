@@ -40,6 +40,7 @@ from .transfer.automatic import Auto as Auto
 from .transfer.features import CORAL as CORAL
 from .transfer.features import MMD as MMD
 from .transfer.features import ClassConfusion as ClassConfusion
+from .transfer.features import ContinuedPretraining as ContinuedPretraining
 from .transfer.features import Contrastive as Contrastive
 from .transfer.features import DomainAdversarial as DomainAdversarial
 from .transfer.features import Frozen as Frozen
@@ -55,6 +56,7 @@ from .transfer.parameters import L2SP as L2SP
 from .transfer.parameters import FullFineTune as FullFineTune
 from .transfer.parameters import LoRA as LoRA
 from .transfer.parameters import PrivateLayers as PrivateLayers
+from .transfer.parameters import SourceHead as SourceHead
 from .transfer.parameters import TaskAdapters as TaskAdapters
 from .transfer.relations import LabelMeaning as LabelMeaning
 

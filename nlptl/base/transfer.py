@@ -11,9 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
+import numpy as np
+
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.protocols import Features
 from nlptl.base.specs import Spec
+from nlptl.base.streams import HiddenTokens, Stream, TokenRows
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -99,6 +102,11 @@ class Transfer(Spec):
     """True if its loss reads the class scores. The head must then be trained with the encoder."""
 
     @property
+    def runs_first(self) -> bool:
+        """True if the transfer changes the encoder in a training of its own, which comes first."""
+        return False
+
+    @property
     def keeps_head(self) -> bool:
         """True if training starts from the head that was fitted on frozen features."""
         return True
@@ -116,7 +124,8 @@ class Transfer(Spec):
     def variants(self) -> Sequence[Transfer]:
         """Return variants of an alignment to choose from; none if it is used as it is.
 
-        The one with the highest expected accuracy on the unlabelled target rows is chosen.
+        The one with the highest expected accuracy on the unlabelled target rows is chosen if its
+        gain over the first one is clear.
         """
         return ()
 
@@ -164,6 +173,11 @@ class SourceTexts:
     codes: Any = None
 
 
+def _no_features(rows: TokenRows) -> FloatArray:
+    """Return features of width 0, for a context without a trained network."""
+    return np.zeros((len(rows), 0), dtype=np.float32)
+
+
 @dataclass(frozen=True)
 class Context:
     """The network and the data that a transfer is bound to.
@@ -177,12 +191,16 @@ class Context:
     seed : int
     rows_of : callable
         Takes texts or pairs of texts and returns tokenized rows for ``BoundTransfer.streams``.
+    features_of : callable
+        Takes tokenized rows; returns their features before training: (n, n_features).
     unlabeled : sequence of str or of (str, str)
         Unlabelled texts of the target, from ``fit(..., unlabeled=...)``.
     source : SourceTexts
         Rows of other domains or languages, from ``fit(..., source=...)``.
     n_tasks : int
         Number of tasks that share the encoder.
+    tokenizer : PreTrainedTokenizer
+        Tokenizer of the encoder.
     """
 
     network: Any
@@ -192,6 +210,8 @@ class Context:
     unlabeled: Sequence[Any] = ()
     source: SourceTexts = SourceTexts()
     n_tasks: int = 1
+    tokenizer: Any = None
+    features_of: Callable[[Any], FloatArray] = _no_features
 
 
 class Batch(Protocol):
@@ -205,6 +225,12 @@ class Batch(Protocol):
         Weight of each row.
     domains : Tensor of shape (n,) or None
         Domain of each row: 0 for the target, 1 and above for sources. None without labels.
+    numbers : Tensor of shape (n,)
+        Number of each row in its stream.
+    mean_weights : Tensor of shape (n,)
+        Weights for a mean over all rows of the step. They sum to 1 per pass on average.
+    hidden : HiddenTokens or None
+        The hidden tokens, if the stream hides some.
     """
 
     @property
@@ -220,6 +246,21 @@ class Batch(Protocol):
     @property
     def domains(self) -> Any:
         """Domain of each row, or None."""
+        ...
+
+    @property
+    def numbers(self) -> Any:
+        """Number of each row in its stream."""
+        ...
+
+    @property
+    def mean_weights(self) -> Any:
+        """Weight of each row in a mean over the rows of the step."""
+        ...
+
+    @property
+    def hidden(self) -> HiddenTokens | None:
+        """The hidden tokens, or None."""
         ...
 
 
@@ -317,6 +358,14 @@ class Stage:
         Name in the progress bar, the history and checkpoints.
     share : float
         Share of all training steps, relative to the sum of the shares of all stages.
+    steps : int or None
+        Number of steps, in addition to those that are shared out. None uses ``share``.
+    ends : callable or None
+        Takes the losses of the steps of the stage so far; returns True to end the stage early. It
+        is called after every tenth step.
+    prepares : bool
+        True if the stage only prepares modules of a transfer. Its epochs are neither scored nor
+        counted.
     trains : callable
         Takes the names of weights (``encoder...``, ``head...``, ``extras...``) and returns the
         names of those that the stage trains. Weights that do not require gradients at the start
@@ -334,6 +383,9 @@ class Stage:
     trains: Callable[[Sequence[str]], Sequence[str]] = lambda names: names
     streams: tuple[str, ...] | None = None
     fresh_schedule: bool = True
+    steps: int | None = None
+    ends: Callable[[Sequence[float]], bool] | None = None
+    prepares: bool = False
 
 
 @dataclass(frozen=True)
@@ -393,8 +445,25 @@ class BoundTransfer:
         """Return stages that run before those of the transfer that chooses the trained weights."""
         return ()
 
-    def streams(self) -> Mapping[str, Any]:
+    def streams(self) -> Mapping[str, TokenRows | Stream]:
         """Return additional rows to draw batches from, by name of the stream."""
+        return {}
+
+    def held_back(self) -> Mapping[str, TokenRows | Stream]:
+        """Return rows that are not trained on, by name of the stream. ``figures`` reads them."""
+        return {}
+
+    def figures(self, outputs: Mapping[str, Outputs]) -> Mapping[str, float]:
+        """Return figures of a batch of held-back rows, by name.
+
+        Their means over all held-back rows are recorded in ``History.figures`` at the start of
+        the training and after each stage.
+
+        Parameters
+        ----------
+        outputs : mapping of str to Outputs
+            Outputs of the network for the batch of each held-back stream.
+        """
         return {}
 
     def loss(self, outputs: Mapping[str, Outputs], progress: float) -> Tensor | None:

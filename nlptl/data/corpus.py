@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
+import numpy as np
+
 from nlptl.base.errors import InputError
 from nlptl.base.inputs import LabelsLike, TextsLike
+from nlptl.data.audit.duplicates import rows_in
 from nlptl.data.columns import as_list, read_once, refuse_unordered
+from nlptl.data.labels import as_values, values_at
 from nlptl.data.rows import Rows, as_rows
 
 
@@ -26,6 +30,11 @@ class Corpus:
     name, domain, language : str, optional
         Description of the corpus for reports.
 
+    Attributes
+    ----------
+    n_removed : int
+        Number of texts that ``without`` removed.
+
     Raises
     ------
     InputError
@@ -43,6 +52,7 @@ class Corpus:
     ) -> None:
         self.rows: Rows = as_rows(texts)
         self.labels = read_once(labels)
+        self.n_removed = 0
         self.name = name
         self.domain = domain
         self.language = language
@@ -52,6 +62,42 @@ class Corpus:
                 f"Each text of {self.title} needs one label, got {len(self.rows)} texts and "
                 f"{n_labels} labels. Pass one label per text, or labels=None."
             )
+
+    def without(self, texts: TextsLike) -> Corpus:
+        """Return this corpus without the texts that also occur in another split.
+
+        Almost equal texts are removed as well: those that share at least 80 % of their word
+        triples. Use it on unlabelled texts before training, so that no text of a test set is
+        trained on.
+
+        Parameters
+        ----------
+        texts : list, array, Series, column, DataFrame or Dataset
+            Texts of the other split, such as a test set.
+
+        Returns
+        -------
+        Corpus
+            Its ``n_removed`` is the number of texts that were removed.
+
+        Examples
+        --------
+        >>> pool = Corpus(["a good film", "a dull book"]).without(["A good  film"])
+        >>> pool.size, pool.n_removed
+        (1, 1)
+        """
+        removed = set(rows_in(self.rows.texts, as_rows(texts, keep_blank=True).texts))
+        kept = np.array([row for row in range(self.size) if row not in removed], dtype=np.int64)
+        labels = None if self.labels is None else values_at(as_values(self.labels), kept)
+        corpus = Corpus(
+            self.rows.take(kept),
+            labels,
+            name=self.name,
+            domain=self.domain,
+            language=self.language,
+        )
+        corpus.n_removed = self.n_removed + len(removed)
+        return corpus
 
     @property
     def size(self) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.data.corpus import Corpus
 from nlptl.data.rows import Rows
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.training_data import TrainingData
@@ -73,3 +75,17 @@ def _edited(edits: WordEdits, rows: Rows, seed: int) -> Rows:
         for side in (0, 1)
     ]
     return Rows(list(zip(*sides, strict=True)), numbers)
+
+
+def check_validation(plan: FitPlan, validation: Corpus | Mapping[str, Corpus] | None) -> None:
+    """Check that a transfer uses the validation rows, if there are some.
+
+    Raises
+    ------
+    ConfigError
+        If none does.
+    """
+    if validation is None or (plan.transfers.tunes and not plan.transfers.refits_head):
+        return
+    names = " with ".join(f"{type(transfer).__name__}()" for transfer in plan.transfers)
+    raise ConfigError(f"fit received validation=..., but {names} does not use it. Leave it out.")

@@ -10,6 +10,7 @@ from nlptl.fitting.fitted import FittedModel
 from nlptl.fitting.frozen_stage import fit_head, frozen_features
 from nlptl.fitting.head_inputs import head_inputs
 from nlptl.fitting.plan import FitPlan
+from nlptl.fitting.pretraining_stage import pretrained, with_pretraining
 from nlptl.fitting.self_training import self_trained
 from nlptl.fitting.training_data import TrainingData
 from nlptl.fitting.tuned_stage import tuned
@@ -31,6 +32,7 @@ def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
     ConfigError
         If the data do not match the plan.
     """
+    plan, pretraining = pretrained(plan, data)
     plan = with_entailment(plan, data)
     if plan.transfers.tunes:
         inputs, head, history = tuned(plan, data)
@@ -42,7 +44,7 @@ def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
         head = self_trained(labelling, inputs, head, partial(fit_head, plan))
     elif labelling is not None:
         head = co_trained(labelling, inputs, head)
-    history = head.history or history
+    history = with_pretraining(head.history or history, pretraining)
     return FittedModel(
         data.codec, inputs.features, head, data.probe, history, inputs.weights_report
     )

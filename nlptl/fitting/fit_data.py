@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from nlptl.base.errors import ConfigError
 from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.data.corpus import Corpus, read_corpora
-from nlptl.fitting.extra_rows import check_unlabeled, with_edits
+from nlptl.fitting.extra_rows import check_unlabeled, check_validation, with_edits
 from nlptl.fitting.head_choice import check_head
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.source_rows import labelled_source, with_source
@@ -53,7 +52,7 @@ def read_data(
     if unknown:
         raise TypeError(f"expected {', '.join(_CORPORA)}, got {min(unknown)!r}")
     additional = read_corpora({name: corpora.get(name) for name in _CORPORA})
-    _check_validation(plan, corpora.get("validation"))
+    check_validation(plan, corpora.get("validation"))
     source = additional["source"]
     if source and is_empty(texts) and plan.transfers.meaning is None:
         data = labelled_source(plan, source)
@@ -65,11 +64,3 @@ def read_data(
     check_head(plan.head, data.codec)
     check_unlabeled(plan, data)
     return replace(data, validation=labelled_rows(additional["validation"], data.codec))
-
-
-def _check_validation(plan: FitPlan, validation: Corpus | Mapping[str, Corpus] | None) -> None:
-    """Raise an error if there are validation rows that no transfer uses."""
-    if validation is None or (plan.transfers.tunes and not plan.transfers.refits_head):
-        return
-    names = " with ".join(f"{type(transfer).__name__}()" for transfer in plan.transfers)
-    raise ConfigError(f"fit received validation=..., but {names} does not use it. Leave it out.")

@@ -6,14 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 from nlptl.base.protocols import Features
+from nlptl.data.targets import Targets
 from nlptl.fitting.class_names import with_meaning, with_vectors
 from nlptl.fitting.fitted import FittedHead
 from nlptl.fitting.head_choice import default_head, dense, fusion_of, is_solver, suited
 from nlptl.fitting.head_fit import TrainingPlan, fit_network_scorer, fit_solver_scorer
 from nlptl.fitting.head_inputs import HeadInputs, head_inputs
 from nlptl.fitting.plan import FitPlan
+from nlptl.fitting.source_heads import fit_towards_source, fit_with_private_parts
 from nlptl.fitting.training_data import TrainingData
 from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
+from nlptl.heads.solver_fit import undecided, weigh_rows
 from nlptl.training.config import LoopConfig
 from nlptl.training.networks.feature_network import NetworkRecipe
 from nlptl.transfer.features.frozen import TextFeatures
@@ -54,11 +57,22 @@ def fit_head(plan: FitPlan, inputs: HeadInputs, *, unseen: bool = True) -> Fitte
     trains_head = tunes and not plan.transfers.refits_head
     imbalance = plan.imbalance_of(targets, solver=solver, trains_head=trains_head)
     training = TrainingPlan(plan.config(HEAD_TRAINING), imbalance, plan.seed, plan.device, unseen)
+    if solver and plan.transfers.shares_head:
+        fitted = _fit_shared(plan, head, X, weigh_rows(targets, imbalance))
+        return FittedHead(head, fitted, undecided(targets, imbalance))
     if solver:
         ready = with_vectors(suited(head, X, data.codec), data, features)
         return replace(fit_solver_scorer(ready, X, targets, training), head=head)
     recipe = NetworkRecipe(head, fusion_of(plan.encoder), features.groups(rows), targets.n_outputs)
     return fit_network_scorer(recipe, dense(X), targets, training)
+
+
+def _fit_shared(plan: FitPlan, head: Any, X: Features, targets: Targets) -> LogisticHead:
+    """Fit a head that shares a part of its weights with a head of the source."""
+    spec = plan.transfers.source_head
+    if spec is None:
+        return fit_with_private_parts(head, X, targets)
+    return fit_towards_source(spec, head, X, targets, seed=plan.seed)
 
 
 def fit_first_head(plan: FitPlan, data: TrainingData, features: TextFeatures) -> FittedHead:

@@ -13,6 +13,7 @@ from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.features.language_distillation import LanguageDistillation
 from nlptl.transfer.instances import CoTraining, SelfTraining, SourceRows, WordEdits
 from nlptl.transfer.parameters.full import FullFineTune
+from nlptl.transfer.parameters.source_head import SourceHead
 from nlptl.transfer.relations.label_meaning import LabelMeaning
 
 Kind = TypeVar("Kind", bound=Transfer)
@@ -35,6 +36,10 @@ class Transfers:
         Transfers that add rows, or names of classes.
     weighers : tuple of Transfer
         Transfers that compute weights of the source rows.
+    source_head : SourceHead or None
+        Shrinks the head towards that of the source.
+    pretraining : tuple of Transfer
+        Transfers that change the encoder before all others.
     """
 
     main: Any
@@ -44,6 +49,8 @@ class Transfers:
     selftraining: SelfTraining | CoTraining | None = None
     source: SourceRows | None = None
     weighers: tuple[Transfer, ...] = ()
+    source_head: SourceHead | None = None
+    pretraining: tuple[Transfer, ...] = ()
 
     @cached_property
     def tunes(self) -> bool:
@@ -57,9 +64,10 @@ class Transfers:
 
     @cached_property
     def every(self) -> tuple[Transfer, ...]:
-        """All transfers, those that add or weigh rows included."""
-        rows = (self.meaning, self.edits, self.selftraining, self.source, *self.weighers)
-        return (*self, *(transfer for transfer in rows if transfer is not None))
+        """All transfers, those that add or weigh rows or come first included."""
+        rows: tuple[Transfer | None, ...] = (self.meaning, self.edits, self.selftraining)
+        rows = (*rows, self.source, self.source_head, *self.weighers)
+        return (*self, *self.pretraining, *(transfer for transfer in rows if transfer is not None))
 
     @cached_property
     def needs(self) -> frozenset[str]:
@@ -79,7 +87,19 @@ class Transfers:
     @property
     def source_rows(self) -> SourceRows | None:
         """Setting of the source rows next to labelled target rows; None if they are not added."""
+        if self.source_head is not None:
+            return SourceRows(weight=1.0)
         return self.source or (SourceRows() if self.compare_domains else None)
+
+    @property
+    def shares_head(self) -> bool:
+        """True if the head shares a part of its weights with a head of the source."""
+        return self.source_head is not None or self.has_private_parts
+
+    @property
+    def has_private_parts(self) -> bool:
+        """True if the head has additional weights for the target and for the source."""
+        return self.source is not None and self.source.private
 
     @property
     def weighs_on_features(self) -> bool:
@@ -125,12 +145,15 @@ def as_transfers(transfer: object, *, translations: bool = False) -> Transfers:
         _check(part, translations=translations)
     leading = [part for part in chosen if part.chooses_weights or isinstance(part, Frozen)]
     weighers = tuple(part for part in chosen if part.weighs_source)
-    not_bound = (*leading, *weighers)
+    first = tuple(part for part in chosen if part.runs_first)
+    not_bound = (*leading, *weighers, *first)
     others = tuple(p for p in chosen if not p.adds_rows and p not in not_bound)
     main = _main(leading, others)
     meaning, edits = _only(LabelMeaning, chosen), _only(WordEdits, chosen)
     selftraining, source = _self_training(chosen), _only(SourceRows, chosen)
-    transfers = Transfers(main, others, meaning, edits, selftraining, source, weighers)
+    head = _only(SourceHead, chosen)
+    transfers = Transfers(main, others, meaning, edits, selftraining, source, weighers, head, first)
+    _check_heads(transfers)
     _check_together(transfers)
     joined = edits or selftraining
     if joined is not None and transfers.tunes and not transfers.refits_head:
@@ -208,6 +231,21 @@ def _self_training(chosen: list[Transfer]) -> SelfTraining | CoTraining | None:
             "SelfTraining() and CoTraining() both label the unlabelled texts. Pass one of them."
         )
     return alone or together
+
+
+def _check_heads(transfers: Transfers) -> None:
+    """Check that the transfers that act on the weights of a linear head can be used."""
+    if transfers.source_head is not None and transfers.source is not None:
+        raise ConfigError(
+            "SourceHead() and SourceRows() use the source in two ways that contradict each other. "
+            "Pass one of them."
+        )
+    name = "SourceHead()" if transfers.source_head is not None else "SourceRows(private=True)"
+    if transfers.shares_head and transfers.tunes:
+        raise ConfigError(
+            f"{name} needs a frozen encoder, got {type(transfers.main).__name__}(). Use Frozen() "
+            "with it, or SourceRows()."
+        )
 
 
 def _check_tunable(transfer: Transfer, main: Transfer) -> None:

@@ -23,7 +23,7 @@ from nlptl.training.config import LoopConfig
 from nlptl.transfer.features.frozen import TextFeatures
 
 if TYPE_CHECKING:
-    from nlptl.training.networks.text_network import TextNetwork
+    from nlptl.training.networks.text_network import LabelledWindows, TextNetwork
 
 _MAX_TRAINING_WINDOWS = 8
 """Maximum number of windows per text in training. Prediction reads all windows."""
@@ -71,14 +71,17 @@ class TunedEncoder:
             Seed for the transfers.
         """
         from nlptl.training.networks.embeddings import keep_occurring
+        from nlptl.training.networks.text_network import features_of
 
         encoder, folder = self.encoder, self.encoder.folder
         pooling, weights = encoder.reader.pooling, self.start.weights
-        network = make(self._model(), pooling=pooling, weights=weights)
+        network = make(self.fresh_model(), pooling=pooling, weights=weights)
         streams = [*self.unlabeled, *self.source.texts]
         if self.transfers.main.only_occurring_words:
             extra = self.windows(streams, None).windows.ids if streams else []
-            keep_occurring(network.encoder, [[self._padding], *ids, *extra])
+            mask = encoder.folder.tokenizer.mask_token_id if streams else None
+            fillers = [encoder.reader.padding, *([] if mask is None else [int(mask)])]
+            keep_occurring(network.encoder, [fillers, *ids, *extra])
         context = Context(
             network,
             folder.n_layers,
@@ -87,6 +90,8 @@ class TunedEncoder:
             self.unlabeled,
             self.source,
             len(getattr(network, "places", ())) or 1,
+            folder.tokenizer,
+            lambda rows: features_of(network, rows),
         )
         return network, [transfer.bind(context) for transfer in self.transfers]
 
@@ -119,14 +124,16 @@ class TunedEncoder:
         windows = first_windows(reader.windows(single), max_windows)
         return LabelledWindows(windows, targets, reader.padding, sides=2 if separate else 1)
 
-    def settings(self, rows: Any, config: LoopConfig) -> dict[str, Any]:
-        """Return what identifies a fit in its checkpoints: data, encoder and settings."""
+    def settings(self, rows: Any | None, config: LoopConfig) -> dict[str, Any]:
+        """Return what identifies a fit in its checkpoints: data, encoder and settings.
+
+        ``rows`` is None if training uses only the unlabelled texts and the source.
+        """
         training = {
             name: value
             for name, value in config.get_params().items()
             if name not in _SETTINGS_WITHOUT_EFFECT
         }
-        weights = rows.targets.weights
         return {
             "training": training,
             "transfer": [repr(transfer) for transfer in self.transfers],
@@ -135,8 +142,7 @@ class TunedEncoder:
             "joint": self.start.joint,
             "imbalance": repr(self.plan.imbalance),
             "seed": self.plan.seed,
-            "rows": fingerprint([rows.windows.ids, rows.targets.codes.tolist()]),
-            "weights": None if weights is None else fingerprint(weights.tolist()),
+            **({} if rows is None else _labelled(rows)),
             **self._streams(),
         }
 
@@ -195,7 +201,7 @@ class TunedEncoder:
         network.encoder = first.encoder = None
         meet(network, first, share)
         device = next(network.parameters()).device
-        network.encoder = mean_adapter.merged_into(self._model()).to(device)
+        network.encoder = mean_adapter.merged_into(self.fresh_model()).to(device)
         network.adapter = mean_adapter
 
     @staticmethod
@@ -211,7 +217,7 @@ class TunedEncoder:
         encoder: TransformerEncoder = self.start.encoder
         return encoder
 
-    def _model(self) -> Any:
+    def fresh_model(self) -> Any:
         """Return a new copy of the encoder. A fit never changes weights that others use."""
         if self.encoder.weights is not None:
             return copy.deepcopy(self.encoder.weights.model).float()
@@ -225,6 +231,9 @@ class TunedEncoder:
     def _place(self) -> str:
         return self.plan.device or default_device()
 
-    @property
-    def _padding(self) -> int:
-        return self.encoder.reader.padding
+
+def _labelled(rows: LabelledWindows) -> dict[str, Any]:
+    """Return fingerprints of labelled rows and of their weights."""
+    targets = rows.labels
+    weights = None if targets.weights is None else fingerprint(targets.weights.tolist())
+    return {"rows": fingerprint([rows.windows.ids, targets.codes.tolist()]), "weights": weights}

@@ -60,14 +60,17 @@ def _tuned_before_head(
     """Train the encoder with a contrastive loss, then fit the head to its features."""
     targets, transfers = data.targets, plan.transfers
     plan.imbalance_of(targets, solver=True, trains_head=False)  # raises errors before training
+    source_weights = None
     if transfers.weighs_on_features:
-        data = head_inputs(plan, data, start).data
+        weighed = head_inputs(plan, data, start)
+        data, source_weights = weighed.data, weighed.source_weights
     config = plan.config(contrast_config(transfers, len(data.rows), targets.n_outputs))
     check_batches(transfers, config)
     training = TrainingPlan(config, None, plan.seed, plan.device)
     body = TunedEncoder(transfers, start, training, *_streams(plan, data))
     features, history = contrast(body, *data.with_names)
     inputs = head_inputs(plan, data, features, weigh=False)
+    inputs = replace(inputs, source_weights=source_weights)
     head = fit_head(plan, inputs, unseen=features is start)
     history = _diagnosed(plan, data, history, (start, None), (features, head))
     if head.history is not None and history is not None:  # a network has a history of its own

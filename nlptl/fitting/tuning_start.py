@@ -39,7 +39,28 @@ def frozen_start(
     StorageError
         If the encoder cannot be saved after training.
     """
-    name = type(transfers.main).__name__
+    check_tunable(type(transfers.main).__name__, encoder)
+    empty = rows.take(np.arange(0))
+    frozen = Frozen(transfers.main.features)
+    return frozen.learn(encoder, rows, targets, further=empty, joint=joint)
+
+
+def check_tunable(name: str, encoder: Any) -> None:
+    """Check that a transfer can train an encoder, and that the result can be saved.
+
+    Parameters
+    ----------
+    name : str
+        Name of the transfer.
+    encoder : Encoder
+
+    Raises
+    ------
+    ConfigError
+        If the encoder has no weights that can be tuned.
+    StorageError
+        If the encoder cannot be saved after training.
+    """
     if not is_tunable(encoder):
         raise ConfigError(
             f"{name}() tunes a transformer, got {type(encoder).__name__}. Use Frozen() with it."
@@ -51,6 +72,3 @@ def frozen_start(
             "pooling=Pooling(...)) without a dimension."
         )
     from_main(lambda: check_saving(encoder))
-    empty = rows.take(np.arange(0))
-    frozen = Frozen(transfers.main.features)
-    return frozen.learn(encoder, rows, targets, further=empty, joint=joint)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import inspect
 
-from nlptl.base.transfer import Transfer
+from nlptl.base.transfer import KINDS_OF_DATA, Transfer
 from nlptl.transfer.registry import METHODS
 
 _HEAD = """# Methods
 
 Generated from the code by `python docs/make_methods.py`. The column "carries over" uses the terms
 of Pan and Yang, "A Survey on Transfer Learning" (2010): instances, features, parameters or
-relations.
+relations. "Needs" lists the arguments of ``fit``; labels of a source count as labels if the target
+has none. "Works with" lists the data that a method supports, apart from single texts with one label
+each; everything else is refused in one line.
 
-| method | carries over | setting | needs target labels | summary | paper |
-|---|---|---|---|---|---|
+| method | carries over | setting | needs | works with | summary | paper |
+|---|---|---|---|---|---|---|
 """
+
+
+_NEEDS = ("labels", "unlabeled", "source", "links")
 
 
 def methods_page() -> str:
@@ -25,12 +30,14 @@ def methods_page() -> str:
 
 def _row(method: type[Transfer]) -> str:
     sentence = (inspect.getdoc(method) or "").split("\n", 1)[0].replace(" [1]_", "")
-    needs = "yes" if "labels" in method.needs else "no"
+    needs = [name for name in _NEEDS if name in method.needs]
+    supports = [kind for kind in KINDS_OF_DATA if kind in method.supports]
     cells = (
         f"`{method.__name__}`",
         method.carries,
         method.setting,
-        needs,
+        ", ".join(needs) or "-",
+        ", ".join(supports) or "-",
         sentence,
         method.paper,
     )

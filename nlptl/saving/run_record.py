@@ -25,11 +25,12 @@ def read_cost(described: Mapping[str, object]) -> Cost | None:
 
 
 def history_of(history: History | None) -> dict[str, Any] | None:
-    """Return losses and scores per epoch and the best epoch, without the details of one run."""
+    """Return losses, scores, best epoch and figures, without the details of one run."""
     if history is None:
         return None
     shift = {} if history.domains is None else {"domains": history.domains.to_json()}
-    return {name: getattr(history, name) for name in ("losses", "scores", "best_epoch")} | shift
+    names = ("losses", "scores", "best_epoch", *(("figures",) if history.figures else ()))
+    return {name: getattr(history, name) for name in names} | shift
 
 
 def read_history(described: Mapping[str, object]) -> History | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -83,6 +84,8 @@ class History:
     domains : DomainShift or None
         Difference between source and target before and after the training, if a transfer compared
         them.
+    figures : dict of str to list of float
+        Figures of transfers on rows that they keep back, at the start and after each stage.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -93,6 +96,12 @@ class History:
     resumed_from: int = 0
     refused: list[str] = field(default_factory=list)
     domains: DomainShift | None = None
+    figures: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def perplexity(self) -> list[float]:
+        """Perplexity of hidden words of held-back texts, at the start and after each stage."""
+        return [math.exp(loss) for loss in self.figures.get("masked_word_loss", ())]
 
 
 def equal_rates(stage: Stage, names: Sequence[str]) -> Mapping[str, float]:
@@ -120,6 +129,8 @@ class Learner:
         Copy of the module in bfloat16 that computes instead of it.
     shards : bool
         True to shard these weights when the launch shards weights over processes (FSDP).
+    figures : callable or None
+        Returns figures to record at the start and after each stage, by name.
     """
 
     module: Any
@@ -128,6 +139,7 @@ class Learner:
     half: bool = False
     twin: Bf16Copy | None = None
     shards: bool = True
+    figures: Callable[[], Mapping[str, float]] | None = None
 
 
 def train(
@@ -208,7 +220,7 @@ class _Run:
         self.weights = RunWeights(changing, average)
         self.epoch_lengths = [len(feed) for _, feed in self.learner.stages]
         stages = [stage for stage, _ in self.learner.stages]
-        self.schedule = Schedule.of(stages, self.config, epoch_length=max(self.epoch_lengths))
+        self.schedule = Schedule.of(stages, self.config, epoch_lengths=self.epoch_lengths)
         self.lengths = self.schedule.lengths
 
     def go(self, log: Callable[[dict[str, float], int], None]) -> History:
@@ -218,12 +230,19 @@ class _Run:
         alone = self.keeper is not None and self.accelerator.num_processes == 1
         with bar, between_steps(wait=alone) as stop:
             bar.update(self.taken)
+            if not self.taken:
+                self._record_figures()
             while not self.over and self.stage < len(self.lengths):
                 self._enter()
-                while not self.over and self.step < self.lengths[self.stage]:
+                while not self._ends_stage():
                     self._one_step(bar, log, stop)
-                if not self.over:
-                    self.stage, self.step = self.stage + 1, 0
+                if self.over:
+                    break
+                bar.update(self.lengths[self.stage] - self.step)
+                self._record_figures()
+                self.stage, self.step = self.stage + 1, 0
+            if self.over:
+                self._record_figures()
         self._finish()
         return self.history
 
@@ -231,6 +250,29 @@ class _Run:
     def taken(self) -> int:
         """Number of optimiser steps since the start of the fit."""
         return sum(self.lengths[: self.stage]) + self.step
+
+    def _ends_stage(self) -> bool:
+        """Return True if the current stage has no more steps.
+
+        The result depends only on what checkpoints contain, so that a resumed run ends its stage
+        at the same step.
+        """
+        if self.over or self.step >= self.lengths[self.stage]:
+            return True
+        ends = self.learner.stages[self.stage][0].ends
+        if ends is None or not self.step or self.step % _STEPS_BETWEEN_LOSS_READS:
+            return False
+        return ends(self.history.steps[-self.step :])
+
+    def _record_figures(self) -> None:
+        """Record the figures of the transfers."""
+        if self.learner.figures is None:
+            return
+        with self.weights.averaged(), gathered(self.learner.module):
+            figures = self.learner.figures()
+        for name, figure in figures.items():
+            agreed = _mean_over_processes(figure, self.accelerator)
+            self.history.figures.setdefault(name, []).append(agreed)
 
     def _enter(self) -> None:
         """Prepare a stage: select its trainable weights and build its optimiser."""
@@ -256,7 +298,7 @@ class _Run:
             self.saved = None
 
     def _one_step(self, bar: Any, log: Callable[[dict[str, float], int], None], stop: Stop) -> None:
-        _, feed = self.learner.stages[self.stage]
+        stage, feed = self.learner.stages[self.stage]
         epoch_length = self.epoch_lengths[self.stage]
         epoch, step_in_epoch = divmod(self.step, epoch_length)
         set_rate(self.optimizer, self.schedule.rate_share(self.stage, self.step))
@@ -270,10 +312,12 @@ class _Run:
         ends_epoch = step_in_epoch + 1 == epoch_length or self.step == self.lengths[self.stage]
         due = self.keeper is not None and self.keeper.due(self.taken, sum(self.lengths))
         due = due or stop.signal is not None
-        if ends_epoch or due or len(self.pending) == _STEPS_BETWEEN_LOSS_READS:
+        reads = len(self.pending) == _STEPS_BETWEEN_LOSS_READS
+        reads = reads or (stage.ends is not None and not self.step % _STEPS_BETWEEN_LOSS_READS)
+        if ends_epoch or due or reads:
             self._record_losses(log)
-            bar.set_postfix(self._shown(), refresh=False)
-        if ends_epoch:
+            bar.set_postfix(_shown(self.history), refresh=False)
+        if ends_epoch and not stage.prepares:
             self._end_epoch(step_in_epoch + 1, log)
         if due or (self.keeper is not None and self._is_done):
             self._save()
@@ -338,7 +382,8 @@ class _Run:
             self.history.best_epoch = epoch
             return
         with self.weights.averaged(), gathered(self.learner.module):
-            self.history.scores.append(self._agreed(self.score(self.learner.module)))
+            score = self.score(self.learner.module)
+            self.history.scores.append(_mean_over_processes(score, self.accelerator))
             if self.history.scores[-1] > max(self.history.scores[:-1], default=float("-inf")):
                 self.history.best_epoch = epoch
                 self.weights.keep_as_best()
@@ -346,24 +391,11 @@ class _Run:
         last = self.stage + 1 == len(self.lengths)
         self.over = last and epoch - self.history.best_epoch >= self.config.patience
 
-    def _agreed(self, score: float) -> float:
-        """Return the mean of a score over all processes, so that all continue with the same."""
-        import torch
-
-        if self.accelerator.num_processes == 1:
-            return score
-        local = torch.tensor(score, device=self.accelerator.device)
-        return float(self.accelerator.reduce(local, reduction="mean"))
-
     def _finish(self) -> None:
         self.weights.finish(scored=self.score is not None)
         for name, weight in self.learner.module.named_parameters():
             weight.requires_grad_(name not in self.frozen)
             weight.grad = None
-
-    def _shown(self) -> dict[str, str]:
-        scores = {"score": f"{self.history.scores[-1]:.3f}"} if self.history.scores else {}
-        return {"loss": f"{self.history.steps[-1]:.3f}", **scores}
 
     def _save(self) -> None:
         """Write a checkpoint; it includes the random state of every process."""
@@ -409,3 +441,19 @@ class _Run:
         restore_moments(self.optimizer, self.names, from_arrays(saved.arrays, "moments"))
         with self.chance.drawing():
             restore_random_state(saved.arrays, self.accelerator)
+
+
+def _mean_over_processes(score: float, accelerator: Accelerator) -> float:
+    """Return the mean of a score over all processes, so that all continue with the same."""
+    import torch
+
+    if accelerator.num_processes == 1:
+        return score
+    local = torch.tensor(score, device=accelerator.device)
+    return float(accelerator.reduce(local, reduction="mean"))
+
+
+def _shown(history: History) -> dict[str, str]:
+    """Return what the progress bar shows."""
+    scores = {"score": f"{history.scores[-1]:.3f}"} if history.scores else {}
+    return {"loss": f"{history.steps[-1]:.3f}", **scores}

@@ -108,21 +108,28 @@ class Schedule:
     config: LoopConfig
 
     @classmethod
-    def of(cls, stages: Sequence[Stage], config: LoopConfig, *, epoch_length: int) -> Schedule:
+    def of(
+        cls, stages: Sequence[Stage], config: LoopConfig, *, epoch_lengths: Sequence[int]
+    ) -> Schedule:
         """Divide all steps among the stages by their shares.
+
+        Stages with a number of steps of their own have them in addition.
 
         Parameters
         ----------
         stages : sequence of Stage
         config : LoopConfig
             Its number of epochs or of steps.
-        epoch_length : int
-            Number of steps of the longest epoch.
+        epoch_lengths : sequence of int
+            Number of steps of an epoch of each stage. The longest one counts.
         """
-        total = config.max_steps or config.epochs * epoch_length
-        shares = [stage.share for stage in stages]
+        shared = [index for index, stage in enumerate(stages) if stage.steps is None]
+        longest = max((epoch_lengths[index] for index in shared), default=0)
+        total = config.max_steps or config.epochs * longest
+        shares = [stages[index].share for index in shared]
         ends = [round(total * sum(shares[: i + 1]) / sum(shares)) for i in range(len(shares))]
-        lengths = [max(end - start, 0) for start, end in zip([0, *ends], ends, strict=False)]
+        parts = iter(max(end - start, 0) for start, end in zip([0, *ends], ends, strict=False))
+        lengths = [next(parts) if stage.steps is None else stage.steps for stage in stages]
         return cls(stages, lengths, config)
 
     def rate_share(self, stage: int, step: int) -> float:

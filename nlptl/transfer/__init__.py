@@ -24,6 +24,7 @@ from nlptl.transfer.parameters.anchoring import L2SP
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
 from nlptl.transfer.parameters.sharing import PrivateLayers, TaskAdapters
+from nlptl.transfer.parameters.source_head import SourceHead
 from nlptl.transfer.relations.label_meaning import LabelMeaning
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "MeanAlignment",
     "PrivateLayers",
     "SelfTraining",
+    "SourceHead",
     "SourceRows",
     "TaskAdapters",
     "TrAdaBoost",

@@ -10,6 +10,7 @@ from nlptl.transfer.features import (
     CORAL,
     MMD,
     ClassConfusion,
+    ContinuedPretraining,
     Contrastive,
     DomainAdversarial,
     Frozen,
@@ -25,7 +26,14 @@ from nlptl.transfer.instances import (
     TrAdaBoost,
     WordEdits,
 )
-from nlptl.transfer.parameters import L2SP, FullFineTune, LoRA, PrivateLayers, TaskAdapters
+from nlptl.transfer.parameters import (
+    L2SP,
+    FullFineTune,
+    LoRA,
+    PrivateLayers,
+    SourceHead,
+    TaskAdapters,
+)
 from nlptl.transfer.relations import LabelMeaning
 
 
@@ -67,6 +75,7 @@ class Method:
 METHODS = (
     Method("frozen", Frozen),
     Method("meaning", LabelMeaning, prior_gain=(0.05, 0.06)),
+    Method("pretraining", ContinuedPretraining),
     Method("contrastive", Contrastive, prior_gain=(0.06, 0.06)),
     Method("distillation", LanguageDistillation, on_command_line=False),
     Method("means", MeanAlignment),
@@ -81,6 +90,7 @@ METHODS = (
     Method("density", DensityRatioWeights),
     Method("meanmatching", KernelMeanMatching),
     Method("tradaboost", TrAdaBoost),
+    Method("sourcehead", SourceHead),
     Method("full", FullFineTune),
     Method("lora", LoRA),
     Method("l2sp", L2SP),

@@ -6,6 +6,7 @@ import pytest
 
 from nlptl.base.transfer import Transfer
 from nlptl.data.targets import Targets
+from nlptl.fitting import feature_alignment
 from nlptl.fitting.feature_alignment import aligned
 
 
@@ -44,6 +45,14 @@ def factor_of(X, target, targets):
 def test_the_variant_with_the_highest_expected_accuracy_is_chosen():
     X, target, targets = rows()
     assert factor_of(X, target, targets) == pytest.approx(1 / 3)
+
+
+def test_a_small_expected_gain_keeps_the_first_variant(monkeypatch):
+    X, target, targets = rows()
+    for gain, factor in ((0.049, 3.0), (0.051, 1.0)):
+        expected = iter([0.8, 0.8 + gain, 0.7])
+        monkeypatch.setattr(feature_alignment, "_expected_accuracy", lambda *_, e=expected: next(e))
+        assert factor_of(X, target, targets) == pytest.approx(factor)
 
 
 def test_without_a_way_to_choose_the_first_variant_is_used():

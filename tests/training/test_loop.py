@@ -391,3 +391,117 @@ def test_two_trainings_at_once_end_as_each_does_alone():
         at_once = list(pool.map(dropping, (0, 1), (Waiting(), Waiting())))
     assert at_once == alone and alone[0] != alone[1]
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def converging(least):
+    """Return a function that ends a stage when the mean loss is below a number."""
+    return lambda losses: sum(losses[-10:]) / 10 < least
+
+
+def staged(head_ends=None, **options):
+    return [
+        (Stage("head", steps=30, ends=head_ends, prepares=True, **options), Feed()),
+        (Stage("all"), Feed()),
+    ]
+
+
+def test_a_stage_ends_early_at_a_tenth_step_and_the_next_one_is_complete():
+    asked = []
+
+    def ends(losses):
+        asked.append(list(losses))
+        return len(losses) == 20
+
+    _, history = run(stages=staged(ends), epochs=3)
+    assert [len(losses) for losses in asked] == [10, 20]
+    assert asked[1] == history.steps[:20]
+    assert len(history.steps) == 20 + 12
+    never = run(stages=staged(lambda _: False), epochs=3)[1]
+    assert len(never.steps) == 30 + 12
+
+
+def test_epochs_of_a_stage_that_prepares_are_neither_scored_nor_counted():
+    scored = []
+
+    def score(module):
+        scored.append(1.0)
+        return float(len(scored))
+
+    _, history = run(score, stages=staged(), epochs=3)
+    assert len(history.losses) == len(history.scores) == len(scored) == 3
+    assert history.best_epoch == 3
+    assert len(history.steps) == 30 + 12
+
+
+def test_figures_are_recorded_at_the_start_and_after_each_stage():
+    module, counts = objective(), []
+
+    def figures():
+        counts.append(1)
+        return {"bias": float(module.network.bias.detach().abs().sum()), "n": float(len(counts))}
+
+    config = LoopConfig(epochs=2, learning_rate=0.1, quiet=True)
+    start = float(module.network.bias.detach().abs().sum())
+    learner = Learner(module, staged(), figures=figures)
+    history = train(
+        learner, config=config, accelerator=make_accelerator("cpu", config), chance=Chance(1)
+    )
+    assert history.figures["n"] == [1.0, 2.0, 3.0]
+    assert history.figures["bias"][0] == start
+    assert history.figures["bias"][2] == float(module.network.bias.detach().abs().sum())
+    assert len(set(history.figures["bias"])) == 3
+
+
+def test_figures_are_recorded_once_when_training_stops_early():
+    learner = Learner(objective(), [(Stage(), Feed())], figures=lambda: {"n": 0.0})
+    config = LoopConfig(epochs=9, patience=2, learning_rate=0.1, quiet=True)
+    history = train(
+        learner,
+        config=config,
+        accelerator=make_accelerator("cpu", config),
+        chance=Chance(1),
+        score=lambda _: 1.0,
+    )
+    assert len(history.scores) == 3
+    assert history.figures == {"n": [0.0, 0.0]}
+
+
+@pytest.mark.parametrize("at", [0, 4, 9, 10, 13, 19, 20, 21, 27, 31])
+def test_a_run_with_stages_that_end_early_resumes_exactly(tmp_path, at):
+    class Dying(Feed):
+        left = at
+
+        def passes(self, epoch, step):
+            if Dying.left == 0:
+                raise Killed
+            Dying.left -= 1
+            return super().passes(epoch, step)
+
+    def go(feeds, keeper):
+        module = objective(dropout=0.3)
+        learner = Learner(
+            module,
+            [
+                (Stage("head", steps=40, ends=lambda ls: len(ls) >= 20, prepares=True), feeds[0]),
+                (Stage("all"), feeds[1]),
+            ],
+            figures=lambda: {"bias": float(module.network.bias.detach().abs().sum())},
+        )
+        config = LoopConfig(epochs=3, learning_rate=0.1, quiet=True)
+        history = train(
+            learner,
+            config=config,
+            accelerator=make_accelerator("cpu", config),
+            chance=Chance(1),
+            keeper=keeper,
+        )
+        return digest(module.network), history, module.progress
+
+    whole, expected, progress = go([Feed(), Feed()], None)
+    keeper = Keeper(tmp_path, 3, {"a": 1})
+    with pytest.raises(Killed):
+        go([Dying(), Dying()], keeper)
+    resumed, history, later = go([Feed(), Feed()], Keeper(tmp_path, 3, {"a": 1}))
+    assert resumed == whole
+    assert history.steps == expected.steps and history.figures == expected.figures
+    assert later == progress[len(progress) - len(later) :]

@@ -58,14 +58,24 @@ def test_a_schedule_of_one_step_moves():
 def test_stages_share_the_steps_and_go_on_with_the_schedule_before_them():
     config = LoopConfig(epochs=2, warmup_share=0.5)
     stages = [Stage("head", 1.0), Stage("rest", 3.0, fresh_schedule=False), Stage("last", 1.0)]
-    schedule = Schedule.of(stages, config, epoch_length=10)
+    schedule = Schedule.of(stages, config, epoch_lengths=[4, 10, 7])
     assert schedule.lengths == [4, 12, 4]
     joined = [rate_share(step, 16, config) for step in range(16)]
     assert [schedule.rate_share(0, step) for step in range(4)] == joined[:4]
     assert [schedule.rate_share(1, step) for step in range(12)] == joined[4:]
     assert schedule.rate_share(2, 0) == rate_share(0, 4, config)
-    few = Schedule.of(stages, LoopConfig(max_steps=5), epoch_length=10)
+    few = Schedule.of(stages, LoopConfig(max_steps=5), epoch_lengths=[10, 10, 10])
     assert few.lengths == [1, 3, 1]
+
+
+def test_a_stage_with_its_own_steps_has_them_in_addition():
+    stages = [Stage("head", steps=7), Stage("first", 1.0), Stage("second", 3.0)]
+    config = LoopConfig(epochs=2)
+    # The long epoch of the first stage does not count for the others.
+    assert Schedule.of(stages, config, epoch_lengths=[900, 10, 6]).lengths == [7, 5, 15]
+    limited = LoopConfig(max_steps=4)
+    assert Schedule.of(stages, limited, epoch_lengths=[900, 10, 6]).lengths == [7, 1, 3]
+    assert Schedule.of(stages[:1], config, epoch_lengths=[900]).lengths == [7]
 
 
 def trained(steps, optimizer, model):

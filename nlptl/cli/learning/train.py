@@ -126,7 +126,8 @@ def run(arguments: Namespace) -> int:
     model = _named(run_config).model()
     training, testing = _tables(run_config)
     report = _audit(model, training, testing, out) if len(training[0]) else None
-    model.fit(*training, source=read_source(run_config), unlabeled=read_unlabeled(run_config))
+    unlabeled = _without_test_texts(read_unlabeled(run_config), testing, out)
+    model.fit(*training, source=read_source(run_config), unlabeled=unlabeled)
     if report is not None:
         model.audit_ = report  # this report covers the test data as well
     _report(model, run_config, (training, testing), out)
@@ -170,6 +171,22 @@ def _named_transfers(transfer: object) -> str:
     return " with ".join(repr(part) for part in parts)
 
 
+def _without_test_texts(
+    unlabeled: Corpus | None, testing: LabelledRows | None, out: Console
+) -> Corpus | None:
+    """Remove the test texts from the unlabelled texts, so that they are not trained on."""
+    if unlabeled is None or testing is None:
+        return unlabeled
+    pool = unlabeled.without(testing[0])
+    if pool.n_removed:
+        out.print(
+            f"Not trained on: {pool.n_removed} unlabelled texts that are equal or almost equal to "
+            "test texts.",
+            soft_wrap=True,
+        )
+    return pool
+
+
 def _report(
     model: TextClassifier | TextRegressor,
     run_config: RunConfig,
@@ -187,6 +204,10 @@ def _report(
     coverage = model.coverage(training[0]) if len(training[0]) else None
     if coverage is not None:
         out.print(f"Word vectors: {coverage}.")
+    figures = model.history_.figures if model.history_ is not None else {}
+    for name, values in figures.items():
+        shown = ", then ".join(f"{value:.3g}" for value in values)
+        out.print(f"{name.replace('_', ' ').capitalize()}: {shown}.", soft_wrap=True)
     if not testing:
         return
     metrics, n = evaluate_sharded(model, *testing), len(testing[0])

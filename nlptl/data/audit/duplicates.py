@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from nlptl.base.words import lowered, words_of
 _PERMUTATIONS = 96
 _BAND = 4
 _PRIME = (1 << 61) - 1
+_MAX_COMPARED = 30
+"""Size of a group of candidates up to which all its rows are compared."""
 
 
 def exact_groups(texts: Sequence[Text]) -> list[list[int]]:
@@ -80,6 +82,50 @@ def near_pairs(texts: Sequence[Text], *, similarity: float = 0.8) -> list[tuple[
     ]
 
 
+def rows_in(texts: Sequence[Text], others: Sequence[Text], *, similarity: float = 0.8) -> list[int]:
+    """Return the rows of ``texts`` that are equal or almost equal to a text of ``others``.
+
+    Parameters
+    ----------
+    texts, others : sequence of str or of (str, str)
+    similarity : float
+        As for ``near_pairs``.
+
+    Returns
+    -------
+    list of int
+        Row numbers in ascending order.
+
+    Examples
+    --------
+    >>> rows_in(["Hello  you", "bye"], ["hello you"])
+    [0]
+    """
+    other_texts = {folded(text) for text in others}
+    equal = {row for row, text in enumerate(texts) if folded(text) in other_texts}
+    sets = [_triples(text) for text in (*texts, *others)]
+    keep = [row for row, triples in enumerate(sets) if len(triples) > 1 and row not in equal]
+    if not keep:
+        return sorted(equal)
+    signatures = _signatures([sets[row] for row in keep])
+    near = {
+        row
+        for row, other in _crossing(keep, signatures, len(texts))
+        if _jaccard(sets[row], sets[other]) >= similarity
+    }
+    return sorted(equal | near)
+
+
+def _crossing(keep: list[int], signatures: AnyArray, n_first: int) -> set[tuple[int, int]]:
+    """Return candidate pairs of a row below ``n_first`` and one from ``n_first`` on."""
+    pairs: set[tuple[int, int]] = set()
+    for rows in _buckets(keep, signatures):
+        first = [row for row in rows if row < n_first]
+        second = [row for row in rows if row >= n_first]
+        pairs.update((row, other) for row in first for other in second[:_MAX_COMPARED])
+    return pairs
+
+
 def _triples(text: Text) -> frozenset[int]:
     whole = text if isinstance(text, str) else " | ".join(text)
     words = words_of(lowered(whole))
@@ -101,16 +147,21 @@ def _signatures(sets: list[frozenset[int]]) -> AnyArray:
 
 def _candidates(keep: list[int], signatures: AnyArray) -> set[tuple[int, int]]:
     pairs: set[tuple[int, int]] = set()
+    for rows in _buckets(keep, signatures):
+        # A large bucket holds one repeated text: pairs of neighbouring rows are enough.
+        reach = len(rows) if len(rows) <= _MAX_COMPARED else 2
+        for i, first in enumerate(rows):
+            pairs.update((first, second) for second in rows[i + 1 : i + reach])
+    return pairs
+
+
+def _buckets(keep: list[int], signatures: AnyArray) -> Iterator[list[int]]:
+    """Yield groups of rows with the same part of their signatures."""
     for start in range(0, _PERMUTATIONS, _BAND):
         buckets: dict[bytes, list[int]] = defaultdict(list)
         for index, band in enumerate(signatures[:, start : start + _BAND]):
             buckets[band.tobytes()].append(keep[index])
-        for rows in buckets.values():
-            # A large bucket holds one repeated text: pairs of neighbouring rows are enough.
-            reach = len(rows) if len(rows) <= 30 else 2
-            for i, first in enumerate(rows):
-                pairs.update((first, second) for second in rows[i + 1 : i + reach])
-    return pairs
+        yield from buckets.values()
 
 
 def _jaccard(first: frozenset[int], second: frozenset[int]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,8 @@ from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from nlptl.training.networks.text_network import LabelledWindows, TextNetwork
     from nlptl.training.tasks.task_network import TasksNetwork
     from nlptl.training.tasks.task_progress import Progress
@@ -101,6 +103,7 @@ class JointTraining:
             self.mixing,
             self.balance,
             self.compares,
+            dict.fromkeys(self.readings, self._masking) if self.readings else {},
         )
         plan = self._body.plan
         tuning = Tuning(plan.config, plan.seed, plan.device, settings=self._settings(rows, unseen))
@@ -172,22 +175,27 @@ class JointTraining:
             start = part.start
             heads[name] = copy.deepcopy(start.head.module) if keeps_head else start.recipe.build()
             scales[name] = start.head.scale
-        for name in self.readings:
-            heads[name], scales[name] = self._reader(), 1.0
         ids = [window for task_rows in rows.values() for window in task_rows.windows.ids]
         if self.readings:
-            ids.append([self._mask])
-        return self._body.network(partial(TasksNetwork, heads=heads, scales=scales), ids, seed)
+            ids.append([self._masking.mask])
 
-    def _reader(self) -> Any:
+        def make(encoder: PreTrainedModel, **how: Any) -> TasksNetwork:
+            readers = {name: self._reader(encoder) for name in self.readings}
+            ones = dict.fromkeys(readers, 1.0)
+            return TasksNetwork(encoder, {**heads, **readers}, scales={**scales, **ones}, **how)
+
+        return self._body.network(make, ids, seed)
+
+    def _reader(self, encoder: PreTrainedModel) -> Any:
         from nlptl.training.tasks.masked_words import MaskedWords
 
-        folder = self._body.encoder.folder
-        return MaskedWords(folder.hidden_size, self._mask, folder.tokenizer.all_special_ids)
+        return MaskedWords.of(self._body.encoder.folder.hidden_size, encoder)
 
-    @property
-    def _mask(self) -> int:
-        return int(self._body.encoder.folder.tokenizer.mask_token_id)
+    @cached_property
+    def _masking(self) -> Any:
+        from nlptl.training.tasks.masked_words import masking_of
+
+        return masking_of(self._body.encoder.folder.tokenizer)
 
     def _settings(
         self, rows: Mapping[str, LabelledWindows], unseen: Mapping[str, LabelledWindows]

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 
-from nlptl.base.arrays import IntArray
+from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.base.streams import Altered, HiddenTokens, Stream, TokenRows
 from nlptl.data.batches import alike, by_class, dealt, like_lengths, shuffled
-from nlptl.data.targets import Targets
+from nlptl.encoders.contextual.windows import Windows
 from nlptl.training.config import LoopConfig
 from nlptl.training.losses import as_truth
 from nlptl.training.networks.text_network import Batch, LabelledWindows
 
 TASK = "task"
+
+_HIDING = 1
+"""Part of the seed of the hidden tokens, so that they do not depend on the order of the rows."""
 
 _TOKENS_PER_PASS_OVERHEAD = 128
 """Number of tokens that take as long as one additional call of the network."""
@@ -32,9 +36,10 @@ class TextFeed:
 
     Attributes
     ----------
-    streams : mapping of str to LabelledWindows
+    streams : mapping of str to LabelledWindows or Stream
         Each row of ``"task"`` is used once per epoch. Each other stream adds ``batch_size`` rows
-        per step, and starts again when it ends. Without ``"task"``, the first stream leads.
+        per step, or another number if it is a ``Stream``, and starts again when it ends. Without
+        ``"task"``, the first stream leads.
     config : LoopConfig
         Rows per step, passes per step.
     seed : int
@@ -51,7 +56,7 @@ class TextFeed:
         True to split the rows of a pass into parts of similar length.
     """
 
-    streams: Mapping[str, LabelledWindows]
+    streams: Mapping[str, TokenRows | Stream]
     config: LoopConfig
     seed: int
     rank: int
@@ -66,7 +71,7 @@ class TextFeed:
 
     def passes(self, epoch: int, step: int) -> list[tuple[dict[str, Batch], float]]:
         """Return this process's passes for a step, each with its share of the step."""
-        leading = self.streams[self._leading]
+        leading = self.rows(self._leading)
         rows_of_step = self._order(self._leading, epoch)[step]
         shares = dealt(
             rows_of_step,
@@ -76,55 +81,104 @@ class TextFeed:
             tokens_per_pass=self.config.tokens_per_pass,
             codes=leading.targets.codes if self.by_class and leading.targets else None,
         )[self.rank]
-        dealt_rows = {self._leading: (rows_of_step, shares)}
+        number = epoch * len(self) + step
+        parts = {self._leading: (self._of_step(self._leading, rows_of_step, number), shares)}
         for name in self.streams:
-            if name != self._leading:
-                some = self._extra_rows(name, epoch * len(self) + step)
-                of_rank = some[self.rank :: self.n_ranks]
-                dealt_rows[name] = (some, np.array_split(of_rank, len(shares)))
+            followed = self._stream(name).follows
+            if followed is not None:
+                of_step, of_passes = parts[followed]
+                parts[name] = self._of_step(name, of_step.rows, number), of_passes
+            elif name != self._leading:
+                some = self._extra_rows(name, number)
+                of_passes = np.array_split(some[self.rank :: self.n_ranks], len(shares))
+                parts[name] = self._of_step(name, some, number), of_passes
         return [
             (
-                {n: self._batch(n, rows, parts[i]) for n, (rows, parts) in dealt_rows.items()},
+                {n: self._batch(of_step, some[i], len(shares)) for n, (of_step, some) in p},
                 1 / len(shares),
             )
+            for p in [list(parts.items())]
             for i in range(len(shares))
         ]
 
     def batch(self, name: str, some: IntArray) -> Batch:
-        """Return rows of a stream as one pass."""
-        return self._batch(name, some, some)
+        """Return rows of a stream as one pass; it always hides the same tokens of the rows."""
+        return self._batch(self._of_step(name, some, 0), some, 1)
 
     @property
     def _leading(self) -> str:
         return TASK if TASK in self.streams else next(iter(self.streams))
 
-    def _batch(self, name: str, of_step: IntArray, some: IntArray) -> Batch:
+    def _stream(self, name: str) -> Stream:
+        rows = self.streams[name]
+        return rows if isinstance(rows, Stream) else Stream(rows)
+
+    def rows(self, name: str) -> LabelledWindows:
+        """Return all rows of a stream."""
+        rows: Any = self._stream(name).rows
+        windows: LabelledWindows = rows
+        return windows
+
+    def _of_step(self, name: str, some: IntArray, number: int) -> _StepRows:
+        """Return the rows of a stream in a step, and hide tokens if the stream does."""
+        rows, hides = self.rows(name), self._stream(name).hides
+        if hides is None:
+            return _StepRows(rows, some)
+        index = list(self.streams).index(name)
+        rng = np.random.default_rng((self.seed, number, index, _HIDING))
+        windows = rows.windows_of(some)
+        altered = hides([rows.windows.ids[window] for window in windows], rng)
+        by_window = dict(zip(windows.tolist(), altered, strict=True))
+        ids = {window: part.ids for window, part in by_window.items()}
+        n_hidden = sum(len(by_window[window].hidden) for window in windows.tolist())
+        return _StepRows(rows.altered(ids), some, by_window, rows.windows, n_hidden)
+
+    def _batch(self, step: _StepRows, some: IntArray, n_passes: int) -> Batch:
         """Return a pass with ``some`` of the rows of a step; without rows, a pass of weight 0."""
-        stream = self.streams[name]
-        parts = [some if len(some) else of_step[:1]]
+        parts = [some if len(some) else step.rows[:1]]
         if self.in_parts:
-            groups = alike(stream.sizes[parts[0]], part_cost=_TOKENS_PER_PASS_OVERHEAD)
+            groups = alike(step.windows.sizes[parts[0]], part_cost=_TOKENS_PER_PASS_OVERHEAD)
             parts = [parts[0][positions] for positions in groups]
-        rows, targets = np.concatenate(parts), stream.targets
-        row_weights = None if targets is None else targets.weights
-        step_weights = np.ones(len(of_step)) if row_weights is None else row_weights[of_step]
-        pass_weights = np.ones(len(rows)) if row_weights is None else row_weights[rows]
-        weights = pass_weights * (self.n_ranks / max(step_weights.sum(), 1e-12)) * bool(len(some))
+        rows, targets = np.concatenate(parts), step.windows.targets
+        weights = step.weights(rows) * (self.n_ranks / step.total) * bool(len(some))
+        means = np.full(len(rows), self.n_ranks * n_passes * bool(len(some)) / len(step.rows))
         return Batch(
-            [stream.inputs(part, self.where) for part in parts],
+            [step.windows.inputs(part, self.where) for part in parts],
             None if targets is None else as_truth(targets.codes[rows]).to(self.where),
-            torch.from_numpy(weights.astype(np.float32)).to(self.where),
+            self._numbers(weights),
             None
             if targets is None
             else torch.from_numpy(targets.domain_numbers[rows]).to(self.where),
+            torch.from_numpy(rows).to(self.where),
+            self._numbers(means),
+            self._hidden(step, rows, self.n_ranks * n_passes * bool(len(some))),
         )
 
-    def _domains(self, targets: Targets, rows: IntArray) -> torch.Tensor:
-        return torch.from_numpy(targets.domain_numbers[rows]).to(self.where)
+    def _hidden(self, step: _StepRows, rows: IntArray, scale: float) -> HiddenTokens | None:
+        """Return the hidden tokens of a pass."""
+        if step.original is None:
+            return None
+        windows = step.windows.windows_of(rows).tolist()
+        positions = [step.altered[window].hidden for window in windows]
+        places = np.repeat(np.arange(len(windows)), [len(part) for part in positions])
+        tokens = [
+            step.original.ids[window][position]
+            for window, part in zip(windows, positions, strict=True)
+            for position in part
+        ]
+        flat = np.concatenate(positions)
+        weights = np.full(len(flat), scale / max(step.n_hidden, 1))
+        whole = [np.asarray(part, dtype=np.int64) for part in (places, flat, tokens)]
+        at, positions_there, ids = (torch.from_numpy(part).to(self.where) for part in whole)
+        return HiddenTokens(at, positions_there, ids, self._numbers(weights))
+
+    def _numbers(self, values: FloatArray) -> torch.Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(self.where)
 
     def _extra_rows(self, name: str, step: int) -> IntArray:
         """Return the rows of an additional stream at a step, counted over all epochs."""
-        size, n_rows = self.config.batch_size, len(self.streams[name])
+        size = max(round(self.config.batch_size * self._stream(name).ratio), 1)
+        n_rows = len(self.rows(name))
         positions = np.arange(step * size, (step + 1) * size)
         rounds = [self._shuffled(name, int(r)) for r in np.unique(positions // n_rows)]
         rows: IntArray = np.concatenate(rounds)[positions - (positions[0] // n_rows) * n_rows]
@@ -132,7 +186,7 @@ class TextFeed:
 
     @lru_cache(maxsize=4)  # noqa: B019 - a feed lives as long as its training
     def _order(self, name: str, epoch: int) -> list[IntArray]:
-        rng, rows = np.random.default_rng((self.seed, epoch)), self.streams[name]
+        rng, rows = np.random.default_rng((self.seed, epoch)), self.rows(name)
         size = self.config.batch_size
         if self.by_class and rows.targets is not None:
             return by_class(rows.targets.codes, size, rng=rng)
@@ -144,4 +198,42 @@ class TextFeed:
     def _shuffled(self, name: str, cycle: int) -> IntArray:
         stream_number = list(self.streams).index(name)
         rng = np.random.default_rng((self.seed, cycle, stream_number))
-        return rng.permutation(len(self.streams[name]))
+        return rng.permutation(len(self.rows(name)))
+
+
+@dataclass(frozen=True, eq=False)
+class _StepRows:
+    """The rows of a stream in one step.
+
+    Attributes
+    ----------
+    windows : LabelledWindows
+        All rows of the stream, with the tokens that the encoder reads.
+    rows : ndarray of shape (n,)
+        Numbers of the rows of the step, over all processes.
+    altered : mapping of int to Altered
+        The windows of the step after tokens were hidden, by their numbers.
+    original : Windows or None
+        The windows before that; None if no tokens are hidden.
+    n_hidden : int
+        Number of hidden tokens of the step, over all processes.
+    """
+
+    windows: LabelledWindows
+    rows: IntArray
+    altered: Mapping[int, Altered] = field(default_factory=dict)
+    original: Windows | None = None
+    n_hidden: int = 0
+
+    def weights(self, some: IntArray) -> FloatArray:
+        """Return the weights of some rows; 1 without weights."""
+        targets = self.windows.targets
+        if targets is None or targets.weights is None:
+            return np.ones(len(some))
+        weights: FloatArray = targets.weights[some]
+        return weights
+
+    @property
+    def total(self) -> float:
+        """Total weight of the rows of the step."""
+        return max(float(self.weights(self.rows).sum()), 1e-12)

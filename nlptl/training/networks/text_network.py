@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +14,13 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError
+from nlptl.base.streams import HiddenTokens
 from nlptl.base.transfer import BoundTransfer, HiddenStates, NetworkResult
 from nlptl.data.batches import by_length
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.forward import encode_batch, padded
 from nlptl.encoders.contextual.pooling import TOKEN_POOLINGS, Pooling
-from nlptl.encoders.contextual.windows import Windows
+from nlptl.encoders.contextual.windows import Windows, first_windows
 from nlptl.encoders.pair_features import pair_tensors
 from nlptl.training.losses import as_truth, row_losses
 from nlptl.training.networks.gather import from_all
@@ -197,16 +198,45 @@ class LabelledWindows:
         longest: IntArray = np.maximum.reduceat(self.windows.sizes, self.starts[:-1])
         return longest * np.diff(self.starts)
 
+    @property
+    def ids(self) -> list[list[int]]:
+        """Token ids of each window."""
+        return self.windows.ids
+
+    def by_window(self) -> LabelledWindows:
+        """Return every window of these rows as an unlabelled row of its own."""
+        rows = np.arange(len(self.windows.ids))
+        return LabelledWindows(replace(self.windows, text_of_window=rows), None, self.padding)
+
+    def first_windows(self) -> LabelledWindows:
+        """Return the same rows with the first window of each text."""
+        return replace(self, windows=first_windows(self.windows, 1))
+
+    def altered(self, ids: Mapping[int, list[int]]) -> LabelledWindows:
+        """Return the same rows with other token ids in some windows, by number of the window."""
+        changed = list(self.windows.ids)
+        for window, tokens in ids.items():
+            changed[window] = tokens
+        return replace(self, windows=replace(self.windows, ids=changed))
+
+    def windows_of(self, some: IntArray) -> IntArray:
+        """Return the numbers of the windows of ``some`` rows, in the order of the rows."""
+        if len(self) == len(self.windows.sizes):
+            return some
+        spans = [np.arange(self.starts[row], self.starts[row + 1]) for row in some]
+        windows: IntArray = np.concatenate(spans)
+        return windows
+
     def inputs(self, some: IntArray, where: torch.device | str) -> dict[str, Any]:
         """Return the windows of ``some`` rows as padded tensors on the device ``where``."""
+        windows = self.windows_of(some)
         if len(self) == len(self.windows.sizes):
-            parts = padded(self.windows, some, padding=self.padding)
-        else:
-            spans = [np.arange(self.starts[row], self.starts[row + 1]) for row in some]
-            windows = np.concatenate(spans)
             parts = padded(self.windows, windows, padding=self.padding)
+        else:
+            parts = padded(self.windows, windows, padding=self.padding)
+            counts = self.starts[some + 1] - self.starts[some]
             _, owners = np.unique(
-                np.repeat(np.arange(len(some)), [len(span) for span in spans]) * self.sides
+                np.repeat(np.arange(len(some)), counts) * self.sides
                 + self.windows.text_of_window[windows] % self.sides,
                 return_inverse=True,
             )
@@ -234,12 +264,21 @@ class Batch:
         processes.
     domains : Tensor of shape (n,) or None
         Domain of each row: 0 for the target, 1 and above for sources. None without labels.
+    numbers : Tensor of shape (n,) or None
+        Number of each row in its stream.
+    mean_weights : Tensor of shape (n,) or None
+        Weights for a mean over all rows of the step. They sum to 1 per pass on average.
+    hidden : HiddenTokens or None
+        The hidden tokens, if the stream hides some.
     """
 
     inputs: list[dict[str, Any]]
     truth: Any
     weights: Any
     domains: Any = None
+    numbers: Any = None
+    mean_weights: Any = None
+    hidden: HiddenTokens | None = None
 
 
 @dataclass(frozen=True)
@@ -316,7 +355,7 @@ class Objective(nn.Module):
     def forward(self, passed: tuple[Mapping[str, Batch], float], progress: float) -> torch.Tensor:
         """Return the loss of a pass: weighted row losses plus its share of the transfer losses."""
         batches, share = passed
-        outputs = {name: self._outputs(batch) for name, batch in batches.items()}
+        outputs = {name: self.outputs(batch) for name, batch in batches.items()}
         total = torch.zeros((), device=next(self.network.head.parameters()).device)
         for of_stream in outputs.values():
             if of_stream.batch.truth is not None and not self.replaced:
@@ -330,7 +369,8 @@ class Objective(nn.Module):
                 total = total + transfer_loss * share
         return total
 
-    def _outputs(self, batch: Batch) -> Outputs:
+    def outputs(self, batch: Batch) -> Outputs:
+        """Return the outputs of the network for a batch."""
         features, states = encoded_parts(self.network, batch, keep_states=self.keep_states)
         return Outputs(features, self.network.head(features), batch, states)
 
@@ -397,7 +437,11 @@ def _of_all(outputs: Outputs) -> Outputs:
     truth = None if truth is None else from_all(truth)[counts]
     domains = outputs.batch.domains
     domains = None if domains is None else from_all(domains)[counts]
-    batch = Batch([], truth, weights[counts], domains)
+    numbers, means = (
+        None if part is None else from_all(part)[counts]
+        for part in (outputs.batch.numbers, outputs.batch.mean_weights)
+    )
+    batch = Batch([], truth, weights[counts], domains, numbers, means)
     return Outputs(from_all(outputs.features)[counts], from_all(outputs.logits)[counts], batch)
 
 

@@ -24,6 +24,7 @@ from nlptl.training.losses import LabelLosses, row_losses
 from nlptl.training.networks.attention import attending_by_products
 from nlptl.training.networks.dropout import with_lanes
 from nlptl.training.networks.embeddings import OccurringRows
+from nlptl.training.networks.held_back import figures_of
 from nlptl.training.networks.text_feed import TASK, TextFeed
 from nlptl.training.networks.text_network import LabelledWindows, Objective, TextNetwork, logits_of
 from nlptl.training.processes import from_main, make_accelerator, place, spreads_weights
@@ -73,7 +74,7 @@ class Tuning:
 
 def tune(
     build: Callable[[int], tuple[TextNetwork, Sequence[BoundTransfer]]],
-    rows: LabelledWindows,
+    rows: LabelledWindows | None,
     how: Tuning,
     *,
     score: Callable[[TextNetwork], float] | None = None,
@@ -87,8 +88,8 @@ def tune(
     ----------
     build : callable
         Takes a seed; returns a network that is ready to train, and the transfers bound to it.
-    rows : LabelledWindows
-        Training rows.
+    rows : LabelledWindows or None
+        Training rows. None trains on the streams of the transfers alone.
     how : Tuning
     score : callable, optional
         Takes the network; returns a score for early stopping, where higher is better.
@@ -115,7 +116,7 @@ def tune(
 
 def _start(
     build: Callable[[int], tuple[TextNetwork, Sequence[BoundTransfer]]],
-    rows: LabelledWindows,
+    rows: LabelledWindows | None,
     how: Tuning,
     history: History,
 ) -> TextNetwork | None:
@@ -191,7 +192,7 @@ def prior_loss(
 
 def _attempt(
     build: Callable[[int], tuple[TextNetwork, Sequence[BoundTransfer]]],
-    rows: LabelledWindows,
+    rows: LabelledWindows | None,
     how: Tuning,
     *,
     score: Callable[[TextNetwork], float] | None,
@@ -225,11 +226,12 @@ def _attempt(
 
 
 def _learner(
-    objective: Objective, rows: LabelledWindows, how: Tuning, accelerator: Accelerator
+    objective: Objective, rows: LabelledWindows | None, how: Tuning, accelerator: Accelerator
 ) -> Learner:
     """Build the learner, with the stages and the learning rates of the transfers."""
     transfers, where = objective.transfers, next(objective.parameters()).device
-    streams = {TASK: rows, **{n: s for t in transfers for n, s in t.streams().items()}}
+    streams: dict[str, Any] = {} if rows is None else {TASK: rows}
+    streams |= {name: stream for t in transfers for name, stream in t.streams().items()}
     # The first transfer selects the trainable weights. Its stages run last.
     stages = [stage for transfer in transfers[1:] for stage in transfer.stages()]
     stages += [s for transfer in transfers[:1] for s in transfer.stages()] or [Stage()]
@@ -254,6 +256,7 @@ def _learner(
         rates_of=partial(weight_rates, transfers),
         half=True,
         twin=twin_of(objective, how, accelerator),
+        figures=figures_of(objective, how.config),
     )
 
 

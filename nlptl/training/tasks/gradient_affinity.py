@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from nlptl.base.arrays import FloatArray
-from nlptl.base.chance import torch_seed
 from nlptl.training.networks.text_feed import TextFeed
 from nlptl.training.networks.text_network import Batch
 from nlptl.training.tasks.task_feed import TasksFeed
@@ -25,7 +24,7 @@ def probes(feed: TasksFeed) -> dict[str, Batch]:
         row_numbers = np.sort(
             np.random.default_rng(feed.seed).permutation(len(rows))[:_ROWS_PER_PROBE]
         )
-        unsplit = TextFeed({name: rows}, feed.config, feed.seed, 0, 1, feed.where)
+        unsplit = TextFeed({name: feed.stream(name)}, feed.config, feed.seed, 0, 1, feed.where)
         batches[name] = unsplit.batch(name, row_numbers)
     return batches
 
@@ -66,7 +65,6 @@ def cosines(objective: TasksObjective, batches: Mapping[str, Batch]) -> FloatArr
 def _gradient(
     objective: TasksObjective, name: str, batch: Batch, weights: list[torch.Tensor]
 ) -> tuple[Any, ...]:
-    # Seeded, so that masked language modelling masks the same tokens each time.
-    with torch_seed(0), torch.enable_grad():
+    with torch.enable_grad():
         loss = objective.loss_of(name, objective.outputs(name, batch))
         return torch.autograd.grad(loss, weights, allow_unused=True)

@@ -6,80 +6,64 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.nn import functional
 
+from nlptl.encoders.contextual.tied_words import TiedWords
+from nlptl.encoders.contextual.word_masking import WordMasking
 from nlptl.training.networks.text_network import ROW_ENTRIES, Batch, Outputs
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-_HIDDEN_SHARE, _MASKED_SHARE, _RANDOM_SHARE = 0.15, 0.8, 0.1
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 class MaskedWords(nn.Module):
-    """Head that predicts hidden tokens with the word embeddings of the encoder [1]_.
+    """Head of a task that predicts hidden words with the word embeddings of the encoder.
 
-    It predicts 15 % of the tokens. Of these, 80 % are replaced by the mask token, 10 % by a
-    random token of the batch, and 10 % stay unchanged. If the encoder has ``OccurringRows``,
-    predictions are limited to tokens that occur in the training texts.
+    Its rows come from a ``Stream`` with ``WordMasking``.
 
     Parameters
     ----------
-    width : int
-        Size of a token's hidden state.
-    mask : int
-        Id of the mask token.
-    special : sequence of int
-        Ids of tokens that are never hidden.
-
-    References
-    ----------
-    .. [1] Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language
-       Understanding", NAACL 2019, arXiv:1810.04805.
+    words : TiedWords
     """
 
-    special: torch.Tensor
-
-    def __init__(self, width: int, mask: int, special: list[int]) -> None:
+    def __init__(self, words: TiedWords) -> None:
         super().__init__()
-        self.mask = mask
-        self.register_buffer("special", torch.tensor(sorted(special)), persistent=False)
-        self.transform = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
+        self.words = words
+
+    @classmethod
+    def of(cls, width: int, encoder: PreTrainedModel) -> MaskedWords:
+        """Return a new head for the hidden states of an encoder, which have ``width`` numbers."""
+        return cls(TiedWords(width, encoder))
 
     def outputs(self, encoder: PreTrainedModel, batch: Batch) -> Outputs:
         """Return the loss of each row in place of features and logits, of shape (n, 1)."""
-        losses = [self._of_part(encoder, part) for part in batch.inputs]
-        rows = torch.cat(losses)[:, None]
-        return Outputs(rows, rows, batch)
+        hidden = batch.hidden
+        if hidden is None:
+            raise ValueError("rows without hidden words")
+        states, rows, n_rows, n_windows = [], [], 0, 0
+        for part in batch.inputs:
+            inputs = {name: value for name, value in part.items() if name not in ROW_ENTRIES}
+            size = len(inputs["input_ids"])
+            here = (hidden.windows >= n_windows) & (hidden.windows < n_windows + size)
+            windows = hidden.windows[here] - n_windows
+            states.append(encoder(**inputs).last_hidden_state[windows, hidden.positions[here]])
+            owners = part.get("owners", torch.arange(size, device=windows.device))
+            rows.append(owners[windows] + n_rows)
+            n_rows, n_windows = n_rows + int(owners.max()) + 1, n_windows + size
+        losses = self.words.losses(torch.cat(states), hidden.tokens, encoder)
+        return _mean_per_row(losses, torch.cat(rows), n_rows, batch)
 
-    def _of_part(self, encoder: PreTrainedModel, part: dict[str, torch.Tensor]) -> torch.Tensor:
-        inputs = {name: value for name, value in part.items() if name not in ROW_ENTRIES}
-        ids = inputs["input_ids"]
-        hidden = torch.rand(ids.shape, device=ids.device) < _HIDDEN_SHARE
-        hidden &= ~torch.isin(ids, self.special.to(ids.device)) & inputs["attention_mask"].bool()
-        masked = self._masked(ids, hidden)
-        states = encoder(**{**inputs, "input_ids": masked}).last_hidden_state
-        table = encoder.get_input_embeddings()
-        truth = ids[hidden]
-        places = getattr(table, "places", None)  # rows of the tokens in ``OccurringRows``
-        target_rows = truth if places is None else places[truth]
-        vectors = self.transform(states[hidden].float())
-        scores = functional.linear(vectors, table.weight.float())
-        losses = functional.cross_entropy(scores, target_rows, reduction="none")
-        rows = torch.arange(len(ids), device=ids.device)
-        rows = part.get("owners", rows)[:, None].expand_as(ids)[hidden]
-        n_rows = int(part["owners"].max()) + 1 if "owners" in part else len(ids)
-        summed = losses.new_zeros(n_rows).index_add(0, rows, losses)
-        counts = losses.new_zeros(n_rows).index_add(0, rows, torch.ones_like(losses))
-        return summed / counts.clamp(min=1.0)
 
-    def _masked(self, ids: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        draws = torch.rand(ids.shape, device=ids.device)
-        others = ids.flatten()[torch.randint(ids.numel(), ids.shape, device=ids.device)]
-        covered = hidden & (draws < _MASKED_SHARE)
-        masked = torch.where(covered, torch.full_like(ids, self.mask), ids)
-        swapped = hidden & (draws >= _MASKED_SHARE) & (draws < _MASKED_SHARE + _RANDOM_SHARE)
-        return torch.where(swapped, others, masked)
+def _mean_per_row(losses: torch.Tensor, rows: torch.Tensor, n_rows: int, batch: Batch) -> Outputs:
+    """Return the mean loss of the tokens of each row as outputs of the network."""
+    summed = losses.new_zeros(n_rows).index_add(0, rows, losses)
+    counts = losses.new_zeros(n_rows).index_add(0, rows, torch.ones_like(losses))
+    means = (summed / counts.clamp(min=1.0))[:, None]
+    return Outputs(means, means, batch)
+
+
+def masking_of(tokenizer: PreTrainedTokenizerBase) -> WordMasking:
+    """Return how the words of a task are hidden."""
+    return WordMasking.of(tokenizer)
 
 
 def as_given(losses: torch.Tensor, _: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.arrays import IntArray
+from nlptl.base.streams import Hiding, Stream
 from nlptl.data.mixing import Mixing, apportioned
 from nlptl.training.config import LoopConfig
 from nlptl.training.networks.text_feed import TextFeed
@@ -42,6 +43,8 @@ class TasksFeed:
     stopped : callable
         Takes an epoch; returns the names of the tasks that are not trained in it. The result for
         an epoch that has started never changes.
+    hides : mapping of str to callable
+        How tokens are hidden in the rows of a task; other tasks hide none.
     orders : dict of int to ndarray
         Cache of the task order of each epoch.
     """
@@ -54,6 +57,7 @@ class TasksFeed:
     n_ranks: int
     where: Any
     stopped: Callable[[int], frozenset[str]] = lambda _: frozenset()
+    hides: Mapping[str, Hiding] = field(default_factory=dict)
     orders: dict[int, IntArray] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -105,6 +109,11 @@ class TasksFeed:
             passes.append((joined, 1 / n_passes))
         return passes
 
+    def stream(self, name: str) -> LabelledWindows | Stream:
+        """Return the rows of a task, and how tokens are hidden in them."""
+        rows = self.tasks[name]
+        return Stream(rows, hides=self.hides[name]) if name in self.hides else rows
+
     @cached_property
     def _rows_per_step(self) -> IntArray:
         shares = self.mixing.shares(self.sizes)
@@ -118,8 +127,13 @@ class TasksFeed:
         sizes = self._rows_per_step if self.mixing.mixed else [size] * len(self.tasks)
         process = self.rank, self.n_ranks, self.where
         return [
-            TextFeed({name: rows}, replace(self.config, batch_size=int(n)), self.seed + i, *process)
-            for i, ((name, rows), n) in enumerate(zip(self.tasks.items(), sizes, strict=True))
+            TextFeed(
+                {name: self.stream(name)},
+                replace(self.config, batch_size=int(n)),
+                self.seed + i,
+                *process,
+            )
+            for i, (name, n) in enumerate(zip(self.tasks, sizes, strict=True))
         ]
 
     def _order(self, epoch: int) -> IntArray:

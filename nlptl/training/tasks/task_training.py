@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nlptl.base.chance import Chance, torch_seed
+from nlptl.base.streams import Hiding
 from nlptl.base.transfer import BoundTransfer, Stage
 from nlptl.data.mixing import Mixing
 from nlptl.training.loop import History, Learner, train
@@ -57,6 +58,8 @@ class Joint:
         Method to combine the losses.
     compares : bool
         True to compare the gradients of the tasks after each epoch.
+    hides : mapping of str to callable
+        How tokens are hidden in the rows of a task; other tasks hide none.
     """
 
     rows: Mapping[str, LabelledWindows]
@@ -65,6 +68,7 @@ class Joint:
     mixing: Mixing = field(default_factory=Mixing)
     balance: str = "sum"
     compares: bool = True
+    hides: Mapping[str, Hiding] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +174,14 @@ def _learner(
         check_spread([Stage()], transfers)
     ranks = (accelerator.process_index, accelerator.num_processes)
     feed = TasksFeed(
-        joint.rows, how.config, joint.mixing, how.seed, *ranks, where, stopped=progress.stopped
+        joint.rows,
+        how.config,
+        joint.mixing,
+        how.seed,
+        *ranks,
+        where,
+        stopped=progress.stopped,
+        hides=joint.hides,
     )
     learner = Learner(
         objective,

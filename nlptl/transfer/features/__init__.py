@@ -1,6 +1,7 @@
 """Feature transfer: representations that are used unchanged, or tuned before a head is fitted."""
 
 from nlptl.transfer.features.class_confusion import ClassConfusion
+from nlptl.transfer.features.continued_pretraining import ContinuedPretraining
 from nlptl.transfer.features.contrastive import Contrastive
 from nlptl.transfer.features.coral import CORAL
 from nlptl.transfer.features.domain_adversarial import DomainAdversarial
@@ -13,6 +14,7 @@ __all__ = [
     "CORAL",
     "MMD",
     "ClassConfusion",
+    "ContinuedPretraining",
     "Contrastive",
     "DomainAdversarial",
     "Frozen",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -22,6 +21,9 @@ from nlptl.transfer.instances.source_weights import checked_weights
 
 MIN_WEIGHT, MAX_WEIGHT = 0.1, 10.0
 """Bounds of the weights before they are divided by their mean."""
+
+_EXPONENTS = {"classifier": 0.5, "rulsif": 1.0}
+"""The methods, with the default of their exponent."""
 
 _FOLDS = 5
 _PENALTY = 0.05
@@ -51,9 +53,10 @@ class DensityRatioWeights(Transfer):
         ``"classifier"``: odds of a logistic regression that separates the domains, from
         cross-validation. ``"rulsif"``: least squares on Gaussian kernels, relative to a mixture of
         both domains [2]_. Its settings are chosen by leave-one-out.
-    exponent : float
+    exponent : float, optional
         Power of the ratio, above 0 and at most 1. Below 1, the weights are more equal and vary
-        less from sample to sample.
+        less from sample to sample. The default is 0.5 for ``"classifier"``. It is 1 for
+        ``"rulsif"``, where ``alpha`` limits the weights already.
     alpha : float
         Share of the target in the mixture of ``"rulsif"``, at least 0 and below 1. The ratio is at
         most 1 / alpha.
@@ -69,7 +72,7 @@ class DensityRatioWeights(Transfer):
     """
 
     method: str = "classifier"
-    exponent: float = 0.5
+    exponent: float | None = None
     alpha: float = 0.1
     n_dimensions: int = 50
 
@@ -83,11 +86,11 @@ class DensityRatioWeights(Transfer):
     paper: ClassVar[str] = "Bickel, Brückner and Scheffer 2009, JMLR"
 
     def __post_init__(self) -> None:
-        if self.method not in _RATIOS:
+        if self.method not in _EXPONENTS:
             raise ConfigError(
-                f"method={self.method!r} is not known. {suggest(str(self.method), _RATIOS)}"
+                f"method={self.method!r} is not known. {suggest(str(self.method), _EXPONENTS)}"
             )
-        if not 0 < self.exponent <= 1:
+        if self.exponent is not None and not 0 < self.exponent <= 1:
             raise ConfigError(f"exponent must be above 0 and at most 1, got {self.exponent}.")
         if not 0 <= self.alpha < 1:
             raise ConfigError(f"alpha must be at least 0 and below 1, got {self.alpha}.")
@@ -107,8 +110,13 @@ class DensityRatioWeights(Transfer):
         source, target = in_common_space(
             features.source, features.target, n_dimensions=self.n_dimensions, seed=features.seed
         )
-        ratio = _RATIOS[self.method](self, source, target, features.seed)
-        weights = np.clip(ratio**self.exponent, MIN_WEIGHT, MAX_WEIGHT)
+        ratios: dict[str, Callable[[], FloatArray]] = {
+            "classifier": lambda: classifier_ratio(source, target, seed=features.seed),
+            "rulsif": lambda: kernel_ratio(source, target, alpha=self.alpha, seed=features.seed),
+        }
+        ratio = ratios[self.method]()
+        exponent = _EXPONENTS[self.method] if self.exponent is None else self.exponent
+        weights = np.clip(ratio**exponent, MIN_WEIGHT, MAX_WEIGHT)
         return checked_weights(weights, method="DensityRatioWeights()")
 
 
@@ -199,17 +207,3 @@ def kernel_ratio(
         penalties=_PENALTIES,
     )
     return ratio.of(source)
-
-
-_RATIOS: Mapping[str, Callable[[DensityRatioWeights, FloatArray, FloatArray, int], FloatArray]] = (
-    MappingProxyType(
-        {
-            "classifier": lambda _, source, target, seed: classifier_ratio(
-                source, target, seed=seed
-            ),
-            "rulsif": lambda spec, source, target, seed: kernel_ratio(
-                source, target, alpha=spec.alpha, seed=seed
-            ),
-        }
-    )
-)

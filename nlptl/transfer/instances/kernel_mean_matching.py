@@ -17,9 +17,9 @@ from nlptl.transfer.instances.relative_ratio import gaussian_kernel
 from nlptl.transfer.instances.source_weights import checked_weights
 
 _MAX_STEPS = 100
-_MAX_GAP, _MAX_RESIDUAL = 1e-15, 1e-10
-"""Limits of the solution, relative to the largest linear term. The gap is the mean product of
-slacks and multipliers. It must be small for weights that are close to a bound to reach it."""
+_MAX_GAP = 1e-15
+"""Limit of the mean product of slacks and multipliers, relative to the largest linear term. It
+must be small for weights that are close to a bound to reach it."""
 
 _RIDGE = 1e-10
 """Added to the diagonal, because kernels of similar rows are singular up to rounding."""
@@ -182,8 +182,7 @@ def bounded_quadratic_minimum(
     for _ in range(_MAX_STEPS):
         residuals = matrix @ x - linear + _pulled(dual), _sides(x) + slack - right
         gap = float(slack @ dual) / len(dual)
-        residual = max(float(np.abs(part).max()) for part in residuals)
-        if gap <= _MAX_GAP * scale and residual <= _MAX_RESIDUAL * scale:
+        if gap <= _MAX_GAP * scale:
             break
         direction = _Direction(matrix, slack, dual, *residuals)
         _, to_slack, to_dual = direction.towards(slack * dual)
@@ -212,14 +211,20 @@ class _Direction:
     ) -> None:
         self.slack, self.dual, self.gradient, self.distance = slack, dual, gradient, distance
         ratio, n = dual / slack, len(gradient)
-        system = matrix + (ratio[-2] + ratio[-1])
+        system = matrix.copy()
         system[np.diag_indices(n)] += ratio[:n] + ratio[n : 2 * n]
         self.factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
+        # The limits of the sum add the same number to all entries of the system. It can be so
+        # large that the rest would be lost to rounding, so it is added by Sherman-Morrison.
+        self.solved_ones = cho_solve(self.factor, np.ones(n), check_finite=False)
+        of_sum = ratio[-2] + ratio[-1]
+        self.share = of_sum / (1 + of_sum * self.solved_ones.sum())
 
     def towards(self, products: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the directions of x, the slacks and the duals that remove ``products``."""
         pull = (self.dual * self.distance - products) / self.slack
-        of_x = cho_solve(self.factor, -self.gradient - _pulled(pull), check_finite=False)
+        solved = cho_solve(self.factor, -self.gradient - _pulled(pull), check_finite=False)
+        of_x = solved - self.share * solved.sum() * self.solved_ones
         of_slack = -self.distance - _sides(of_x)
         return of_x, of_slack, -(products + self.dual * of_slack) / self.slack
 

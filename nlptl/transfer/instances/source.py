@@ -37,6 +37,10 @@ class SourceRows(Transfer):
         With fewer than 100 of them, it is 0.75.
     weight : float, optional
         Weight of each source row relative to a target row, above 0. It replaces ``share``.
+    private : bool
+        True fits weights that all rows share, and additional weights for the target and for the
+        source [1]_. It needs a frozen encoder and ``LogisticHead``. It can help from about 200
+        labelled target rows.
 
     References
     ----------
@@ -45,6 +49,7 @@ class SourceRows(Transfer):
 
     share: float | str = "auto"
     weight: float | None = None
+    private: bool = False
 
     adds_rows: ClassVar[bool] = True
     carries: ClassVar[str] = "instances"

@@ -18,7 +18,7 @@ from nlptl.transfer.instances.source_weights import checked_weights
 MIN_SOURCE_SHARE = 0.05
 """Boosting stops when the source rows have a smaller share of the total weight."""
 
-_STRENGTH = 0.03
+_STRENGTH = 0.01
 """Inverse penalty of the classifiers. The sum of all weights is the number of rows."""
 
 _MIN_ERROR = 1e-3
@@ -110,8 +110,8 @@ class Boosting:
 
     Attributes
     ----------
-    source_weights : ndarray of shape (n_source,)
-        Mean weight of each source row over the last half of the rounds. Its mean is 1.
+    by_round : ndarray of shape (n_rounds, n_source)
+        Weight of each source row after each round. The mean of each round is 1.
     target_weights : ndarray of shape (n_target,)
         Weight of each target row after the last round, with a mean of 1. A high weight means that
         the row is hard to predict, so it is not a weight to train a model with.
@@ -121,10 +121,21 @@ class Boosting:
         Share of the source in the total weight after each completed round.
     """
 
-    source_weights: FloatArray
+    by_round: FloatArray
     target_weights: FloatArray
     errors: tuple[float, ...]
     source_shares: tuple[float, ...]
+
+    @property
+    def source_weights(self) -> FloatArray:
+        """Mean weight of each source row over the last half of the rounds: (n_source,).
+
+        The published method lets the classifiers of these rounds vote. Here one model is trained
+        on their mean weights. With planted wrong labels, these separated right from wrong rows at
+        least as well as the weights of the last round, and fewer rows had nearly no weight.
+        """
+        mean: FloatArray = self.by_round[len(self.by_round) // 2 :].mean(axis=0)
+        return mean
 
 
 def boosted_weights(
@@ -136,10 +147,6 @@ def boosted_weights(
     rounds: int = 10,
 ) -> Boosting:
     """Compute the weights of TrAdaBoost with a logistic regression in each round.
-
-    The published method lets the classifiers of the last half of the rounds vote. Here one model is
-    trained on the mean weights of these rounds. With planted wrong labels, they were at least as
-    good as the weights of the last round, and more rows kept some weight.
 
     Parameters
     ----------
@@ -159,7 +166,7 @@ def boosted_weights(
     rows, codes = np.vstack([source, target]), np.concatenate([source_codes, target_codes])
     is_source = np.arange(len(rows)) < len(source)
     n_classes = len(np.unique(codes))
-    of_source = 1 / (1 + np.sqrt(2 * np.log(len(source)) / rounds))
+    lowered = 1 / (1 + np.sqrt(2 * np.log(len(source)) / rounds))
     weights: FloatArray = np.ones(len(rows))
     history, errors, shares = [], [], []
     for _ in range(rounds if n_classes > 1 else 0):
@@ -168,8 +175,8 @@ def boosted_weights(
         error = float(np.average(is_wrong[~is_source], weights=weights[~is_source]))
         if error >= 1 - 1 / n_classes:
             break
-        of_target = (n_classes - 1) * (1 - error) / max(error, _MIN_ERROR)
-        weights = weights * np.where(is_wrong, np.where(is_source, of_source, of_target), 1.0)
+        raised = (n_classes - 1) * (1 - error) / max(error, _MIN_ERROR)
+        weights = weights * np.where(is_wrong, np.where(is_source, lowered, raised), 1.0)
         weights *= len(rows) / weights.sum()
         history.append(weights)
         errors.append(error)
@@ -179,7 +186,10 @@ def boosted_weights(
     if not history:
         warnings.warn(_NOT_BOOSTED.format(len(source), len(target)), stacklevel=2)
     by_round = np.array(history or [weights])
-    last_half = by_round[len(history) // 2 :, is_source]
-    mean = (last_half / last_half.mean(axis=1, keepdims=True)).mean(axis=0)
-    of_rows = by_round[-1, ~is_source]
-    return Boosting(mean, of_rows / of_rows.mean(), tuple(errors), tuple(shares))
+    of_source, of_target = by_round[:, is_source], by_round[-1, ~is_source]
+    return Boosting(
+        of_source / of_source.mean(axis=1, keepdims=True),
+        of_target / of_target.mean(),
+        tuple(errors),
+        tuple(shares),
+    )

@@ -4,5 +4,13 @@ from nlptl.transfer.parameters.anchoring import L2SP
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
 from nlptl.transfer.parameters.sharing import PrivateLayers, TaskAdapters
+from nlptl.transfer.parameters.source_head import SourceHead
 
-__all__ = ["L2SP", "FullFineTune", "LoRA", "PrivateLayers", "TaskAdapters"]
+__all__ = [
+    "L2SP",
+    "FullFineTune",
+    "LoRA",
+    "PrivateLayers",
+    "SourceHead",
+    "TaskAdapters",
+]

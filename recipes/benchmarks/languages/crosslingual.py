@@ -170,7 +170,7 @@ def with_labels(language: str, encoder: TransformerEncoder, asked: tuple[list, l
         rows = k_shot(labels, 10, seed=draw)
         few = [texts[i] for i in rows], [labels[i] for i in rows]
         alone = TextClassifier(encoder, transfer=Frozen("top")).fit(*few)
-        both = TextClassifier(encoder, transfer=[Frozen("top"), SourceRows()])
+        both = TextClassifier(encoder, transfer=[Frozen("top"), SourceRows(weight=0.3)])
         both.fit(*few, source=english)
         figures[f"{language} alone {draw}"] = alone.score(*asked)
         figures[f"{language} both {draw}"] = both.score(*asked)

@@ -30,26 +30,36 @@ import pandas as pd
 from ask import ask
 
 from nlptl import (
+    CORAL,
     L2SP,
+    MMD,
     Auto,
     BlendHead,
+    ClassConfusion,
+    ContinuedPretraining,
     Contrastive,
     Corpus,
+    CoTraining,
+    DensityRatioWeights,
     DiscriminantHead,
+    DomainAdversarial,
     Frozen,
     FullFineTune,
     FusedEncoder,
+    KernelMeanMatching,
     LabelMeaning,
     LanguageClassifier,
     LanguageStudent,
     LogisticHead,
     LoRA,
+    MeanAlignment,
     MLPHead,
     MultiTaskModel,
     OrdinalHead,
     PrivateLayers,
     PrototypeHead,
     SelfTraining,
+    SourceHead,
     SourceRows,
     StaticEncoder,
     Task,
@@ -57,12 +67,13 @@ from nlptl import (
     TextClassifier,
     TextRegressor,
     TfidfEncoder,
+    TrAdaBoost,
     TrainingConfig,
     TransformerEncoder,
     WordEdits,
 )
 from nlptl.encoders import Pooling
-from nlptl.encoders.fused import ResidualFusion
+from nlptl.encoders.fused import Concatenation, ResidualFusion
 
 Make: TypeAlias = Callable[[Path], dict[str, Any]]
 
@@ -201,6 +212,7 @@ def classifiers(encoder: TransformerEncoder, static: StaticEncoder) -> dict[str,
             LABELS[:24],
             {"unlabeled": Corpus(unlabeled)},
         ),
+        **domains(encoder, static, source, Corpus(unlabeled)),
         "auto": (TextClassifier(static, transfer=Auto(budget_seconds=600.0)), TEXTS, LABELS),
         "contrastive": (tuned(Contrastive(steps=8)), TEXTS, LABELS),
         "contrastive-names": (
@@ -226,6 +238,37 @@ def classifiers(encoder: TransformerEncoder, static: StaticEncoder) -> dict[str,
         "lora-merged": (tuned(LoRA(rank=2)), TEXTS, LABELS),
         "lora-apart": (tuned(LoRA(rank=2, merge=False)), TEXTS, LABELS),
         "lora-magnitudes": (tuned(LoRA(rank=2, dora=True, merge=False)), TEXTS, LABELS),
+    }
+
+
+def domains(
+    encoder: TransformerEncoder, static: StaticEncoder, source: Corpus, unlabeled: Corpus
+) -> dict[str, tuple[Any, ...]]:
+    """Return the models that are fitted to another domain."""
+    both = FusedEncoder((static, TfidfEncoder()), fusion=Concatenation(sparse=True))
+    none: tuple[Any, ...] = ([], [], {"source": source, "unlabeled": unlabeled})
+    few = (TEXTS[:24], LABELS[:24], {"source": source})
+
+    def tuned(transfer: Any) -> TextClassifier:
+        return TextClassifier(encoder, transfer=transfer, training=SHORT, device="cpu")
+
+    losses = [LoRA(rank=2), ClassConfusion(), MMD(), DomainAdversarial()]
+    return {
+        "domains-views": (TextClassifier(both, transfer=[MeanAlignment(), CoTraining()]), *none),
+        "domains-weights": (
+            TextClassifier(static, transfer=[CORAL(0.5), DensityRatioWeights()]),
+            *none,
+        ),
+        "domains-matched": (TextClassifier(static, transfer=KernelMeanMatching()), *none),
+        "domains-boosted": (TextClassifier(static, transfer=TrAdaBoost()), *few),
+        "domains-head": (TextClassifier(static, transfer=SourceHead()), *few),
+        "domains-losses": (tuned(losses), *none),
+        "pretrained": (
+            tuned([ContinuedPretraining(), LoRA(rank=2)]),
+            TEXTS,
+            LABELS,
+            {"unlabeled": unlabeled},
+        ),
     }
 
 
@@ -278,7 +321,7 @@ def one_model(estimator: Any, texts: Any, labels: Any, options: Any = None) -> M
 
     def save(folder: Path) -> dict[str, Any]:
         estimator.fit(texts, labels, **(options or {})).save(folder)
-        asked = ASKED_PAIRS if isinstance(texts[0], tuple) else ASKED
+        asked = ASKED_PAIRS if texts and isinstance(texts[0], tuple) else ASKED
         return {"load": type(estimator).__name__, "texts": asked}
 
     return save

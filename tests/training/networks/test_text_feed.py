@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from nlptl.base.streams import Altered, Stream
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.training.config import LoopConfig
@@ -164,3 +165,147 @@ def test_rows_that_are_compared_with_another_stream_have_any_length():
         assert sorted(seen) == list(range(160))
     assert spreads[False, "task"] < 0.5 * spreads[False, "target"]
     assert spreads[True, "task"] == pytest.approx(spreads[True, "target"], rel=0.15)
+
+
+def hide_last(windows, rng):
+    """Hide the last token of each window, and one more at random."""
+    altered = []
+    for window in windows:
+        chosen = {len(window) - 1, int(rng.integers(len(window)))}
+        ids = [99 if i in chosen else token for i, token in enumerate(window)]
+        altered.append(Altered(ids, np.array(sorted(chosen))))
+    return altered
+
+
+def hidden_of(feeds, epoch, step, name="beside"):
+    """Return the hidden tokens of a step over all processes, with their weights."""
+    found, total = [], 0.0
+    for one in feeds:
+        for batches, share in one.passes(epoch, step):
+            batch = batches[name]
+            ids = [window for part in batch.inputs for window in part["input_ids"]]
+            for at, place, token, weight in zip(
+                batch.hidden.windows,
+                batch.hidden.positions,
+                batch.hidden.tokens,
+                batch.hidden.weights,
+                strict=True,
+            ):
+                if weight:
+                    assert ids[int(at)][place] == 99
+                    found.append((int(token), int(place)))
+                    total += float(weight) * share / len(feeds)
+    return sorted(found), total
+
+
+@pytest.mark.parametrize("options", [{}, {"accumulation": 2}, {"tokens_per_pass": 60}])
+def test_hidden_tokens_are_those_of_the_step_in_any_number_of_processes(options):
+    streams = {"task": rows(), "beside": Stream(rows(sizes=SIZES + 2), 2.0, hide_last)}
+    one = [feed(streams=streams, **options)]
+    two = [feed(rank, 2, streams=streams, **options) for rank in (0, 1)]
+    many = [feed(rank, 19, streams=streams, **options) for rank in range(19)]
+    for step in (0, 3):
+        found, total = hidden_of(one, 1, step)
+        assert found == hidden_of(two, 1, step)[0] == hidden_of(many, 1, step)[0]
+        for feeds in (one, two, many):
+            assert hidden_of(feeds, 1, step)[1] == pytest.approx(1.0, rel=1e-5)
+        assert total == pytest.approx(1.0, rel=1e-5)
+        assert 16 <= len(found) <= 32  # twice as many rows as labelled ones
+
+
+def test_tokens_are_hidden_in_another_way_at_every_step_and_with_another_seed():
+    streams = {"beside": Stream(rows(sizes=np.full(8, 30)), hides=hide_last)}
+    steps = [hidden_of([feed(streams=streams)], epoch, 0)[0] for epoch in range(3)]
+    assert steps[0] != steps[1] != steps[2] != steps[0]
+    assert steps == [hidden_of([feed(streams=streams)], epoch, 0)[0] for epoch in range(3)]
+    other = TextFeed(streams, LoopConfig(batch_size=8), 4, 0, 1, "cpu")
+    assert hidden_of([other], 0, 0)[0] != steps[0]
+    first, again = (feed(streams=streams).batch("beside", np.arange(8)) for _ in range(2))
+    assert first.hidden.positions.tolist() == again.hidden.positions.tolist()
+
+
+def test_the_rows_themselves_stay_as_they_are():
+    given = rows(sizes=np.full(8, 6))
+    streams = {"beside": Stream(given, hides=hide_last)}
+    feed(streams=streams).passes(0, 0)
+    assert given.windows.ids == [[row] * 6 for row in range(8)]
+
+
+def test_a_stream_smaller_than_a_step_repeats_its_rows():
+    streams = {"task": rows(), "beside": Stream(rows(sizes=np.full(3, 5)), 1.0, hide_last)}
+    for n_ranks in (1, 2):
+        feeds = [feed(rank, n_ranks, streams=streams) for rank in range(n_ranks)]
+        found, total = hidden_of(feeds, 0, 0)
+        assert total == pytest.approx(1.0, rel=1e-5) and len(found) > 8
+
+
+@pytest.mark.parametrize(("ratio", "count"), [(0.25, 2), (1.0, 8), (2.5, 20), (0.01, 1)])
+def test_the_ratio_is_the_number_of_rows_per_labelled_row(ratio, count):
+    streams = {"task": rows(), "beside": Stream(rows(), ratio)}
+    (batches, _), *rest = feed(streams=streams).passes(0, 1)
+    assert not rest and len(batches["beside"].weights) == count
+
+
+def test_a_stream_that_follows_takes_the_same_rows():
+    shifted = rows(sizes=SIZES[::-1] + 1)
+    streams = {
+        "task": rows(),
+        "first": Stream(rows(), 2.0),
+        "second": Stream(shifted, 2.0, follows="first"),
+    }
+    for n_ranks in (1, 3):
+        for rank in range(n_ranks):
+            for batches, _ in feed(rank, n_ranks, streams=streams, accumulation=2).passes(1, 2):
+                numbers = batches["first"].numbers.tolist()
+                assert batches["second"].numbers.tolist() == numbers
+                tokens = batches["second"].inputs[0]["input_ids"][:, 0].tolist()
+                assert tokens == numbers
+    leading = {name: streams[name] for name in ("first", "second")}
+    seen = []
+    for step in range(len(feed(streams=leading))):
+        (batches, _), *_ = feed(streams=leading).passes(0, step)
+        assert batches["first"].numbers.tolist() == batches["second"].numbers.tolist()
+        seen += batches["first"].numbers.tolist()
+    assert sorted(seen) == list(range(37))
+
+
+@pytest.mark.parametrize("options", [{}, {"accumulation": 3}])
+@pytest.mark.parametrize("n_ranks", [1, 2, 7])
+def test_mean_weights_give_the_mean_of_the_step(options, n_ranks):
+    streams = {"task": rows(), "beside": Stream(rows(), 0.75)}
+    feeds = [feed(rank, n_ranks, streams=streams, **options) for rank in range(n_ranks)]
+    for name in streams:
+        total, count = 0.0, {}
+        for one in feeds:
+            for batches, share in one.passes(0, 1):
+                batch = batches[name]
+                total += float((batch.mean_weights * batch.numbers).sum()) * share / n_ranks
+                alive = batch.numbers[batch.mean_weights > 0].tolist()
+                count |= dict.fromkeys(alive)
+        assert total == pytest.approx(np.mean(list(count)), rel=1e-5)
+
+
+def test_windows_of_hidden_rows_are_counted_over_the_parts_of_a_pass():
+    sizes = np.where(np.arange(16) % 4 == 0, 400, 4)
+    streams = {"beside": Stream(rows(sizes=sizes), hides=hide_last)}
+    config = LoopConfig(batch_size=16)
+    one = TextFeed(streams, config, 3, 0, 1, "cpu", in_parts=True)
+    (batches, _), *_ = one.passes(0, 0)
+    assert len(batches["beside"].inputs) > 1
+    hidden_of([one], 0, 0)
+
+
+def test_rows_of_several_windows_hide_tokens_in_all_of_them():
+    ids = [[row, row, row] for row in range(6)]
+    windows = Windows(ids, np.array([0, 0, 1, 2, 2, 2]), np.full(6, 3))
+    given = {"beside": Stream(LabelledWindows(windows, None, 0), hides=hide_last)}
+    (batches, _), *_ = feed(streams=given).passes(0, 0)
+    batch = batches["beside"]
+    assert set(batch.hidden.windows.tolist()) == set(range(6))
+    read = batch.inputs[0]["input_ids"]
+    for at, place, token in zip(
+        batch.hidden.windows, batch.hidden.positions, batch.hidden.tokens, strict=True
+    ):
+        assert read[at, place] == 99
+        others = [int(t) for t in read[at] if t != 99]
+        assert all(t == token for t in others)

@@ -1,14 +1,21 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
+from nlptl.base.streams import Stream
 from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.encoders.contextual.loaded import read_encoder
+from nlptl.encoders.contextual.tied_words import TiedWords
+from nlptl.encoders.contextual.windows import Windows
+from nlptl.encoders.contextual.word_masking import WordMasking
+from nlptl.training.config import LoopConfig
 from nlptl.training.networks.embeddings import keep_occurring
-from nlptl.training.networks.text_network import Batch
+from nlptl.training.networks.text_feed import TextFeed
+from nlptl.training.networks.text_network import LabelledWindows
 from nlptl.training.tasks.masked_words import MaskedWords, as_given
 
-SPECIAL = [0, 2, 3, 4]
+ROWS = [[2, *range(6, 26), 3], [2, *range(7, 17), 3], [2, *range(9, 12), 3]]
 
 
 @pytest.fixture
@@ -16,54 +23,75 @@ def encoder(tiny_encoder):
     return read_encoder(find_encoder(tiny_encoder), "float32", "cpu").model.eval()
 
 
-def batch(ids, **more):
-    ids = torch.tensor(ids)
-    given = {"input_ids": ids, "attention_mask": (ids != 0).long(), **more}
-    return Batch([given], None, torch.ones(len(ids)))
+@pytest.fixture
+def masking(tiny_encoder):
+    return WordMasking.of(find_encoder(tiny_encoder).tokenizer, share=0.4)
 
 
-ROWS = [[2, *range(6, 26), 3], [2, *range(7, 17), 3, *[0] * 10]]
+def batch(masking, text_of_window=(0, 1, 2), **options):
+    sizes = np.array([len(row) for row in ROWS])
+    rows = LabelledWindows(Windows(ROWS, np.array(text_of_window), sizes), None, 0)
+    feed = TextFeed({"read": Stream(rows, hides=masking)}, LoopConfig(), 0, 0, 1, "cpu", **options)
+    return feed.batch("read", np.arange(len(rows)))
 
 
-def test_each_row_has_the_mean_loss_of_its_hidden_words(encoder):
+def by_hand(head, encoder, given):
+    """Return the loss of each hidden word and the window it is in, one window at a time."""
+    losses, windows = [], []
+    (part,) = given.inputs
+    states = encoder(part["input_ids"], part["attention_mask"]).last_hidden_state
+    table = encoder.get_input_embeddings().weight
+    for at, place, token in zip(
+        given.hidden.windows, given.hidden.positions, given.hidden.tokens, strict=True
+    ):
+        scores = head.words.transform(states[at, place]) @ table.T + head.words.bias
+        losses.append(functional.cross_entropy(scores, token))
+        windows.append(int(at))
+    return torch.stack(losses), np.array(windows)
+
+
+def test_each_row_has_the_mean_loss_of_its_hidden_words(encoder, masking):
     torch.manual_seed(0)
-    head = MaskedWords(32, 4, SPECIAL)
-    found = head.outputs(encoder, batch(ROWS))
-    assert found.logits.shape == (2, 1)
-    losses = as_given(found.logits, None)
-    assert losses.shape == (2,) and torch.isfinite(losses).all() and losses[0] > 0
+    head, given = MaskedWords(TiedWords(32, encoder)), batch(masking)
+    losses = as_given(head.outputs(encoder, given).logits, None)
+    expected, windows = by_hand(head, encoder, given)
+    means = torch.stack([expected[windows == row].mean() for row in range(3)])
+    torch.testing.assert_close(losses, means, rtol=1e-4, atol=1e-4)
     losses.sum().backward()
     assert encoder.get_input_embeddings().weight.grad.abs().sum() > 0
 
 
-def test_windows_of_a_text_are_one_row(encoder):
+def test_windows_of_a_text_are_one_row(encoder, masking):
     torch.manual_seed(0)
-    given = batch(ROWS, owners=torch.tensor([0, 0]))
-    assert MaskedWords(32, 4, SPECIAL).outputs(encoder, given).logits.shape == (1, 1)
+    head, given = MaskedWords(TiedWords(32, encoder)), batch(masking, (0, 0, 1))
+    losses = as_given(head.outputs(encoder, given).logits, None)
+    expected, windows = by_hand(head, encoder, given)
+    means = torch.stack([expected[windows < 2].mean(), expected[windows == 2].mean()])
+    torch.testing.assert_close(losses, means, rtol=1e-4, atol=1e-4)
 
 
-def test_special_tokens_and_padding_are_never_hidden(encoder):
-    shown = []
-    encoder.register_forward_pre_hook(
-        lambda _, __, named: shown.append(named["input_ids"].clone()), with_kwargs=True
-    )
-    head, ids = MaskedWords(32, 4, SPECIAL), np.array(ROWS)
+def test_the_parts_of_a_batch_make_no_difference(encoder, masking, monkeypatch):
+    monkeypatch.setattr("nlptl.training.networks.text_feed._TOKENS_PER_PASS_OVERHEAD", 0)
     torch.manual_seed(0)
-    for _ in range(60):
-        head.outputs(encoder, batch(ROWS))
-    changed = np.stack([part.numpy() != ids for part in shown])
-    kept = np.isin(ids, SPECIAL)
-    assert not changed[:, kept].any()
-    masked = np.stack([part.numpy() == 4 for part in shown])[:, ~kept].mean()
-    assert masked == pytest.approx(0.15 * 0.8, abs=0.03)
-    assert changed[:, ~kept].mean() == pytest.approx(0.15 * 0.9, abs=0.03)
+    head = MaskedWords(TiedWords(32, encoder))
+    whole, split = batch(masking), batch(masking, in_parts=True)
+    assert len(split.inputs) > 1
+    rows = head.outputs(encoder, split).logits[np.argsort(split.numbers)]
+    torch.testing.assert_close(rows, head.outputs(encoder, whole).logits, rtol=1e-4, atol=1e-4)
 
 
-def test_only_words_that_occur_are_told_apart(encoder):
+def test_only_words_that_occur_are_told_apart(encoder, masking):
     keep_occurring(encoder, [[0, 4], *ROWS])
-    torch.manual_seed(0)
-    found = MaskedWords(32, 4, SPECIAL).outputs(encoder, batch(ROWS))
-    found.logits.sum().backward()
+    head = MaskedWords(TiedWords(32, encoder))
+    head.outputs(encoder, batch(masking)).logits.sum().backward()
     rows = encoder.get_input_embeddings()
     assert len(rows.weight) == 2 + len({i for row in ROWS for i in row} - {0, 4})
     assert rows.weight.grad.abs().sum() > 0
+
+
+def test_rows_without_hidden_words_are_refused(encoder, masking):
+    given = batch(masking)
+    with pytest.raises(ValueError, match="hidden"):
+        MaskedWords(TiedWords(32, encoder)).outputs(
+            encoder, given.__class__([], None, given.weights)
+        )
