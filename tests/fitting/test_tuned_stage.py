@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -280,3 +281,25 @@ def test_a_killed_run_ends_as_if_it_was_not(room, launch, processes, tiny_encode
     assert again.returncode == 0, again.err
     assert "Resumed from the checkpoint at step 4" in again.err
     np.testing.assert_array_equal(np.load(room / "again.npy"), np.load(room / "whole.npy"))
+
+
+def test_the_command_line_takes_every_loss_by_its_name(tiny_encoder, tmp_path):
+    from nlptl.cli.main import main
+    from nlptl.config.components import build
+
+    built = [build("transfer", name, {}) for name in ("mmd", "confusion", "coral", "adversarial")]
+    assert built == LOSSES[:4]
+    assert build("transfer", "coral", {"strength": "0.5"}) == CORAL(0.5)
+    assert build("transfer", "mmd", {"bandwidths": [1.0, 2.0]}) == MMD((1.0, 2.0))
+    assert build("transfer", "adversarial", {"conditional": "true"}) == LOSSES[4]
+    pd.DataFrame({"text": SOURCE[0], "label": SOURCE[1]}).to_csv(tmp_path / "source.csv")
+    pd.DataFrame({"text": TARGET[0]}).to_csv(tmp_path / "target.csv")
+    options = [
+        *("train", "--source", tmp_path / "source.csv", "--unlabeled", tmp_path / "target.csv"),
+        *("--transfer", "lora+mmd+confusion", "--transfer.rank", 2, "--encoder", tiny_encoder),
+        *("--training.max_steps", 2, "--output", tmp_path / "model"),
+    ]
+    assert main([str(part) for part in options]) == 0
+    model = TextClassifier.load(tmp_path / "model")
+    assert model.transfer == [LoRA(rank=2), MMD(), ClassConfusion()]
+    assert model.history_.domains.domain_accuracy_after > 0.5

@@ -151,6 +151,22 @@ def test_parts_of_a_pass_hold_its_rows_with_their_labels_and_weights():
     assert any(len(b["task"].inputs) > 1 for s in range(len(cut)) for b, _ in cut.passes(0, s))
 
 
+def test_rows_that_are_compared_with_another_stream_have_any_length():
+    sizes = np.random.default_rng(1).integers(3, 200, 160)
+    streams = {"task": rows(sizes=sizes), "target": rows(sizes=sizes)}
+    spreads = {}
+    for any_length in (False, True):
+        one = replace(feed(streams=streams), any_length=any_length)
+        steps = [one.passes(epoch, step)[0][0] for epoch in (0, 1) for step in range(len(one))]
+        for name in streams:
+            lengths = [b[name].inputs[0]["attention_mask"].sum(dim=1).float() for b in steps]
+            spreads[any_length, name] = float(torch.stack([n.std() for n in lengths]).mean())
+        seen = [int(ids[0]) for b in steps[: len(one)] for ids in b["task"].inputs[0]["input_ids"]]
+        assert sorted(seen) == list(range(160))
+    assert spreads[False, "task"] < 0.5 * spreads[False, "target"]
+    assert spreads[True, "task"] == pytest.approx(spreads[True, "target"], rel=0.15)
+
+
 def hide_last(windows, rng):
     """Hide the last token of each window, and one more at random."""
     altered = []

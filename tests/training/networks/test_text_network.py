@@ -189,3 +189,34 @@ def test_hidden_states_of_other_processes_are_not_available(tiny_encoder):
     encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
     with pytest.raises(ConfigError, match="Recorder sets needs_hidden_states and compares_rows"):
         Objective(network(encoder, Pooling(), [1.0]), transfers=[recorder])
+
+
+class Comparing(BoundTransfer):
+    """A transfer that records what it receives."""
+
+    def __init__(self, *, compares_rows):
+        self.compares_rows = compares_rows
+
+    def loss(self, outputs, progress):
+        self.outputs = outputs["task"]
+
+
+def test_only_losses_that_compare_rows_get_them_without_those_of_weight_0(tiny_encoder):
+    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    rows = LabelledWindows(encoder.reader.windows(TEXTS), None, 0)
+    transfers = [Comparing(compares_rows=flag) for flag in (True, False)]
+    objective = Objective(network(encoder, Pooling(), [1.0]), transfers=transfers)
+    batch = Batch(
+        [rows.inputs(np.arange(4), "cpu")],
+        torch.tensor([0, 1, 0, 1]),
+        torch.tensor([0.5, 0.0, 0.5, 1.0]),
+        torch.tensor([1, 1, 0, 2]),
+    )
+    objective(({"task": batch}, 1.0), 0.0)
+    compared, plain = (transfer.outputs for transfer in transfers)
+    assert plain.batch is batch and len(plain.features) == 4
+    kept = torch.tensor([0, 2, 3])
+    assert torch.equal(compared.features, plain.features[kept])
+    assert torch.equal(compared.logits, plain.logits[kept])
+    assert compared.batch.truth.tolist() == [0, 0, 1]
+    assert compared.batch.domains.tolist() == [1, 0, 2]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from nlptl import FullFineTune, TextClassifier, TrainingConfig
+from nlptl import MMD, Contrastive, Corpus, FullFineTune, TextClassifier, TrainingConfig
 from nlptl.base.errors import ConfigError
 from nlptl.base.transfer import BoundTransfer, Stage, Transfer
 from nlptl.data.targets import Targets
@@ -152,3 +152,34 @@ def test_what_weights_in_parts_cannot_follow_is_refused():
         text_training.check_spread([Stage(), Stage()], [])
     with pytest.raises(ConfigError, match="needs the full weights"):
         text_training.check_spread([Stage()], [Looking()])
+
+
+@pytest.mark.parametrize(
+    ("transfer", "by_class", "any_length"),
+    [
+        (FullFineTune(), False, False),
+        ([FullFineTune(), MMD()], False, True),
+        (Contrastive(steps=1), True, True),
+        ([Contrastive(steps=1), MMD()], True, True),
+    ],
+)
+def test_batches_suit_what_the_losses_compare(
+    tiny_encoder, monkeypatch, transfer, by_class, any_length
+):
+    feeds, plain = [], text_training.TextFeed
+
+    def recorded(*args, **options):
+        feeds.append(plain(*args, **options))
+        return feeds[-1]
+
+    monkeypatch.setattr(text_training, "TextFeed", recorded)
+    training = TrainingConfig(max_steps=1, refit=False, quiet=True)
+    model = TextClassifier(tiny_encoder, transfer=transfer, training=training, device="cpu")
+    texts = ["late parcel", "help me", "late box", "help please"] * 3
+    compares = isinstance(transfer, list)
+    model.fit(
+        texts, ["a", "b"] * 6, **({"unlabeled": Corpus(["money", "card"])} if compares else {})
+    )
+    (feed,) = feeds
+    assert (feed.by_class, feed.any_length, feed.in_parts) == (by_class, any_length, any_length)
+    assert list(feed.streams) == ["task", "unlabeled"][: 1 + compares]
