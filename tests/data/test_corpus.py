@@ -44,3 +44,21 @@ def test_several_arguments_are_read_by_name():
     corpus = Corpus(["a"])
     corpora = read_corpora({"source": None, "unlabeled": corpus})
     assert corpora == {"source": {}, "unlabeled": {"unlabeled": corpus}}
+
+
+def test_texts_of_another_split_are_removed_with_their_labels():
+    long = "the parcel came late and the box was broken when i opened it at home"
+    corpus = Corpus(["Good film", long + " today", "dull book"], [1, 2, 3], name="pool", domain="d")
+    kept = corpus.without(["good  FILM", long])
+    assert (kept.size, kept.n_removed, list(kept.labels)) == (1, 2, [3])
+    assert list(kept.rows.texts) == ["dull book"]
+    assert (kept.name, kept.domain, kept.language) == ("pool", "d", None)
+    assert (corpus.size, corpus.n_removed) == (3, 0)
+    again = kept.without(["dull book"])
+    assert (again.size, again.n_removed) == (0, 3)
+
+
+def test_nothing_is_removed_without_a_leak():
+    corpus = Corpus([("a", "b"), ("c", "d")])
+    kept = corpus.without([("a", "c"), ("", "")])
+    assert (kept.size, kept.n_removed, kept.labels) == (2, 0, None)

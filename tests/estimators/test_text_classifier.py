@@ -124,8 +124,9 @@ def test_text_without_labels_teaches_encoders_that_learn_from_text(few):
 @pytest.mark.parametrize("argument", ["source", "validation", "unlabeled"])
 def test_an_argument_that_nothing_uses_is_refused(argument, tiny_encoder, few):
     texts, labels = few
+    model = TextClassifier(tiny_encoder, transfer=Frozen())
     with pytest.raises(ConfigError, match=f"fit received {argument}=.*Leave it out"):
-        TextClassifier(tiny_encoder).fit(texts, labels, **{argument: Corpus(texts, labels)})
+        model.fit(texts, labels, **{argument: Corpus(texts, labels)})
     with pytest.raises(InputError, match=f"Write {argument}=Corpus"):
         TextClassifier(TfidfEncoder()).fit(texts, labels, **{argument: texts})
 

@@ -285,7 +285,9 @@ def test_arguments_that_nothing_uses_are_refused(tiny_encoder, prices):
     texts, numbers = prices
     for argument in ("source", "validation", "unlabeled"):
         with pytest.raises(ConfigError, match=f"fit received {argument}="):
-            TextRegressor(tiny_encoder).fit(texts, numbers, **{argument: Corpus(texts, numbers)})
+            TextRegressor(tiny_encoder, transfer=Frozen()).fit(
+                texts, numbers, **{argument: Corpus(texts, numbers)}
+            )
 
 
 def test_numbers_and_weights_from_iterators_are_read_once():

@@ -14,7 +14,9 @@ from nlptl.base.words import lowered, words_of
 
 _PERMUTATIONS = 96
 _BAND = 4
-_PRIME = (1 << 61) - 1
+_LOW_BITS = 32
+"""Number of bits of a product that are dropped, because they depend on few bits of the value."""
+
 _MAX_COMPARED = 30
 """Size of a group of candidates up to which all its rows are compared."""
 
@@ -135,12 +137,13 @@ def _triples(text: Text) -> frozenset[int]:
 
 def _signatures(sets: list[frozenset[int]]) -> AnyArray:
     rng = np.random.default_rng(0)
-    factor = rng.integers(1, 1 << 31, _PERMUTATIONS, dtype=np.uint64) * 2 + 1
-    shift = rng.integers(0, 1 << 31, _PERMUTATIONS, dtype=np.uint64)
+    # Large factors, so that the products wrap: otherwise small values would always be the minimum.
+    factor = rng.integers(1 << 61, 1 << 62, _PERMUTATIONS, dtype=np.uint64) * 2 + 1
+    shift = rng.integers(0, 1 << 63, _PERMUTATIONS, dtype=np.uint64)
     signatures = np.empty((len(sets), _PERMUTATIONS), dtype=np.uint64)
     for row, triples in enumerate(sets):
         values = np.fromiter(triples, dtype=np.uint64, count=len(triples))
-        hashed = (values[:, None] * factor + shift) % np.uint64(_PRIME)
+        hashed = (values[:, None] * factor + shift) >> np.uint64(_LOW_BITS)
         signatures[row] = hashed.min(axis=0)
     return signatures
 

@@ -29,9 +29,9 @@ def from_all(part: torch.Tensor) -> torch.Tensor:
     Tensor of shape (n_all, ...)
         ``part`` itself if there is only one process.
     """
-    if not distributed.is_initialized() or distributed.get_world_size() == 1:
+    if n_processes() == 1:
         return part
-    counts = [torch.zeros(1, dtype=torch.int64, device=part.device) for _ in range(_size())]
+    counts = [torch.zeros(1, dtype=torch.int64, device=part.device) for _ in range(n_processes())]
     distributed.all_gather(counts, torch.tensor([len(part)], device=part.device))
     lengths = [int(count) for count in counts]
     n_padding = max(lengths) - len(part)
@@ -45,7 +45,7 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def forward(_: FunctionCtx, part: torch.Tensor) -> torch.Tensor:
-        parts = [torch.empty_like(part) for _ in range(_size())]
+        parts = [torch.empty_like(part) for _ in range(n_processes())]
         distributed.all_gather(parts, part.contiguous())
         return torch.stack(parts)
 
@@ -56,5 +56,6 @@ class _Gather(torch.autograd.Function):
         return summed[distributed.get_rank()]
 
 
-def _size() -> int:
-    return distributed.get_world_size()
+def n_processes() -> int:
+    """Return the number of processes."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1

@@ -75,7 +75,7 @@ class TextFeed:
         rows_of_step = self._order(self._leading, epoch)[step]
         shares = dealt(
             rows_of_step,
-            leading.sizes,
+            self._sizes(self._leading),
             n_ranks=self.n_ranks,
             passes=self.config.accumulation,
             tokens_per_pass=self.config.tokens_per_pass,
@@ -123,7 +123,7 @@ class TextFeed:
         """Return the rows of a stream in a step, and hide tokens if the stream does."""
         rows, hides = self.rows(name), self._stream(name).hides
         if hides is None:
-            return _StepRows(rows, some)
+            return _StepRows(rows, some, self._sizes(name))
         index = list(self.streams).index(name)
         rng = np.random.default_rng((self.seed, number, index, _HIDING))
         windows = rows.windows_of(some)
@@ -131,13 +131,14 @@ class TextFeed:
         by_window = dict(zip(windows.tolist(), altered, strict=True))
         ids = {window: part.ids for window, part in by_window.items()}
         n_hidden = sum(len(by_window[window].hidden) for window in windows.tolist())
-        return _StepRows(rows.altered(ids), some, by_window, rows.windows, n_hidden)
+        sizes = self._sizes(name)
+        return _StepRows(rows.altered(ids), some, sizes, by_window, rows.windows, n_hidden)
 
     def _batch(self, step: _StepRows, some: IntArray, n_passes: int) -> Batch:
         """Return a pass with ``some`` of the rows of a step; without rows, a pass of weight 0."""
         parts = [some if len(some) else step.rows[:1]]
         if self.in_parts:
-            groups = alike(step.windows.sizes[parts[0]], part_cost=_TOKENS_PER_PASS_OVERHEAD)
+            groups = alike(step.sizes[parts[0]], part_cost=_TOKENS_PER_PASS_OVERHEAD)
             parts = [parts[0][positions] for positions in groups]
         rows, targets = np.concatenate(parts), step.windows.targets
         weights = step.weights(rows) * (self.n_ranks / step.total) * bool(len(some))
@@ -192,7 +193,19 @@ class TextFeed:
             return by_class(rows.targets.codes, size, rng=rng)
         if self.any_length:
             return list(shuffled(len(rows), size, rng=rng))
-        return like_lengths(rows.sizes, size, rng=rng)
+        return like_lengths(self._sizes(name), size, rng=rng)
+
+    @lru_cache(maxsize=8)  # noqa: B019
+    def _sizes(self, name: str) -> IntArray:
+        """Return the tokens of each row of a stream and of the streams that go together with it.
+
+        Streams with the same rows are put into batches and parts by the same numbers, so that
+        their rows come in the same order.
+        """
+        leader = self._stream(name).follows or name
+        together = [n for n in self.streams if (self._stream(n).follows or n) == leader]
+        sizes: IntArray = np.sum([self.rows(n).sizes for n in together], axis=0)
+        return sizes
 
     @lru_cache(maxsize=8)  # noqa: B019
     def _shuffled(self, name: str, cycle: int) -> IntArray:
@@ -211,6 +224,8 @@ class _StepRows:
         All rows of the stream, with the tokens that the encoder reads.
     rows : ndarray of shape (n,)
         Numbers of the rows of the step, over all processes.
+    sizes : ndarray
+        Tokens of each row of the stream and of the streams that go together with it.
     altered : mapping of int to Altered
         The windows of the step after tokens were hidden, by their numbers.
     original : Windows or None
@@ -221,6 +236,7 @@ class _StepRows:
 
     windows: LabelledWindows
     rows: IntArray
+    sizes: IntArray
     altered: Mapping[int, Altered] = field(default_factory=dict)
     original: Windows | None = None
     n_hidden: int = 0

@@ -23,7 +23,7 @@ from nlptl.encoders.contextual.pooling import TOKEN_POOLINGS, Pooling
 from nlptl.encoders.contextual.windows import Windows, first_windows
 from nlptl.encoders.pair_features import pair_tensors
 from nlptl.training.losses import as_truth, row_losses
-from nlptl.training.networks.gather import from_all
+from nlptl.training.networks.gather import from_all, n_processes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -441,6 +441,7 @@ def _of_all(outputs: Outputs) -> Outputs:
         None if part is None else from_all(part)[counts]
         for part in (outputs.batch.numbers, outputs.batch.mean_weights)
     )
+    means = None if means is None else means / n_processes()
     batch = Batch([], truth, weights[counts], domains, numbers, means)
     return Outputs(from_all(outputs.features)[counts], from_all(outputs.logits)[counts], batch)
 

@@ -56,7 +56,7 @@ def checked_weights(weights: FloatArray, *, method: str) -> FloatArray:
         If the effective share is below 0.1.
     """
     share = effective_share(weights)
-    if not share >= MIN_EFFECTIVE_SHARE:
+    if share < MIN_EFFECTIVE_SHARE:
         raise ConfigError(
             f"The weights of {method} must have an effective sample share of at least "
             f"{MIN_EFFECTIVE_SHARE}, got {share:.3f}: few of the {len(weights)} source rows have "

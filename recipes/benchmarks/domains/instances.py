@@ -75,10 +75,12 @@ def planted(report: Report, kept, options) -> None:
     draws = range(3 if options.quick else 10)
     rows = []
     for name, method in WEIGHTS.items():
-        found = [correlation(method, draw) for draw in draws]
-        rows.append({"method": name, "mean": np.mean(found), "lowest": min(found)})
-        report.claim(f"{name}: correlation with the true weights {np.mean(found):.3f}, at least .9",
-                     np.mean(found) >= 0.9)  # fmt: skip
+        figures = [correlation(method, draw) for draw in draws]
+        rows.append({"method": name, "mean": np.mean(figures), "lowest": min(figures)})
+        mean = np.mean(figures)
+        report.claim(
+            f"{name}: correlation with the true weights {mean:.3f}, at least .9", mean >= 0.9
+        )
     report.table(f"Correlation with planted weights, {len(draws)} draws", rows)
     rows = []
     for n_classes in (2, 4):
@@ -163,15 +165,15 @@ def unlabelled(report: Report, kept, options) -> None:
     pairs, n, n_unlabelled = sizes_of(options)
 
     def run(source: str, target: str, method: str) -> dict[str, float]:
-        given = {"source": corpus(source, n)}
+        corpora = {"source": corpus(source, n)}
         transfer = Frozen()
         if method in WEIGHTS:
             transfer = WEIGHTS[method]
             texts = rows_of("unlabeled", target)["text"].tolist()[:n_unlabelled]
-            given["unlabeled"] = Corpus(texts)
+            corpora["unlabeled"] = Corpus(texts)
         model = TextClassifier(transfer=transfer)
         try:
-            model.fit([], [], **given)
+            model.fit([], [], **corpora)
         except ConfigError as refusal:
             if "effective sample share" not in str(refusal):
                 raise
@@ -220,9 +222,9 @@ def labels(report: Report, kept, options) -> None:
     sizes = SIZES[:1] if options.quick else SIZES
 
     def run(source: str, target: str, size: int, *, wrong: bool, boosted: bool) -> dict:
-        given, few = corpus(source, n, wrong=wrong), corpus(target, size)
+        rows_of_source, few = corpus(source, n, wrong=wrong), corpus(target, size)
         model = TextClassifier(transfer=[SHARED, TrAdaBoost()] if boosted else SHARED)
-        model.fit(few.rows, few.labels, source=given)
+        model.fit(few.rows, few.labels, source=rows_of_source)
         figures = {"accuracy": score(model, target)}
         if boosted:
             is_wrong = with_wrong_labels(corpus(source, n).labels, 0)[1]

@@ -278,7 +278,7 @@ def domains(tmp_path):
     """Write labelled texts of two domains, and unlabelled and labelled ones of a third domain."""
     words = [("good", "+"), ("fine", "+"), ("bad", "-"), ("dull", "-")] * 4
     paths = {}
-    for name in ("film", "book", "tea"):
+    for name in ("film", "book", "tea", "tea-test"):
         paths[name] = tmp_path / f"{name}.csv"
         rows = [
             {"text": f"{word} {name} {i}", "label": label} for i, (word, label) in enumerate(words)
@@ -290,7 +290,7 @@ def domains(tmp_path):
 def test_a_model_is_trained_on_the_labels_of_other_domains(capsys, tmp_path):
     paths, output = domains(tmp_path), tmp_path / "model"
     base = ("--source", paths["film"], paths["book"], "--unlabeled", paths["tea"])
-    options = (*base, "--test", paths["tea"], "--encoder", "tfidf", "--output", output)
+    options = (*base, "--test", paths["tea-test"], "--encoder", "tfidf", "--output", output)
     code, shown = train(capsys, *options, "--transfer", "selftraining")
     assert code == 0, shown.err
     assert "accuracy" in shown.out and "Recommended" not in shown.out

@@ -261,6 +261,9 @@ def test_a_stream_that_follows_takes_the_same_rows():
                 tokens = batches["second"].inputs[0]["input_ids"][:, 0].tolist()
                 assert tokens == numbers
     leading = {name: streams[name] for name in ("first", "second")}
+    parts = TextFeed(streams, LoopConfig(batch_size=8), 3, 0, 1, "cpu", in_parts=True)
+    ((batches, _),) = parts.passes(0, 0)
+    assert batches["first"].numbers.tolist() == batches["second"].numbers.tolist()
     seen = []
     for step in range(len(feed(streams=leading))):
         (batches, _), *_ = feed(streams=leading).passes(0, step)
@@ -309,3 +312,17 @@ def test_rows_of_several_windows_hide_tokens_in_all_of_them():
         assert read[at, place] == 99
         others = [int(t) for t in read[at] if t != 99]
         assert all(t == token for t in others)
+
+
+def test_streams_that_go_together_are_cut_by_their_common_length():
+    short, long = np.full(37, 3), np.where(np.arange(37) % 5 == 0, 400, 4)
+    streams = {"first": rows(sizes=short), "second": Stream(rows(sizes=long), follows="first")}
+    one = TextFeed(streams, LoopConfig(batch_size=37), 3, 0, 1, "cpu", in_parts=True)
+    ((batches, _),) = one.passes(0, 0)
+    shapes = [part["input_ids"].shape for part in batches["second"].inputs]
+    assert shapes == [(29, 4), (8, 400)]
+    assert [len(part["input_ids"]) for part in batches["first"].inputs] == [29, 8]
+    limited = TextFeed(streams, LoopConfig(batch_size=37, tokens_per_pass=410), 3, 0, 1, "cpu")
+    for batches, _ in limited.passes(0, 0):
+        both = sum(batches[name].inputs[0]["input_ids"].numel() for name in streams)
+        assert both <= 410 or len(batches["first"].numbers) == 1

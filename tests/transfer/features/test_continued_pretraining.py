@@ -10,7 +10,7 @@ from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.transfer import Context, Stage
 from nlptl.encoders.contextual.encoder_folder import find_encoder
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
-from nlptl.fitting.fitted import TrainingPlan
+from nlptl.fitting.head_fit import TrainingPlan
 from nlptl.fitting.transfers import Transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.training.config import LoopConfig

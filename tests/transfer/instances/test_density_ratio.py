@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -124,6 +126,27 @@ def test_alpha_bounds_the_ratio_of_rulsif():
     assert spread[0] > spread[1]
 
 
+def test_the_order_of_the_target_rows_does_not_choose_the_centres():
+    rng = np.random.default_rng(0)
+    rows = [rng.normal(size=(800, 2)) for _ in range(2)]
+    for part in rows:
+        part[400:, 0] += 12  # the second half of the rows is a group of its own
+    source, target = rows
+    target[400:, 1] += 1  # only there, the domains differ
+    ratio = kernel_ratio(source, target)[400:]
+    assert np.corrcoef(ratio, np.exp(source[400:, 1]))[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_domains_are_compared_in_few_dimensions(name):
+    source, target, _ = shifted(0, n=200)
+    weights = [
+        replace(METHODS[name], n_dimensions=n).weigh(pair(source, target)) for n in (1, 3, 50)
+    ]
+    assert np.abs(weights[0] - weights[1]).max() > 0.1
+    assert np.corrcoef(weights[1], weights[2])[0, 1] > 0.95  # there are only three
+
+
 @pytest.mark.parametrize("method", ["classifier", "rulsif"])
 def test_domains_with_little_in_common_are_refused(method):
     rng = np.random.default_rng(0)
@@ -227,4 +250,4 @@ def test_each_source_has_weights_of_its_own():
         of_domain = weights.weights[domains == name]
         is_near = np.arange(40) < 30 if name == "near" else np.arange(40) >= 30
         assert of_domain.mean() == pytest.approx(1) and is_near.sum() == n_near
-        assert of_domain[is_near].mean() > 2 * of_domain[~is_near].mean()
+        assert of_domain[is_near].mean() > 1.5 * of_domain[~is_near].mean()

@@ -79,6 +79,11 @@ def test_the_penalty_spreads_the_weight_over_more_rows():
         for penalty in (0.0, 0.1, 1.0, 100.0)
     ]
     assert np.all(np.diff(shares) > 0)
+    through_options = [
+        effective_share(KernelMeanMatching(penalty=penalty).weigh(pair(source, target)))
+        for penalty in (0.1, 100.0)
+    ]
+    assert through_options[1] > through_options[0] + 0.2
 
 
 def test_the_bound_limits_the_weights():

@@ -3,6 +3,7 @@ import pytest
 
 from nlptl.base.errors import InputError
 from nlptl.transfer.instances.relative_ratio import (
+    RelativeRatio,
     fit_relative_ratio,
     gaussian_kernel,
     leave_one_out_loss,
@@ -111,3 +112,8 @@ def test_leaving_one_out_needs_pairs_of_rows(sizes):
     kernels = (np.ones((n, 2)) for n in sizes)
     with pytest.raises(InputError, match=f"got {sizes[0]} and {sizes[1]}"):
         leave_one_out_loss(*kernels, alpha=0.1, penalty=1.0)
+
+
+def test_a_negative_ratio_becomes_zero():
+    ratio = RelativeRatio(np.array([[0.0], [5.0]]), 1.0, 0.1, np.array([2.0, -1.0]))
+    np.testing.assert_allclose(ratio.of(np.array([[0.0], [5.0]])), [2.0, 0.0], atol=1e-5)

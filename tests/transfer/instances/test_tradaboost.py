@@ -66,9 +66,11 @@ def test_the_mean_of_the_last_half_is_at_least_as_good_as_the_last_round():
 def test_the_first_round_follows_the_published_formulas():
     source, source_codes, target, target_codes, _ = planted(0, distance=1.0)
     boosting = boosted_weights(source, source_codes, target, target_codes, rounds=1)
+    for rounds in (1, 8):
+        first = boosted_weights(source, source_codes, target, target_codes, rounds=rounds)
+        values = np.unique(first.by_round[0] / first.by_round[0].max())
+        np.testing.assert_allclose(values, [1 / (1 + np.sqrt(2 * np.log(600) / rounds)), 1])
     factor = 1 / (1 + np.sqrt(2 * np.log(600) / 1))
-    values = np.unique(boosting.by_round[0] / boosting.by_round[0].max())
-    np.testing.assert_allclose(values, [factor, 1])
     error = boosting.errors[0]
     raised = np.unique(boosting.target_weights / boosting.target_weights.min())
     np.testing.assert_allclose(raised, [1, (1 - error) / error])
@@ -113,6 +115,31 @@ def test_a_source_that_contradicts_the_target_is_left_alone_with_a_warning():
     with pytest.warns(UserWarning, match="all 600 source rows at weight 1, .* the 10 labelled"):
         boosting = boosted_weights(source, source_codes, target, 1 - target_codes)
     assert np.all(boosting.source_weights == 1) and not boosting.errors
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_boosting_needs_a_classifier_that_is_better_than_chance(n_classes):
+    source, source_codes, target, target_codes, _ = planted(0, n_classes=n_classes, distance=8.0)
+    wrong = np.arange(50) < 30  # 60 % of the target rows: too many of 2 classes, not of 4
+    codes = np.where(wrong, (target_codes + 1) % n_classes, target_codes)
+    if n_classes == 2:
+        with pytest.warns(UserWarning, match="not better than chance"):
+            boosting = boosted_weights(source, source_codes, target, codes)
+        assert not boosting.errors
+    else:
+        boosting = boosted_weights(source, source_codes, target, codes)
+        assert boosting.errors[0] == pytest.approx(0.6)
+    assert all(error < 1 - 1 / n_classes for error in boosting.errors)
+
+
+def test_options_reach_the_boosting():
+    *rows, _ = planted(0)
+    weights = [
+        TrAdaBoost(**options).weigh(features_of(*rows))
+        for options in ({"rounds": 1}, {"rounds": 10}, {"n_dimensions": 1})
+    ]
+    assert len(np.unique(weights[0])) == 2 < len(np.unique(weights[1]))
+    assert not np.allclose(weights[1], weights[2])
 
 
 def test_one_class_cannot_be_boosted():
