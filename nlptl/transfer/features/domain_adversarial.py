@@ -158,6 +158,8 @@ def _discriminator(head: nn.Module, spec: DomainAdversarial) -> Any:
 
     layers = [part for part in head.modules() if isinstance(part, nn.Linear)]
     n_features, n_outputs = layers[0].in_features, layers[-1].out_features
+    n_products = n_features * (n_outputs if spec.conditional else 1)
+    projects = spec.conditional and n_products > MAX_PRODUCTS
 
     class Discriminator(nn.Module):
         """Network from features and logits to one score: positive for the source."""
@@ -167,37 +169,27 @@ def _discriminator(head: nn.Module, spec: DomainAdversarial) -> Any:
 
         def __init__(self) -> None:
             super().__init__()
-            width = n_features * (n_outputs if spec.conditional else 1)
-            self.projects = spec.conditional and width > MAX_PRODUCTS
-            if self.projects:
-                width = N_PROJECTED
+            if projects:
                 for name, size in (("of_features", n_features), ("of_classes", n_outputs)):
-                    self.register_buffer(name, torch.randn(size, width), persistent=False)
-            self.layers = _layers(n_features, width, spec.hidden)
+                    self.register_buffer(name, torch.randn(size, N_PROJECTED), persistent=False)
+            self.layers = nn.Sequential(
+                nn.LayerNorm(n_features, elementwise_affine=False),
+                nn.Linear(N_PROJECTED if projects else n_products, spec.hidden),
+                nn.ReLU(),
+                nn.Linear(spec.hidden, 1),
+            )
 
         def forward(self, features: Tensor, logits: Tensor) -> Tensor:
-            normed = self.layers[0](features)
+            inputs = self.layers[0](features)
             if spec.conditional:
-                normed = self._conditioned(normed, logits.softmax(dim=1))
-            scores: Tensor = self.layers[1:](normed)
+                inputs = self.products(inputs, logits.softmax(dim=1))
+            scores: Tensor = self.layers[1:](inputs)
             return scores.squeeze(1)
 
-        def _conditioned(self, features: Tensor, shares: Tensor) -> Tensor:
-            if not self.projects:
+        def products(self, features: Tensor, shares: Tensor) -> Tensor:
+            if not projects:
                 return (features[:, :, None] * shares[:, None, :]).flatten(1)
             projected: Tensor = (features @ self.of_features) * (shares @ self.of_classes)
             return projected / sqrt(N_PROJECTED)
 
     return Discriminator()
-
-
-def _layers(n_features: int, width: int, hidden: int) -> Any:
-    """Build the normalisation of the features, and the layers that score what follows from them."""
-    from torch import nn
-
-    return nn.Sequential(
-        nn.LayerNorm(n_features, elementwise_affine=False),
-        nn.Linear(width, hidden),
-        nn.ReLU(),
-        nn.Linear(hidden, 1),
-    )

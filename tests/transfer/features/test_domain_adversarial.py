@@ -127,7 +127,7 @@ def test_many_products_are_projected_at_random():
     )
     # The projections keep products of products: <f x p, g x q> = <f, g> <p, q>.
     normed, shares = functional.layer_norm(features, (width,)), logits.softmax(1)
-    joined = discriminator._conditioned(normed, shares)
+    joined = discriminator.products(normed, shares)
     wanted = (normed @ normed.T) * (shares @ shares.T)
     error = (joined @ joined.T - wanted).abs().max() / wanted.abs().max()
     assert float(error) < 0.3
