@@ -156,13 +156,13 @@ def frozen(report: Report, kept, options) -> None:
         model = TextClassifier(
             None if method == "default" else ENCODERS[encoder], transfer=transfer
         )
-        given = {"source": corpus(source, n, draw), "unlabeled": unlabeled(target, options)}
+        corpora = {"source": corpus(source, n, draw), "unlabeled": unlabeled(target, options)}
         try:
-            return measured(model, target, **given)
+            return measured(model, target, **corpora)
         except ConfigError as refusal:  # weights of few rows: the source alone is left
             if "effective sample share" not in str(refusal):
                 raise
-            return {**measured(model.set_params(transfer=Frozen()), target, **given), "refused": 1}
+            return {**measured(model.set_params(transfer=Frozen()), target, **corpora), "refused": 1}
 
     def table_of(encoder: str, method: str) -> tuple[np.ndarray, np.ndarray]:
         figures = [
