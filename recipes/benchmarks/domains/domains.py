@@ -162,7 +162,10 @@ def frozen(report: Report, kept, options) -> None:
         except ConfigError as refusal:  # weights of few rows: the source alone is left
             if "effective sample share" not in str(refusal):
                 raise
-            return {**measured(model.set_params(transfer=Frozen()), target, **corpora), "refused": 1}
+            return {
+                **measured(model.set_params(transfer=Frozen()), target, **corpora),
+                "refused": 1,
+            }
 
     def table_of(encoder: str, method: str) -> tuple[np.ndarray, np.ndarray]:
         figures = [
