@@ -8,12 +8,17 @@ from typing import Any
 from nlptl.base.transfer import Transfer
 from nlptl.data.corpus import Corpus, as_corpora
 from nlptl.data.labels import SingleLabels
+from nlptl.encoders.contextual.pooling import Pooling
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.fused import Concatenation, FusedEncoder
 from nlptl.encoders.tfidf import TfidfEncoder
 from nlptl.estimators.plans import PlannedModel
 from nlptl.fitting.training_data import is_empty
 from nlptl.transfer import CoTraining, Frozen, MeanAlignment, SelfTraining, SourceRows
+
+LAYERS = (4, 6)
+"""Layers of the default encoder. Of a review, the fourth keeps more of the opinion than the last
+one does, which is trained for the topic (docs/domains.md)."""
 
 GROWING_SHARES = (0.2, 0.4, 0.6, 0.8)
 """Share of the unlabelled texts that each round of self-training uses."""
@@ -52,8 +57,7 @@ def recommended_params(
         return {}
     encoder = params["encoder"]
     if encoder is None:
-        parts = (TransformerEncoder(), TfidfEncoder())
-        encoder = FusedEncoder(parts, fusion=Concatenation(sparse=True))
+        encoder = recommended_encoder()
     transfers: list[Transfer] = [] if is_empty(texts) else [SourceRows()]
     if as_corpora(fit_params.get("unlabeled"), argument="unlabeled"):
         if not isinstance(encoder, TfidfEncoder):  # word counts have no dense features
@@ -63,6 +67,12 @@ def recommended_params(
             has_views = _has_views(encoder) and params["head"] is None
             transfers.append(CoTraining() if has_views else alone)
     return {"encoder": encoder, "transfer": transfers or Frozen()}
+
+
+def recommended_encoder() -> FusedEncoder:
+    """Return two layers of the default encoder beside word counts."""
+    parts = (TransformerEncoder(pooling=Pooling(layers=LAYERS)), TfidfEncoder())
+    return FusedEncoder(parts, fusion=Concatenation(sparse=True))
 
 
 def _has_views(encoder: Any) -> bool:

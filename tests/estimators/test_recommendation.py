@@ -48,6 +48,9 @@ def test_the_recommendation_depends_on_the_data():
 def test_the_default_encoder_counts_words_as_well():
     encoder = recommended_params(TextClassifier(), [], [], {"source": SOURCE})["encoder"]
     assert isinstance(encoder, FusedEncoder) and encoder.is_sparse
+    layers, counts = encoder.open().encoders
+    assert [name for name, _ in layers.groups] == ["layer 4", "layer 6"]
+    assert counts == TfidfEncoder()
     own = recommended_params(TextClassifier(TfidfEncoder()), [], [], {"source": SOURCE})["encoder"]
     assert own == TfidfEncoder()
 

@@ -49,7 +49,7 @@ from nlptl import (
     expected_accuracy,
 )
 from nlptl.base.errors import ConfigError
-from nlptl.encoders import Concatenation
+from nlptl.encoders import Concatenation, Pooling
 from nlptl.evaluation.intervals import paired_interval
 
 sys.path.append(str(Path(__file__).parents[1]))  # the folder of material.py
@@ -69,7 +69,10 @@ GROWING = (0.2, 0.4, 0.6, 0.8)
 STRENGTHS = (0.0, 0.25, 0.5, 1.0)
 PARTS = ("frozen", "sources", "labels", "accuracy", "tuned")
 
-FUSED = FusedEncoder((TransformerEncoder(), TfidfEncoder()), fusion=Concatenation(sparse=True))
+LAYERS = TransformerEncoder(pooling=Pooling(layers=(4, 6)))
+FUSED = FusedEncoder((LAYERS, TfidfEncoder()), fusion=Concatenation(sparse=True))
+"""The encoder that ``fit`` takes with a source if none is given."""
+
 ENCODERS = {"fused": FUSED, "minilm": TransformerEncoder(), "tfidf": TfidfEncoder()}
 FROZEN = {
     "source only": Frozen(),
