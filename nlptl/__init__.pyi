@@ -57,6 +57,7 @@ from .transfer.parameters import FullFineTune as FullFineTune
 from .transfer.parameters import LoRA as LoRA
 from .transfer.parameters import PrivateLayers as PrivateLayers
 from .transfer.parameters import SourceHead as SourceHead
+from .transfer.parameters import SourceTask as SourceTask
 from .transfer.parameters import TaskAdapters as TaskAdapters
 from .transfer.relations import LabelMeaning as LabelMeaning
 

@@ -82,6 +82,9 @@ class Transfer(Spec):
     weighs_source: ClassVar[bool] = False
     """True if ``weigh`` computes weights of the source rows from frozen features."""
 
+    trains_source_head: ClassVar[bool] = False
+    """True if each source has a head of its own in training, with labels of its own."""
+
     paper: ClassVar[str] = ""
     """Source of the method."""
 
@@ -158,19 +161,25 @@ class Transfer(Spec):
         return BoundTransfer()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SourceTexts:
-    """Labelled rows of other domains or languages.
+    """Texts of one source, with labels of their own.
 
     Attributes
     ----------
     texts : sequence of str or of (str, str)
-    codes : ndarray of shape (n,), (n, n_labels) or None
-        Classes as the model numbers them, or numbers on its scale. None without labels.
+    codes : ndarray of shape (n,) or (n, n_labels)
+        Classes as the source numbers them, zeros and ones, or standardised numbers.
+    n_outputs : int
+        Number of classes or labels; 1 for numbers.
+    row_losses : callable
+        Takes class scores (n, n_outputs) and truth as in ``codes``; returns a loss per row: (n,).
     """
 
-    texts: Sequence[Any] = ()
-    codes: Any = None
+    texts: Sequence[Any]
+    codes: Any
+    n_outputs: int
+    row_losses: Callable[[Tensor, Tensor], Tensor]
 
 
 def _no_features(rows: TokenRows) -> FloatArray:
@@ -195,8 +204,8 @@ class Context:
         Takes tokenized rows; returns their features before training: (n, n_features).
     unlabeled : sequence of str or of (str, str)
         Unlabelled texts of the target, from ``fit(..., unlabeled=...)``.
-    source : SourceTexts
-        Rows of other domains or languages, from ``fit(..., source=...)``.
+    sources : sequence of SourceTexts
+        Corpora of ``fit(..., source=...)``, for transfers with ``trains_source_head``.
     n_tasks : int
         Number of tasks that share the encoder.
     tokenizer : PreTrainedTokenizer
@@ -208,7 +217,7 @@ class Context:
     seed: int
     rows_of: Callable[[Sequence[Any]], Any] = tuple
     unlabeled: Sequence[Any] = ()
-    source: SourceTexts = SourceTexts()
+    sources: Sequence[SourceTexts] = ()
     n_tasks: int = 1
     tokenizer: Any = None
     features_of: Callable[[Any], FloatArray] = _no_features

@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from nlptl.base.inputs import LabelsLike
 from nlptl.base.transfer import Transfer
 from nlptl.data.corpus import Corpus, as_corpora
-from nlptl.data.labels import SingleLabels
+from nlptl.data.labels import LabelCodec, SingleLabels
 from nlptl.encoders.contextual.pooling import Pooling
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.fused import Concatenation, FusedEncoder
 from nlptl.encoders.tfidf import TfidfEncoder
 from nlptl.estimators.plans import PlannedModel
 from nlptl.fitting.training_data import is_empty
-from nlptl.transfer import CoTraining, Frozen, MeanAlignment, SelfTraining, SourceRows
+from nlptl.transfer import (
+    ContinuedPretraining,
+    CoTraining,
+    Frozen,
+    FullFineTune,
+    MeanAlignment,
+    SelfTraining,
+    SourceRows,
+    SourceTask,
+)
 
 LAYERS = (4, 6)
 """Layers of the default encoder. Of a review, the fourth keeps more of the opinion than the last
@@ -55,11 +65,15 @@ def recommended_params(
     source = as_corpora(fit_params.get("source"), argument="source")
     if params["transfer"] is not None or not source:
         return {}
+    unlabeled = as_corpora(fit_params.get("unlabeled"), argument="unlabeled")
+    if not is_empty(texts) and _has_other_labels(model, answers, source.values()):
+        first = [ContinuedPretraining()] if unlabeled else []
+        return {"transfer": [*first, FullFineTune(), SourceTask()]}
     encoder = params["encoder"]
     if encoder is None:
         encoder = recommended_encoder()
     transfers: list[Transfer] = [] if is_empty(texts) else [SourceRows()]
-    if as_corpora(fit_params.get("unlabeled"), argument="unlabeled"):
+    if unlabeled:
         if not isinstance(encoder, TfidfEncoder):  # word counts have no dense features
             transfers.append(MeanAlignment())
         if _has_one_label_per_text(model, answers, source.values()):
@@ -78,6 +92,20 @@ def recommended_encoder() -> FusedEncoder:
 def _has_views(encoder: Any) -> bool:
     """Return True if an encoder joins the features of several encoders for a linear head."""
     return isinstance(encoder, FusedEncoder) and isinstance(encoder.fusion, Concatenation)
+
+
+def _has_other_labels(model: PlannedModel, answers: Any, source: Iterable[Corpus]) -> bool:
+    """Return True if the source has no label in common with the labelled target rows."""
+    if model.codec_kind.numeric:
+        return False
+    target = _labels_of(answers)
+    corpora = [_labels_of(corpus.labels) for corpus in source if corpus.labels is not None]
+    return bool(corpora) and not any(labels & target for labels in corpora)
+
+
+def _labels_of(answers: LabelsLike) -> set[Any]:
+    """Return the different labels; the names of its columns for an array of zeros and ones."""
+    return set(LabelCodec.learn(answers, least=0).classes.tolist())
 
 
 def _has_one_label_per_text(model: PlannedModel, answers: Any, source: Iterable[Corpus]) -> bool:

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.inputs import LabelsLike
-from nlptl.base.transfer import SourceTexts
 from nlptl.data.corpus import Corpus
 from nlptl.data.indicators import Indicator
 from nlptl.data.labels import LabelCodec, are_lists, distinct
@@ -39,7 +37,7 @@ def labelled_source(plan: FitPlan, source: Mapping[str, Corpus]) -> TrainingData
     codec = plan.codec_kind.learn(_joined_answers(answers))
     rows, targets = corpora[0].rows, _targets(codec, corpora[0], 1)
     for number, corpus in enumerate(corpora[1:], 2):
-        _check_same_kind(corpus, rows)
+        check_same_kind(corpus, rows)
         rows = rows.followed_by(corpus.rows)
         targets = targets.followed_by(_targets(codec, corpus, number))
     return TrainingData(rows, targets, codec)
@@ -53,7 +51,8 @@ def with_source(data: TrainingData, transfers: Transfers) -> TrainingData:
     Raises
     ------
     ConfigError
-        If no transfer uses the source, or a transfer needs a source and there is none.
+        If no transfer uses the source, or a transfer needs a source and there is none. If the
+        source needs a head of its own.
     InputError
         If a corpus of the source has no labels, or if only one of source and target has pairs.
     """
@@ -64,7 +63,13 @@ def with_source(data: TrainingData, transfers: Transfers) -> TrainingData:
                 f"{names} needs fit(..., source=Corpus(texts, labels)), got no source."
             )
         return _as_source(data) if transfers.compare_domains else data
-    if data.targets.domains is not None:  # the labelled rows are those of the source
+    is_source = data.targets.domains is not None  # the labelled rows are those of the source
+    if transfers.train_source_heads and (is_source or not len(data.rows)):
+        raise ConfigError(
+            f"{transfers.names_needing('source')} trains a head for the source next to that of the "
+            "target, but fit received no labelled texts of the target. Pass some, or leave it out."
+        )
+    if transfers.train_source_heads or is_source:
         return data
     if "source" not in transfers.uses:
         raise ConfigError(
@@ -72,22 +77,10 @@ def with_source(data: TrainingData, transfers: Transfers) -> TrainingData:
         )
     for number, corpus in enumerate(data.source.values(), 1):
         if corpus.labels is not None:
-            data = _with_classes_of(data, corpus.labels)
+            data = _with_classes_of(data, corpus)
         if transfers.source_rows is not None:
             data = _with_corpus(data, corpus, number)
     return data if transfers.source_rows is None else weighted_source(data, transfers.source_rows)
-
-
-def source_texts(data: TrainingData) -> SourceTexts:
-    """Join the corpora of the source, with the class codes of the model.
-
-    Codes are None if a corpus has no labels.
-    """
-    texts = [text for corpus in data.source.values() for text in corpus.rows.texts]
-    labels = [corpus.labels for corpus in data.source.values()]
-    if any(part is None for part in labels):
-        return SourceTexts(texts)
-    return SourceTexts(texts, np.concatenate([data.codec.encode(part) for part in labels]))
 
 
 def check_labelled(corpus: Corpus) -> None:
@@ -113,7 +106,7 @@ def _as_source(data: TrainingData) -> TrainingData:
 def _with_corpus(data: TrainingData, corpus: Corpus, number: int) -> TrainingData:
     check_labelled(corpus)
     if len(data.rows):
-        _check_same_kind(corpus, data.rows)
+        check_same_kind(corpus, data.rows)
     return data.with_extra(corpus.rows, _targets(data.codec, corpus, number))
 
 
@@ -122,7 +115,14 @@ def _targets(codec: Any, corpus: Corpus, number: int) -> Targets:
     return Targets(codec.encode(corpus.labels), codec.n_outputs, domains=domains)
 
 
-def _check_same_kind(corpus: Corpus, rows: Rows) -> None:
+def check_same_kind(corpus: Corpus, rows: Rows) -> None:
+    """Check that a corpus of the source has pairs of texts if, and only if, the target has.
+
+    Raises
+    ------
+    InputError
+        If only one of them has pairs.
+    """
     if corpus.rows.are_pairs != rows.are_pairs:
         kinds = {True: "pairs of texts", False: "single texts"}
         raise InputError(
@@ -151,15 +151,28 @@ def _joined_answers(answers: list[Any]) -> Any:
     return kinds.pop()(label for part in answers for label in part)
 
 
-def _with_classes_of(data: TrainingData, labels: LabelsLike) -> TrainingData:
-    """Add the classes that occur only in ``labels``."""
+def _with_classes_of(data: TrainingData, corpus: Corpus) -> TrainingData:
+    """Add the classes that occur only in a corpus of the source.
+
+    Raises
+    ------
+    ConfigError
+        If the corpus has no label of the target.
+    """
     codec = data.codec
     if not isinstance(codec, LabelCodec) or codec.form != "single" or data.names is not None:
         return data
-    values = codec.values(labels)
+    values = codec.values(corpus.labels)
     if are_lists(values):
         return data
-    new_codec = LabelCodec(distinct([*codec.classes.tolist(), *values]), "single")
+    own, classes = distinct(values).tolist(), codec.classes.tolist()
+    if not set(own) & set(classes):
+        raise ConfigError(
+            f"{corpus.title} has no label of the target: it has labels such as {own[0]!r}, the "
+            f"target such as {classes[0]!r}. Use [FullFineTune(), SourceTask()], which trains a "
+            "head of its own for the source."
+        )
+    new_codec = LabelCodec(distinct([*classes, *own]), "single")
     if new_codec.n_outputs == codec.n_outputs:
         return data
 

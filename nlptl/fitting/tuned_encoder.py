@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -44,15 +44,15 @@ class TunedEncoder:
     plan : TrainingPlan
     unlabeled : sequence of str or of (str, str)
         Unlabelled texts for the transfers that need them.
-    source : SourceTexts
-        Rows of the source for the transfers that need them.
+    sources : sequence of SourceTexts
+        Corpora of the source for the transfers that train a head for each.
     """
 
     transfers: Transfers
     start: TextFeatures
     plan: TrainingPlan
     unlabeled: Sequence[Any] = ()
-    source: SourceTexts = field(default_factory=SourceTexts)
+    sources: Sequence[SourceTexts] = ()
 
     def network(
         self, make: Callable[..., Any], ids: Iterable[list[int]], seed: int
@@ -66,7 +66,7 @@ class TunedEncoder:
             ``TextNetwork``.
         ids : iterable of list of int
             Tokens of the training rows. With ``only_occurring_words``, only the word embeddings of
-            these rows, of ``unlabeled`` and of ``source`` can change.
+            these rows, of ``unlabeled`` and of ``sources`` can change.
         seed : int
             Seed for the transfers.
         """
@@ -76,7 +76,7 @@ class TunedEncoder:
         encoder, folder = self.encoder, self.encoder.folder
         pooling, weights = encoder.reader.pooling, self.start.weights
         network = make(self.fresh_model(), pooling=pooling, weights=weights)
-        streams = [*self.unlabeled, *self.source.texts]
+        streams = [*self.unlabeled, *(text for part in self.sources for text in part.texts)]
         if self.transfers.main.only_occurring_words:
             extra = self.windows(streams, None).windows.ids if streams else []
             mask = encoder.folder.tokenizer.mask_token_id if streams else None
@@ -88,7 +88,7 @@ class TunedEncoder:
             seed,
             lambda texts: self.windows(texts, None),
             self.unlabeled,
-            self.source,
+            self.sources,
             len(getattr(network, "places", ())) or 1,
             folder.tokenizer,
             lambda rows: features_of(network, rows),
@@ -148,9 +148,10 @@ class TunedEncoder:
 
     def _streams(self) -> dict[str, str]:
         """Return fingerprints of the unlabelled texts and of the source, if there are some."""
-        streams = {"unlabeled": list(self.unlabeled), "source": list(self.source.texts)}
-        if self.source.codes is not None:
-            streams["source"] = [streams["source"], np.asarray(self.source.codes).tolist()]
+        streams: dict[str, list[Any]] = {"unlabeled": list(self.unlabeled)}
+        streams["source"] = [
+            [list(part.texts), np.asarray(part.codes).tolist()] for part in self.sources
+        ]
         return {name: fingerprint(texts) for name, texts in streams.items() if texts}
 
     def features(self, network: TextNetwork) -> TextFeatures:

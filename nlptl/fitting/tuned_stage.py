@@ -15,7 +15,7 @@ from nlptl.fitting.frozen_stage import fit_head
 from nlptl.fitting.head_fit import TrainingPlan
 from nlptl.fitting.head_inputs import HeadInputs, head_inputs
 from nlptl.fitting.plan import FitPlan
-from nlptl.fitting.source_rows import source_texts
+from nlptl.fitting.source_tasks import source_tasks
 from nlptl.fitting.training_data import TrainingData
 from nlptl.fitting.transfer_checks import check_batches
 from nlptl.fitting.tuned_encoder import TunedEncoder
@@ -92,10 +92,8 @@ def _diagnosed(
     return with_domain_shift(history, data, before, after, seed=plan.seed)
 
 
-def _streams(plan: FitPlan, data: TrainingData) -> tuple[Sequence[Any], SourceTexts]:
-    """Return the unlabelled texts and the source, for the transfers that need them in training."""
+def _streams(plan: FitPlan, data: TrainingData) -> tuple[Sequence[Any], Sequence[SourceTexts]]:
+    """Return the unlabelled texts and the sources, for the transfers that need them in training."""
     needs = frozenset().union(*(transfer.needs for transfer in plan.transfers))
     unlabeled = data.unlabeled.texts if "unlabeled" in needs else ()
-    if "source" not in needs or not data.source:
-        return unlabeled, SourceTexts()
-    return unlabeled, source_texts(data)
+    return unlabeled, source_tasks(data) if plan.transfers.train_source_heads else ()

@@ -5,6 +5,7 @@ from nlptl.transfer.features import (
     CORAL,
     MMD,
     ClassConfusion,
+    ContinuedPretraining,
     Contrastive,
     DomainAdversarial,
     Frozen,
@@ -25,6 +26,7 @@ from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
 from nlptl.transfer.parameters.sharing import PrivateLayers, TaskAdapters
 from nlptl.transfer.parameters.source_head import SourceHead
+from nlptl.transfer.parameters.source_task import SourceTask
 from nlptl.transfer.relations.label_meaning import LabelMeaning
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "Auto",
     "ClassConfusion",
     "CoTraining",
+    "ContinuedPretraining",
     "Contrastive",
     "DensityRatioWeights",
     "DomainAdversarial",
@@ -48,6 +51,7 @@ __all__ = [
     "SelfTraining",
     "SourceHead",
     "SourceRows",
+    "SourceTask",
     "TaskAdapters",
     "TrAdaBoost",
     "WordEdits",

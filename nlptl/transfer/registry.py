@@ -32,6 +32,7 @@ from nlptl.transfer.parameters import (
     LoRA,
     PrivateLayers,
     SourceHead,
+    SourceTask,
     TaskAdapters,
 )
 from nlptl.transfer.relations import LabelMeaning
@@ -91,6 +92,7 @@ METHODS = (
     Method("meanmatching", KernelMeanMatching),
     Method("tradaboost", TrAdaBoost),
     Method("sourcehead", SourceHead),
+    Method("sourcetask", SourceTask),
     Method("full", FullFineTune),
     Method("lora", LoRA),
     Method("l2sp", L2SP),

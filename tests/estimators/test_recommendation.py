@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 
 from nlptl import (
+    ContinuedPretraining,
     Corpus,
     CoTraining,
     Frozen,
+    FullFineTune,
     FusedEncoder,
     MeanAlignment,
     SelfTraining,
     SourceRows,
+    SourceTask,
     StaticEncoder,
     TextClassifier,
     TextRegressor,
@@ -39,6 +42,10 @@ def test_the_recommendation_depends_on_the_data():
     few = (["good tea"], ["+"])
     assert kinds(model, *few, source=SOURCE) == [SourceRows]
     assert kinds(model, *few, source=SOURCE, unlabeled=TARGET)[0] is SourceRows
+    other = Corpus(SOURCE.rows, ["warm", "cold"] * 10)
+    few = (["good tea", "bad tea"], ["+", "-"])
+    assert kinds(model, *few, source=other) == [FullFineTune, SourceTask]
+    assert kinds(model, *few, source=other, unlabeled=TARGET)[0] is ContinuedPretraining
     several = Corpus(SOURCE.rows, [[label] for label in SOURCE.labels])
     assert kinds(model, source=several, unlabeled=TARGET) == [MeanAlignment]
     numbers = Corpus(SOURCE.rows, np.arange(20.0))

@@ -5,6 +5,7 @@ from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
 from nlptl.transfer.parameters.sharing import PrivateLayers, TaskAdapters
 from nlptl.transfer.parameters.source_head import SourceHead
+from nlptl.transfer.parameters.source_task import SourceTask
 
 __all__ = [
     "L2SP",
@@ -12,5 +13,6 @@ __all__ = [
     "LoRA",
     "PrivateLayers",
     "SourceHead",
+    "SourceTask",
     "TaskAdapters",
 ]

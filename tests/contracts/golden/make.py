@@ -61,6 +61,7 @@ from nlptl import (
     SelfTraining,
     SourceHead,
     SourceRows,
+    SourceTask,
     StaticEncoder,
     Task,
     TaskAdapters,
@@ -263,6 +264,11 @@ def domains(
         "domains-boosted": (TextClassifier(static, transfer=TrAdaBoost()), *few),
         "domains-head": (TextClassifier(static, transfer=SourceHead()), *few),
         "domains-losses": (tuned(losses), *none),
+        "domains-task": (
+            tuned([LoRA(rank=2), SourceTask()]),
+            *few[:2],
+            {"source": Corpus(TEXTS, [length / 7 for length in LENGTHS])},
+        ),
         "pretrained": (
             tuned([ContinuedPretraining(), LoRA(rank=2)]),
             TEXTS,

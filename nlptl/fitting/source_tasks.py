@@ -1,0 +1,43 @@
+"""Sources with labels of their own, which are trained together with the target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nlptl.base.inputs import LabelsLike
+from nlptl.base.transfer import SourceTexts
+from nlptl.data.columns import as_list
+from nlptl.data.corpus import Corpus
+from nlptl.data.labels import LabelCodec
+from nlptl.data.number_scale import NumberScale
+from nlptl.fitting.source_rows import check_labelled, check_same_kind
+from nlptl.fitting.training_data import TrainingData
+from nlptl.training.losses import row_losses
+
+
+def source_tasks(data: TrainingData) -> list[SourceTexts]:
+    """Return the corpora of the source, each with codes for its own labels.
+
+    Raises
+    ------
+    InputError
+        If a corpus has no labels, or its labels cannot be learnt. If only one of source and target
+        has pairs of texts.
+    """
+    return [_task(corpus, data) for corpus in data.source.values()]
+
+
+def _task(corpus: Corpus, data: TrainingData) -> SourceTexts:
+    check_labelled(corpus)
+    check_same_kind(corpus, data.rows)
+    codec = _codec(corpus.labels)
+    return SourceTexts(corpus.rows.texts, codec.encode(corpus.labels), codec.n_outputs, row_losses)
+
+
+def _codec(labels: LabelsLike) -> LabelCodec | NumberScale:
+    """Return what converts labels to codes. Fractions are numbers, all else are classes."""
+    values: list[Any] = as_list(labels)
+    are_fractions = all(isinstance(value, float) for value in values) and any(
+        not float(value).is_integer() for value in values
+    )
+    return NumberScale.learn(values) if are_fractions else LabelCodec.learn(labels)
