@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlptl.base.errors import ConfigError
+from nlptl.encoders.contextual.loaded import LoadedEncoder
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.fused import FusedEncoder
 from nlptl.encoders.tunable import is_tunable
@@ -41,30 +42,28 @@ _MAX_KEPT = 2
 
 @dataclass
 class _Shelf:
-    """The last pretrained encoders of this process.
+    """The weights of the last pretrained encoders of this process.
 
     Pretraining does not depend on the labels. So the fits of a cross-validation, of ``judge`` or
     of a grid search share it.
     """
 
-    results: OrderedDict[str, tuple[TransformerEncoder, History]] = field(
-        default_factory=OrderedDict
-    )
+    results: OrderedDict[str, tuple[LoadedEncoder, History]] = field(default_factory=OrderedDict)
     lock: Any = field(default_factory=RLock)
 
-    def get(self, key: str) -> tuple[TransformerEncoder, History] | None:
+    def get(self, key: str) -> tuple[LoadedEncoder, History] | None:
         """Return a copy of a result that is independent of the kept one, or None."""
         with self.lock:
             if key not in self.results:
                 return None
             self.results.move_to_end(key)
-            encoder, history = self.results[key]
-            return encoder, copy.deepcopy(history)
+            weights, history = self.results[key]
+            return weights, copy.deepcopy(history)
 
-    def put(self, key: str, encoder: TransformerEncoder, history: History) -> None:
+    def put(self, key: str, weights: LoadedEncoder, history: History) -> None:
         """Keep a result, and remove the oldest one if there are too many."""
         with self.lock:
-            self.results[key] = encoder, copy.deepcopy(history)
+            self.results[key] = weights, copy.deepcopy(history)
             while len(self.results) > _MAX_KEPT:
                 self.results.popitem(last=False)
 
@@ -148,14 +147,14 @@ class _Stage:
         if result is None:
             result = self._trained(body, config)
             SHELF.put(key, *result)
-        encoder, history = result
+        weights, history = result
         strength = self.transfer.strength
         if strength == "auto":
             main, joint = self.plan.transfers.main, self.plan.reads_jointly
-            moved = partial(self._moved, body, encoder)
+            moved = partial(self._moved, body, weights)
             strength = from_main(partial(chosen_strength, moved, data, main, joint=joint))
         history.figures["strength"] = [float(strength)]
-        return self._moved(body, encoder, float(strength)), history
+        return self._moved(body, weights, float(strength)), history
 
     def _body(self, data: TrainingData) -> TunedEncoder:
         """Return the encoder to tune, with the transfer and the settings of its training."""
@@ -177,9 +176,7 @@ class _Stage:
         transfer = replace(transfer, strength=1.0)  # it is applied after training
         return TunedEncoder(Transfers(main, (transfer,)), start, training, data.unlabeled.texts)
 
-    def _trained(
-        self, body: TunedEncoder, config: LoopConfig
-    ) -> tuple[TransformerEncoder, History]:
+    def _trained(self, body: TunedEncoder, config: LoopConfig) -> tuple[LoadedEncoder, History]:
         from nlptl.training.networks.text_training import Tuning, tune
 
         width = body.start.encoder.dim
@@ -192,22 +189,21 @@ class _Stage:
         )
         network, history = tune(partial(body.headless, width, []), None, how)
         trained: Any = body.features(network).encoder
-        return self.encoder.with_weights(replace(trained.weights, adapter=None, base=None)), history
+        return replace(trained.weights, adapter=None, base=None), history
 
     def _moved(
-        self, body: TunedEncoder, trained: TransformerEncoder, strength: float
+        self, body: TunedEncoder, trained: LoadedEncoder, strength: float
     ) -> TransformerEncoder:
         """Return the encoder with a share of the change of its weights."""
         from nlptl.training.weights.averaging import meet
 
         if strength == 1:
-            return trained
+            return self.encoder.with_weights(trained)
         if strength == 0:
             return self.encoder
-        loaded: Any = trained.weights
         model = body.fresh_model()
-        meet(model, loaded.model, strength)
-        return self.encoder.with_weights(replace(loaded, model=model.eval()))
+        meet(model, trained.model, strength)
+        return self.encoder.with_weights(replace(trained, model=model.eval()))
 
 
 def _diverged(network: TextNetwork, _rows: LabelledWindows | None, _history: History) -> str | None:

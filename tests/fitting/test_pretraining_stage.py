@@ -171,7 +171,7 @@ def test_a_harmful_change_is_refused_by_the_labelled_texts(tiny_encoder, monkeyp
             for weight in model.parameters():
                 weight.normal_(0, 3)
         loaded = replace(self.encoder.reader.loaded, model=model.eval())
-        return self.encoder.with_weights(loaded), History()
+        return loaded, History()
 
     monkeypatch.setattr(pretraining_stage._Stage, "_trained", spoiled)
     model = fitted(tiny_encoder, ContinuedPretraining(strength="auto"))
@@ -352,6 +352,18 @@ def test_fits_with_the_same_texts_share_the_pretraining(tiny_encoder, monkeypatc
         fitted(tiny_encoder, transfer, **changes)
     fitted(tiny_encoder, replace(transfer, anchor=0.5))
     assert len(trained) == 5
+
+
+def test_a_shared_pretraining_keeps_the_settings_of_each_fit(tiny_encoder, monkeypatch):
+    trained = count_trainings(monkeypatch)
+    transfer = ContinuedPretraining(epochs=1, learning_rate=1e-3)
+    stated = TransformerEncoder(tiny_encoder).reader.pooling
+    top = TransformerEncoder(tiny_encoder, pooling=stated)
+    widths = []
+    for encoder in (tiny_encoder, top):
+        model = TextClassifier(encoder, transfer=transfer, training=TRAINING)
+        widths.append(vectors_of(model.fit(TEXTS, LABELS, unlabeled=Corpus(POOL))).shape[1])
+    assert len(trained) == 1 and widths == [3 * top.dim, top.dim]
 
 
 def test_the_judge_compares_with_and_without(tiny_encoder, monkeypatch):
