@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -33,9 +34,10 @@ class Spec:
 
 
 def pipeline_step(cls: type[_Class]) -> type[_Class]:
-    """Allow scikit-learn to set private attributes on a frozen dataclass.
+    """Make a spec a step of scikit-learn pipelines.
 
-    ``Pipeline`` sets attributes such as ``_parent_callback_ctx`` on its steps. Fields stay frozen.
+    ``Pipeline`` sets private attributes such as ``_parent_callback_ctx`` on its steps, and changes
+    fields by ``set_params``. So ``clone`` copies a step. Otherwise, fields stay frozen.
     """
     frozen_set, frozen_delete = cls.__setattr__, cls.__delattr__
 
@@ -45,6 +47,17 @@ def pipeline_step(cls: type[_Class]) -> type[_Class]:
     def delete_attribute(self: object, name: str) -> None:
         (object.__delattr__ if name.startswith("_") else frozen_delete)(self, name)
 
+    def set_params(self: Any, **params: Any) -> Any:
+        """Set fields by name. Nested names are joined by double underscores."""
+        changed = self
+        for name, value in params.items():
+            changed = with_param(changed, name.split("__"), value)
+        if params:
+            vars(self).clear()  # private attributes may depend on the old fields
+            vars(self).update(vars(changed))
+        return self
+
+    cls.set_params, cls.__sklearn_clone__ = set_params, copy  # type: ignore[attr-defined]
     cls.__setattr__ = set_attribute  # type: ignore[method-assign]
     cls.__delattr__ = delete_attribute  # type: ignore[method-assign]
     return cls

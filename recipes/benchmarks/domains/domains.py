@@ -65,6 +65,9 @@ UNLABELED = 4000
 """Unlabelled reviews of the target."""
 
 SIZES, DRAWS = (20, 50, 100, 400), 5
+FOLDS = 10
+"""Folds of the expected accuracy, so that its models have nearly as many rows as the final one."""
+
 GROWING = (0.2, 0.4, 0.6, 0.8)
 STRENGTHS = (0.0, 0.25, 0.5, 1.0)
 PARTS = ("frozen", "sources", "labels", "accuracy", "tuned")
@@ -314,15 +317,15 @@ def accuracy(report: Report, kept, options) -> None:
         scorers = {"expected": expected_accuracy(unlabeled(target, options)), "source": None}
         texts, truth = np.array(rows.rows.texts, dtype=object), np.array(rows.labels)
         figures = {
-            name: float(np.mean(cross_val_score(model, texts, truth, scoring=scorer)))
+            name: float(np.mean(cross_val_score(model, texts, truth, scoring=scorer, cv=FOLDS)))
             for name, scorer in scorers.items()
         }
         return {**figures, "true": measured(model, target, source=rows)["accuracy"]}
 
     rows = [
         {"pair": f"{source}-{target}", **kept.several(
-            partial(run, source, target), part="accuracy", rows=n, source_domain=source,
-            target=target,
+            partial(run, source, target), part="accuracy", rows=n, folds=FOLDS,
+            source_domain=source, target=target,
         )}
         for source, target in pairs_of(options)
     ]  # fmt: skip
