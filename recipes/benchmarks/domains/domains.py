@@ -263,21 +263,21 @@ def labels(report: Report, kept, options) -> None:
         "SourceRows": SourceRows(),
     }
 
-    def run(source: str, target: str, size: int, draw: int, method: str) -> dict[str, float]:
+    def run(
+        source: str | None, target: str, n_labels: int, draw: int, method: str
+    ) -> dict[str, float]:
         model = TextClassifier(FUSED, transfer=methods.get(method, Frozen()))
-        more = {} if method == "target only" else {"source": corpus(source, n, 0)}
-        few = corpus(target, size, draw)
-        labelled = ((), ()) if method == "source only" else (few.rows, few.labels)
-        return measured(model, target, labelled, **more)
+        more = {} if source is None else {"source": corpus(source, n, 0)}
+        few = corpus(target, n_labels, draw) if n_labels else None
+        return measured(model, target, (few.rows, few.labels) if few else ((), ()), **more)
 
     def figure(source: str, target: str, size: int, draw: int, method: str) -> float:
+        of = {"source": source, "target": target, "n_labels": size, "draw": draw, "method": method}
         if method == "source only":
-            size, draw = 0, 0
-        names = {"source": source, "target": target, "labels": size, "draw": draw}
-        return kept.several(
-            partial(run, source, target, size, draw, method),
-            part="labels", rows=n, method=method, **names,
-        )["accuracy"]  # fmt: skip
+            of |= {"n_labels": 0, "draw": 0}
+        if method == "target only":
+            of |= {"source": None}
+        return kept.several(partial(run, **of), part="labels", rows=n, **of)["accuracy"]
 
     rows, means = [], {}
     for method in ("source only", *methods):
