@@ -2,9 +2,14 @@ from dataclasses import dataclass
 
 import pytest
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
+from nlptl import FusedEncoder, TfidfEncoder, TransformerEncoder
 from nlptl.base.errors import ConfigError
 from nlptl.base.specs import NestedParams, Spec, with_param
+from nlptl.encoders import Pooling
 from nlptl.heads import LogisticHead
 
 
@@ -40,6 +45,37 @@ def test_setting_a_nested_parameter_leaves_the_old_objects_as_they_were():
     assert (model.part.inner.size, model.parts[0].size, model.head.C) == (9, 8, 3.0)
     assert part.inner.size == 1
     assert head.C == "cv"
+
+
+def test_a_pipeline_sets_parameters_of_its_steps_without_changing_a_clone(tiny_encoder):
+    texts, labels = ["good film", "bad film", "late parcel", "lost box"] * 3, [0, 0, 1, 1] * 3
+    pipeline = make_pipeline(TransformerEncoder(tiny_encoder, cache=None), LogisticRegression())
+    copy = clone(pipeline)
+    copy.set_params(transformerencoder__max_length=16)
+    assert [step.max_length for step in (copy[0], pipeline[0])] == [16, None]
+    grid = {"transformerencoder__pooling": [Pooling(layers=(1,)), Pooling(layers=(1, 2))]}
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(texts, labels)
+    chosen = search.best_params_["transformerencoder__pooling"]
+    assert search.best_estimator_[0].pooling == chosen
+    assert search.best_estimator_[-1].coef_.shape[1] == search.best_estimator_[0].open().dim
+
+
+def test_set_params_checks_names_and_values():
+    nested = FusedEncoder((TfidfEncoder(), TfidfEncoder(1)))
+    assert nested.set_params(encoders__0__most_terms=7).encoders[0].most_terms == 7
+    with pytest.raises(ConfigError, match="Did you mean 'most_terms'"):
+        TfidfEncoder().set_params(most_term=3)
+    with pytest.raises(ConfigError, match="most_terms >= 1"):
+        TfidfEncoder().set_params(most_terms=0)
+
+
+def test_a_new_setting_replaces_what_depended_on_the_old_one(tiny_encoder):
+    encoder = TransformerEncoder(tiny_encoder, cache=None).open()
+    assert encoder.transform(["a parcel"]).shape == (1, encoder.dim)
+    layers = Pooling(layers=(1, 2))
+    assert encoder.set_params(pooling=layers) is encoder
+    assert encoder.open().transform(["a parcel"]).shape[1] == encoder.open().dim
+    assert len(encoder.open().groups) == 2
 
 
 def test_a_whole_object_is_set_before_its_parts():

@@ -1,13 +1,15 @@
-"""Weights equal those of skada and densratio (extra ``peers``).
+"""Weights equal those of skada and densratio, and an encoder is a step of skada (extra ``peers``).
 
-Importing skada changes a setting of scikit-learn for the whole process (metadata routing), so the
-comparison runs in a process of its own.
+Importing skada changes a setting of scikit-learn for the whole process (metadata routing), so each
+test runs in a process of its own.
 """
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -82,6 +84,19 @@ for fold in range(5):
     ).max()
 print(json.dumps({name: float(value) for name, value in differences.items()}))
 """
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "skada.md"
+
+
+@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+def test_an_encoder_is_a_step_of_a_pipeline_of_skada():
+    (code,) = re.findall(r"```py\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.S)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) > 0.5
 
 
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
