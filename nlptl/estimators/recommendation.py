@@ -13,7 +13,9 @@ from nlptl.encoders.contextual.pooling import Pooling
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.fused import Concatenation, FusedEncoder
 from nlptl.encoders.tfidf import TfidfEncoder
+from nlptl.encoders.tunable import is_tunable
 from nlptl.estimators.plans import PlannedModel
+from nlptl.fitting.plan import as_encoder
 from nlptl.fitting.training_data import is_empty
 from nlptl.transfer import (
     ContinuedPretraining,
@@ -65,11 +67,12 @@ def recommended_params(
     source = as_corpora(fit_params.get("source"), argument="source")
     if params["transfer"] is not None or not source:
         return {}
+    encoder = params["encoder"]
     unlabeled = as_corpora(fit_params.get("unlabeled"), argument="unlabeled")
-    if not is_empty(texts) and _has_other_labels(model, answers, source.values()):
+    can_train = not is_empty(texts) and is_tunable(as_encoder(encoder))
+    if can_train and _has_other_labels(model, answers, source.values()):
         first = [ContinuedPretraining()] if unlabeled else []
         return {"transfer": [*first, FullFineTune(), SourceTask()]}
-    encoder = params["encoder"]
     if encoder is None:
         encoder = recommended_encoder()
     transfers: list[Transfer] = [] if is_empty(texts) else [SourceRows()]

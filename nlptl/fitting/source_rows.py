@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -112,7 +112,15 @@ def _with_corpus(data: TrainingData, corpus: Corpus, number: int) -> TrainingDat
 
 def _targets(codec: Any, corpus: Corpus, number: int) -> Targets:
     domains = np.full(len(corpus.rows), number, dtype=np.int64)
-    return Targets(codec.encode(corpus.labels), codec.n_outputs, domains=domains)
+    return Targets(_checked(codec.encode, corpus), codec.n_outputs, domains=domains)
+
+
+def _checked(read: Callable[[Any], Any], corpus: Corpus) -> Any:
+    """Read the labels of a corpus; an error says that they are those of the source."""
+    try:
+        return read(corpus.labels)
+    except InputError as problem:
+        raise InputError(f"{problem} These are labels of {corpus.title} of the source.") from None
 
 
 def check_same_kind(corpus: Corpus, rows: Rows) -> None:
@@ -162,15 +170,15 @@ def _with_classes_of(data: TrainingData, corpus: Corpus) -> TrainingData:
     codec = data.codec
     if not isinstance(codec, LabelCodec) or codec.form != "single" or data.names is not None:
         return data
-    values = codec.values(corpus.labels)
+    values = _checked(codec.values, corpus)
     if are_lists(values):
         return data
     own, classes = distinct(values).tolist(), codec.classes.tolist()
     if not set(own) & set(classes):
         raise ConfigError(
-            f"{corpus.title} has no label of the target: it has labels such as {own[0]!r}, the "
-            f"target such as {classes[0]!r}. Use [FullFineTune(), SourceTask()], which trains a "
-            "head of its own for the source."
+            f"No label of the target occurs in {corpus.title} of the source, which has labels such "
+            f"as {own[0]!r} (target: {classes[0]!r}). Use [FullFineTune(), SourceTask()], which "
+            "trains a head of its own for the source."
         )
     new_codec = LabelCodec(distinct([*classes, *own]), "single")
     if new_codec.n_outputs == codec.n_outputs:

@@ -46,6 +46,7 @@ def test_the_recommendation_depends_on_the_data():
     few = (["good tea", "bad tea"], ["+", "-"])
     assert kinds(model, *few, source=other) == [FullFineTune, SourceTask]
     assert kinds(model, *few, source=other, unlabeled=TARGET)[0] is ContinuedPretraining
+    assert kinds(counts, *few, source=other) == [SourceRows]  # which refuses the labels
     several = Corpus(SOURCE.rows, [[label] for label in SOURCE.labels])
     assert kinds(model, source=several, unlabeled=TARGET) == [MeanAlignment]
     numbers = Corpus(SOURCE.rows, np.arange(20.0))

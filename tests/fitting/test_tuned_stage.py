@@ -234,6 +234,11 @@ for loss in losses:
     answers.append(model.predict_proba(test))
     shift = model.history_.domains
     answers.append(np.tile([shift.domain_accuracy_after, shift.entropy_after], (len(test), 1)))
+if not folder:
+    both = [FullFineTune(), SourceTask(ratio=2.0)]
+    task = TextClassifier(encoder, transfer=both, training=training)
+    task.fit(source, labels, source=Corpus(target, [len(text) % 3 for text in target]))
+    answers.append(task.predict_proba(test))
 if is_main():
     np.save(output, np.array(answers))
 """

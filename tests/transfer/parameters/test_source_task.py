@@ -141,7 +141,7 @@ def test_the_loss_is_the_mean_over_sources_of_the_mean_over_rows():
             [FullFineTune(), SourceRows()],
             Corpus(OTHERS, ["calm", "angry"] * 8),
             ConfigError,
-            "has no label of the target.*SourceTask",
+            "No label of the target occurs in the corpus.*SourceTask",
         ),
     ],
 )
