@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import copy
-from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlptl.base.errors import ConfigError
-from nlptl.encoders.contextual.loaded import LoadedEncoder
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.fused import FusedEncoder
 from nlptl.encoders.tunable import is_tunable
 from nlptl.fitting.change_strength import chosen_strength
 from nlptl.fitting.head_fit import TrainingPlan
 from nlptl.fitting.plan import FitPlan
+from nlptl.fitting.pretraining_shelf import SHELF, Pretrained
 from nlptl.fitting.training_data import TrainingData
 from nlptl.fitting.transfers import Transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.fitting.tuning_start import check_tunable
-from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
 from nlptl.training.processes import from_main
@@ -36,39 +32,6 @@ if TYPE_CHECKING:
 
 PRETRAINING = LoopConfig(weight_decay=0.01, warmup_share=0.06, patience=1)
 """Defaults of the settings that neither the transfer nor ``TrainingConfig`` states."""
-
-_MAX_KEPT = 2
-
-
-@dataclass
-class _Shelf:
-    """The weights of the last pretrained encoders of this process.
-
-    Pretraining does not depend on the labels. So the fits of a cross-validation, of ``judge`` or
-    of a grid search share it.
-    """
-
-    results: OrderedDict[str, tuple[LoadedEncoder, History]] = field(default_factory=OrderedDict)
-    lock: Any = field(default_factory=RLock)
-
-    def get(self, key: str) -> tuple[LoadedEncoder, History] | None:
-        """Return a copy of a result that is independent of the kept one, or None."""
-        with self.lock:
-            if key not in self.results:
-                return None
-            self.results.move_to_end(key)
-            weights, history = self.results[key]
-            return weights, copy.deepcopy(history)
-
-    def put(self, key: str, weights: LoadedEncoder, history: History) -> None:
-        """Keep a result, and remove the oldest one if there are too many."""
-        with self.lock:
-            self.results[key] = weights, copy.deepcopy(history)
-            while len(self.results) > _MAX_KEPT:
-                self.results.popitem(last=False)
-
-
-SHELF = _Shelf()
 
 
 def pretrained(plan: FitPlan, data: TrainingData) -> tuple[FitPlan, History | None]:
@@ -142,12 +105,12 @@ class _Stage:
             )
         body = self._body(data)
         config = body.plan.config
-        key = fingerprint({**body.settings(None, config), "device": repr(body.plan.device)})
-        result = SHELF.get(key)
+        settings = {**body.settings(None, config), "device": repr(body.plan.device)}
+        result = SHELF.get(settings)
         if result is None:
             result = self._trained(body, config)
-            SHELF.put(key, *result)
-        weights, history = result
+            SHELF.put(settings, result)
+        weights, history = result.weights, result.history
         strength = self.transfer.strength
         if strength == "auto":
             main, joint = self.plan.transfers.main, self.plan.reads_jointly
@@ -176,7 +139,7 @@ class _Stage:
         transfer = replace(transfer, strength=1.0)  # it is applied after training
         return TunedEncoder(Transfers(main, (transfer,)), start, training, data.unlabeled.texts)
 
-    def _trained(self, body: TunedEncoder, config: LoopConfig) -> tuple[LoadedEncoder, History]:
+    def _trained(self, body: TunedEncoder, config: LoopConfig) -> Pretrained:
         from nlptl.training.networks.text_training import Tuning, tune
 
         width = body.start.encoder.dim
@@ -189,11 +152,9 @@ class _Stage:
         )
         network, history = tune(partial(body.headless, width, []), None, how)
         trained: Any = body.features(network).encoder
-        return replace(trained.weights, adapter=None, base=None), history
+        return Pretrained(replace(trained.weights, adapter=None, base=None), history)
 
-    def _moved(
-        self, body: TunedEncoder, trained: LoadedEncoder, strength: float
-    ) -> TransformerEncoder:
+    def _moved(self, body: TunedEncoder, trained: Any, strength: float) -> TransformerEncoder:
         """Return the encoder with a share of the change of its weights."""
         from nlptl.training.weights.averaging import meet
 

@@ -17,7 +17,7 @@ from nlptl.data.targets import Targets
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.source_share import weighted_source
 from nlptl.fitting.training_data import TrainingData
-from nlptl.fitting.transfers import Transfers
+from nlptl.fitting.transfers import Transfers, train_source_heads
 
 
 def labelled_source(plan: FitPlan, source: Mapping[str, Corpus]) -> TrainingData:
@@ -64,12 +64,12 @@ def with_source(data: TrainingData, transfers: Transfers) -> TrainingData:
             )
         return _as_source(data) if transfers.compare_domains else data
     is_source = data.targets.domains is not None  # the labelled rows are those of the source
-    if transfers.train_source_heads and (is_source or not len(data.rows)):
+    if train_source_heads(transfers) and (is_source or not len(data.rows)):
         raise ConfigError(
             f"{transfers.names_needing('source')} trains a head for the source next to that of the "
             "target, but fit received no labelled texts of the target. Pass some, or leave it out."
         )
-    if transfers.train_source_heads or is_source:
+    if train_source_heads(transfers) or is_source:
         return data
     if "source" not in transfers.uses:
         raise ConfigError(
@@ -173,14 +173,14 @@ def _with_classes_of(data: TrainingData, corpus: Corpus) -> TrainingData:
     values = _checked(codec.values, corpus)
     if are_lists(values):
         return data
-    own, classes = distinct(values).tolist(), codec.classes.tolist()
-    if not set(own) & set(classes):
+    classes, others = codec.classes.tolist(), distinct(values).tolist()
+    if not set(classes) & set(others):
         raise ConfigError(
             f"No label of the target occurs in {corpus.title} of the source, which has labels such "
-            f"as {own[0]!r} (target: {classes[0]!r}). Use [FullFineTune(), SourceTask()], which "
+            f"as {others[0]!r} (target: {classes[0]!r}). Use [FullFineTune(), SourceTask()], which "
             "trains a head of its own for the source."
         )
-    new_codec = LabelCodec(distinct([*classes, *own]), "single")
+    new_codec = LabelCodec(distinct([*classes, *others]), "single")
     if new_codec.n_outputs == codec.n_outputs:
         return data
 

@@ -84,11 +84,6 @@ class Transfers:
         """True if any of the transfers compares the source with the target."""
         return any(transfer.compares_domains for transfer in self.every)
 
-    @cached_property
-    def train_source_heads(self) -> bool:
-        """True if each source has a head of its own, with labels of its own."""
-        return any(transfer.trains_source_head for transfer in self.every)
-
     @property
     def source_rows(self) -> SourceRows | None:
         """Setting of the source rows next to labelled target rows; None if they are not added."""
@@ -126,6 +121,11 @@ class Transfers:
 
     def __iter__(self) -> Iterator[Transfer]:
         return iter((self.main, *self.others))
+
+
+def train_source_heads(transfers: Transfers) -> bool:
+    """Return True if each source has a head of its own in training, with labels of its own."""
+    return any(transfer.trains_source_head for transfer in transfers)
 
 
 def as_transfers(transfer: object, *, translations: bool = False) -> Transfers:
@@ -245,14 +245,12 @@ def _check_heads(transfers: Transfers) -> None:
             "SourceHead() and SourceRows() use the source in two ways that contradict each other. "
             "Pass one of them."
         )
-    own = [transfer for transfer in transfers.every if transfer.trains_source_head]
     joint = [t for t in transfers.every if t.compares_domains or t.weighs_source]
     joint += [t for t in (transfers.source, transfers.source_head) if t is not None]
-    if own and joint:
+    if joint and train_source_heads(transfers):
         raise ConfigError(
-            f"{type(own[0]).__name__}() trains the source with labels of its own, but "
-            f"{type(joint[0]).__name__}() uses its rows with the labels of the target. Leave one "
-            "of them out."
+            f"SourceTask() trains the source with labels of its own, {type(joint[0]).__name__}() "
+            "with those of the target. Leave one of them out."
         )
     name = "SourceHead()" if transfers.source_head is not None else "SourceRows(private=True)"
     if transfers.shares_head and transfers.tunes:

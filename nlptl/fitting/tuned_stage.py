@@ -18,6 +18,7 @@ from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.source_tasks import source_tasks
 from nlptl.fitting.training_data import TrainingData
 from nlptl.fitting.transfer_checks import check_batches
+from nlptl.fitting.transfers import train_source_heads
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.fitting.tuning_start import frozen_start
 from nlptl.training.loop import History
@@ -96,4 +97,4 @@ def _streams(plan: FitPlan, data: TrainingData) -> tuple[Sequence[Any], Sequence
     """Return the unlabelled texts and the sources, for the transfers that need them in training."""
     needs = frozenset().union(*(transfer.needs for transfer in plan.transfers))
     unlabeled = data.unlabeled.texts if "unlabeled" in needs else ()
-    return unlabeled, source_tasks(data) if plan.transfers.train_source_heads else ()
+    return unlabeled, source_tasks(data) if train_source_heads(plan.transfers) else ()

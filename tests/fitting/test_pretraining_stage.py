@@ -27,7 +27,8 @@ from nlptl.cli.main import main
 from nlptl.evaluation.judge import Splits
 from nlptl.fitting import change_strength, pretraining_stage
 from nlptl.fitting.change_strength import STRENGTHS
-from nlptl.fitting.pretraining_stage import SHELF, with_pretraining
+from nlptl.fitting.pretraining_shelf import SHELF, Pretrained
+from nlptl.fitting.pretraining_stage import with_pretraining
 from nlptl.training.checkpoints import Keeper
 from nlptl.training.loop import History
 
@@ -171,7 +172,7 @@ def test_a_harmful_change_is_refused_by_the_labelled_texts(tiny_encoder, monkeyp
             for weight in model.parameters():
                 weight.normal_(0, 3)
         loaded = replace(self.encoder.reader.loaded, model=model.eval())
-        return loaded, History()
+        return Pretrained(loaded, History())
 
     monkeypatch.setattr(pretraining_stage._Stage, "_trained", spoiled)
     model = fitted(tiny_encoder, ContinuedPretraining(strength="auto"))

@@ -14,10 +14,10 @@ RIDGES = np.logspace(-2, 2, 9)
 
 
 def leave_one_out_error(X: FloatArray, targets: FloatArray) -> float:
-    """Compute the leave-one-out squared error of ridge regression.
+    """Compute the leave-one-out squared error of ridge regression with an intercept.
 
     The predicted residual sum of squares has a closed form [1]_. One eigendecomposition is enough
-    for all rows and all penalties.
+    for all rows and all penalties. The intercept is fitted again without each row.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def leave_one_out_error(X: FloatArray, targets: FloatArray) -> float:
     for ridge in RIDGES * max(float(eigenvalues.mean()), 1e-12):
         inverse = 1.0 / (eigenvalues + ridge)
         residual = basis @ (inverse[:, None] * rotated_targets)
-        diagonal = (basis**2) @ inverse
+        diagonal = (basis**2) @ inverse - 1.0 / (len(X) * ridge)  # without the constant
         errors.append(float(((residual / diagonal[:, None]) ** 2).sum(axis=1).mean()))
     return min(errors)
 

@@ -9,21 +9,26 @@ from nlptl.transfer.features.layer_weights import choose_weights, leave_one_out_
 GROUPS = (("low", 4), ("high", 3))
 
 
-def test_the_closed_form_is_ridge_regression_refitted_for_every_row(monkeypatch):
+@pytest.mark.parametrize("width", [6, 60], ids=["more rows", "more columns"])
+@pytest.mark.parametrize("penalty", [0.01, 0.5, 10.0])
+def test_the_closed_form_is_ridge_regression_refitted_for_every_row(monkeypatch, width, penalty):
     rng = np.random.default_rng(0)
-    X, Y = rng.normal(size=(25, 6)), np.eye(3)[rng.integers(0, 3, 25)]
-    monkeypatch.setattr(layer_weights, "RIDGES", np.array([0.5]))
+    X, Y = rng.normal(size=(25, width)), np.eye(3)[rng.integers(0, 3, 25)]
+    monkeypatch.setattr(layer_weights, "RIDGES", np.array([penalty]))
     centred = X - X.mean(axis=0)
-    ridge = 0.5 * np.linalg.eigvalsh(centred @ centred.T).mean()
+    ridge = penalty * np.linalg.eigvalsh(centred @ centred.T).mean()
     errors = []
     for seen, (hidden,) in LeaveOneOut().split(X):
-        # The closed form centres on all rows, so the intercept is that of all rows.
-        model = Ridge(alpha=ridge, fit_intercept=False)
-        model.fit(centred[seen], (Y - Y.mean(axis=0))[seen])
-        guess = model.predict(centred[hidden : hidden + 1])[0]
-        errors.append(((Y - Y.mean(axis=0))[hidden] - guess) ** 2)
+        guess = Ridge(alpha=ridge).fit(X[seen], Y[seen]).predict(X[hidden : hidden + 1])[0]
+        errors.append((Y[hidden] - guess) ** 2)
     wanted = np.sum(errors, axis=1).mean()
     assert leave_one_out_error(X, Y) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_noise_has_no_smaller_error_than_the_shares_of_the_classes():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(40, 500)), np.eye(2)[np.arange(40) % 2]
+    assert leave_one_out_error(X, Y) > 0.5
 
 
 def test_the_group_that_carries_the_classes_is_chosen():
