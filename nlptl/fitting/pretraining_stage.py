@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlptl.base.errors import ConfigError
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.fused import FusedEncoder
 from nlptl.encoders.tunable import is_tunable
@@ -98,11 +97,6 @@ class _Stage:
 
     def run(self, data: TrainingData) -> tuple[TransformerEncoder, History]:
         """Return the trained encoder and the history of its training."""
-        if self.transfer.strength == "auto" and not len(data.rows):
-            raise ConfigError(
-                "strength='auto' is chosen on labelled texts, got 0 of them. Pass a number from 0 "
-                "to 1."
-            )
         body = self._body(data)
         config = body.plan.config
         settings = {**body.settings(None, config), "device": repr(body.plan.device)}
@@ -112,7 +106,9 @@ class _Stage:
             SHELF.put(settings, result)
         weights, history = result.weights, result.history
         strength = self.transfer.strength
-        if strength == "auto":
+        if strength == "auto" and not len(data.rows):
+            strength = 1.0
+        elif strength == "auto":
             main, joint = self.plan.transfers.main, self.plan.reads_jointly
             moved = partial(self._moved, body, weights)
             strength = from_main(partial(chosen_strength, moved, data, main, joint=joint))

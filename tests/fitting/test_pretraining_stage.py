@@ -14,6 +14,7 @@ from nlptl import (
     Corpus,
     FullFineTune,
     FusedEncoder,
+    LabelMeaning,
     LoRA,
     TextClassifier,
     TextRegressor,
@@ -88,7 +89,7 @@ def distance(model, encoder):
 
 def test_the_loss_of_hidden_words_falls_on_a_planted_corpus(tiny_encoder):
     transfer = ContinuedPretraining(
-        "words", epochs=40, learning_rate=3e-3, anchor=0, rows_per_step=16
+        "words", epochs=40, learning_rate=3e-3, rows_per_step=16, strength=1.0
     )
     model = fitted(tiny_encoder, transfer)
     start, head, end = model.history_.figures["masked_word_loss"]
@@ -105,7 +106,7 @@ def test_the_loss_of_pairs_falls_on_a_planted_corpus(tiny_encoder):
     words, rng = sorted(filter(str.isalpha, vocabulary))[:48], np.random.default_rng(0)
     topics = rng.integers(12, size=200)
     pool = [" ".join(rng.choice(words[4 * topic : 4 * topic + 4], 6)) for topic in topics]
-    transfer = ContinuedPretraining(epochs=6, learning_rate=3e-3, anchor=0, rows_per_step=16)
+    transfer = ContinuedPretraining(epochs=6, learning_rate=3e-3, rows_per_step=16, strength=1.0)
     model = fitted(tiny_encoder, transfer, pool=pool)
     start, end = model.history_.figures["pair_loss"]
     assert start > 1.5 and end < 0.7  # of 16 texts, few have the topic of another
@@ -115,7 +116,7 @@ def test_the_loss_of_pairs_falls_on_a_planted_corpus(tiny_encoder):
 
 @pytest.mark.parametrize("objective", ["words", "pairs"])
 def test_the_anchor_keeps_vectors_near_their_old_values(tiny_encoder, objective):
-    options = {"epochs": 6, "learning_rate": 3e-3, "rows_per_step": 16}
+    options = {"epochs": 6, "learning_rate": 3e-3, "rows_per_step": 16, "strength": 1.0}
     old = TransformerEncoder(tiny_encoder, cache=None).with_layers((1, 2, 3)).transform(POOL)
     moved = [
         np.square(
@@ -200,7 +201,7 @@ def test_it_comes_before_other_transfers_and_is_saved(tiny_encoder, tmp_path, ob
 
 
 def test_the_training_of_the_task_starts_from_the_new_encoder(tiny_encoder, monkeypatch):
-    first = fitted(tiny_encoder, ContinuedPretraining(epochs=2, learning_rate=3e-3))
+    first = fitted(tiny_encoder, ContinuedPretraining(epochs=2, learning_rate=3e-3, strength=1.0))
     starts = []
     plain = pretraining_stage.TunedEncoder.fresh_model
 
@@ -211,7 +212,11 @@ def test_the_training_of_the_task_starts_from_the_new_encoder(tiny_encoder, monk
 
     monkeypatch.setattr(pretraining_stage.TunedEncoder, "fresh_model", fresh)
     SHELF.results.clear()
-    fitted(tiny_encoder, ContinuedPretraining(epochs=2, learning_rate=3e-3), FullFineTune())
+    fitted(
+        tiny_encoder,
+        ContinuedPretraining(epochs=2, learning_rate=3e-3, strength=1.0),
+        FullFineTune(),
+    )
     after = weights_of(first)
     assert len(starts) >= 2
     assert all(torch.equal(after[name], weight) for name, weight in starts[1].items())
@@ -251,7 +256,7 @@ def test_the_mixed_loss_is_that_of_the_task_plus_that_of_the_texts(tiny_encoder)
 
 
 def test_several_run_one_after_the_other(tiny_encoder):
-    options = {"epochs": 1, "learning_rate": 1e-3}
+    options = {"epochs": 1, "learning_rate": 1e-3, "strength": 1.0}
     words, pairs = (ContinuedPretraining(name, **options) for name in ("words", "pairs"))
     both = fitted(tiny_encoder, words, pairs)
     assert set(both.history_.figures) == {"masked_word_loss", "pair_loss", "strength"}
@@ -310,17 +315,12 @@ def test_what_cannot_be_trained_is_refused_by_its_name(tiny_encoder):
         TextClassifier(encoder=tiny_encoder, transfer=[ContinuedPretraining()]).fit(TEXTS, LABELS)
 
 
-def test_without_labelled_texts_the_strength_cannot_be_chosen(tiny_encoder):
-    from nlptl import LabelMeaning
-
-    transfer = [
-        LabelMeaning({"post": "parcel", "phone": "app"}),
-        ContinuedPretraining(strength="auto"),
-    ]
-    with pytest.raises(ConfigError, match="labelled texts, got 0"):
-        TextClassifier(encoder=tiny_encoder, transfer=transfer, training=TRAINING).fit(
-            [], [], unlabeled=Corpus(POOL)
-        )
+def test_without_labelled_texts_all_of_the_change_is_kept(tiny_encoder):
+    names = LabelMeaning({"post": "parcel", "phone": "app"})
+    transfer = [names, ContinuedPretraining(epochs=1, learning_rate=1e-3, strength="auto")]
+    model = TextClassifier(encoder=tiny_encoder, transfer=transfer, training=TRAINING)
+    model.fit([], [], unlabeled=Corpus(POOL))
+    assert distance(model, tiny_encoder) > 1e-3
 
 
 def count_trainings(monkeypatch):

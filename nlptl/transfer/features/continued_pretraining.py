@@ -53,9 +53,9 @@ class ContinuedPretraining(Transfer):
     on them before anything else. The other transfers of the list, or the head alone, then start
     from the new encoder.
 
-    Training on a narrow set of texts can damage the vectors of a finished sentence encoder. The
-    anchor keeps them near their old values. ``strength="auto"`` keeps only as much of the change
-    as helps on the labelled texts [2]_.
+    Training on a narrow set of texts can damage the vectors of a finished sentence encoder. By
+    default, only as much of the change is kept as helps on the labelled texts [2]_. The anchor
+    keeps the vectors near their old values.
 
     A tenth of the texts, at most 300, is held back. ``history_.figures`` has the loss on them at
     the start and after each stage.
@@ -82,7 +82,7 @@ class ContinuedPretraining(Transfer):
         True trains a low-rank adapter, which is then merged, instead of all weights.
     strength : float or "auto"
         Share of the change of the weights that is kept, from 0 to 1. ``"auto"`` chooses 0, 0.25,
-        0.5, 0.75 or 1 on the labelled texts.
+        0.5, 0.75 or 1 on the labelled texts; without such texts, it is 1.
     labelled_share : float or None
         None pretrains before the task. A number trains both together [3]_: it is the share of
         labelled rows in each step, and the weight of the loss of the task. The training settings
@@ -103,12 +103,12 @@ class ContinuedPretraining(Transfer):
     """
 
     objective: str = "pairs"
-    epochs: int = 2
+    epochs: int = 1
     learning_rate: float = 5e-5
     rows_per_step: int = 32
-    anchor: float = 1.0
+    anchor: float = 0.0
     adapter: bool = False
-    strength: float | str = 1.0
+    strength: float | str = "auto"
     labelled_share: float | None = None
     hidden_share: float = SHARE
     pair_temperature: float = 0.05

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.stats import spearmanr
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import cross_validate
 
 from nlptl import (
     CORAL,
@@ -314,12 +314,10 @@ def accuracy(report: Report, kept, options) -> None:
 
     def run(source: str, target: str) -> dict[str, float]:
         rows, model = corpus(source, n, 0), TextClassifier(FUSED, transfer=Frozen())
-        scorers = {"expected": expected_accuracy(unlabeled(target, options)), "source": None}
+        scorers = {"expected": expected_accuracy(unlabeled(target, options)), "source": "accuracy"}
         texts, truth = np.array(rows.rows.texts, dtype=object), np.array(rows.labels)
-        figures = {
-            name: float(np.mean(cross_val_score(model, texts, truth, scoring=scorer, cv=FOLDS)))
-            for name, scorer in scorers.items()
-        }
+        parts = cross_validate(model, texts, truth, scoring=scorers, cv=FOLDS, error_score="raise")
+        figures = {name: float(np.mean(parts[f"test_{name}"])) for name in scorers}
         return {**figures, "true": measured(model, target, source=rows)["accuracy"]}
 
     rows = [

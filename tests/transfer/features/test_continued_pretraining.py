@@ -168,8 +168,9 @@ def test_the_anchor_needs_no_stage_of_its_own(tiny_encoder):
 
 @pytest.mark.parametrize("objective", ["words", "pairs"])
 def test_the_weight_of_the_mixed_loss_is_that_of_the_rows(tiny_encoder, objective):
-    _, before, module = bound(tiny_encoder, objective=objective)
-    _, mixed, _ = bound(tiny_encoder, objective=objective, labelled_share=0.2)
+    options = {"objective": objective, "anchor": 1.0}
+    _, before, module = bound(tiny_encoder, **options)
+    _, mixed, _ = bound(tiny_encoder, **options, labelled_share=0.2)
     mixed.words = getattr(before, "words", None)
     outputs = outputs_of(module, before)
     # .2 of the loss of the task and .8 of this one are 1 to 4, and so are the rows.
