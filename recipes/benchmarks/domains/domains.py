@@ -13,7 +13,7 @@ takes if no transfer is given. If a method refuses its weights, the source alone
 three source domains for one target. labels: 20 to 400 labelled target rows together with the
 source, five draws. accuracy: the expected accuracy, which needs no target labels, against the true
 one. tuned: all weights of MiniLM are trained, three passes, texts cut at 128 tokens. --quick takes
-two pairs, 400 source rows and one draw.
+two pairs, 400 source rows, one draw, and the first 300 characters of each text.
 """
 
 import sys
@@ -31,6 +31,7 @@ from nlptl import (
     CORAL,
     MMD,
     ClassConfusion,
+    ContinuedPretraining,
     Corpus,
     CoTraining,
     DensityRatioWeights,
@@ -96,6 +97,7 @@ PLAIN = ("source only", "SelfTraining, growing")
 
 TUNED = {
     "source only": (),
+    "ContinuedPretraining": (ContinuedPretraining(),),
     "ClassConfusion": (ClassConfusion(),),
     "CORAL": (CORAL(),),
     "MMD": (MMD(),),
@@ -124,28 +126,31 @@ def pairs_of(options) -> list[tuple[str, str]]:
     return HELD[:2] if options.quick else PAIRS
 
 
-def rows_of(split: str, domain: str):
-    """Read the reviews of a domain."""
+def rows_of(split: str, domain: str, options):
+    """Read the reviews of a domain; only their beginnings for a quick run."""
     rows = read("amazon_domains", split)
-    return rows[rows["domain"] == domain]
+    rows = rows[rows["domain"] == domain]
+    return rows.assign(text=rows["text"].str[:300]) if options.quick else rows
 
 
-def corpus(domain: str, n: int, draw: int) -> Corpus:
+def corpus(domain: str, n: int, draw: int, options) -> Corpus:
     """Draw labelled reviews of a source domain."""
-    rows = rows_of("train", domain)
+    rows = rows_of("train", domain, options)
     rows = rows.iloc[drawn(len(rows), n, draw)]
     return Corpus(rows["text"].tolist(), rows["label_text"].tolist(), name=domain)
 
 
 def unlabeled(domain: str, options) -> Corpus:
     """Return unlabelled reviews of a target domain; fewer for a quick run."""
-    texts = rows_of("unlabeled", domain)["text"].tolist()
+    texts = rows_of("unlabeled", domain, options)["text"].tolist()
     return Corpus(texts[: 1000 if options.quick else UNLABELED], name=domain)
 
 
-def measured(model: TextClassifier, target: str, labelled=((), ()), **corpora) -> dict[str, float]:
+def measured(
+    model: TextClassifier, target: str, options, labelled=((), ()), **corpora
+) -> dict[str, float]:
     """Fit a model; return its accuracy on the test rows and the seconds of the fit."""
-    test = rows_of("test", target)
+    test = rows_of("test", target, options)
     wall, processor = time.perf_counter(), time.process_time()
     model.fit(*labelled, **corpora)
     seconds = {"wall": time.perf_counter() - wall, "processor": time.process_time() - processor}
@@ -162,14 +167,17 @@ def frozen(report: Report, kept, options) -> None:
         model = TextClassifier(
             None if method == "default" else ENCODERS[encoder], transfer=transfer
         )
-        corpora = {"source": corpus(source, n, draw), "unlabeled": unlabeled(target, options)}
+        corpora = {
+            "source": corpus(source, n, draw, options),
+            "unlabeled": unlabeled(target, options),
+        }
         try:
-            return measured(model, target, **corpora)
+            return measured(model, target, options, **corpora)
         except ConfigError as refusal:  # weights of few rows: the source alone is left
             if "effective sample share" not in str(refusal):
                 raise
             return {
-                **measured(model.set_params(transfer=Frozen()), target, **corpora),
+                **measured(model.set_params(transfer=Frozen()), target, options, **corpora),
                 "refused": 1,
             }
 
@@ -231,9 +239,9 @@ def sources(report: Report, kept, options) -> None:
     n, draws = (400, 1) if options.quick else (1600, 1)
 
     def run(target: str, method: str) -> dict[str, float]:
-        others = {name: corpus(name, n, draws) for name in DOMAINS if name != target}
+        others = {name: corpus(name, n, draws, options) for name in DOMAINS if name != target}
         model = TextClassifier(FUSED, transfer=Frozen() if method == "source only" else None)
-        return measured(model, target, source=others, unlabeled=unlabeled(target, options))
+        return measured(model, target, options, source=others, unlabeled=unlabeled(target, options))
 
     accuracies = {
         method: np.array(
@@ -267,9 +275,9 @@ def labels(report: Report, kept, options) -> None:
         source: str | None, target: str, n_labels: int, draw: int, method: str
     ) -> dict[str, float]:
         model = TextClassifier(FUSED, transfer=methods.get(method, Frozen()))
-        more = {} if source is None else {"source": corpus(source, n, 0)}
-        few = corpus(target, n_labels, draw) if n_labels else None
-        return measured(model, target, (few.rows, few.labels) if few else ((), ()), **more)
+        more = {} if source is None else {"source": corpus(source, n, 0, options)}
+        few = corpus(target, n_labels, draw, options) if n_labels else None
+        return measured(model, target, options, (few.rows, few.labels) if few else ((), ()), **more)
 
     def figure(source: str, target: str, size: int, draw: int, method: str) -> float:
         of = {"source": source, "target": target, "n_labels": size, "draw": draw, "method": method}
@@ -313,12 +321,12 @@ def accuracy(report: Report, kept, options) -> None:
     n = 400 if options.quick else 1600
 
     def run(source: str, target: str) -> dict[str, float]:
-        rows, model = corpus(source, n, 0), TextClassifier(FUSED, transfer=Frozen())
+        rows, model = corpus(source, n, 0, options), TextClassifier(FUSED, transfer=Frozen())
         scorers = {"expected": expected_accuracy(unlabeled(target, options)), "source": "accuracy"}
         texts, truth = np.array(rows.rows.texts, dtype=object), np.array(rows.labels)
         parts = cross_validate(model, texts, truth, scoring=scorers, cv=FOLDS, error_score="raise")
         figures = {name: float(np.mean(parts[f"test_{name}"])) for name in scorers}
-        return {**figures, "true": measured(model, target, source=rows)["accuracy"]}
+        return {**figures, "true": measured(model, target, options, source=rows)["accuracy"]}
 
     rows = [
         {"pair": f"{source}-{target}", **kept.several(
@@ -353,7 +361,7 @@ def tuned(report: Report, kept, options) -> None:
             encoder, transfer=transfer, training=training, long_texts="cut", seed=seed
         )
         more = {"unlabeled": unlabeled(target, options)} if TUNED[method] else {}
-        return measured(model, target, source=corpus(source, n, 0), **more)
+        return measured(model, target, options, source=corpus(source, n, 0, options), **more)
 
     def figures(method: str, pairs: list[tuple[str, str]]) -> np.ndarray:
         names = {"part": "tuned", "rows": n, "method": method}
