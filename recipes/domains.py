@@ -13,7 +13,6 @@ from argparse import ArgumentParser
 
 from nlptl import (
     Corpus,
-    Frozen,
     TextClassifier,
     is_main,
     read_table,
@@ -36,7 +35,10 @@ def columns(path):
 
 def main():
     options = parser.parse_args()
-    if options.source and options.unlabeled and options.test:
+    tables = [options.source, options.unlabeled, options.test]
+    if any(tables) and not all(tables):
+        parser.error("pass --source, --unlabeled and --test together, or none of them")
+    if options.source:
         source = {path: Corpus(*columns(path)) for path in options.source}
         unlabeled, test = Corpus(columns(options.unlabeled)[0]), columns(options.test)
     else:
@@ -45,7 +47,7 @@ def main():
         unlabeled, test = Corpus(texts[::2]), (texts[1::2], labels[1::2])
 
     model = TextClassifier(options.encoder).fit([], [], source=source, unlabeled=unlabeled)
-    alone = TextClassifier(options.encoder, transfer=Frozen()).fit([], [], source=source)
+    alone = TextClassifier(options.encoder).fit([], [], source=source)
     if is_main():
         print(f"Recommended: {model.transfer_}")
         for name, fitted in {"source alone": alone, "recommended": model}.items():

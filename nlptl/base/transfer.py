@@ -168,18 +168,19 @@ class SourceTexts:
     Attributes
     ----------
     texts : sequence of str or of (str, str)
-    codes : ndarray of shape (n,) or (n, n_labels)
-        Classes as the source numbers them, zeros and ones, or standardised numbers.
+    codes : ndarray of shape (n,), (n, n_labels) or None
+        Classes as the source numbers them, zeros and ones, or standardised numbers. None without
+        labels.
     n_outputs : int
-        Number of classes or labels; 1 for numbers.
-    row_losses : callable
+        Number of classes or labels; 1 for numbers, 0 without labels.
+    row_losses : callable or None
         Takes class scores (n, n_outputs) and truth as in ``codes``; returns a loss per row: (n,).
     """
 
     texts: Sequence[Any]
-    codes: Any
-    n_outputs: int
-    row_losses: Callable[[Tensor, Tensor], Tensor]
+    codes: Any = None
+    n_outputs: int = 0
+    row_losses: Any = None
 
 
 def _no_features(rows: TokenRows) -> FloatArray:
@@ -205,7 +206,7 @@ class Context:
     unlabeled : sequence of str or of (str, str)
         Unlabelled texts of the target, from ``fit(..., unlabeled=...)``.
     sources : sequence of SourceTexts
-        Corpora of ``fit(..., source=...)``, for transfers with ``trains_source_head``.
+        Corpora of ``fit(..., source=...)``.
     n_tasks : int
         Number of tasks that share the encoder.
     tokenizer : PreTrainedTokenizer

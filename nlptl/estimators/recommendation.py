@@ -17,6 +17,7 @@ from nlptl.encoders.tunable import is_tunable
 from nlptl.estimators.plans import PlannedModel
 from nlptl.fitting.plan import as_encoder
 from nlptl.fitting.training_data import is_empty
+from nlptl.heads import LogisticHead
 from nlptl.transfer import (
     ContinuedPretraining,
     CoTraining,
@@ -73,11 +74,11 @@ def recommended_params(
     if can_train and _has_other_labels(model, answers, source.values()):
         first = [ContinuedPretraining()] if unlabeled else []
         return {"transfer": [*first, FullFineTune(), SourceTask()]}
-    if encoder is None:
+    if encoder is None and _counts_words(params):
         encoder = recommended_encoder()
     transfers: list[Transfer] = [] if is_empty(texts) else [SourceRows()]
     if unlabeled:
-        if not isinstance(encoder, TfidfEncoder):  # word counts have no dense features
+        if _has_dense_part(encoder):
             transfers.append(MeanAlignment())
         if _has_one_label_per_text(model, answers, source.values()):
             alone = SelfTraining(GROWING_SHARES, class_shares="estimated")
@@ -87,9 +88,21 @@ def recommended_params(
 
 
 def recommended_encoder() -> FusedEncoder:
-    """Return two layers of the default encoder beside word counts."""
+    """Return two layers of the default encoder together with word counts."""
     parts = (TransformerEncoder(pooling=Pooling(layers=LAYERS)), TfidfEncoder())
     return FusedEncoder(parts, fusion=Concatenation(sparse=True))
+
+
+def _counts_words(params: Mapping[str, Any]) -> bool:
+    """Return True if the other parameters of a model allow an encoder with word counts."""
+    head = params["head"]
+    return params["pair_encoding"] != "joint" and (head is None or isinstance(head, LogisticHead))
+
+
+def _has_dense_part(encoder: Any) -> bool:
+    """Return True if an encoder, or a part of it, does not count words."""
+    parts = encoder.encoders if isinstance(encoder, FusedEncoder) else (encoder,)
+    return not all(isinstance(part, TfidfEncoder) for part in parts)
 
 
 def _has_views(encoder: Any) -> bool:

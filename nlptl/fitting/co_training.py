@@ -1,4 +1,4 @@
-"""Fit one head per view of the texts; each view learns from the labels of the others."""
+"""Fit one head per view of the texts; each view is trained on the labels of the others."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from nlptl.data.targets import Targets
 from nlptl.fitting.domain_features import stacked
 from nlptl.fitting.fitted import FittedHead
 from nlptl.fitting.head_inputs import HeadInputs
+from nlptl.heads.calibration.imbalance import Imbalance
 from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
+from nlptl.heads.solver_fit import weigh_rows
 from nlptl.transfer.instances import CoTraining
 from nlptl.transfer.instances.selftraining import estimated_shares, most_confident
 
 
-def co_trained(spec: CoTraining, inputs: HeadInputs, head: FittedHead) -> FittedHead:
+def co_trained(
+    spec: CoTraining, inputs: HeadInputs, head: FittedHead, *, imbalance: Imbalance | None = None
+) -> FittedHead:
     """Fit one head per view to the labels of the other views, and add the heads.
 
     Parameters
@@ -31,17 +35,21 @@ def co_trained(spec: CoTraining, inputs: HeadInputs, head: FittedHead) -> Fitted
         Features of the labelled rows and of at least one unlabelled row.
     head : FittedHead
         Head fitted to the labelled rows. Its calibration is kept.
+    imbalance : Imbalance or None
+        Treatment of rare classes. Class shares are not estimated with it.
 
     Raises
     ------
     ConfigError
         If the features have only one view, or the head is not a ``LogisticHead``.
     """
-    views = _views(inputs, head)
-    targets, pool = inputs.targets, inputs.pool
-    labelled_shares = targets.class_shares
-    shares = _class_shares(spec, head.probabilities(pool), targets)
-    views = [view.weighed_by((shares / labelled_shares)[targets.codes]) for view in views]
+    targets, pool = weigh_rows(inputs.targets, imbalance), inputs.pool
+    views = _views(inputs, head, targets)
+    shares = inputs.targets.class_shares
+    if spec.class_shares == "estimated" and imbalance is None and (shares > 0).all():
+        factors = 1 / shares
+        shares = estimated_shares(head.probabilities(pool), shares)
+        views = [view.weighed_by((factors * shares)[targets.codes]) for view in views]
     heads = [view.fitted_to_labelled() for view in views]
     for share in spec.share:
         logits = [view.unlabeled_logits(part) for view, part in zip(views, heads, strict=True)]
@@ -98,13 +106,18 @@ class _View:
         return logits / _spread(logits)
 
 
-def _views(inputs: HeadInputs, head: FittedHead) -> list[_View]:
+def _views(inputs: HeadInputs, head: FittedHead, targets: Targets) -> list[_View]:
     """Divide the features into views."""
-    if not isinstance(head.head, LogisticHead) or not isinstance(head.fitted, LogisticHead):
+    if not isinstance(head.head, LogisticHead):
         raise ConfigError(
             f"CoTraining() needs LogisticHead, got {type(head.head).__name__}. Leave head out."
         )
-    rows, targets = inputs.data.all_rows
+    if not isinstance(head.fitted, LogisticHead):
+        raise ConfigError(
+            "CoTraining() needs separate views, but the fusion of this encoder mixes them. Use "
+            "FusedEncoder(..., fusion=Concatenation())."
+        )
+    rows, _ = inputs.data.all_rows
     columns = inputs.features.views(rows)
     if len(columns) < 2:
         raise ConfigError(
@@ -123,14 +136,6 @@ def _part(features: Features, columns: IntArray) -> Features:
     if issparse(part) and 2 * part.nnz > part.shape[0] * part.shape[1]:
         return np.asarray(part.toarray())
     return part
-
-
-def _class_shares(spec: CoTraining, probabilities: FloatArray, targets: Targets) -> FloatArray:
-    """Return the share of each class among the unlabelled rows that a round uses."""
-    shares = targets.class_shares
-    if spec.class_shares == "labelled" or not targets.counts.all():
-        return shares
-    return estimated_shares(probabilities, shares)
 
 
 def _labelled_by_others(

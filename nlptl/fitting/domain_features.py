@@ -20,7 +20,7 @@ def stacked(first: Features, second: Features) -> Features:
 
 
 def domain_features(
-    X: Features, unlabeled: Features | None, targets: Targets, number: int, *, seed: int = 0
+    X: Features, unlabeled: Features | None, targets: Targets, number: int, *, seed: int
 ) -> tuple[IntArray, DomainFeatures]:
     """Return the rows of a source domain, and its features next to those of the target."""
     domains = targets.domain_numbers

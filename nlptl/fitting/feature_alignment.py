@@ -26,7 +26,13 @@ _MIN_FILLED_SHARE = 0.5
 
 
 def aligned(
-    transfer: Transfer, X: Features, unlabeled: Features | None, targets: Targets, groups: Groups
+    transfer: Transfer,
+    X: Features,
+    unlabeled: Features | None,
+    targets: Targets,
+    groups: Groups,
+    *,
+    seed: int,
 ) -> Features:
     """Move the source rows into the space of the target, one dense group of columns at a time.
 
@@ -42,6 +48,7 @@ def aligned(
         With domains.
     groups : tuple of (str, int)
         Name and width of each group of columns.
+    seed : int
 
     Raises
     ------
@@ -49,7 +56,7 @@ def aligned(
         If no group of columns is dense.
     """
     variants = transfer.variants() or (transfer,)
-    moved = [_moved(variant, X, unlabeled, targets, groups) for variant in variants]
+    moved = [_moved(variant, X, unlabeled, targets, groups, seed=seed) for variant in variants]
     if len(moved) == 1:
         return moved[0]
     expected = [_expected_accuracy(part, unlabeled, targets) for part in moved]
@@ -58,7 +65,13 @@ def aligned(
 
 
 def _moved(
-    transfer: Transfer, X: Features, unlabeled: Features | None, targets: Targets, groups: Groups
+    transfer: Transfer,
+    X: Features,
+    unlabeled: Features | None,
+    targets: Targets,
+    groups: Groups,
+    *,
+    seed: int,
 ) -> Features:
     """Move the source rows with one transfer."""
     ends = np.cumsum([width for _, width in groups])
@@ -74,7 +87,7 @@ def _moved(
             if block is None:
                 continue
             others = None if unlabeled is None else _dense(unlabeled[:, span])
-            source, pair = domain_features(block, others, targets, number)
+            source, pair = domain_features(block, others, targets, number, seed=seed)
             block[source] = transfer.align(pair)
     if not issparse(X):
         return np.concatenate([block for block in blocks if block is not None], axis=1)

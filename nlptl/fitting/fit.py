@@ -40,10 +40,13 @@ def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
         inputs, history = head_inputs(plan, data, frozen_features(plan, data)), None
         head = fit_head(plan, inputs)
     labelling = plan.transfers.selftraining
-    if isinstance(labelling, SelfTraining):
-        head = self_trained(labelling, inputs, head, partial(fit_head, plan))
-    elif labelling is not None:
-        head = co_trained(labelling, inputs, head)
+    if labelling is not None:
+        imbalance = plan.imbalance_of(data.targets, solver=True, trains_head=False)
+        if isinstance(labelling, SelfTraining):
+            refit = partial(fit_head, plan)
+            head = self_trained(labelling, inputs, head, refit, imbalance=imbalance)
+        else:
+            head = co_trained(labelling, inputs, head, imbalance=imbalance)
     history = with_pretraining(head.history or history, pretraining)
     return FittedModel(
         data.codec, inputs.features, head, data.probe, history, inputs.weights_report

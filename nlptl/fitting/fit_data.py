@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import replace
 
+from nlptl.base.errors import InputError
 from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.data.corpus import Corpus, read_corpora
 from nlptl.fitting.extra_rows import check_unlabeled, check_validation, with_edits
@@ -55,12 +56,24 @@ def read_data(
     check_validation(plan, corpora.get("validation"))
     source = additional["source"]
     if source and is_empty(texts) and plan.transfers.meaning is None:
+        _check_no_labels(answers, sample_weight)
         data = labelled_source(plan, source)
     else:
         data = read_labelled(plan, texts, answers, sample_weight)
     data = replace(data, unlabeled=unlabeled_rows(additional["unlabeled"]), source=source)
     check_supported(plan.transfers, data)
-    data = with_edits(with_source(data, plan.transfers), plan)
+    data = with_source(with_edits(data, plan), plan.transfers)
     check_head(plan.head, data.codec)
     check_unlabeled(plan, data)
     return replace(data, validation=labelled_rows(additional["validation"], data.codec))
+
+
+def _check_no_labels(answers: LabelsLike, sample_weight: Iterable[float] | None) -> None:
+    """Check that a fit without labelled target rows has no labels or weights for such rows."""
+    has_answers = isinstance(answers, Sized) and len(answers)
+    if has_answers or sample_weight is not None:
+        name = "labels" if has_answers else "sample_weight"
+        raise InputError(
+            f"fit received {name} but no texts. Pass texts, or leave {name} out: the labels of the "
+            "source are those of source=Corpus(texts, labels)."
+        )

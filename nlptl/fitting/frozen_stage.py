@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from nlptl.base.protocols import Features
+from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.fitting.class_names import with_meaning, with_vectors
 from nlptl.fitting.fitted import FittedHead
@@ -30,7 +31,7 @@ def frozen_features(plan: FitPlan, data: TrainingData) -> TextFeatures:
     """Fit the encoder to the texts, if it can be fitted, and choose the weights of its layers."""
     texts = data.unlabeled
     if plan.transfers.source_rows is not None and data.extra is not None:
-        texts = texts.followed_by(data.extra[0])
+        texts = _joined(texts, data.extra[0])
     features: TextFeatures = plan.transfers.main.learn(
         plan.encoder, data.rows, data.targets, further=texts, joint=plan.reads_jointly
     )
@@ -85,8 +86,16 @@ def _head(plan: FitPlan, data: TrainingData, X: Features, *, unseen: bool) -> An
     meaning, base = plan.transfers.meaning, plan.head
     if base is None and not unseen and not data.targets.numeric:
         base = LogisticHead(C=DEFAULT_C)  # no rows are left to choose the regularisation with
-    if base is None and isinstance(plan.transfers.selftraining, CoTraining):
+    co_trains = isinstance(plan.transfers.selftraining, CoTraining)
+    if base is None and (co_trains or plan.transfers.shares_head):
         base = LogisticHead(seed=plan.seed)
     if meaning is not None:
         return with_meaning(base, meaning, unseen=unseen)
     return default_head(base, plan.encoder, X, data.targets, seed=plan.seed)
+
+
+def _joined(first: Rows, second: Rows) -> Rows:
+    """Join rows; those of different kinds as single texts."""
+    if not len(first) or not len(second) or first.are_pairs == second.are_pairs:
+        return first.followed_by(second)
+    return Rows([text for rows in (first, second) for side in rows.sides for text in side.texts])

@@ -108,12 +108,13 @@ def head_inputs(
     if needs_unlabeled and len(data.unlabeled):
         unlabeled = _computed(plan, features, data.unlabeled)
     for transfer in transfers.aligners:
-        X = aligned(transfer, X, unlabeled, targets, features.groups(rows))
+        groups = features.groups(rows)
+        X = aligned(transfer, X, unlabeled, targets, groups, seed=plan.seed)
     if not weigh:
         return HeadInputs(features, data, X, unlabeled)
     factors = None
     for transfer in transfers.weighers:
-        factors = _factors(transfer, X, unlabeled, data.all_rows[1])
+        factors = _factors(transfer, X, unlabeled, data.all_rows[1], seed=plan.seed)
         data = data.weighed_by(factors)
     return _with_chosen_share(plan, HeadInputs(features, data, X, unlabeled, factors))
 
@@ -124,12 +125,12 @@ def _computed(plan: FitPlan, features: TextFeatures, rows: Rows) -> Features:
 
 
 def _factors(
-    transfer: Transfer, X: Features, unlabeled: Features | None, targets: Targets
+    transfer: Transfer, X: Features, unlabeled: Features | None, targets: Targets, *, seed: int
 ) -> FloatArray:
     """Return the factor on the weight of each row: 1 for those of the target."""
     factors: FloatArray = np.ones(len(targets))
     for number in source_numbers(targets):
-        source, pair = domain_features(X, unlabeled, targets, number)
+        source, pair = domain_features(X, unlabeled, targets, number, seed=seed)
         factors[source] = transfer.weigh(pair)
     return factors
 
@@ -142,7 +143,9 @@ def _with_chosen_share(plan: FitPlan, inputs: HeadInputs) -> HeadInputs:
         return inputs
     if not is_target.any() or is_target.all():
         return inputs
-    share = chosen_share(inputs.X, targets, seed=plan.seed)
+    is_first = np.arange(len(targets)) < len(inputs.data.rows)
+    rows = np.flatnonzero(is_first | ~is_target)  # without edited copies of target rows
+    share = chosen_share(inputs.X[rows], targets.take(rows), seed=plan.seed)
     if share is None:
         return inputs
     if share:

@@ -12,6 +12,7 @@ from nlptl.base.protocols import Features
 from nlptl.data.targets import Targets
 from nlptl.fitting.fitted import FittedHead
 from nlptl.fitting.head_inputs import HeadInputs
+from nlptl.heads.calibration.imbalance import Imbalance
 from nlptl.transfer.instances import SelfTraining
 from nlptl.transfer.instances.selftraining import estimated_shares, most_confident
 
@@ -24,8 +25,10 @@ def self_trained(
     inputs: HeadInputs,
     head: FittedHead,
     refit: Callable[[HeadInputs], FittedHead],
+    *,
+    imbalance: Imbalance | None = None,
 ) -> FittedHead:
-    """Label the unlabelled rows and fit the head again, as often as ``SelfTraining`` says.
+    """Label the unlabelled rows and fit the head again, once per round of ``SelfTraining``.
 
     Parameters
     ----------
@@ -36,12 +39,19 @@ def self_trained(
         Head fitted to the labelled rows. Its calibration is kept.
     refit : callable
         Takes the inputs with the labelled unlabelled rows; returns a head that is fitted to them.
+    imbalance : Imbalance or None
+        Treatment of rare classes. Class shares are not estimated with it.
     """
+    if imbalance is not None and spec.class_shares == "estimated":
+        spec = replace(spec, class_shares="labelled")
     pool, first = _Pool.of(spec, inputs, head), _first_features(inputs, head)
     inputs = pool.labelled
     for number, share in enumerate(spec.schedule):
         X = first if number == 0 else pool.X
-        rows, targets = pool.chosen(head.probabilities(X), share)
+        probabilities = head.probabilities(X)
+        if number == 0:  # later heads are fitted to rows with the class shares of the pool
+            probabilities = pool.shifted(probabilities)
+        rows, targets = pool.chosen(probabilities, share)
         texts = inputs.data.unlabeled.take(rows)
         refitted = refit(inputs.with_rows(pool.X[rows], texts, targets))
         head = replace(refitted, decision=head.decision)
@@ -77,7 +87,8 @@ class _Pool:
         X, targets = inputs.pool, inputs.targets
         n_labelled = len(targets)
         total = spec.weight * targets.total_weight if n_labelled else None
-        if spec.class_shares == "predicted" or not n_labelled or not targets.counts.all():
+        has_all_classes = n_labelled and (targets.class_shares > 0).all()
+        if spec.class_shares == "predicted" or not has_all_classes:
             return cls(spec, X, inputs, total)
         shares = source_shares = targets.class_shares
         if spec.class_shares == "estimated":
@@ -86,17 +97,23 @@ class _Pool:
         weighted = replace(inputs, data=inputs.data.weighed_by(factors))
         return cls(spec, X, weighted, total, shares, source_shares)
 
+    def shifted(self, probabilities: FloatArray) -> FloatArray:
+        """Return the probabilities of a head of the labelled rows for the shares of the pool."""
+        if self.shares is None or self.source_shares is None:
+            return probabilities
+        shifted = probabilities * (self.shares / self.source_shares)
+        normalised: FloatArray = shifted / shifted.sum(axis=1, keepdims=True)
+        return normalised
+
     def chosen(self, probabilities: FloatArray, share: float) -> tuple[IntArray, Targets]:
         """Return the most confident rows, and their predicted classes as targets."""
-        if self.shares is not None and self.source_shares is not None:
-            probabilities = probabilities * (self.shares / self.source_shares)
-            probabilities /= probabilities.sum(axis=1, keepdims=True)
         rows, codes = most_confident(probabilities, share, self.shares)
         weights: FloatArray = np.ones(len(rows))
         if self.spec.soft:
             soft = probabilities[rows]
-            soft[np.arange(len(rows)), codes] += 1e-12  # its own class is always used
-            index, codes = np.nonzero(soft > _MIN_SOFT_SHARE)
+            used = soft > _MIN_SOFT_SHARE
+            used[np.arange(len(rows)), codes] = True
+            index, codes = np.nonzero(used)
             rows, weights = rows[index], soft[index, codes]
         scale = self.spec.weight if self.total is None else self.total / weights.sum()
         n_outputs = self.labelled.targets.n_outputs

@@ -17,7 +17,8 @@ from nlptl.data.targets import Targets
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.source_share import weighted_source
 from nlptl.fitting.training_data import TrainingData
-from nlptl.fitting.transfers import Transfers, train_source_heads
+from nlptl.fitting.transfers import Transfers, read_sources, train_source_heads
+from nlptl.transfer.instances import SourceRows
 
 
 def labelled_source(plan: FitPlan, source: Mapping[str, Corpus]) -> TrainingData:
@@ -64,23 +65,15 @@ def with_source(data: TrainingData, transfers: Transfers) -> TrainingData:
             )
         return _as_source(data) if transfers.compare_domains else data
     is_source = data.targets.domains is not None  # the labelled rows are those of the source
-    if train_source_heads(transfers) and (is_source or not len(data.rows)):
-        raise ConfigError(
-            f"{transfers.names_needing('source')} trains a head for the source next to that of the "
-            "target, but fit received no labelled texts of the target. Pass some, or leave it out."
-        )
-    if train_source_heads(transfers) or is_source:
+    _check_heads(data, transfers, has_target=bool(len(data.rows)) and not is_source)
+    source_rows = transfers.source_rows
+    if is_source or (source_rows is None and read_sources(transfers)):
         return data
-    if "source" not in transfers.uses:
+    if source_rows is None:
         raise ConfigError(
             "fit received source=..., but no transfer uses it. Leave it out or add SourceRows()."
         )
-    for number, corpus in enumerate(data.source.values(), 1):
-        if corpus.labels is not None:
-            data = _with_classes_of(data, corpus)
-        if transfers.source_rows is not None:
-            data = _with_corpus(data, corpus, number)
-    return data if transfers.source_rows is None else weighted_source(data, transfers.source_rows)
+    return data if source_rows.share == 0 else _with_corpora(data, source_rows)
 
 
 def check_labelled(corpus: Corpus) -> None:
@@ -97,6 +90,27 @@ def check_labelled(corpus: Corpus) -> None:
         )
 
 
+def _check_heads(data: TrainingData, transfers: Transfers, *, has_target: bool) -> None:
+    """Check the data of transfers that have a head of the target and one of the source."""
+    has_heads = train_source_heads(transfers)
+    if (has_heads or transfers.shares_head) and not has_target:
+        raise ConfigError(
+            f"{transfers.names_needing('source')} has a head of the target and one of the source, "
+            "but fit received no labelled texts of the target. Pass some, or leave it out."
+        )
+    for corpus in data.source.values() if has_heads else ():
+        check_labelled(corpus)
+
+
+def _with_corpora(data: TrainingData, source_rows: SourceRows) -> TrainingData:
+    """Add the corpora of the source, with their weights."""
+    target = data.codec
+    for number, corpus in enumerate(data.source.values(), 1):
+        check_labelled(corpus)
+        data = _with_corpus(_with_classes_of(data, corpus, target), corpus, number)
+    return weighted_source(data, source_rows)
+
+
 def _as_source(data: TrainingData) -> TrainingData:
     """Return the data with their labelled rows as the only source domain."""
     domains = np.ones(len(data.targets), dtype=np.int64)
@@ -104,7 +118,6 @@ def _as_source(data: TrainingData) -> TrainingData:
 
 
 def _with_corpus(data: TrainingData, corpus: Corpus, number: int) -> TrainingData:
-    check_labelled(corpus)
     if len(data.rows):
         check_same_kind(corpus, data.rows)
     return data.with_extra(corpus.rows, _targets(data.codec, corpus, number))
@@ -116,7 +129,7 @@ def _targets(codec: Any, corpus: Corpus, number: int) -> Targets:
 
 
 def _checked(read: Callable[[Any], Any], corpus: Corpus) -> Any:
-    """Read the labels of a corpus; an error says that they are those of the source."""
+    """Read the labels of a corpus; name the source in an error."""
     try:
         return read(corpus.labels)
     except InputError as problem:
@@ -159,13 +172,13 @@ def _joined_answers(answers: list[Any]) -> Any:
     return kinds.pop()(label for part in answers for label in part)
 
 
-def _with_classes_of(data: TrainingData, corpus: Corpus) -> TrainingData:
+def _with_classes_of(data: TrainingData, corpus: Corpus, target: Any) -> TrainingData:
     """Add the classes that occur only in a corpus of the source.
 
     Raises
     ------
     ConfigError
-        If the corpus has no label of the target.
+        If the corpus has no label of the target, whose codec is ``target``.
     """
     codec = data.codec
     if not isinstance(codec, LabelCodec) or codec.form != "single" or data.names is not None:
@@ -174,7 +187,7 @@ def _with_classes_of(data: TrainingData, corpus: Corpus) -> TrainingData:
     if are_lists(values):
         return data
     classes, others = codec.classes.tolist(), distinct(values).tolist()
-    if not set(classes) & set(others):
+    if not set(target.classes.tolist()) & set(others):
         raise ConfigError(
             f"No label of the target occurs in {corpus.title} of the source, which has labels such "
             f"as {others[0]!r} (target: {classes[0]!r}). Use [FullFineTune(), SourceTask()], which "

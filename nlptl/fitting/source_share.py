@@ -30,7 +30,7 @@ def weighted_source(data: TrainingData, spec: SourceRows) -> TrainingData:
     is_source = targets.domain_numbers > 0
     if spec.weight is not None:
         return data.weighed_by(np.where(is_source, spec.weight, 1.0))
-    n_target = int((~is_source).sum())
+    n_target = len(data.rows)
     if not n_target:
         return data
     share = _SHARE_OF_FEW_ROWS if n_target < MIN_ROWS_TO_CHOOSE_SHARE else _SHARE_OF_MANY_ROWS
@@ -39,9 +39,17 @@ def weighted_source(data: TrainingData, spec: SourceRows) -> TrainingData:
 
 def with_share(data: TrainingData, share: float) -> TrainingData:
     """Set the share of the source rows in the total weight; a share of 0 leaves them out."""
-    if not share:
-        return data.without_source()
-    return data.weighed_by(share_factors(data.all_rows[1], share))
+    if share:
+        return data.weighed_by(share_factors(data.all_rows[1], share))
+    alone = data.without_source()
+    return alone.weighed_by(_factors_to_mean_one(alone.all_rows[1]))
+
+
+def _factors_to_mean_one(targets: Targets) -> FloatArray:
+    """Return equal factors on row weights that give them a mean of 1, without those of a source."""
+    mean = 1.0 if targets.weights is None else targets.weights.mean()
+    factors: FloatArray = np.full(len(targets), 1.0 / max(mean, 1e-12))
+    return factors
 
 
 def share_factors(targets: Targets, share: float) -> FloatArray:
@@ -96,8 +104,10 @@ def chosen_share(X: Features, targets: Targets, *, seed: int) -> float | None:
     source = source[sample]
     folds = stratified_folds(targets.codes[target], _FOLDS, seed=seed)
     splits = [(target[folds != fold], source, target[folds == fold]) for fold in range(_FOLDS)]
+    has_all_classes = set(targets.codes[source]) <= set(targets.codes[target])
+    shares = SHARES if has_all_classes else SHARES[1:]  # the model must have all classes
     losses = {
-        share: sum(_held_out_loss(X, targets, split, share) for split in splits) for share in SHARES
+        share: sum(_held_out_loss(X, targets, split, share) for split in splits) for share in shares
     }
     return min(losses, key=losses.__getitem__)
 
@@ -113,8 +123,8 @@ def _held_out_loss(
     training, source, held_out = split
     rows = np.concatenate([training, source]) if share else training
     subset = targets.take(rows)
-    if share:
-        subset = subset.weighed_by(share_factors(subset, share))
+    factors = share_factors(subset, share) if share else _factors_to_mean_one(subset)
+    subset = subset.weighed_by(factors)
     codes = targets.codes[held_out]
     shares: FloatArray = np.full((len(codes), targets.n_outputs), _SMALLEST_PROBABILITY)
     present = np.flatnonzero(subset.counts)

@@ -10,7 +10,7 @@ from nlptl.data.columns import as_list
 from nlptl.data.corpus import Corpus
 from nlptl.data.labels import LabelCodec
 from nlptl.data.number_scale import NumberScale
-from nlptl.fitting.source_rows import check_labelled, check_same_kind
+from nlptl.fitting.source_rows import check_same_kind
 from nlptl.fitting.training_data import TrainingData
 from nlptl.training.losses import row_losses
 
@@ -21,15 +21,15 @@ def source_tasks(data: TrainingData) -> list[SourceTexts]:
     Raises
     ------
     InputError
-        If a corpus has no labels, or its labels cannot be learnt. If only one of source and target
-        has pairs of texts.
+        If labels cannot be read, or only one of source and target has pairs of texts.
     """
     return [_task(corpus, data) for corpus in data.source.values()]
 
 
 def _task(corpus: Corpus, data: TrainingData) -> SourceTexts:
-    check_labelled(corpus)
     check_same_kind(corpus, data.rows)
+    if corpus.labels is None:
+        return SourceTexts(corpus.rows.texts)
     codec = _codec(corpus.labels)
     return SourceTexts(corpus.rows.texts, codec.encode(corpus.labels), codec.n_outputs, row_losses)
 

@@ -190,7 +190,18 @@ def labelled_rows(
 
 
 def unlabeled_rows(unlabeled: Mapping[str, Corpus]) -> Rows:
-    """Join unlabelled corpora into one list of rows."""
+    """Join unlabelled corpora into one list of rows.
+
+    Raises
+    ------
+    InputError
+        If some corpora have pairs of texts, and others have single texts.
+    """
+    if len({corpus.rows.are_pairs for corpus in unlabeled.values()}) > 1:
+        raise InputError(
+            "The unlabelled corpora must all have pairs of texts, or all single texts, got both. "
+            "Pass corpora of one kind."
+        )
     return Rows([text for corpus in unlabeled.values() for text in corpus.rows.texts])
 
 

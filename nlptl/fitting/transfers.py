@@ -128,6 +128,11 @@ def train_source_heads(transfers: Transfers) -> bool:
     return any(transfer.trains_source_head for transfer in transfers)
 
 
+def read_sources(transfers: Transfers) -> bool:
+    """Return True if a transfer reads the texts of the source in training."""
+    return any("source" in transfer.needs for transfer in transfers)
+
+
 def as_transfers(transfer: object, *, translations: bool = False) -> Transfers:
     """Read the parameter ``transfer``: None, one transfer or a list.
 
@@ -189,9 +194,18 @@ def _check(transfer: object, *, translations: bool) -> None:
 
 
 def _check_together(transfers: Transfers) -> None:
-    """Check that no loss is used twice, and that a loss on class scores finds some."""
-    kinds = [type(transfer) for transfer in transfers if transfer.compares_domains]
-    for transfer in transfers:
+    """Check that no transfer is passed twice, and that a loss on class scores finds some."""
+    kinds = [type(transfer) for transfer in transfers.every if not transfer.runs_first]
+    if len(transfers.weighers) > 1 and len(set(map(type, transfers.weighers))) > 1:
+        names = " and ".join(f"{type(transfer).__name__}()" for transfer in transfers.weighers)
+        raise ConfigError(f"{names} both weigh the source rows. Pass one of them.")
+    if transfers.edits is not None and transfers.compare_domains:
+        compares = next(t for t in transfers.every if t.compares_domains)
+        raise ConfigError(
+            f"{type(compares).__name__}() compares texts of two domains, but WordEdits() changes "
+            "texts. Leave one of them out."
+        )
+    for transfer in transfers.every:
         name = type(transfer).__name__
         if kinds.count(type(transfer)) > 1:
             raise ConfigError(
@@ -216,7 +230,7 @@ def _main(leading: list[Transfer], others: tuple[Transfer, ...]) -> Any:
         raise ConfigError(f"{names} contradict each other. Pass one of them.")
     bound = [transfer for transfer in others if not transfer.aligns_source]
     if not leading:
-        return FullFineTune() if bound else Frozen()
+        leading = [FullFineTune() if bound else Frozen()]
     if leading[0].chooses_weights:
         for transfer in others:
             _check_tunable(transfer, leading[0])
@@ -252,7 +266,13 @@ def _check_heads(transfers: Transfers) -> None:
             f"SourceTask() trains the source with labels of its own, {type(joint[0]).__name__}() "
             "with those of the target. Leave one of them out."
         )
+    if isinstance(transfers.selftraining, CoTraining) and transfers.meaning is not None:
+        raise ConfigError(
+            "CoTraining() needs labels, but LabelMeaning() has names. Use one of them."
+        )
     name = "SourceHead()" if transfers.source_head is not None else "SourceRows(private=True)"
+    if transfers.shares_head and isinstance(transfers.selftraining, CoTraining):
+        raise ConfigError(f"{name} and CoTraining() fit the head in two ways. Pass one of them.")
     if transfers.shares_head and transfers.tunes:
         raise ConfigError(
             f"{name} needs a frozen encoder, got {type(transfers.main).__name__}(). Use Frozen() "

@@ -76,9 +76,9 @@ class TunedEncoder:
         encoder, folder = self.encoder, self.encoder.folder
         pooling, weights = encoder.reader.pooling, self.start.weights
         network = make(self.fresh_model(), pooling=pooling, weights=weights)
-        streams = [*self.unlabeled, *(text for part in self.sources for text in part.texts)]
+        streams = [part for part in (self.unlabeled, *(s.texts for s in self.sources)) if len(part)]
         if self.transfers.main.only_occurring_words:
-            extra = self.windows(streams, None).windows.ids if streams else []
+            extra = [ids for part in streams for ids in self.windows(part, None).windows.ids]
             mask = encoder.folder.tokenizer.mask_token_id if streams else None
             fillers = [encoder.reader.padding, *([] if mask is None else [int(mask)])]
             keep_occurring(network.encoder, [fillers, *ids, *extra])
@@ -142,15 +142,20 @@ class TunedEncoder:
             "joint": self.start.joint,
             "imbalance": repr(self.plan.imbalance),
             "seed": self.plan.seed,
-            **({} if rows is None else _labelled(rows)),
+            **(self._window() if rows is None else _labelled(rows)),
             **self._streams(),
         }
+
+    def _window(self) -> dict[str, Any]:
+        """Return how texts are cut, which tokenized rows would show."""
+        return {"window": self.encoder.reader.window, "long_texts": self.encoder.long_texts}
 
     def _streams(self) -> dict[str, str]:
         """Return fingerprints of the unlabelled texts and of the source, if there are some."""
         streams: dict[str, list[Any]] = {"unlabeled": list(self.unlabeled)}
         streams["source"] = [
-            [list(part.texts), np.asarray(part.codes).tolist()] for part in self.sources
+            [list(p.texts), None if p.codes is None else np.asarray(p.codes).tolist()]
+            for p in self.sources
         ]
         return {name: fingerprint(texts) for name, texts in streams.items() if texts}
 

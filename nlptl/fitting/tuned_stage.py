@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from nlptl.base.errors import ConfigError
 from nlptl.base.transfer import SourceTexts
 from nlptl.fitting.contrastive_stage import contrast, contrast_config
 from nlptl.fitting.domain_diagnosis import with_domain_shift
@@ -18,7 +19,7 @@ from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.source_tasks import source_tasks
 from nlptl.fitting.training_data import TrainingData
 from nlptl.fitting.transfer_checks import check_batches
-from nlptl.fitting.transfers import train_source_heads
+from nlptl.fitting.transfers import read_sources
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.fitting.tuning_start import frozen_start
 from nlptl.training.loop import History
@@ -40,7 +41,8 @@ def tuned(plan: FitPlan, data: TrainingData) -> tuple[HeadInputs, FittedHead, Hi
         return _tuned_before_head(plan, data, start)
     inputs = head_inputs(plan, data, start)
     first = fit_head(plan, inputs)
-    if not len(rows):  # only class names, nothing to train the encoder on
+    if not len(rows):  # there are only class names
+        _check_no_source(data)
         return inputs, first, None
     data = inputs.data
     config = plan.config(TUNING)
@@ -79,6 +81,15 @@ def _tuned_before_head(
     return inputs, head, history
 
 
+def _check_no_source(data: TrainingData) -> None:
+    """Check that there are no rows of a source, which a fit to class names would not use."""
+    if data.extra is not None:
+        raise ConfigError(
+            "LabelMeaning() without labelled texts trains no encoder, but fit received a source. "
+            "Leave LabelMeaning() out, or use Frozen()."
+        )
+
+
 def _diagnosed(
     plan: FitPlan,
     data: TrainingData,
@@ -97,4 +108,4 @@ def _streams(plan: FitPlan, data: TrainingData) -> tuple[Sequence[Any], Sequence
     """Return the unlabelled texts and the sources, for the transfers that need them in training."""
     needs = frozenset().union(*(transfer.needs for transfer in plan.transfers))
     unlabeled = data.unlabeled.texts if "unlabeled" in needs else ()
-    return unlabeled, source_tasks(data) if train_source_heads(plan.transfers) else ()
+    return unlabeled, source_tasks(data) if read_sources(plan.transfers) else ()

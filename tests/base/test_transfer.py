@@ -38,7 +38,7 @@ class DomainAdversary(Transfer):
         discriminator = torch.nn.Linear(context.network.head.in_features, 2)
         SEEN.update(context=context, losses=[])
         streams = {
-            "source": context.rows_of(context.source.texts),
+            "source": context.rows_of(context.sources[0].texts),
             "target": context.rows_of(context.unlabeled),
         }
         return BoundAdversary(self.weight, discriminator, streams)
@@ -94,8 +94,8 @@ def test_source_and_unlabelled_rows_reach_training(tiny_encoder, domains):
     model = adversary(tiny_encoder).fit(*labelled, source=source, unlabeled=unlabeled)
     context = SEEN["context"]
     assert list(context.unlabeled) == list(unlabeled.rows.texts)
-    assert list(context.source.texts) == list(source.rows.texts)
-    assert np.array(model.classes_)[context.source.codes].tolist() == list(source.labels)
+    assert list(context.sources[0].texts) == list(source.rows.texts)
+    assert np.array(model.classes_)[context.sources[0].codes].tolist() == list(source.labels)
     assert context.n_tasks == 1
     assert len(SEEN["losses"]) == 12 and np.isfinite(SEEN["losses"]).all()
     assert model.score(unlabeled.rows.texts, truth) > 0.9

@@ -171,3 +171,19 @@ def test_views_of_pairs_are_the_columns_of_each_encoder():
     assert sorted([*letters, *words]) == list(range(X.shape[1]))
     texts = features.views(Rows(["one"]))
     assert [len(part) for part in texts] == [2, 3]
+
+
+def test_rare_classes_are_treated_in_the_views(monkeypatch):
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random(200) < 0.15, "+", "-").tolist()
+    texts = [written(label, SOURCE_WORDS, rng, right=(0.8, 0.8)) for label in labels]
+    pool = Corpus([written(label, TARGET_WORDS, rng) for label in labels])
+
+    def positive(imbalance):
+        transfer = CoTraining(class_shares="labelled")
+        model = TextClassifier(
+            views(), head=LogisticHead(C=1.0), transfer=transfer, imbalance=imbalance
+        )
+        return (model.fit(texts, labels, unlabeled=pool).predict(texts) == "+").mean()
+
+    assert positive("balanced") > positive(None)

@@ -1,7 +1,7 @@
 import pytest
 
-from nlptl import Corpus, Frozen, LabelMeaning, SourceRows, TfidfEncoder
-from nlptl.base.errors import ConfigError
+from nlptl import Corpus, Frozen, LabelMeaning, SelfTraining, SourceRows, TfidfEncoder, WordEdits
+from nlptl.base.errors import ConfigError, InputError
 from nlptl.fitting.fit_data import read_data
 from nlptl.fitting.plan import FitPlan
 
@@ -40,3 +40,29 @@ def test_other_arguments_and_unused_validation_rows_are_refused():
         data_of(Frozen(), ["a", "b"], ["+", "-"], links=None)
     with pytest.raises(ConfigError, match=r"Frozen\(\) does not use it"):
         data_of(Frozen(), ["a", "b"], ["+", "-"], validation=Corpus(["a"], ["+"]))
+
+
+def test_labels_and_weights_without_texts_are_refused():
+    source = Corpus(["good film", "bad film"], ["+", "-"])
+    for options in ({"answers": ["+", "-"]}, {"answers": [], "sample_weight": [1.0, 2.0]}):
+        with pytest.raises(InputError, match="but no texts"):
+            read_data(
+                FitPlan.resolve(encoder=TfidfEncoder(), transfer=Frozen()),
+                [],
+                source=source,
+                **options,
+            )
+
+
+def test_edits_do_not_change_the_share_of_the_source():
+    source = Corpus(["good film", "bad film"] * 4, ["+", "-"] * 4)
+    data = data_of([SourceRows(0.6), WordEdits()], ["good", "bad"], ["+", "-"], source=source)
+    targets = data.all_rows[1]
+    of_source = targets.weights[targets.domain_numbers > 0].sum()
+    assert of_source / targets.weights.sum() == pytest.approx(0.6)
+
+
+def test_unlabelled_corpora_are_of_one_kind():
+    unlabeled = {"one": Corpus(["a text"]), "two": Corpus([("a title", "a body")])}
+    with pytest.raises(InputError, match="all have pairs of texts, or all single texts"):
+        data_of(SelfTraining(), ["good", "bad"], ["+", "-"], unlabeled=unlabeled)

@@ -14,6 +14,7 @@ from nlptl import (
     TfidfEncoder,
     TrainingConfig,
 )
+from nlptl.data.rows import Rows
 from nlptl.fitting.fit_data import read_data
 from nlptl.fitting.frozen_stage import fit_head, frozen_features
 from nlptl.fitting.head_inputs import head_inputs
@@ -66,3 +67,12 @@ def test_an_encoder_learns_from_unlabelled_text_and_from_the_source(few):
     assert np.isfinite(
         fit_head(plan, head_inputs(plan, data, features)).logits(features.transform(data.rows))
     ).all()
+
+
+def test_pairs_and_single_texts_reach_the_encoder_as_texts():
+    plan = FitPlan.resolve(encoder=TfidfEncoder(longest=1), transfer=SourceRows(weight=1.0))
+    source = Corpus(["late parcel", "new phone"], ["+", "-"])
+    data = read_data(plan, ["good one", "bad one"], ["+", "-"], source=source)
+    data = replace(data, unlabeled=Rows([("a title", "a body")]))
+    words = frozen_features(plan, data).encoder.fitted.vocabulary_
+    assert {"title", "body", "late", "parcel"} <= set(words)

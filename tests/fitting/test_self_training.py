@@ -5,6 +5,7 @@ from nlptl import (
     Contrastive,
     Corpus,
     LabelMeaning,
+    LogisticHead,
     SelfTraining,
     TextClassifier,
     TfidfEncoder,
@@ -12,8 +13,14 @@ from nlptl import (
 )
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.data.rows import Rows
+from nlptl.data.targets import Targets
 from nlptl.fitting import fit as fitting
 from nlptl.fitting import self_training
+from nlptl.fitting.fitted import FittedHead
+from nlptl.fitting.head_inputs import HeadInputs
+from nlptl.fitting.self_training import self_trained
+from nlptl.fitting.training_data import TrainingData
+from nlptl.heads.solver_fit import undecided
 from nlptl.transfer.instances.selftraining import most_confident
 
 QUICK = TrainingConfig(max_steps=3)
@@ -125,3 +132,35 @@ def test_texts_without_labels_have_to_be_a_corpus(few):
     model = TextClassifier(TfidfEncoder(), transfer=SelfTraining())
     with pytest.raises(InputError, match="Write unlabeled=Corpus"):
         model.fit(*few, unlabeled=["one"])
+
+
+def test_only_the_first_labels_are_corrected_for_other_class_shares():
+    """The later heads are fitted to rows that have the class shares of the pool already."""
+    rng = np.random.default_rng(0)
+
+    def drawn(share, n):
+        labels = rng.random(n) < share
+        return (rng.normal(size=(n, 1)) + np.where(labels, 1.0, -1.0)[:, None]), labels
+
+    (X, labels), (pool, truth) = drawn(0.5, 2000), drawn(0.75, 2000)
+    spec = SelfTraining((0.5, 0.7, 0.9, 1.0), class_shares="estimated", soft=True)
+    targets = Targets(labels.astype(int), 2)
+    data = TrainingData(Rows([""] * 2000), targets, None, unlabeled=Rows([""] * 2000))
+    inputs = HeadInputs(None, data, X, pool)
+
+    def refit(part):
+        head = LogisticHead(C=10.0).fit(part.X, part.targets.codes, part.targets.weights)
+        return FittedHead(head, head, undecided(part.targets, None))
+
+    head = self_trained(spec, inputs, refit(inputs), refit)
+    assert head.probabilities(pool)[:, 1].mean() == pytest.approx(truth.mean(), abs=0.05)
+
+
+def test_a_class_without_weight_has_no_share(few):
+    texts, labels, pool = few[0], few[1], Corpus(few[0])
+    weights = [0.0 if label == labels[0] else 1.0 for label in labels]
+    for shares in ("labelled", "estimated"):
+        transfer = SelfTraining(class_shares=shares)
+        model = TextClassifier(TfidfEncoder(), head=LogisticHead(C=1.0), transfer=transfer)
+        model.fit(texts, labels, unlabeled=pool, sample_weight=weights)
+        assert np.isfinite(model.predict_proba(texts)).all()

@@ -91,7 +91,9 @@ def test_what_cannot_be_combined_is_refused(transfer, options, message, vectors_
 
 def test_a_head_of_the_source_needs_labels_of_the_target():
     source = Corpus(["good film", "bad film"] * 5, ["+", "-"] * 5)
-    with pytest.raises(ConfigError, match="SourceHead.. needs labelled target rows"):
+    with pytest.raises(
+        ConfigError, match="SourceHead.. has a head of the target and one of the source"
+    ):
         TextClassifier(TfidfEncoder(), transfer=SourceHead()).fit([], [], source=source)
     only = Corpus(["good film"] * 5, ["+"] * 5)
     with pytest.raises(ConfigError, match="got 2 target rows and 1 of 2 classes"):

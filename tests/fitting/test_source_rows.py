@@ -9,7 +9,9 @@ from nlptl import (
     Frozen,
     FullFineTune,
     FusedEncoder,
+    LogisticHead,
     LoRA,
+    SelfTraining,
     SourceRows,
     TextClassifier,
     TextRegressor,
@@ -104,3 +106,36 @@ def test_a_source_without_the_numbers_of_the_table_has_them_missing(support):
     model = TextClassifier(encoder, transfer=SourceRows())
     model.fit(table[::2], labels[::2], source=Corpus(texts[1::2], labels[1::2]))
     assert model.score(table, labels) > 0.8
+
+
+def test_a_source_that_no_transfer_adds_is_refused():
+    texts, labels = ["good film", "bad film"] * 3, ["+", "-"] * 3
+    model = TextClassifier(TfidfEncoder(), transfer=[Frozen(), SelfTraining()])
+    with pytest.raises(ConfigError, match="no transfer uses it"):
+        model.fit(texts, labels, source=Corpus(texts, labels), unlabeled=Corpus(texts))
+
+
+@pytest.mark.parametrize("transfer", [SourceRows(share=0.0), SourceRows()])
+def test_without_the_rows_of_the_source_its_classes_are_left_out(transfer):
+    """With 120 target rows, the share is chosen. A class of the source alone keeps its rows."""
+    texts = ["good film", "dull plot"] * 60
+    source = Corpus(["dull film", "good plot", "late parcel"] * 40, ["+", "-", "?"] * 40)
+    model = TextClassifier(TfidfEncoder(), head=LogisticHead(C=1.0), transfer=transfer)
+    model.fit(texts, ["+", "-"] * 60, source=source)
+    assert (model.predict(texts) == ["+", "-"] * 60).all()
+    assert model.predict_proba(texts).shape[1] == len(model.classes_)
+
+
+def test_labels_of_the_target_are_compared_whatever_the_order_of_the_sources():
+    parts = {"one": Corpus(["a", "b"], ["post", "time"]), "two": Corpus(["c"], ["time"])}
+    for source in (parts, dict(reversed(parts.items()))):
+        with pytest.raises(
+            ConfigError, match="No label of the target occurs in the corpus of the source"
+        ):
+            TextClassifier(TfidfEncoder(), transfer=SourceRows()).fit(*TARGET[:2], source=source)
+
+
+def test_private_parts_need_labels_of_the_target():
+    source = Corpus(["good film", "bad film"] * 5, ["+", "-"] * 5)
+    with pytest.raises(ConfigError, match="received no labelled texts of the target"):
+        TextClassifier(TfidfEncoder(), transfer=SourceRows(private=True)).fit([], [], source=source)

@@ -79,3 +79,25 @@ def test_factors_keep_the_number_of_rows_as_total_weight():
     targets = data_of(10, 30).all_rows[1]
     factors = share_factors(targets, 0.25)
     assert factors.sum() == pytest.approx(40) and factors[-1] * 30 == pytest.approx(10)
+
+
+def test_a_chosen_share_of_zero_gives_the_target_rows_a_mean_weight_of_one():
+    mixed = weighted_source(data_of(120, 800), SourceRows())
+    assert mixed.targets.weights.mean() > 3
+    assert with_share(mixed, 0.0).targets.weights.tolist() == pytest.approx([1.0] * 120)
+
+
+def test_a_class_that_only_the_source_has_keeps_the_source():
+    X, targets = planted(200, agrees=False)
+    assert chosen_share(X, targets, seed=0) == 0.0
+    codes = targets.codes.copy()
+    codes[np.flatnonzero(targets.domains > 0)[:5]] = 2
+    assert chosen_share(X, replace(targets, codes=codes, n_outputs=3), seed=0) > 0.0
+
+
+def test_edited_copies_are_no_target_rows():
+    copies = Targets(np.arange(80) % 2, 2)
+    data = data_of(40, 300).with_extra(Rows(["a copy"] * 80), copies)
+    targets = weighted_source(data, SourceRows()).all_rows[1]
+    of_source = targets.weights[targets.domain_numbers > 0].sum() / targets.weights.sum()
+    assert of_source == pytest.approx(0.75)

@@ -35,13 +35,16 @@ def test_labels_of_a_source_have_codes_of_their_own(labels, codes, n_outputs):
     np.testing.assert_allclose(task.codes, codes)
 
 
+def test_a_corpus_without_labels_has_only_texts():
+    (task,) = tasks_of(None)
+    assert list(task.texts) == TEXTS and task.codes is None and task.n_outputs == 0
+
+
 def test_every_corpus_is_a_task_of_its_own():
     assert [task.n_outputs for task in tasks_of(["a", "b", "a"], ["a", "b", "c"])] == [2, 3]
 
 
 def test_a_source_that_cannot_be_a_task_is_refused():
-    with pytest.raises(InputError, match="has none"):
-        tasks_of(None)
     with pytest.raises(InputError, match="at least two different labels"):
         tasks_of(["a"] * 3)
     with pytest.raises(InputError, match="must have single texts"):

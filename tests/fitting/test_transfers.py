@@ -5,11 +5,19 @@ from nlptl import (
     MMD,
     ClassConfusion,
     Contrastive,
+    CoTraining,
+    DensityRatioWeights,
     DomainAdversarial,
     Frozen,
     FullFineTune,
+    LabelMeaning,
     LoRA,
     MeanAlignment,
+    SourceHead,
+    SourceRows,
+    SourceTask,
+    TrAdaBoost,
+    WordEdits,
 )
 from nlptl.base.errors import ConfigError
 from nlptl.fitting.transfers import Transfers, as_transfers
@@ -86,3 +94,24 @@ def test_losses_that_compare_domains_are_combined_with_others():
 def test_translations_have_no_domains():
     with pytest.raises(ConfigError, match=r"MMD\(\) compares a source with a target"):
         as_transfers([LanguageDistillation(), MMD()], translations=True)
+
+
+@pytest.mark.parametrize(
+    ("transfer", "message"),
+    [
+        ([MeanAlignment(), MMD()], r"MeanAlignment\(\) moves frozen features, but FullFineTune"),
+        ([TrAdaBoost(), TrAdaBoost()], r"TrAdaBoost\(\) is passed 2 times"),
+        ([TrAdaBoost(), DensityRatioWeights()], "both weigh the source rows"),
+        ([FullFineTune(), SourceTask(), SourceTask()], r"SourceTask\(\) is passed 2 times"),
+        ([MeanAlignment(), WordEdits()], "WordEdits.. changes texts"),
+        ([SourceHead(), CoTraining()], "fit the head in two ways"),
+        ([SourceRows(private=True), CoTraining()], "fit the head in two ways"),
+        (
+            [LabelMeaning({"a": "b", "c": "d"}), CoTraining()],
+            "needs labels, but LabelMeaning.. has names",
+        ),
+    ],
+)
+def test_what_would_be_ignored_is_refused(transfer, message):
+    with pytest.raises(ConfigError, match=message):
+        as_transfers(transfer)

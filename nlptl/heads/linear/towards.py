@@ -10,6 +10,7 @@ from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.protocols import Features
 from nlptl.data.splits import stratified_folds
 from nlptl.data.targets import Targets
+from nlptl.heads.linear.frame import Frame
 from nlptl.heads.linear.logistic import LogisticHead
 
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -44,7 +45,8 @@ def fit_towards(head: LogisticHead, X: Features, targets: Targets, *, C: float) 
     ----------
     .. [1] Kuzborskij and Orabona, "Stability and Hypothesis Transfer Learning", ICML 2013.
     """
-    offset = head.logits(X)
+    offset, scale = head.logits(X), Frame.of(X, targets.weights).scale
+    X = X / scale  # so that C means the same for every encoder
     one_hot, n_features = targets.one_hot, X.shape[1]
     weights: FloatArray = np.ones(len(targets)) if targets.weights is None else targets.weights
     shape = (targets.n_outputs, n_features + 1)
@@ -64,7 +66,7 @@ def fit_towards(head: LogisticHead, X: Features, targets: Targets, *, C: float) 
     options = {"maxiter": _MAX_ITERATIONS}
     solution = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
     change = solution.x.reshape(shape)
-    return head.like(head.coef_ + change[:, :-1], head.intercept_ + change[:, -1])
+    return head.like(head.coef_ + change[:, :-1] / scale, head.intercept_ + change[:, -1])
 
 
 def chosen_strength(head: LogisticHead, X: Features, targets: Targets, *, seed: int) -> float:

@@ -94,10 +94,9 @@ class TextFeed:
                 parts[name] = self._of_step(name, some, number), of_passes
         return [
             (
-                {n: self._batch(of_step, some[i], len(shares)) for n, (of_step, some) in p},
+                {n: self._batch(rows, some[i], len(shares)) for n, (rows, some) in parts.items()},
                 1 / len(shares),
             )
-            for p in [list(parts.items())]
             for i in range(len(shares))
         ]
 

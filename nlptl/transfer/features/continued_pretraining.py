@@ -188,7 +188,7 @@ class ContinuedPretraining(Transfer):
 def _held_back(texts: Sequence[Text]) -> tuple[list[Text], list[Text]]:
     """Divide texts into those to train on and those to hold back; few are not divided."""
     n_held = min(round(_HELD_BACK * len(texts)), _MOST_HELD_BACK)
-    n_held = n_held if len(texts) >= _LEAST_TEXTS else 0
+    n_held = max(n_held, 2) if len(texts) >= _LEAST_TEXTS else 0  # one pair has no other pairs
     order = np.random.default_rng(0).permutation(len(texts))
     held, training = np.sort(order[:n_held]), np.sort(order[n_held:])
     return [texts[i] for i in training], [texts[i] for i in held]

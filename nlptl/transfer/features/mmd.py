@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, ClassVar
@@ -57,6 +57,8 @@ class MMD(Transfer):
     paper: ClassVar[str] = "Long et al. 2015, arXiv:1502.02791"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.bandwidths, Iterable):
+            raise ConfigError(f"bandwidths must be several numbers, got {self.bandwidths!r}.")
         # A tuple, so that the transfer can be compared, copied and stored.
         object.__setattr__(self, "bandwidths", tuple(self.bandwidths))
         if not self.bandwidths or not all(0 < width < inf for width in self.bandwidths):

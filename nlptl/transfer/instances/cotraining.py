@@ -18,8 +18,8 @@ class CoTraining(Transfer):
 
     Each part of a ``FusedEncoder`` is a view of the text and has its own linear head. In each
     round, a view is fitted to the labelled rows and to the unlabelled texts that the other views
-    are most confident about. The views make different mistakes, so each of them learns something
-    new. The final head adds the heads of all views.
+    are most confident about. The views make different mistakes, so each gains from the
+    others. The final head adds the heads of all views.
 
     Pass the unlabelled texts to ``fit`` as ``unlabeled``. On review sentiment from another domain
     it gained more than ``SelfTraining``, in which one head labels the texts for itself
@@ -55,8 +55,9 @@ class CoTraining(Transfer):
     paper: ClassVar[str] = "Blum and Mitchell 1998, COLT"
 
     def __post_init__(self) -> None:
-        if isinstance(self.share, list):
-            object.__setattr__(self, "share", tuple(self.share))
+        if not isinstance(self.share, list | tuple):
+            raise ConfigError(f"share must have a number for each round, got {self.share!r}.")
+        object.__setattr__(self, "share", tuple(self.share))
         if not self.share or not all(0 < share <= 1 for share in self.share):
             raise ConfigError(f"share must hold numbers above 0 and at most 1, got {self.share}.")
         if not self.weight > 0:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from scipy.optimize import brentq
 
 from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError
@@ -216,6 +217,15 @@ def estimated_shares(
     ratio = np.maximum(estimate, 1e-12) / shares
     if np.maximum(ratio, 1 / ratio).max() <= min_shift:
         return shares
-    bounded = np.clip(estimate, shares / max_shift, shares * max_shift)
-    normalised: FloatArray = bounded / bounded.sum()
-    return normalised
+    return _within_bounds(estimate, shares / max_shift, np.minimum(shares * max_shift, 1.0))
+
+
+def _within_bounds(estimate: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Return shares that sum to 1 within bounds, with the ratios of the estimate where possible."""
+
+    def excess(log_factor: float) -> float:
+        return float(np.clip(np.exp(log_factor) * estimate, low, high).sum()) - 1
+
+    estimate = np.maximum(estimate, 1e-12)
+    bounded: FloatArray = np.clip(np.exp(brentq(excess, -30.0, 30.0)) * estimate, low, high)
+    return bounded

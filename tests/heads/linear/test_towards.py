@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from nlptl import LogisticHead
 from nlptl.data.targets import Targets
+from nlptl.heads.linear.frame import Frame
 from nlptl.heads.linear.towards import DEFAULT_STRENGTH, STRENGTHS, chosen_strength, fit_towards
 
 
@@ -45,12 +46,20 @@ def test_from_a_head_of_zeros_it_is_logistic_regression(source_head, make):
     X, targets = rows(90, seed=2)
     zero = source_head.like(np.zeros((3, 5)), np.zeros(3))
     fitted = fit_towards(zero, make(X), targets, C=0.5)
+    scale = Frame.of(make(X), None).scale
     # An extra column of ones has the penalty that the intercept has here.
-    wide = np.column_stack([X, np.ones(len(X))])
+    wide = np.column_stack([X / scale, np.ones(len(X))])
     model = LogisticRegression(C=0.5, fit_intercept=False, max_iter=2000, tol=1e-8)
     model.fit(wide, targets.codes)
-    np.testing.assert_allclose(fitted.coef_, model.coef_[:, :-1], atol=2e-3)
+    np.testing.assert_allclose(fitted.coef_, model.coef_[:, :-1] / scale, atol=2e-3)
     np.testing.assert_allclose(fitted.intercept_, model.coef_[:, -1], atol=2e-3)
+
+
+def test_the_strength_does_not_depend_on_the_scale_of_the_features(source_head):
+    X, targets = rows(60, seed=4)
+    zero = source_head.like(np.zeros((3, 5)), np.zeros(3))
+    small, large = (fit_towards(zero, X * by, targets, C=0.1).logits(X * by) for by in (0.1, 10.0))
+    np.testing.assert_allclose(small, large, atol=1e-3)
 
 
 def test_weights_of_rows_count(source_head):

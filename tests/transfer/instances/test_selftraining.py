@@ -59,7 +59,10 @@ def test_a_small_shift_counts_as_none():
 def test_estimated_shares_stay_within_the_bound():
     certain = binary(np.full(100, 0.999))
     estimate = estimated_shares(certain, np.array([0.25, 0.75]))
-    np.testing.assert_allclose(estimate, np.array([0.5, 0.375]) / 0.875)
+    np.testing.assert_allclose(estimate, [0.5, 0.5])
+    several = np.tile([[0.91] + [0.01] * 9], (100, 1))
+    shares = np.full(10, 0.1)
+    np.testing.assert_allclose(estimated_shares(several, shares), [0.2] + [0.8 / 9] * 9)
     shares = np.array([0.25, 0.75])
     np.testing.assert_allclose(estimated_shares(certain, shares, max_shift=1.0), shares)
 

@@ -155,5 +155,5 @@ def test_what_cannot_be_trained_is_refused_in_one_line(
 
 def test_a_source_alone_has_no_head_of_its_own(tiny_encoder):
     model = TextClassifier(tiny_encoder, transfer=[FullFineTune(), SourceTask()])
-    with pytest.raises(ConfigError, match="received no labelled texts of the target"):
+    with pytest.raises(ConfigError, match="fit received no labelled texts of the target"):
         model.fit([], [], source=Corpus(OTHERS, LABELS))
