@@ -2,6 +2,7 @@
 
     NLPTL_DATA=... python recipes/benchmarks/domains/pretraining.py [--quick] [--kept FILE]
                                     [--only gain|space] [--sets books newsgroups20] [--seeds ...]
+                                    [--variants default ...]
 
 all-MiniLM-L6-v2, texts cut at 64 tokens, 2,000 unlabelled texts. Texts that are equal or almost
 equal to a test text are removed from them.
@@ -58,7 +59,7 @@ SPACES = {
 
 
 def main() -> int:
-    options = arguments(__doc__, in_parts=True, only=PARTS)
+    options = arguments(__doc__, in_parts=True, only=PARTS, variants=METHODS)
     torch.set_num_threads(min(2, torch.get_num_threads()))
     report = Report("pretraining")
     kept = report.ledger(options)
@@ -101,7 +102,7 @@ def gain(report: Report, kept, options) -> None:
     """Measure the accuracy with 64 labels."""
     sets = options.sets or (SETS[:1] if options.quick else SETS)
     draws = options.seeds or range(1 if options.quick else DRAWS)
-    methods = {"default": METHODS["default"]} if options.quick else METHODS
+    methods = {name: METHODS[name] for name in (["default"] if options.quick else options.variants)}
 
     def run(name: str, draw: int, method: str) -> dict[str, float]:
         train, pool, test = material(name, options)
