@@ -203,6 +203,12 @@ def read_run(
                 "rows of another domain: --source FILE."
             )
         plain["shots"] = 0
+    divides = [name for name in ("shots", "test_share") if plain.get(name)]
+    if divides and plain["source"] and not plain.get("data"):
+        raise ConfigError(
+            f"{' and '.join(divides)} need labelled rows of DATA, got only rows of another domain. "
+            "Pass DATA, or name a table of test rows: --test FILE."
+        )
     columns = plain.get("text_column") or ("text",)
     plain["text_column"] = (columns,) if isinstance(columns, str) else tuple(columns)
     return _typed({**plain, **parts}, min_shots=0 if zero_shot else 1)

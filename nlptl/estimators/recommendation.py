@@ -30,8 +30,8 @@ from nlptl.transfer import (
 )
 
 LAYERS = (4, 6)
-"""Layers of the default encoder. Of a review, the fourth keeps more of the opinion than the last
-one does, which is trained for the topic (docs/domains.md)."""
+"""Layers of the default encoder. The last one is trained for the topic of a text. Lower ones keep
+more of the opinion in a review."""
 
 GROWING_SHARES = (0.2, 0.4, 0.6, 0.8)
 """Share of the unlabelled texts that each round of self-training uses."""

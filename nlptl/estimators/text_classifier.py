@@ -87,7 +87,8 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
     history_ : History or None
         Losses and scores of the training. None if no network was trained.
     transfer_ : transfer, list of transfers or None
-        The transfer in use: ``transfer``, or the choice of ``Auto``.
+        The transfer in use: ``transfer``, the recommended ones for a source, or the choice of
+        ``Auto``.
     transfer_verdict_ : Choice or None
         The trials of ``Auto``. None without ``Auto``.
     weights_ : SourceWeights or None
@@ -152,11 +153,13 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
             One label per text: str, bool, int, float, or a tuple of these. Or several labels per
             text: a list of labels for each text, or an (n, k) array or table of zeros and ones.
             The column names of a table are the classes. Texts and labels may both be empty if
-            ``LabelMeaning`` names the classes.
+            there is a source, or if ``LabelMeaning`` names the classes.
         source : Corpus or dict of them, optional
-            Labelled rows of another domain or language, for ``SourceRows``.
+            Labelled rows of other domains or languages. Without ``transfer``, the recommended
+            transfers for them are used.
         unlabeled : Corpus or dict of them, optional
-            Unlabelled texts, for encoders that are trained on text, ``SelfTraining`` and ``Auto``.
+            Unlabelled texts of the target, for transfers that use them and for encoders that are
+            trained on text.
         validation : Corpus or dict of them, optional
             Rows that choose the epoch if encoder and head are trained together.
         sample_weight : sequence of length n, optional

@@ -62,7 +62,8 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
     history_ : History or None
         Losses and scores of the training. None if no network was trained.
     transfer_ : transfer, list of transfers or None
-        The transfer in use: ``transfer``, or the choice of ``Auto``.
+        The transfer in use: ``transfer``, the recommended ones for a source, or the choice of
+        ``Auto``.
     transfer_verdict_ : Choice or None
         The trials of ``Auto``. None without ``Auto``.
     weights_ : SourceWeights or None

@@ -71,8 +71,8 @@ def expected_accuracy(unlabeled: Corpus | TextsLike) -> ExpectedAccuracy:
     """Return a scorer that estimates the accuracy on unlabelled texts of another domain [1]_.
 
     The scorer finds the confidence that the correct share of held-out labelled rows reaches. The
-    share of unlabelled texts that reach it is the expected accuracy. Over 12 pairs of review
-    domains its mean error is in docs/domains.md.
+    share of unlabelled texts that reach it is the expected accuracy. Its mean error over 12
+    pairs of review domains is in docs/domains.md.
 
     Parameters
     ----------

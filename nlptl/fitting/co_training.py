@@ -13,9 +13,11 @@ from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Features
 from nlptl.data.targets import Targets
+from nlptl.encoders.fused import FusedEncoder
 from nlptl.fitting.domain_features import stacked
 from nlptl.fitting.fitted import FittedHead
 from nlptl.fitting.head_inputs import HeadInputs
+from nlptl.fitting.plan import FitPlan
 from nlptl.heads.calibration.imbalance import Imbalance
 from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
 from nlptl.heads.solver_fit import weigh_rows
@@ -61,6 +63,23 @@ def co_trained(
             for number, view in enumerate(views)
         ]
     return replace(head, fitted=_added(views, heads, head.logits(pool)))
+
+
+def check_views(plan: FitPlan) -> None:
+    """Check that the encoder has several views of a text, if ``CoTraining`` is used.
+
+    Raises
+    ------
+    ConfigError
+        If it has one view.
+    """
+    if not isinstance(plan.transfers.selftraining, CoTraining):
+        return
+    if not isinstance(plan.encoder, FusedEncoder):
+        raise ConfigError(
+            "CoTraining() needs two or more views of a text, got the features of one encoder. Use "
+            "FusedEncoder((TransformerEncoder(), TfidfEncoder())), or SelfTraining()."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,11 +138,6 @@ def _views(inputs: HeadInputs, head: FittedHead, targets: Targets) -> list[_View
         )
     rows, _ = inputs.data.all_rows
     columns = inputs.features.views(rows)
-    if len(columns) < 2:
-        raise ConfigError(
-            "CoTraining() needs two or more views of a text, got the features of one encoder. Use "
-            "FusedEncoder((TransformerEncoder(), TfidfEncoder())), or SelfTraining()."
-        )
     C = DEFAULT_C if isinstance(head.head.C, str) else head.head.C
     return [
         _View(some, _part(inputs.X, some), _part(inputs.pool, some), targets, C) for some in columns

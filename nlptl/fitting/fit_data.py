@@ -8,6 +8,7 @@ from dataclasses import replace
 from nlptl.base.errors import InputError
 from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.data.corpus import Corpus, read_corpora
+from nlptl.fitting.co_training import check_views
 from nlptl.fitting.extra_rows import check_unlabeled, check_validation, with_edits
 from nlptl.fitting.head_choice import check_head
 from nlptl.fitting.plan import FitPlan
@@ -65,6 +66,7 @@ def read_data(
     data = with_source(with_edits(data, plan), plan.transfers)
     check_head(plan.head, data.codec)
     check_unlabeled(plan, data)
+    check_views(plan)
     return replace(data, validation=labelled_rows(additional["validation"], data.codec))
 
 

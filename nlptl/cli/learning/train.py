@@ -125,9 +125,10 @@ def run(arguments: Namespace) -> int:
         return 0
     model = _named(run_config).model()
     training, testing = _tables(run_config)
-    report = _audit(model, training, testing, out) if len(training[0]) else None
+    source = read_source(run_config)
+    report = _audit(model, training, testing, source, out) if len(training[0]) else None
     unlabeled = _without_test_texts(read_unlabeled(run_config), testing, out)
-    model.fit(*training, source=read_source(run_config), unlabeled=unlabeled)
+    model.fit(*training, source=source, unlabeled=unlabeled)
     if report is not None:
         model.audit_ = report  # this report covers the test data as well
     _report(model, run_config, (training, testing), out)
@@ -155,10 +156,13 @@ def _audit(
     model: TextClassifier | TextRegressor,
     training: LabelledRows,
     testing: LabelledRows | None,
+    source: Mapping[str, Corpus] | None,
     out: Console,
 ) -> AuditReport:
     """Audit the rows and print the report."""
-    others = {"the test data": testing[0]} if testing else {}
+    others = {f"the source {name!r}": corpus.rows for name, corpus in (source or {}).items()}
+    if testing:
+        others["the test data"] = testing[0]
     report = model.audit(*training, others=others)
     out.print(audit_table(report))
     show_warnings(report.warnings, out)

@@ -37,8 +37,9 @@ class CORAL(Transfer):
     ----------
     strength : float or "auto"
         Strength of the alignment of frozen features, from 0 (``MeanAlignment``) to 1 (mean and
-        covariance). ``"auto"`` chooses from 0, 0.25, 0.5 and 1 the one with the highest expected
-        accuracy, without target labels.
+        covariance). ``"auto"`` chooses from 0, 0.25, 0.5 and 1 without target labels: the one with
+        the highest expected accuracy, but 0 if its gain over 0 is below 0.05. For several labels
+        per text and for numbers, it is 0.
     weight : float
         Factor on the loss in training, above 0. The loss is divided by the squared number of
         features, so it is small.

@@ -43,9 +43,8 @@ class DensityRatioWeights(Transfer):
 
     Pass the target texts to ``fit`` as ``unlabeled``. The weights help if both domains have the
     same kinds of texts in different amounts, and a text has the same label in both (covariate
-    shift). They cannot help if the domains have no texts in common: on product reviews they lost
-    accuracy (docs/domains.md). If few source rows would have nearly all the weight, ``fit`` refuses
-    the weights. Labels are not used.
+    shift). They cannot help if the domains have no texts in common (docs/domains.md). If few source
+    rows would have nearly all the weight, ``fit`` refuses the weights. Labels are not used.
 
     Parameters
     ----------

@@ -32,9 +32,8 @@ class KernelMeanMatching(Transfer):
     """Weigh source rows so that they have the mean of the target in the space of a kernel [1]_.
 
     Pass the target texts to ``fit`` as ``unlabeled``. The weights help in the same cases as those
-    of ``DensityRatioWeights``, and lost accuracy on product reviews as well (docs/domains.md). The
-    method compares all pairs of source rows, so it is for at most a few thousand of them. Labels
-    are not used.
+    of ``DensityRatioWeights``; docs/domains.md has figures of both. The method compares all pairs
+    of source rows, so it is for at most a few thousand of them. Labels are not used.
 
     Parameters
     ----------

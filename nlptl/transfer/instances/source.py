@@ -24,17 +24,18 @@ class SourceRows(Transfer):
     ``FullFineTune`` or ``LoRA``. Methods that are trained on rows, or read their texts, use the
     source rows, too.
 
-    A few target rows among many source rows hardly count if all rows have the same weight. With
-    20 to 400 labels in the target, a fixed share of the total weight was better (docs/domains.md)
-    [1]_. Source rows hurt if the source is too different from the target. To compare a model with
-    and without them, use ``judge`` with ``fit_params={name: {"source": ...}}``.
+    A few target rows among many source rows hardly count if all rows have the same weight. A share
+    of the total weight gives them influence (docs/domains.md has the figures) [1]_. Source rows
+    hurt if the source is too different from the target. To compare a model with and without them,
+    use ``judge`` with ``fit_params={name: {"source": ...}}``.
 
     Parameters
     ----------
     share : float or "auto"
         Share of the source rows in the total weight of all rows, from 0 to below 1. 0 leaves them
         out. ``"auto"`` chooses from 0, 0.25, 0.5 and 0.75 by cross-validation on the target rows.
-        With fewer than 100 of them, it is 0.75.
+        With fewer than 100 of them, it is 0.75. With more, but several labels per text or numbers,
+        it is 0.5.
     weight : float, optional
         Weight of each source row relative to a target row, above 0. It replaces ``share``.
     private : bool

@@ -42,9 +42,8 @@ class TrAdaBoost(Transfer):
     classifier follows the target. The model is then trained on the source rows with their mean
     weight over the last half of the rounds. Its labelled target rows keep their weights.
 
-    It helps if a part of the source is harmful, for example wrongly labelled. With a third of the
-    labels wrong and 50 labelled target rows, it gained several points on product reviews. It gained
-    nothing from sources without wrong labels (docs/domains.md).
+    It is for sources that are harmful in part, for example wrongly labelled. Compare with and
+    without it: recipes/benchmarks/domains/instances.py does so on product reviews.
 
     Parameters
     ----------

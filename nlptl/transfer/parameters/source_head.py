@@ -16,8 +16,7 @@ class SourceHead(Transfer):
     A linear head is fitted to the source rows first. The head of the target is then fitted to the
     labelled target rows alone, with a penalty on its distance to the first one. With few labels it
     stays close to the head of the source. Combine it with ``Frozen``, and pass labelled target rows
-    and ``source`` to ``fit``. On review sentiment, ``SourceRows`` was compared with it
-    (docs/domains.md).
+    and ``source`` to ``fit``. Compare it with ``SourceRows``.
 
     Parameters
     ----------

@@ -33,9 +33,10 @@ class SourceTask(Transfer):
     """Train the encoder on a source with other labels, by a head of its own [1]_.
 
     Pass the labelled texts to ``fit`` as ``source``. Their labels may be other classes than those
-    of the target, lists of labels, or numbers. Each step has rows of the target and of the source.
-    Both train the encoder, and each has its own head. The heads of the sources are thrown away at
-    the end. For a source with the labels of the target, use ``SourceRows``.
+    of the target, lists of labels, or numbers; whole numbers are classes. Each step has rows of the
+    target and of the source. Both train the encoder, and each has its own head. The heads of the
+    sources are thrown away at the end. For a source with the labels of the target, use
+    ``SourceRows``.
 
     Combine it with a transfer that chooses the trained weights: ``[FullFineTune(), SourceTask()]``.
     Alone, it trains all weights.
