@@ -111,12 +111,12 @@ def _has_views(encoder: Any) -> bool:
 
 
 def _has_other_labels(model: PlannedModel, answers: Any, source: Iterable[Corpus]) -> bool:
-    """Return True if the source has no label in common with the labelled target rows."""
+    """Return True if every source has several labels, and none of the labelled target rows."""
     if model.codec_kind.numeric:
         return False
     target = _labels_of(answers)
     corpora = [_labels_of(corpus.labels) for corpus in source if corpus.labels is not None]
-    return bool(corpora) and not any(labels & target for labels in corpora)
+    return bool(corpora) and all(len(labels) > 1 and not labels & target for labels in corpora)
 
 
 def _labels_of(answers: LabelsLike) -> set[Any]:

@@ -178,7 +178,8 @@ def _with_classes_of(data: TrainingData, corpus: Corpus, target: Any) -> Trainin
     Raises
     ------
     ConfigError
-        If the corpus has no label of the target, whose codec is ``target``.
+        If the corpus has several labels, and none of the target, whose codec is ``target``. A
+        single other label is one more class.
     """
     codec = data.codec
     if not isinstance(codec, LabelCodec) or codec.form != "single" or data.names is not None:
@@ -187,7 +188,7 @@ def _with_classes_of(data: TrainingData, corpus: Corpus, target: Any) -> Trainin
     if are_lists(values):
         return data
     classes, others = codec.classes.tolist(), distinct(values).tolist()
-    if not set(target.classes.tolist()) & set(others):
+    if len(others) > 1 and not set(target.classes.tolist()) & set(others):
         raise ConfigError(
             f"No label of the target occurs in {corpus.title} of the source, which has labels such "
             f"as {others[0]!r} (target: {classes[0]!r}). Use [FullFineTune(), SourceTask()], which "

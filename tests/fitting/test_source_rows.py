@@ -127,7 +127,10 @@ def test_without_the_rows_of_the_source_its_classes_are_left_out(transfer):
 
 
 def test_labels_of_the_target_are_compared_whatever_the_order_of_the_sources():
-    parts = {"one": Corpus(["a", "b"], ["post", "time"]), "two": Corpus(["c"], ["time"])}
+    parts = {
+        "one": Corpus(["a", "b"], ["post", "time"]),
+        "two": Corpus(["c", "d"], ["time", "tax"]),
+    }
     for source in (parts, dict(reversed(parts.items()))):
         with pytest.raises(
             ConfigError, match="No label of the target occurs in the corpus of the source"

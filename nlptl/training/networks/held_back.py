@@ -53,7 +53,7 @@ def _measured(
 def _means(objective: Objective, transfer: BoundTransfer, feed: TextFeed) -> dict[str, float]:
     names, n_rows = list(feed.streams), len(feed.rows(next(iter(feed.streams))))
     sums: dict[str, float] = {}
-    n_batches = max(n_rows // feed.config.batch_size, 1)  # no batch is left with a single row
+    n_batches = -(-n_rows // feed.config.batch_size)  # of equal size: none has a single row
     for some in np.array_split(np.arange(n_rows), n_batches):
         outputs = {name: objective.outputs(feed.batch(name, some)) for name in names}
         for name, figure in transfer.figures(outputs).items():

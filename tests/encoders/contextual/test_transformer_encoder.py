@@ -102,8 +102,8 @@ def test_what_is_saved_encodes_alike_and_is_complete(tiny_encoder, tmp_path):
     assert {p.suffix for p in tmp_path.rglob("*") if p.is_file()} == {".json", ".safetensors"}
 
 
-def test_a_spec_clones_to_itself_and_works_in_a_pipeline(encoder):
-    assert clone(encoder) is encoder
+def test_a_clone_is_equal_and_works_in_a_pipeline(encoder):
+    assert clone(encoder) == encoder and clone(encoder) is not encoder
     model = make_pipeline(encoder, LogisticRegression()).fit(TEXTS, [0, 1, 0, 1])
     assert model.predict(["help"]).tolist() == [1]
 
