@@ -109,7 +109,7 @@ def test_the_loss_of_pairs_falls_on_a_planted_corpus(tiny_encoder):
     transfer = ContinuedPretraining(epochs=6, learning_rate=3e-3, rows_per_step=16, strength=1.0)
     model = fitted(tiny_encoder, transfer, pool=pool)
     start, end = model.history_.figures["pair_loss"]
-    assert start > 1.5 and end < 0.7  # of 16 texts, few have the topic of another
+    assert start > 1.3 and end < 0.7  # of 10 texts, few have the topic of another
     names = TransformerEncoder(tiny_encoder).reader.loaded.model.state_dict()
     assert set(weights_of(model)) == set(names)
 
