@@ -463,6 +463,7 @@ def command(room, name, objective, transfer="pretraining"):
         "transfer.learning_rate": 1e-3,
         "transfer.epochs": 1,
         "transfer.rows_per_step": 16,
+        "transfer.strength": 1.0,
         "unlabeled": room / "pool.csv",
         "encoder": room / "encoder",
         "output": room / name,
@@ -485,7 +486,7 @@ def test_the_command_line_knows_the_transfer_and_reports_its_figures(room, capsy
     assert "Pair loss: " in shown and "Strength: 1." in shown
     model = TextClassifier.load(room / "line")
     assert model.transfer == [
-        ContinuedPretraining("pairs", epochs=1, learning_rate=1e-3, rows_per_step=16),
+        ContinuedPretraining("pairs", epochs=1, learning_rate=1e-3, rows_per_step=16, strength=1.0),
         FullFineTune(),
     ]
 
