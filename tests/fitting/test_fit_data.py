@@ -3,6 +3,8 @@ import pytest
 from nlptl import Corpus, Frozen, LabelMeaning, SelfTraining, SourceRows, TfidfEncoder, WordEdits
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.fitting.fit_data import read_data
+from nlptl.fitting.frozen_stage import frozen_features
+from nlptl.fitting.head_inputs import head_inputs
 from nlptl.fitting.plan import FitPlan
 
 SOURCE = {
@@ -66,3 +68,14 @@ def test_unlabelled_corpora_are_of_one_kind():
     unlabeled = {"one": Corpus(["a text"]), "two": Corpus([("a title", "a body")])}
     with pytest.raises(InputError, match="all have pairs of texts, or all single texts"):
         data_of(SelfTraining(), ["good", "bad"], ["+", "-"], unlabeled=unlabeled)
+
+
+def test_the_share_of_the_source_is_chosen_without_edited_copies():
+    """With 40 labelled target rows it is not chosen, whatever the number of their copies."""
+    texts, labels = ["good film", "bad film"] * 20, ["+", "-"] * 20
+    source = Corpus(["good tea", "bad tea"] * 30, ["-", "+"] * 30)
+    plan = FitPlan.resolve(encoder=TfidfEncoder(), transfer=[SourceRows(), WordEdits(copies=4)])
+    data = read_data(plan, texts, labels, source=source)
+    targets = head_inputs(plan, data, frozen_features(plan, data)).targets
+    of_source = targets.weights[targets.domain_numbers > 0].sum()
+    assert of_source / targets.weights.sum() == pytest.approx(0.75)

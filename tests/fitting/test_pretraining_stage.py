@@ -367,6 +367,14 @@ def test_a_shared_pretraining_keeps_the_settings_of_each_fit(tiny_encoder, monke
     assert len(trained) == 1 and widths == [3 * top.dim, top.dim]
 
 
+def test_texts_that_are_cut_at_another_length_are_pretrained_on_again(tiny_encoder, monkeypatch):
+    trained = count_trainings(monkeypatch)
+    for length in (16, 24):
+        encoder = TransformerEncoder(tiny_encoder, max_length=length)
+        fitted(encoder, ContinuedPretraining(epochs=1, strength=1.0))
+    assert len(trained) == 2
+
+
 def test_the_judge_compares_with_and_without(tiny_encoder, monkeypatch):
     trained = count_trainings(monkeypatch)
     models = {

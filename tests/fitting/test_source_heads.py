@@ -100,3 +100,11 @@ def test_a_head_of_the_source_needs_labels_of_the_target():
         TextClassifier(TfidfEncoder(), transfer=[Frozen(), SourceHead()]).fit(
             ["good", "bad"], ["+", "-"], source=only
         )
+
+
+def test_private_parts_have_a_linear_head_whatever_the_share(tiny_encoder):
+    texts, labels = ["a parcel came", "reset my password"] * 6, ["+", "-"] * 6
+    transfer = SourceRows(share=0.0, private=True)
+    model = TextClassifier(tiny_encoder, transfer=transfer)
+    model.fit(texts, labels, source=Corpus(texts, labels))
+    assert model.score(texts, labels) == 1.0
