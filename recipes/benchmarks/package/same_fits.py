@@ -30,7 +30,6 @@ sys.path.append(str(Path(__file__).parents[1]))  # the folder of material.py
 from material import Report
 
 HERE = Path(__file__).resolve().parents[3]
-GOLDEN = HERE / "tests" / "contracts" / "golden"
 MAX_GOLDEN, MAX_TUNED = 1e-6, 1e-5
 FROZEN = ("words", "frozen", "frozen several", "frozen names", "MiniLM frozen")
 """Fits without a training step: their answers are equal to the last bit."""
@@ -77,14 +76,21 @@ def child(task: list[str]) -> None:
     sys.stdout.write("\n" + json.dumps(answers) + "\n")
 
 
+def golden_of_package() -> Path:
+    """Return the golden folders of the imported package, whose modules can be imported then."""
+    golden = Path(os.environ["PYTHONPATH"]) / "tests" / "contracts" / "golden"
+    sys.path.insert(0, str(golden))
+    return golden
+
+
 def asked_folders() -> dict[str, Any]:
-    """Ask every golden folder; return its answers by name."""
-    sys.path.insert(0, str(GOLDEN))
+    """Ask every golden folder of the package; return its answers by name."""
+    golden = golden_of_package()
     from ask import ask
 
     return {
         path.parent.name: ask(path.parent / "model", json.loads(path.read_text()))
-        for path in sorted(GOLDEN.glob("*/*/answers.json"))
+        for path in sorted(golden.glob("*/*/answers.json"))
     }
 
 
@@ -97,7 +103,7 @@ def made_fits(names: list[str]) -> dict[str, Any]:
 
 def fits(room: Path) -> dict[str, Callable[[], Any]]:
     """Return for each fit a function that makes it and answers for unseen texts."""
-    sys.path.insert(0, str(GOLDEN))
+    golden_of_package()
     import make
 
     import nlptl as n
