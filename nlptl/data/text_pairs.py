@@ -1,4 +1,4 @@
-"""Pairs of texts that data give away free: title and body, beginning and rest."""
+"""Pairs of texts that unlabelled data contain: title and body, beginning and rest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def text_pairs(texts: Sequence[Text]) -> list[tuple[str, str]]:
     """Split each text into its beginning and the rest; pairs stay as they are.
 
     A text is split after its first sentence or line. If that is longer than half of the text,
-    the text is split at the space next to its middle. Both parts of a single word are the word.
+    the text is split at the space next to its middle. A single word becomes both parts.
 
     Examples
     --------

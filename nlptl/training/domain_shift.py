@@ -14,14 +14,14 @@ from nlptl.base.described import make
 class DomainShift:
     """Difference between source texts and unlabelled target texts, before and after a training.
 
-    All figures come from a sample of both. "Before" refers to the frozen encoder and the head that
-    was fitted to its features.
+    All figures but ``source_class_shares`` come from a sample of both. "Before" refers to the
+    frozen encoder and the head that was fitted to its features.
 
     Attributes
     ----------
     domain_accuracy_before, domain_accuracy_after : float or None
-        Cross-validated accuracy of a linear classifier that tells source from target features.
-        0.5 means that it cannot tell them apart. None with too few rows.
+        Cross-validated accuracy of a linear classifier that separates source from target
+        features. 0.5 means that it cannot distinguish them. None with too few rows.
     class_shares_before, class_shares_after : tuple of float
         Share of the target texts that the model predicts as each class, in the order of
         ``classes_``. Empty for numbers, and before the training if there was no head yet.

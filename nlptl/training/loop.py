@@ -85,7 +85,8 @@ class History:
         Difference between source and target before and after the training, if a transfer compared
         them.
     figures : dict of str to list of float
-        Figures of transfers on rows that they keep back, at the start and after each stage.
+        Figures of transfers on rows that they keep back, at the start and after each stage. Also
+        the strength of each pretraining.
     """
 
     losses: list[float] = field(default_factory=list)

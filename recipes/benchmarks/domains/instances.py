@@ -1,4 +1,4 @@
-"""Claims about weights of source rows: what they find, and where they pay.
+"""Claims about weights of source rows: what they find, and where they gain accuracy.
 
     NLPTL_DATA=... python recipes/benchmarks/domains/instances.py [--quick] [--kept FILE]
                               [--only planted|unlabelled|labels] [--sets books-dvd ...]
