@@ -31,11 +31,10 @@ class SelfTraining(Transfer):
     """Label unlabelled texts with the model and train its head on the most confident ones [1]_.
 
     Pass the texts to ``fit`` as ``unlabeled``. Combine it with ``Frozen`` or ``Contrastive``. If
-    the labelled rows come from another domain, it adapts the head to the target, best with growing
-    shares (docs/domains.md). ``CoTraining`` does the same with two views of a text. With few
-    labelled rows it can make a model more confident in its mistakes, so ``Auto`` tries it before it
-    uses it. Together with ``LabelMeaning`` it needs no labelled text: the class names give the
-    first labels.
+    the labelled rows come from another domain, it adapts the head to the target. ``CoTraining``
+    does the same with two views of a text, and gained more (docs/domains.md). With few labelled
+    rows it can make a model more confident in its mistakes, so ``Auto`` tries it before it uses it.
+    Together with ``LabelMeaning`` it needs no labelled text: the class names give the first labels.
 
     Parameters
     ----------
