@@ -50,8 +50,8 @@ def pipeline_step(cls: type[_Class]) -> type[_Class]:
     def set_params(self: Any, **params: Any) -> Any:
         """Set fields by name. Nested names are joined by double underscores."""
         changed = self
-        for name, value in params.items():
-            changed = with_param(changed, name.split("__"), value)
+        for name in sorted(params, key=lambda path: path.count("__")):  # whole objects first
+            changed = with_param(changed, name.split("__"), params[name])
         if params:
             vars(self).clear()  # private attributes may depend on the old fields
             vars(self).update(vars(changed))

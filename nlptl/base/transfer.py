@@ -174,7 +174,8 @@ class SourceTexts:
     n_outputs : int
         Number of classes or labels; 1 for numbers, 0 without labels.
     row_losses : callable or None
-        Takes class scores (n, n_outputs) and truth as in ``codes``; returns a loss per row: (n,).
+        Takes class scores (n, n_outputs) and the numbers of the rows (n,), as tensors; returns a
+        loss per row: (n,). None without labels.
     """
 
     texts: Sequence[Any]

@@ -43,15 +43,14 @@ def co_trained(
     Raises
     ------
     ConfigError
-        If the features have only one view, or the head is not a ``LogisticHead``.
+        If the head is not a ``LogisticHead``, or the views are mixed.
     """
     targets, pool = weigh_rows(inputs.targets, imbalance), inputs.pool
     views = _views(inputs, head, targets)
-    shares = inputs.targets.class_shares
+    shares = labelled_shares = inputs.targets.class_shares
     if spec.class_shares == "estimated" and imbalance is None and (shares > 0).all():
-        factors = 1 / shares
-        shares = estimated_shares(head.probabilities(pool), shares)
-        views = [view.weighed_by((factors * shares)[targets.codes]) for view in views]
+        shares = estimated_shares(head.probabilities(pool), labelled_shares)
+        views = [view.weighed_by((shares / labelled_shares)[targets.codes]) for view in views]
     heads = [view.fitted_to_labelled() for view in views]
     for share in spec.share:
         logits = [view.unlabeled_logits(part) for view, part in zip(views, heads, strict=True)]

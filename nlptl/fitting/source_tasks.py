@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from nlptl.base.inputs import LabelsLike
 from nlptl.base.transfer import SourceTexts
@@ -12,7 +13,10 @@ from nlptl.data.labels import LabelCodec
 from nlptl.data.number_scale import NumberScale
 from nlptl.fitting.source_rows import check_same_kind
 from nlptl.fitting.training_data import TrainingData
-from nlptl.training.losses import row_losses
+from nlptl.training.losses import as_truth, row_losses
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def source_tasks(data: TrainingData) -> list[SourceTexts]:
@@ -31,7 +35,15 @@ def _task(corpus: Corpus, data: TrainingData) -> SourceTexts:
     if corpus.labels is None:
         return SourceTexts(corpus.rows.texts)
     codec = _codec(corpus.labels)
-    return SourceTexts(corpus.rows.texts, codec.encode(corpus.labels), codec.n_outputs, row_losses)
+    codes = codec.encode(corpus.labels)
+    return SourceTexts(
+        corpus.rows.texts, codes, codec.n_outputs, partial(_losses_of_rows, as_truth(codes))
+    )
+
+
+def _losses_of_rows(truth: Tensor, scores: Tensor, numbers: Tensor) -> Tensor:
+    """Return the losses of the rows with these numbers: (n,)."""
+    return row_losses(scores, truth.to(scores.device)[numbers])
 
 
 def _codec(labels: LabelsLike) -> LabelCodec | NumberScale:

@@ -196,7 +196,7 @@ def _check(transfer: object, *, translations: bool) -> None:
 def _check_together(transfers: Transfers) -> None:
     """Check that no transfer is passed twice, and that a loss on class scores finds some."""
     kinds = [type(transfer) for transfer in transfers.every if not transfer.runs_first]
-    if len(transfers.weighers) > 1 and len(set(map(type, transfers.weighers))) > 1:
+    if len(set(map(type, transfers.weighers))) > 1:
         names = " and ".join(f"{type(transfer).__name__}()" for transfer in transfers.weighers)
         raise ConfigError(f"{names} both weigh the source rows. Pass one of them.")
     if transfers.edits is not None and transfers.compare_domains:

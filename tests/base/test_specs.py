@@ -60,6 +60,12 @@ def test_a_pipeline_sets_parameters_of_its_steps_without_changing_a_clone(tiny_e
     assert search.best_estimator_[-1].coef_.shape[1] == search.best_estimator_[0].open().dim
 
 
+def test_set_params_sets_a_whole_object_before_its_parts():
+    encoder = TransformerEncoder()
+    encoder.set_params(pooling__layers=(1, 2), pooling=Pooling(join="mean"))
+    assert encoder.pooling == Pooling(join="mean", layers=(1, 2))
+
+
 def test_set_params_checks_names_and_values():
     nested = FusedEncoder((TfidfEncoder(), TfidfEncoder(1)))
     assert nested.set_params(encoders__0__most_terms=7).encoders[0].most_terms == 7

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from nlptl.base.errors import ConfigError
 from nlptl.base.streams import Stream
 from nlptl.base.transfer import (
@@ -82,7 +80,6 @@ class _Bound(BoundTransfer):
         self.spec = spec
         self.sources = {f"source {i}": source for i, source in enumerate(context.sources, 1)}
         self.rows = {name: context.rows_of(part.texts) for name, part in self.sources.items()}
-        self.truth = {name: _truth(part) for name, part in self.sources.items()}
         self.heads: Any = _heads(context.network.head, self.sources)
 
     def modules(self) -> Mapping[str, nn.Module]:
@@ -91,8 +88,9 @@ class _Bound(BoundTransfer):
 
     def weight_groups(self, names: Sequence[str]) -> list[WeightGroup]:
         """Return the weights of the heads and all others; the former are trained faster."""
-        heads = [name for name in names if name.startswith(f"extras.{_HEADS}.")]
-        others = [name for name in names if name not in set(heads)]
+        start = f"extras.{_HEADS}."
+        heads = [name for name in names if name.startswith(start)]
+        others = [name for name in names if not name.startswith(start)]
         return [WeightGroup(heads, _RATE), WeightGroup(others)]
 
     def streams(self) -> Mapping[str, Stream]:
@@ -109,20 +107,11 @@ class _Bound(BoundTransfer):
             if name not in outputs:  # a stage without this stream
                 continue
             part = outputs[name]
-            truth = self.truth[name].to(part.features.device)[part.batch.numbers]
             with torch.autocast(part.features.device.type, enabled=False):
                 scores = self.heads[name](part.features.float())
-                values = source.row_losses(scores, truth)
+                values = source.row_losses(scores, part.batch.numbers)
             losses.append((values * part.batch.mean_weights).sum())
         return self.spec.weight * sum(losses) / len(self.sources) if losses else None
-
-
-def _truth(source: SourceTexts) -> Tensor:
-    """Return the codes of a source as a tensor; numbers as float32."""
-    import torch
-
-    codes = np.asarray(source.codes)
-    return torch.from_numpy(codes.astype(np.float32) if codes.dtype.kind == "f" else codes)
 
 
 def _heads(head: nn.Module, sources: Mapping[str, SourceTexts]) -> Any:

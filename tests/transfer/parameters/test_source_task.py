@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,8 @@ from nlptl import (
 )
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.transfer import Context, SourceTexts
-from nlptl.training.losses import row_losses
+from nlptl.fitting.source_tasks import _losses_of_rows
+from nlptl.training.losses import as_truth
 
 TRAINING = TrainingConfig(epochs=2, refit=False, quiet=True)
 TEXTS = ["parcel came late", "money back", "reset my password", "add to calendar"] * 4
@@ -52,7 +55,7 @@ def test_a_source_with_other_labels_trains_the_encoder(tiny_encoder, labels):
 
 
 def test_what_the_source_teaches_helps_the_target(tiny_encoder):
-    """The labels of the source tell two kinds of words apart, which the target needs."""
+    """The labels of the source separate two kinds of words, which the target needs, too."""
     rng = np.random.default_rng(0)
     first, second = "parcel came late box broken".split(), "password reset add calendar".split()
     kinds = rng.integers(2, size=200)
@@ -93,9 +96,10 @@ class _Outputs:
 
 def test_the_loss_is_the_mean_over_sources_of_the_mean_over_rows():
     codes = np.array([0, 2, 1])
+    numbers = np.array([0.5, -1.0])
     sources = [
-        SourceTexts(["a", "b", "c"], codes, 3, row_losses),
-        SourceTexts(["d", "e"], np.array([0.5, -1.0]), 1, row_losses),
+        SourceTexts(["a", "b", "c"], codes, 3, partial(_losses_of_rows, as_truth(codes))),
+        SourceTexts(["d", "e"], numbers, 1, partial(_losses_of_rows, as_truth(numbers))),
     ]
     network = torch.nn.Module()
     network.head = torch.nn.Linear(4, 2)
