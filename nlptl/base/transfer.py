@@ -174,8 +174,7 @@ class SourceTexts:
     n_outputs : int
         Number of classes or labels; 1 for numbers, 0 without labels.
     row_losses : callable or None
-        Takes class scores (n, n_outputs) and the numbers of the rows (n,), as tensors; returns a
-        loss per row: (n,). None without labels.
+        Takes class scores (n, n_outputs) and row numbers (n,); returns a loss per row.
     """
 
     texts: Sequence[Any]
