@@ -463,7 +463,7 @@ def room(tmp_path_factory, tiny_encoder):
     return folder
 
 
-def command(room, name, objective, transfer="pretraining"):
+def command(room, name, objective, transfer="pretraining", strength=1.0):
     """Return the words of a command that pretrains an encoder and saves a model."""
     options = {
         "transfer": transfer,
@@ -471,7 +471,7 @@ def command(room, name, objective, transfer="pretraining"):
         "transfer.learning_rate": 1e-3,
         "transfer.epochs": 1,
         "transfer.rows_per_step": 16,
-        "transfer.strength": 1.0,
+        "transfer.strength": strength,
         "unlabeled": room / "pool.csv",
         "encoder": room / "encoder",
         "output": room / name,
@@ -516,23 +516,22 @@ def test_test_texts_are_removed_from_the_pool(room, capsys, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", ["words", "pairs"])
-def test_two_processes_end_where_one_does(room, launch, objective):
+@pytest.mark.parametrize(
+    ("objective", "strength"), [("words", 1.0), ("pairs", 1.0), ("pairs", "auto")]
+)
+def test_two_processes_end_where_one_does(room, launch, objective, strength):
     for name, processes in (("alone", 1), ("two", 2)):
-        words = command(room, f"{objective}-{name}", objective)
+        words = command(room, f"{objective}-{strength}-{name}", objective, strength=strength)
         done = launch("-m", "nlptl", *words, processes=processes)
         assert done.returncode == 0, done.err
-    one, two = (
-        vectors_of(TextClassifier.load(room / f"{objective}-{name}")) for name in ("alone", "two")
-    )
+    models = [
+        TextClassifier.load(room / f"{objective}-{strength}-{name}") for name in ("alone", "two")
+    ]
+    one, two = (vectors_of(model) for model in models)
     start = TransformerEncoder(room / "encoder", cache=None).with_layers((1, 2, 3)).transform(POOL)
     assert np.abs(one - two).max() < 0.02 * np.abs(one - start).max()
-    figures = [
-        TextClassifier.load(room / f"{objective}-{name}").history_.figures
-        for name in ("alone", "two")
-    ]
-    for name, values in figures[0].items():
-        assert values == pytest.approx(figures[1][name], abs=1e-3)
+    for name, values in models[0].history_.figures.items():
+        assert values == pytest.approx(models[1].history_.figures[name], abs=1e-3)
 
 
 @pytest.mark.slow
