@@ -18,6 +18,7 @@ from .estimators.bulk.job import score_table as score_table
 from .estimators.languages.language_classifier import LanguageClassifier as LanguageClassifier
 from .estimators.languages.language_scores import score_languages as score_languages
 from .estimators.languages.language_student import LanguageStudent as LanguageStudent
+from .estimators.model_cascade import Cascade as Cascade
 from .estimators.multi_task import MultiTaskModel as MultiTaskModel
 from .estimators.tasks.task import Task as Task
 from .estimators.text_classifier import TextClassifier as TextClassifier

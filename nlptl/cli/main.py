@@ -34,13 +34,14 @@ COMMANDS = {
     "compare": "compare two transfers on repeated splits of the same rows",
     "adapt-language": "train an encoder on translated sentences for other languages",
     "distill": "train a small, fast student model to imitate a saved model",
+    "cascade": "let a fast model answer the easy texts of a saved classifier",
     "export": "export a saved classifier for transformers, peft or onnxruntime",
     "publish": "publish a saved model on the Hugging Face Hub, with a model card",
     "audit": "check a table for duplicates, conflicting labels and leaks",
 }
 
 _TOP = ("demo", "publish", "serve")
-_LEARNING = ("train", "multitask", "compare", "adapt-language", "distill")
+_LEARNING = ("train", "multitask", "compare", "adapt-language", "distill", "cascade")
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130

@@ -17,6 +17,7 @@ from nlptl.cli.console import add_columns, console, labelled_rows
 from nlptl.cli.tables import LabelledRows, add_drop_blank
 from nlptl.estimators.languages.language_classifier import LanguageClassifier
 from nlptl.estimators.loading import load_every
+from nlptl.estimators.model_cascade import Cascade
 from nlptl.estimators.multi_task import MultiTaskModel
 from nlptl.estimators.text_model import TextModel
 from nlptl.reports.card import model_card
@@ -31,7 +32,7 @@ EXAMPLES = """examples:
   nlptl publish model/ user/name --private --format transformers
 """
 
-Publishable: TypeAlias = TextModel | MultiTaskModel | LanguageClassifier
+Publishable: TypeAlias = TextModel | MultiTaskModel | LanguageClassifier | Cascade
 """The kinds of models that can be published."""
 
 

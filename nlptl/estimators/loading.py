@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
+from nlptl.estimators.model_cascade import Cascade
 from nlptl.estimators.multi_task import MultiTaskModel
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.estimators.text_model import TextModel
@@ -18,7 +19,7 @@ KINDS: tuple[type[TextModel], ...] = (TextClassifier, TextRegressor)
 
 
 def load_any(folder: str | Path, *, task: str | None = None) -> TextModel:
-    """Load a saved model with one task, or one task of a multi-task model.
+    """Load a saved model that was fitted, or one task of a multi-task model.
 
     Parameters
     ----------
@@ -33,13 +34,18 @@ def load_any(folder: str | Path, *, task: str | None = None) -> TextModel:
         If the folder holds no model, or a model of an unknown kind.
     ConfigError
         If ``task`` is missing for a model with several tasks, or is set for a model with one
-        task. Also if the folder holds an exported graph, which can only predict.
+        task. Also if the folder holds an exported graph or a cascade, which can only predict.
     """
     model = load_every(folder)
     if isinstance(model, OnnxClassifier):
         raise ConfigError(
             f"{str(folder)!r} holds an exported graph, which can only predict. "
             "Pass the folder of the model that was exported."
+        )
+    if isinstance(model, Cascade):
+        raise ConfigError(
+            f"{str(folder)!r} holds a cascade, which can only predict. Pass the folder of one of "
+            "its models."
         )
     if not isinstance(model, MultiTaskModel):
         if task is not None:
@@ -57,14 +63,19 @@ def load_any(folder: str | Path, *, task: str | None = None) -> TextModel:
     return model.models_[task]
 
 
-def load_graph(folder: str | Path) -> OnnxClassifier | None:
-    """Load an exported graph from a folder or the Hub. Return None for other kinds of models."""
+def load_predictor(folder: str | Path) -> OnnxClassifier | Cascade | None:
+    """Load an exported graph or a cascade. Return None for models that were fitted to texts."""
     folder = place_of(folder)
-    return OnnxClassifier.load(folder) if read_manifest(folder)["kind"] == KIND else None
+    kind = read_manifest(folder)["kind"]
+    fixed: dict[str, type[OnnxClassifier] | type[Cascade]] = {
+        KIND: OnnxClassifier,
+        Cascade.kind: Cascade,
+    }
+    return fixed[kind].load(folder) if kind in fixed else None
 
 
-def load_every(folder: str | Path) -> TextModel | MultiTaskModel | OnnxClassifier:
-    """Load a single-task model, a multi-task model or a graph, from a folder or the Hub.
+def load_every(folder: str | Path) -> TextModel | MultiTaskModel | OnnxClassifier | Cascade:
+    """Load a saved model of any kind, from a folder or the Hub.
 
     Raises
     ------
@@ -75,7 +86,8 @@ def load_every(folder: str | Path) -> TextModel | MultiTaskModel | OnnxClassifie
     saved_kind = read_manifest(folder)["kind"]
     if saved_kind == MultiTaskModel.kind:
         return MultiTaskModel.load(folder)
-    if saved_kind == KIND:
-        return OnnxClassifier.load(folder)
+    fixed = load_predictor(folder)
+    if fixed is not None:
+        return fixed
     kinds = {kind.kind: kind for kind in KINDS}
     return kinds.get(saved_kind, TextClassifier).load(folder)

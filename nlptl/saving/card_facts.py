@@ -99,7 +99,7 @@ def facts_of(
 
 
 def _bases(model: object) -> list[str]:
-    return _origins(getattr(model, "joint_", model))
+    return _origins(getattr(model, "joint_", getattr(model, "accurate", model)))
 
 
 def _license(base: str, *, asks: bool) -> str | None:
@@ -115,6 +115,11 @@ def _model_facts(model: Any) -> dict[str, Any]:
         call = f'model.predict(["{_EXAMPLE}"], [{named[0]!r}])'
         facts = {"call": call, "command": False, "languages": named, "settings": "", "cost": ""}
         return {**_model_facts(model.joint_), **facts}
+    if hasattr(model, "accurate"):
+        _check_published(model.accurate)
+        passed_on = f"A fast model answers where it is sure. {model.report_}"
+        facts = _model_facts(model.accurate)
+        return {**facts, "stock": False, "cost": "", "says": f"{facts['says']} {passed_on}"}
     cost = "" if model.cost_ is None else str(model.cost_)
     if fitted is None:
         encoder = model.shared_
@@ -143,6 +148,15 @@ def _model_facts(model: Any) -> dict[str, Any]:
         if verdict is None
         else f"{verdict.name} was chosen by comparison on splits of the training rows",
     }
+
+
+def _check_published(accurate: object) -> None:
+    """Check that the accurate model of a cascade has the facts of a card."""
+    if not hasattr(accurate, "fitted_"):
+        raise ConfigError(
+            "A cascade is published with its accurate model as it was fitted, got an exported "
+            "graph. Use the model that was exported."
+        )
 
 
 def _answers(model: SavedModel) -> dict[str, Any]:
@@ -183,14 +197,15 @@ def _evaluated(
     model: object, test: LabelledTexts, dataset: str
 ) -> tuple[Evaluation, dict[str, bytes]]:
     """Evaluate a model on labelled rows, and draw the confusion matrix where that is possible."""
-    if not hasattr(model, "fitted_"):
+    answering = getattr(model, "accurate", model)
+    if not hasattr(answering, "fitted_"):
         raise ConfigError(
             f"test=(texts, labels) is only for models of one task, got a {type(model).__name__}. "
             "Leave test out."
         )
     texts, labels = test
-    fitted = model.fitted_
-    outputs = fitted.outputs(texts)
+    fitted, predict = answering.fitted_, getattr(model, "predict_proba", None)
+    outputs = fitted.outputs(texts) if predict is None else predict(texts)
     figures = fitted.figures(outputs, labels)
     if fitted.codec.numeric:
         return Evaluation(dataset, len(outputs), figures), {}

@@ -121,8 +121,10 @@ def _written(model: Any, folder: Path, format: str) -> Path:  # noqa: A002
 
 def _check_entailment(model: object) -> None:
     """Raise an error if the model needs an entailment model from a local folder."""
-    transfer = getattr(model, "transfer_", None)
-    for method in transfer if isinstance(transfer, list | tuple) else [transfer]:
+    parts = (getattr(model, name, None) for name in ("fast", "accurate"))
+    transfers = [getattr(part, "transfer_", None) for part in (model, *parts)]
+    methods = [t if isinstance(t, list | tuple) else [t] for t in transfers]
+    for method in (method for several in methods for method in several):
         name = getattr(method, "entailment", None)
         if name is not None and (not is_name(str(name)) or user_path(str(name)).is_dir()):
             raise ConfigError(

@@ -2,7 +2,7 @@ import pytest
 
 from nlptl import LogisticHead, OnnxClassifier, TextClassifier, TextRegressor, TfidfEncoder
 from nlptl.base.errors import ConfigError, StorageError
-from nlptl.estimators.loading import load_any, load_every, load_graph
+from nlptl.estimators.loading import load_any, load_every, load_predictor
 
 
 def test_a_model_of_either_kind_is_read(few, tmp_path):
@@ -27,7 +27,7 @@ def test_a_graph_is_read_where_answers_are_all_that_is_asked(few, tiny_encoder, 
     model = TextClassifier(tiny_encoder, head=LogisticHead(C=1.0)).fit(*few)
     folder = model.export(tmp_path / "g", format="onnx")
     assert isinstance(load_every(folder), OnnxClassifier)
-    assert isinstance(load_graph(str(folder)), OnnxClassifier)
-    assert load_graph(model.save(tmp_path / "m")) is None
+    assert isinstance(load_predictor(str(folder)), OnnxClassifier)
+    assert load_predictor(model.save(tmp_path / "m")) is None
     with pytest.raises(ConfigError, match="holds an exported graph"):
         load_any(folder)

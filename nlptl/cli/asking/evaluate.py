@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from nlptl.cli.console import add_columns, console, labelled_rows
 from nlptl.cli.tables import add_drop_blank
 from nlptl.data.rows import Rows
-from nlptl.estimators.loading import load_any, load_graph
+from nlptl.estimators.loading import load_any, load_predictor
+from nlptl.estimators.model_cascade import Cascade
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.saving.onnx.onnx_classifier import OnnxClassifier
 
@@ -43,16 +44,16 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Load the model, evaluate it and print the metrics."""
-    model = load_graph(arguments.model) or load_any(arguments.model, task=arguments.task)
+    model = load_predictor(arguments.model) or load_any(arguments.model, task=arguments.task)
     rows, labels = labelled_rows(model, arguments.data, arguments)
-    if isinstance(model, TextClassifier | OnnxClassifier):
+    if isinstance(model, TextClassifier | OnnxClassifier | Cascade):
         return _show(model, rows, labels, as_json=arguments.json)
     metrics = model.evaluate(rows, labels)
     return _show_metrics(metrics, len(rows), as_json=arguments.json)
 
 
 def _show(
-    classifier: TextClassifier | OnnxClassifier,
+    classifier: TextClassifier | OnnxClassifier | Cascade,
     rows: Rows,
     labels: Sequence[object],
     *,

@@ -19,6 +19,7 @@ from nlptl.data.tables.writing import table_format
 from nlptl.estimators.bulk.answered_rows import answers, answers_of_tasks, labelled, text_columns
 from nlptl.estimators.bulk.job import score_table
 from nlptl.estimators.loading import load_every
+from nlptl.estimators.model_cascade import Cascade
 from nlptl.estimators.multi_task import MultiTaskModel
 from nlptl.estimators.text_model import TextModel
 from nlptl.saving.onnx.onnx_classifier import OnnxClassifier
@@ -113,7 +114,7 @@ def _every_task(model: MultiTaskModel, arguments: Namespace, sheet: Sheet | None
     return 0
 
 
-def _show(model: TextModel | OnnxClassifier, texts: list[str]) -> int:
+def _show(model: TextModel | OnnxClassifier | Cascade, texts: list[str]) -> int:
     from nlptl.reports.terminal_tables import predictions_table
 
     columns = answers(model, texts)

@@ -15,22 +15,25 @@ from nlptl.data.tables.sheet import Sheet
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nlptl.estimators.model_cascade import Cascade
     from nlptl.estimators.multi_task import MultiTaskModel
     from nlptl.estimators.text_model import TextModel
     from nlptl.saving.onnx.onnx_classifier import OnnxClassifier
 
-    Answering = TextModel | OnnxClassifier
+    Answering = TextModel | OnnxClassifier | Cascade
 
-_ADDED = ("predicted", "probability")
+_ADDED = ("predicted", "probability", "passed_on")
 
 
 def labelled(sheet: Sheet, model: Answering, rows: Rows) -> Sheet:
     """Add the columns ``predicted`` and ``probability`` to the rows of a table.
 
+    A cascade also adds ``passed_on``: True if its accurate model answered.
+
     Parameters
     ----------
     sheet : Sheet of n rows
-    model : TextModel or OnnxClassifier
+    model : TextModel, OnnxClassifier or Cascade
     rows : Rows
         The n texts of the table.
 
@@ -52,11 +55,17 @@ def answers(model: Answering, texts: TextsLike) -> dict[str, list[Any]]:
     """Return the new columns: labels with the highest probability per row, or numbers."""
     if not hasattr(model, "classes_"):
         return {"predicted": model.predict(texts).tolist()}
-    probabilities = model.predict_proba(texts)
+    more: dict[str, list[Any]] = {}
+    if hasattr(model, "route"):
+        routes = model.route(texts)
+        probabilities, more["passed_on"] = routes.probabilities, routes.passed_on.tolist()
+    else:
+        probabilities = model.predict_proba(texts)
     fitted: Any = getattr(model, "fitted_", model)
     chosen = list(fitted.decode(probabilities))
     labels = [json.dumps(label) if isinstance(label, list) else label for label in chosen]
-    return {"predicted": labels, "probability": probabilities.max(axis=1).round(4).tolist()}
+    highest = probabilities.max(axis=1).round(4).tolist()
+    return {"predicted": labels, "probability": highest, **more}
 
 
 def answers_of_tasks(model: MultiTaskModel, texts: TextsLike) -> dict[str, list[Any]]:
@@ -74,7 +83,8 @@ def answers_of_tasks(model: MultiTaskModel, texts: TextsLike) -> dict[str, list[
 
 def check_columns(table: pd.DataFrame, model: Answering | None = None) -> None:
     """Check that the table lacks the columns that the model adds. None checks all of them."""
-    added = _ADDED if hasattr(model, "classes_") or model is None else _ADDED[:1]
+    added = _ADDED[: 1 + hasattr(model, "classes_") + hasattr(model, "route")]
+    added = _ADDED if model is None else added
     taken = [name for name in added if name in table.columns]
     if taken:
         raise InputError(f"The table has a column {taken[0]!r} already. Rename it first.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.paths import user_path
@@ -14,15 +14,21 @@ from nlptl.data.tables.reading import column, read_sheets
 from nlptl.data.tables.sheet import Sheet
 from nlptl.data.tables.writing import table_format
 from nlptl.encoders.cache import without_cache
-from nlptl.estimators.bulk.answered_rows import check_columns, label_piece, text_columns
+from nlptl.estimators.bulk.answered_rows import (
+    check_columns,
+    label_piece,
+    text_columns,
+)
 from nlptl.estimators.bulk.scored_parts import Output
-from nlptl.estimators.loading import load_any
-from nlptl.estimators.text_model import TextModel
+from nlptl.estimators.loading import load_any, load_predictor
 from nlptl.hub.model_place import place_of
 from nlptl.storage.hashing import fingerprint, sha256_of
 from nlptl.storage.manifest import read_manifest
 from nlptl.storage.outputs import check_output_file
 from nlptl.training.processes import World, barrier, check_world, from_main
+
+if TYPE_CHECKING:
+    from nlptl.estimators.bulk.answered_rows import Answering
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +43,7 @@ class BulkJob:
         A csv, tsv, jsonl or parquet file.
     output : str
         A csv, tsv, jsonl or parquet file for the rows of ``data`` with a new column ``predicted``.
-        For classes it also gets a column ``probability``.
+        For classes it also gets a column ``probability``, for a cascade ``passed_on``, too.
     text_column : tuple of str
         One column, or two columns for pairs. Empty is the columns that the model was trained on.
     chunk_rows : int
@@ -111,7 +117,7 @@ def score_table(job: BulkJob, *, report: Callable[[str], object]) -> dict[str, A
         plan = from_main(lambda: _prepare(job, output, report, stack))
         if "record" in plan:
             return dict(plan["record"])
-        model = load_any(job.model)
+        model = load_predictor(job.model) or load_any(job.model)
         columns = text_columns(model, job.text_column)
         from_main(lambda: _check_start(job, model, columns))
         n_parts, n_rows = _Scorer(job, output, model, columns).run(set(plan["kept"]), world)
@@ -128,7 +134,7 @@ class _Scorer:
 
     job: BulkJob
     output: Output
-    model: TextModel
+    model: Answering
     columns: list[str]
 
     def run(self, kept: set[int], world: World) -> tuple[int, int]:
@@ -179,7 +185,7 @@ def _prepare(
     return {"settings": settings, "kept": kept}
 
 
-def _check_start(job: BulkJob, model: TextModel, columns: list[str]) -> None:
+def _check_start(job: BulkJob, model: Answering, columns: list[str]) -> None:
     """Check the first block, so that a problem of all blocks is reported once, before scoring."""
     first = next(read_sheets(job.data, rows=job.chunk_rows), None)
     if first is None or not len(first):

@@ -226,6 +226,11 @@ class OnnxClassifier:
         check_lengths(truth, chosen)
         return class_scores(truth, chosen, names)
 
+    @property
+    def folder(self) -> Path:
+        """Folder that the model was loaded from."""
+        return self._graph.path.parent
+
     def _rows(self, texts: TextsLike) -> Rows:
         rows = as_rows(texts)
         if rows.are_pairs != self.reading.pairs:
