@@ -26,8 +26,9 @@ class Auto(Transfer):
     result is combined with the gains of the method on other data. The method is kept if the
     expected gain is not negative.
 
-    A method that the budget has no time to try is left out. If there is time for a single fit, it
-    is used without a trial where prior results support it. Class names are always used if a class
+    If the time is short, contrastive tuning makes fewer passes over the rows. A method that the
+    budget has no time to try is left out. If there is time for a single fit, it is used without a
+    trial where prior results support it. Class names are always used if a class
     has no rows. Without any rows, self-training is used as well if there are unlabelled texts.
 
     ``model.transfer_verdict_`` reports what was tried. Row weights count in the last fit, but not

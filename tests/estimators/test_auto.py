@@ -25,6 +25,7 @@ from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.main import main
 from nlptl.data.rows import Rows
 from nlptl.estimators import auto as module
+from nlptl.estimators.auto import _Search
 from nlptl.estimators.plans import plan_of
 from nlptl.estimators.text_classifier import TextClassifier as Real
 from nlptl.fitting.contrastive_stage import CONTRAST
@@ -117,11 +118,28 @@ def test_without_time_only_cheap_things_are_tried(tiny_encoder, some, monkeypatc
 
 
 def test_with_time_for_one_fit_experience_decides(tiny_encoder, some, monkeypatch):
-    seen = module._FORWARD_PASSES_PER_STEP * QUICK.max_steps * CONTRAST.batch_size
+    n_rows = len(some[0]) + 4 * len(LabelMeaning().templates)
+    seen = module._FORWARD_PASSES_PER_STEP * QUICK.max_steps * n_rows
     monkeypatch.setattr(module, "forward_seconds", lambda *_: 50.0 / seen)
     model = fitted(tiny_encoder, some, budget=60.0)
     assert model.transfer_verdict_.trials[1].note == "no time to try it; it mostly helps"
     assert "Contrastive" in repr(model.transfer_)
+
+
+@pytest.mark.parametrize(
+    ("budget", "passes", "is_tried"), [(60.0, 10, True), (40.0, 8, True), (25.0, 10, False)]
+)
+def test_contrastive_tuning_is_shortened_if_time_is_short(
+    tiny_encoder, some, monkeypatch, budget, passes, is_tried
+):
+    monkeypatch.setattr(module, "forward_seconds", lambda *_: 0.05)  # 48 s for 20 passes
+    monkeypatch.setattr(_Search, "weigh_names", lambda *_, **__: None)
+    model = TextClassifier(tiny_encoder, transfer=Auto(budget)).fit(*some)
+    trial = model.transfer_verdict_.trials[0]
+    assert (trial.name, trial.verdict is not None) == ("contrastive", is_tried)
+    if trial.used:
+        assert as_transfers(model.transfer_).others == (Contrastive(steps=passes),)
+    assert trial.used or is_tried
 
 
 @pytest.mark.slow

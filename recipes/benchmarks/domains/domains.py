@@ -45,6 +45,7 @@ from nlptl import (
     KernelMeanMatching,
     MeanAlignment,
     SelfTraining,
+    SourceHead,
     SourceRows,
     TextClassifier,
     TfidfEncoder,
@@ -271,6 +272,8 @@ def labels(report: Report, kept, options) -> None:
         "target only": Frozen(),
         "pooled": SourceRows(weight=1.0),
         "SourceRows": SourceRows(),
+        "SourceRows(private=True)": SourceRows(private=True),
+        "SourceHead": SourceHead(),
     }
 
     def run(
