@@ -54,6 +54,7 @@ from .transfer.instances import SourceRows as SourceRows
 from .transfer.instances import TrAdaBoost as TrAdaBoost
 from .transfer.instances import WordEdits as WordEdits
 from .transfer.parameters import L2SP as L2SP
+from .transfer.parameters import FineTuneFirst as FineTuneFirst
 from .transfer.parameters import FullFineTune as FullFineTune
 from .transfer.parameters import LoRA as LoRA
 from .transfer.parameters import PrivateLayers as PrivateLayers

@@ -56,7 +56,7 @@ def co_trained(
         logits = [view.unlabeled_logits(part) for view, part in zip(views, heads, strict=True)]
         heads = [
             view.fitted_with(
-                *_labelled_by_others(logits, number, share, shares),
+                *_labelled(_teaching(logits, number, spec.teachers), share, shares),
                 weight=spec.weight * targets.total_weight,
             )
             for number, view in enumerate(views)
@@ -151,12 +151,16 @@ def _part(features: Features, columns: IntArray) -> Features:
     return part
 
 
-def _labelled_by_others(
-    logits: list[FloatArray], number: int, share: float, shares: FloatArray
-) -> tuple[IntArray, IntArray]:
-    """Return the rows that the other views are most confident about, and their classes."""
-    others = sum(part for i, part in enumerate(logits) if i != number)
-    return most_confident(softmax(others, axis=1), share, shares)
+def _teaching(logits: list[FloatArray], number: int, teachers: str) -> FloatArray:
+    """Return the sum of the logits of the views that label the texts for one view."""
+    parts = [part for i, part in enumerate(logits) if teachers == "all" or i != number]
+    total: FloatArray = np.sum(parts, axis=0)
+    return total
+
+
+def _labelled(logits: FloatArray, share: float, shares: FloatArray) -> tuple[IntArray, IntArray]:
+    """Return the rows with the most confident logits, and their classes."""
+    return most_confident(softmax(logits, axis=1), share, shares)
 
 
 def _spread(logits: FloatArray) -> float:

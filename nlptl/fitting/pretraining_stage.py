@@ -1,4 +1,4 @@
-"""Training of the encoder on unlabelled texts, before everything else."""
+"""Training of the encoder before everything else, on unlabelled texts or on the labelled rows."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from nlptl.fitting.pretraining_shelf import SHELF, Pretrained
 from nlptl.fitting.training_data import TrainingData
 from nlptl.fitting.transfers import Transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
+from nlptl.fitting.tuning_first import tuned_first
 from nlptl.fitting.tuning_start import check_tunable
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
 from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import TextFeatures
-from nlptl.transfer.parameters import FullFineTune, LoRA
+from nlptl.transfer.parameters import FineTuneFirst, FullFineTune, LoRA
 
 if TYPE_CHECKING:
     from nlptl.training.networks.text_network import LabelledWindows, TextNetwork
@@ -34,7 +35,7 @@ PRETRAINING = LoopConfig(weight_decay=0.01, warmup_share=0.06, patience=1)
 
 
 def pretrained(plan: FitPlan, data: TrainingData) -> tuple[FitPlan, History | None]:
-    """Train the encoder on the unlabelled texts, if the plan has transfers that do so.
+    """Train the encoder first, if the plan has transfers that do so.
 
     Several such transfers run one after the other.
 
@@ -42,7 +43,7 @@ def pretrained(plan: FitPlan, data: TrainingData) -> tuple[FitPlan, History | No
     ----------
     plan : FitPlan
     data : TrainingData
-        Its unlabelled rows are the texts.
+        Its unlabelled rows are the texts of ``ContinuedPretraining``.
 
     Returns
     -------
@@ -57,10 +58,14 @@ def pretrained(plan: FitPlan, data: TrainingData) -> tuple[FitPlan, History | No
     histories = []
     for number, transfer in enumerate(plan.transfers.pretraining):
         encoder = _transformer_of(plan.encoder, type(transfer).__name__)
-        stage = _Stage(transfer, number, plan, encoder)
-        new, history = stage.run(data)
+        new: TransformerEncoder
+        history: History | None
+        if isinstance(transfer, FineTuneFirst):
+            new, history = tuned_first(transfer, plan, data, encoder, folder=_folder(number))
+        else:
+            new, history = _Stage(transfer, number, plan, encoder).run(data)
         plan = replace(plan, encoder=_with_transformer(plan.encoder, new))
-        histories.append(history)
+        histories += [] if history is None else [history]
     return plan, _joined(histories)
 
 
@@ -129,7 +134,7 @@ class _Stage:
             max_steps=None,
         )
         if config.checkpoints is not None:
-            folder = Path(config.checkpoints) / f"pretraining-{self.number}"
+            folder = Path(config.checkpoints) / _folder(self.number)
             config = replace(config, checkpoints=str(folder))
         training = TrainingPlan(config, None, plan.seed, plan.device)
         transfer = replace(transfer, strength=1.0)  # it is applied after training
@@ -161,6 +166,11 @@ class _Stage:
         model = body.fresh_model()
         meet(model, trained.model, strength)
         return self.encoder.with_weights(replace(trained, model=model.eval()))
+
+
+def _folder(number: int) -> str:
+    """Return the name of the folder for the checkpoints of a stage."""
+    return f"pretraining-{number}"
 
 
 def _diverged(network: TextNetwork, _rows: LabelledWindows | None, _history: History) -> str | None:

@@ -12,6 +12,7 @@ from nlptl.base.transfer import Transfer
 from nlptl.transfer.features.frozen import Frozen
 from nlptl.transfer.features.language_distillation import LanguageDistillation
 from nlptl.transfer.instances import CoTraining, SelfTraining, SourceRows, WordEdits
+from nlptl.transfer.parameters.fine_tune_first import FineTuneFirst
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.source_head import SourceHead
 from nlptl.transfer.relations.label_meaning import LabelMeaning
@@ -199,6 +200,13 @@ def _check_together(transfers: Transfers) -> None:
     if len(set(map(type, transfers.weighers))) > 1:
         names = " and ".join(f"{type(transfer).__name__}()" for transfer in transfers.weighers)
         raise ConfigError(f"{names} both weigh the source rows. Pass one of them.")
+    first = [t for t in transfers.pretraining if isinstance(t, FineTuneFirst)]
+    if first and (transfers.tunes or len(first) > 1):
+        again = first[1] if len(first) > 1 else transfers.main
+        raise ConfigError(
+            f"FineTuneFirst() tunes the encoder, and {type(again).__name__}() would tune it again. "
+            "Leave one of them out."
+        )
     if transfers.edits is not None and transfers.compare_domains:
         compares = next(t for t in transfers.every if t.compares_domains)
         raise ConfigError(

@@ -22,6 +22,7 @@ from nlptl.transfer.instances import (
     WordEdits,
 )
 from nlptl.transfer.parameters.anchoring import L2SP
+from nlptl.transfer.parameters.fine_tune_first import FineTuneFirst
 from nlptl.transfer.parameters.full import FullFineTune
 from nlptl.transfer.parameters.lora import LoRA
 from nlptl.transfer.parameters.sharing import PrivateLayers, TaskAdapters
@@ -40,6 +41,7 @@ __all__ = [
     "Contrastive",
     "DensityRatioWeights",
     "DomainAdversarial",
+    "FineTuneFirst",
     "Frozen",
     "FullFineTune",
     "KernelMeanMatching",

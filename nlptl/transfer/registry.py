@@ -28,6 +28,7 @@ from nlptl.transfer.instances import (
 )
 from nlptl.transfer.parameters import (
     L2SP,
+    FineTuneFirst,
     FullFineTune,
     LoRA,
     PrivateLayers,
@@ -93,6 +94,7 @@ METHODS = (
     Method("tradaboost", TrAdaBoost),
     Method("sourcehead", SourceHead),
     Method("sourcetask", SourceTask),
+    Method("tunefirst", FineTuneFirst),
     Method("full", FullFineTune),
     Method("lora", LoRA),
     Method("l2sp", L2SP),

@@ -139,6 +139,7 @@ def arguments(
     in_parts: bool = False,
     only: Sequence[str] = (),
     variants: Sequence[str] = (),
+    keeps_models: bool = False,
 ) -> argparse.Namespace:
     """Read ``--quick`` and, for benchmarks in parts, the parts to run and the ledger."""
     parser = argparse.ArgumentParser(description=description)
@@ -152,6 +153,8 @@ def arguments(
         )
         parser.add_argument("--sets", nargs="*", metavar="NAME", help="these data sets only")
         parser.add_argument("--seeds", nargs="*", type=int, metavar="N", help="these seeds only")
+    if keeps_models:
+        parser.add_argument("--models", metavar="FOLDER", help="keep tuned models for later runs")
     if only:
         parser.add_argument("--only", choices=only, help="this part alone")
     if variants:

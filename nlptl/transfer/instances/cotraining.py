@@ -10,6 +10,7 @@ from nlptl.base.suggestions import suggest
 from nlptl.base.transfer import Transfer
 
 CLASS_SHARES = ("labelled", "estimated")
+TEACHERS = ("others", "all")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class CoTraining(Transfer):
         Shares of the classes among the texts that a round uses. ``"labelled"``: those of the
         labelled rows. ``"estimated"``: estimated from the unlabelled texts by EM, within a factor
         of 2 of those of the labelled rows. An estimate within a factor of 1.3 counts as no shift.
+    teachers : {"others", "all"}
+        Views that label the texts for a view. ``"others"``: all others. ``"all"``: this view, too,
+        which is better if one view is much stronger than the others, such as a tuned encoder.
 
     References
     ----------
@@ -45,6 +49,7 @@ class CoTraining(Transfer):
     share: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
     weight: float = 1.0
     class_shares: str = "estimated"
+    teachers: str = "others"
 
     adds_rows: ClassVar[bool] = True
     carries: ClassVar[str] = "instances"
@@ -62,6 +67,7 @@ class CoTraining(Transfer):
             raise ConfigError(f"share must hold numbers above 0 and at most 1, got {self.share}.")
         if not self.weight > 0:
             raise ConfigError(f"weight must be above 0, got {self.weight}.")
-        if self.class_shares not in CLASS_SHARES:
-            hint = suggest(str(self.class_shares), CLASS_SHARES)
-            raise ConfigError(f"class_shares={self.class_shares!r} is not known. {hint}")
+        for name, values in (("class_shares", CLASS_SHARES), ("teachers", TEACHERS)):
+            value = getattr(self, name)
+            if value not in values:
+                raise ConfigError(f"{name}={value!r} is not known. {suggest(str(value), values)}")
