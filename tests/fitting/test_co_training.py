@@ -111,6 +111,21 @@ def test_each_view_is_labelled_by_the_other_one(monkeypatch):
     assert (by_words == reads_plus).mean() < 0.9, "the letters are labelled by the words"
 
 
+def test_all_views_together_label_the_texts_if_asked(monkeypatch):
+    (source, unlabeled), _, _ = domains()
+    labelled_by = []
+
+    def watched(probabilities, *options):
+        labelled_by.append(probabilities)
+        return most_confident(probabilities, *options)
+
+    monkeypatch.setattr(co_training, "most_confident", watched)
+    transfer = CoTraining((0.5,), teachers="all")
+    model = TextClassifier(views(), transfer=transfer, head=LogisticHead(C=10.0))
+    model.fit([], [], source=source, unlabeled=unlabeled)
+    np.testing.assert_array_equal(*labelled_by)
+
+
 def test_calibration_of_the_labelled_rows_is_kept():
     (source, unlabeled), _, _ = domains()
     spreads, temperatures = [], []

@@ -1,7 +1,7 @@
 """Claims about models for a domain without labels: reviews of another domain are labelled.
 
     NLPTL_DATA=... python recipes/benchmarks/domains/domains.py [--quick] [--kept FILE]
-                                    [--only frozen|sources|labels|accuracy|tuned] [--sets ...]
+                                    [--only frozen|sources|labels|accuracy] [--sets ...]
 
 amazon_domains: reviews of books, dvd, electronics and kitchen, positive or negative. For each of
 the 12 ordered pairs, the source has 1,600 labelled reviews, the target has 4,000 unlabelled ones
@@ -13,15 +13,11 @@ frozen: frozen encoder, three draws of 1,200 source rows, all methods. The defau
 takes if no transfer is given. If a method refuses its weights, the source alone counts. sources:
 three source domains for one target. labels: 20 to 400 labelled target rows together with the
 source, five draws. accuracy: the expected accuracy, which needs no target labels, against the true
-one. tuned: all weights of MiniLM are trained, three passes, texts cut at 128 tokens, 2,000
-unlabelled texts. Methods that train on the unlabelled texts, too, are measured on four pairs that
-have each domain once as the source and once as the target. --models keeps the models that were
-tuned on the source alone. --quick takes two pairs, 400 source rows, one draw, and the first 300
+one. --quick takes two pairs, 400 source rows, one draw, and the first 300
 characters of each text.
 """
 
 import sys
-import tempfile
 import time
 import warnings
 from functools import partial
@@ -34,15 +30,10 @@ from sklearn.model_selection import cross_validate
 
 from nlptl import (
     CORAL,
-    MMD,
-    ClassConfusion,
-    ContinuedPretraining,
     Corpus,
     CoTraining,
     DensityRatioWeights,
-    DomainAdversarial,
     Frozen,
-    FullFineTune,
     FusedEncoder,
     KernelMeanMatching,
     MeanAlignment,
@@ -51,12 +42,10 @@ from nlptl import (
     SourceRows,
     TextClassifier,
     TfidfEncoder,
-    TrainingConfig,
     TransformerEncoder,
     expected_accuracy,
 )
 from nlptl.base.errors import ConfigError
-from nlptl.base.transfer import Transfer
 from nlptl.encoders import Concatenation, Pooling
 from nlptl.evaluation.intervals import paired_interval
 
@@ -72,16 +61,13 @@ HELD = [("books", "kitchen"), ("dvd", "electronics"), ("electronics", "books"), 
 UNLABELED = 4000
 """Unlabelled reviews of the target."""
 
-UNLABELED_TUNED = 2000
-"""The same for a tuned encoder, which takes much longer to read them."""
-
 SIZES, DRAWS = (20, 50, 100, 400), 5
 FOLDS = 10
 """Folds of the expected accuracy, so that its models have nearly as many rows as the final one."""
 
 GROWING = (0.2, 0.4, 0.6, 0.8)
 STRENGTHS = (0.0, 0.25, 0.5, 1.0)
-PARTS = ("frozen", "sources", "labels", "accuracy", "tuned")
+PARTS = ("frozen", "sources", "labels", "accuracy")
 
 LAYERS = TransformerEncoder(pooling=Pooling(layers=(4, 6)))
 FUSED = FusedEncoder((LAYERS, TfidfEncoder()), fusion=Concatenation(sparse=True))
@@ -105,34 +91,15 @@ FROZEN = {
 PLAIN = ("source only", "SelfTraining, growing")
 """Methods that are also measured with MiniLM or with word counts alone."""
 
-ADAPTED = {
-    "CoTraining": [MeanAlignment(), CoTraining(teachers="all")],
-    "CoTraining, others": [MeanAlignment(), CoTraining()],
-}
-"""Transfers after FineTuneFirst(), on the tuned encoder together with word counts."""
-
-TUNED = {
-    "ContinuedPretraining": (ContinuedPretraining(),),
-    "ClassConfusion": (ClassConfusion(),),
-    "CORAL": (CORAL(),),
-    "MMD": (MMD(),),
-    "DomainAdversarial": (DomainAdversarial(),),
-    "DomainAdversarial, conditional": (DomainAdversarial(conditional=True),),
-}
-"""Transfers that are added to FullFineTune()."""
-
 
 def main() -> int:
-    options = arguments(
-        __doc__, in_parts=True, only=PARTS, variants=(*ADAPTED, *TUNED), keeps_models=True
-    )
+    options = arguments(__doc__, in_parts=True, only=PARTS)
     warnings.filterwarnings("ignore")
     torch.set_num_threads(min(2, torch.get_num_threads()))
     report = Report("domains")
     kept = report.ledger(options)
     for part in [options.only] if options.only else PARTS:
-        if part != "tuned" or options.only:
-            globals()[part](report, kept, options)
+        globals()[part](report, kept, options)
     return report.finish()
 
 
@@ -364,94 +331,6 @@ def accuracy(report: Report, kept, options) -> None:
         if name == "expected":
             report.claim(f"expected accuracy: mean error {error:.3f}, at most .04", error <= 0.04)
             report.claim(f"expected accuracy: Spearman {rank:.2f}, at least .8", rank >= 0.8)
-
-
-def tuned(report: Report, kept, options) -> None:
-    """Compare methods with an encoder whose weights are all trained."""
-    n, epochs = (400, 1) if options.quick else (1600, 3)
-    seeds = options.seeds or [0]
-    methods = ["CoTraining"] if options.quick else options.variants
-    models = Path(options.models or tempfile.mkdtemp())
-
-    def model_of(seed: int, *more: Transfer) -> TextClassifier:
-        return TextClassifier(
-            TransformerEncoder(max_length=128),
-            transfer=[FullFineTune(), *more],
-            training=TrainingConfig(epochs=epochs, refit=False, quiet=True),
-            long_texts="cut",
-            seed=seed,
-        )
-
-    def alone(source: str, seed: int) -> TextClassifier:
-        """Tune an encoder on the source, once for all targets."""
-        folder = models / f"{source}-{n}-{seed}"
-        if not folder.is_dir():
-            model = model_of(seed).fit([], [], source=corpus(source, n, 0, options))
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            model.save(folder)
-        return TextClassifier.load(folder)
-
-    def scores(source: str, seed: int) -> dict[str, float]:
-        tests = {t: rows_of("test", t, options) for t in DOMAINS if t != source}
-        model = alone(source, seed)
-        return {t: model.score(test["text"], test["label_text"]) for t, test in tests.items()}
-
-    def run(source: str, target: str, seed: int, method: str) -> dict[str, float]:
-        texts = unlabeled(target, options).rows.texts[:UNLABELED_TUNED]
-        corpora = {
-            "source": corpus(source, n, 0, options),
-            "unlabeled": Corpus(texts, name=target),
-        }
-        if method in TUNED:
-            return measured(model_of(seed, *TUNED[method]), target, options, **corpora)
-        # The same as FineTuneFirst() before the other transfers, but it is tuned once.
-        parts = (alone(source, seed).fitted_.features.encoder, TfidfEncoder())
-        encoder = FusedEncoder(parts, fusion=Concatenation(sparse=True))
-        model = TextClassifier(encoder, transfer=ADAPTED[method], long_texts="cut", seed=seed)
-        return measured(model, target, options, **corpora)
-
-    def figures(method: str, pairs: list[tuple[str, str]]) -> np.ndarray:
-        names = {"part": "tuned", "rows": n, "method": method}
-        if method == "source only":
-            by_source = {
-                (source, seed): kept.several(
-                    partial(scores, source, seed), **names, source=source, seed=seed
-                )
-                for source in dict.fromkeys(source for source, _ in pairs)
-                for seed in seeds
-            }
-            cells = [
-                [by_source[source, seed][target] for seed in seeds] for source, target in pairs
-            ]
-        else:
-            cells = [
-                [
-                    kept.several(
-                        partial(run, *pair, seed, method),
-                        **names, source=pair[0], target=pair[1], seed=seed,
-                    )["accuracy"]
-                    for seed in seeds
-                ]
-                for pair in pairs
-            ]  # fmt: skip
-        return np.array(cells).mean(axis=1)
-
-    rows = []
-    for method in ("source only", *methods):
-        # Methods that train on the unlabelled texts, too, are measured on four pairs.
-        pairs = HELD if method in TUNED and not (options.quick or options.sets) else None
-        pairs = pairs or pairs_of(options)
-        accuracies, base = figures(method, pairs), figures("source only", pairs)
-        gains = accuracies - base
-        rows.append(row_of(method, accuracies, gains, pairs=len(pairs), alone=base.mean()))
-        report.record(**rows[-1])
-        if method == "CoTraining" and len(pairs) > 1:
-            interval = paired_interval(gains)
-            report.claim(
-                f"tuned: FineTuneFirst() and CoTraining gain {interval}, at least +.01 above 0",
-                interval.value >= 0.01 and interval.low > 0,
-            )
-    report.table(f"Tuned encoder, {len(seeds)} seeds", rows)
 
 
 if __name__ == "__main__":

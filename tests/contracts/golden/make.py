@@ -43,6 +43,7 @@ from nlptl import (
     DensityRatioWeights,
     DiscriminantHead,
     DomainAdversarial,
+    FineTuneFirst,
     Frozen,
     FullFineTune,
     FusedEncoder,
@@ -268,6 +269,10 @@ def domains(
             tuned([LoRA(rank=2), SourceTask()]),
             *few[:2],
             {"source": Corpus(TEXTS, [length / 7 for length in LENGTHS])},
+        ),
+        "tuned-first": (
+            tuned([FineTuneFirst(adapter=True), MeanAlignment()]),
+            *none,
         ),
         "pretrained": (
             tuned([ContinuedPretraining(), LoRA(rank=2)]),

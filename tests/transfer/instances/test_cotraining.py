@@ -6,7 +6,13 @@ from nlptl.base.errors import ConfigError
 
 @pytest.mark.parametrize(
     "options",
-    [{"share": ()}, {"share": (0.5, 0.0)}, {"weight": 0}, {"class_shares": "predicted"}],
+    [
+        {"share": ()},
+        {"share": (0.5, 0.0)},
+        {"weight": 0},
+        {"class_shares": "predicted"},
+        {"teachers": "mine"},
+    ],
 )
 def test_bad_options_are_refused(options):
     with pytest.raises(ConfigError, match=next(iter(options))):

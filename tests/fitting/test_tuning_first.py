@@ -1,0 +1,163 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nlptl import (
+    Corpus,
+    CoTraining,
+    FineTuneFirst,
+    FullFineTune,
+    FusedEncoder,
+    LabelMeaning,
+    MeanAlignment,
+    SourceRows,
+    TextClassifier,
+    TextRegressor,
+    TfidfEncoder,
+    TrainingConfig,
+    TransformerEncoder,
+)
+from nlptl.base.errors import ConfigError
+from nlptl.cli.main import main
+from nlptl.encoders import Concatenation
+from nlptl.training.checkpoints import Keeper
+
+TRAINING = TrainingConfig(epochs=2, quiet=True, refit=False)
+WORDS = ("parcel came late box broken money back".split(), "password reset add app".split())
+
+
+def texts_of(n, seed):
+    """Return texts of two topics, and the topics."""
+    rng = np.random.default_rng(seed)
+    topics = rng.integers(2, size=n)
+    return [" ".join(rng.choice(WORDS[topic], 6)) for topic in topics], topics.tolist()
+
+
+SOURCE, POOL = Corpus(*texts_of(40, 0)), Corpus(texts_of(30, 1)[0])
+TEXTS, LABELS = texts_of(20, 2)
+
+
+def fused(encoder):
+    return FusedEncoder((encoder, TfidfEncoder()), fusion=Concatenation(sparse=True))
+
+
+def test_it_equals_a_tuned_encoder_that_is_used_frozen(tiny_encoder):
+    adapts = [MeanAlignment(), CoTraining(teachers="all")]
+    model = TextClassifier(
+        fused(TransformerEncoder(tiny_encoder)),
+        transfer=[FineTuneFirst(), *adapts],
+        training=TRAINING,
+    ).fit([], [], source=SOURCE, unlabeled=POOL)
+    tuned = TextClassifier(tiny_encoder, transfer=FullFineTune(), training=TRAINING)
+    encoder = tuned.fit([], [], source=SOURCE).fitted_.features.encoder
+    steps = TextClassifier(fused(encoder), transfer=adapts)
+    steps.fit([], [], source=SOURCE, unlabeled=POOL)
+    np.testing.assert_allclose(
+        model.predict_proba(POOL.rows), steps.predict_proba(POOL.rows), atol=1e-5
+    )
+    assert model.history_.losses == tuned.history_.losses
+
+
+@pytest.mark.parametrize("adapter", [False, True])
+def test_a_head_alone_is_fitted_to_the_tuned_encoder_and_saved(tiny_encoder, tmp_path, adapter):
+    model = TextClassifier(
+        tiny_encoder, transfer=FineTuneFirst(adapter=adapter), training=TRAINING
+    ).fit(TEXTS, LABELS)
+    untuned = TextClassifier(tiny_encoder).fit(TEXTS, LABELS)
+    encoders = [m.fitted_.features.encoder for m in (model, untuned)]
+    assert encoders[0].fingerprint != encoders[1].fingerprint
+    again = TextClassifier.load(model.save(tmp_path / "model"))
+    np.testing.assert_allclose(again.predict_proba(TEXTS), model.predict_proba(TEXTS), atol=1e-4)
+    assert again.transfer == model.transfer
+
+
+def test_source_and_target_rows_are_tuned_on_together(tiny_encoder, monkeypatch):
+    from nlptl.fitting import tuning_first as module
+
+    seen, plain = [], module.tuned
+
+    def watched(plan, data):
+        seen.append((len(data.rows), len(data.extra[0]), plan.transfers.source))
+        return plain(plan, data)
+
+    monkeypatch.setattr(module, "tuned", watched)
+    transfer = [FineTuneFirst(), SourceRows(share=0.5, private=True)]
+    model = TextClassifier(tiny_encoder, transfer=transfer, training=TRAINING)
+    assert len(model.fit(TEXTS, LABELS, source=SOURCE).predict(TEXTS)) == 20
+    assert seen == [(20, 40, SourceRows(share=0.5))]
+
+
+def test_pairs_several_labels_and_numbers_are_supported(tiny_encoder):
+    transfer = FineTuneFirst()
+    pairs = [(text, text) for text in TEXTS]
+    classifier = TextClassifier(tiny_encoder, transfer=transfer, training=TRAINING)
+    assert len(classifier.fit(pairs, LABELS).predict(pairs)) == 20
+    assert len(classifier.fit(TEXTS, [{label} for label in LABELS]).predict(TEXTS)) == 20
+    numbers = TextRegressor(tiny_encoder, transfer=transfer, training=TRAINING)
+    assert len(numbers.fit(TEXTS, [float(label) for label in LABELS]).predict(TEXTS)) == 20
+
+
+def test_what_cannot_be_tuned_is_refused(tiny_encoder):
+    with pytest.raises(ConfigError, match="tunes a transformer, got TfidfEncoder"):
+        TextClassifier(TfidfEncoder(), transfer=FineTuneFirst()).fit(TEXTS, LABELS)
+    names = LabelMeaning({0: "parcels", 1: "passwords"})
+    with pytest.raises(ConfigError, match="FineTuneFirst"):
+        TextClassifier(tiny_encoder, transfer=[FineTuneFirst(), names]).fit([], [])
+
+
+def test_a_killed_fit_resumes_exactly(tiny_encoder, tmp_path, monkeypatch):
+    training = replace(TRAINING, checkpoints=str(tmp_path / "kept"), save_steps=2, epochs=3)
+    model = TextClassifier(tiny_encoder, transfer=FineTuneFirst(), training=training)
+    whole = TextClassifier(
+        tiny_encoder, transfer=FineTuneFirst(), training=replace(TRAINING, epochs=3)
+    )
+    plain, kept = Keeper.save, []
+
+    def killed(self, *args, **options):
+        plain(self, *args, **options)
+        kept.append(1)
+        if len(kept) == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Keeper, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(TEXTS, LABELS)
+    assert list((tmp_path / "kept" / "pretraining-0").rglob("step-*"))
+    model.fit(TEXTS, LABELS)
+    assert model.history_.resumed_from > 0
+    expected = whole.fit(TEXTS, LABELS).predict_proba(TEXTS)
+    np.testing.assert_array_equal(model.predict_proba(TEXTS), expected)
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory, tiny_encoder):
+    folder = tmp_path_factory.mktemp("room")
+    pd.DataFrame({"text": SOURCE.rows.texts, "label": SOURCE.labels}).to_csv(folder / "source.csv")
+    pd.DataFrame({"text": POOL.rows.texts}).to_csv(folder / "pool.csv")
+    pd.DataFrame({"text": TEXTS, "label": LABELS}).to_csv(folder / "train.csv")
+    return folder
+
+
+def command(room, encoder, name):
+    options = {"transfer": "tunefirst+means", "encoder": encoder, "output": room / name}
+    options |= {"source": room / "source.csv", "unlabeled": room / "pool.csv", "test-share": 0}
+    options |= {"training.epochs": 1, "training.precision": "float32"}
+    flags = [word for option, value in options.items() for word in (f"--{option}", value)]
+    return ["train", room / "train.csv", *map(str, flags)]
+
+
+def test_the_command_line_knows_it(room, tiny_encoder):
+    assert main([str(word) for word in command(room, tiny_encoder, "line")]) == 0
+    assert TextClassifier.load(room / "line").transfer == [FineTuneFirst(), MeanAlignment()]
+
+
+@pytest.mark.slow
+def test_two_processes_end_where_one_does(room, launch, tiny_encoder):
+    for name, processes in (("alone", 1), ("two", 2)):
+        done = launch("-m", "nlptl", *command(room, tiny_encoder, name), processes=processes)
+        assert done.returncode == 0, done.err
+    one, two = (TextClassifier.load(room / name).predict_proba(TEXTS) for name in ("alone", "two"))
+    np.testing.assert_allclose(one, two, atol=0.05)
