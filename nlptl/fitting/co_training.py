@@ -26,7 +26,12 @@ from nlptl.transfer.instances.selftraining import estimated_shares, most_confide
 
 
 def co_trained(
-    spec: CoTraining, inputs: HeadInputs, head: FittedHead, *, imbalance: Imbalance | None = None
+    spec: CoTraining,
+    inputs: HeadInputs,
+    head: FittedHead,
+    *,
+    tuned: bool = False,
+    imbalance: Imbalance | None = None,
 ) -> FittedHead:
     """Fit one head per view to the labels of the other views, and add the heads.
 
@@ -37,6 +42,8 @@ def co_trained(
         Features of the labelled rows and of at least one unlabelled row.
     head : FittedHead
         Head fitted to the labelled rows. Its calibration is kept.
+    tuned : bool
+        True if the encoder was tuned on the labelled rows.
     imbalance : Imbalance or None
         Treatment of rare classes. Class shares are not estimated with it.
 
@@ -52,11 +59,12 @@ def co_trained(
         shares = estimated_shares(head.probabilities(pool), labelled_shares)
         views = [view.weighed_by((shares / labelled_shares)[targets.codes]) for view in views]
     heads = [view.fitted_to_labelled() for view in views]
+    by_all = spec.labelled_by_all(tuned=tuned)
     for share in spec.share:
         logits = [view.unlabeled_logits(part) for view, part in zip(views, heads, strict=True)]
         heads = [
             view.fitted_with(
-                *_labelled(_teaching(logits, number, spec.teachers), share, shares),
+                *_labelled(_teaching(logits, None if by_all else number), share, shares),
                 weight=spec.weight * targets.total_weight,
             )
             for number, view in enumerate(views)
@@ -151,9 +159,9 @@ def _part(features: Features, columns: IntArray) -> Features:
     return part
 
 
-def _teaching(logits: list[FloatArray], number: int, teachers: str) -> FloatArray:
-    """Return the sum of the logits of the views that label the texts for one view."""
-    parts = [part for i, part in enumerate(logits) if teachers == "all" or i != number]
+def _teaching(logits: list[FloatArray], without: int | None) -> FloatArray:
+    """Return the sum of the logits of the views that label the texts, which may omit one."""
+    parts = [part for number, part in enumerate(logits) if number != without]
     total: FloatArray = np.sum(parts, axis=0)
     return total
 

@@ -13,6 +13,7 @@ from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.pretraining_stage import pretrained, with_pretraining
 from nlptl.fitting.self_training import self_trained
 from nlptl.fitting.training_data import TrainingData
+from nlptl.fitting.transfers import tune_first
 from nlptl.fitting.tuned_stage import tuned
 from nlptl.transfer.instances import SelfTraining
 
@@ -46,7 +47,8 @@ def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
             refit = partial(fit_head, plan)
             head = self_trained(labelling, inputs, head, refit, imbalance=imbalance)
         else:
-            head = co_trained(labelling, inputs, head, imbalance=imbalance)
+            is_tuned = tune_first(plan.transfers)
+            head = co_trained(labelling, inputs, head, tuned=is_tuned, imbalance=imbalance)
     history = with_pretraining(head.history or history, pretraining)
     return FittedModel(
         data.codec, inputs.features, head, data.probe, history, inputs.weights_report

@@ -129,6 +129,11 @@ def train_source_heads(transfers: Transfers) -> bool:
     return any(transfer.trains_source_head for transfer in transfers)
 
 
+def tune_first(transfers: Transfers) -> bool:
+    """Return True if the encoder is tuned on labelled rows before the others use it frozen."""
+    return any(isinstance(transfer, FineTuneFirst) for transfer in transfers.pretraining)
+
+
 def read_sources(transfers: Transfers) -> bool:
     """Return True if a transfer reads the texts of the source in training."""
     return any("source" in transfer.needs for transfer in transfers)

@@ -44,10 +44,10 @@ def fused(encoder):
 
 
 def test_it_equals_a_tuned_encoder_that_is_used_frozen(tiny_encoder):
-    adapts = [MeanAlignment(), CoTraining(teachers="all")]
+    adapts = [MeanAlignment(), CoTraining(teachers="all")]  # as CoTraining() after a tuning
     model = TextClassifier(
         fused(TransformerEncoder(tiny_encoder)),
-        transfer=[FineTuneFirst(), *adapts],
+        transfer=[FineTuneFirst(), MeanAlignment(), CoTraining()],
         training=TRAINING,
     ).fit([], [], source=SOURCE, unlabeled=POOL)
     tuned = TextClassifier(tiny_encoder, transfer=FullFineTune(), training=TRAINING)

@@ -10,7 +10,7 @@ from nlptl.base.suggestions import suggest
 from nlptl.base.transfer import Transfer
 
 CLASS_SHARES = ("labelled", "estimated")
-TEACHERS = ("others", "all")
+TEACHERS = ("auto", "others", "all")
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,10 @@ class CoTraining(Transfer):
         Shares of the classes among the texts that a round uses. ``"labelled"``: those of the
         labelled rows. ``"estimated"``: estimated from the unlabelled texts by EM, within a factor
         of 2 of those of the labelled rows. An estimate within a factor of 1.3 counts as no shift.
-    teachers : {"others", "all"}
+    teachers : {"auto", "others", "all"}
         Views that label the texts for a view. ``"others"``: all others. ``"all"``: this view, too,
-        which is better if one view is much stronger than the others, such as a tuned encoder.
+        which is better if one view is much stronger than the others. ``"auto"``: ``"all"`` after
+        ``FineTuneFirst``, ``"others"`` without it.
 
     References
     ----------
@@ -49,7 +50,7 @@ class CoTraining(Transfer):
     share: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
     weight: float = 1.0
     class_shares: str = "estimated"
-    teachers: str = "others"
+    teachers: str = "auto"
 
     adds_rows: ClassVar[bool] = True
     carries: ClassVar[str] = "instances"
@@ -71,3 +72,7 @@ class CoTraining(Transfer):
             value = getattr(self, name)
             if value not in values:
                 raise ConfigError(f"{name}={value!r} is not known. {suggest(str(value), values)}")
+
+    def labelled_by_all(self, *, tuned: bool) -> bool:
+        """Return True if a view also labels texts for itself, with a tuned encoder or without."""
+        return self.teachers == "all" or (self.teachers == "auto" and tuned)

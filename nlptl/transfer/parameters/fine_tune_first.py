@@ -18,7 +18,7 @@ class FineTuneFirst(Transfer):
     ``FusedEncoder``. This is the way to combine a tuned encoder with methods for frozen features:
 
         FusedEncoder((TransformerEncoder(), TfidfEncoder()), fusion=Concatenation(sparse=True))
-        [FineTuneFirst(), MeanAlignment(), CoTraining(teachers="all")]
+        [FineTuneFirst(), MeanAlignment(), CoTraining()]
 
     The figures of this list for another domain are in docs/domains.md. ``TrainingConfig`` sets the
     training. Without another transfer after it, use ``FullFineTune`` or ``LoRA``.
@@ -37,7 +37,6 @@ class FineTuneFirst(Transfer):
     adapter: bool = False
 
     trains_encoder: ClassVar[bool] = True
-    trains_on_labels: ClassVar[bool] = True
     carries: ClassVar[str] = "parameters"
     setting: ClassVar[str] = "transductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})

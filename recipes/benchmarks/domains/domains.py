@@ -88,7 +88,7 @@ FROZEN = {
     "SelfTraining, estimated shares": SelfTraining(GROWING, class_shares="estimated"),
     "CoTraining": CoTraining(),
 }
-PLAIN = ("source only", "SelfTraining, growing")
+PLAIN = ("source only", "SelfTraining, one round", "SelfTraining, growing")
 """Methods that are also measured with MiniLM or with word counts alone."""
 
 

@@ -21,3 +21,13 @@ def test_bad_options_are_refused(options):
 
 def test_a_list_of_shares_is_a_tuple():
     assert CoTraining([0.2, 0.4]) == CoTraining((0.2, 0.4))
+
+
+@pytest.mark.parametrize(
+    ("teachers", "frozen", "tuned"),
+    [("auto", False, True), ("others", False, False), ("all", True, True)],
+)
+def test_a_view_labels_texts_for_itself_after_a_tuning_or_if_asked(teachers, frozen, tuned):
+    transfer = CoTraining(teachers=teachers)
+    assert transfer.labelled_by_all(tuned=False) is frozen
+    assert transfer.labelled_by_all(tuned=True) is tuned
