@@ -21,6 +21,7 @@ from nlptl.heads import LogisticHead
 from nlptl.transfer import (
     ContinuedPretraining,
     CoTraining,
+    FineTuneFirst,
     Frozen,
     FullFineTune,
     MeanAlignment,
@@ -43,7 +44,8 @@ def recommended_params(
     """Return the recommended encoder and transfers of a fit with a source.
 
     Word counts are part of the recommended encoder, because a general sentence encoder keeps less
-    of the sentiment of a review than its words do (docs/domains.md).
+    of the sentiment of a review than its words do (docs/domains.md). If the user chose
+    ``FineTuneFirst()`` alone, and there are unlabelled texts, the rest is added to it.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ def recommended_params(
     -------
     dict
         Values for the parameters ``encoder`` and ``transfer`` of the model. Empty without a
-        source, or if the user chose a transfer.
+        source, or if the user chose another transfer.
 
     Raises
     ------
@@ -66,17 +68,19 @@ def recommended_params(
     """
     params = model.get_params(deep=False)
     source = as_corpora(fit_params.get("source"), argument="source")
-    if params["transfer"] is not None or not source:
+    unlabeled = as_corpora(fit_params.get("unlabeled"), argument="unlabeled")
+    tunes = isinstance(params["transfer"], FineTuneFirst)
+    if not source or not (params["transfer"] is None or (tunes and unlabeled)):
         return {}
     encoder = params["encoder"]
-    unlabeled = as_corpora(fit_params.get("unlabeled"), argument="unlabeled")
     can_train = not is_empty(texts) and is_tunable(as_encoder(encoder))
-    if can_train and _has_other_labels(model, answers, source.values()):
+    if can_train and not tunes and _has_other_labels(model, answers, source.values()):
         first = [ContinuedPretraining()] if unlabeled else []
         return {"transfer": [*first, FullFineTune(), SourceTask()]}
     if encoder is None and _counts_words(params):
-        encoder = recommended_encoder()
-    transfers: list[Transfer] = [] if is_empty(texts) else [SourceRows()]
+        encoder = recommended_encoder(tuned=tunes)
+    transfers: list[Transfer] = [params["transfer"]] if tunes else []
+    transfers += [] if is_empty(texts) else [SourceRows()]
     if unlabeled:
         if _has_dense_part(encoder):
             transfers.append(MeanAlignment())
@@ -87,10 +91,10 @@ def recommended_params(
     return {"encoder": encoder, "transfer": transfers or Frozen()}
 
 
-def recommended_encoder() -> FusedEncoder:
-    """Return two layers of the default encoder together with word counts."""
-    parts = (TransformerEncoder(pooling=Pooling(layers=LAYERS)), TfidfEncoder())
-    return FusedEncoder(parts, fusion=Concatenation(sparse=True))
+def recommended_encoder(*, tuned: bool = False) -> FusedEncoder:
+    """Return two layers of the default encoder together with word counts; the last if tuned."""
+    layers = TransformerEncoder() if tuned else TransformerEncoder(pooling=Pooling(layers=LAYERS))
+    return FusedEncoder((layers, TfidfEncoder()), fusion=Concatenation(sparse=True))
 
 
 def _counts_words(params: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from nlptl import (
     ContinuedPretraining,
     Corpus,
     CoTraining,
+    FineTuneFirst,
     Frozen,
     FullFineTune,
     FusedEncoder,
@@ -18,8 +19,11 @@ from nlptl import (
     TextClassifier,
     TextRegressor,
     TfidfEncoder,
+    TrainingConfig,
+    TransformerEncoder,
 )
 from nlptl.base.errors import InputError
+from nlptl.encoders import Concatenation
 from nlptl.estimators.recommendation import recommended_params
 
 SOURCE = Corpus(["good film", "bad film", "great plot", "dull plot"] * 5, ["+", "-"] * 10)
@@ -61,6 +65,28 @@ def test_the_default_encoder_counts_words_as_well():
     assert counts == TfidfEncoder()
     own = recommended_params(TextClassifier(TfidfEncoder()), [], [], {"source": SOURCE})["encoder"]
     assert own == TfidfEncoder()
+
+
+def test_a_tuning_comes_before_the_recommendation():
+    model, corpora = TextClassifier(transfer=FineTuneFirst()), {"source": SOURCE}
+    assert recommended_params(model, [], [], corpora) == {}
+    corpora["unlabeled"] = TARGET
+    params = recommended_params(model, [], [], corpora)
+    assert params["transfer"] == [FineTuneFirst(), MeanAlignment(), CoTraining()]
+    assert params["encoder"].encoders == (TransformerEncoder(), TfidfEncoder())
+    assert kinds(model, ["good tea"], ["+"], **corpora)[:2] == [FineTuneFirst, SourceRows]
+
+
+def test_a_tuned_recommendation_is_fitted_and_saved(tiny_encoder, tmp_path):
+    encoder = FusedEncoder(
+        (TransformerEncoder(tiny_encoder), TfidfEncoder()), fusion=Concatenation(sparse=True)
+    )
+    training = TrainingConfig(max_steps=2, quiet=True)
+    model = TextClassifier(encoder, transfer=FineTuneFirst(), training=training)
+    model.fit([], [], source=SOURCE, unlabeled=TARGET)
+    assert model.transfer_ == [FineTuneFirst(), MeanAlignment(), CoTraining()]
+    again = TextClassifier.load(model.save(tmp_path / "model"))
+    assert again.predict(["great tea"]).tolist() == model.predict(["great tea"]).tolist()
 
 
 def test_a_choice_of_the_user_is_kept():

@@ -15,13 +15,12 @@ class FineTuneFirst(Transfer):
     The encoder is trained together with a head on all labelled rows, those of the source included.
     This head is thrown away. The other transfers of the list, or a new head alone, then work on
     frozen features of the new encoder, together with word counts if the encoder is a
-    ``FusedEncoder``. This is the way to combine a tuned encoder with methods for frozen features:
+    ``FusedEncoder``. ``TrainingConfig`` sets the training.
 
-        FusedEncoder((TransformerEncoder(), TfidfEncoder()), fusion=Concatenation(sparse=True))
-        [FineTuneFirst(), MeanAlignment(), CoTraining()]
-
-    The figures of this list for another domain are in docs/domains.md. ``TrainingConfig`` sets the
-    training. Without another transfer after it, use ``FullFineTune`` or ``LoRA``.
+    For another domain: ``TextClassifier(transfer=FineTuneFirst())`` with ``source`` and
+    ``unlabeled`` adds ``MeanAlignment`` and ``CoTraining``, and word counts to the encoder. The
+    figures are in docs/domains.md. Without another transfer after it, use ``FullFineTune`` or
+    ``LoRA``.
 
     Parameters
     ----------
