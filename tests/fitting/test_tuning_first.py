@@ -141,17 +141,23 @@ def room(tmp_path_factory, tiny_encoder):
     return folder
 
 
-def command(room, encoder, name):
-    options = {"transfer": "tunefirst+means", "encoder": encoder, "output": room / name}
+def command(room, encoder, name, transfer="tunefirst+means"):
+    options = {"transfer": transfer, "encoder": encoder, "output": room / name}
     options |= {"source": room / "source.csv", "unlabeled": room / "pool.csv", "test-share": 0}
     options |= {"training.epochs": 1, "training.precision": "float32"}
     flags = [word for option, value in options.items() for word in (f"--{option}", value)]
-    return ["train", room / "train.csv", *map(str, flags)]
+    return ["train", *map(str, [room / "train.csv", *flags])]
 
 
 def test_the_command_line_knows_it(room, tiny_encoder):
-    assert main([str(word) for word in command(room, tiny_encoder, "line")]) == 0
+    assert main(command(room, tiny_encoder, "line")) == 0
     assert TextClassifier.load(room / "line").transfer == [FineTuneFirst(), MeanAlignment()]
+
+
+def test_the_command_line_shows_the_transfers_that_are_added(room, tiny_encoder, capsys):
+    assert main(command(room, tiny_encoder, "added", "tunefirst")) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Recommended transfer: FineTuneFirst" in shown and "SelfTraining" in shown
 
 
 @pytest.mark.slow

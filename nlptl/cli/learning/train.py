@@ -203,7 +203,7 @@ def _report(
     training, testing = data
     if model.transfer_verdict_ is not None:
         out.print(choice_table(model.transfer_verdict_))
-    if run_config.source and run_config.transfer.name is None:
+    if run_config.source and model.transfer_ != model.transfer:
         out.print(f"Recommended transfer: {_named_transfers(model.transfer_)}.", soft_wrap=True)
     coverage = model.coverage(training[0]) if len(training[0]) else None
     if coverage is not None:
