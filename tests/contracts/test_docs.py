@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from nlptl.reports.methods import methods_page
 from nlptl.transfer.registry import METHODS
 
 ROOT = Path(__file__).parents[2]
+TOLERANCE = 0.06
+"""Difference in shown figures that the kernels of another processor may cause on few test rows."""
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -18,12 +22,42 @@ def blocks(page):
     return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S)
 
 
+def shown_output(block):
+    """Return the comment lines that directly follow a printing line: the output that it shows."""
+    lines, shown = block.split("\n"), []
+    for before, line in itertools.pairwise(lines):
+        follows = before.startswith("print(") or (shown and before == f"# {shown[-1]}")
+        if line.startswith("# ") and follows:
+            shown.append(line.removeprefix("# "))
+    return shown
+
+
+def agrees(shown, printed):
+    """Return True if two lines are equal, up to what another processor can change in numbers."""
+    number = r"-?\d*\.\d+"
+    parts = [re.split(f"({number})", line) for line in (shown, printed)]
+    if len(parts[0]) != len(parts[1]) or parts[0][::2] != parts[1][::2]:
+        return False
+    pairs = zip(parts[0][1::2], parts[1][1::2], strict=True)
+    return all(abs(float(a) - float(b)) <= TOLERANCE for a, b in pairs)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
+def test_the_python_of_a_page_runs_and_prints_what_it_shows(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     for block in blocks(page):
         exec(compile(block, page.name, "exec"), names)
+        printed = capsys.readouterr().out.split("\n")
+        for line in shown_output(block):
+            assert any(agrees(line, other) for other in printed), (line, printed)
+
+
+def test_shown_output_is_compared_up_to_small_differences():
+    block = "print(x)\n# score 0.71\n# second\n\n# no output\ny = 1  # nor this"
+    assert shown_output(block) == ["score 0.71", "second"]
+    assert agrees("score 0.71 [a]", "score 0.69 [a]")
+    assert not agrees("score 0.71", "score 0.41") and not agrees("score 0.71", "loss 0.71")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

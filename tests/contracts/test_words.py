@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MODULES = [path for part in ("nlptl", "recipes") for path in sorted((ROOT / part).rglob("*.py"))]
 NAMES = [str(path.relative_to(ROOT)) for path in MODULES]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 AVOIDED = re.compile(
     r"\b(told|anew|once more|at hand|held against|rungs?|stands? beside|speaks? for|steps? aside|"
     r"stepping aside|comes? to nothing|surest|drawn together|so many\b[^.]{0,60}\bas|"
@@ -46,6 +47,12 @@ def variables(tree):
             yield node.lineno, node.id
 
 
+def complaints_about_page(text):
+    """Collect avoided words of a page, without its code blocks."""
+    prose = re.sub(r"```.*?```", "", text, flags=re.S)
+    return [match[0] for match in AVOIDED.finditer(prose)]
+
+
 def complaints(source):
     tree = ast.parse(source)
     words = [(line, match[0]) for line, text in sentences(tree) for match in AVOIDED.finditer(text)]
@@ -61,6 +68,15 @@ def complaints(source):
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)
 def test_words_and_names_are_plain(path):
     assert complaints(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_words_of_pages_are_plain(page):
+    assert complaints_about_page(page.read_text(encoding="utf-8")) == []
+
+
+def test_code_of_a_page_is_not_searched():
+    assert complaints_about_page("The rung.\n```python\ntold = 1\n```") == ["rung"]
 
 
 @pytest.mark.parametrize(
