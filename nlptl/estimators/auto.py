@@ -67,9 +67,9 @@ def _nothing(_: int) -> float:
     return 0.0
 
 
-def _same(config: LoopConfig, _: int) -> LoopConfig:
-    """Return the settings for any number of rows."""
-    return config
+def _with_steps(config: LoopConfig, steps: int, _: int) -> LoopConfig:
+    """Return the settings with a number of steps, which does not depend on the number of rows."""
+    return replace(config, max_steps=steps)
 
 
 def _prior(name: str) -> PriorGain | None:
@@ -145,8 +145,8 @@ def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, au
     n_classes = n if are_lists(answers) else len(distinct(answers))
     contrasting = partial(contrast_config, as_transfers([Contrastive()]), n_classes=n_classes)
     if classed:
-        # A trial on two halves takes as long as the fit.
-        later = 2 * search.contrastive(contrasting)[1](n) if contrasts else 0.0
+        # A trial has at least two fits, and the last fit follows.
+        later = 3 * search.contrastive(contrasting)[1](n) if contrasts else 0.0
         search.weigh_names(LabelMeaning(auto.names), later=later)
     corpora = as_corpora(unlabeled, argument="unlabeled")
     if search.kept and corpora and not n:
@@ -234,8 +234,7 @@ class _Search:
 
     def training(self, chosen: Callable[[int], LoopConfig], *, times: int = 1) -> _Cost:
         """Return the training time in seconds by the number of rows. Class names add rows."""
-        classes = distinct(self.answers).tolist() if self.kept else []
-        n_names = sum(len(texts) for meaning in self.kept for texts in meaning.texts(classes))
+        n_names = self._n_names
 
         def seconds(n: int) -> float:
             config = self.plan.config(chosen(n))
@@ -254,17 +253,23 @@ class _Search:
         time for the fit alone.
         """
         n = len(self.rows)
+        n_rows, config = n + self._n_names, self.plan.config(configure(n))
         options = [(Contrastive(), self.training(configure))]
         for epochs in _SHORTER_EPOCHS:
-            config = configure(n)
-            if epochs < config.epochs:
-                steps = epochs * math.ceil(n / config.batch_size)
-                cost = self.training(partial(_same, replace(config, epochs=epochs)))
+            if config.max_steps is None and epochs < config.epochs:
+                steps = epochs * math.ceil(n_rows / config.batch_size)
+                cost = self.training(partial(_with_steps, config, steps))
                 options.append((Contrastive(steps=steps), cost))
         left = self.left
         tried = [option for option in options if self._splits(option[1]) is not None]
         fitted = [option for option in options if option[1](n) <= left]
         return (tried or fitted or options)[0]
+
+    @property
+    def _n_names(self) -> int:
+        """Number of texts of class names that a fit with the current choice adds to the rows."""
+        classes = distinct(self.answers).tolist() if self.kept else []
+        return sum(len(texts) for meaning in self.kept for texts in meaning.texts(classes))
 
     def more(self, times: int, read: Callable[[int], int]) -> _Cost:
         """Return the cost of ``times`` fits of the current choice, and of encoding rows."""

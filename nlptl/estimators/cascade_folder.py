@@ -32,11 +32,15 @@ def save_cascade(model: Any, folder: Path, *, notes: Mapping[str, object] | None
     """Write a fitted cascade into a folder, and check that it reads back equal."""
     refuse_foreign(folder)
     with new_folder(folder) as draft:
+        _check_notes(model.accurate, notes)
         _save_part(model.fast, draft / "fast", notes={})
         _save_part(model.accurate, draft / "accurate", notes=notes)
         infinite = not np.isfinite(model.threshold_)
         described = {
-            "options": {"max_loss": model.max_loss, "confidence": model.confidence},
+            "options": {
+                "max_loss": float(model.max_loss),
+                "confidence": float(model.confidence),
+            },
             "threshold": None if infinite else float(model.threshold_),
             "report": model.report_.to_json(),
         }
@@ -74,6 +78,15 @@ def _save_part(part: Any, folder: Path, *, notes: Mapping[str, object] | None) -
             shutil.copyfile(part.folder / file, folder / file)
         return
     part.save(folder, notes=notes)
+
+
+def _check_notes(accurate: Any, notes: Mapping[str, object] | None) -> None:
+    """Check that the notes can be stored with the accurate model."""
+    if notes and isinstance(accurate, OnnxClassifier):
+        raise StorageError(
+            "An exported graph stores no notes, got notes for a cascade whose accurate model is a "
+            "graph. Leave them out."
+        )
 
 
 def _load_part(folder: Path) -> TextClassifier | OnnxClassifier:

@@ -10,29 +10,30 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from nlptl.base import clock
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.inputs import LabelsLike, TextsLike
+from nlptl.base.inputs import LabelsLike, TextsLike, WeightsLike
 from nlptl.base.paths import user_path
 from nlptl.base.specs import NestedParams
 from nlptl.data.labels import LabelCodec, check_lengths
+from nlptl.data.numbers import as_weights
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.cache import without_cache
 from nlptl.estimators.cascade_folder import load_cascade, save_cascade
 from nlptl.estimators.hub_methods import HubMethods
-from nlptl.evaluation.answer_threshold import AnswerThreshold, choose_threshold
+from nlptl.evaluation.answer_threshold import AnswerThreshold, choose_threshold, texts_needed
 from nlptl.evaluation.cascade_report import CascadeReport
 from nlptl.evaluation.class_metrics import ClassScore, class_scores
+from nlptl.training.processes import from_main
 
 logger = logging.getLogger("nlptl")
 
-_MIN_ROWS = 50
-"""Minimum number of held-out texts. With fewer, no bound on the loss is small enough."""
+_MAX_UNKNOWN_SHARE = 0.05
+"""Maximum share of held-out labels that are no class of the accurate model."""
 
 _MIN_SPEEDUP = 1.05
 """Expected speed, relative to the accurate model, from which the fast model is used at all."""
@@ -78,8 +79,8 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
         Maximum loss of accuracy against the accurate model, as a share of all texts; above 0 and
         below 1.
     confidence : float
-        Probability that the loss stays below ``max_loss`` on other texts of the same kind; at least
-        .5 and below 1.
+        Probability, approximately, that the loss stays below ``max_loss`` on other texts of the
+        same kind; at least .5 and below 1.
 
     Attributes
     ----------
@@ -125,8 +126,8 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
         Parameters
         ----------
         texts : list, array, Series, column or Dataset of length n
-            At least 50 texts, which neither model was trained on. Some hundred are needed for a
-            small ``max_loss``.
+            Held-out texts, which neither model was trained on. The smaller ``max_loss``, the more
+            are needed: at least 460 for the default.
         labels : sequence of length n, optional
             Without labels, every answer of the fast model that differs from that of the accurate
             model counts as a loss. So fewer texts are answered by the fast model.
@@ -137,15 +138,17 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
             If a model is not fitted, predicts numbers or several labels per text, or the fast model
             has other classes.
         InputError
-            If there are too few texts, or they cannot be used.
+            If there are too few texts, or texts or labels cannot be used.
         """
-        self._check()
+        self.check_parts()
         rows = self._rows(texts)
-        if len(rows) < _MIN_ROWS:
+        n_least = texts_needed(self.max_loss, self.confidence)
+        if len(rows) < n_least:
             raise InputError(
-                f"Cascade needs at least {_MIN_ROWS} held-out texts, got {len(rows)}. Add some."
+                f"max_loss={self.max_loss} with confidence={self.confidence} needs at least "
+                f"{n_least} held-out texts, got {len(rows)}. Add some, or allow a larger loss."
             )
-        truth = None if labels is None else self._codec.encode(labels, allow_unseen=True)
+        truth = None if labels is None else self._truth(labels, len(rows))
         with without_cache():  # both models are timed
             fast, fast_seconds = _timed(self._fast_probabilities, rows)
             accurate, accurate_seconds = _timed(self.accurate.predict_proba, rows)
@@ -156,17 +159,44 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
         )
         speeds = len(rows) / fast_seconds, len(rows) / accurate_seconds
         report = _report(threshold, len(rows), speeds, has_labels=truth is not None)
-        if report.speed < _MIN_SPEEDUP * report.accurate_speed:
-            logger.warning(
-                "The fast model would answer %.0f %% of the texts, which saves no time. The "
-                "accurate model answers all of them. Use a faster model, more held-out texts or a "
-                "larger max_loss.",
-                100 * threshold.answered,
-            )
+        # The times differ between the processes of a launch, so the main process decides.
+        saves_time = from_main(lambda: report.speed >= _MIN_SPEEDUP * report.accurate_speed)
+        if not saves_time:
+            _warn(threshold)
             threshold = AnswerThreshold(float("inf"), 0.0, 0.0, 0.0)
             report = _report(threshold, len(rows), speeds, has_labels=truth is not None)
         self.threshold_, self.report_ = threshold.value, report
         return self
+
+    def check_parts(self) -> None:
+        """Check the parameters, and that both models can be used together.
+
+        Raises
+        ------
+        ConfigError
+            As for ``fit``.
+        """
+        if not (_is_number(self.max_loss) and 0 < self.max_loss < 1):
+            raise ConfigError(f"max_loss must be above 0 and below 1, got {self.max_loss!r}.")
+        if not (_is_number(self.confidence) and 0.5 <= self.confidence < 1):
+            raise ConfigError(
+                f"confidence must be at least 0.5 and below 1, got {self.confidence!r}."
+            )
+        for name in ("fast", "accurate"):
+            _check_model(name, getattr(self, name))
+        others = set(self.fast.classes_.tolist()) - set(self.classes_.tolist())
+        if others:
+            raise ConfigError(
+                f"The fast model predicts {sorted(map(repr, others))[0]}, which is no class of the "
+                "accurate model. Fit both models to the same labels."
+            )
+        pairs = zip(_columns_of(self.fast), _columns_of(self.accurate), strict=True)
+        if any(columns and columns != other for columns, other in pairs):
+            raise ConfigError(
+                "Both models must read the same columns of a table, got "
+                f"{_columns_of(self.fast)} and {_columns_of(self.accurate)}. Fit the fast model "
+                "to the columns of the accurate one."
+            )
 
     def route(self, texts: TextsLike) -> Routes:
         """Predict probabilities, and say which texts were passed on to the accurate model.
@@ -198,6 +228,26 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
         """Return the labels for probabilities of shape (n, n_classes)."""
         labels: AnyArray = self._codec.decode(probabilities.argmax(axis=1))
         return labels
+
+    def predict_log_proba(self, texts: TextsLike) -> FloatArray:
+        """Return the log probability of each class: (n, n_classes)."""
+        return np.log(np.maximum(self.predict_proba(texts), 1e-300))
+
+    def score(
+        self, texts: TextsLike, labels: LabelsLike, sample_weight: WeightsLike | None = None
+    ) -> float:
+        """Return the accuracy. A label that is no class of the accurate model counts as wrong.
+
+        Raises
+        ------
+        InputError
+            If a label is missing or of another type than the classes, or lengths differ.
+        """
+        truth = self._codec.encode(labels, allow_unseen=True)
+        chosen = self.predict_proba(texts).argmax(axis=1)
+        check_lengths(truth, chosen)
+        weights = as_weights(sample_weight, len(chosen))
+        return float(np.average(truth == chosen, weights=weights))
 
     def evaluate(self, texts: TextsLike, labels: LabelsLike) -> dict[str, float]:
         """Return all metrics on labelled texts, and ``passed_on``, the share of passed-on texts."""
@@ -285,22 +335,17 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
         probabilities[:, columns] = self.fast.predict_proba(rows)
         return probabilities
 
-    def _check(self) -> None:
-        """Check the parameters and that both models can be used together."""
-        if not 0 < self.max_loss < 1:
-            raise ConfigError(f"max_loss must be above 0 and below 1, got {self.max_loss}.")
-        if not 0.5 <= self.confidence < 1:
-            raise ConfigError(
-                f"confidence must be at least 0.5 and below 1, got {self.confidence}."
-            )
-        for name in ("fast", "accurate"):
-            _check_model(name, getattr(self, name))
-        others = set(self.fast.classes_.tolist()) - set(self.classes_.tolist())
-        if others:
-            raise ConfigError(
-                f"The fast model predicts {sorted(map(repr, others))[0]}, which is no class of the "
-                "accurate model. Fit both models to the same labels."
-            )
+    def _truth(self, labels: LabelsLike, n_texts: int) -> IntArray:
+        """Return the class codes of the held-out labels; -1 for a few unknown ones.
+
+        An unknown label counts as a loss if the answers differ. Most labels must be known: others
+        are probably written in another way.
+        """
+        truth = self._codec.encode(labels, allow_unseen=True)
+        check_lengths(truth, np.zeros(n_texts, dtype=np.int64))
+        if (truth < 0).mean() > _MAX_UNKNOWN_SHARE:
+            self._codec.encode(labels)  # its error names the label
+        return truth
 
 
 def _codec_of(model: Any) -> Any:
@@ -308,22 +353,44 @@ def _codec_of(model: Any) -> Any:
     return getattr(getattr(model, "fitted_", model), "codec", None)
 
 
+def _columns_of(model: Any) -> tuple[Any, Any]:
+    """Return the text columns and the numeric columns that a model reads from a table."""
+    features = getattr(getattr(model, "fitted_", None), "features", None)
+    encoder = getattr(features, "encoder", None)
+    return getattr(encoder, "text_columns", ()), getattr(encoder, "numeric_columns", ())
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _warn(threshold: AnswerThreshold) -> None:
+    """Warn that the accurate model answers all texts, and why."""
+    if not threshold.answered:
+        reason = "its most confident answers already differ too often. Use more held-out texts"
+    else:
+        reason = "this saves no time. Use a faster model"
+    logger.warning(
+        "The fast model could answer %.0f %% of the texts, but %s or a larger max_loss. The "
+        "accurate model answers all of them.",
+        100 * threshold.answered,
+        reason,
+    )
+
+
 def _check_model(name: str, model: Any) -> None:
     """Check that a part of a cascade is a fitted classifier with one label per text."""
-    try:
-        check_is_fitted(model)
-    except (NotFittedError, TypeError):
-        if _codec_of(model) is None:
-            raise ConfigError(
-                f"{name} must be a fitted TextClassifier or OnnxClassifier, got {model!r}. "
-                "Call its fit first."
-            ) from None
     codec = _codec_of(model)
-    form = getattr(codec, "form", "numbers")
-    if form != "single":
-        kind = "numbers" if form == "numbers" else "several labels per text"
+    if codec is None or not (codec.numeric or hasattr(model, "predict_proba")):
         raise ConfigError(
-            f"Cascade needs models with one label per text, but {name} predicts {kind}."
+            f"{name} must be a fitted TextClassifier or OnnxClassifier, got {model!r:.200}. "
+            "Fit or load one."
+        )
+    if codec.numeric or codec.form != "single":
+        kind = "numbers" if codec.numeric else "several labels per text"
+        raise ConfigError(
+            f"Cascade needs models with one label per text, but {name} predicts {kind}. Use other "
+            "models."
         )
 
 
@@ -340,8 +407,8 @@ def _losses(fast: IntArray, accurate: IntArray, truth: IntArray | None) -> IntAr
     if truth is None:
         differ: IntArray = (fast != accurate).astype(np.int64)
         return differ
-    check_lengths(truth, fast)
-    losses: IntArray = (accurate == truth).astype(np.int64) - (fast == truth)
+    right: IntArray = (accurate == truth).astype(np.int64) - (fast == truth)
+    losses: IntArray = np.where(truth < 0, fast != accurate, right).astype(np.int64)
     return losses
 
 

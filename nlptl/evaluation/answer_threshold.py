@@ -38,7 +38,7 @@ def choose_threshold(
     """Return the lowest threshold whose loss is at most ``max_loss`` with a given confidence.
 
     Thresholds are tested from the highest to the lowest, and the first that fails ends the search.
-    So the confidence holds for the chosen one, although many are tested [1]_.
+    So the confidence of one test applies to the chosen threshold, although many are tested [1]_.
 
     Parameters
     ----------
@@ -81,11 +81,22 @@ def choose_threshold(
     return AnswerThreshold(float(ordered[last]), float(last + 1) / n, loss, float(most[last]))
 
 
+def texts_needed(max_loss: float, confidence: float) -> int:
+    """Return the number of held-out texts with which a threshold without any loss can be chosen.
+
+    Examples
+    --------
+    >>> texts_needed(0.005, 0.9), texts_needed(0.05, 0.9)
+    (460, 45)
+    """
+    return int(np.ceil(np.log(1 - confidence) / np.log(1 - max_loss)))
+
+
 def loss_bound(lost: IntArray, gained: IntArray, n: int, *, confidence: float) -> FloatArray:
     """Return the upper confidence bound of a paired loss of accuracy.
 
-    It is the adjusted Wald bound of the difference of two paired shares [1]_, or the exact bound of
-    a share [2]_ where nothing was gained, whichever is larger.
+    It is the adjusted Wald bound of the difference of two paired shares [1]_, which is approximate.
+    If nothing was gained, it is at least the exact bound of a share [2]_.
 
     Parameters
     ----------

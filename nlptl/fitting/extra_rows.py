@@ -87,5 +87,6 @@ def check_validation(plan: FitPlan, validation: Corpus | Mapping[str, Corpus] | 
     """
     if validation is None or (plan.transfers.tunes and not plan.transfers.refits_head):
         return
-    names = " with ".join(f"{type(transfer).__name__}()" for transfer in plan.transfers)
+    transfers = (*plan.transfers.pretraining, *plan.transfers)
+    names = " with ".join(f"{type(transfer).__name__}()" for transfer in transfers)
     raise ConfigError(f"fit received validation=..., but {names} does not use it. Leave it out.")

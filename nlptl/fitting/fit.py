@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
+from nlptl.base.arrays import FloatArray
 from nlptl.fitting.class_names import with_entailment
 from nlptl.fitting.co_training import co_trained
 from nlptl.fitting.fitted import FittedModel
@@ -33,23 +35,41 @@ def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
     ConfigError
         If the data do not match the plan.
     """
-    plan, pretraining = pretrained(plan, data)
+    data, source_weights = _weighed_first(plan, data)
+    plan, first = pretrained(plan, data)
     plan = with_entailment(plan, data)
+    fitted_head = partial(fit_head, plan, unseen=first.tuned is None)
     if plan.transfers.tunes:
         inputs, head, history = tuned(plan, data)
     else:
-        inputs, history = head_inputs(plan, data, frozen_features(plan, data)), None
-        head = fit_head(plan, inputs)
+        inputs = head_inputs(plan, data, frozen_features(plan, data), weigh=first.tuned is None)
+        head, history = fitted_head(inputs), None
+    if first.tuned is not None:
+        inputs = replace(inputs, source_weights=source_weights)
+        head = first.tuned.calibrated(head, inputs)
     labelling = plan.transfers.selftraining
     if labelling is not None:
         imbalance = plan.imbalance_of(data.targets, solver=True, trains_head=False)
         if isinstance(labelling, SelfTraining):
-            refit = partial(fit_head, plan)
-            head = self_trained(labelling, inputs, head, refit, imbalance=imbalance)
+            head = self_trained(labelling, inputs, head, fitted_head, imbalance=imbalance)
         else:
-            is_tuned = tune_first(plan.transfers)
+            is_tuned = first.tuned is not None
             head = co_trained(labelling, inputs, head, tuned=is_tuned, imbalance=imbalance)
-    history = with_pretraining(head.history or history, pretraining)
+    history = with_pretraining(head.history or history, first.history)
     return FittedModel(
         data.codec, inputs.features, head, data.probe, history, inputs.weights_report
     )
+
+
+def _weighed_first(plan: FitPlan, data: TrainingData) -> tuple[TrainingData, FloatArray | None]:
+    """Weigh the source rows on the untuned encoder, if it is tuned on all rows before the head.
+
+    Returns
+    -------
+    data, factors
+        The factors are those of the source rows; None if the rows have their weights already.
+    """
+    if not (tune_first(plan.transfers) and plan.transfers.weighs_on_features):
+        return data, None
+    weighed = head_inputs(plan, data, frozen_features(plan, data))
+    return weighed.data, weighed.source_weights

@@ -19,7 +19,7 @@ from nlptl.fitting.pretraining_shelf import SHELF, Pretrained
 from nlptl.fitting.training_data import TrainingData
 from nlptl.fitting.transfers import Transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
-from nlptl.fitting.tuning_first import tuned_first
+from nlptl.fitting.tuning_first import TunedFirst, tuned_first
 from nlptl.fitting.tuning_start import check_tunable
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import History
@@ -34,7 +34,23 @@ PRETRAINING = LoopConfig(weight_decay=0.01, warmup_share=0.06, patience=1)
 """Defaults of the settings that neither the transfer nor ``TrainingConfig`` states."""
 
 
-def pretrained(plan: FitPlan, data: TrainingData) -> tuple[FitPlan, History | None]:
+@dataclass(frozen=True)
+class FirstStages:
+    """Result of the trainings that came before everything else.
+
+    Attributes
+    ----------
+    history : History or None
+        None without such trainings.
+    tuned : TunedFirst or None
+        Result of ``FineTuneFirst``. None without it.
+    """
+
+    history: History | None = None
+    tuned: TunedFirst | None = None
+
+
+def pretrained(plan: FitPlan, data: TrainingData) -> tuple[FitPlan, FirstStages]:
     """Train the encoder first, if the plan has transfers that do so.
 
     Several such transfers run one after the other.
@@ -47,26 +63,26 @@ def pretrained(plan: FitPlan, data: TrainingData) -> tuple[FitPlan, History | No
 
     Returns
     -------
-    plan, history
-        The plan has the new encoder. The history is None without such transfers.
+    plan, stages
+        The plan has the new encoder.
 
     Raises
     ------
     ConfigError
         If the encoder cannot be trained in this way.
     """
-    histories = []
+    histories, result = [], None
     for number, transfer in enumerate(plan.transfers.pretraining):
         encoder = _transformer_of(plan.encoder, type(transfer).__name__)
-        new: TransformerEncoder
         history: History | None
         if isinstance(transfer, FineTuneFirst):
-            new, history = tuned_first(transfer, plan, data, encoder, folder=_folder(number))
+            result = tuned_first(transfer, plan, data, encoder, folder=_folder(number))
+            new, history = result.encoder, result.history
         else:
             new, history = _Stage(transfer, number, plan, encoder).run(data)
         plan = replace(plan, encoder=_with_transformer(plan.encoder, new))
         histories += [] if history is None else [history]
-    return plan, _joined(histories)
+    return plan, FirstStages(_joined(histories), result)
 
 
 def with_pretraining(history: History | None, pretraining: History | None) -> History | None:

@@ -90,7 +90,8 @@ class Transfers:
         """Setting of the source rows next to labelled target rows; None if they are not added."""
         if self.source_head is not None:
             return SourceRows(weight=1.0)
-        return self.source or (SourceRows() if self.compare_domains else None)
+        adds_source = self.compare_domains or tune_first(self)
+        return self.source or (SourceRows() if adds_source else None)
 
     @property
     def shares_head(self) -> bool:
@@ -205,13 +206,7 @@ def _check_together(transfers: Transfers) -> None:
     if len(set(map(type, transfers.weighers))) > 1:
         names = " and ".join(f"{type(transfer).__name__}()" for transfer in transfers.weighers)
         raise ConfigError(f"{names} both weigh the source rows. Pass one of them.")
-    first = [t for t in transfers.pretraining if isinstance(t, FineTuneFirst)]
-    if first and (transfers.tunes or len(first) > 1):
-        again = first[1] if len(first) > 1 else transfers.main
-        raise ConfigError(
-            f"FineTuneFirst() tunes the encoder, and {type(again).__name__}() would tune it again. "
-            "Leave one of them out."
-        )
+    _check_first(transfers)
     if transfers.edits is not None and transfers.compare_domains:
         compares = next(t for t in transfers.every if t.compares_domains)
         raise ConfigError(
@@ -229,6 +224,23 @@ def _check_together(transfers: Transfers) -> None:
                 f"{name}() reads class scores in training, but {_refitting(transfers)}() fits the "
                 "head after the training. Leave one of them out."
             )
+
+
+def _check_first(transfers: Transfers) -> None:
+    """Check that nothing trains the encoder after ``FineTuneFirst``."""
+    number = next(
+        (i for i, t in enumerate(transfers.pretraining) if isinstance(t, FineTuneFirst)), None
+    )
+    if number is None:
+        return
+    later = transfers.pretraining[number + 1 :]
+    if transfers.tunes:
+        later = (*later, *transfers.others, transfers.main)
+    if later:
+        raise ConfigError(
+            f"FineTuneFirst() tunes the encoder, and {type(later[0]).__name__}() would train it "
+            "again. Leave one of them out, or pass FineTuneFirst() after ContinuedPretraining()."
+        )
 
 
 def _refitting(transfers: Transfers) -> str:

@@ -2,20 +2,76 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError
 from nlptl.data.rows import Rows
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.fitting.fitted import FittedHead
+from nlptl.fitting.head_inputs import HeadInputs
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.training_data import TrainingData
 from nlptl.fitting.transfers import as_transfers
 from nlptl.fitting.tuned_stage import tuned
 from nlptl.training.config import TrainingConfig
 from nlptl.training.loop import History
+from nlptl.transfer.features.frozen import TextFeatures
 from nlptl.transfer.parameters import FineTuneFirst, FullFineTune, LoRA
+
+_ROWS_TO_CALIBRATE = 256
+"""Rows on which the spread of two heads is compared."""
+
+
+@dataclass(frozen=True, eq=False)
+class TunedFirst:
+    """Result of the tuning.
+
+    Attributes
+    ----------
+    features : TextFeatures
+        Features of the tuned encoder.
+    head : FittedHead
+        Head that was trained together with the encoder. It is calibrated on held-out rows.
+    history : History or None
+    """
+
+    features: TextFeatures
+    head: FittedHead
+    history: History | None
+
+    @property
+    def encoder(self) -> TransformerEncoder:
+        """The encoder, with the pooling that its head was trained on."""
+        encoder: TransformerEncoder = self.features.encoder
+        weights: Any = encoder.weights
+        merged = replace(weights, adapter=None, base=None)
+        return encoder.with_weights(merged, pooling=encoder.reader.pooling)
+
+    def calibrated(self, head: FittedHead, inputs: HeadInputs) -> FittedHead:
+        """Return a new head with a temperature that gives it the confidence of the trained head.
+
+        The new head cannot be calibrated by cross-validation: the encoder was tuned on all of its
+        rows. Both heads are compared on unlabelled rows, or else on the labelled rows.
+        """
+        if inputs.targets.numeric:
+            return head
+        rows, X = inputs.data.all_rows[0], inputs.X
+        if inputs.unlabeled is not None and len(inputs.data.unlabeled):
+            rows, X = inputs.data.unlabeled, inputs.unlabeled
+        some = np.sort(np.random.default_rng(0).permutation(len(rows))[:_ROWS_TO_CALIBRATE])
+        reference = self.head.logits(self.features.transform(rows.take(some)))
+        several = inputs.targets.several
+        ratio = _spread(head.logits(X[some]), several) / _spread(reference, several)
+        temperature = float(max(self.head.decision.temperature * ratio, 1e-6))
+        decision = replace(head.decision, temperature=temperature)
+        if several:
+            decision = replace(decision, thresholds=self.head.decision.thresholds)
+        return replace(head, decision=decision)
 
 
 def tuned_first(
@@ -25,50 +81,60 @@ def tuned_first(
     encoder: TransformerEncoder,
     *,
     folder: str,
-) -> tuple[TransformerEncoder, History | None]:
-    """Tune an encoder together with a head on the labelled rows, and throw the head away.
+) -> TunedFirst:
+    """Tune an encoder together with a head on the labelled rows.
 
     Parameters
     ----------
     transfer : FineTuneFirst
     plan : FitPlan
-        Its treatment of the source rows is used.
     data : TrainingData
+        Its rows have their final weights.
     encoder : TransformerEncoder
         The encoder to tune.
     folder : str
         Name of the folder for the checkpoints of this stage.
 
-    Returns
-    -------
-    encoder, history
-        The encoder returns the features that its head was trained on.
-
     Raises
     ------
     ConfigError
-        If there are no labelled rows.
+        If a class has no labelled rows, or a treatment of rare classes cannot be used.
     """
-    if not len(data.rows):
-        raise ConfigError("FineTuneFirst() needs labelled texts, got class names. Leave it out.")
-    main = LoRA() if transfer.adapter else FullFineTune()
-    source = plan.transfers.source_rows
-    transfers = as_transfers([main, *([] if source is None else [replace(source, private=False)])])
-    pair_encoding = "joint" if plan.reads_jointly else "separate"
+    counts = data.all_rows[1].counts if len(data.rows) and not data.targets.numeric else None
+    if not len(data.rows) or (counts is not None and not counts.all()):
+        raise ConfigError(
+            "FineTuneFirst() needs labelled rows of every class, but LabelMeaning() names classes "
+            "without rows. Leave one of them out."
+        )
+    # The head is fitted after the tuning. Its errors are raised before.
+    plan.imbalance_of(data.targets, solver=True, trains_head=False)
     stage = replace(
         plan,
         encoder=encoder,
-        transfers=transfers,
+        transfers=as_transfers(LoRA() if transfer.adapter else FullFineTune()),
         head=None,
         training=_training(plan.training, folder),
-        pair_encoding=pair_encoding,
+        pair_encoding="joint" if plan.reads_jointly else "separate",
     )
-    rows = replace(data, names=None, unlabeled=Rows([]), validation=None)
-    inputs, _, history = tuned(stage, rows)
-    new: Any = inputs.features.encoder
-    if new.weights.adapter is not None:
-        new = replace(new, weights=replace(new.weights, adapter=None, base=None))
-    return new, history
+    rows = replace(data, names=None, unlabeled=Rows([]), source={}, validation=None)
+    inputs, head, history = tuned(stage, _without_copies(rows))
+    return TunedFirst(inputs.features, head, history)
+
+
+def _without_copies(data: TrainingData) -> TrainingData:
+    """Return the data without edited copies, whose originals may be held out."""
+    if data.extra is None:
+        return data
+    rows, targets = data.extra
+    source = np.flatnonzero(targets.domain_numbers > 0)
+    extra = (rows.take(source), targets.take(source)) if len(source) else None
+    return replace(data, extra=extra)
+
+
+def _spread(logits: FloatArray, several: bool) -> float:
+    """Return the standard deviation of logits; of one label per text, around their row means."""
+    centred = logits if several else logits - logits.mean(axis=1, keepdims=True)
+    return max(float(np.std(centred)), 1e-12)
 
 
 def _training(training: TrainingConfig | None, folder: str) -> TrainingConfig | None:

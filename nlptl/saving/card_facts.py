@@ -98,8 +98,10 @@ def facts_of(
     return CardFacts(repo=repo, **{**facts, **entries, **checked})
 
 
-def _bases(model: object) -> list[str]:
-    return _origins(getattr(model, "joint_", getattr(model, "accurate", model)))
+def _bases(model: Any) -> list[str]:
+    if hasattr(model, "accurate"):
+        return list(dict.fromkeys([*_origins(model.accurate), *_origins(model.fast)]))
+    return _origins(getattr(model, "joint_", model))
 
 
 def _license(base: str, *, asks: bool) -> str | None:
@@ -117,7 +119,9 @@ def _model_facts(model: Any) -> dict[str, Any]:
         return {**_model_facts(model.joint_), **facts}
     if hasattr(model, "accurate"):
         _check_published(model.accurate)
-        passed_on = f"A fast model answers where it is sure. {model.report_}"
+        fitted = getattr(model.fast, "fitted_", None)
+        fast = "an exported graph" if fitted is None else _described(fitted.features.encoder)
+        passed_on = f"A fast model ({fast}) answers where it is sure. {model.report_}"
         facts = _model_facts(model.accurate)
         return {**facts, "stock": False, "cost": "", "says": f"{facts['says']} {passed_on}"}
     cost = "" if model.cost_ is None else str(model.cost_)

@@ -1,13 +1,16 @@
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import Pipeline
 
-from nlptl import Cascade, TextClassifier, TextRegressor, TfidfEncoder
+from nlptl import Cascade, FusedEncoder, TextClassifier, TextRegressor, TfidfEncoder
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.estimators import model_cascade as module
+from nlptl.evaluation.answer_threshold import AnswerThreshold
 from nlptl.serving.answers import answers
 
 
@@ -109,8 +112,61 @@ def test_scikit_learn_can_copy_and_cross_validate_it(models, cascade):
     assert np.isfinite(scores).all() and cascade.get_params()["max_loss"] == 0.05
 
 
+def test_an_unknown_label_is_a_loss_where_the_answers_differ(models):
+    fast, accurate, texts, labels = models
+    differ = np.flatnonzero(fast.predict(texts) != accurate.predict(texts))
+    other = list(labels)
+    other[differ[0]] = "never seen"
+    losses = module._losses(
+        *(m.predict_proba(texts).argmax(axis=1) for m in (fast, accurate)),
+        accurate.fitted_.codec.encode(other, allow_unseen=True),
+    )
+    assert losses[differ[0]] == 1
+
+
+def test_models_that_read_different_columns_are_refused(support):
+    texts, labels = support
+    table = pd.DataFrame({"text": texts, "price": 1.0, "weight": 2.0})
+    parts = [
+        TextClassifier(
+            FusedEncoder((TfidfEncoder(),), numeric_columns=(c,), text_columns=("text",))
+        )
+        for c in ("weight", "price")
+    ]
+    fast, accurate = (part.fit(table[::2], labels[::2]) for part in parts)
+    with pytest.raises(ConfigError, match="same columns"):
+        Cascade(fast, accurate, max_loss=0.05).fit(table[1::2], labels[1::2])
+    plain = TextClassifier(TfidfEncoder()).fit(texts[::2], labels[::2])
+    cascade = Cascade(plain, accurate, max_loss=0.05).fit(table[1::2], labels[1::2])
+    assert len(cascade.predict(table[:9])) == 9
+
+
+def test_labels_may_be_tuples(models):
+    _fast, _accurate, texts, labels = models
+    pairs = [(label, 1) for label in labels]
+    parts = [TextClassifier(TfidfEncoder()).fit(texts, pairs) for _ in range(2)]
+    cascade = Cascade(*parts, max_loss=0.05).fit(texts, pairs)
+    assert cascade.score(texts, pairs) == parts[1].score(texts, pairs)
+    np.testing.assert_allclose(
+        cascade.predict_log_proba(texts[:3]), np.log(cascade.predict_proba(texts[:3]))
+    )
+
+
+def test_the_warning_says_why_the_fast_model_never_answers(models, monkeypatch, caplog):
+    fast, accurate, texts, labels = models
+    never = AnswerThreshold(float("inf"), 0.0, 0.0, 0.0)
+    monkeypatch.setattr(module, "choose_threshold", lambda *_, **__: never)
+    Cascade(fast, accurate, max_loss=0.05).fit(texts, labels)
+    assert "already differ too often" in caplog.text
+
+
 @pytest.mark.parametrize(
-    ("options", "words"), [({"max_loss": 0}, "max_loss"), ({"confidence": 1}, "confidence")]
+    ("options", "words"),
+    [
+        ({"max_loss": 0}, "max_loss"),
+        ({"max_loss": "0.1"}, "max_loss"),
+        ({"confidence": 1}, "confidence"),
+    ],
 )
 def test_options_out_of_range_are_refused(models, options, words):
     fast, accurate, texts, _ = models
@@ -132,9 +188,15 @@ def test_models_that_cannot_be_used_are_refused(models, few):
     ):
         with pytest.raises(ConfigError, match=words):
             Cascade(wrong, accurate).fit(texts, labels)
-    with pytest.raises(InputError, match="at least 50 held-out texts, got 3"):
-        Cascade(fast, accurate).fit(texts[:3], labels[:3])
+    with pytest.raises(InputError, match="at least 460 held-out texts, got 240"):
+        Cascade(fast, accurate).fit(texts, labels)
+    cascade = Cascade(fast, accurate, max_loss=0.05)
     with pytest.raises(InputError):
-        Cascade(fast, accurate).fit(texts, labels[:-1])
+        cascade.fit(texts, labels[:-1])
     with pytest.raises(InputError):
-        Cascade(fast, accurate).fit([(text, text) for text in texts], labels)
+        cascade.fit([(text, text) for text in texts], labels)
+    with pytest.raises(InputError, match="ACCESS"):
+        cascade.fit(texts, [label.upper() for label in labels])
+    for part in (cascade.fit(texts, labels), Pipeline([("model", fast)])):
+        with pytest.raises(ConfigError, match="fitted TextClassifier"):
+            Cascade(part, accurate, max_loss=0.05).fit(texts, labels)

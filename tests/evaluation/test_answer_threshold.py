@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nlptl.evaluation.answer_threshold import choose_threshold, loss_bound
+from nlptl.evaluation.answer_threshold import choose_threshold, loss_bound, texts_needed
 
 
 def chosen(probabilities, losses, max_loss=0.01, confidence=0.9):
@@ -66,6 +66,15 @@ def test_the_promised_loss_is_kept_in_most_samples(labelled):
         mean = (1 - value) / 8
         kept.append(answered * (mean - (0.02 * (1 - mean) if labelled else 0)) <= 0.01)
     assert np.mean(kept) >= 0.9
+
+
+@pytest.mark.parametrize(("max_loss", "confidence"), [(0.005, 0.9), (0.02, 0.95), (0.3, 0.5)])
+def test_the_number_of_texts_that_are_needed_is_exact(max_loss, confidence):
+    n = texts_needed(max_loss, confidence)
+    for n_texts, is_enough in ((n, True), (n - 1, False)):
+        zeros = np.zeros(n_texts, int)
+        bound = loss_bound(zeros[:1], zeros[:1], n_texts, confidence=confidence)[0]
+        assert (bound <= max_loss) == is_enough
 
 
 def test_the_bound_is_above_the_loss_and_falls_with_more_texts():

@@ -12,16 +12,20 @@ from nlptl import (
     FusedEncoder,
     LabelMeaning,
     MeanAlignment,
+    MultiTaskModel,
     SourceRows,
     TextClassifier,
     TextRegressor,
     TfidfEncoder,
     TrainingConfig,
     TransformerEncoder,
+    WordEdits,
 )
 from nlptl.base.errors import ConfigError
 from nlptl.cli.main import main
 from nlptl.encoders import Concatenation
+from nlptl.fitting import head_inputs
+from nlptl.fitting import tuning_first as module
 from nlptl.training.checkpoints import Keeper
 
 TRAINING = TrainingConfig(epochs=2, quiet=True, refit=False)
@@ -54,10 +58,57 @@ def test_it_equals_a_tuned_encoder_that_is_used_frozen(tiny_encoder):
     encoder = tuned.fit([], [], source=SOURCE).fitted_.features.encoder
     steps = TextClassifier(fused(encoder), transfer=adapts)
     steps.fit([], [], source=SOURCE, unlabeled=POOL)
-    np.testing.assert_allclose(
-        model.predict_proba(POOL.rows), steps.predict_proba(POOL.rows), atol=1e-5
-    )
+    assert (model.predict(POOL.rows) == steps.predict(POOL.rows)).all()
     assert model.history_.losses == tuned.history_.losses
+
+
+def test_it_is_no_more_confident_than_the_head_of_the_tuning(tiny_encoder):
+    """The encoder was tuned on the rows of the new head, so they cannot calibrate it."""
+    rng = np.random.default_rng(0)
+    texts, labels = texts_of(160, 3)[0], rng.integers(2, size=160).tolist()  # noise
+    confidence = {}
+    for transfer in (FineTuneFirst(), FullFineTune()):
+        model = TextClassifier(tiny_encoder, transfer=transfer, training=TRAINING)
+        model.fit(texts[:120], labels[:120])
+        confidence[type(transfer)] = model.predict_proba(texts[120:]).max(axis=1).mean()
+    assert confidence[FineTuneFirst] < confidence[FullFineTune] + 0.1
+
+
+def test_a_source_is_added_to_the_target_without_another_transfer(tiny_encoder):
+    model = TextClassifier(tiny_encoder, transfer=FineTuneFirst(), training=TRAINING)
+    model.fit(TEXTS, LABELS, source=SOURCE)
+    alone = TextClassifier(tiny_encoder, transfer=FineTuneFirst(), training=TRAINING)
+    alone.fit(TEXTS, LABELS)
+    assert not np.allclose(model.predict_proba(TEXTS), alone.predict_proba(TEXTS))
+
+
+def test_edited_copies_are_added_after_the_tuning(tiny_encoder, monkeypatch):
+    seen, plain = [], module.tuned
+
+    def watched(plan, data):
+        seen.append(data.extra)
+        return plain(plan, data)
+
+    monkeypatch.setattr(module, "tuned", watched)
+    transfer = [FineTuneFirst(), WordEdits()]
+    TextClassifier(tiny_encoder, transfer=transfer, training=TRAINING).fit(TEXTS, LABELS)
+    assert seen == [None]
+
+
+def test_a_chosen_share_is_chosen_before_the_tuning(tiny_encoder, monkeypatch):
+    order, plain = [], module.tuned
+    monkeypatch.setattr(
+        module, "tuned", lambda plan, data: order.append("tuned") or plain(plan, data)
+    )
+    chosen = head_inputs.chosen_share
+    monkeypatch.setattr(
+        head_inputs, "chosen_share", lambda *a, **k: order.append("share") or chosen(*a, **k)
+    )
+    texts, labels = texts_of(120, 5)
+    transfer = [FineTuneFirst(), SourceRows()]
+    model = TextClassifier(tiny_encoder, transfer=transfer, training=TRAINING)
+    model.fit(texts, labels, source=SOURCE)
+    assert order == ["share", "tuned"]
 
 
 @pytest.mark.parametrize("adapter", [False, True])
@@ -74,19 +125,17 @@ def test_a_head_alone_is_fitted_to_the_tuned_encoder_and_saved(tiny_encoder, tmp
 
 
 def test_source_and_target_rows_are_tuned_on_together(tiny_encoder, monkeypatch):
-    from nlptl.fitting import tuning_first as module
-
     seen, plain = [], module.tuned
 
     def watched(plan, data):
-        seen.append((len(data.rows), len(data.extra[0]), plan.transfers.source))
+        seen.append((len(data.rows), len(data.extra[0])))
         return plain(plan, data)
 
     monkeypatch.setattr(module, "tuned", watched)
     transfer = [FineTuneFirst(), SourceRows(share=0.5, private=True)]
     model = TextClassifier(tiny_encoder, transfer=transfer, training=TRAINING)
     assert len(model.fit(TEXTS, LABELS, source=SOURCE).predict(TEXTS)) == 20
-    assert seen == [(20, 40, SourceRows(share=0.5))]
+    assert seen == [(20, 40)]
 
 
 def test_pairs_several_labels_and_numbers_are_supported(tiny_encoder):
@@ -103,8 +152,20 @@ def test_what_cannot_be_tuned_is_refused(tiny_encoder):
     with pytest.raises(ConfigError, match="tunes a transformer, got TfidfEncoder"):
         TextClassifier(TfidfEncoder(), transfer=FineTuneFirst()).fit(TEXTS, LABELS)
     names = LabelMeaning({0: "parcels", 1: "passwords"})
+    model = TextClassifier(tiny_encoder, transfer=[FineTuneFirst(), names])
+    with pytest.raises(ConfigError, match="labelled rows of every class"):
+        model.fit([], [])
+    more = LabelMeaning({0: "parcels", 1: "passwords", 2: "money"})
+    with pytest.raises(ConfigError, match="labelled rows of every class"):
+        model.set_params(transfer=[FineTuneFirst(), more]).fit(TEXTS, LABELS)
+    focal = TextClassifier(tiny_encoder, transfer=FineTuneFirst(), imbalance="focal")
+    with pytest.raises(ConfigError, match="focal"):
+        focal.fit(TEXTS, LABELS)
     with pytest.raises(ConfigError, match="FineTuneFirst"):
-        TextClassifier(tiny_encoder, transfer=[FineTuneFirst(), names]).fit([], [])
+        model.set_params(transfer=FineTuneFirst()).fit(TEXTS, LABELS, validation=SOURCE)
+    tasks = MultiTaskModel({"topic": "single_label"}, transfer=FineTuneFirst())
+    with pytest.raises(ConfigError, match="FineTuneFirst"):
+        tasks.fit({"topic": (TEXTS, LABELS)})
 
 
 def test_a_killed_fit_resumes_exactly(tiny_encoder, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nlptl.base.errors import ConfigError
+from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console, labelled_rows
 from nlptl.cli.tables import add_drop_blank, read_texts
@@ -22,6 +22,7 @@ from nlptl.estimators.bulk.answered_rows import text_columns
 from nlptl.estimators.loading import load_any, load_predictor
 from nlptl.estimators.model_cascade import Cascade
 from nlptl.estimators.text_classifier import TextClassifier
+from nlptl.evaluation.answer_threshold import texts_needed
 from nlptl.storage.outputs import check_output_folder
 
 EXAMPLES = """examples:
@@ -66,19 +67,32 @@ def run(arguments: Namespace) -> int:
             "Choose a saved classifier."
         )
     rows, labels = _rows(accurate, arguments)
+    options = {"max_loss": arguments.max_loss, "confidence": arguments.confidence}
+    Cascade(accurate, accurate, **options).check_parts()  # before the distillation
     order = np.random.default_rng(accurate.seed).permutation(len(rows))
     held_out = order if arguments.fast else order[len(rows) // 2 :]
+    _check_number(len(held_out), arguments)
     if arguments.fast:
         fast: Any = load_predictor(arguments.fast) or load_any(arguments.fast)
     else:
         fast = accurate.distill(rows.take(order[: len(rows) // 2]))
-    options = {"max_loss": arguments.max_loss, "confidence": arguments.confidence}
     truth = None if labels is None else [labels[int(row)] for row in held_out]
     cascade = Cascade(fast, accurate, **options).fit(rows.take(held_out), truth)
     cascade.save(folder)
     console().print(str(cascade.report_), soft_wrap=True)
     console().print(f"Saved and read back: {arguments.output}", soft_wrap=True)
     return 0
+
+
+def _check_number(n_held_out: int, arguments: Namespace) -> None:
+    """Check that there are enough held-out texts, before a fast model is made."""
+    n_least = texts_needed(arguments.max_loss, arguments.confidence)
+    if n_held_out < n_least:
+        how = "" if arguments.fast else ", which are half of the table"
+        raise InputError(
+            f"--max-loss {arguments.max_loss} needs at least {n_least} held-out texts{how}, got "
+            f"{n_held_out}. Add texts, or allow a larger loss."
+        )
 
 
 def _rows(model: TextClassifier, arguments: Namespace) -> tuple[Rows, list[object] | None]:

@@ -217,9 +217,13 @@ class TransformerEncoder(Spec):
         pooling = Pooling(tokens=chosen.tokens, layers=layers, join="concat", normalize=True)
         return self._changed(pooling=pooling)
 
-    def with_weights(self, weights: LoadedEncoder) -> Self:
-        """Return a copy that uses weights in memory instead of those in its folder."""
-        return self._changed(weights=weights, dtype=weights.dtype, cache=None)
+    def with_weights(self, weights: LoadedEncoder, *, pooling: Pooling | None = None) -> Self:
+        """Return a copy that uses weights in memory instead of those in its folder.
+
+        It has another pooling if one is passed.
+        """
+        changes = {} if pooling is None else {"pooling": pooling}
+        return self._changed(weights=weights, dtype=weights.dtype, cache=None, **changes)
 
     def _changed(self, **changes: Any) -> Self:
         """Return a copy with other settings for the same folder, which is open if this one is."""

@@ -43,7 +43,7 @@ class BulkJob:
         A csv, tsv, jsonl or parquet file.
     output : str
         A csv, tsv, jsonl or parquet file for the rows of ``data`` with a new column ``predicted``.
-        For classes it also gets a column ``probability``, for a cascade ``passed_on``, too.
+        Classifiers add a column ``probability``. Cascades also add ``passed_on``.
     text_column : tuple of str
         One column, or two columns for pairs. Empty is the columns that the model was trained on.
     chunk_rows : int

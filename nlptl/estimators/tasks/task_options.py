@@ -27,7 +27,8 @@ def transfers_of(transfer: object) -> Transfers:
     """
     transfers = as_transfers(transfer)
     if not transfers.tunes or transfers.refits_head or transfers.meaning is not None:
-        names = ", ".join(f"{type(method).__name__}()" for method in transfers)
+        methods = transfers.pretraining or tuple(transfers)
+        names = ", ".join(f"{type(method).__name__}()" for method in methods)
         raise ConfigError(
             "Tasks share an encoder, and transfer must train it together with the heads. Got "
             f"{names}. Use FullFineTune() or LoRA()."

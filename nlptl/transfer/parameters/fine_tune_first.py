@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from nlptl.base.errors import ConfigError
 from nlptl.base.transfer import Transfer
 
 
@@ -13,9 +14,11 @@ class FineTuneFirst(Transfer):
     """Tune the encoder on the labelled rows first; the other transfers then use it frozen [1]_.
 
     The encoder is trained together with a head on all labelled rows, those of the source included.
-    This head is thrown away. The other transfers of the list, or a new head alone, then work on
+    This head is discarded. The other transfers of the list, or a new head alone, then work on
     frozen features of the new encoder, together with word counts if the encoder is a
-    ``FusedEncoder``. ``TrainingConfig`` sets the training.
+    ``FusedEncoder``, of which the first transformer is tuned. ``TrainingConfig`` sets the
+    training. The probabilities get the confidence of the discarded head, which is calibrated on
+    held-out rows.
 
     For another domain: ``TextClassifier(transfer=FineTuneFirst())`` with ``source`` and
     ``unlabeled`` adds ``MeanAlignment`` and ``CoTraining``, and word counts to the encoder. The
@@ -25,7 +28,8 @@ class FineTuneFirst(Transfer):
     Parameters
     ----------
     adapter : bool
-        True trains a low-rank adapter, which is then merged, instead of all weights.
+        True trains a low-rank adapter, which is then merged, instead of all weights. For another
+        rank, use ``LoRA`` alone.
 
     References
     ----------
@@ -37,11 +41,15 @@ class FineTuneFirst(Transfer):
 
     trains_encoder: ClassVar[bool] = True
     carries: ClassVar[str] = "parameters"
-    setting: ClassVar[str] = "transductive"
+    setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
     accepts: ClassVar[frozenset[str]] = frozenset({"source"})
     supports: ClassVar[frozenset[str]] = frozenset({"pairs", "several labels", "numbers"})
     paper: ClassVar[str] = "Phang et al. 2018, arXiv:1811.01088"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.adapter, bool):
+            raise ConfigError(f"adapter must be True or False, got {self.adapter!r}.")
 
     @property
     def runs_first(self) -> bool:

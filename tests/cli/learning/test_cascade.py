@@ -47,7 +47,7 @@ def test_a_cascade_is_made_of_a_saved_model_and_answers(place, capsys):
     assert main(["evaluate", str(place / "c"), str(place / "held.csv"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["passed_on"] == predicted["passed_on"].mean()
     assert main(["publish", str(place / "c"), "user/name", "--dry-run"]) == 0
-    assert "A fast model answers where it is sure" in " ".join(capsys.readouterr().out.split())
+    assert "(TfidfEncoder) answers where it is sure" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_fast_model_is_distilled_on_the_other_half(place, capsys, monkeypatch):
@@ -66,8 +66,12 @@ def test_what_cannot_be_a_cascade_is_refused(place, few, capsys):
     TextRegressor(TfidfEncoder()).fit(few[0], range(40)).save(place / "numbers")
     assert cascade(place, model="numbers") == 2
     assert "needs a classifier" in capsys.readouterr().err
-    assert cascade(place, "--fast", str(place / "numbers")) == 2
+    assert cascade(place, "--max-loss", "0.1", "--fast", str(place / "numbers")) == 2
     assert "predicts numbers" in capsys.readouterr().err
+    assert cascade(place) == 2  # before anything is distilled
+    assert "half of the table, got 180" in " ".join(capsys.readouterr().err.split())
+    assert cascade(place, "--max-loss", "3") == 2
+    assert "max_loss must be" in capsys.readouterr().err
     (place / "c").mkdir()
     (place / "c" / "notes.txt").write_text("mine")
     assert cascade(place) == 2

@@ -11,7 +11,15 @@ def test_it_comes_before_transfers_for_frozen_features():
     assert transfers.main == Frozen() and not transfers.tunes
 
 
-@pytest.mark.parametrize("other", [FullFineTune(), Contrastive(), FineTuneFirst(adapter=True)])
-def test_another_tuning_of_the_encoder_is_refused(other):
-    with pytest.raises(ConfigError, match="would tune it again"):
+@pytest.mark.parametrize(
+    "other", [FullFineTune(), Contrastive(), FineTuneFirst(adapter=True), ContinuedPretraining()]
+)
+def test_another_training_of_the_encoder_afterwards_is_refused(other):
+    name = type(other).__name__
+    with pytest.raises(ConfigError, match=rf"{name}\(\) would train it again"):
         as_transfers([FineTuneFirst(), other])
+
+
+def test_the_adapter_is_a_switch():
+    with pytest.raises(ConfigError, match="adapter must be True or False"):
+        FineTuneFirst(adapter="lora")
