@@ -34,9 +34,6 @@ LAYERS = (4, 6)
 """Layers of the default encoder. The last one is trained for the topic of a text. Lower ones keep
 more of the opinion in a review."""
 
-GROWING_SHARES = (0.2, 0.4, 0.6, 0.8)
-"""Share of the unlabelled texts that each round of self-training uses."""
-
 
 def recommended_params(
     model: PlannedModel, texts: Any, answers: Any, fit_params: Mapping[str, Any]
@@ -85,9 +82,8 @@ def recommended_params(
         if _has_dense_part(encoder):
             transfers.append(MeanAlignment())
         if _has_one_label_per_text(model, answers, source.values()):
-            alone = SelfTraining(GROWING_SHARES, class_shares="estimated")
             has_views = _has_views(encoder) and params["head"] is None
-            transfers.append(CoTraining() if has_views else alone)
+            transfers.append(CoTraining() if has_views else SelfTraining())
     return {"encoder": encoder, "transfer": transfers or Frozen()}
 
 
