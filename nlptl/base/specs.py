@@ -16,6 +16,14 @@ from nlptl.base.suggestions import suggest
 
 _Class = TypeVar("_Class")
 
+_EXAMPLES = {
+    "encoder": "TransformerEncoder()",
+    "head": "LogisticHead()",
+    "training": "TrainingConfig()",
+    "transfer": "FullFineTune()",
+}
+"""An object for each parameter of an estimator whose default is None."""
+
 
 class Spec:
     """Mixin for frozen dataclasses that describe a choice, such as a head or a transfer.
@@ -98,6 +106,12 @@ class NestedParams(BaseEstimator):  # type: ignore[misc]
                 by_owner[owner][rest] = params[name]
         for owner, changes in by_owner.items():
             value = getattr(self, owner)
+            if value is None:
+                example = _EXAMPLES.get(owner, "...")
+                raise ConfigError(
+                    f"{owner} is None, so its parameter {min(changes)!r} cannot be set. Set "
+                    f"{owner} to an object first, for example {owner}={example}."
+                )
             for path, new in changes.items():
                 value = with_param(value, path.split("__"), new)
             setattr(self, owner, value)

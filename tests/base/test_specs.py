@@ -114,3 +114,9 @@ def test_an_unknown_parameter_is_named_with_a_suggestion(params, said):
 def test_a_plain_value_has_no_parameters():
     with pytest.raises(ConfigError, match="3 has no parameter 'x'"):
         with_param(3, ["x"], 1)
+
+
+def test_a_parameter_of_a_default_part_asks_for_the_part():
+    with pytest.raises(ConfigError, match=r"head is None, .* for example head=LogisticHead\(\)"):
+        Model().set_params(head__C=1.0)
+    Model().set_params(head=LogisticHead(), head__C=1.0)
