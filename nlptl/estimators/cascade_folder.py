@@ -17,7 +17,13 @@ from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.encoder_shelf import empty_shelf
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.evaluation.cascade_report import CascadeReport
-from nlptl.saving.model_folder import CLOSE, read_described, refuse_foreign, write_described
+from nlptl.saving.model_folder import (
+    CLOSE,
+    read_described,
+    refuse_foreign,
+    sentences,
+    write_described,
+)
 from nlptl.saving.onnx.onnx_classifier import KIND, OnnxClassifier
 from nlptl.storage.atomic import new_folder, saved_folder
 from nlptl.storage.manifest import MANIFEST, read_manifest
@@ -25,7 +31,6 @@ from nlptl.storage.manifest import MANIFEST, read_manifest
 Kind = TypeVar("Kind")
 
 PARTS = ("fast", "accurate")
-_SENTENCES = ("The order arrived late.", "What is this?", "Thank you, all is well now.")
 
 
 def save_cascade(model: Any, folder: Path, *, notes: Mapping[str, object] | None) -> Path:
@@ -117,5 +122,4 @@ def _probe_of(model: Any) -> Any:
     """Return a few texts of the kind that a model expects."""
     if hasattr(model, "fitted_"):
         return model.fitted_.probe
-    pairs = model.reading.pairs
-    return [(text, text) if pairs else text for text in _SENTENCES]
+    return sentences(model.reading.pairs, model)

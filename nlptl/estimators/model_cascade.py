@@ -13,7 +13,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
-from nlptl.base import clock
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.inputs import LabelsLike, TextsLike, WeightsLike
@@ -22,10 +21,15 @@ from nlptl.base.specs import NestedParams
 from nlptl.data.labels import LabelCodec, check_lengths
 from nlptl.data.numbers import as_weights
 from nlptl.data.rows import Rows, as_rows
-from nlptl.encoders.cache import without_cache
 from nlptl.estimators.cascade_folder import load_cascade, save_cascade
 from nlptl.estimators.hub_methods import HubMethods
-from nlptl.evaluation.answer_threshold import AnswerThreshold, choose_threshold, texts_needed
+from nlptl.estimators.prediction_timing import timed_prediction
+from nlptl.evaluation.answer_threshold import (
+    AnswerThreshold,
+    choose_threshold,
+    losses_of,
+    texts_needed,
+)
 from nlptl.evaluation.cascade_report import CascadeReport
 from nlptl.evaluation.class_metrics import ClassScore, class_scores
 from nlptl.training.processes import from_main
@@ -140,24 +144,18 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
         InputError
             If there are too few texts, or texts or labels cannot be used.
         """
-        self.check_parts()
+        self._check_parts()
         rows = self._rows(texts)
-        n_least = texts_needed(self.max_loss, self.confidence)
-        if len(rows) < n_least:
-            raise InputError(
-                f"max_loss={self.max_loss} with confidence={self.confidence} needs at least "
-                f"{n_least} held-out texts, got {len(rows)}. Add some, or allow a larger loss."
-            )
+        self.check_number(len(rows))
         truth = None if labels is None else self._truth(labels, len(rows))
-        with without_cache():  # both models are timed
-            fast, fast_seconds = _timed(self._fast_probabilities, rows)
-            accurate, accurate_seconds = _timed(self.accurate.predict_proba, rows)
+        fast, fast_speed = timed_prediction(self._fast_probabilities, rows)
+        accurate, accurate_speed = timed_prediction(self.accurate.predict_proba, rows)
         chosen, sure = fast.argmax(axis=1), fast.max(axis=1)
-        losses = _losses(chosen, accurate.argmax(axis=1), truth)
+        losses = losses_of(chosen, accurate.argmax(axis=1), truth)
         threshold = choose_threshold(
             sure, losses, max_loss=self.max_loss, confidence=self.confidence
         )
-        speeds = len(rows) / fast_seconds, len(rows) / accurate_seconds
+        speeds = fast_speed, accurate_speed
         report = _report(threshold, len(rows), speeds, has_labels=truth is not None)
         # The times differ between the processes of a launch, so the main process decides.
         saves_time = from_main(lambda: report.speed >= _MIN_SPEEDUP * report.accurate_speed)
@@ -168,13 +166,15 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
         self.threshold_, self.report_ = threshold.value, report
         return self
 
-    def check_parts(self) -> None:
-        """Check the parameters, and that both models can be used together.
+    def check_number(self, n_texts: int) -> None:
+        """Check that a number of held-out texts is enough for ``fit``.
 
         Raises
         ------
         ConfigError
-            As for ``fit``.
+            If ``max_loss`` or ``confidence`` is out of range.
+        InputError
+            If there are too few texts.
         """
         if not (_is_number(self.max_loss) and 0 < self.max_loss < 1):
             raise ConfigError(f"max_loss must be above 0 and below 1, got {self.max_loss!r}.")
@@ -182,24 +182,15 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
             raise ConfigError(
                 f"confidence must be at least 0.5 and below 1, got {self.confidence!r}."
             )
-        for name in ("fast", "accurate"):
-            _check_model(name, getattr(self, name))
-        others = set(self.fast.classes_.tolist()) - set(self.classes_.tolist())
-        if others:
-            raise ConfigError(
-                f"The fast model predicts {sorted(map(repr, others))[0]}, which is no class of the "
-                "accurate model. Fit both models to the same labels."
-            )
-        pairs = zip(_columns_of(self.fast), _columns_of(self.accurate), strict=True)
-        if any(columns and columns != other for columns, other in pairs):
-            raise ConfigError(
-                "Both models must read the same columns of a table, got "
-                f"{_columns_of(self.fast)} and {_columns_of(self.accurate)}. Fit the fast model "
-                "to the columns of the accurate one."
+        n_least = texts_needed(self.max_loss, self.confidence)
+        if n_texts < n_least:
+            raise InputError(
+                f"max_loss={self.max_loss} with confidence={self.confidence} needs at least "
+                f"{n_least} held-out texts, got {n_texts}. Add some, or allow a larger loss."
             )
 
     def route(self, texts: TextsLike) -> Routes:
-        """Predict probabilities, and say which texts were passed on to the accurate model.
+        """Predict probabilities, and report which texts were passed on to the accurate model.
 
         Returns
         -------
@@ -335,6 +326,24 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
         probabilities[:, columns] = self.fast.predict_proba(rows)
         return probabilities
 
+    def _check_parts(self) -> None:
+        """Check that both models can be used together."""
+        for name in ("fast", "accurate"):
+            _check_model(name, getattr(self, name))
+        others = set(self.fast.classes_.tolist()) - set(self.classes_.tolist())
+        if others:
+            raise ConfigError(
+                f"The fast model predicts {sorted(map(repr, others))[0]}, which is no class of the "
+                "accurate model. Fit both models to the same labels."
+            )
+        pairs = zip(_columns_of(self.fast), _columns_of(self.accurate), strict=True)
+        if any(columns and columns != other for columns, other in pairs):
+            raise ConfigError(
+                "Both models must read the same columns of a table, got "
+                f"{_columns_of(self.fast)} and {_columns_of(self.accurate)}. Fit the fast model "
+                "to the columns of the accurate one."
+            )
+
     def _truth(self, labels: LabelsLike, n_texts: int) -> IntArray:
         """Return the class codes of the held-out labels; -1 for a few unknown ones.
 
@@ -392,24 +401,6 @@ def _check_model(name: str, model: Any) -> None:
             f"Cascade needs models with one label per text, but {name} predicts {kind}. Use other "
             "models."
         )
-
-
-def _timed(predict: Any, rows: Rows) -> tuple[FloatArray, float]:
-    """Return the probabilities of the rows and the seconds, after a first call to load weights."""
-    predict(rows.take(np.arange(1)))
-    started = clock.seconds()
-    probabilities: FloatArray = predict(rows)
-    return probabilities, max(clock.seconds() - started, 1e-9)
-
-
-def _losses(fast: IntArray, accurate: IntArray, truth: IntArray | None) -> IntArray:
-    """Return what it costs if the fast model answers, as for ``choose_threshold``."""
-    if truth is None:
-        differ: IntArray = (fast != accurate).astype(np.int64)
-        return differ
-    right: IntArray = (accurate == truth).astype(np.int64) - (fast == truth)
-    losses: IntArray = np.where(truth < 0, fast != accurate, right).astype(np.int64)
-    return losses
 
 
 def _report(

@@ -45,7 +45,7 @@ def choose_threshold(
     probabilities : ndarray of shape (n,)
         Probability of the fast model for its own answer, for each held-out text.
     losses : ndarray of shape (n,)
-        What it costs if the fast model answers: 1 if only the accurate model is right, -1 if only
+        Loss if the fast model answers: 1 if only the accurate model is right, -1 if only
         the fast model is right, 0 otherwise. Without labels: 1 if the two answers differ.
     max_loss : float
         Maximum loss, as a share of all texts.
@@ -79,6 +79,32 @@ def choose_threshold(
     last = ends[n_passed - 1]
     loss = float(lost[last] - gained[last]) / n
     return AnswerThreshold(float(ordered[last]), float(last + 1) / n, loss, float(most[last]))
+
+
+def losses_of(fast: IntArray, accurate: IntArray, truth: IntArray | None) -> IntArray:
+    """Return the losses if the fast model answers, as for ``choose_threshold``.
+
+    Parameters
+    ----------
+    fast, accurate : ndarray of shape (n,)
+        Classes that the two models predict.
+    truth : ndarray of shape (n,) or None
+        True classes; -1 for a class that no model knows. Such a row is a loss if the answers
+        differ.
+
+    Examples
+    --------
+    >>> fast, accurate = np.array([0, 1, 1, 0]), np.array([0, 0, 0, 1])
+    >>> losses_of(fast, accurate, np.array([0, 0, 1, -1])).tolist()
+    [0, 1, -1, 1]
+    >>> losses_of(fast, accurate, None).tolist()
+    [0, 1, 1, 1]
+    """
+    differ: IntArray = (fast != accurate).astype(np.int64)
+    if truth is None:
+        return differ
+    losses: IntArray = (accurate == truth).astype(np.int64) - (fast == truth)
+    return np.where(truth < 0, differ, losses)
 
 
 def texts_needed(max_loss: float, confidence: float) -> int:

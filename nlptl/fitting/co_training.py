@@ -18,6 +18,7 @@ from nlptl.fitting.domain_features import stacked
 from nlptl.fitting.fitted import FittedHead
 from nlptl.fitting.head_inputs import HeadInputs
 from nlptl.fitting.plan import FitPlan
+from nlptl.heads.calibration.decision import spread_of
 from nlptl.heads.calibration.imbalance import Imbalance
 from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
 from nlptl.heads.solver_fit import weigh_rows
@@ -64,7 +65,7 @@ def co_trained(
         logits = [view.unlabeled_logits(part) for view, part in zip(views, heads, strict=True)]
         heads = [
             view.fitted_with(
-                *_labelled(_teaching(logits, None if by_all else number), share, shares),
+                *_labelled(logits, share, shares, without=None if by_all else number),
                 weight=spec.weight * targets.total_weight,
             )
             for number, view in enumerate(views)
@@ -129,7 +130,7 @@ class _View:
     def unlabeled_logits(self, head: LogisticHead) -> FloatArray:
         """Return the logits of the unlabelled rows, with a standard deviation of 1."""
         logits = head.logits(self.unlabeled)
-        return logits / _spread(logits)
+        return logits / spread_of(logits)
 
 
 def _views(inputs: HeadInputs, head: FittedHead, targets: Targets) -> list[_View]:
@@ -159,21 +160,15 @@ def _part(features: Features, columns: IntArray) -> Features:
     return part
 
 
-def _teaching(logits: list[FloatArray], without: int | None) -> FloatArray:
-    """Return the sum of the logits of the views that label the texts, which may omit one."""
+def _labelled(
+    logits: list[FloatArray], share: float, shares: FloatArray, *, without: int | None
+) -> tuple[IntArray, IntArray]:
+    """Return the rows that the views are most confident about, and their classes.
+
+    ``without`` is the number of a view that does not take part.
+    """
     parts = [part for number, part in enumerate(logits) if number != without]
-    total: FloatArray = np.sum(parts, axis=0)
-    return total
-
-
-def _labelled(logits: FloatArray, share: float, shares: FloatArray) -> tuple[IntArray, IntArray]:
-    """Return the rows with the most confident logits, and their classes."""
-    return most_confident(softmax(logits, axis=1), share, shares)
-
-
-def _spread(logits: FloatArray) -> float:
-    """Return the standard deviation of logits around the mean logit of each row."""
-    return max(float(np.std(logits - logits.mean(axis=1, keepdims=True))), 1e-12)
+    return most_confident(softmax(np.sum(parts, axis=0), axis=1), share, shares)
 
 
 def _added(views: list[_View], heads: list[LogisticHead], reference: FloatArray) -> LogisticHead:
@@ -183,9 +178,9 @@ def _added(views: list[_View], heads: list[LogisticHead], reference: FloatArray)
     calibration still applies.
     """
     logits = [view.unlabeled_logits(head) for view, head in zip(views, heads, strict=True)]
-    scale = _spread(reference) / _spread(np.sum(logits, axis=0))
+    scale = spread_of(reference) / spread_of(np.sum(logits, axis=0))
     factors = [
-        scale / _spread(head.logits(view.unlabeled))
+        scale / spread_of(head.logits(view.unlabeled))
         for view, head in zip(views, heads, strict=True)
     ]
     n_columns = sum(len(view.columns) for view in views)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,7 @@ from nlptl.fitting.transfers import Transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.heads.solver_fit import weigh_rows
 from nlptl.training.checkpoints import logger
-from nlptl.training.config import LoopConfig
+from nlptl.training.config import LoopConfig, in_subfolder
 from nlptl.training.loop import History
 from nlptl.transfer.features.frozen import TextFeatures
 
@@ -120,9 +119,7 @@ def _setting(transfers: Transfers, name: str) -> int | None:
 
 def _of_run(how: Tuning, run: int) -> Tuning:
     """Return the settings of an additional training run, with another seed and folder."""
-    folder = how.config.checkpoints
-    checkpoints = None if folder is None else str(Path(folder) / f"seed-{run}")
-    return replace(how, seed=how.seed + run, config=replace(how.config, checkpoints=checkpoints))
+    return replace(how, seed=how.seed + run, config=in_subfolder(how.config, f"seed-{run}"))
 
 
 def one_place(

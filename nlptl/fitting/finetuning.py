@@ -6,7 +6,6 @@ import copy
 import re
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlptl.base.errors import ConfigError
@@ -25,7 +24,7 @@ from nlptl.heads.solver_fit import (
     weigh_rows,
 )
 from nlptl.storage.hashing import fingerprint
-from nlptl.training.config import LoopConfig
+from nlptl.training.config import LoopConfig, in_subfolder
 from nlptl.training.loop import History
 from nlptl.training.networks.feature_network import FeatureNetwork, NetworkRecipe
 from nlptl.transfer.features.frozen import TextFeatures
@@ -181,9 +180,7 @@ def is_refitted(config: LoopConfig, n_rows: int) -> bool:
 
 def _again_on_all_rows(config: LoopConfig, history: History) -> LoopConfig:
     """Return the settings to train on all rows: the best number of epochs, another folder."""
-    folder = config.checkpoints
-    checkpoints = None if folder is None else str(Path(folder) / "all-rows")
-    settings = replace(config, checkpoints=checkpoints)
+    settings = in_subfolder(config, "all-rows")
     if not history.scores or history.best_epoch == len(history.scores):
         return settings
     best = history.best_epoch  # with several stages, it can be above config.epochs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from nlptl.fitting.transfers import Transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.fitting.tuning_first import TunedFirst, tuned_first
 from nlptl.fitting.tuning_start import check_tunable
-from nlptl.training.config import LoopConfig
+from nlptl.training.config import LoopConfig, in_subfolder
 from nlptl.training.loop import History
 from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import TextFeatures
@@ -81,7 +80,8 @@ def pretrained(plan: FitPlan, data: TrainingData) -> tuple[FitPlan, FirstStages]
         else:
             new, history = _Stage(transfer, number, plan, encoder).run(data)
         plan = replace(plan, encoder=_with_transformer(plan.encoder, new))
-        histories += [] if history is None else [history]
+        if history is not None:
+            histories.append(history)
     return plan, FirstStages(_joined(histories), result)
 
 
@@ -149,9 +149,7 @@ class _Stage:
             learning_rate=transfer.learning_rate,
             max_steps=None,
         )
-        if config.checkpoints is not None:
-            folder = Path(config.checkpoints) / _folder(self.number)
-            config = replace(config, checkpoints=str(folder))
+        config = in_subfolder(config, _folder(self.number))
         training = TrainingPlan(config, None, plan.seed, plan.device)
         transfer = replace(transfer, strength=1.0)  # it is applied after training
         return TunedEncoder(Transfers(main, (transfer,)), start, training, data.unlabeled.texts)

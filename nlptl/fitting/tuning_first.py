@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError
 from nlptl.data.rows import Rows
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
@@ -18,7 +16,8 @@ from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.training_data import TrainingData
 from nlptl.fitting.transfers import as_transfers
 from nlptl.fitting.tuned_stage import tuned
-from nlptl.training.config import TrainingConfig
+from nlptl.heads.calibration.decision import spread_of
+from nlptl.training.config import in_subfolder
 from nlptl.training.loop import History
 from nlptl.transfer.features.frozen import TextFeatures
 from nlptl.transfer.parameters import FineTuneFirst, FullFineTune, LoRA
@@ -66,8 +65,8 @@ class TunedFirst:
         some = np.sort(np.random.default_rng(0).permutation(len(rows))[:_ROWS_TO_CALIBRATE])
         reference = self.head.logits(self.features.transform(rows.take(some)))
         several = inputs.targets.several
-        ratio = _spread(head.logits(X[some]), several) / _spread(reference, several)
-        temperature = float(max(self.head.decision.temperature * ratio, 1e-6))
+        new, old = (spread_of(part, several=several) for part in (head.logits(X[some]), reference))
+        temperature = max(self.head.decision.temperature * new / old, 1e-6)
         decision = replace(head.decision, temperature=temperature)
         if several:
             decision = replace(decision, thresholds=self.head.decision.thresholds)
@@ -113,7 +112,7 @@ def tuned_first(
         encoder=encoder,
         transfers=as_transfers(LoRA() if transfer.adapter else FullFineTune()),
         head=None,
-        training=_training(plan.training, folder),
+        training=None if plan.training is None else in_subfolder(plan.training, folder),
         pair_encoding="joint" if plan.reads_jointly else "separate",
     )
     rows = replace(data, names=None, unlabeled=Rows([]), source={}, validation=None)
@@ -129,16 +128,3 @@ def _without_copies(data: TrainingData) -> TrainingData:
     source = np.flatnonzero(targets.domain_numbers > 0)
     extra = (rows.take(source), targets.take(source)) if len(source) else None
     return replace(data, extra=extra)
-
-
-def _spread(logits: FloatArray, several: bool) -> float:
-    """Return the standard deviation of logits; of one label per text, around their row means."""
-    centred = logits if several else logits - logits.mean(axis=1, keepdims=True)
-    return max(float(np.std(centred)), 1e-12)
-
-
-def _training(training: TrainingConfig | None, folder: str) -> TrainingConfig | None:
-    """Return the settings with a folder for the checkpoints of this stage."""
-    if training is None or training.checkpoints is None:
-        return training
-    return replace(training, checkpoints=str(Path(training.checkpoints) / folder))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.specs import Spec
 from nlptl.base.suggestions import suggest
+
+Config = TypeVar("Config", bound="TrainingConfig")
 
 SCHEDULES = ("linear", "cosine", "constant", "slanted")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -177,6 +180,13 @@ class LoopConfig(TrainingConfig):
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     patience: int = 8
+
+
+def in_subfolder(config: Config, name: str) -> Config:
+    """Return the settings with a subfolder for the checkpoints of one of several trainings."""
+    if config.checkpoints is None:
+        return config
+    return replace(config, checkpoints=str(Path(config.checkpoints) / name))
 
 
 def _holds(value: float | None, least: float) -> bool:

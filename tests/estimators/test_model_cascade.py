@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from nlptl import Cascade, FusedEncoder, TextClassifier, TextRegressor, TfidfEncoder
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.estimators import model_cascade as module
-from nlptl.evaluation.answer_threshold import AnswerThreshold
+from nlptl.evaluation.answer_threshold import AnswerThreshold, losses_of
 from nlptl.serving.answers import answers
 
 
@@ -24,15 +24,15 @@ def models(support):
 
 
 @pytest.fixture(autouse=True)
-def speeds(monkeypatch):
+def faked_speeds(monkeypatch):
     """Let the first model that is timed be a hundred times as fast as the second."""
-    seconds = []
+    speeds = []
 
     def timed(predict, rows):
-        seconds.append(0.01 if len(seconds) % 2 == 0 else 1.0)
-        return predict(rows), seconds[-1]
+        speeds.append(1000.0 if len(speeds) % 2 == 0 else 10.0)
+        return predict(rows), speeds[-1]
 
-    monkeypatch.setattr(module, "_timed", timed)
+    monkeypatch.setattr(module, "timed_prediction", timed)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_without_labels_differences_count_and_less_is_answered(models, cascade):
 
 def test_a_fast_model_that_saves_no_time_never_answers(models, monkeypatch, caplog):
     fast, accurate, texts, labels = models
-    monkeypatch.setattr(module, "_timed", lambda predict, rows: (predict(rows), 1.0))
+    monkeypatch.setattr(module, "timed_prediction", lambda predict, rows: (predict(rows), 1.0))
     slow = Cascade(fast, accurate, max_loss=0.05).fit(texts, labels)
     assert slow.threshold_ == np.inf and "saves no time" in caplog.text
     assert slow.route(texts).passed_on.all() and slow.report_.passed_on == 1
@@ -117,7 +117,7 @@ def test_an_unknown_label_is_a_loss_where_the_answers_differ(models):
     differ = np.flatnonzero(fast.predict(texts) != accurate.predict(texts))
     other = list(labels)
     other[differ[0]] = "never seen"
-    losses = module._losses(
+    losses = losses_of(
         *(m.predict_proba(texts).argmax(axis=1) for m in (fast, accurate)),
         accurate.fitted_.codec.encode(other, allow_unseen=True),
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console, labelled_rows
 from nlptl.cli.tables import add_drop_blank, read_texts
@@ -22,7 +22,6 @@ from nlptl.estimators.bulk.answered_rows import text_columns
 from nlptl.estimators.loading import load_any, load_predictor
 from nlptl.estimators.model_cascade import Cascade
 from nlptl.estimators.text_classifier import TextClassifier
-from nlptl.evaluation.answer_threshold import texts_needed
 from nlptl.storage.outputs import check_output_folder
 
 EXAMPLES = """examples:
@@ -49,7 +48,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--confidence",
         type=float,
         default=0.9,
-        help="probability that the loss stays below, default 0.9",
+        help="probability that the loss stays below --max-loss, default 0.9",
     )
     parser.add_argument("--output", required=True, metavar="FOLDER", help="folder for the cascade")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing model")
@@ -61,17 +60,16 @@ def run(arguments: Namespace) -> int:
     inputs = (arguments.model, arguments.data, arguments.fast)
     check_output_folder(folder, inputs=inputs, overwrite=arguments.overwrite)
     accurate = load_any(arguments.model)
-    if not isinstance(accurate, TextClassifier):
+    if not isinstance(accurate, TextClassifier) or accurate.fitted_.codec.form != "single":
         raise ConfigError(
-            f"cascade needs a classifier, got a {accurate.kind} in {arguments.model!r}. "
-            "Choose a saved classifier."
+            f"cascade needs a classifier with one label per text, got a {accurate.kind} in "
+            f"{arguments.model!r}. Choose another model."
         )
     rows, labels = _rows(accurate, arguments)
     options = {"max_loss": arguments.max_loss, "confidence": arguments.confidence}
-    Cascade(accurate, accurate, **options).check_parts()  # before the distillation
     order = np.random.default_rng(accurate.seed).permutation(len(rows))
     held_out = order if arguments.fast else order[len(rows) // 2 :]
-    _check_number(len(held_out), arguments)
+    Cascade(None, accurate, **options).check_number(len(held_out))  # before the distillation
     if arguments.fast:
         fast: Any = load_predictor(arguments.fast) or load_any(arguments.fast)
     else:
@@ -82,17 +80,6 @@ def run(arguments: Namespace) -> int:
     console().print(str(cascade.report_), soft_wrap=True)
     console().print(f"Saved and read back: {arguments.output}", soft_wrap=True)
     return 0
-
-
-def _check_number(n_held_out: int, arguments: Namespace) -> None:
-    """Check that there are enough held-out texts, before a fast model is made."""
-    n_least = texts_needed(arguments.max_loss, arguments.confidence)
-    if n_held_out < n_least:
-        how = "" if arguments.fast else ", which are half of the table"
-        raise InputError(
-            f"--max-loss {arguments.max_loss} needs at least {n_least} held-out texts{how}, got "
-            f"{n_held_out}. Add texts, or allow a larger loss."
-        )
 
 
 def _rows(model: TextClassifier, arguments: Namespace) -> tuple[Rows, list[object] | None]:

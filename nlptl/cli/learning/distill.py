@@ -8,20 +8,18 @@ texts.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import Any
 
 import numpy as np
 
-from nlptl.base import clock
 from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console
 from nlptl.cli.tables import add_drop_blank, read_labelled, read_texts
 from nlptl.config.components import build_encoder
 from nlptl.data.corpus import Corpus
 from nlptl.data.rows import Rows
-from nlptl.encoders.cache import without_cache
 from nlptl.estimators.bulk.answered_rows import text_columns
 from nlptl.estimators.loading import load_any
+from nlptl.estimators.prediction_timing import timed_prediction
 from nlptl.estimators.text_model import TextModel
 from nlptl.storage.outputs import check_output_folder
 
@@ -94,8 +92,8 @@ def _compare(teacher: TextModel, untrained: TextModel, rows: Rows, labelled: Cor
     n_test = max(int(_HELD_OUT_SHARE * len(rows)), 1)
     test, train = rows.take(order[:n_test]), rows.take(order[n_test:])
     student = teacher.distill(train, student=untrained, labelled=labelled)
-    expected, teacher_speed = _timed(teacher, test)
-    predicted, student_speed = _timed(student, test)
+    expected, teacher_speed = timed_prediction(teacher.predict, test)
+    predicted, student_speed = timed_prediction(student.predict, test)
     if hasattr(teacher, "classes_"):
         share = np.mean([str(a) == str(b) for a, b in zip(predicted, expected, strict=True)])
         result = f"agrees with its teacher on {share:.1%} of {n_test} held-out texts"
@@ -106,11 +104,3 @@ def _compare(teacher: TextModel, untrained: TextModel, rows: Rows, labelled: Cor
         f"The student {result}. "
         f"Speed: {student_speed:,.0f} texts per second, teacher {teacher_speed:,.0f}."
     )
-
-
-def _timed(model: TextModel, rows: Rows) -> tuple[list[Any], float]:
-    with without_cache():
-        model.predict(rows.take(np.arange(1)))
-        start = clock.seconds()
-        answers = list(model.predict(rows))
-    return answers, len(rows) / (clock.seconds() - start)

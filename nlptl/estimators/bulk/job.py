@@ -14,11 +14,7 @@ from nlptl.data.tables.reading import column, read_sheets
 from nlptl.data.tables.sheet import Sheet
 from nlptl.data.tables.writing import table_format
 from nlptl.encoders.cache import without_cache
-from nlptl.estimators.bulk.answered_rows import (
-    check_columns,
-    label_piece,
-    text_columns,
-)
+from nlptl.estimators.bulk.answered_rows import check_columns, label_piece, text_columns
 from nlptl.estimators.bulk.scored_parts import Output
 from nlptl.estimators.loading import load_any, load_predictor
 from nlptl.hub.model_place import place_of

@@ -80,6 +80,15 @@ class Decision:
         return cls(temperature, offsets, thresholds)
 
 
+def spread_of(logits: FloatArray, *, several: bool = False) -> float:
+    """Return the standard deviation of logits around the mean logit of each row; never 0.
+
+    With several labels per text, it is the standard deviation of all logits.
+    """
+    centred = logits if several else logits - logits.mean(axis=1, keepdims=True)
+    return max(float(np.std(centred)), 1e-12)
+
+
 def best_temperature(logits: FloatArray, targets: IntArray) -> float:
     """Compute the temperature with the lowest log loss on held-out rows and one artificial row.
 

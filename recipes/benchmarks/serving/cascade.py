@@ -118,21 +118,18 @@ def accurate_model(name: str, texts: list, labels: list, models: Path, options: 
 
 def promise(name: str, models: tuple, held_out: tuple, test: tuple, report: Report) -> None:
     """Count the splits on which the loss is at most the promised one."""
-    from nlptl.evaluation.answer_threshold import choose_threshold
+    from nlptl.evaluation.answer_threshold import choose_threshold, losses_of
 
-    texts, truth = held_out[0] + test[0], np.array(held_out[1] + test[1])
-    fast, accurate = (model.predict_proba(texts) for model in models)
-    answers = [
-        model.classes_[p.argmax(axis=1)] for model, p in zip(models, (fast, accurate), strict=True)
-    ]
-    right = [answer == truth for answer in answers]
-    n, sure = len(held_out[0]), fast.max(axis=1)
+    texts, truth = held_out[0] + test[0], held_out[1] + test[1]
+    codec = models[1].fitted_.codec
+    chosen = [codec.encode(model.predict(texts)) for model in models]
+    costs = losses_of(*chosen, codec.encode(truth, allow_unseen=True))
+    n, sure = len(held_out[0]), models[0].predict_proba(texts).max(axis=1)
     for max_loss in LOSSES:
         losses = []
         for split in range(SPLITS):
             order = np.random.default_rng(split).permutation(len(texts))
             some, rest = order[:n], order[n:]
-            costs = right[1].astype(int) - right[0]
             threshold = choose_threshold(sure[some], costs[some], max_loss=max_loss, confidence=0.9)
             losses.append(float((costs[rest] * (sure[rest] >= threshold.value)).mean()))
         kept = int(np.sum(np.array(losses) <= max_loss))

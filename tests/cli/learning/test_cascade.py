@@ -12,8 +12,10 @@ from nlptl.estimators.loading import load_every
 @pytest.fixture
 def place(support, tmp_path, monkeypatch):
     texts, labels = support
-    seconds = iter([0.01, 1.0] * 9)
-    monkeypatch.setattr(module, "_timed", lambda predict, rows: (predict(rows), next(seconds)))
+    speeds = iter([1000.0, 10.0] * 9)
+    monkeypatch.setattr(
+        module, "timed_prediction", lambda predict, rows: (predict(rows), next(speeds))
+    )
     run = {"run": {"text_column": ["body"], "label_column": "kind"}}
     accurate = TextClassifier(TfidfEncoder()).fit(texts[::4], labels[::4])
     accurate.save(tmp_path / "model", notes=run)
@@ -65,11 +67,11 @@ def test_the_fast_model_is_distilled_on_the_other_half(place, capsys, monkeypatc
 def test_what_cannot_be_a_cascade_is_refused(place, few, capsys):
     TextRegressor(TfidfEncoder()).fit(few[0], range(40)).save(place / "numbers")
     assert cascade(place, model="numbers") == 2
-    assert "needs a classifier" in capsys.readouterr().err
+    assert "needs a classifier with one label per text" in capsys.readouterr().err
     assert cascade(place, "--max-loss", "0.1", "--fast", str(place / "numbers")) == 2
     assert "predicts numbers" in capsys.readouterr().err
     assert cascade(place) == 2  # before anything is distilled
-    assert "half of the table, got 180" in " ".join(capsys.readouterr().err.split())
+    assert "held-out texts, got 180" in " ".join(capsys.readouterr().err.split())
     assert cascade(place, "--max-loss", "3") == 2
     assert "max_loss must be" in capsys.readouterr().err
     (place / "c").mkdir()
