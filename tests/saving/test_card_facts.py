@@ -5,6 +5,7 @@ import pytest
 from sklearn.base import clone
 
 from nlptl import (
+    Cascade,
     Frozen,
     FullFineTune,
     FusedEncoder,
@@ -19,6 +20,7 @@ from nlptl import (
 from nlptl.base.errors import ConfigError
 from nlptl.evaluation.judge import judge
 from nlptl.reports.card import model_card
+from nlptl.saving import card_facts
 from nlptl.saving.card_facts import facts_of
 
 REPO = "user/requests"
@@ -163,3 +165,15 @@ def test_a_model_of_languages_does_not_tell_the_settings_of_a_part():
     )
     told = facts_of(model, REPO, test=None, about={})
     assert told.settings == told.cost == "" and told.call.endswith("['en'])")
+
+
+def test_the_license_of_both_models_of_a_cascade_counts(model):
+    class Part:
+        def __init__(self, origin):
+            self.name = origin
+
+    cascade = Cascade(Part("x/fast"), Part("y/accurate"))
+    origins = {"x/fast": ["x/fast"], "y/accurate": ["y/accurate"]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(card_facts, "_origins", lambda part: origins[part.name])
+        assert card_facts._bases(cascade) == ["y/accurate", "x/fast"]
