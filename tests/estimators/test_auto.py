@@ -142,6 +142,14 @@ def test_contrastive_tuning_is_shortened_if_time_is_short(
     assert trial.used or is_tried
 
 
+def test_a_shorter_tuning_counts_the_steps_of_the_users_batches(some):
+    model = TextClassifier(training=TrainingConfig(batch_size=4, quiet=True))
+    search = module._Search(model, plan_of(model), Rows(some[0]), some[1], 25.0)
+    search.forward = 0.05
+    shorter, _ = search.contrastive(lambda n: CONTRAST)
+    assert shorter == Contrastive(steps=10 * 4)
+
+
 @pytest.mark.slow
 def test_many_rows_let_all_weights_be_tried(tiny_encoder, support, monkeypatch):
     monkeypatch.setattr(module, "MIN_ROWS_TO_TUNE", 60)

@@ -24,8 +24,12 @@ from nlptl import (
 from nlptl.base.errors import ConfigError
 from nlptl.cli.main import main
 from nlptl.encoders import Concatenation
+from nlptl.fitting import fit as fit_module
 from nlptl.fitting import head_inputs
 from nlptl.fitting import tuning_first as module
+from nlptl.heads import LogisticHead
+from nlptl.heads.calibration.decision import spread_of
+from nlptl.heads.linear.logistic import DEFAULT_C
 from nlptl.training.checkpoints import Keeper
 
 TRAINING = TrainingConfig(epochs=2, quiet=True, refit=False)
@@ -62,16 +66,48 @@ def test_it_equals_a_tuned_encoder_that_is_used_frozen(tiny_encoder):
     assert model.history_.losses == tuned.history_.losses
 
 
-def test_it_is_no_more_confident_than_the_head_of_the_tuning(tiny_encoder):
+@pytest.mark.parametrize("pool", [None, POOL])
+def test_it_is_as_confident_as_the_head_of_the_tuning(tiny_encoder, monkeypatch, pool):
     """The encoder was tuned on the rows of the new head, so they cannot calibrate it."""
-    rng = np.random.default_rng(0)
-    texts, labels = texts_of(160, 3)[0], rng.integers(2, size=160).tolist()  # noise
-    confidence = {}
-    for transfer in (FineTuneFirst(), FullFineTune()):
-        model = TextClassifier(tiny_encoder, transfer=transfer, training=TRAINING)
-        model.fit(texts[:120], labels[:120])
-        confidence[type(transfer)] = model.predict_proba(texts[120:]).max(axis=1).mean()
-    assert confidence[FineTuneFirst] < confidence[FullFineTune] + 0.1
+    stages, plain = [], module.tuned
+
+    def watched(plan, data):
+        inputs, head, history = plain(plan, data)
+        head = replace(head, decision=replace(head.decision, temperature=3.0))
+        stages.append((inputs.features, head))
+        return inputs, head, history
+
+    monkeypatch.setattr(module, "tuned", watched)
+    encoder = tiny_encoder if pool is None else fused(TransformerEncoder(tiny_encoder))
+    transfer = [FineTuneFirst()] if pool is None else [FineTuneFirst(), MeanAlignment()]
+    model = TextClassifier(encoder, transfer=transfer, training=TRAINING)
+    model.fit([], [], source=SOURCE, unlabeled=pool)
+    rows = SOURCE.rows if pool is None else pool.rows
+    features, head = stages[0]
+    expected = spread_of(head.logits(features.transform(rows))) / 3.0
+    fitted = model.fitted_
+    logits = fitted.scorer.logits(fitted.features.transform(rows))
+    assert spread_of(logits) / fitted.scorer.decision.temperature == pytest.approx(expected)
+
+
+def test_nothing_is_chosen_on_rows_that_the_encoder_was_tuned_on(tiny_encoder):
+    texts, labels = texts_of(220, 4)  # enough to choose layers and a strength
+    model = TextClassifier(tiny_encoder, transfer=FineTuneFirst(), training=TRAINING)
+    fitted = model.fit(texts, labels).fitted_
+    assert isinstance(fitted.scorer.head, LogisticHead) and fitted.scorer.head.C == DEFAULT_C
+    assert len(fitted.features.encoder.groups) == 1
+
+
+def test_all_views_label_the_texts_after_a_tuning(tiny_encoder, monkeypatch):
+    tuned, plain = [], fit_module.co_trained
+    monkeypatch.setattr(
+        fit_module, "co_trained", lambda *a, **k: tuned.append(k["tuned"]) or plain(*a, **k)
+    )
+    encoder = fused(TransformerEncoder(tiny_encoder))
+    for transfer in ([CoTraining()], [FineTuneFirst(), CoTraining()]):
+        model = TextClassifier(encoder, transfer=transfer, training=TRAINING)
+        model.fit([], [], source=SOURCE, unlabeled=POOL)
+    assert tuned == [False, True]
 
 
 def test_a_source_is_added_to_the_target_without_another_transfer(tiny_encoder):

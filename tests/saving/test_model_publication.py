@@ -7,6 +7,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from nlptl import (
+    Cascade,
     Contrastive,
     Frozen,
     FullFineTune,
@@ -28,6 +29,7 @@ from nlptl.base.errors import ConfigError, HubError, IntegrityError, StorageErro
 from nlptl.encoders import Pooling
 from nlptl.estimators.loading import load_every
 from nlptl.hub.model_place import place_of
+from nlptl.saving import model_publication
 
 REPO = "user/requests"
 TEXTS, LABELS = (column[::12] for column in support_requests())
@@ -196,6 +198,14 @@ def test_a_card_shows_a_call_that_runs(hub, model):
     numbers = TextRegressor(TfidfEncoder()).fit(["a", "b", "a b"], [1.0, 2.0, 3.0])
     numbers.push_to_hub("user/numbers")
     assert ModelCard(hub.files("user/numbers")["README.md"].decode()).data.pipeline_tag is None
+
+
+def test_an_entailment_model_of_either_model_of_a_cascade_is_named(model, tiny_encoder):
+    local = copy.copy(model)
+    local.transfer_ = LabelMeaning(entailment=str(tiny_encoder))
+    for parts in ((local, model), (model, local)):
+        with pytest.raises(ConfigError, match="entailment"):
+            model_publication._check_entailment(Cascade(*parts))
 
 
 def test_an_entailment_model_in_a_folder_is_named(model, tiny_encoder):

@@ -7,7 +7,7 @@ from scipy.special import expit, softmax
 from sklearn.metrics import f1_score
 
 from nlptl.heads.calibration import decision
-from nlptl.heads.calibration.decision import Decision, best_temperature, best_thresholds
+from nlptl.heads.calibration.decision import Decision, best_temperature, best_thresholds, spread_of
 
 
 def test_probabilities_sum_to_one_or_stand_alone():
@@ -102,3 +102,10 @@ def test_the_temperature_of_many_classes_needs_no_table_of_rows_by_classes(monke
     tracemalloc.stop()
     assert found == at_once
     assert peak < logits.nbytes / 4
+
+
+def test_the_spread_of_logits_ignores_what_the_classes_of_a_row_have_in_common():
+    logits = np.array([[1.0, 3.0], [11.0, 13.0]])
+    assert spread_of(logits) == pytest.approx(1.0)
+    assert spread_of(logits, several=True) == pytest.approx(np.std(logits))
+    assert spread_of(np.zeros((3, 2))) > 0
