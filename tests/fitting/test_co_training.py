@@ -93,15 +93,21 @@ def test_the_joined_head_adds_the_views_and_is_saved(tmp_path, sparse):
     assert again.transfer == CoTraining()
 
 
-def test_each_view_is_labelled_by_the_other_one(monkeypatch):
-    (source, unlabeled), _, _ = domains()
-    labelled_by = []
+@pytest.fixture
+def labelled_by(monkeypatch):
+    """The probabilities that each view is labelled by."""
+    seen = []
 
     def watched(probabilities, *options):
-        labelled_by.append(probabilities)
+        seen.append(probabilities)
         return most_confident(probabilities, *options)
 
     monkeypatch.setattr(co_training, "most_confident", watched)
+    return seen
+
+
+def test_each_view_is_labelled_by_the_other_one(labelled_by):
+    (source, unlabeled), _, _ = domains()
     model = TextClassifier(views(), transfer=CoTraining((0.5,)), head=LogisticHead(C=10.0))
     model.fit([], [], source=source, unlabeled=unlabeled)
     letters = Letters().transform(unlabeled.rows.texts)
@@ -111,15 +117,8 @@ def test_each_view_is_labelled_by_the_other_one(monkeypatch):
     assert (by_words == reads_plus).mean() < 0.9, "the letters are labelled by the words"
 
 
-def test_all_views_together_label_the_texts_if_asked(monkeypatch):
+def test_all_views_together_label_the_texts_if_asked(labelled_by):
     (source, unlabeled), _, _ = domains()
-    labelled_by = []
-
-    def watched(probabilities, *options):
-        labelled_by.append(probabilities)
-        return most_confident(probabilities, *options)
-
-    monkeypatch.setattr(co_training, "most_confident", watched)
     transfer = CoTraining((0.5,), teachers="all")
     model = TextClassifier(views(), transfer=transfer, head=LogisticHead(C=10.0))
     model.fit([], [], source=source, unlabeled=unlabeled)
