@@ -407,4 +407,4 @@ def _report(
     threshold: AnswerThreshold, n_texts: int, speeds: tuple[float, float], *, has_labels: bool
 ) -> CascadeReport:
     passed_on = 1 - threshold.answered
-    return CascadeReport(n_texts, has_labels, passed_on, threshold.loss, threshold.most, *speeds)
+    return CascadeReport(n_texts, has_labels, passed_on, threshold.loss, threshold.bound, *speeds)

@@ -22,14 +22,14 @@ class AnswerThreshold:
         Share of the held-out texts that the fast model answers.
     loss : float
         Accuracy that is lost on the held-out texts, or its upper bound if they have no labels.
-    most : float
+    bound : float
         Upper confidence bound of the loss on other texts.
     """
 
     value: float
     answered: float
     loss: float
-    most: float
+    bound: float
 
 
 def choose_threshold(
@@ -69,16 +69,16 @@ def choose_threshold(
     ordered, costs = probabilities[order], losses[order]
     lost, gained = (np.cumsum(sign * costs > 0, dtype=np.int64) for sign in (1, -1))
     n = len(costs)
-    most = loss_bound(lost, gained, n, confidence=confidence)
+    bounds = loss_bound(lost, gained, n, confidence=confidence)
     is_end = np.append(ordered[1:] < ordered[:-1], True) if n else np.zeros(0, bool)
     ends = np.flatnonzero(is_end)  # equal probabilities are answered together
-    fails = most[ends] > max_loss
+    fails = bounds[ends] > max_loss
     n_passed = int(np.argmax(fails)) if fails.any() else len(ends)
     if n_passed == 0:
         return AnswerThreshold(float("inf"), 0.0, 0.0, 0.0)
     last = ends[n_passed - 1]
     loss = float(lost[last] - gained[last]) / n
-    return AnswerThreshold(float(ordered[last]), float(last + 1) / n, loss, float(most[last]))
+    return AnswerThreshold(float(ordered[last]), float(last + 1) / n, loss, float(bounds[last]))
 
 
 def losses_of(fast: IntArray, accurate: IntArray, truth: IntArray | None) -> IntArray:

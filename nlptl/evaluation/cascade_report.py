@@ -24,7 +24,7 @@ class CascadeReport:
         Share of the texts that the accurate model answers.
     loss : float
         Loss of accuracy against the accurate model alone, as a share of all texts.
-    most : float
+    bound : float
         Upper bound of the loss on other texts, with the confidence of the cascade.
     fast_speed, accurate_speed : float
         Texts per second of the two models on this machine.
@@ -34,7 +34,7 @@ class CascadeReport:
     has_labels: bool
     passed_on: float
     loss: float
-    most: float
+    bound: float
     fast_speed: float
     accurate_speed: float
 
@@ -55,10 +55,10 @@ class CascadeReport:
         return make(cls, described)
 
     def __str__(self) -> str:
-        what = "Loss of accuracy" if self.has_labels else "Answers that differ"
+        title = "Loss of accuracy" if self.has_labels else "Answers that differ"
         return (
             f"{self.passed_on:.0%} of {self.n_texts:,} held-out texts are passed on to the "
-            f"accurate model. {what}: {100 * self.loss:.2f} points, at most "
-            f"{100 * self.most:.2f}. Speed: {self.speed:,.0f} texts per second, "
+            f"accurate model. {title}: {100 * self.loss:.2f} points, at most "
+            f"{100 * self.bound:.2f}. Speed: {self.speed:,.0f} texts per second, "
             f"{self.speed / self.accurate_speed:.1f} times that of the accurate model."
         )

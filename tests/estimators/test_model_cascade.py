@@ -58,7 +58,7 @@ def test_the_fast_model_answers_where_it_is_sure(models, cascade):
 def test_the_loss_on_the_held_out_texts_is_the_reported_one(models, cascade):
     _, accurate, texts, labels = models
     loss = accurate.score(texts, labels) - cascade.score(texts, labels)
-    assert cascade.report_.loss == pytest.approx(loss) and cascade.report_.most <= 0.05
+    assert cascade.report_.loss == pytest.approx(loss) and cascade.report_.bound <= 0.05
 
 
 def test_without_labels_differences_count_and_less_is_answered(models, cascade):

@@ -16,7 +16,7 @@ def test_texts_are_answered_down_to_the_first_losses():
     found = chosen(probabilities, losses)
     assert 0.79 < found.value < 0.8 and 0.4 < found.answered < 0.42
     assert found.loss == losses[probabilities >= found.value].sum() / 2000
-    assert found.loss <= found.most <= 0.01
+    assert found.loss <= found.bound <= 0.01
 
 
 def test_the_order_of_the_texts_does_not_matter():
