@@ -137,7 +137,9 @@ class AdapterStack:
 
 def _on(inner: LoadedEncoder, fitted: FittedModel) -> FittedModel:
     """Return the fitted model with the shared encoder in place of its own."""
-    encoder = replace(fitted.features.encoder, weights=inner, dtype="float32", device=inner.device)
+    encoder = replace(
+        fitted.features.encoder, weights=inner, precision="float32", device=inner.device
+    )
     return replace(fitted, features=replace(fitted.features, encoder=encoder))
 
 

@@ -176,7 +176,9 @@ class TunedEncoder:
         tuned = LoadedEncoder(
             self.encoder.folder, model.eval(), "float32", self._place, adapter=adapter, base=base
         )
-        return replace(self.start, encoder=replace(self.encoder, weights=tuned, dtype="float32"))
+        return replace(
+            self.start, encoder=replace(self.encoder, weights=tuned, precision="float32")
+        )
 
     def average(self, network: TextNetwork, first: Any, share: float = 0.5) -> None:
         """Average the weights of two networks that were trained from the same start.

@@ -243,7 +243,7 @@ class _Parts:
         self._write_head(folder)
         exact = replace(self.loaded, model=model, dtype="float32", device="cpu")
         sentences = ["One text.", "And another one."]
-        loaded = TransformerEncoder(folder, cache=None, dtype="float32", device="cpu")
+        loaded = TransformerEncoder(folder, cache=None, precision="float32", device="cpu")
         expected = self.encoder.with_weights(exact).transform(sentences)
         difference = float(np.abs(loaded.transform(sentences) - expected).max())
         _check_difference("vectors", difference)

@@ -20,6 +20,7 @@ from pydantic import BaseModel, FailFast, Field, model_validator
 
 from nlptl.base.errors import InputError
 from nlptl.data.rows import Rows, as_rows
+from nlptl.encoders.contextual.onnx.backend import beginning_long_run
 from nlptl.serving.answers import Predictor, answers, check_classes, classes_of, shapes_of
 from nlptl.serving.batching import Batcher, BusyError
 from nlptl.serving.guard import Guard, log_failure
@@ -108,7 +109,8 @@ class Service:
         self.limits = limits
         classes = classes_of(model)
         check_classes(classes)
-        self.shapes = shapes_of(model)
+        with beginning_long_run():
+            self.shapes = shapes_of(model)
         self.about = {
             "status": "ok",
             "model": name,

@@ -140,6 +140,7 @@ def arguments(
     only: Sequence[str] = (),
     variants: Sequence[str] = (),
     keeps_models: bool = False,
+    other_python: bool = False,
 ) -> argparse.Namespace:
     """Read ``--quick`` and, for benchmarks in parts, the parts to run and the ledger."""
     parser = argparse.ArgumentParser(description=description)
@@ -155,6 +156,8 @@ def arguments(
         parser.add_argument("--seeds", nargs="*", type=int, metavar="N", help="these seeds only")
     if keeps_models:
         parser.add_argument("--models", metavar="FOLDER", help="keep tuned models for later runs")
+    if other_python:
+        parser.add_argument("--peer", metavar="PYTHON", help="Python of the environment of a peer")
     if only:
         parser.add_argument("--only", choices=only, help="this part alone")
     if variants:

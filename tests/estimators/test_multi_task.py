@@ -46,7 +46,7 @@ TASKS = {
 
 
 def model_of(tiny_encoder, tasks=TASKS, **options):
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     given = {"gate": False, "training": QUICK, "device": "cpu", **options}
     return MultiTaskModel(tasks, encoder=encoder, **given)
 
@@ -98,7 +98,9 @@ def test_learning_together_moves_the_encoder_that_all_share(tiny_encoder, data):
     model = model_of(tiny_encoder).fit(data)
     shared = {id(own.fitted_.features.encoder.weights) for own in model.models_.values()}
     assert shared == {id(model.shared_.weights)}
-    before = TransformerEncoder(tiny_encoder, dtype="float32", cache=None).transform(["a parcel"])
+    before = TransformerEncoder(tiny_encoder, precision="float32", cache=None).transform(
+        ["a parcel"]
+    )
     assert np.abs(model.shared_.transform(["a parcel"]) - before).max() > 1e-4
 
 
@@ -160,7 +162,7 @@ def test_other_ways_to_share_are_learnt_saved_and_read_back(tiny_encoder, data, 
 
 def test_a_frozen_base_stays_as_it_came_under_the_adapters(tiny_encoder, data):
     model = model_of(tiny_encoder, transfer=TaskAdapters(2, "frozen")).fit(data)
-    plain = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    plain = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     texts = data["kind"][0][:4]
     np.testing.assert_allclose(model.shared_.transform(texts), plain.transform(texts), atol=1e-5)
     own = model.models_["kind"].fitted_.features.encoder
@@ -213,7 +215,7 @@ def test_a_task_that_only_reads_is_learnt_beside_others(tiny_encoder, data):
 
 def test_a_single_task_is_exported_as_others_know_it(tiny_encoder, data, tmp_path):
     encoder = TransformerEncoder(
-        tiny_encoder, dtype="float32", pooling=Pooling(tokens="stock", normalize=False)
+        tiny_encoder, precision="float32", pooling=Pooling(tokens="stock", normalize=False)
     )
     some = {name: data[name] for name in ("kind", "length")}
     tasks = {name: TASKS[name] for name in some}

@@ -202,7 +202,7 @@ def test_tuning_starts_where_the_frozen_rung_ended_and_learns_from_every_row(
     texts = prices[0]
     still = TrainingConfig(epochs=1, learning_rate=1e-12)
     tuned = fitted(tiny_encoder, prices, transfer=FullFineTune(), training=still)
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32")
+    encoder = TransformerEncoder(tiny_encoder, precision="float32")
     frozen = fitted(encoder, prices, transfer=Frozen("top"))
     # The frozen rung may compute with fewer digits, which a weak penalty makes visible.
     apart = np.abs(tuned.predict(texts) - frozen.predict(texts))

@@ -14,7 +14,7 @@ TEXTS = [f"the card number {i}" for i in range(40)]
 
 
 def test_vectors_approach_their_targets_and_the_start_stays_as_it_is(tiny_encoder):
-    start = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    start = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     before = start.transform(TEXTS)
     goal = np.repeat(start.transform(["a parcel is late"]), len(TEXTS), axis=0)
     config = TrainingConfig(max_steps=30, batch_size=8, learning_rate=1e-3, quiet=True)
@@ -33,7 +33,7 @@ def test_vectors_approach_their_targets_and_the_start_stays_as_it_is(tiny_encode
 
 
 def test_checkpoints_of_another_teacher_are_refused(tiny_encoder, tmp_path):
-    start = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    start = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     config = TrainingConfig(max_steps=2, quiet=True, checkpoints=str(tmp_path), save_steps=1)
     goal = start.transform(TEXTS)
     transfers = as_transfers(LanguageDistillation(), translations=True)

@@ -70,7 +70,9 @@ def test_the_start_is_the_frozen_rung(tiny_encoder, orders):
     texts, labels = orders
     still = TrainingConfig(epochs=1, learning_rate=1e-12)
     model = tuned(tiny_encoder, texts, labels, training=still, head=LogisticHead(C=1.0))
-    encoder = TransformerEncoder(tiny_encoder, pooling=Pooling(normalize=False), dtype="float32")
+    encoder = TransformerEncoder(
+        tiny_encoder, pooling=Pooling(normalize=False), precision="float32"
+    )
     frozen = TextClassifier(encoder, head=LogisticHead(C=1.0)).fit(texts, labels)
     assert (model.predict(texts) == frozen.predict(texts)).mean() > 0.97
 
@@ -432,7 +434,7 @@ def test_a_rate_that_breaks_the_network_is_told(tiny_encoder, orders, caplog):
     assert len(model.history_.restarts) == 1
     assert "The untrained network is kept" in caplog.text
     encoder = model.fitted_.features.encoder
-    before = TransformerEncoder(tiny_encoder, dtype="float32", pooling=encoder.reader.pooling)
+    before = TransformerEncoder(tiny_encoder, precision="float32", pooling=encoder.reader.pooling)
     np.testing.assert_allclose(encoder.transform(texts[:5]), before.transform(texts[:5]), atol=1e-4)
     assert model.score(texts, labels) > 0.6
 
@@ -555,7 +557,9 @@ def test_checkpoints_of_another_head_or_other_weights_are_refused(tiny_encoder, 
 def test_linear_heads_of_scikit_learn_are_where_training_begins(tiny_encoder, orders, kind):
     texts, labels = orders[0][:120], orders[1][:120]
     still = TrainingConfig(epochs=1, learning_rate=1e-12, validation_share=0.0)
-    encoder = TransformerEncoder(tiny_encoder, pooling=Pooling(normalize=False), dtype="float32")
+    encoder = TransformerEncoder(
+        tiny_encoder, pooling=Pooling(normalize=False), precision="float32"
+    )
     if kind == "numbers":
         numbers = np.arange(120) % 7 * 1.0
         given = {"head": Ridge(), "device": "cpu"}
@@ -655,7 +659,9 @@ def test_the_start_of_an_order_is_the_frozen_rung(tiny_encoder, orders):
     texts, labels = orders[0][:120], [text.split()[1] for text in orders[0][:120]]
     still = TrainingConfig(epochs=1, learning_rate=1e-12, validation_share=0.0)
     head = OrdinalHead(("phone", "app", "parcel", "money", "card"), C=10.0)
-    encoder = TransformerEncoder(tiny_encoder, pooling=Pooling(normalize=False), dtype="float32")
+    encoder = TransformerEncoder(
+        tiny_encoder, pooling=Pooling(normalize=False), precision="float32"
+    )
     frozen = TextClassifier(encoder, head=head).fit(texts, labels)
     model = tuned(tiny_encoder, texts, labels, head=head, training=still)
     assert (model.predict(texts) == frozen.predict(texts)).mean() > 0.97

@@ -20,7 +20,7 @@ TEXTS = ["the parcel came late", "help", "cancel my contract please"]
 
 @pytest.fixture
 def body(tiny_encoder):
-    encoder = TransformerEncoder(tiny_encoder, pooling=Pooling(), dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, pooling=Pooling(), precision="float32", cache=None)
     plan = TrainingPlan(LoopConfig(), None, 0, "cpu")
     return TunedEncoder(as_transfers(FullFineTune()), TextFeatures(encoder, np.ones(1)), plan)
 

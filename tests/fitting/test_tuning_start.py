@@ -18,7 +18,7 @@ def start_of(encoder):
 
 
 def test_the_start_is_the_vectors_of_the_frozen_encoder(tiny_encoder):
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     features = start_of(encoder)
     vectors = features.transform(Rows(TEXTS))
     np.testing.assert_allclose(vectors, encoder.transform(TEXTS), atol=1e-6)

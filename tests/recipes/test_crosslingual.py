@@ -15,7 +15,7 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 @pytest.mark.parametrize("way", ["command", "recipe"])
 def test_two_processes_train_one_student(tmp_path, tiny_encoder, launch, way):
     rng = np.random.default_rng(0)
-    encoder = TransformerEncoder(tiny_encoder, cache=None, dtype="float32")
+    encoder = TransformerEncoder(tiny_encoder, cache=None, precision="float32")
     words = [word for word in encoder.folder.tokenizer.get_vocab() if word.isalpha()]
     rows = [rng.integers(0, len(words), 5) for _ in range(80)]
     table = pd.DataFrame(
@@ -39,6 +39,6 @@ def test_two_processes_train_one_student(tmp_path, tiny_encoder, launch, way):
     done = launch(*words)
     assert done.returncode == 0, done.err
     assert done.out.count("Saved:") == 1
-    student = TransformerEncoder(tmp_path / "student", cache=None, dtype="float32")
+    student = TransformerEncoder(tmp_path / "student", cache=None, precision="float32")
     texts = table["target"][:5].tolist()
     assert np.abs(student.transform(texts) - encoder.transform(texts)).max() > 1e-4

@@ -34,7 +34,7 @@ def fitted(encoder, labels=LABELS, **options):
 
 
 def stock(folder):
-    return TransformerEncoder(folder, pooling=STOCK, cache=None, dtype="float32")
+    return TransformerEncoder(folder, pooling=STOCK, cache=None, precision="float32")
 
 
 # Kernels of some processors are 1.2e-5 apart on encoders of random weights.
@@ -169,13 +169,13 @@ def head_beside(folder):
 def test_a_sentence_encoder_is_written_with_its_head_beside_it(
     tiny_encoder, tmp_path, pooling, modules, transfer
 ):
-    encoder = TransformerEncoder(tiny_encoder, pooling=pooling, cache=None, dtype="float32")
+    encoder = TransformerEncoder(tiny_encoder, pooling=pooling, cache=None, precision="float32")
     model = fitted(encoder, transfer=transfer)
     folder = model.export(tmp_path / "m", format="sentence-transformers")
     told = json.loads((folder / "modules.json").read_text())
     assert [one["path"] for one in told] == modules
     # Read by what the folder says alone, as sentence-transformers reads it.
-    again = TransformerEncoder(folder, cache=None, dtype="float32")
+    again = TransformerEncoder(folder, cache=None, precision="float32")
     assert again.reader.pooling == pooling and again.reader.window == encoder.reader.window
     weight, bias, said = head_beside(folder)
     logits = again.transform(TEXTS[:4]) @ weight.T + bias
@@ -207,9 +207,9 @@ def test_a_prompt_goes_with_the_encoder(tiny_encoder, tmp_path):
     told = {"prompts": {"ask": "late "}, "default_prompt_name": "ask"}
     own = copytree(tiny_encoder, tmp_path / "own")
     (own / "config_sentence_transformers.json").write_text(json.dumps(told))
-    encoder = TransformerEncoder(own, pooling=Pooling(), cache=None, dtype="float32")
+    encoder = TransformerEncoder(own, pooling=Pooling(), cache=None, precision="float32")
     folder = fitted(encoder, transfer=None).export(tmp_path / "m", format="sentence-transformers")
-    again = TransformerEncoder(folder, cache=None, dtype="float32")
+    again = TransformerEncoder(folder, cache=None, precision="float32")
     assert again.folder.sentence.prompt == "late "
     given = ["help phone", "money"]
     np.testing.assert_allclose(again.transform(given), encoder.transform(given), atol=1e-6)

@@ -11,6 +11,7 @@ import numpy as np
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import StorageError
+from nlptl.base.machine import processor_name
 from nlptl.encoders.contextual.encoder_folder import EncoderFolder
 from nlptl.storage.atomic import write_file
 from nlptl.storage.drafts import sweep_drafts
@@ -19,7 +20,7 @@ from nlptl.storage.places import cache_root
 LEAST_MEAN_COSINE = 0.9999
 LEAST_COSINE = 0.999
 
-_PROBE = (
+PROBE = (
     "The parcel arrived two days late, and the box was open.",
     "What is the capital of Portugal?",
     "I loved every minute of it!",
@@ -98,17 +99,15 @@ def _probe(loaded: Any) -> FloatArray:
     from nlptl.encoders.contextual.windows import cut_windows
 
     folder = loaded.folder
-    ids = cut_windows(folder.tokenizer, _PROBE, window=folder.tokenization.window, overlap=None).ids
+    ids = cut_windows(folder.tokenizer, PROBE, window=folder.tokenization.window, overlap=None).ids
     return hidden_means(loaded, ids, (-1,))[:, 0]
 
 
 def _here(device: str) -> str:
-    import platform
-
     import torch
 
-    name = torch.cuda.get_device_name() if device.startswith("cuda") else platform.processor()
-    return f"{device} {name or platform.machine()} torch {torch.__version__}"
+    name = torch.cuda.get_device_name() if device.startswith("cuda") else processor_name()
+    return f"{device} {name} torch {torch.__version__}"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class TextReader:
     max_length : int or None
         None uses the length from the folder.
     long_texts : {"windows", "cut"}
-    dtype : {"auto", "float32", "bfloat16"}
+    precision : {"auto", "float32", "bfloat16", "int8"}
     device : str or None
     weights : LoadedEncoder or None
         Weights in memory to use instead of those in the folder.
@@ -41,7 +41,7 @@ class TextReader:
     chosen_pooling: Pooling | None
     max_length: int | None
     long_texts: str
-    dtype: str
+    precision: str
     device: str | None
     weights: LoadedEncoder | None
 
@@ -89,12 +89,13 @@ class TextReader:
 
     @cached_property
     def loaded(self) -> LoadedEncoder:
-        """Weights for encoding texts. Weights of a folder are read once per process."""
+        """Weights in torch. Weights of a folder are read once per process."""
         from nlptl.encoders.contextual.encoder_shelf import load_encoder
 
         if self.weights is not None:
             return self.weights
-        return load_encoder(self.folder, dtype=self.dtype, device=self.device, stock=self.is_stock)
+        dtype = "float32" if self.precision == "int8" else self.precision
+        return load_encoder(self.folder, dtype=dtype, device=self.device, stock=self.is_stock)
 
     def count_tokens(self, texts: Sequence[str]) -> IntArray:
         """Count the tokens of each text, including special tokens, without truncation: (n,)."""

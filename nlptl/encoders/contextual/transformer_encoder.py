@@ -35,8 +35,13 @@ from nlptl.storage.tensors import check_array, load_arrays, save_arrays
 if TYPE_CHECKING:
     from nlptl.encoders.contextual.loaded import LoadedEncoder
 
-_DTYPES = ("auto", "float32", "bfloat16")
-_LONG_TEXTS = ("windows", "cut")
+_PRECISIONS = ("auto", "float32", "bfloat16", "int8")
+_CHOICES = {
+    "precision": _PRECISIONS,
+    "long_texts": ("windows", "cut"),
+    "backend": ("auto", "torch", "onnx"),
+}
+_IMPOSSIBLE = (("torch", "int8"), ("onnx", "bfloat16"))
 _PROJECTION = "projection.safetensors"
 _WEIGHTS = "encoder"
 _SAMPLE = 5_000
@@ -61,9 +66,10 @@ class TransformerEncoder(Spec):
     long_texts : {"windows", "cut"}
         ``"windows"`` reads a longer text in windows that overlap by a quarter, and pools them.
         ``"cut"`` truncates it.
-    dtype : {"auto", "float32", "bfloat16"}
+    precision : {"auto", "float32", "bfloat16", "int8"}
         Number format of the computation. ``"auto"`` is bfloat16 if the device supports it and a
-        check of this encoder confirms that the vectors agree. Otherwise it is float32.
+        check of this encoder confirms that the vectors agree. Otherwise it is float32. ``"int8"``
+        needs onnxruntime. It is faster and changes the vectors a little.
     device : str or None
         Torch device. None means the first accelerator, or the CPU if there is none.
     cache : str, Path, FeatureCache or None
@@ -71,6 +77,12 @@ class TransformerEncoder(Spec):
         vectors.
     revision : str or None
         Commit, branch or tag on the Hub.
+    backend : {"auto", "torch", "onnx"}
+        Library that computes the vectors. ``"onnx"`` is onnxruntime, which runs on the CPU
+        (``pip install 'nlptl[onnx]'``). ``"auto"`` writes a graph of the encoder into the cache
+        folder when a call has enough texts to repay that, compares it with torch, and uses the
+        faster one. Weights in memory, such as those of a model that was tuned in this process,
+        are computed by torch.
 
     References
     ----------
@@ -82,10 +94,11 @@ class TransformerEncoder(Spec):
     pooling: Pooling | None = None
     max_length: int | None = None
     long_texts: str = "windows"
-    dtype: str = "auto"
+    precision: str = "auto"
     device: str | None = None
     cache: Any = "auto"
     revision: str | None = None
+    backend: str = "auto"
     projection: FloatArray | None = field(default=None, repr=False, compare=False)
     weights: LoadedEncoder | None = field(default=None, repr=False, compare=False)
 
@@ -94,12 +107,15 @@ class TransformerEncoder(Spec):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name_or_path", fixed_path(self.name_or_path))
-        if self.dtype not in _DTYPES:
-            raise ConfigError(f"dtype={self.dtype!r} is not known. {suggest(self.dtype, _DTYPES)}")
-        if self.long_texts not in _LONG_TEXTS:
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise ConfigError(f"{name}={value!r} is not known. {suggest(str(value), choices)}")
+        if (self.backend, self.precision) in _IMPOSSIBLE:
             raise ConfigError(
-                f"long_texts={self.long_texts!r} is not known. "
-                f"{suggest(self.long_texts, _LONG_TEXTS)}"
+                f"precision={self.precision!r} does not work with backend={self.backend!r}: "
+                "onnxruntime computes in float32 and int8, torch in float32 and bfloat16. "
+                "Use backend='auto'."
             )
         if self.max_length is not None and self.max_length < 8:
             raise ConfigError(
@@ -222,8 +238,9 @@ class TransformerEncoder(Spec):
 
         It has another pooling if one is passed.
         """
-        changes = {} if pooling is None else {"pooling": pooling}
-        return self._changed(weights=weights, dtype=weights.dtype, cache=None, **changes)
+        changes: dict[str, Any] = {} if pooling is None else {"pooling": pooling}
+        changes |= {"precision": weights.dtype, "backend": "auto", "cache": None}
+        return self._changed(weights=weights, **changes)
 
     def _changed(self, **changes: Any) -> Self:
         """Return a copy with other settings for the same folder, which is open if this one is."""
@@ -243,7 +260,8 @@ class TransformerEncoder(Spec):
             "pooling": pooling.get_params() | {"layers": list(pooling.layers)},
             "max_length": self.max_length,
             "long_texts": self.long_texts,
-            "dtype": self.dtype,
+            "dtype": self.precision,  # the name of earlier releases
+            "backend": self.backend,
             "keeps_vectors": self.cache is not None,
         }
 
@@ -273,7 +291,8 @@ class TransformerEncoder(Spec):
             pooling=pooling,
             max_length=entry(described, "max_length", int | None),
             long_texts=entry(described, "long_texts", str),
-            dtype=entry(described, "dtype", str),
+            precision=entry(described, "dtype", str),
+            backend=entry({"backend": "auto", **described}, "backend", str),
             cache="auto" if entry(described, "keeps_vectors", bool) else None,
             projection=projection,
         )
@@ -287,7 +306,7 @@ class TransformerEncoder(Spec):
         def encode(block: Sequence[Text], total: int) -> FloatArray:
             if not bars:
                 bars.append(progress_bar(total=total, unit="text", description="Encoding"))
-            vectors = self._encode(reader, block)
+            vectors = self._encode(reader, block, len(block) / max(total, 1))
             bars[0].update(len(block))
             return vectors
 
@@ -303,17 +322,22 @@ class TransformerEncoder(Spec):
                 bar.close()
         return rows.astype(np.float32)
 
-    def _encode(self, reader: TextReader, texts: Sequence[Text]) -> FloatArray:
+    def _encode(self, reader: TextReader, texts: Sequence[Text], share: float) -> FloatArray:
+        """Encode a part of the texts of a call, which is this share of them."""
         from nlptl.encoders.contextual.forward import pooled_states
+        from nlptl.encoders.contextual.onnx.backend import session_for
 
-        loaded, pooling = reader.loaded, reader.pooling
-        windows = reader.windows(texts)
-        states = pooled_states(
-            loaded, windows, layers=pooling.layers, pool=TOKEN_POOLINGS[pooling.tokens]
-        )
+        pooling, windows = reader.pooling, reader.windows(texts)
+        precision = self._resolved_precision(reader)
+        session = session_for(reader, precision, self.backend, windows, share=share)
+        if session is None:
+            pool = TOKEN_POOLINGS[pooling.tokens]
+            states = pooled_states(reader.loaded, windows, layers=pooling.layers, pool=pool)
+        else:
+            states = session.states(windows)
         vectors = text_vectors(states, windows.text_of_window, windows.sizes, pooling)
         # float16 keeps the precision of bfloat16, so cached and returned vectors are equal.
-        return vectors.astype(np.float16 if loaded.dtype == "bfloat16" else np.float32)
+        return vectors.astype(np.float16 if precision == "bfloat16" else np.float32)
 
     def _settings(self, reader: TextReader) -> dict[str, Any]:
         folder, pooling = reader.folder, reader.pooling
@@ -328,16 +352,20 @@ class TransformerEncoder(Spec):
             "pooling": parts,
             "window": reader.window,
             "long_texts": self.long_texts,
-            "dtype": self._resolved_dtype(folder),
+            "dtype": self._resolved_precision(reader),
         }
 
-    def _resolved_dtype(self, folder: EncoderFolder) -> str:
+    def _resolved_precision(self, reader: TextReader) -> str:
         from nlptl.encoders.contextual.loaded import default_device
         from nlptl.encoders.contextual.precision import choose_dtype
 
-        if self.dtype != "auto":
-            return self.dtype
-        return choose_dtype(folder, self.device or default_device())
+        if reader.weights is not None:
+            return reader.weights.dtype
+        if self.precision == "auto" and self.backend == "onnx":
+            return "float32"
+        if self.precision != "auto":
+            return self.precision
+        return choose_dtype(reader.folder, self.device or default_device())
 
 
 def _reader_of(encoder: TransformerEncoder, folder: EncoderFolder) -> TextReader:
@@ -347,7 +375,7 @@ def _reader_of(encoder: TransformerEncoder, folder: EncoderFolder) -> TextReader
         encoder.pooling,
         max_length=encoder.max_length,
         long_texts=encoder.long_texts,
-        dtype=encoder.dtype,
+        precision=encoder.precision,
         device=encoder.device,
         weights=encoder.weights,
     )

@@ -162,7 +162,7 @@ class LanguageStudent(NestedParams):
     def _prove(self, draft: Path) -> None:
         """Load the student from the draft and compare its vectors with those in memory."""
         with empty_shelf():
-            loaded = TransformerEncoder(draft, dtype="float32", cache=None)
+            loaded = TransformerEncoder(draft, precision="float32", cache=None)
             differences = loaded.transform(_PROBE) - self.encoder_.transform(_PROBE)
         distance = float(np.abs(differences).max())
         if not distance <= CLOSE:

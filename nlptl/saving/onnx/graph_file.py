@@ -1,20 +1,15 @@
-"""Read the file of an exported graph, copy it and start onnxruntime on it."""
+"""The file of an exported graph, or a copy of its bytes."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from typing_extensions import Self
 
-from nlptl.base.errors import IntegrityError, StorageError
-from nlptl.base.optional_packages import require
+from nlptl.base.errors import StorageError
 from nlptl.storage.hashing import sha256_once
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 
 @dataclass(frozen=True)
@@ -58,35 +53,3 @@ class GraphFile:
                 "changed after the model was loaded. Load the model again, then copy it."
             )
         return replace(self, content=content)
-
-
-def open_session(graph: str | bytes, threads: int, path: Path) -> InferenceSession:
-    """Start onnxruntime on a graph.
-
-    Parameters
-    ----------
-    graph : str or bytes
-        Path of the graph, or its bytes.
-    threads : int
-        Number of threads.
-    path : Path
-        Path of the graph for the error message.
-
-    Raises
-    ------
-    ConfigError
-        If onnxruntime is not installed.
-    IntegrityError
-        If the graph cannot be read.
-    """
-    runtime = require("onnxruntime", extra="onnx")
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    try:
-        return runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as problem:  # the errors of onnxruntime share no parent class
-        reason = str(problem).strip().split("\n", 1)[0][:200]
-        raise IntegrityError(
-            f"{str(path)!r} cannot be read as a graph: {reason}. Export the model again."
-        ) from problem

@@ -15,15 +15,15 @@ from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.described import entry, finite, make
 from nlptl.base.errors import InputError, StorageError
 from nlptl.base.inputs import JsonObject, LabelsLike, TextsLike
-from nlptl.data.batches import by_length
 from nlptl.data.labels import LabelCodec, check_lengths
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.contextual.encoder_folder import check_patterns
+from nlptl.encoders.contextual.onnx.session import TOKENS_PER_THREAD, open_session, run_graph
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.hub.model_place import place_of
 from nlptl.saving.description_checks import check_labels, read_notes
 from nlptl.saving.onnx.graph_checks import OnnxCheck
-from nlptl.saving.onnx.graph_file import GraphFile, open_session
+from nlptl.saving.onnx.graph_file import GraphFile
 from nlptl.storage.atomic import saved_folder
 from nlptl.storage.manifest import verify_manifest
 from nlptl.storage.tensors import check_array, load_arrays
@@ -36,8 +36,6 @@ _PROBE = "The order arrived late."
 
 _MAX_ID = 2**31
 _TOKEN_POOLINGS = ("mean", "cls", "max", "stock")
-_TOKENS_PER_THREAD = 512
-"""Padded tokens per batch and thread."""
 
 
 @dataclass(frozen=True)
@@ -292,25 +290,12 @@ class OnnxClassifier:
 
     def _run(self, windows: Windows, output: str) -> FloatArray:
         """Run the graph in batches of similar length; rows keep the order of the windows."""
-        parts: list[FloatArray] = []
-        batches = by_length(windows.sizes, tokens_per_batch=_TOKENS_PER_THREAD * self._threads)
-        for rows in batches:
-            shape = (len(rows), int(windows.sizes[rows].max()))
-            inputs = {"input_ids": np.full(shape, self.reading.padding)}
-            inputs["attention_mask"] = np.zeros(shape, dtype=np.int64)
-            if windows.kinds is not None:
-                inputs["token_type_ids"] = np.zeros(shape, dtype=np.int64)
-            for position, row in enumerate(rows):
-                size = int(windows.sizes[row])
-                inputs["input_ids"][position, :size] = windows.ids[row]
-                inputs["attention_mask"][position, :size] = 1
-                if windows.kinds is not None:
-                    inputs["token_type_ids"][position, :size] = windows.kinds[row]
-            parts.extend(self._session.run([output], inputs))
-        if not parts:
+        budget, padding = TOKENS_PER_THREAD * self._threads, self.reading.padding
+        outputs = run_graph(
+            self._session, windows, output, padding=padding, tokens_per_batch=budget
+        )
+        if outputs is None:
             return np.zeros((0, len(self.classes_)), dtype=np.float32)
-        outputs = np.concatenate(parts)
-        outputs[np.concatenate(batches)] = outputs.copy()
         return outputs
 
     def _joined(self, windows: Windows) -> FloatArray:

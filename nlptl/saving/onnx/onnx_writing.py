@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
-import tempfile
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.inputs import JsonObject
 from nlptl.base.optional_packages import require
 from nlptl.base.suggestions import suggest
-from nlptl.data.batches import by_length
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.samples import support_requests
 from nlptl.encoders.contextual.loaded import LoadedEncoder
@@ -34,18 +32,8 @@ from nlptl.saving.saved_model import SavedClassifier
 from nlptl.storage.manifest import write_manifest
 from nlptl.storage.tensors import save_arrays
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from nlptl.saving.onnx.graph import ClassifierGraph
-
 PRECISIONS = ("fp32", "int8")
 _N_SENTENCES = 48
-_MAX_CALIBRATION_TEXTS = 64
-"""Number of rows that are used to measure the range of the activations."""
-
-_TOKENS_PER_BATCH = 1024
-_MAX_GRAPH_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -114,7 +102,9 @@ def write_onnx(
     """
     for name in ("onnx", "onnxruntime"):
         require(name, extra="onnx")
-    from nlptl.saving.onnx.graph import ClassifierGraph
+    from nlptl.encoders.contextual.onnx.quantization import calibration_batches, write_rounded
+    from nlptl.encoders.contextual.onnx.tracing import write_graph
+    from nlptl.saving.onnx.graph import OUTPUTS, ClassifierGraph
 
     loaded = _in_full(loaded)
     encoder = classifier.fitted_.features.encoder
@@ -124,11 +114,12 @@ def write_onnx(
     _write_files(classifier, encoder, loaded, draft)
     save_arrays(draft / HEAD, dict(zip(("weight", "bias"), head, strict=True)))
     graph = ClassifierGraph(loaded, encoder.reader.pooling, head)
+    parts = (graph, graph.encoder, draft / GRAPH)
     if options.precision == "fp32":
-        _write_whole(graph, draft / GRAPH, reading)
+        write_graph(*parts, kinds=reading.kinds, outputs=OUTPUTS)
     else:
-        batches = _calibration_batches(encoder, rows, reading)
-        _write_rounded(graph, draft / GRAPH, reading, batches)
+        batches = calibration_batches(encoder.reader, rows.texts)
+        write_rounded(*parts, batches, kinds=reading.kinds, outputs=OUTPUTS)
     description = _description(classifier, reading, options.precision)
     _write_description(draft, description)
     fitted = classifier.fitted_
@@ -172,66 +163,6 @@ def _write_files(
     tokenizer = copy.deepcopy(encoder.folder.tokenization.fast_tokenizer)
     tokenizer.model_max_length = encoder.reader.window
     tokenizer.save_pretrained(draft)
-
-
-def _write_whole(graph: ClassifierGraph, path: Path, reading: ReadingSettings) -> None:
-    from nlptl.saving.onnx.graph import write_graph
-
-    size = sum(4 * part.numel() for part in graph.parameters())
-    if size > _MAX_GRAPH_BYTES:
-        raise ConfigError(
-            f"A graph can hold at most 2 GB in one file, got a model of {size / 1e9:.1f} GB. "
-            "Save the model, or fit with a smaller encoder."
-        )
-    write_graph(graph, path, kinds=reading.kinds)
-
-
-def _write_rounded(
-    graph: ClassifierGraph, path: Path, reading: ReadingSettings, batches: list[dict[str, Tensor]]
-) -> None:
-    from nlptl.saving.onnx.smoothing import even_out
-
-    even_out(graph.encoder, batches)
-    with tempfile.TemporaryDirectory() as parent:
-        _write_whole(graph, Path(parent) / GRAPH, reading)
-        quantise(Path(parent) / GRAPH, path)
-
-
-def _calibration_batches(
-    encoder: TransformerEncoder, rows: Rows, reading: ReadingSettings
-) -> list[dict[str, Tensor]]:
-    """Return a few batches of rows as tensors on the CPU."""
-    from nlptl.encoders.contextual.forward import padded
-
-    windows = encoder.reader.windows(rows.texts[:_MAX_CALIBRATION_TEXTS])
-    batches = by_length(windows.sizes, tokens_per_batch=_TOKENS_PER_BATCH)
-    return [padded(windows, batch, padding=reading.padding) for batch in batches]
-
-
-def quantise(source: Path, target: Path) -> None:
-    """Write a graph with matrices and embeddings in eight bits.
-
-    Attention is not fused before, because the rest of a fused attention ran slower in eight bits.
-    One scale per column keeps the rounding errors small. The head stays in full precision, like
-    every operator that combines a matrix product with an offset (``Gemm``).
-
-    Parameters
-    ----------
-    source, target : Path
-        Graph file to read, and graph file to write.
-    """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    prepared = source.with_suffix(".prepared.onnx")
-    quant_pre_process(source, prepared, skip_optimization=True, skip_symbolic_shape=True)
-    quantize_dynamic(
-        prepared,
-        target,
-        per_channel=True,
-        weight_type=QuantType.QInt8,
-        op_types_to_quantize=["MatMul", "Gather"],
-    )
 
 
 def _description(

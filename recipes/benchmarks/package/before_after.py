@@ -39,7 +39,7 @@ from nlptl import TransformerEncoder, support_requests
 
 texts, labels = support_requests()
 many = texts * 160
-transformer = TransformerEncoder(cache=None, dtype="float32")
+transformer = TransformerEncoder(cache=None, precision="float32")
 static = StaticEncoder()
 
 def predictor(encoder, texts):
@@ -47,7 +47,7 @@ def predictor(encoder, texts):
     return lambda rows: model.predict(rows)
 
 tuned = TextClassifier(
-    TransformerEncoder(dtype="float32"),
+    TransformerEncoder(precision="float32"),
     transfer=FullFineTune(),
     training=TrainingConfig(max_steps=5, quiet=True),
 )

@@ -140,7 +140,7 @@ def fits(room: Path) -> dict[str, Callable[[], Any]]:
         return made.fit({"new": pairs}).encoder_.transform(asked)
 
     def minilm(transfer: Any) -> Any:
-        encoder = n.TransformerEncoder(cache=None, dtype="float32")
+        encoder = n.TransformerEncoder(cache=None, precision="float32")
         options = {"transfer": transfer, "training": brief}
         return classifier(encoder, support[::2], kinds[::2], **options)
 

@@ -53,7 +53,7 @@ def main() -> int:
     texts, labels = support_requests()
     with tempfile.TemporaryDirectory() as place:
         os.environ["NLPTL_CACHE"] = f"{place}/cache"
-        encoder = TransformerEncoder(dtype="float32")
+        encoder = TransformerEncoder(precision="float32")
         model = TextClassifier(encoder, seed=0).fit(texts[::2], labels[::2])
         model = TextClassifier.load(model.save(Path(place) / "model"))
         model.predict(["The first text loads the weights."])

@@ -78,7 +78,7 @@ def main() -> int:
     report = Report("serve")
     train, test = read("banking77", "train"), test_rows("banking77", TEXTS)
     picked = train.iloc[drawn(len(train), LABELS, 0)]
-    model = TextClassifier(TransformerEncoder(dtype="float32"))
+    model = TextClassifier(TransformerEncoder(precision="float32"))
     model.fit(picked["text"].tolist(), picked["label_text"].tolist())
     reference = {text: answers(model, [text])[0] for text in test["text"]}
     with tempfile.TemporaryDirectory() as room:

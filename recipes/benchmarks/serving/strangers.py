@@ -114,8 +114,8 @@ def models(train) -> dict:
     """Fit a model of each kind."""
     texts, labels = train["text"].tolist(), train["label_text"].tolist()
     short = TrainingConfig(epochs=3, quiet=True)
-    stock = TransformerEncoder(pooling=STOCK, dtype="float32", cache=None)
-    sentences = TransformerEncoder(dtype="float32", cache=None)
+    stock = TransformerEncoder(pooling=STOCK, precision="float32", cache=None)
+    sentences = TransformerEncoder(precision="float32", cache=None)
     kinds = {
         "full": (stock, FullFineTune(), "transformers"),
         "merged": (stock, LoRA(), "transformers"),

@@ -29,7 +29,7 @@ def ask(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     """
     kind, texts = record["load"], _texts(record["texts"])
     if kind == "TransformerEncoder":
-        encoder = nlptl.TransformerEncoder(folder, cache=None, dtype="float32")
+        encoder = nlptl.TransformerEncoder(folder, cache=None, precision="float32")
         return {"labels": [], "figures": _rounded(encoder.transform(texts))}
     if kind == "AdapterStack":
         names = sorted(path.name for path in folder.iterdir())

@@ -150,7 +150,7 @@ def transformer(folder: Path) -> TransformerEncoder:
         vocab_size=len(words), num_attention_heads=2, max_position_embeddings=32, **SIZES
     )
     BertModel(config, add_pooling_layer=False).save_pretrained(folder)
-    return TransformerEncoder(folder, cache=None, dtype="float32")
+    return TransformerEncoder(folder, cache=None, precision="float32")
 
 
 def word_vectors(path: Path) -> str:
@@ -173,7 +173,7 @@ def classifiers(encoder: TransformerEncoder, static: StaticEncoder) -> dict[str,
     codes = [list(TOPICS).index(label) for label in LABELS]
     tuples = [(label, code) for label, code in zip(LABELS, codes, strict=True)]
     rare = [i for i, label in enumerate(LABELS) if label != "access" or not i % 6]
-    top = TransformerEncoder(encoder.name_or_path, Pooling("cls", dimension=6), dtype="float32")
+    top = TransformerEncoder(encoder.name_or_path, Pooling("cls", dimension=6), precision="float32")
     unlabeled, _ = rows(30, 3)
     source = Corpus(*rows(30, 4))
     frozen = TextClassifier(encoder)

@@ -17,7 +17,7 @@ def cosines(left, right):
 
 @pytest.fixture(scope="module")
 def teacher(tiny_encoder):
-    return TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    return TransformerEncoder(tiny_encoder, precision="float32", cache=None)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_each_language_gets_its_pieces(teacher, pairs, tmp_path):
 
 
 def test_a_piece_that_no_pair_tells_of_begins_as_it_was_cut(tmp_path):
-    encoder = TransformerEncoder(word_pieces(tmp_path / "old"), dtype="float32", cache=None)
+    encoder = TransformerEncoder(word_pieces(tmp_path / "old"), precision="float32", cache=None)
     source, target = ["cat dog"] * 8, ["katze hund"] * 6 + ["vogel vogel"] * 2
     pairs = ParallelText(source, target, ["de"] * 8)
     made = NewVocabulary(200, most=1).extend(encoder, pairs, tmp_path / "new", seed=1)
@@ -137,7 +137,7 @@ def word_pieces(folder):
 
 
 def test_the_list_of_pieces_is_as_long_as_the_table(tmp_path):
-    encoder = TransformerEncoder(word_pieces(tmp_path / "old"), dtype="float32", cache=None)
+    encoder = TransformerEncoder(word_pieces(tmp_path / "old"), precision="float32", cache=None)
     pairs = ParallelText(["cat", "dog"] * 4, ["katze", "hund"] * 4, ["de"] * 8)
     made = NewVocabulary(100).extend(encoder, pairs, tmp_path / "new")
     listed = (made.folder.path / "vocab.txt").read_text().split()
@@ -168,7 +168,7 @@ def test_tokens_beside_the_vocabulary_are_not_run_over(pairs, tmp_path):
 
 
 def test_pieces_that_occur_in_the_first_language_are_left_out(tmp_path):
-    encoder = TransformerEncoder(word_pieces(tmp_path / "old"), dtype="float32", cache=None)
+    encoder = TransformerEncoder(word_pieces(tmp_path / "old"), precision="float32", cache=None)
     pairs = ParallelText(["peter cat"] * 6, ["peter katze"] * 6, ["de"] * 6)
     made = NewVocabulary(200).extend(encoder, pairs, tmp_path / "new")
     old, new = (one.folder.tokenizer for one in (encoder, made))

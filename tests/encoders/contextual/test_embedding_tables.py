@@ -59,7 +59,7 @@ def test_the_network_is_not_built_where_the_stated_length_is_short_and_draws_no_
 @pytest.mark.parametrize("family", ["roberta", "data2vec-text"])
 def test_a_text_longer_than_the_positions_is_read_in_windows(tmp_path, family):
     folder = make_encoder(tmp_path / "e", window=None, family=family, **SIZES, pad_token_id=1)
-    encoder = TransformerEncoder(folder, cache=None, dtype="float32", device="cpu")
+    encoder = TransformerEncoder(folder, cache=None, precision="float32", device="cpu")
     assert encoder.reader.window == 62
     long = encoder.transform(["the parcel came late " * 60])
     assert np.isfinite(long).all()
@@ -69,7 +69,7 @@ def test_a_token_without_a_vector_is_refused_in_one_line_and_padding_with_one_is
     folder = make_encoder(tmp_path / "e", vocab_size=20)
     found = find_encoder(folder)
     assert found.tokenization.n_embedded == 20 == embedded_tokens(found.config)
-    encoder = TransformerEncoder(folder, cache=None, dtype="float32", device="cpu")
+    encoder = TransformerEncoder(folder, cache=None, precision="float32", device="cpu")
     with pytest.raises(EncoderNotFoundError, match="has vectors for token ids 0 to 19 only"):
         encoder.transform(["thank you"])
     assert encoder.transform(["a and", "and"]).shape == (2, 32)

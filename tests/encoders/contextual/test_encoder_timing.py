@@ -8,7 +8,7 @@ from nlptl.encoders.contextual.encoder_timing import forward_seconds
 
 @pytest.mark.parametrize("texts", [["a card"] * 40, [("a card", "my phone")] * 40, ["a card"]])
 def test_seconds_are_per_row_of_a_few_rows_and_skip_the_cache(tiny_encoder, monkeypatch, texts):
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     seen = []
 
     def transform(self, texts, *_, **__):

@@ -56,8 +56,10 @@ def test_a_dense_layer_after_pooling_is_used(tiny_encoder, tmp_path):
     (dense / "config.json").write_text(json.dumps(described))
     weights = {"linear.weight": torch.randn(5, 32), "linear.bias": torch.randn(5)}
     save_file(weights, dense / "model.safetensors")
-    plain = TransformerEncoder(tiny_encoder, cache=None, dtype="float32").transform(["the parcel"])
-    encoder = TransformerEncoder(tmp_path / "enc", cache=None, dtype="float32")
+    plain = TransformerEncoder(tiny_encoder, cache=None, precision="float32").transform(
+        ["the parcel"]
+    )
+    encoder = TransformerEncoder(tmp_path / "enc", cache=None, precision="float32")
     wanted = torch.tanh(
         torch.from_numpy(plain) @ weights["linear.weight"].T + weights["linear.bias"]
     )

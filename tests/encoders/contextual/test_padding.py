@@ -25,7 +25,9 @@ def decoder(tmp_path):
 
 def stock(folder):
     pooling = Pooling(tokens="stock", normalize=False)
-    return TransformerEncoder(folder, pooling=pooling, cache=None, dtype="float32", device="cpu")
+    return TransformerEncoder(
+        folder, pooling=pooling, cache=None, precision="float32", device="cpu"
+    )
 
 
 def test_a_decoder_is_padded_with_its_end_and_pools_the_last_token_of_each_text(decoder):

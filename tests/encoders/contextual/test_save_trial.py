@@ -11,7 +11,7 @@ from tests.conftest import make_encoder
 @pytest.fixture
 def encoder(tmp_path, monkeypatch):
     monkeypatch.setattr(save_trial, "_TRIED", set())
-    return TransformerEncoder(make_encoder(tmp_path / "e"), cache=None, dtype="float32")
+    return TransformerEncoder(make_encoder(tmp_path / "e"), cache=None, precision="float32")
 
 
 def test_an_encoder_that_can_be_saved_is_tried_once_and_leaves_nothing(encoder, monkeypatch):

@@ -17,7 +17,9 @@ TEXTS = ["The parcel came late!", "please reset my password", "Great great app"]
 
 
 def vectors_of(folder):
-    return TransformerEncoder(folder, cache=None, dtype="float32", device="cpu").transform(TEXTS)
+    return TransformerEncoder(folder, cache=None, precision="float32", device="cpu").transform(
+        TEXTS
+    )
 
 
 @pytest.fixture

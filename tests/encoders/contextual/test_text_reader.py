@@ -10,7 +10,7 @@ LONG = " ".join(["the parcel came late and the box was broken"] * 20)
 
 @pytest.fixture
 def encoder(tiny_encoder):
-    return TransformerEncoder(tiny_encoder, cache=None, dtype="float32")
+    return TransformerEncoder(tiny_encoder, cache=None, precision="float32")
 
 
 def test_tokens_are_counted_as_the_encoder_sees_them(encoder):

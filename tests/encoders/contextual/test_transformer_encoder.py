@@ -19,7 +19,7 @@ LONG = " ".join(["the parcel came late and the box was broken"] * 20)
 
 @pytest.fixture
 def encoder(tiny_encoder):
-    return TransformerEncoder(tiny_encoder, cache=None, dtype="float32")
+    return TransformerEncoder(tiny_encoder, cache=None, precision="float32")
 
 
 def test_vectors_are_float32_one_row_a_text_in_order(encoder):
@@ -60,8 +60,8 @@ def test_the_end_of_a_long_text_counts_unless_it_is_cut(tiny_encoder):
 
 
 def test_half_precision_gives_the_same_with_and_without_a_cache(tiny_encoder, tmp_path):
-    fresh = TransformerEncoder(tiny_encoder, cache=None, dtype="bfloat16").transform(TEXTS)
-    cached = TransformerEncoder(tiny_encoder, cache=tmp_path, dtype="bfloat16")
+    fresh = TransformerEncoder(tiny_encoder, cache=None, precision="bfloat16").transform(TEXTS)
+    cached = TransformerEncoder(tiny_encoder, cache=tmp_path, precision="bfloat16")
     cached.transform(TEXTS)
     np.testing.assert_array_equal(cached.transform(TEXTS), fresh)
 
@@ -75,30 +75,35 @@ def test_what_was_seen_is_not_encoded_again(tiny_encoder, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize(
     "other",
-    [{"pooling": Pooling("cls")}, {"dtype": "bfloat16"}, {"max_length": 8}, {"long_texts": "cut"}],
+    [
+        {"pooling": Pooling("cls")},
+        {"precision": "bfloat16"},
+        {"max_length": 8},
+        {"long_texts": "cut"},
+    ],
 )
 def test_another_way_to_encode_never_takes_the_vectors_of_this_one(
     tiny_encoder, tmp_path, monkeypatch, other
 ):
-    TransformerEncoder(tiny_encoder, cache=tmp_path, dtype="float32").transform(TEXTS)
+    TransformerEncoder(tiny_encoder, cache=tmp_path, precision="float32").transform(TEXTS)
     asked = []
     encode = TransformerEncoder._encode
     monkeypatch.setattr(
         TransformerEncoder, "_encode", lambda self, *a: asked.append(1) or encode(self, *a)
     )
-    options = {"dtype": "float32", **other}
+    options = {"precision": "float32", **other}
     TransformerEncoder(tiny_encoder, cache=tmp_path, **options).transform(TEXTS)
     assert asked
 
 
 def test_what_is_saved_encodes_alike_and_is_complete(tiny_encoder, tmp_path):
     spec = TransformerEncoder(
-        tiny_encoder, Pooling("max", (1, -1), "mean", 4), long_texts="cut", dtype="float32"
+        tiny_encoder, Pooling("max", (1, -1), "mean", 4), long_texts="cut", precision="float32"
     )
     fitted = spec.fit(TEXTS)
     again = TransformerEncoder.load(tmp_path, fitted.save(tmp_path))
     np.testing.assert_allclose(again.transform(TEXTS), fitted.transform(TEXTS), atol=1e-6)
-    assert (again.pooling, again.long_texts, again.dtype) == (spec.pooling, "cut", "float32")
+    assert (again.pooling, again.long_texts, again.precision) == (spec.pooling, "cut", "float32")
     assert {p.suffix for p in tmp_path.rglob("*") if p.is_file()} == {".json", ".safetensors"}
 
 
@@ -116,8 +121,8 @@ def test_the_prompt_of_the_folder_stands_before_every_text(tiny_encoder, tmp_pat
     (tmp_path / "enc" / "config_sentence_transformers.json").write_text(
         json.dumps({"prompts": {"q": "please "}, "default_prompt_name": "q"})
     )
-    prompted = TransformerEncoder(tmp_path / "enc", cache=None, dtype="float32")
-    plain = TransformerEncoder(tiny_encoder, cache=None, dtype="float32")
+    prompted = TransformerEncoder(tmp_path / "enc", cache=None, precision="float32")
+    plain = TransformerEncoder(tiny_encoder, cache=None, precision="float32")
     np.testing.assert_allclose(
         prompted.transform(["help"]), plain.transform(["please help"]), atol=1e-6
     )
@@ -126,7 +131,7 @@ def test_the_prompt_of_the_folder_stands_before_every_text(tiny_encoder, tmp_pat
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"dtype": "float16"}, "dtype='float16' is not known"),
+        ({"precision": "float16"}, "precision='float16' is not known"),
         ({"long_texts": "window"}, "Did you mean 'windows'"),
         ({"max_length": 3}, "at least 8 tokens, got 3"),
     ],
@@ -164,8 +169,8 @@ def test_a_series_in_any_order_gives_the_same(tiny_encoder, tmp_path):
     import pandas as pd
 
     shuffled = pd.Series(TEXTS, index=[3, 0, 2, 1])
-    encoder = TransformerEncoder(tiny_encoder, cache=tmp_path, dtype="float32")
-    plain = TransformerEncoder(tiny_encoder, cache=None, dtype="float32").transform(TEXTS)
+    encoder = TransformerEncoder(tiny_encoder, cache=tmp_path, precision="float32")
+    plain = TransformerEncoder(tiny_encoder, cache=None, precision="float32").transform(TEXTS)
     np.testing.assert_allclose(encoder.transform(shuffled), plain, atol=1e-6)
     np.testing.assert_allclose(encoder.transform(TEXTS), plain, atol=1e-6)
 
@@ -186,7 +191,7 @@ def test_a_relative_folder_is_found_after_a_change_of_folder(
 
 def test_an_open_encoder_looks_up_its_folder_once(tiny_encoder, tmp_path, monkeypatch):
     copy = shutil.copytree(tiny_encoder, tmp_path / "copy")
-    spec = TransformerEncoder(copy, cache=None, dtype="float32")
+    spec = TransformerEncoder(copy, cache=None, precision="float32")
     encoder = spec.open()
     assert encoder.open() is encoder and encoder == spec
     vectors = encoder.transform(["a parcel"])

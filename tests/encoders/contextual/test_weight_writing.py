@@ -60,13 +60,13 @@ def saved_and_read(encoder, transfer, place):
 def test_the_encoder_of_an_encoder_decoder_is_tuned_saved_and_read_back(tmp_path, family, transfer):
     options = {"decoder_start_token_id": 0, **FAMILIES[family]}
     folder = make_encoder(tmp_path / "e", window=None, family=family, **options)
-    encoder = TransformerEncoder(folder, cache=None, dtype="float32", device="cpu")
+    encoder = TransformerEncoder(folder, cache=None, precision="float32", device="cpu")
     saved_and_read(encoder, transfer, tmp_path / "m")
 
 
 def test_a_tuned_encoder_over_bytes_is_saved_and_transformers_reads_its_decoder_too(tmp_path):
     folder = byte_encoder(tmp_path / "e")
-    encoder = TransformerEncoder(folder, cache=None, dtype="float32", device="cpu")
+    encoder = TransformerEncoder(folder, cache=None, precision="float32", device="cpu")
     model = saved_and_read(encoder, FullFineTune(), tmp_path / "m")
     (written,) = (path.parent for path in (tmp_path / "m").rglob("model.safetensors"))
     whole, before = (AutoModel.from_pretrained(place) for place in (written, folder))
@@ -87,6 +87,6 @@ def test_the_classifier_of_an_encoder_decoder_is_refused_before_training(tmp_pat
 
 
 def test_writing_prints_nothing(tiny_encoder, tmp_path, capfd):
-    encoder = TransformerEncoder(tiny_encoder, cache=None, dtype="float32", device="cpu")
+    encoder = TransformerEncoder(tiny_encoder, cache=None, precision="float32", device="cpu")
     write_model(encoder.reader.loaded.model, encoder.folder, tmp_path)
     assert capfd.readouterr() == ("", "")

@@ -15,7 +15,7 @@ def test_an_extended_encoder_is_built_once_and_keeps_the_old_vectors(
     tiny_encoder, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("NLPTL_CACHE", str(tmp_path / "cache"))
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     pairs, vocabulary = ParallelText.read({"ru": PAIRS}), NewVocabulary(50)
     first = with_vocabulary(encoder, vocabulary, pairs, seed=0)
     assert first.folder.tokenizer.vocab_size > encoder.folder.tokenizer.vocab_size
@@ -33,7 +33,7 @@ def test_without_a_cache_the_encoder_lies_in_a_temporary_folder(
 ):
     (tmp_path / "cache").write_text("a file, not a folder")
     monkeypatch.setenv("NLPTL_CACHE", str(tmp_path / "cache"))
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     with pytest.warns(UserWarning, match="vocabulary cannot be cached"):
         extended = with_vocabulary(
             encoder, NewVocabulary(50), ParallelText.read({"ru": PAIRS}), seed=0

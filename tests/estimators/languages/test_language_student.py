@@ -29,7 +29,7 @@ def mostly(known, words):
 
 @pytest.fixture(scope="module")
 def teacher(tiny_encoder):
-    return TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    return TransformerEncoder(tiny_encoder, precision="float32", cache=None)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_a_classifier_of_the_teacher_reads_the_new_language(student, teacher, pa
 def test_a_student_is_saved_as_an_encoder_that_others_read(student, pairs, tmp_path):
     folder = student.save(tmp_path / "student")
     texts = [target for _, target in pairs[:5]]
-    again = TransformerEncoder(folder, dtype="float32", cache=None)
+    again = TransformerEncoder(folder, precision="float32", cache=None)
     np.testing.assert_allclose(again.transform(texts), student.encoder_.transform(texts), atol=1e-5)
     assert (folder / "config.json").is_file()
 
@@ -93,7 +93,7 @@ def test_an_adapter_learns_a_language_too(teacher, pairs, tmp_path):
     transfer = [LanguageDistillation(), LoRA(rank=2)]
     made = LanguageStudent(teacher, transfer=transfer, training=few, device="cpu").fit(pairs[:100])
     texts = [target for _, target in pairs[:5]]
-    again = TransformerEncoder(made.save(tmp_path / "student"), dtype="float32", cache=None)
+    again = TransformerEncoder(made.save(tmp_path / "student"), precision="float32", cache=None)
     np.testing.assert_allclose(again.transform(texts), made.encoder_.transform(texts), atol=1e-5)
     assert np.abs(again.transform(texts) - teacher.transform(texts)).max() > 0
 
@@ -110,7 +110,7 @@ def test_what_reads_back_differently_is_not_saved(tiny_encoder, pairs, tmp_path)
 
 def test_the_teacher_stays_as_it_is(student, teacher, tiny_encoder, pairs):
     texts = [source for source, _ in pairs[:5]]
-    again = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    again = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     np.testing.assert_array_equal(teacher.transform(texts), again.transform(texts))
 
 
@@ -169,7 +169,7 @@ def test_a_student_reads_words_its_teacher_cannot(teacher, pairs, turned, tmp_pa
     assert not set(made.encoder_.folder.tokenizer.get_vocab()) <= set(
         teacher.folder.tokenizer.get_vocab()
     )
-    again = TransformerEncoder(made.save(tmp_path / "student"), dtype="float32", cache=None)
+    again = TransformerEncoder(made.save(tmp_path / "student"), precision="float32", cache=None)
     texts = [target for _, target in turned[:5]]
     np.testing.assert_allclose(again.transform(texts), made.encoder_.transform(texts), atol=1e-5)
     kept = list((tmp_path / "cache" / "vocabularies").iterdir())

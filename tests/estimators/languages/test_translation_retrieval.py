@@ -4,7 +4,7 @@ from nlptl.estimators.languages.translation_retrieval import Retrieval, retrieva
 
 
 def test_equal_sentences_count_as_one(tiny_encoder):
-    teacher = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    teacher = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     pairs = [("the card", "the card"), ("the card", "the card"), ("my phone", "my phone")]
     scores = retrieval(teacher, ParallelText.read({"x": pairs, "y": pairs[2:]}))
     assert scores["x"].mean == 1.0 and scores["x"].rows == 3 and scores["y"].rows == 1

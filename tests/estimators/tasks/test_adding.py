@@ -18,7 +18,7 @@ def lengths(texts):
 @pytest.fixture
 def model(tiny_encoder, support):
     texts, labels = support
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     training = TrainingConfig(max_steps=4, quiet=True)
     tasks = {"kind": Task(), "length": Task("regression")}
     made = MultiTaskModel(tasks, encoder=encoder, training=training, device="cpu", gate=False)

@@ -11,7 +11,7 @@ def joined(tiny_encoder, support):
     texts, labels = support
 
     def join(epochs=3, **how):
-        encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+        encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
         options = {
             "encoder": encoder,
             "transfer": FullFineTune(),

@@ -10,7 +10,7 @@ PAIRS = [(f"the parcel {i}", f"came late {i % 3}") for i in range(24)]
 @pytest.fixture(scope="module")
 def model(tiny_encoder, support):
     texts, labels = support
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32")
+    encoder = TransformerEncoder(tiny_encoder, precision="float32")
     made = MultiTaskModel(
         {"kind": Task(), "asks": Task(), "same": Task()},
         encoder=encoder,
@@ -51,7 +51,7 @@ def test_adapters_are_counted_one_by_one(tiny_encoder, support):
     texts, labels = support
     made = MultiTaskModel(
         {"kind": Task(), "asks": Task()},
-        encoder=TransformerEncoder(tiny_encoder, dtype="float32", cache=None),
+        encoder=TransformerEncoder(tiny_encoder, precision="float32", cache=None),
         transfer=TaskAdapters(2),
         training=TrainingConfig(max_steps=2, quiet=True),
         device="cpu",

@@ -16,7 +16,7 @@ def test_a_hundred_rows_are_held_out_but_no_more_than_a_quarter(n, share, wanted
 
 def test_every_task_gets_its_rows_its_first_head_and_rows_held_out(tiny_encoder, support):
     texts, labels = support
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     options = {"encoder": encoder, "transfer": FullFineTune(), "seed": 0, "device": "cpu"}
     tasks = {"kind": Task(), "few": Task(), "read": Task("language_model")}
     few = texts[:20], [len(t) > 60 for t in texts[:20]]

@@ -22,7 +22,7 @@ from nlptl.estimators.tasks.variants import refit_variant, variants_of
 def both(tiny_encoder, support, request):
     texts, labels = support
     options = {
-        "encoder": TransformerEncoder(tiny_encoder, dtype="float32", cache=None),
+        "encoder": TransformerEncoder(tiny_encoder, precision="float32", cache=None),
         "transfer": request.param,
         "training": TrainingConfig(max_steps=12, batch_size=8, quiet=True),
         "device": "cpu",

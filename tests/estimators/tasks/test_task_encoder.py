@@ -16,7 +16,7 @@ TEXTS = ["a parcel", "help me"]
 
 @pytest.fixture
 def shared(tiny_encoder):
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     return encoder.with_weights(read_encoder(encoder.folder, "float32", "cpu", stock=False))
 
 

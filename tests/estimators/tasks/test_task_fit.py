@@ -7,7 +7,7 @@ from nlptl.estimators.tasks.task_fit import fit_tasks
 
 def test_tasks_are_fitted_and_the_model_stays_as_it_is(tiny_encoder, support):
     texts, labels = support
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     training = TrainingConfig(max_steps=3, refit=False, quiet=True)
     model = MultiTaskModel(
         {"kind": "auto", "length": "regression"},

@@ -13,7 +13,7 @@ from nlptl.saving import model_folder as folder_of_one
 @pytest.fixture(scope="module")
 def model(tiny_encoder, support):
     texts, labels = support
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     tasks = {"kind": Task(), "length": Task("regression")}
     training = TrainingConfig(max_steps=6, refit=False, quiet=True)
     made = MultiTaskModel(tasks, encoder=encoder, training=training, device="cpu")
@@ -81,7 +81,7 @@ def test_a_model_that_reads_back_differently_is_not_saved(model, tmp_path, monke
 
 
 def test_a_frozen_task_on_weights_in_memory_is_read_back(tiny_encoder, support, tmp_path):
-    plain = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    plain = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     texts, labels = support
     encoder = plain.with_weights(read_encoder(plain.folder, "float32", "cpu", stock=False))
     training = TrainingConfig(max_steps=2, refit=False, quiet=True)

@@ -10,7 +10,7 @@ from nlptl.estimators.tasks.task_record import describe_task, read_task, read_ta
 @pytest.fixture(scope="module")
 def model(tiny_encoder, support):
     texts, labels = support
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     training = TrainingConfig(max_steps=2, refit=False, quiet=True)
     tasks = {"kind": Task(head=LogisticHead(C=2.0), weight=0.5)}
     model = MultiTaskModel(tasks, encoder=encoder, training=training, device="cpu", gate=False)

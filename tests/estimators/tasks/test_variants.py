@@ -23,7 +23,7 @@ from nlptl.heads.calibration.decision import Decision
 def both(tiny_encoder, support):
     texts, labels = support
     options = {
-        "encoder": TransformerEncoder(tiny_encoder, dtype="float32", cache=None),
+        "encoder": TransformerEncoder(tiny_encoder, precision="float32", cache=None),
         "transfer": FullFineTune(),
         "training": TrainingConfig(max_steps=20, batch_size=8, quiet=True),
         "device": "cpu",

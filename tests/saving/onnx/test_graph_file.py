@@ -1,7 +1,7 @@
 import pytest
 
-from nlptl.base.errors import IntegrityError, StorageError
-from nlptl.saving.onnx.graph_file import GraphFile, open_session
+from nlptl.base.errors import StorageError
+from nlptl.saving.onnx.graph_file import GraphFile
 
 
 def test_a_copy_holds_the_bytes_of_the_file(tmp_path):
@@ -23,10 +23,3 @@ def test_a_file_that_changed_or_is_missing_cannot_be_copied(tmp_path, content):
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(StorageError, match="missing or was changed"):
         graph.with_content()
-
-
-def test_bytes_that_are_no_graph_are_refused(tmp_path):
-    pytest.importorskip("onnxruntime")
-    path = tmp_path / "model.onnx"
-    with pytest.raises(IntegrityError, match="cannot be read as a graph"):
-        open_session(b"no graph", 1, path)

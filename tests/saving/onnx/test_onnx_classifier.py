@@ -29,7 +29,7 @@ MANY = [" ".join(WORDS * (1 + i * 7 % 11) + [WORDS[i % 5]]) for i in range(40)]
 
 @pytest.fixture(scope="module")
 def model(tiny_encoder):
-    encoder = TransformerEncoder(tiny_encoder, cache=None, dtype="float32")
+    encoder = TransformerEncoder(tiny_encoder, cache=None, precision="float32")
     return TextClassifier(encoder, head=LogisticHead(C=100.0), device="cpu").fit(TEXTS, LABELS)
 
 
@@ -39,7 +39,7 @@ def folder(model, tmp_path_factory):
 
 
 def test_answers_come_in_the_order_of_the_texts_whatever_their_lengths(model, folder, monkeypatch):
-    monkeypatch.setattr(onnx_classifier, "_TOKENS_PER_THREAD", 64)  # many batches
+    monkeypatch.setattr(onnx_classifier, "TOKENS_PER_THREAD", 64)  # many batches
     graph = OnnxClassifier.load(folder, threads=1)
     expected = model.predict_proba(MANY)
     assert np.unique(expected.round(4), axis=0).shape[0] > 10
@@ -224,7 +224,7 @@ def test_labels_of_another_type_are_refused(folder):
 
 
 def test_named_columns_of_labels_are_the_classes_of_a_graph(tiny_encoder, tmp_path):
-    encoder = TransformerEncoder(tiny_encoder, cache=None, dtype="float32")
+    encoder = TransformerEncoder(tiny_encoder, cache=None, precision="float32")
     table = pd.DataFrame({"late": [1, 0] * 12, "card": [0, 0, 1] * 8})
     model = TextClassifier(encoder, head=LogisticHead(C=1.0), device="cpu").fit(TEXTS, table)
     graph = OnnxClassifier.load(model.export(tmp_path / "graph", format="onnx"))

@@ -20,7 +20,7 @@ from nlptl import (
 )
 from nlptl.base.errors import ConfigError, StorageError
 from nlptl.encoders import Pooling
-from nlptl.saving.onnx import onnx_writing
+from nlptl.encoders.contextual.onnx import quantization, tracing
 
 CONFIG = TrainingConfig(epochs=1, batch_size=8, learning_rate=3e-4)
 STOCK = Pooling(tokens="stock", normalize=False)
@@ -36,7 +36,7 @@ def fitted(encoder, labels=LABELS, texts=TEXTS, **options):
 
 
 def encoder_of(folder, pooling=None, **options):
-    return TransformerEncoder(folder, pooling=pooling, cache=None, dtype="float32", **options)
+    return TransformerEncoder(folder, pooling=pooling, cache=None, precision="float32", **options)
 
 
 def same(model, folder, texts, atol=1e-4):
@@ -125,7 +125,7 @@ def test_a_saved_model_is_written_as_the_fitted_one(tiny_encoder, tmp_path):
 
 
 def test_a_model_in_half_precision_is_written_in_full(tiny_encoder, tmp_path):
-    model = fitted(TransformerEncoder(tiny_encoder, dtype="bfloat16", cache=None))
+    model = fitted(TransformerEncoder(tiny_encoder, precision="bfloat16", cache=None))
     graph = OnnxClassifier.load(model.export(tmp_path / "g", format="onnx"))
     assert graph.check_.apart <= 1e-4
     np.testing.assert_allclose(
@@ -152,7 +152,7 @@ def test_a_graph_that_lost_accuracy_is_refused_and_nothing_is_left(
     tiny_encoder, tmp_path, monkeypatch
 ):
     model = fitted(encoder_of(tiny_encoder), transfer=FullFineTune())
-    monkeypatch.setattr(onnx_writing, "quantise", damaged)
+    monkeypatch.setattr(quantization, "quantise", damaged)
     options = {"format": "onnx", "precision": "int8", "probe": (TEXTS, model.predict(TEXTS))}
     with pytest.raises(StorageError, match=r"falls from 1.0000 to 0.\d+ on 24 probe rows"):
         model.export(tmp_path / "out" / "g", **options)
@@ -176,15 +176,13 @@ def damaged(source, target):
 def test_a_graph_in_full_precision_that_answers_otherwise_is_refused(
     tiny_encoder, tmp_path, monkeypatch
 ):
-    from nlptl.saving.onnx import graph
+    model, write = fitted(encoder_of(tiny_encoder)), tracing.write_graph
 
-    model, write = fitted(encoder_of(tiny_encoder)), graph.write_graph
-
-    def wrong(made, path, **options):
+    def wrong(made, *rest, **options):
         made.head.bias.data[0] += 1
-        write(made, path, **options)
+        write(made, *rest, **options)
 
-    monkeypatch.setattr(graph, "write_graph", wrong)
+    monkeypatch.setattr(tracing, "write_graph", wrong)
     with pytest.raises(StorageError, match="probabilities differ by up to 0."):
         model.export(tmp_path / "g", format="onnx")
     assert not list(tmp_path.iterdir())
@@ -217,6 +215,6 @@ def test_options_that_make_no_sense_are_named(tiny_encoder, tmp_path):
 
 
 def test_a_model_too_large_for_one_file_is_refused(tiny_encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_writing, "_MAX_GRAPH_BYTES", 1000)
+    monkeypatch.setattr(tracing, "_MAX_GRAPH_BYTES", 1000)
     with pytest.raises(ConfigError, match="2 GB in one file"):
         fitted(encoder_of(tiny_encoder)).export(tmp_path / "g", format="onnx")

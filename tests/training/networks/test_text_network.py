@@ -30,7 +30,7 @@ def network(encoder, pooling, weights):
 
 def test_the_features_are_those_of_the_encoder(tiny_encoder):
     pooling = Pooling(layers=(1, 2, -1), normalize=True)
-    encoder = TransformerEncoder(tiny_encoder, pooling=pooling, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, pooling=pooling, precision="float32", cache=None)
     found = network(encoder, pooling, [0.0, 0.5, 1.0])
     logits = logits_of(found, LabelledWindows(encoder.reader.windows(TEXTS), None, 0))
     vectors = encoder.transform(TEXTS)[:, 32:] * np.repeat([0.5, 1.0], 32) * 2.0
@@ -40,7 +40,7 @@ def test_the_features_are_those_of_the_encoder(tiny_encoder):
 
 def test_the_loss_of_unseen_rows_is_weighted(tiny_encoder):
     pooling = Pooling()
-    encoder = TransformerEncoder(tiny_encoder, pooling=pooling, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, pooling=pooling, precision="float32", cache=None)
     found, windows = network(encoder, pooling, [1.0]), encoder.reader.windows(TEXTS)
     codes = np.array([0, 1, 0, 1])
     each = [
@@ -57,7 +57,7 @@ def test_windows_of_a_text_are_pooled_as_the_encoder_pools_them(tiny_encoder):
     for tokens in ("mean", "max"):
         pooling = Pooling(tokens=tokens)
         encoder = TransformerEncoder(
-            tiny_encoder, pooling=pooling, dtype="float32", cache=None, max_length=16
+            tiny_encoder, pooling=pooling, precision="float32", cache=None, max_length=16
         )
         found, windows = network(encoder, pooling, [1.0]), encoder.reader.windows(long)
         assert len(windows.ids) > 6
@@ -75,7 +75,7 @@ def test_texts_of_a_pair_are_described_as_frozen_ones_are(tiny_encoder, window):
     ]
     pooling = Pooling(layers=(-2, -1))
     encoder = TransformerEncoder(
-        tiny_encoder, pooling=pooling, dtype="float32", cache=None, max_length=window
+        tiny_encoder, pooling=pooling, precision="float32", cache=None, max_length=window
     )
     windows = encoder.reader.windows([text for pair in pairs for text in pair])
     rows = LabelledWindows(windows, None, 0, sides=2)
@@ -96,7 +96,7 @@ def test_rows_with_several_windows_count_as_long(tiny_encoder):
 
 
 def test_rows_in_parts_have_the_loss_and_gradients_of_a_whole_batch(tiny_encoder):
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     long = ["please help me now " * 20, "help", "cancel it", "thank you very much " * 15]
     rows = LabelledWindows(encoder.reader.windows(long), None, 0)
     truth, weights = torch.tensor([0, 1, 0, 1]), torch.full((4,), 0.25)
@@ -136,7 +136,7 @@ def test_hidden_states_are_those_that_are_pooled(tiny_encoder, window, tokens):
     texts = ["cancel my contract please now " * 10, "help", "the parcel came late"]
     pooling = Pooling(tokens=tokens, normalize=False)
     encoder = TransformerEncoder(
-        tiny_encoder, pooling=pooling, dtype="float32", cache=None, max_length=window
+        tiny_encoder, pooling=pooling, precision="float32", cache=None, max_length=window
     )
     loaded = read_encoder(encoder.folder, "float32", "cpu", stock=tokens == "stock")
     head = torch.nn.Linear(32, 2)
@@ -160,7 +160,7 @@ def test_hidden_states_are_those_that_are_pooled(tiny_encoder, window, tokens):
 
 
 def test_hidden_states_of_pairs_belong_to_their_rows(tiny_encoder):
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None, max_length=16)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None, max_length=16)
     texts = ["help", "cancel my contract please now " * 5, "the parcel", "came late"]
     rows = LabelledWindows(encoder.reader.windows(texts), None, 0, sides=2)
     model = read_encoder(encoder.folder, "float32", "cpu").model
@@ -172,7 +172,7 @@ def test_hidden_states_of_pairs_belong_to_their_rows(tiny_encoder):
 
 
 def test_without_a_transfer_that_needs_them_there_are_no_hidden_states(tiny_encoder):
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     net = network(encoder, Pooling(), [1.0])
     rows = LabelledWindows(encoder.reader.windows(TEXTS), None, 0)
     recorder = Recorder()
@@ -186,7 +186,7 @@ def test_without_a_transfer_that_needs_them_there_are_no_hidden_states(tiny_enco
 def test_hidden_states_of_other_processes_are_not_available(tiny_encoder):
     recorder = Recorder()
     recorder.compares_rows = True
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     with pytest.raises(ConfigError, match="Recorder sets needs_hidden_states and compares_rows"):
         Objective(network(encoder, Pooling(), [1.0]), transfers=[recorder])
 
@@ -202,7 +202,7 @@ class Comparing(BoundTransfer):
 
 
 def test_only_losses_that_compare_rows_get_them_without_those_of_weight_0(tiny_encoder):
-    encoder = TransformerEncoder(tiny_encoder, dtype="float32", cache=None)
+    encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     rows = LabelledWindows(encoder.reader.windows(TEXTS), None, 0)
     transfers = [Comparing(compares_rows=flag) for flag in (True, False)]
     objective = Objective(network(encoder, Pooling(), [1.0]), transfers=transfers)

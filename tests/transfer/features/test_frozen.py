@@ -15,7 +15,7 @@ TARGETS = Targets(np.tile([0, 1, 0, 1], 60), 2)
 
 @pytest.fixture
 def encoder(tiny_encoder):
-    return TransformerEncoder(tiny_encoder, cache=None, dtype="float32")
+    return TransformerEncoder(tiny_encoder, cache=None, precision="float32")
 
 
 def learn(layers, encoder, n=240):
@@ -41,7 +41,7 @@ def test_the_layers_that_carry_the_classes_are_found(tiny_encoder, monkeypatch):
     """A word that only the lower layers tell apart must bring them in, and the reverse."""
     texts = [f"{word} parcel late" for word in ("the", "my")] * 150
     targets = Targets(np.tile([0, 1], 150), 2)
-    encoder = TransformerEncoder(tiny_encoder, cache=None, dtype="float32")
+    encoder = TransformerEncoder(tiny_encoder, cache=None, precision="float32")
     real = TransformerEncoder.transform
 
     def blind(layer):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from nlptl.saving.onnx.smoothing import EvenLinear, even_out
+from nlptl.encoders.contextual.onnx.smoothing import EvenLinear, even_out
 
 
 class Two(nn.Module):
