@@ -124,20 +124,35 @@ def encode_through(
     _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     features = as_cache(cache)
     store = None if features is None else _store(features, settings())
-    cached, rows = store.look_up(keys[first]) if store else (np.zeros(len(first), bool), None)
+    cached, stored = store.look_up(keys[first]) if store else (np.zeros(len(first), bool), None)
+    vectors_of_texts = None
+    if stored is not None:
+        vectors_of_texts = np.zeros((len(texts), stored.shape[1]), dtype=stored.dtype)
+        vectors_of_texts[first] = stored
+        del stored
     missing = np.flatnonzero(~cached)
     # Sort by length, so that short texts are not padded to the length of long texts.
     missing = missing[np.argsort([-_length(texts[first[i]]) for i in missing], kind="stable")]
     for start in range(0, len(missing), _BLOCK):
-        block = missing[start : start + _BLOCK]
-        vectors = encode([texts[first[i]] for i in block], len(missing))
-        if rows is None:
-            rows = np.zeros((len(first), vectors.shape[1]), dtype=vectors.dtype)
-        rows[block] = vectors
-        if store is not None and not _keep(store, keys[first[block]], vectors):
+        block = first[missing[start : start + _BLOCK]]
+        vectors = encode([texts[i] for i in block], len(missing))
+        if vectors_of_texts is None:
+            vectors_of_texts = np.zeros((len(texts), vectors.shape[1]), dtype=vectors.dtype)
+        vectors_of_texts[block] = vectors
+        if store is not None and not _keep(store, keys[block], vectors):
             store = None
-    vectors_of_distinct = rows if rows is not None else encode([], 0)
-    return vectors_of_distinct[inverse.reshape(-1)]
+    if vectors_of_texts is None:
+        return encode([], 0)
+    return _with_repeats(vectors_of_texts, first[inverse.reshape(-1)])
+
+
+def _with_repeats(vectors: FloatArray, sources: IntArray) -> FloatArray:
+    """Copy the vectors of repeated texts, in place, from the row of their first occurrence."""
+    repeats = np.flatnonzero(sources != np.arange(len(sources)))
+    for start in range(0, len(repeats), _BLOCK):
+        block = repeats[start : start + _BLOCK]
+        vectors[block] = vectors[sources[block]]
+    return vectors
 
 
 def _keys(texts: Sequence[Text]) -> IntArray:

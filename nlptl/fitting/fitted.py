@@ -7,8 +7,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from nlptl.base.arrays import AnyArray, FloatArray
 from nlptl.base.errors import InputError
+from nlptl.base.progress import shared_progress
 from nlptl.base.protocols import Features
 from nlptl.data.labels import check_lengths
 from nlptl.data.rows import Rows
@@ -30,6 +33,9 @@ from nlptl.training.loop import History
 from nlptl.training.networks.feature_network import NetworkRecipe
 from nlptl.transfer.features.frozen import TextFeatures
 from nlptl.transfer.instances.source_weights import SourceWeights
+
+_ROWS_AT_ONCE = 16_384
+"""Rows whose features are in memory at the same time in a prediction."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,9 +166,22 @@ class FittedModel:
     def outputs(self, texts: Iterable[object]) -> FloatArray:
         """Return probabilities (n, n_classes), or numbers on their scale (n, 1)."""
         rows = self.rows(texts)
+        if len(rows) > _ROWS_AT_ONCE:
+            return self._outputs_in_blocks(rows)
         # One text is encoded faster than a cache on disk is searched.
         with without_cache() if len(rows) == 1 else nullcontext():
             return self.outputs_of(self.features.transform(rows))
+
+    def _outputs_in_blocks(self, rows: Rows) -> FloatArray:
+        """Return the outputs of many rows. Only the features of one block are in memory."""
+        parts = []
+        with shared_progress(total=len(rows), unit="text", description="Predicting") as bar:
+            for start in range(0, len(rows), _ROWS_AT_ONCE):
+                block = rows[start : start + _ROWS_AT_ONCE]
+                parts.append(self.outputs_of(self.features.transform(block)))
+                bar.n = start + len(block)
+                bar.refresh()
+        return np.concatenate(parts)
 
     def outputs_of(self, features: Features) -> FloatArray:
         """Return the same values as ``outputs``, from the features of the texts."""

@@ -39,6 +39,15 @@ def test_a_second_run_encodes_only_what_is_new(tmp_path):
     assert found[:, 0].tolist() == [3, 2, 1]
 
 
+def test_repeats_of_stored_and_of_new_texts_have_the_vector_of_the_first(tmp_path, monkeypatch):
+    monkeypatch.setattr("nlptl.encoders.cache._BLOCK", 2)  # several blocks of each kind
+    cache, encoder = FeatureCache(tmp_path), Counter()
+    encode(cache, ["a", "bb"], encoder)
+    texts = ["ccc", "a", "ccc", "bb", "a", "dddd", "bb", "ccc", "eeeee", "a"]
+    assert encode(cache, texts, encoder)[:, 0].tolist() == [len(text) for text in texts]
+    assert [text for asked in encoder.asked[1:] for text in asked] == ["eeeee", "dddd", "ccc"]
+
+
 def test_other_settings_are_other_vectors(tmp_path):
     cache, encoder = FeatureCache(tmp_path), Counter()
     encode(cache, ["a"], encoder, {"pooling": "mean"})

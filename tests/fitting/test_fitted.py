@@ -3,15 +3,24 @@ import json
 import numpy as np
 import pytest
 
-from nlptl import LogisticHead, MLPHead
+from nlptl import (
+    LogisticHead,
+    MLPHead,
+    StaticEncoder,
+    TextClassifier,
+    TextRegressor,
+    support_requests,
+)
 from nlptl.data.labels import LabelCodec
 from nlptl.data.targets import Targets
 from nlptl.encoders import ResidualFusion
+from nlptl.fitting import fitted
 from nlptl.fitting.fitted import FittedHead
 from nlptl.fitting.head_fit import TrainingPlan, fit_network_scorer, fit_solver_scorer
 from nlptl.heads.calibration.imbalance import ClassWeights, LogitAdjustment
 from nlptl.training.config import LoopConfig
 from nlptl.training.networks.feature_network import NetworkRecipe
+from nlptl.transfer.features.frozen import TextFeatures
 
 GROUPS = (("a", 5), ("b", 7))
 
@@ -57,3 +66,20 @@ def test_a_scorer_of_other_classes_is_refused(recipe, codec, clouds):
         scorer = fit_network_scorer(recipe, X, Targets(y, 3), plan())
     with pytest.raises(ValueError, match="outputs|thresholds"):
         FittedHead.restore(scorer.describe(), scorer.arrays(), codec=codec)
+
+
+@pytest.mark.parametrize("kind", [TextClassifier, TextRegressor])
+def test_many_texts_are_predicted_in_blocks_in_their_order(kind, monkeypatch):
+    texts, labels = (part[::4] for part in support_requests())
+    answers = labels if kind is TextClassifier else np.linspace(0, 1, len(labels))
+    model = kind(StaticEncoder()).fit(texts, answers)
+    whole = model.fitted_.outputs(texts)
+    sizes, transform = [], TextFeatures.transform
+    monkeypatch.setattr(fitted, "_ROWS_AT_ONCE", 50)
+    monkeypatch.setattr(
+        TextFeatures,
+        "transform",
+        lambda self, rows: sizes.append(len(rows)) or transform(self, rows),
+    )
+    np.testing.assert_allclose(model.fitted_.outputs(texts), whole, atol=1e-5)
+    assert sizes == [50, 50, 20]

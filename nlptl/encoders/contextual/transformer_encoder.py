@@ -320,7 +320,7 @@ class TransformerEncoder(Spec):
         finally:
             for bar in bars:
                 bar.close()
-        return rows.astype(np.float32)
+        return rows.astype(np.float32, copy=False)
 
     def _encode(self, reader: TextReader, texts: Sequence[Text], share: float) -> FloatArray:
         """Encode a part of the texts of a call, which is this share of them."""

@@ -131,11 +131,11 @@ class StaticEncoder(Spec):
             raise InputError(
                 "pooling='idf' needs a fitted encoder: call fit(texts) before transform."
             )
-        blocks = [
-            self._pool(store, self._tokenize(store, texts[start : start + _BLOCK]))
-            for start in range(0, len(texts), _BLOCK)
-        ]
-        return np.concatenate(blocks) if blocks else np.zeros((0, self.dim), dtype=np.float32)
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        for start in range(0, len(texts), _BLOCK):
+            block = self._tokenize(store, texts[start : start + _BLOCK])
+            vectors[start : start + _BLOCK] = self._pool(store, block)
+        return vectors
 
     def coverage(self, texts: Sequence[str]) -> Coverage:
         """Return the share of the words of texts that have a vector, and the words without one."""

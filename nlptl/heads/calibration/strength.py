@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.special import logsumexp
@@ -56,6 +57,14 @@ class Fold:
     asked: Features
 
 
+class SelectableRows(Protocol):
+    """Features of rows that are selected by their numbers."""
+
+    def __getitem__(self, rows: IntArray) -> Any:
+        """Return the features of some rows as an array or a sparse matrix."""
+        ...
+
+
 Path = Callable[[Fold, Sequence[float]], list[FloatArray]]
 """Fits one fold at each strength and returns one array of held-out logits per strength."""
 
@@ -82,7 +91,7 @@ class Chooser:
 
     def choose(
         self,
-        X: Features,
+        X: SelectableRows,
         codes: IntArray,
         weights: FloatArray | None,
         strengths: Sequence[float],
@@ -92,7 +101,8 @@ class Chooser:
 
         Parameters
         ----------
-        X : ndarray or csr_matrix of shape (n, n_features)
+        X : ndarray, csr_matrix or similar
+            Features of n rows. ``X[rows]`` returns those of some rows.
         codes : ndarray of shape (n,)
         weights : ndarray of shape (n,) or None
         strengths : sequence of float

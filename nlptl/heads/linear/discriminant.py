@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 from typing_extensions import Self
@@ -13,13 +14,12 @@ from typing_extensions import Self
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError
 from nlptl.heads.calibration.strength import Chooser, Fold
+from nlptl.heads.linear.block_solver import blocks
 from nlptl.heads.linear.frame import row_space
 from nlptl.heads.score_heads import LinearScores
 
 SHRINKAGES = (0.3, 0.6, 0.8, 0.9, 0.95, 0.99)
 DEFAULT_SHRINKAGE = 0.95
-_CLASSES_AT_ONCE = 256
-"""Maximum number of classes in one dense membership matrix."""
 _MIN_WITHIN_VARIANCE = 0.05
 """Minimum spherical variance, as a share of the variance between class means."""
 
@@ -119,20 +119,24 @@ class _Clouds:
     def of(cls, X: FloatArray, codes: IntArray, weights: FloatArray | None) -> _Clouds:
         row_weights = np.ones(len(X)) if weights is None else np.maximum(weights, 1e-12)
         counts, means = _class_means(X, codes, row_weights)
-        deviations = (X - means[codes]).astype(np.float64) * np.sqrt(
-            row_weights / row_weights.mean()
-        )[:, None]
-        n, d = deviations.shape
-        axes = row_space(np.concatenate([deviations, means])) if d > n + len(means) else np.eye(d)
-        rotated = deviations @ axes
-        variances, rotation = np.linalg.eigh(rotated.T @ rotated / n)
+        factors = np.sqrt(row_weights / row_weights.mean())[:, None]
+        n, d = X.shape
+        if d > n + len(means):
+            deviations = (X - means[codes]).astype(np.float64) * factors
+            axes = row_space(np.concatenate([deviations, means]))
+            rotated = deviations @ axes
+            covariance, total = rotated.T @ rotated, float((deviations**2).sum())
+        else:
+            axes, covariance = np.eye(d), np.zeros((d, d))
+            for block in blocks(n):
+                deviations = (X[block] - means[codes[block]]).astype(np.float64) * factors[block]
+                covariance += deviations.T @ deviations
+            total = float(np.trace(covariance))
+        variances, rotation = np.linalg.eigh(covariance / n)
         priors = counts / counts.sum()
         between = means - means.mean(axis=0)
         # With one row per class, the variance within classes is 0 and needs a lower limit.
-        ball = max(
-            float((deviations**2).sum()) / (n * d),
-            _MIN_WITHIN_VARIANCE * float((between**2).mean()),
-        )
+        ball = max(total / (n * d), _MIN_WITHIN_VARIANCE * float((between**2).mean()))
         return cls(means, np.log(priors), axes @ rotation, np.maximum(variances, 0.0), ball)
 
     def weights_at(self, shrinkage: float) -> tuple[FloatArray, FloatArray]:
@@ -145,14 +149,16 @@ def _class_means(
     X: FloatArray, codes: IntArray, weights: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return the total weight (n_classes,) and the mean (n_classes, n_features) of each class."""
-    counts, means = [], []
-    for first in range(0, int(codes.max()) + 1, _CLASSES_AT_ONCE):
-        rows = np.flatnonzero((codes >= first) & (codes < first + _CLASSES_AT_ONCE))
-        membership = np.zeros((int(codes[rows].max()) - first + 1, len(rows)))
-        membership[codes[rows] - first, np.arange(len(rows))] = weights[rows]
-        counts.append(membership.sum(axis=1))
-        means.append((membership @ X[rows]) / counts[-1][:, None])
-    return np.concatenate(counts), np.concatenate(means)
+    n_classes = int(codes.max()) + 1
+    counts, sums = np.zeros(n_classes), np.zeros((n_classes, X.shape[1]))
+    for block in blocks(len(codes)):
+        present, places = np.unique(codes[block], return_inverse=True)
+        n_rows = len(places)
+        parts = (weights[block], (places, np.arange(n_rows)))
+        membership = sparse.csr_matrix(parts, shape=(len(present), n_rows))
+        counts[present] += np.asarray(membership.sum(axis=1)).ravel()
+        sums[present] += membership @ X[block]
+    return counts, sums / counts[:, None]
 
 
 def _path(fold: Fold, strengths: Sequence[float]) -> list[FloatArray]:

@@ -22,6 +22,8 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Features
 from nlptl.base.threads import map_in_threads
 from nlptl.heads.calibration.strength import CRITERIA, Chooser, Fold
+from nlptl.heads.linear import block_solver
+from nlptl.heads.linear.block_solver import BlockProblem, RowsInFrame
 from nlptl.heads.linear.frame import Frame
 from nlptl.heads.score_heads import LinearScores
 
@@ -103,6 +105,8 @@ class LogisticHead(LinearScores):
             raise ValueError(f"Expected at least 2 classes, got 1 class: {self.classes_[0]!r}.")
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
         frame = Frame.of(X, weights)
+        if _is_large(X):
+            return self._fit_in_blocks(X, codes, weights, frame)
         Z = frame.into(X)
         n_weights = len(self.classes_) * Z.shape[1]
         if n_weights > MAX_WEIGHTS_FOR_LBFGS:  # a sparse matrix divided by a number is float64
@@ -115,7 +119,25 @@ class LogisticHead(LinearScores):
                 chosen = chooser.choose(Z, codes, weights, self.strengths, _path)
             self.C_, self.held_out_ = chosen or (DEFAULT_C, None)
         solution = _solve(Z, codes, weights, self.C_, iterations=1000)
-        self.coef_, self.intercept_ = frame.back(*_balanced_form(solution))
+        self.coef_, self.intercept_ = frame.back(
+            *_balanced_form(solution.coef_, solution.intercept_)
+        )
+        return self
+
+    def _fit_in_blocks(
+        self, X: FloatArray, codes: IntArray, weights: FloatArray | None, frame: Frame
+    ) -> Self:
+        """Choose the strength on a sample, then fit to all rows without a copy of the features."""
+        self.C_, self.held_out_ = (DEFAULT_C if self.C == "cv" else float(self.C)), None
+        if self.C == "cv":
+            chooser = Chooser(self.criterion, self.folds, self.seed)
+            with _quiet_solver():
+                chosen = chooser.choose(
+                    RowsInFrame(X, frame), codes, weights, self.strengths, _path
+                )
+            self.C_, self.held_out_ = chosen or (DEFAULT_C, None)
+        problem = BlockProblem(X, frame, codes, weights, self.C_)
+        self.coef_, self.intercept_ = frame.back(*_balanced_form(*problem.solve(iterations=1000)))
         return self
 
     def predict_log_proba(self, X: Features) -> FloatArray:
@@ -174,7 +196,7 @@ def _path(fold: Fold, strengths: Sequence[float]) -> list[FloatArray]:
     for strength in sorted(strengths):
         model.C = strength
         model.fit(fold.X, fold.codes, sample_weight=fold.weights)
-        coef, intercept = _balanced_form(model)
+        coef, intercept = _balanced_form(model.coef_, model.intercept_)
         logits[strength] = fold.asked @ coef.T + intercept
     return [logits[strength] for strength in strengths]
 
@@ -219,9 +241,15 @@ def _quiet_solver() -> Iterator[None]:
         yield
 
 
-def _balanced_form(model: LogisticRegression) -> tuple[FloatArray, FloatArray]:
+def _is_large(X: Features) -> bool:
+    """Return True if dense features are fitted in blocks."""
+    n_rows, n_columns = X.shape
+    return not sparse.issparse(X) and n_rows > n_columns and X.size >= block_solver.MANY_NUMBERS
+
+
+def _balanced_form(coef: FloatArray, intercept: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return one weight row per class, also for two classes, where scikit-learn has one row."""
-    if len(model.classes_) > 2:
-        return model.coef_, model.intercept_
-    half = model.coef_ / 2, model.intercept_ / 2
+    if len(coef) > 1:
+        return coef, intercept
+    half = coef / 2, intercept / 2
     return np.concatenate([-half[0], half[0]]), np.concatenate([-half[1], half[1]])
