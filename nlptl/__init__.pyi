@@ -13,6 +13,7 @@ from .encoders import StaticEncoder as StaticEncoder
 from .encoders import TfidfEncoder as TfidfEncoder
 from .encoders import TransformerEncoder as TransformerEncoder
 from .estimators.adapter_stack import AdapterStack as AdapterStack
+from .estimators.bulk.batch_predictor import BatchPredictor as BatchPredictor
 from .estimators.bulk.job import BulkJob as BulkJob
 from .estimators.bulk.job import score_table as score_table
 from .estimators.languages.language_classifier import LanguageClassifier as LanguageClassifier

@@ -88,8 +88,8 @@ class BlockProblem:
         shape = (self.n_outputs, self.X.shape[1] + 1)
         options = {"maxiter": iterations, "maxcor": _MEMORY, "gtol": _GRADIENT_TOLERANCE, "ftol": 0}
         start = np.zeros(shape[0] * shape[1])
-        found = minimize(self._loss, start, jac=True, method="L-BFGS-B", options=options)
-        table: FloatArray = found.x.reshape(shape)
+        solution = minimize(self._loss, start, jac=True, method="L-BFGS-B", options=options)
+        table: FloatArray = solution.x.reshape(shape)
         return table[:, :-1], table[:, -1]
 
     def _loss(self, flat: FloatArray) -> tuple[float, FloatArray]:
