@@ -41,6 +41,15 @@ VARIANTS = {
     "epochs 8": {"training": TrainingConfig(epochs=8)},
     "epochs 15": {"training": TrainingConfig(epochs=15)},
     "epochs 50": {"training": TrainingConfig(epochs=50)},
+    "epochs 12": {"training": TrainingConfig(epochs=12)},
+    "epochs 12, rate 1.5e-4": {"training": TrainingConfig(epochs=12, learning_rate=1.5e-4)},
+    "epochs 12, rate 2e-4": {"training": TrainingConfig(epochs=12, learning_rate=2e-4)},
+    "epochs 12, rate 2e-4, constant": {
+        "training": TrainingConfig(epochs=12, learning_rate=2e-4, schedule="constant")
+    },
+    "epochs 12, batches of 16": {
+        "training": TrainingConfig(epochs=12, batch_size=16, learning_rate=1e-4)
+    },
     "temperature 0.05": {"transfer": Contrastive(temperature=0.05)},
     "temperature 0.2": {"transfer": Contrastive(temperature=0.2)},
     "rate 5e-5": {"training": replace(LONG, learning_rate=5e-5)},

@@ -4,8 +4,9 @@
 
 Short texts are made from the support requests: one word of each is replaced, so that nearly all
 differ. Every case runs in a process of its own, which reports its seconds and its peak memory (the
-maximum resident set, with Python, torch and the list of texts). --quick leaves out the million, and
-takes 5,000 texts for the frozen encoder.
+maximum resident set, with Python, torch and the list of texts). The claims about time compare
+processor seconds, which other work on the machine hardly changes; a prediction is timed the second
+time. --quick leaves out the million, and takes 5,000 texts for the frozen encoder.
 """
 
 import json
@@ -54,7 +55,7 @@ def main() -> int:
             report.claim(f"{case[0]} {case[1]}: below {most} GiB", figures[case]["GiB"] < most)
     for what in CASES:
         small, large = (figures[what, n] for n in (100_000, 200_000))
-        times = large["seconds"] / small["seconds"]
+        times = large["processor seconds"] / small["processor seconds"]
         report.claim(
             f"{what}: twice the texts take {times:.2f} times as long, at most 2.2", times <= 2.2
         )
@@ -70,17 +71,20 @@ def one(what: str, n: int) -> int:
     texts, labels = support_requests()
     many, answers = made(texts, n), [labels[i % len(labels)] for i in range(n)]
     fitted = TextClassifier(StaticEncoder()).fit(texts, labels)
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     if what == "predict":
+        fitted.predict(many)
+        started, used = time.perf_counter(), time.process_time()
         fitted.predict(many)
     elif what == "fit":
         TextClassifier(StaticEncoder()).fit(many, answers)
     else:
         with tempfile.TemporaryDirectory() as cache:
             TransformerEncoder(cache=cache).transform(many)
-    seconds = time.perf_counter() - started
+    seconds, used = time.perf_counter() - started, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    sys.stdout.write(json.dumps({"seconds": round(seconds, 1), "GiB": round(peak, 2)}) + "\n")
+    figures = {"seconds": seconds, "processor seconds": used, "GiB": peak}
+    sys.stdout.write(json.dumps({name: round(value, 2) for name, value in figures.items()}) + "\n")
     return 0
 
 
