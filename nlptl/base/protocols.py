@@ -118,7 +118,7 @@ class ModuleFusion(Protocol):
 
 
 EncoderLike: TypeAlias = Encoder | str | Path
-"""An encoder, or the name or the folder of a transformer."""
+"""An encoder, its short name (``"static"``), or the name or the folder of a transformer."""
 
 Head: TypeAlias = Fittable | ModuleHead
 """A head, or a classifier or regressor of scikit-learn."""

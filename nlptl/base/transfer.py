@@ -496,5 +496,5 @@ class BoundTransfer:
         return None
 
 
-TransferLike: TypeAlias = Transfer | Sequence[Transfer] | str
-"""One transfer, several that are combined, or ``"auto"``."""
+TransferLike: TypeAlias = Transfer | Sequence[Transfer | str] | str
+"""A transfer or its name such as ``"lora"``, or several that are combined."""

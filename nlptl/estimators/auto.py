@@ -18,6 +18,7 @@ from nlptl.data.labels import LabelValues, are_lists, as_values, distinct, key_o
 from nlptl.data.rows import Rows
 from nlptl.encoders.contextual.encoder_timing import forward_seconds
 from nlptl.encoders.tunable import is_tunable
+from nlptl.estimators.named_parts import named_transfer
 from nlptl.evaluation.choice import Choice, Trial
 from nlptl.evaluation.judge import Splits, judge
 from nlptl.evaluation.prior_gains import PriorGain
@@ -101,7 +102,7 @@ def choice_of(
     ConfigError
         If an argument of ``fit`` is set that ``Auto`` cannot use.
     """
-    auto = Auto() if model.transfer == "auto" else model.transfer
+    auto = named_transfer(model.transfer)
     if not isinstance(auto, Auto):
         return None
     for name, value in fit_params.items():

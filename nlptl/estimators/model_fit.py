@@ -9,6 +9,7 @@ from typing import Any
 from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.data.audit import AuditReport
 from nlptl.estimators.auto import choice_of
+from nlptl.estimators.named_parts import with_objects
 from nlptl.estimators.plans import PlannedModel, audit_data, plan_of, read_texts
 from nlptl.estimators.recommendation import recommended_params
 from nlptl.evaluation.choice import Choice
@@ -56,7 +57,7 @@ def fit_model(
     InputError, ConfigError
         As for ``fit``.
     """
-    params = model.get_params(deep=False)
+    params = with_objects(model.get_params(deep=False))
     texts, values = read_texts(params["encoder"], texts), model.codec_kind.read(answers)
     changes = recommended_params(model, texts, values, fit_params)
     plan, transfer = plan_of(model, **changes), changes.get("transfer", params["transfer"])

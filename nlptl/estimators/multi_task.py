@@ -64,7 +64,7 @@ class MultiTaskModel(HubMethods, NestedParams):
         Tasks by name. A kind such as ``"auto"`` is short for ``Task("auto")``.
     encoder : str, Path, TransformerEncoder or None
         As in ``TextClassifier``.
-    transfer : transfer, list of transfers or None
+    transfer : transfer, str, list of them or None
         ``FullFineTune`` or ``LoRA``, or a list that combines one of them with ``L2SP``. None uses
         ``FullFineTune()``.
     mixing : Mixing or None

@@ -11,6 +11,7 @@ from nlptl.data.audit import AuditReport, audit, audit_targets
 from nlptl.data.columns import read_once
 from nlptl.data.number_scale import NumberScale
 from nlptl.data.rows import Rows
+from nlptl.estimators.named_parts import with_objects
 from nlptl.fitting.fitted import FittedModel
 from nlptl.fitting.plan import FitPlan, rows_for, token_lengths
 from nlptl.fitting.training_data import TrainingData, is_empty
@@ -44,8 +45,8 @@ def plan_of(model: PlannedModel, **changes: Any) -> FitPlan:
     ConfigError
         If a parameter cannot be used, or two parameters contradict each other.
     """
-    params = {**model.get_params(deep=False), **changes}
-    if params["transfer"] == "auto" or isinstance(params["transfer"], Auto):
+    params = with_objects({**model.get_params(deep=False), **changes})
+    if isinstance(params["transfer"], Auto):
         params["transfer"] = None  # ``Auto`` chooses the transfer later, from the rows
     return FitPlan.resolve(numeric=model.codec_kind is NumberScale, **params)
 

@@ -14,6 +14,7 @@ from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.fused import Concatenation, FusedEncoder
 from nlptl.encoders.tfidf import TfidfEncoder
 from nlptl.encoders.tunable import is_tunable
+from nlptl.estimators.named_parts import with_objects
 from nlptl.estimators.plans import PlannedModel
 from nlptl.fitting.plan import as_encoder
 from nlptl.fitting.training_data import is_empty
@@ -63,7 +64,7 @@ def recommended_params(
     InputError
         If the source is not a corpus or a dict of them.
     """
-    params = model.get_params(deep=False)
+    params = with_objects(model.get_params(deep=False))
     source = as_corpora(fit_params.get("source"), argument="source")
     unlabeled = as_corpora(fit_params.get("unlabeled"), argument="unlabeled")
     tunes = isinstance(params["transfer"], FineTuneFirst)

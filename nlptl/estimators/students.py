@@ -17,6 +17,7 @@ from nlptl.data.labels import LabelCodec, as_values, distinct, joined_values, ke
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders.static.static_encoder import StaticEncoder
+from nlptl.estimators.named_parts import with_objects
 from nlptl.estimators.plans import keep, plan_of
 from nlptl.fitting.fitted import FittedHead, FittedModel
 from nlptl.fitting.frozen_stage import frozen_features
@@ -75,6 +76,7 @@ def teach(
             f"A {kind.__name__} teaches a {kind.__name__}, got {type(chosen).__name__}. "
             "Pass a student of the same class, or leave it out."
         )
+    chosen.set_params(**with_objects(chosen.get_params(deep=False)))
     check_is_fitted(teacher)
     rows = teacher.fitted_.rows(unlabeled)
     corpus = _labelled_corpus(labelled)
@@ -124,7 +126,7 @@ def _learns_shares(teacher: Any, student: Any) -> bool:
     codec = teacher.fitted_.codec
     if not isinstance(codec, LabelCodec) or codec.form != "single" or len(codec.classes) < 2:
         return False
-    if student.transfer == "auto" or isinstance(student.transfer, Auto):
+    if isinstance(student.transfer, Auto):
         return False
     transfers, head = as_transfers(student.transfer), student.head
     frozen = isinstance(transfers.main, Frozen) and transfers == Transfers(transfers.main)

@@ -45,16 +45,19 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
     Parameters
     ----------
     encoder : str, Path, encoder or None
-        A Hub name, a local folder, or a spec (``TransformerEncoder``, ``StaticEncoder``,
-        ``TfidfEncoder``, ``FusedEncoder``). None is ``sentence-transformers/all-MiniLM-L6-v2``.
-    transfer : transfer, list of transfers or None
+        A Hub name, a local folder, ``"static"``, ``"tfidf"``, or a spec (``TransformerEncoder``,
+        ``StaticEncoder``, ``TfidfEncoder``, ``FusedEncoder``). None is
+        ``sentence-transformers/all-MiniLM-L6-v2``.
+    transfer : transfer, str, list of them or None
         Transfer method: ``Frozen``, ``FullFineTune`` or ``LoRA``. A list combines it with
         ``Contrastive``, ``LabelMeaning``, ``WordEdits``, ``SelfTraining`` or ``L2SP``.
-        ``Auto`` or ``"auto"`` chooses methods by comparing them on splits of the training rows.
+        ``Auto`` chooses methods by comparing them on splits of the training rows. A name is the
+        method with its default settings: ``"contrastive"``, ``"contrastive+lora"``, ``"auto"``.
         None is ``Frozen()``.
-    head : head or None
+    head : head, str or None
         ``BlendHead``, ``LogisticHead``, ``MLPHead``, ``PrototypeHead``, ``DiscriminantHead``,
-        ``OrdinalHead`` for ordered labels, or any scikit-learn classifier. A model with a
+        ``OrdinalHead`` for ordered labels, their names (``"logistic"``), or any scikit-learn
+        classifier. A model with a
         scikit-learn classifier cannot be saved. None is ``BlendHead``, with these exceptions.
         It is ``LogisticHead`` for several labels per text, word counts, trained fusions,
         ``Contrastive``, ``WordEdits`` and ``SelfTraining``, and for ``LabelMeaning`` with fewer
@@ -115,7 +118,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         encoder: EncoderLike | None = None,
         *,
         transfer: TransferLike | None = None,
-        head: Head | None = None,
+        head: Head | str | None = None,
         training: TrainingConfig | None = None,
         seed: int = 0,
         imbalance: str | None = None,

@@ -33,11 +33,11 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
     ----------
     encoder : str, Path, encoder or None
         As in ``TextClassifier``.
-    transfer : transfer, list of transfers or None
+    transfer : transfer, str, list of them or None
         Transfer method: ``Frozen``, ``FullFineTune`` or ``LoRA``. A list combines it with
-        ``L2SP``. ``Auto`` or ``"auto"`` chooses methods by comparing them on splits of the
-        training rows. None is ``Frozen()``.
-    head : head or None
+        ``L2SP``. ``Auto`` chooses methods by comparing them on splits of the training rows. A
+        name is the method with its default settings: ``"lora"``, ``"auto"``. None is ``Frozen()``.
+    head : head, str or None
         ``RidgeHead``, ``MLPHead``, or any scikit-learn regressor. A model with a scikit-learn
         regressor cannot be saved. None is ``RidgeHead``.
     training : TrainingConfig or None
@@ -90,7 +90,7 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         encoder: EncoderLike | None = None,
         *,
         transfer: TransferLike | None = None,
-        head: Head | None = None,
+        head: Head | str | None = None,
         training: TrainingConfig | None = None,
         seed: int = 0,
         long_texts: str = "windows",

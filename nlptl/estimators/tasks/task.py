@@ -41,7 +41,7 @@ class Task(Spec):
         Kind of the labels. ``"auto"`` infers it: lists of labels are ``"multi_label"``, numbers
         with decimals are ``"regression"``, anything else is ``"single_label"``.
         ``"language_model"`` takes unlabelled texts, and predicts hidden words in them.
-    head : head or None
+    head : head, str or None
         As in ``TextClassifier`` and ``TextRegressor``. None uses ``OrdinalHead`` for
         ``"ordinal"``, and the default head of these classes for other kinds.
     metric : str or None
@@ -54,7 +54,7 @@ class Task(Spec):
     """
 
     kind: str = "auto"
-    head: Head | None = None
+    head: Head | str | None = None
     metric: str | None = None
     weight: float = 1.0
     imbalance: str | None = None

@@ -16,6 +16,7 @@ from nlptl.data.mixing import Mixing
 from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.encoder_shelf import empty_shelf
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.estimators.named_parts import named_transfer
 from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.estimators.tasks.task import Task, as_tasks
 from nlptl.estimators.tasks.task_encoder import (
@@ -77,7 +78,7 @@ def load_tasks(kind: type[Kind], folder: str | Path) -> Kind:
 
 def _options(model: SharedModel) -> dict[str, Any]:
     return {
-        "transfer": spec_of(model.transfer),
+        "transfer": spec_of(named_transfer(model.transfer)),
         "mixing": None if model.mixing is None else model.mixing.get_params(),
         "training": training_of(model.training),
         **{n: getattr(model, n) for n in ("balance", "gate", "seed", "long_texts")},

@@ -8,6 +8,7 @@ from typing import Any
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
 from nlptl.data.mixing import Mixing
+from nlptl.estimators.named_parts import with_objects
 from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.estimators.tasks.task import Task
 from nlptl.fitting.transfer_checks import check_one_task
@@ -39,10 +40,12 @@ def transfers_of(transfer: object) -> Transfers:
 
 def options_of(model: SharedModel) -> dict[str, Any]:
     """Return the constructor parameters of the model of each task."""
-    transfer = FullFineTune() if model.transfer is None else model.transfer
-    transfers_of(transfer)
     names = ("encoder", "training", "seed", "long_texts", "pair_encoding", "device")
-    return {**{name: getattr(model, name) for name in names}, "transfer": transfer}
+    options = {name: getattr(model, name) for name in names}
+    transfer = FullFineTune() if model.transfer is None else model.transfer
+    options = with_objects({**options, "transfer": transfer})
+    transfers_of(options["transfer"])
+    return options
 
 
 def mixing_of(model: SharedModel) -> Mixing:

@@ -9,6 +9,7 @@ from nlptl.base.described import checked, entry, finite, make
 from nlptl.base.inputs import JsonObject
 from nlptl.data.audit import AuditReport
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.estimators.named_parts import named_head
 from nlptl.estimators.plans import keep
 from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.estimators.tasks.task import Task
@@ -41,7 +42,10 @@ def describe_task(folder: Path, name: str, model: SharedModel) -> dict[str, Any]
     save_arrays(folder / _HEAD, fitted.scorer.arrays())
     return {
         "name": name,
-        "task": {**task.get_params(deep=False), "head": task.head and describe_head(task.head)},
+        "task": {
+            **task.get_params(deep=False),
+            "head": task.head and describe_head(named_head(task.head)),
+        },
         "codec": fitted.codec.to_json(),
         "scorer": fitted.scorer.describe(),
         "weights": features.weights.tolist(),
