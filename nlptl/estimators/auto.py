@@ -18,7 +18,6 @@ from nlptl.data.labels import LabelValues, are_lists, as_values, distinct, key_o
 from nlptl.data.rows import Rows
 from nlptl.encoders.contextual.encoder_timing import forward_seconds
 from nlptl.encoders.tunable import is_tunable
-from nlptl.estimators.named_parts import named_transfer
 from nlptl.evaluation.choice import Choice, Trial
 from nlptl.evaluation.judge import Splits, judge
 from nlptl.evaluation.prior_gains import PriorGain
@@ -81,37 +80,35 @@ def _prior(name: str) -> PriorGain | None:
 def choice_of(
     model: Any,
     plan: FitPlan,
-    texts: TextsLike,
-    answers: LabelValues,
+    data: tuple[TextsLike, LabelValues],
     fit_params: Mapping[str, Any],
-) -> Choice | None:
-    """Return the choice of ``Auto``, or None if the transfer of a model is not ``Auto``.
+    auto: Auto,
+) -> Choice:
+    """Return the choice of ``Auto`` for the arguments of ``fit``.
 
     Parameters
     ----------
     model : TextClassifier or TextRegressor
     plan : FitPlan
         Plan of the model, without a transfer.
-    texts, answers
-        As for ``fit``.
+    data : tuple
+        Texts and answers, as for ``fit``.
     fit_params : mapping
         The other arguments of ``fit`` by name. Row weights count only in the last fit.
+    auto : Auto
 
     Raises
     ------
     ConfigError
         If an argument of ``fit`` is set that ``Auto`` cannot use.
     """
-    auto = named_transfer(model.transfer)
-    if not isinstance(auto, Auto):
-        return None
     for name, value in fit_params.items():
         if name not in ("unlabeled", "sample_weight") and value is not None:
             raise ConfigError(
                 f"fit received {name}=..., but Auto() compares methods on splits of the "
                 "training rows and cannot use it. Leave it out."
             )
-    return choose_transfer(model, plan, (texts, answers, fit_params["unlabeled"]), auto=auto)
+    return choose_transfer(model, plan, (*data, fit_params["unlabeled"]), auto=auto)
 
 
 def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, auto: Auto) -> Choice:

@@ -32,6 +32,7 @@ from nlptl.evaluation.answer_threshold import (
 )
 from nlptl.evaluation.cascade_report import CascadeReport
 from nlptl.evaluation.class_metrics import ClassScore, class_scores
+from nlptl.evaluation.error_report import ErrorReport, error_report
 from nlptl.training.processes import from_main
 
 logger = logging.getLogger("nlptl")
@@ -254,6 +255,25 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
         truth, chosen = self._codec.encode(labels), self.predict_proba(texts).argmax(axis=1)
         check_lengths(truth, chosen)
         return class_scores(truth, chosen, [str(label) for label in self.classes_.tolist()])
+
+    def errors(self, texts: TextsLike, labels: LabelsLike) -> ErrorReport:
+        """Return the mistakes on labelled texts, the most confident first, and confused classes.
+
+        Returns
+        -------
+        ErrorReport
+            ``print`` shows a summary. ``rows`` and ``confused`` are DataFrames.
+
+        Raises
+        ------
+        InputError
+            As for ``evaluate``.
+        """
+        rows, truth = self._rows(texts), self._codec.encode(labels)
+        probabilities = self.predict_proba(rows)
+        chosen = probabilities.argmax(axis=1)
+        check_lengths(truth, chosen)
+        return error_report(self._codec, rows, truth, chosen, probabilities)
 
     def save(self, folder: str | Path, *, notes: Mapping[str, object] | None = None) -> Path:
         """Write both models and the threshold into a folder, and check that it reads back equal.

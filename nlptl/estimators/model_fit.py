@@ -16,6 +16,7 @@ from nlptl.evaluation.choice import Choice
 from nlptl.fitting.fit import fit
 from nlptl.fitting.fit_data import read_data
 from nlptl.fitting.fitted import FittedModel
+from nlptl.transfer.automatic import Auto
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,9 @@ def fit_model(
     texts, values = read_texts(params["encoder"], texts), model.codec_kind.read(answers)
     changes = recommended_params(model, texts, values, fit_params)
     plan, transfer = plan_of(model, **changes), changes.get("transfer", params["transfer"])
-    choice = choice_of(model, plan, texts, values, fit_params)
-    if choice is not None:
+    choice, auto = None, params["transfer"]
+    if isinstance(auto, Auto):
+        choice = choice_of(model, plan, (texts, values), fit_params, auto)
         plan, transfer = plan.with_choice(choice.transfer), choice.transfer
     data = read_data(plan, texts, values, **fit_params)
     report = audit_data(plan, data)

@@ -24,6 +24,7 @@ from nlptl.data.numbers import as_weights
 from nlptl.estimators.plans import keep
 from nlptl.estimators.text_model import TextModel
 from nlptl.evaluation.class_metrics import ClassScore
+from nlptl.evaluation.error_report import ErrorReport
 from nlptl.fitting.class_names import with_classes
 from nlptl.fitting.transfers import as_transfers
 from nlptl.saving.exporting import export_classifier
@@ -247,6 +248,22 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         """Return precision, recall and F1 of each class on labelled texts."""
         check_is_fitted(self)
         return self.fitted_.class_scores(self.predict_proba(texts), labels)
+
+    def errors(self, texts: TextsLike, labels: LabelsLike) -> ErrorReport:
+        """Return the mistakes on labelled texts, the most confident first, and confused classes.
+
+        Returns
+        -------
+        ErrorReport
+            ``print`` shows a summary. ``rows`` and ``confused`` are DataFrames.
+
+        Raises
+        ------
+        InputError
+            As for ``evaluate``.
+        """
+        check_is_fitted(self)
+        return self.fitted_.errors(texts, labels)
 
     def add_classes(self, names: Mapping[str, object] | Sequence[tuple[object, object]]) -> Self:
         """Add classes that have a name but no labelled texts, without a new fit.

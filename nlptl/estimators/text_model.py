@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.base.paths import user_path
+from nlptl.base.protocols import Features
 from nlptl.base.specs import NestedParams
 from nlptl.data.audit import AuditReport
 from nlptl.data.corpus import Corpus
@@ -116,6 +117,22 @@ class TextModel(HubMethods, NestedParams):
             return None
         rows = rows_for(encoder, texts)
         return encoder.coverage([str(text) for side in rows.sides for text in side.texts])
+
+    def embed(self, texts: TextsLike) -> Features:
+        """Return the vectors of texts that the head reads, for search and clustering.
+
+        Returns
+        -------
+        ndarray or csr_matrix of shape (n, n_features)
+            In the order of the texts. Word counts are sparse.
+
+        Raises
+        ------
+        InputError
+            If the texts cannot be used.
+        """
+        check_is_fitted(self)
+        return self.fitted_.features.transform(self.fitted_.rows(texts))
 
     def save(self, folder: str | Path, *, notes: Mapping[str, object] | None = None) -> Path:
         """Write the model into a folder and check that it can be loaded again.

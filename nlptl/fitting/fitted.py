@@ -17,6 +17,7 @@ from nlptl.data.labels import check_lengths
 from nlptl.data.rows import Rows
 from nlptl.encoders.cache import without_cache
 from nlptl.evaluation.class_metrics import ClassScore, class_scores, mean_rank_error
+from nlptl.evaluation.error_report import ErrorReport, error_report
 from nlptl.fitting.plan import rows_for
 from nlptl.fitting.recipe_json import describe_recipe, make_recipe
 from nlptl.heads.calibration.decision import Decision
@@ -209,6 +210,14 @@ class FittedModel:
             ranks = head.ranks(self.codec.classes)
             figures["mean_rank_error"] = mean_rank_error(ranks[truth], ranks[chosen])
         return figures
+
+    def errors(self, texts: Iterable[object], labels: Iterable[object]) -> ErrorReport:
+        """Collect the mistakes on labelled texts."""
+        rows, truth = self.rows(texts), self.codec.encode(labels)
+        outputs = self.outputs(rows)
+        chosen = self.scorer.decision.choose(outputs)
+        check_lengths(truth, chosen)
+        return error_report(self.codec, rows, truth, chosen, outputs)
 
     def class_scores(self, outputs: FloatArray, labels: Iterable[object]) -> list[ClassScore]:
         """Compute precision, recall and F1 of each class from ``outputs`` and true labels."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.table import Table
 
@@ -14,6 +14,9 @@ from nlptl.evaluation.class_metrics import ClassScore
 from nlptl.evaluation.intervals import Interval
 from nlptl.evaluation.task_affinity import Affinity
 from nlptl.evaluation.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TITLES = {
     "accuracy": "accuracy",
@@ -271,6 +274,19 @@ def classes_table(rows: Sequence[ClassScore]) -> Table:
     for row in rows:
         numbers = (f"{value:.3f}" for value in (row.precision, row.recall, row.f1))
         table.add_row(row.name, *numbers, str(row.rows))
+    return table
+
+
+def confused_table(confused: pd.DataFrame, *, limit: int = 10) -> Table:
+    """Build a table of the classes that are confused most often."""
+    rest = len(confused) - limit
+    title = "Confused classes" if rest <= 0 else f"Confused classes, the first {limit}"
+    first, *others = confused.columns
+    table = _table(title, str(first))
+    for heading in others:
+        table.add_column(str(heading), justify="left" if heading == "predicted" else "right")
+    for line in confused.head(limit).itertuples(index=False):
+        table.add_row(*(str(cell) for cell in line))
     return table
 
 

@@ -12,20 +12,27 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nlptl.cli.console import add_columns, console, labelled_rows
+from nlptl.base.errors import ConfigError
+from nlptl.base.paths import user_path
+from nlptl.cli.console import add_columns, console, hand_over, labelled_rows
 from nlptl.cli.tables import add_drop_blank
 from nlptl.data.rows import Rows
+from nlptl.data.tables.writing import table_format
 from nlptl.estimators.loading import load_any, load_predictor
 from nlptl.estimators.model_cascade import Cascade
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.saving.onnx.onnx_classifier import OnnxClassifier
+from nlptl.storage.atomic import write_file
+from nlptl.storage.outputs import check_output_file
 
 if TYPE_CHECKING:
+    from nlptl.evaluation.error_report import ErrorReport
     from nlptl.evaluation.intervals import Interval
 
 EXAMPLES = """examples:
   nlptl evaluate model/ test.csv
   nlptl evaluate model/ test.csv --task mood
+  nlptl evaluate model/ test.csv --errors errors.csv
   nlptl evaluate model/ test.parquet --label-column stars --json
 """
 
@@ -39,15 +46,27 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--task", metavar="NAME", help="the task to evaluate, if the model has several"
     )
+    parser.add_argument(
+        "--errors", metavar="FILE", help="write the wrong rows, the most confident mistakes first"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the file of --errors")
     parser.add_argument("--json", action="store_true", help="print one line of JSON, no tables")
 
 
 def run(arguments: Namespace) -> int:
     """Load the model, evaluate it and print the metrics."""
+    if arguments.errors is not None:
+        inputs = (arguments.data, arguments.model)
+        check_output_file(arguments.errors, inputs=inputs, overwrite=arguments.overwrite)
+        table_format(arguments.errors)
     model = load_predictor(arguments.model) or load_any(arguments.model, task=arguments.task)
     rows, labels = labelled_rows(model, arguments.data, arguments)
     if isinstance(model, TextClassifier | OnnxClassifier | Cascade):
-        return _show(model, rows, labels, as_json=arguments.json)
+        _show(model, rows, labels, as_json=arguments.json)
+        _show_errors(model.errors(rows, labels), arguments)
+        return 0
+    if arguments.errors is not None:
+        raise ConfigError("--errors is for classifiers, but this model predicts numbers.")
     metrics = model.evaluate(rows, labels)
     return _show_metrics(metrics, len(rows), as_json=arguments.json)
 
@@ -58,7 +77,7 @@ def _show(
     labels: Sequence[object],
     *,
     as_json: bool,
-) -> int:
+) -> None:
     from nlptl.evaluation.intervals import share_interval
     from nlptl.reports.terminal_tables import classes_table
 
@@ -67,7 +86,24 @@ def _show(
     _show_metrics(metrics, len(rows), interval=interval, as_json=as_json)
     if not as_json:
         console().print(classes_table(classifier.class_scores(rows, labels)))
-    return 0
+
+
+def _show_errors(report: ErrorReport, arguments: Namespace) -> None:
+    """Print the confused classes, and write the wrong rows if a file was named."""
+    from nlptl.reports.terminal_tables import confused_table
+
+    if not arguments.json and len(report):
+        console().print(confused_table(report.confused))
+    if arguments.errors is not None:
+        table = report.rows
+        for name in ("label", "predicted"):
+            cells = [json.dumps(cell) if isinstance(cell, list) else cell for cell in table[name]]
+            table = table.assign(**{name: cells})
+        content = table_format(arguments.errors).encode(table)
+        if arguments.json:  # nothing else may be printed
+            write_file(user_path(arguments.errors), content)
+        else:
+            hand_over(content, arguments.errors, f"{len(report)} wrong rows")
 
 
 def _show_metrics(

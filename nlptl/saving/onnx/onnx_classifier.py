@@ -224,6 +224,27 @@ class OnnxClassifier:
         check_lengths(truth, chosen)
         return class_scores(truth, chosen, names)
 
+    def errors(self, texts: TextsLike, labels: LabelsLike) -> Any:
+        """Return the mistakes on labelled texts, the most confident first, and confused classes.
+
+        Returns
+        -------
+        ErrorReport
+            ``print`` shows a summary. ``rows`` and ``confused`` are DataFrames.
+
+        Raises
+        ------
+        InputError
+            As for ``evaluate``.
+        """
+        from nlptl.evaluation.error_report import error_report
+
+        rows, truth = self._rows(texts), self.codec.encode(labels)
+        probabilities = self.predict_proba(rows)
+        chosen = self.choose(probabilities)
+        check_lengths(truth, chosen)
+        return error_report(self.codec, rows, truth, chosen, probabilities)
+
     @property
     def folder(self) -> Path:
         """Folder that the model was loaded from."""

@@ -47,9 +47,11 @@ VARIANTS = {
     "epochs 12, rate 2e-4, constant": {
         "training": TrainingConfig(epochs=12, learning_rate=2e-4, schedule="constant")
     },
-    "epochs 12, batches of 16": {
-        "training": TrainingConfig(epochs=12, batch_size=16, learning_rate=1e-4)
-    },
+    "epochs 8, rate 1.5e-4": {"training": TrainingConfig(epochs=8, learning_rate=1.5e-4)},
+    "epochs 8, rate 2e-4": {"training": TrainingConfig(epochs=8, learning_rate=2e-4)},
+    "epochs 4": {"training": TrainingConfig(epochs=4)},
+    "epochs 4, rate 1.5e-4": {"training": TrainingConfig(epochs=4, learning_rate=1.5e-4)},
+    "epochs 3, rate 2e-4": {"training": TrainingConfig(epochs=3, learning_rate=2e-4)},
     "temperature 0.05": {"transfer": Contrastive(temperature=0.05)},
     "temperature 0.2": {"transfer": Contrastive(temperature=0.2)},
     "rate 5e-5": {"training": replace(LONG, learning_rate=5e-5)},

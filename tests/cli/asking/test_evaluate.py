@@ -28,6 +28,30 @@ def test_figures_and_classes_are_shown_and_columns_remembered(capsys, model, few
     assert found["rows"] == 40
 
 
+def test_the_wrong_rows_are_written_and_the_confused_classes_shown(capsys, model, few, tmp_path):
+    texts, labels = few[0], [few[1][0]] * len(few[1])  # most of these labels are wrong
+    pd.DataFrame({"words": texts, "kind": labels}).to_csv(tmp_path / "test.csv", index=False)
+    command = ["evaluate", str(tmp_path / "m"), str(tmp_path / "test.csv")]
+    command += ["--errors", str(tmp_path / "errors.csv")]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "Confused classes" in out and "wrong rows written" in out
+    errors = pd.read_csv(tmp_path / "errors.csv")
+    assert errors["row"].tolist() == model.errors(texts, labels).rows["row"].tolist()
+    assert main(command) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert main([*command, "--overwrite", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 40
+
+
+def test_errors_of_numbers_are_refused(capsys, few, tmp_path):
+    TextRegressor("tfidf").fit(few[0], range(40)).save(tmp_path / "n")
+    pd.DataFrame({"text": few[0], "label": range(40)}).to_csv(tmp_path / "n.csv", index=False)
+    errors = str(tmp_path / "e.csv")
+    assert main(["evaluate", str(tmp_path / "n"), str(tmp_path / "n.csv"), "--errors", errors]) == 2
+    assert "--errors is for classifiers" in capsys.readouterr().err
+
+
 def test_a_label_never_seen_is_one_line(capsys, model, few, tmp_path):
     path = tmp_path / "test.csv"
     pd.DataFrame({"words": few[0][:1], "kind": ["biling"]}).to_csv(path, index=False)
