@@ -15,7 +15,7 @@ from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.described import entry, finite, make
 from nlptl.base.errors import InputError, StorageError
 from nlptl.base.inputs import JsonObject, LabelsLike, TextsLike
-from nlptl.data.labels import LabelCodec, check_lengths
+from nlptl.data.labels import LabelCodec
 from nlptl.data.rows import Rows, as_rows
 from nlptl.encoders.contextual.encoder_folder import check_patterns
 from nlptl.encoders.contextual.onnx.session import TOKENS_PER_THREAD, open_session, run_graph
@@ -210,40 +210,21 @@ class OnnxClassifier:
 
     def evaluate(self, texts: TextsLike, labels: LabelsLike) -> dict[str, float]:
         """Return all metrics on labelled texts, as ``TextClassifier.evaluate`` does."""
-        from nlptl.evaluation.metrics import measure
+        from nlptl.saving.onnx.graph_scores import graph_figures
 
-        truth, probabilities = self.codec.encode(labels), self.predict_proba(texts)
-        return measure(truth, probabilities, self.choose(probabilities))
+        return graph_figures(self, self._rows(texts), labels)
 
     def class_scores(self, texts: TextsLike, labels: LabelsLike) -> list[Any]:
         """Return precision, recall and F1 of each class on labelled texts."""
-        from nlptl.evaluation.class_metrics import class_scores
+        from nlptl.saving.onnx.graph_scores import graph_class_scores
 
-        truth, names = self.codec.encode(labels), [str(label) for label in self.classes_.tolist()]
-        chosen = self.choose(self.predict_proba(texts))
-        check_lengths(truth, chosen)
-        return class_scores(truth, chosen, names)
+        return list(graph_class_scores(self, self._rows(texts), labels))
 
     def errors(self, texts: TextsLike, labels: LabelsLike) -> Any:
-        """Return the mistakes on labelled texts, the most confident first, and confused classes.
+        """Return the mistakes on labelled texts, as ``TextClassifier.errors`` does."""
+        from nlptl.saving.onnx.graph_scores import graph_errors
 
-        Returns
-        -------
-        ErrorReport
-            ``print`` shows a summary. ``rows`` and ``confused`` are DataFrames.
-
-        Raises
-        ------
-        InputError
-            As for ``evaluate``.
-        """
-        from nlptl.evaluation.error_report import error_report
-
-        rows, truth = self._rows(texts), self.codec.encode(labels)
-        probabilities = self.predict_proba(rows)
-        chosen = self.choose(probabilities)
-        check_lengths(truth, chosen)
-        return error_report(self.codec, rows, truth, chosen, probabilities)
+        return graph_errors(self, self._rows(texts), labels)
 
     @property
     def folder(self) -> Path:
