@@ -50,9 +50,8 @@ MAX_ROWS_TO_CONTRAST = 1_000
 MIN_ROWS_PER_CLASS_TO_CONTRAST = 4.0
 """Mean number of rows per class from which ``Contrastive`` usually helps."""
 
-_SHORTER_EPOCHS = (15, 10, 8)
-"""Passes over the rows if contrastive tuning must be shorter than usual. Eight of them are about a
-point of accuracy behind 25, and far ahead of none."""
+_SHORTER_EPOCHS = (6, 4)
+"""Passes over the rows if contrastive tuning must be shorter than usual, which is eight passes."""
 
 _FORWARD_PASSES_PER_STEP = 3.0
 """Duration of a training step, in forward passes of the same rows."""
@@ -140,8 +139,7 @@ def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, au
     if trainable and n > 1:
         search.forward = from_main(lambda: forward_seconds(encoder, rows))
     contrasts = trainable and classed and 1 < n <= MAX_ROWS_TO_CONTRAST
-    n_classes = n if are_lists(answers) else len(distinct(answers))
-    contrasting = partial(contrast_config, as_transfers([Contrastive()]), n_classes=n_classes)
+    contrasting = partial(contrast_config, as_transfers([Contrastive()]))
     if classed:
         # A trial has at least two fits, and the last fit follows.
         later = 3 * search.contrastive(contrasting)[1](n) if contrasts else 0.0

@@ -127,12 +127,12 @@ def test_with_time_for_one_fit_experience_decides(tiny_encoder, some, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("budget", "passes", "is_tried"), [(60.0, 10, True), (40.0, 8, True), (25.0, 10, False)]
+    ("budget", "passes", "is_tried"), [(35.0, 6, True), (24.0, 4, True), (15.0, 6, False)]
 )
 def test_contrastive_tuning_is_shortened_if_time_is_short(
     tiny_encoder, some, monkeypatch, budget, passes, is_tried
 ):
-    monkeypatch.setattr(module, "forward_seconds", lambda *_: 0.05)  # 48 s for 20 passes
+    monkeypatch.setattr(module, "forward_seconds", lambda *_: 0.05)  # 19 s for 8 passes
     monkeypatch.setattr(_Search, "weigh_names", lambda *_, **__: None)
     model = TextClassifier(tiny_encoder, transfer=Auto(budget)).fit(*some)
     trial = model.transfer_verdict_.trials[0]
@@ -144,10 +144,10 @@ def test_contrastive_tuning_is_shortened_if_time_is_short(
 
 def test_a_shorter_tuning_counts_the_steps_of_the_users_batches(some):
     model = TextClassifier(training=TrainingConfig(batch_size=4, quiet=True))
-    search = module._Search(model, plan_of(model), Rows(some[0]), some[1], 25.0)
+    search = module._Search(model, plan_of(model), Rows(some[0]), some[1], 15.0)
     search.forward = 0.05
     shorter, _ = search.contrastive(lambda n: CONTRAST)
-    assert shorter == Contrastive(steps=10 * 4)
+    assert shorter == Contrastive(steps=6 * 4)
 
 
 @pytest.mark.slow
