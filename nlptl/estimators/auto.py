@@ -50,8 +50,8 @@ MAX_ROWS_TO_CONTRAST = 1_000
 MIN_ROWS_PER_CLASS_TO_CONTRAST = 4.0
 """Mean number of rows per class from which ``Contrastive`` usually helps."""
 
-_SHORTER_EPOCHS = (6, 4)
-"""Passes over the rows if contrastive tuning must be shorter than usual, which is eight passes."""
+_SHORTER_EPOCHS = (8, 6, 4)
+"""Passes over the rows if contrastive tuning must be shorter than usual: 8 to 12 passes."""
 
 _FORWARD_PASSES_PER_STEP = 3.0
 """Duration of a training step, in forward passes of the same rows."""
@@ -139,7 +139,8 @@ def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, au
     if trainable and n > 1:
         search.forward = from_main(lambda: forward_seconds(encoder, rows))
     contrasts = trainable and classed and 1 < n <= MAX_ROWS_TO_CONTRAST
-    contrasting = partial(contrast_config, as_transfers([Contrastive()]))
+    n_classes = n if are_lists(answers) else len(distinct(answers))
+    contrasting = partial(contrast_config, as_transfers([Contrastive()]), n_classes=n_classes)
     if classed:
         # A trial has at least two fits, and the last fit follows.
         later = 3 * search.contrastive(contrasting)[1](n) if contrasts else 0.0

@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from nlptl.training.networks.text_training import Tuning
 
 CONTRAST = LoopConfig(
-    epochs=8, batch_size=64, learning_rate=1.5e-4, weight_decay=0.01, warmup_share=0.1, patience=8
+    epochs=12, batch_size=64, learning_rate=1.5e-4, weight_decay=0.01, warmup_share=0.1, patience=12
 )
 """Defaults of the settings that ``TrainingConfig`` leaves open. More rows get fewer epochs."""
 
 _ROWS_TO_SEE = 4_000
 """Number of rows to train on, summed over the epochs, within the limits on the epochs."""
+
+_EPOCHS_PER_CLASS, _MIN_EPOCHS_OF_FEW_ROWS = 2.5, 8
+"""Maximum epochs per class, and the lowest value of this maximum. Few classes separate early."""
 
 _MIN_EPOCHS = 3
 
@@ -40,13 +43,16 @@ _MAX_MEAN_COSINE = 0.98
 _ROWS_TO_CHECK = 256
 
 
-def contrast_config(transfers: Transfers, n_rows: int) -> LoopConfig:
-    """Return the training settings for a number of rows.
+def contrast_config(transfers: Transfers, n_rows: int, n_classes: int) -> LoopConfig:
+    """Return the training settings for a number of rows and classes.
 
-    More rows get fewer epochs. The time grows at most in proportion to the number of rows.
+    More rows get fewer epochs, and more classes get more epochs. The time grows at most in
+    proportion to the number of rows.
     """
     steps = _setting(transfers, "steps")
-    epochs = min(max(round(_ROWS_TO_SEE / n_rows), _MIN_EPOCHS), CONTRAST.epochs)
+    by_class = max(round(_EPOCHS_PER_CLASS * n_classes), _MIN_EPOCHS_OF_FEW_ROWS)
+    most = min(by_class, CONTRAST.epochs)
+    epochs = min(max(round(_ROWS_TO_SEE / n_rows), _MIN_EPOCHS), most)
     return replace(CONTRAST, epochs=epochs if steps is None else 10_000, max_steps=steps)
 
 

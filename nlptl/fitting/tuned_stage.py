@@ -67,7 +67,7 @@ def _tuned_before_head(
     if transfers.weighs_on_features:
         weighed = head_inputs(plan, data, start)
         data, source_weights = weighed.data, weighed.source_weights
-    config = plan.config(contrast_config(transfers, len(data.rows)))
+    config = plan.config(contrast_config(transfers, len(data.rows), targets.n_outputs))
     check_batches(transfers, config)
     training = TrainingPlan(config, None, plan.seed, plan.device)
     body = TunedEncoder(transfers, start, training, *_streams(plan, data))
