@@ -13,9 +13,8 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-import ray
-
-from nlptl import BatchPredictor
+from nlptl import BatchPredictor, run_script
+from nlptl.base.optional_packages import require
 
 parser = ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument(
@@ -27,20 +26,21 @@ parser.add_argument("--text-column", nargs="+", default=(), help="two columns fo
 parser.add_argument("--batch-rows", type=int, default=4096, help="rows per batch")
 parser.add_argument("--workers", type=int, help="workers of one core; default: all cores but one")
 
-READERS = {".csv": ray.data.read_csv, ".jsonl": ray.data.read_json, ".json": ray.data.read_json}
-
 
 def main():
     options = parser.parse_args()
     if Path(options.output).exists():
         parser.error(f"{options.output} exists. Choose a new folder.")
+    ray = require("ray", extra="ray")
+    data = require("ray.data", extra="ray")
     ray.init(ignore_reinit_error=True)
     cores = int(ray.cluster_resources().get("CPU", 1))
     workers = options.workers or max(cores - 1, 1)
     if workers >= cores and cores > 1:
         parser.error(f"{workers} workers leave none of {cores} cores to read the data.")
-    ray.data.DataContext.get_current().execution_options.preserve_order = True
-    read = READERS.get(Path(options.data).suffix, ray.data.read_parquet)
+    data.DataContext.get_current().execution_options.preserve_order = True
+    readers = {".csv": data.read_csv, ".jsonl": data.read_json, ".json": data.read_json}
+    read = readers.get(Path(options.data).suffix, data.read_parquet)
     scored = read(options.data).map_batches(
         BatchPredictor,
         fn_constructor_args=(options.model, options.text_column),
@@ -52,4 +52,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script(main))

@@ -135,7 +135,8 @@ def test_an_argument_that_nothing_uses_is_refused(argument, tiny_encoder, few):
     ("options", "said"),
     [
         ({"encoder": 3}, "encoder must be a name, a folder or an encoder, got int"),
-        ({"transfer": "frozen"}, r"such as Frozen\(\), got 'frozen'"),
+        ({"transfer": "frozn"}, "No transfer is called 'frozn'. Did you mean 'frozen'"),
+        ({"transfer": 3}, r"such as Frozen\(\), got 3"),
         ({"head": 3}, r"such as LogisticHead\(\), got 3"),
         ({"imbalance": "balance"}, "Did you mean 'balanced'"),
         ({"long_texts": "window"}, "Did you mean 'windows'"),
