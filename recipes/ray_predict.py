@@ -14,7 +14,6 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from nlptl import BatchPredictor, run_script
-from nlptl.base.optional_packages import require
 
 parser = ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument(
@@ -31,8 +30,11 @@ def main():
     options = parser.parse_args()
     if Path(options.output).exists():
         parser.error(f"{options.output} exists. Choose a new folder.")
-    ray = require("ray", extra="ray")
-    data = require("ray.data", extra="ray")
+    try:
+        import ray
+        from ray import data
+    except ModuleNotFoundError:
+        parser.error("this needs Ray. Run: pip install 'nlptl[ray]'")
     ray.init(ignore_reinit_error=True)
     cores = int(ray.cluster_resources().get("CPU", 1))
     workers = options.workers or max(cores - 1, 1)
