@@ -39,7 +39,10 @@ from nlptl import TransformerEncoder, support_requests
 
 texts, labels = support_requests()
 many = texts * 160
-transformer = TransformerEncoder(cache=None, precision="float32")
+# The setting was called dtype until 29 November 2026.
+fields = TransformerEncoder.__dataclass_fields__
+full = {"precision" if "precision" in fields else "dtype": "float32"}
+transformer = TransformerEncoder(cache=None, **full)
 static = StaticEncoder()
 
 def predictor(encoder, texts):
@@ -47,7 +50,7 @@ def predictor(encoder, texts):
     return lambda rows: model.predict(rows)
 
 tuned = TextClassifier(
-    TransformerEncoder(precision="float32"),
+    TransformerEncoder(**full),
     transfer=FullFineTune(),
     training=TrainingConfig(max_steps=5, quiet=True),
 )

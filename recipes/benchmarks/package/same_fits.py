@@ -140,7 +140,10 @@ def fits(room: Path) -> dict[str, Callable[[], Any]]:
         return made.fit({"new": pairs}).encoder_.transform(asked)
 
     def minilm(transfer: Any) -> Any:
-        encoder = n.TransformerEncoder(cache=None, precision="float32")
+        # The setting was called dtype until 29 November 2026.
+        fields = n.TransformerEncoder.__dataclass_fields__
+        full = {"precision" if "precision" in fields else "dtype": "float32"}
+        encoder = n.TransformerEncoder(cache=None, **full)
         options = {"transfer": transfer, "training": brief}
         return classifier(encoder, support[::2], kinds[::2], **options)
 
