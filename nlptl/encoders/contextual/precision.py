@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,7 @@ from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import StorageError
 from nlptl.base.machine import processor_name
 from nlptl.encoders.contextual.encoder_folder import EncoderFolder
-from nlptl.storage.atomic import write_file
-from nlptl.storage.drafts import sweep_drafts
+from nlptl.storage.machine_choices import read_choices, record_choice
 from nlptl.storage.places import cache_root
 
 LEAST_MEAN_COSINE = 0.9999
@@ -48,9 +46,7 @@ def choose_dtype(folder: EncoderFolder, device: str) -> str:
     agrees = agreement.mean() >= LEAST_MEAN_COSINE and agreement.min() >= LEAST_COSINE
     verdict = "bfloat16" if agrees else "float32"
     try:
-        path = _verdicts(folder)
-        sweep_drafts(path.parent, path.name)
-        write_file(path, json.dumps({**_read(path), _here(device): verdict}).encode())
+        record_choice(_verdicts(folder), _here(device), verdict)
     except StorageError:
         return verdict  # without a writable cache, the check is repeated next time
     return verdict
@@ -61,7 +57,7 @@ def stored_dtype(folder: EncoderFolder, device: str) -> str | None:
     if not has_bfloat16(device):
         return "float32"
     try:
-        verdict = _read(_verdicts(folder)).get(_here(device))
+        verdict = read_choices(_verdicts(folder)).get(_here(device))
     except StorageError:  # there is no cache folder
         return None
     return str(verdict) if verdict in ("bfloat16", "float32") else None
@@ -89,9 +85,14 @@ def _agreement(folder: EncoderFolder, device: str) -> FloatArray:
     from nlptl.encoders.contextual.loaded import read_encoder
 
     both = [_probe(read_encoder(folder, dtype, device)) for dtype in ("float32", "bfloat16")]
-    lengths = np.linalg.norm(both[0], axis=1) * np.linalg.norm(both[1], axis=1)
-    cosines: FloatArray = (both[0] * both[1]).sum(axis=1) / lengths
-    return cosines
+    return cosines(*both)
+
+
+def cosines(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Return the cosine of each pair of vectors along the last axis."""
+    lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+    similarities: FloatArray = (first * second).sum(axis=-1) / np.maximum(lengths, 1e-12)
+    return similarities
 
 
 def _probe(loaded: Any) -> FloatArray:
@@ -108,10 +109,3 @@ def _here(device: str) -> str:
 
     name = torch.cuda.get_device_name() if device.startswith("cuda") else processor_name()
     return f"{device} {name} torch {torch.__version__}"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):
-        return {}

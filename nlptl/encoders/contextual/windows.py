@@ -37,6 +37,15 @@ class Windows:
     sizes: IntArray
     kinds: list[list[int]] | None = None
 
+    def take(self, rows: IntArray) -> Windows:
+        """Return the windows with these numbers, in their order."""
+        return Windows(
+            ids=[self.ids[row] for row in rows],
+            text_of_window=self.text_of_window[rows],
+            sizes=self.sizes[rows],
+            kinds=None if self.kinds is None else [self.kinds[row] for row in rows],
+        )
+
 
 def cut_windows(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, window: int, overlap: int | None

@@ -202,9 +202,9 @@ class OnnxClassifier:
         owner = windows.text_of_window
         alone = np.bincount(owner)[owner] == 1
         logits = np.empty((int(owner[-1]) + 1, len(self.classes_)), dtype=np.float32)
-        logits[owner[alone]] = self._run(_some(windows, alone), "logits")
+        logits[owner[alone]] = self._run(windows.take(np.flatnonzero(alone)), "logits")
         if not alone.all():
-            several = _some(windows, ~alone)
+            several = windows.take(np.flatnonzero(~alone))
             logits[np.unique(several.text_of_window)] = self._joined(several)
         return logits
 
@@ -336,14 +336,3 @@ def _check_pooling(described: Mapping[str, object]) -> None:
         raise ValueError(
             f"unexpected pooling options, or tokens not in {_TOKEN_POOLINGS}: {str(described)[:80]}"
         )
-
-
-def _some(windows: Windows, mask: AnyArray) -> Windows:
-    """Return the windows for which the mask is True."""
-    rows: IntArray = np.flatnonzero(mask)
-    return Windows(
-        ids=[windows.ids[row] for row in rows],
-        text_of_window=windows.text_of_window[rows],
-        sizes=windows.sizes[rows],
-        kinds=None if windows.kinds is None else [windows.kinds[row] for row in rows],
-    )

@@ -6,7 +6,7 @@ import pytest
 from nlptl.base.errors import StorageError
 from nlptl.encoders.contextual import precision
 from nlptl.encoders.contextual.encoder_folder import find_encoder
-from nlptl.encoders.contextual.precision import choose_dtype
+from nlptl.encoders.contextual.precision import choose_dtype, cosines
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +81,9 @@ def test_the_real_encoder_is_measured():
     agreement = precision._agreement(find_encoder(None), "cpu")
     assert agreement.shape == (8,)
     assert 0.999 < agreement.min() <= agreement.max() < 1.00001
+
+
+def test_cosines_are_those_of_the_last_axis():
+    first = np.array([[[1.0, 0.0]], [[2.0, 2.0]], [[0.0, 0.0]]])
+    second = np.array([[[3.0, 0.0]], [[0.0, 1.0]], [[1.0, 0.0]]])
+    np.testing.assert_allclose(cosines(first, second), [[1], [0.5**0.5], [0]])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
-from nlptl.encoders.contextual.windows import count_tokens, cut_windows
+from nlptl.encoders.contextual.windows import Windows, count_tokens, cut_windows
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +34,12 @@ def test_tokens_are_counted_without_a_cut_and_the_tokenizer_stays_as_it_was(toke
     assert count_tokens(tokenizer, [LONG, "the parcel"]).tolist() == [42, 4]
     assert tokenizer.backend_tokenizer.truncation == before
     assert isinstance(count_tokens(tokenizer, []), np.ndarray)
+
+
+def test_some_windows_are_taken_with_their_texts_and_types():
+    windows = Windows(
+        [[1], [2, 3], [4]], np.array([0, 1, 1]), np.array([1, 2, 1]), [[0], [0, 1], [1]]
+    )
+    some = windows.take(np.array([2, 1]))
+    assert (some.ids, some.kinds) == ([[4], [2, 3]], [[1], [0, 1]])
+    assert some.sizes.tolist() == [1, 2] and some.text_of_window.tolist() == [1, 1]

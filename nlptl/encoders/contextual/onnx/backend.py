@@ -1,4 +1,4 @@
-"""Choose between torch and onnxruntime for the vectors of texts, and run the graph."""
+"""Choose between torch and onnxruntime for the vectors of texts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,32 +16,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlptl.base import clock
-from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import ConfigError, StorageError
 from nlptl.base.machine import processor_name
-from nlptl.encoders.contextual.forward import pooled_states
 from nlptl.encoders.contextual.loaded import default_device
-from nlptl.encoders.contextual.onnx.graph_cache import (
-    OUTPUT,
-    cosines,
-    full_precision,
-    graph_file,
-    graph_folder,
-    has_types,
-    read_choices,
-    record_choice,
-)
-from nlptl.encoders.contextual.onnx.session import TOKENS_PER_THREAD, open_session, run_graph
-from nlptl.encoders.contextual.pooling import TOKEN_POOLINGS
-from nlptl.encoders.contextual.precision import LEAST_COSINE, LEAST_MEAN_COSINE, PROBE
+from nlptl.encoders.contextual.onnx.encoder_session import EncoderSession, torch_states
+from nlptl.encoders.contextual.onnx.graph_cache import graph_file, graph_folder
+from nlptl.encoders.contextual.precision import PROBE
 from nlptl.encoders.contextual.windows import Windows
+from nlptl.storage.machine_choices import read_choices, record_choice
 
 if TYPE_CHECKING:
     from nlptl.encoders.contextual.text_reader import TextReader
 
-BACKENDS = ("auto", "torch", "onnx")
-
-_LEAST_MEAN_COSINE_INT8 = 0.95
 _WORTH = 2e12
 """Floating-point operations from which a graph is written and timed. For MiniLM, writing and timing
 take about 5 seconds, and this work takes about 30 seconds on one core without AVX-512. The earlier
@@ -57,10 +42,9 @@ _FASTER = 0.95
 
 _TIMED_TOKENS = 4096
 _N_TIMINGS = 3
-_CHOICES = "choices.json"
 _MAX_OPEN = 4
 
-_OPEN: OrderedDict[tuple[Path, int, int], Any] = OrderedDict()
+_OPEN: OrderedDict[tuple[Path, int, int], EncoderSession] = OrderedDict()
 _LOCK = Lock()
 _DONE: Counter[Path] = Counter()
 """Floating-point operations that torch has done in this process, by the record of the choice."""
@@ -79,40 +63,6 @@ def beginning_long_run() -> Iterator[None]:
         yield
     finally:
         _LONG_RUN.reset(token)
-
-
-@dataclass(frozen=True)
-class EncoderSession:
-    """The graph of an encoder in onnxruntime.
-
-    Attributes
-    ----------
-    session : InferenceSession
-    padding : int
-        Id of the token that fills shorter rows.
-    types : bool
-        True if the graph has an input for token types.
-    threads : int
-    """
-
-    session: Any
-    padding: int
-    types: bool
-    threads: int
-
-    def states(self, windows: Windows) -> FloatArray:
-        """Return the pooled vectors of at least one window: (n_windows, n_layers, dim)."""
-        kinds = windows.kinds
-        if self.types and kinds is None:
-            kinds = [[0] * len(ids) for ids in windows.ids]
-        inputs = Windows(windows.ids, windows.text_of_window, windows.sizes, kinds)
-        budget = TOKENS_PER_THREAD * self.threads
-        states = run_graph(
-            self.session, inputs, OUTPUT, padding=self.padding, tokens_per_batch=budget
-        )
-        if states is None:
-            raise ValueError("there is no window to encode")
-        return states
 
 
 def session_for(
@@ -144,7 +94,7 @@ def session_for(
     if not windows.ids or reader.weights is not None:
         return None
     if backend == "onnx" or precision == "int8":
-        return _checked_session(reader, precision)
+        return _session(reader, precision)
     if backend == "torch" or precision != "float32" or not _considers(reader):
         return None
     try:
@@ -186,7 +136,7 @@ def _chosen_session(reader: TextReader, windows: Windows, share: float) -> Encod
     if not isinstance(choice, dict) or choice.get("backend") != "onnx":
         _DONE[path] += int(work)
         return None
-    return _open(reader, "float32")
+    return _session(reader, "float32")
 
 
 def _recorded(path: Path) -> Any:
@@ -202,14 +152,14 @@ def _recorded(path: Path) -> Any:
 def _time_both(reader: TextReader, windows: Windows) -> dict[str, Any]:
     """Write the graph, compare it with torch, and time both. A failure is a choice of torch."""
     try:
-        session = _checked_session(reader, "float32")
+        session = _session(reader, "float32")
     except StorageError:
         raise
     except Exception as problem:  # exporters fail in many ways on model families they do not know
         return {"backend": "torch", "because": str(problem)[:200]}
     enough = windows.sizes.sum() >= _TIMED_TOKENS
     sample = _sample(windows) if enough else reader.windows(PROBE)
-    ways = {"torch": lambda: _torch_states(reader, sample), "onnx": lambda: session.states(sample)}
+    ways = {"torch": lambda: torch_states(reader, sample), "onnx": lambda: session.states(sample)}
     timings = [{name: _seconds(way) for name, way in ways.items()} for _ in range(_N_TIMINGS)]
     shortest = {name: min(timing[name] for timing in timings) for name in ways}
     chosen = "onnx" if shortest["onnx"] <= _FASTER * shortest["torch"] else "torch"
@@ -223,78 +173,33 @@ def _seconds(run: Callable[[], object]) -> float:
     return clock.seconds() - began
 
 
-def _checked_session(reader: TextReader, precision: str) -> EncoderSession:
-    """Return the session of an encoder. A new graph is compared with torch first.
+def _session(reader: TextReader, precision: str) -> EncoderSession:
+    """Return the session of an encoder. A process opens the graph once.
 
     Raises
     ------
     ConfigError
-        If the encoder can have no graph, or its vectors do not agree with those of torch.
+        If the encoder can have no graph.
+    StorageError
+        If the cache folder cannot be written.
     """
+    import torch
+
     obstacle = _obstacle(reader)
     if obstacle is not None:
         raise ConfigError(f"Encoding with onnxruntime {obstacle}, or backend='torch'.")
-    is_new = not any(graph_folder(reader, precision).glob("*.onnx"))
-    try:
-        session = _open(reader, precision)
-    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as problem:
-        if isinstance(problem, ConfigError):
-            raise
-        raise ConfigError(
-            f"The encoder {reader.folder.name!r} cannot be written as a graph "
-            f"({type(problem).__name__}: {str(problem)[:120]}). Use backend='torch'."
-        ) from problem
-    if is_new:
-        _check(reader, precision, session)
-    return session
-
-
-def _check(reader: TextReader, precision: str, session: EncoderSession) -> None:
-    """Compare the vectors of a graph with those of torch, and delete a graph that differs."""
-    sentences = reader.windows(PROBE)
-    similarity = cosines(_torch_states(reader, sentences), session.states(sentences))
-    least_mean, least = (
-        (_LEAST_MEAN_COSINE_INT8, 0.0) if precision == "int8" else (LEAST_MEAN_COSINE, LEAST_COSINE)
-    )
-    if similarity.mean() >= least_mean and similarity.min() >= least:
-        return
-    _close(graph_folder(reader, precision))
-    graph_file(reader, precision).unlink(missing_ok=True)
-    raise ConfigError(
-        f"The graph of {reader.folder.name!r} in {precision} returns other vectors than torch: "
-        f"their mean cosine on {len(PROBE)} sentences is {similarity.mean():.4f}, and it must be "
-        f"at least {least_mean}. Use backend='torch', precision='float32'."
-    )
-
-
-def _open(reader: TextReader, precision: str) -> EncoderSession:
-    """Return the session of a graph. A process opens it once."""
-    import torch
-
-    folder, threads = graph_folder(reader, precision), torch.get_num_threads()
-    key = (folder, threads, os.getpid())  # a session does not survive a fork
-    session = _OPEN.get(key)
-    if session is None:
-        path = graph_file(reader, precision)
-        session = open_session(str(path), threads, path)
-        with _LOCK:
-            _OPEN[key] = session
-            while len(_OPEN) > _MAX_OPEN:
-                _OPEN.popitem(last=False)
-    return EncoderSession(session, reader.padding, has_types(reader), threads)
-
-
-def _close(folder: Path) -> None:
-    """Forget the sessions of a graph."""
+    threads = torch.get_num_threads()
+    key = (graph_folder(reader, precision), threads, os.getpid())  # no session survives a fork
     with _LOCK:
-        for key in [key for key in _OPEN if key[0] == folder]:
-            del _OPEN[key]
-
-
-def _torch_states(reader: TextReader, windows: Windows) -> FloatArray:
-    pooling = reader.pooling
-    pool = TOKEN_POOLINGS[pooling.tokens]
-    return pooled_states(full_precision(reader), windows, layers=pooling.layers, pool=pool)
+        if key in _OPEN:
+            _OPEN.move_to_end(key)
+            return _OPEN[key]
+    session = EncoderSession.open(reader, graph_file(reader, precision), threads)
+    with _LOCK:
+        _OPEN[key] = session
+        while len(_OPEN) > _MAX_OPEN:
+            _OPEN.popitem(last=False)
+    return session
 
 
 def _operations(reader: TextReader, windows: Windows) -> float:
@@ -309,14 +214,7 @@ def _operations(reader: TextReader, windows: Windows) -> float:
 def _sample(windows: Windows) -> Windows:
     """Return evenly spaced windows with a limited number of tokens."""
     n = max(1, int(_TIMED_TOKENS / windows.sizes.mean()))
-    rows = np.unique(np.linspace(0, len(windows.ids) - 1, n).astype(int))
-    kinds = windows.kinds
-    return Windows(
-        [windows.ids[row] for row in rows],
-        np.arange(len(rows)),
-        windows.sizes[rows],
-        None if kinds is None else [kinds[row] for row in rows],
-    )
+    return windows.take(np.unique(np.linspace(0, len(windows.ids) - 1, n).astype(int)))
 
 
 def _machine() -> str:

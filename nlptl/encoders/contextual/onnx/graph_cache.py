@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from nlptl.base.arrays import FloatArray
+from nlptl.base.errors import ConfigError, NlptlError
 from nlptl.base.optional_packages import require
 from nlptl.data.samples import support_requests
-from nlptl.encoders.contextual.encoder_shelf import load_encoder
-from nlptl.storage.atomic import new_folder, write_file
-from nlptl.storage.drafts import sweep_drafts
+from nlptl.encoders.contextual.onnx.encoder_session import (
+    OUTPUT,
+    EncoderSession,
+    full_precision,
+    has_types,
+)
+from nlptl.storage.atomic import new_folder
 from nlptl.storage.hashing import fingerprint
 from nlptl.storage.places import cache_root
 
 if TYPE_CHECKING:
-    from nlptl.encoders.contextual.loaded import LoadedEncoder
     from nlptl.encoders.contextual.text_reader import TextReader
 
-OUTPUT = "vectors"
 _GRAPH = "model.onnx"
 _LIMIT_BYTES = 2_000_000_000
 _FORMAT = 1
@@ -48,6 +47,8 @@ def graph_folder(reader: TextReader, precision: str) -> Path:
 def graph_file(reader: TextReader, precision: str) -> Path:
     """Return the file with the graph of an encoder, which is written if it does not exist.
 
+    A new graph is compared with torch before it is moved to its place.
+
     Parameters
     ----------
     reader : TextReader
@@ -57,7 +58,8 @@ def graph_file(reader: TextReader, precision: str) -> Path:
     Raises
     ------
     ConfigError
-        If onnx or onnxruntime is not installed, or the encoder is too large for one file.
+        If onnx or onnxruntime is not installed, the encoder cannot be written as a graph, or the
+        vectors of the graph do not agree with those of torch.
     StorageError
         If the cache folder cannot be written.
     """
@@ -70,46 +72,19 @@ def graph_file(reader: TextReader, precision: str) -> Path:
     for name in ("onnx", "onnxruntime"):
         require(name, extra="onnx")
     with new_folder(folder) as draft:
-        _write(reader, precision, draft / _GRAPH)
+        try:
+            _write(reader, precision, draft / _GRAPH)
+            session = EncoderSession.open(reader, draft / _GRAPH, threads=1)
+        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as problem:
+            if isinstance(problem, NlptlError):
+                raise
+            raise ConfigError(
+                f"The encoder {reader.folder.name!r} cannot be written as a graph "
+                f"({type(problem).__name__}: {str(problem)[:120]}). Use backend='torch'."
+            ) from problem
+        session.check(reader, precision)
     _delete_oldest(folder.parent, keep=folder)
     return path
-
-
-def has_types(reader: TextReader) -> bool:
-    """Return True if the encoder reads which text of a pair a token belongs to."""
-    return int(getattr(reader.folder.config, "type_vocab_size", 0) or 0) > 1
-
-
-def full_precision(reader: TextReader) -> LoadedEncoder:
-    """Return the weights of an encoder in float32 on the CPU."""
-    return load_encoder(reader.folder, dtype="float32", device="cpu")
-
-
-def read_choices(path: Path) -> dict[str, Any]:
-    """Return the recorded choices of a backend per machine. A damaged file has none."""
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):
-        return {}
-
-
-def record_choice(path: Path, machine: str, choice: dict[str, Any]) -> None:
-    """Add the choice for a machine to a file.
-
-    Raises
-    ------
-    StorageError
-        If the file cannot be written.
-    """
-    sweep_drafts(path.parent, path.name)
-    write_file(path, json.dumps({**read_choices(path), machine: choice}).encode())
-
-
-def cosines(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Return the cosine of each pair of vectors along the last axis."""
-    lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
-    similarities: FloatArray = (first * second).sum(axis=-1) / np.maximum(lengths, 1e-12)
-    return similarities
 
 
 def _write(reader: TextReader, precision: str, path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from nlptl import TransformerEncoder
 from nlptl.base.errors import ConfigError
 from nlptl.encoders import Pooling
-from nlptl.encoders.contextual.onnx import backend
+from nlptl.encoders.contextual.onnx import backend, encoder_session
 from nlptl.encoders.contextual.onnx.backend import beginning_long_run
 from nlptl.encoders.contextual.onnx.graph_cache import graph_folder
 
@@ -39,9 +39,11 @@ def eager(monkeypatch):
 @pytest.fixture
 def runs(monkeypatch):
     """The number of windows that each call of a graph encoded."""
-    sizes, run = [], backend.run_graph
+    sizes, run = [], encoder_session.run_graph
     monkeypatch.setattr(
-        backend, "run_graph", lambda s, w, *a, **k: sizes.append(len(w.ids)) or run(s, w, *a, **k)
+        encoder_session,
+        "run_graph",
+        lambda s, w, *a, **k: sizes.append(len(w.ids)) or run(s, w, *a, **k),
     )
     return sizes
 
@@ -180,7 +182,7 @@ def test_without_the_packages_torch_encodes_and_a_graph_is_refused(
 def test_a_graph_with_other_vectors_is_not_used_and_deleted(
     torch_encoder, eager, runs, monkeypatch
 ):
-    monkeypatch.setattr(backend, "cosines", lambda first, second: np.full(8, 0.9))
+    monkeypatch.setattr(encoder_session, "cosines", lambda first, second: np.full(8, 0.9))
     encoder = with_backend(torch_encoder, "auto")
     np.testing.assert_array_equal(encoder.transform(TEXTS), torch_encoder.transform(TEXTS))
     assert "mean cosine" in choices_file(encoder).read_text()
@@ -247,20 +249,32 @@ def test_the_backend_is_saved_and_older_folders_have_none(torch_encoder, tmp_pat
 
 
 def test_a_process_opens_a_graph_once_and_a_child_opens_its_own(torch_encoder, monkeypatch):
-    opened, open_session = [], backend.open_session
+    opened, open_session = [], encoder_session.open_session
     monkeypatch.setattr(
-        backend, "open_session", lambda *given: opened.append(1) or open_session(*given)
+        encoder_session, "open_session", lambda *given: opened.append(1) or open_session(*given)
     )
     encoder = with_backend(torch_encoder, "onnx")
     encoder.transform(TEXTS)
-    encoder.transform(TEXTS)
-    assert opened == [1]
+    assert opened == [1, 1]  # the check of the new graph, and the work
     shutil.rmtree(graph_folder(encoder.reader, "float32"))  # a running program needs no file
     encoder.transform(TEXTS)
-    assert opened == [1]
+    assert opened == [1, 1]
     monkeypatch.setattr(backend.os, "getpid", lambda: -1)
     encoder.transform(TEXTS)
-    assert opened == [1, 1]
+    assert opened == [1, 1, 1, 1]
+
+
+def test_the_graph_that_was_not_used_for_longest_is_closed(torch_encoder, monkeypatch):
+    monkeypatch.setattr(backend, "_MAX_OPEN", 2)
+    backend._OPEN.clear()
+    first, second, third = (
+        with_backend(torch_encoder, "onnx", pooling=Pooling("mean", (layer,)))
+        for layer in (1, 2, 3)
+    )
+    for encoder in (first, second, first, third):
+        encoder.transform(TEXTS)
+    folders = [graph_folder(encoder.reader, "float32") for encoder in (first, third)]
+    assert [key[0] for key in backend._OPEN] == folders
 
 
 def choices_file(encoder):

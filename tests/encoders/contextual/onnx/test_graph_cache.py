@@ -1,12 +1,11 @@
 import os
 
-import numpy as np
 import pytest
 
 from nlptl import TransformerEncoder
 from nlptl.encoders import Pooling
-from nlptl.encoders.contextual.onnx import graph_cache
-from nlptl.encoders.contextual.onnx.graph_cache import cosines, graph_file, graph_folder
+from nlptl.encoders.contextual.onnx import encoder_session, graph_cache
+from nlptl.encoders.contextual.onnx.graph_cache import graph_file, graph_folder
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +48,11 @@ def test_a_graph_above_the_limit_is_kept_until_the_next(reader, monkeypatch):
     assert graph_file(reader, "float32").is_file()
 
 
-def test_cosines_are_those_of_the_last_axis():
-    first = np.array([[[1.0, 0.0]], [[2.0, 2.0]], [[0.0, 0.0]]])
-    second = np.array([[[3.0, 0.0]], [[0.0, 1.0]], [[1.0, 0.0]]])
-    np.testing.assert_allclose(cosines(first, second), [[1], [0.5**0.5], [0]])
+def test_a_graph_is_in_its_place_only_after_its_check(reader, monkeypatch):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(encoder_session.EncoderSession, "check", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        graph_file(reader, "float32")
+    assert not list(graph_folder(reader, "float32").parent.glob("*/*.onnx"))
