@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
-from nlptl.encoders import registry as encoders
-from nlptl.heads import registry as heads
+from nlptl.estimators.named_parts import class_named, kinds_of
 from nlptl.training.config import TrainingConfig
-from nlptl.transfer import registry as transfers
 
 PARTS = ("encoder", "transfer", "head", "training")
 """The parts of a training run. Each part has its own table of short names."""
@@ -25,15 +22,7 @@ def names_of(part: str) -> tuple[str, ...]:
 
 def _kinds(part: str) -> dict[str, Callable[[], Any]]:
     """Return a function that imports the class, per short name."""
-    if part == "encoder":
-        records: Any = [record for record in encoders.ENCODERS if record.on_command_line]
-    elif part == "transfer":
-        records = [method for method in transfers.METHODS if method.on_command_line]
-    elif part == "head":
-        records = heads.HEADS
-    else:
-        return {"training": lambda: TrainingConfig}
-    return {record.name: partial(getattr, record, "kind") for record in records}
+    return {"training": lambda: TrainingConfig} if part == "training" else kinds_of(part)
 
 
 _FITTED_FIELDS = {"fitted", "idf", "keeps_marks", "projection"}
@@ -48,10 +37,7 @@ def find_class(part: str, name: str) -> Any:
     ConfigError
         If no class has this name. The message suggests the nearest name.
     """
-    kinds = _kinds(part)
-    if name not in kinds:
-        raise ConfigError(f"No {part} is called {name!r}. {suggest(name, sorted(kinds))}")
-    return kinds[name]()
+    return class_named(name, _kinds(part), part=part)
 
 
 def build(part: str, name: str, options: Mapping[str, object]) -> Any:

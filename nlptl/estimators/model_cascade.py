@@ -257,18 +257,7 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
         return class_scores(truth, chosen, [str(label) for label in self.classes_.tolist()])
 
     def errors(self, texts: TextsLike, labels: LabelsLike) -> ErrorReport:
-        """Return the mistakes on labelled texts, the most confident first, and confused classes.
-
-        Returns
-        -------
-        ErrorReport
-            ``print`` shows a summary. ``rows`` and ``confused`` are DataFrames.
-
-        Raises
-        ------
-        InputError
-            As for ``evaluate``.
-        """
+        """Return the mistakes on labelled texts, as ``TextClassifier.errors`` does."""
         rows, truth = self._rows(texts), self._codec.encode(labels)
         probabilities = self.predict_proba(rows)
         chosen = probabilities.argmax(axis=1)

@@ -1,8 +1,9 @@
-"""Short names of encoders, transfers and heads, which estimators take in place of objects."""
+"""Short names of encoders, transfers and heads, which stand for objects with default settings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,42 @@ from nlptl.heads.registry import HEADS
 from nlptl.transfer.registry import METHODS
 
 
+def kinds_of(part: str) -> dict[str, Callable[[], Any]]:
+    """Return a function that imports the class, per short name.
+
+    Parameters
+    ----------
+    part : {"encoder", "transfer", "head"}
+    """
+    if part == "encoder":
+        records: Any = [record for record in ENCODERS if record.on_command_line]
+    elif part == "transfer":
+        records = [method for method in METHODS if method.on_command_line]
+    else:
+        records = HEADS
+    return {record.name: partial(getattr, record, "kind") for record in records}
+
+
+def class_named(name: str, kinds: Mapping[str, Callable[[], Any]], *, part: str) -> Any:
+    """Return the class that a short name refers to.
+
+    Raises
+    ------
+    ConfigError
+        If no class has this name. The message suggests the nearest name.
+    """
+    if name not in kinds:
+        raise ConfigError(f"No {part} is called {name!r}. {suggest(name, sorted(kinds))}")
+    return kinds[name]()
+
+
 def with_objects(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of an estimator with objects in place of short names.
 
     Raises
     ------
     ConfigError
-        If a transfer or a head has an unknown name. The message suggests the nearest name.
+        If a transfer or a head has an unknown name.
     """
     named = {"encoder": named_encoder, "transfer": named_transfer, "head": named_head}
     objects = {name: find(params[name]) for name, find in named.items() if name in params}
@@ -32,10 +62,10 @@ def named_encoder(encoder: Any) -> Any:
     Every other value is returned unchanged: other strings are folders or names on the Hub. A
     folder with one of these names is used as a folder.
     """
-    records = {record.name: record for record in ENCODERS if record.on_command_line}
-    if not isinstance(encoder, str) or encoder not in records or Path(encoder).exists():
+    kinds = kinds_of("encoder")
+    if not isinstance(encoder, str) or encoder not in kinds or Path(encoder).exists():
         return encoder
-    return records[encoder].kind()
+    return kinds[encoder]()()
 
 
 def named_transfer(transfer: Any) -> Any:
@@ -46,13 +76,13 @@ def named_transfer(transfer: Any) -> Any:
     Raises
     ------
     ConfigError
-        If no transfer has the name, or the transfer has settings without a default.
+        If no transfer has the name.
     """
     if isinstance(transfer, list | tuple):
-        return [_transfer(part) if isinstance(part, str) else part for part in transfer]
+        return [_made("transfer", part) for part in transfer]
     if not isinstance(transfer, str):
         return transfer
-    parts = [_transfer(name.strip()) for name in transfer.split("+")]
+    parts = [_made("transfer", name.strip()) for name in transfer.split("+")]
     return parts[0] if len(parts) == 1 else parts
 
 
@@ -64,31 +94,18 @@ def named_head(head: Any) -> Any:
     ConfigError
         If no head has the name, or the head has settings without a default.
     """
-    if not isinstance(head, str):
-        return head
-    return _made("head", head, {record.name: record for record in HEADS})
+    return _made("head", head)
 
 
-def _transfer(name: str) -> Any:
-    methods = {method.name: method for method in METHODS if method.on_command_line}
-    return _made("transfer", name, methods)
-
-
-def _made(part: str, name: str, records: Mapping[str, Any]) -> Any:
-    """Create the object of a name with its default settings."""
-    if name not in records:
-        raise ConfigError(f"No {part} is called {name!r}. {suggest(name, records)}")
-    kind: Callable[[], Any] = records[name].kind
+def _made(part: str, value: Any) -> Any:
+    """Return the object of a name with its default settings. Other values are returned."""
+    if not isinstance(value, str):
+        return value
+    kind = class_named(value, kinds_of(part), part=part)
     try:
         return kind()
     except TypeError as problem:
-        needed = ", ".join(_words(problem))
+        needed = ", ".join(str(problem).split("'")[1::2])  # Python quotes the missing arguments
         raise ConfigError(
-            f"{part}={name!r} needs settings ({needed}). Pass an object: "
-            f"{records[name].kind.__name__}(...)."
+            f"{part}={value!r} needs settings ({needed}). Pass an object: {kind.__name__}(...)."
         ) from problem
-
-
-def _words(problem: TypeError) -> Iterable[str]:
-    """Return the names of the missing arguments in the message of Python."""
-    return str(problem).split("'")[1::2]

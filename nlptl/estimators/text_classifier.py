@@ -263,7 +263,8 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
             As for ``evaluate``.
         """
         check_is_fitted(self)
-        return self.fitted_.errors(texts, labels)
+        rows = self.fitted_.rows(texts)
+        return self.fitted_.errors(rows, self.fitted_.outputs(rows), labels)
 
     def add_classes(self, names: Mapping[str, object] | Sequence[tuple[object, object]]) -> Self:
         """Add classes that have a name but no labelled texts, without a new fit.

@@ -211,11 +211,9 @@ class FittedModel:
             figures["mean_rank_error"] = mean_rank_error(ranks[truth], ranks[chosen])
         return figures
 
-    def errors(self, texts: Iterable[object], labels: Iterable[object]) -> ErrorReport:
-        """Collect the mistakes on labelled texts."""
-        rows, truth = self.rows(texts), self.codec.encode(labels)
-        outputs = self.outputs(rows)
-        chosen = self.scorer.decision.choose(outputs)
+    def errors(self, rows: Rows, outputs: FloatArray, labels: Iterable[object]) -> ErrorReport:
+        """Collect the mistakes from the ``outputs`` of texts and their true labels."""
+        truth, chosen = self.codec.encode(labels), self.scorer.decision.choose(outputs)
         check_lengths(truth, chosen)
         return error_report(self.codec, rows, truth, chosen, outputs)
 

@@ -61,6 +61,7 @@ def test_other_parameters_stay():
         ({"transfer": ["frozen", "ful"]}, "No transfer is called 'ful'. Did you mean 'full'"),
         ({"head": "logistics"}, "No head is called 'logistics'. Did you mean 'logistic'"),
         ({"head": "ordinal+mlp"}, "No head is called"),
+        ({"head": "meaning"}, r"needs settings \(.+\). Pass an object: MeaningHead"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest(options, said):

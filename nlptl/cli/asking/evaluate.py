@@ -26,6 +26,7 @@ from nlptl.storage.atomic import write_file
 from nlptl.storage.outputs import check_output_file
 
 if TYPE_CHECKING:
+    from nlptl.evaluation.class_metrics import ClassScore
     from nlptl.evaluation.error_report import ErrorReport
     from nlptl.evaluation.intervals import Interval
 
@@ -62,8 +63,7 @@ def run(arguments: Namespace) -> int:
     model = load_predictor(arguments.model) or load_any(arguments.model, task=arguments.task)
     rows, labels = labelled_rows(model, arguments.data, arguments)
     if isinstance(model, TextClassifier | OnnxClassifier | Cascade):
-        _show(model, rows, labels, as_json=arguments.json)
-        _show_errors(model.errors(rows, labels), arguments)
+        _show(_measured(model, rows, labels), len(rows), arguments)
         return 0
     if arguments.errors is not None:
         raise ConfigError("--errors is for classifiers, but this model predicts numbers.")
@@ -71,21 +71,40 @@ def run(arguments: Namespace) -> int:
     return _show_metrics(metrics, len(rows), as_json=arguments.json)
 
 
+def _measured(
+    classifier: TextClassifier | OnnxClassifier | Cascade, rows: Rows, labels: Sequence[object]
+) -> tuple[dict[str, float], list[ClassScore], ErrorReport]:
+    """Return metrics, scores per class and mistakes. A fitted model encodes the texts once."""
+    if not isinstance(classifier, TextClassifier):
+        model = classifier
+        return (
+            model.evaluate(rows, labels),
+            model.class_scores(rows, labels),
+            model.errors(rows, labels),
+        )
+    fitted = classifier.fitted_
+    outputs = fitted.outputs(rows)
+    return (
+        fitted.figures(outputs, labels),
+        fitted.class_scores(outputs, labels),
+        fitted.errors(rows, outputs, labels),
+    )
+
+
 def _show(
-    classifier: TextClassifier | OnnxClassifier | Cascade,
-    rows: Rows,
-    labels: Sequence[object],
-    *,
-    as_json: bool,
+    measured: tuple[dict[str, float], list[ClassScore], ErrorReport],
+    n_rows: int,
+    arguments: Namespace,
 ) -> None:
     from nlptl.evaluation.intervals import share_interval
     from nlptl.reports.terminal_tables import classes_table
 
-    metrics = classifier.evaluate(rows, labels)
-    interval = share_interval(round(metrics["accuracy"] * len(rows)), len(rows))
-    _show_metrics(metrics, len(rows), interval=interval, as_json=as_json)
-    if not as_json:
-        console().print(classes_table(classifier.class_scores(rows, labels)))
+    metrics, scores, errors = measured
+    interval = share_interval(round(metrics["accuracy"] * n_rows), n_rows)
+    _show_metrics(metrics, n_rows, interval=interval, as_json=arguments.json)
+    if not arguments.json:
+        console().print(classes_table(scores))
+    _show_errors(errors, arguments)
 
 
 def _show_errors(report: ErrorReport, arguments: Namespace) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from nlptl import TextClassifier, TextRegressor
 from nlptl.cli.main import main
+from nlptl.fitting.fitted import FittedModel
 
 
 @pytest.fixture
@@ -42,6 +43,16 @@ def test_the_wrong_rows_are_written_and_the_confused_classes_shown(capsys, model
     assert "--overwrite" in capsys.readouterr().err
     assert main([*command, "--overwrite", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == 40
+
+
+def test_the_texts_are_encoded_once(capsys, model, few, tmp_path, monkeypatch):
+    pd.DataFrame({"words": few[0], "kind": few[1]}).to_csv(tmp_path / "test.csv", index=False)
+    calls, outputs = [], FittedModel.outputs
+    monkeypatch.setattr(
+        FittedModel, "outputs", lambda self, texts: calls.append(1) or outputs(self, texts)
+    )
+    assert main(["evaluate", str(tmp_path / "m"), str(tmp_path / "test.csv")]) == 0
+    assert calls == [1]
 
 
 def test_errors_of_numbers_are_refused(capsys, few, tmp_path):
