@@ -92,7 +92,7 @@ def named_head(head: Any) -> Any:
     Raises
     ------
     ConfigError
-        If no head has the name, or the head has settings without a default.
+        If no head has the name.
     """
     return _made("head", head)
 
@@ -101,11 +101,4 @@ def _made(part: str, value: Any) -> Any:
     """Return the object of a name with its default settings. Other values are returned."""
     if not isinstance(value, str):
         return value
-    kind = class_named(value, kinds_of(part), part=part)
-    try:
-        return kind()
-    except TypeError as problem:
-        needed = ", ".join(str(problem).split("'")[1::2])  # Python quotes the missing arguments
-        raise ConfigError(
-            f"{part}={value!r} needs settings ({needed}). Pass an object: {kind.__name__}(...)."
-        ) from problem
+    return class_named(value, kinds_of(part), part=part)()
