@@ -9,9 +9,9 @@ from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
-from nlptl.encoders.registry import ENCODERS
-from nlptl.heads.registry import HEADS
-from nlptl.transfer.registry import METHODS
+from nlptl.encoders import registry as encoders
+from nlptl.heads import registry as heads
+from nlptl.transfer import registry as transfers
 
 
 def kinds_of(part: str) -> dict[str, Callable[[], Any]]:
@@ -22,11 +22,11 @@ def kinds_of(part: str) -> dict[str, Callable[[], Any]]:
     part : {"encoder", "transfer", "head"}
     """
     if part == "encoder":
-        records: Any = [record for record in ENCODERS if record.on_command_line]
+        records: Any = [record for record in encoders.ENCODERS if record.on_command_line]
     elif part == "transfer":
-        records = [method for method in METHODS if method.on_command_line]
+        records = [method for method in transfers.METHODS if method.on_command_line]
     else:
-        records = HEADS
+        records = heads.HEADS
     return {record.name: partial(getattr, record, "kind") for record in records}
 
 

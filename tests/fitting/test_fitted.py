@@ -1,4 +1,5 @@
 import json
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from nlptl import (
     StaticEncoder,
     TextClassifier,
     TextRegressor,
+    TfidfEncoder,
     support_requests,
 )
 from nlptl.data.labels import LabelCodec
@@ -83,3 +85,19 @@ def test_many_texts_are_predicted_in_blocks_in_their_order(kind, monkeypatch):
     )
     np.testing.assert_allclose(model.fitted_.outputs(texts), whole, atol=1e-5)
     assert sizes == [50, 50, 20]
+
+
+def test_the_bar_of_a_prediction_reaches_the_number_of_texts(monkeypatch):
+    model = TextClassifier(TfidfEncoder()).fit(["a b", "c d"] * 6, ["x", "y"] * 6)
+    bars, shared = [], fitted.shared_progress
+
+    @contextmanager
+    def shown(**options):
+        with shared(**options) as bar:
+            bars.append((bar, options["total"]))
+            yield bar
+
+    monkeypatch.setattr(fitted, "shared_progress", shown)
+    monkeypatch.setattr(fitted, "_ROWS_AT_ONCE", 5)
+    model.predict(["a b"] * 12)  # repeated texts are not encoded again
+    assert [(bar.n, total) for bar, total in bars] == [(12, 12)]

@@ -8,7 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from nlptl import TextClassifier, TfidfEncoder
+from nlptl.encoders.contextual.onnx import backend
 from nlptl.serving.answers import answers
+from nlptl.serving.app import app_of
+from nlptl.serving.limits import Limits
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,20 @@ def test_each_of_a_hundred_clients_at_a_time_gets_the_answers_to_its_own_texts(
 
     with serve(classifier, max_batch=16) as service, ThreadPoolExecutor(100) as clients:
         assert sum(clients.map(one, range(100))) == 34 + 66 * 3
+
+
+def test_a_service_chooses_the_backend_when_it_starts(classifier, monkeypatch):
+    seen = []
+    predict = type(classifier).predict_proba
+
+    def watched(model, *args, **options):
+        seen.append(backend._LONG_RUN.get())
+        return predict(model, *args, **options)
+
+    monkeypatch.setattr(type(classifier), "predict_proba", watched)
+    app_of(classifier, name="requests", limits=Limits())
+    classifier.predict_proba(["Hi."])
+    assert len(seen) > 1 and all(seen[:-1]) and not seen[-1]
 
 
 def test_one_text_may_come_without_a_list(serve, classifier):

@@ -68,6 +68,15 @@ def test_the_index_of_a_table_is_kept(folder):
     assert BatchPredictor(folder)(batch).index.tolist() == [7, 3]
 
 
+def test_the_vectors_of_a_large_table_do_not_fill_the_cache(tiny_encoder, tmp_path, monkeypatch):
+    monkeypatch.setenv("NLPTL_CACHE", str(tmp_path / "cache"))
+    model = TextClassifier(str(tiny_encoder)).fit(TEXTS, LABELS)
+    predictor = BatchPredictor(model.save(tmp_path / "model"))
+    before = sorted((tmp_path / "cache" / "features").rglob("*"))
+    predictor({"text": ["a text that is not in the training data", "another one"]})
+    assert sorted((tmp_path / "cache" / "features").rglob("*")) == before != []
+
+
 def test_an_empty_batch_has_no_predictions(folder):
     assert list(BatchPredictor(folder)({"text": np.array([], dtype=object)})) == ["text"]
 

@@ -73,6 +73,25 @@ def test_the_features_are_never_copied_as_a_whole(monkeypatch):
     assert peak < 0.7 * X.nbytes
 
 
+def test_more_columns_than_rows_are_rotated_as_before(monkeypatch):
+    X, y = rows_of(3, n=40, d=90)
+    whole = LogisticHead(C=3.0).fit(X, y)
+    monkeypatch.setattr(block_solver, "MANY_NUMBERS", 0)
+    np.testing.assert_array_equal(LogisticHead(C=3.0).fit(X, y).coef_, whole.coef_)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_size_of_the_blocks_does_not_change_a_discriminant(monkeypatch, weighted):
+    X, y = rows_of(4)
+    order = np.argsort(y)  # so that most blocks lack most classes
+    weights = np.linspace(0.2, 3, len(y)) if weighted else None
+    whole = DiscriminantHead(shrinkage=0.6).fit(X[order], y[order], weights)
+    monkeypatch.setattr(block_solver, "ROWS_PER_BLOCK", 70)
+    in_blocks = DiscriminantHead(shrinkage=0.6).fit(X[order], y[order], weights)
+    np.testing.assert_allclose(in_blocks.coef_, whole.coef_, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(in_blocks.intercept_, whole.intercept_, rtol=1e-6)
+
+
 def test_blocks_cover_each_row_once(small_blocks):
     covered = np.concatenate([np.arange(250)[block] for block in blocks(250)])
     assert covered.tolist() == list(range(250))

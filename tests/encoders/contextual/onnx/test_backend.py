@@ -233,6 +233,17 @@ def test_pooling_of_transformers_has_no_graph(torch_encoder, eager, runs):
         with_backend(torch_encoder, "onnx", pooling=pooling).transform(TEXTS)
 
 
+def test_long_windows_are_left_to_torch(torch_encoder, eager, runs, monkeypatch):
+    monkeypatch.setattr(backend, "_MAX_WINDOW", 16)  # the encoder reads 32 tokens
+    with_backend(torch_encoder, "auto").transform(TEXTS)
+    assert not runs
+
+
+def test_an_encoder_in_eight_bits_is_trained_in_full_precision(tiny_encoder):
+    encoder = TransformerEncoder(tiny_encoder, cache=None, precision="int8")
+    assert encoder.reader.loaded.dtype == "float32"
+
+
 def test_weights_in_memory_are_computed_by_torch(torch_encoder, runs):
     loaded = torch_encoder.reader.loaded
     encoder = with_backend(torch_encoder, "onnx").with_weights(loaded)

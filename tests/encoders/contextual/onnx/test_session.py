@@ -1,7 +1,10 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from nlptl.base.errors import IntegrityError
+from nlptl.encoders.contextual.onnx import session
 from nlptl.encoders.contextual.onnx.session import open_session, run_graph
 from nlptl.encoders.contextual.windows import Windows
 
@@ -22,25 +25,43 @@ def windows_of(ids, kinds=None):
 
 
 def test_windows_run_in_batches_of_similar_length_and_keep_their_order():
-    session, windows = Recorder(), windows_of([[1], [1, 2, 3], [5, 5], [7]])
-    sums = run_graph(session, windows, "vectors", padding=9, tokens_per_batch=4)
+    recorder, windows = Recorder(), windows_of([[1], [1, 2, 3], [5, 5], [7]])
+    sums = run_graph(recorder, windows, "vectors", padding=9, tokens_per_batch=4)
     assert sums.tolist() == [[1], [6], [10], [7]] and sums.dtype == np.float32
-    assert [i["input_ids"].tolist() for i in session.inputs] == [
+    assert [i["input_ids"].tolist() for i in recorder.inputs] == [
         [[1, 2, 3]],
         [[5, 5], [1, 9]],
         [[7]],
     ]
-    assert all("token_type_ids" not in inputs for inputs in session.inputs)
+    assert all("token_type_ids" not in inputs for inputs in recorder.inputs)
 
 
 def test_token_types_are_padded_with_zeros():
-    session = Recorder()
-    run_graph(session, windows_of([[1, 2], [3]], [[0, 1], [1]]), "x", padding=0, tokens_per_batch=9)
-    assert session.inputs[0]["token_type_ids"].tolist() == [[0, 1], [1, 0]]
+    recorder = Recorder()
+    run_graph(
+        recorder, windows_of([[1, 2], [3]], [[0, 1], [1]]), "x", padding=0, tokens_per_batch=9
+    )
+    assert recorder.inputs[0]["token_type_ids"].tolist() == [[0, 1], [1, 0]]
 
 
 def test_no_windows_have_no_output():
     assert run_graph(Recorder(), windows_of([]), "x", padding=0, tokens_per_batch=9) is None
+
+
+def test_waiting_threads_sleep(monkeypatch, tmp_path):
+    settings = {}
+
+    class Options:
+        def add_session_config_entry(self, name, value):
+            settings[name] = value
+
+    def start(graph, options, providers):
+        return options.intra_op_num_threads, providers
+
+    runtime = SimpleNamespace(SessionOptions=Options, InferenceSession=start)
+    monkeypatch.setattr(session, "require", lambda name, extra: runtime)
+    assert open_session(b"graph", 3, tmp_path) == (3, ["CPUExecutionProvider"])
+    assert settings == {"session.intra_op.allow_spinning": "0"}
 
 
 def test_bytes_that_are_no_graph_are_refused(tmp_path):
