@@ -77,7 +77,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         encoder spec with ``long_texts="cut"`` always truncates.
     pair_encoding : {"auto", "separate", "joint"}
         ``"separate"`` encodes the two texts of a pair as vectors u and v, and uses the features
-        [u, v, |u - v|, u * v, cosine]. ``"joint"`` encodes both as one text. ``"auto"`` is
+        ``[u, v, |u - v|, u * v, cosine]``. ``"joint"`` encodes both as one text. ``"auto"`` is
         ``"joint"`` if the encoder is tuned and was not made for sentence vectors.
     device : str or None
         Torch device. None is the first accelerator, or the CPU if there is none.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+import nlptl
 from nlptl.reports.methods import methods_page
 from nlptl.transfer.registry import METHODS
 
@@ -69,6 +71,35 @@ def test_links_between_pages_lead_somewhere(page):
 
 def test_the_page_of_methods_is_generated_from_the_code():
     assert (ROOT / "docs" / "methods.md").read_text(encoding="utf-8") == methods_page()
+
+
+def test_the_api_pages_list_every_public_name():
+    pages = "".join(
+        page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "api").glob("*.md")
+    )
+    listed = re.findall(r"^   (nlptl\.[\w.]+)$", pages, flags=re.M)
+    assert len(listed) == len(set(listed))
+    public = {f"nlptl.{name}" for name in nlptl.__all__}
+    used = {
+        f"{module}.{name}"
+        for page in PAGES
+        for block in blocks(page)
+        for module, names in re.findall(r"from (nlptl\.[\w.]+) import ([\w, ]+)", block)
+        for name in names.split(", ")
+    }
+    assert public | used <= set(listed)
+    for name in listed:
+        module, attribute = name.rsplit(".", 1)
+        assert getattr(import_module(module), attribute).__doc__, name
+
+
+def test_every_page_is_on_the_site():
+    site = {page for page in PAGES if page.name != "README.md"}
+    for page in site:
+        for block in re.findall(r"```\{toctree\}\n(.*?)```", page.read_text("utf-8"), flags=re.S):
+            entries = [line.split("<")[-1].rstrip(">") for line in block.split("\n")]
+            site = site - {page.parent / f"{entry}.md" for entry in entries if entry}
+    assert site == {ROOT / "docs" / "index.md"}
 
 
 def test_every_method_says_what_it_carries_over():
