@@ -31,7 +31,7 @@ COMMANDS = {
     "add-classes": "add classes to a saved classifier by their names, without training",
     "suggest": "choose the unlabelled texts that are most useful to label next",
     "multitask": "train several tasks on one encoder, and alone where that is better",
-    "compare": "compare two transfers on repeated splits of the same rows",
+    "compare": "compare methods on repeated splits of the same rows",
     "adapt-language": "train an encoder on translated sentences for other languages",
     "distill": "train a small, fast student model to imitate a saved model",
     "cascade": "let a fast model answer the easy texts of a saved classifier",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from sklearn.base import clone, is_regressor
 
+from nlptl.base import clock
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import InputError
 from nlptl.base.inputs import LabelsLike, TextsLike
@@ -16,6 +17,7 @@ from nlptl.base.progress import progress_bar
 from nlptl.data.labels import LabelValues, as_values, values_at
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.splits import stratified_folds
+from nlptl.evaluation.costs import Cost
 from nlptl.evaluation.intervals import Figure, bootstrap_interval, resampled_interval
 from nlptl.evaluation.verdict import KEEP_BEST, Verdict
 
@@ -50,7 +52,8 @@ def judge(
     Returns
     -------
     Verdict
-        The intervals of its gains take into account that splits share rows.
+        The intervals of its gains take into account that splits share rows. ``leaderboard()`` is
+        a table of all estimators with their times.
 
     Raises
     ------
@@ -74,16 +77,14 @@ def judge(
     measure = _default_score if score is None else score
     numeric = all(is_regressor(model) for model in models.values())
     row_splits = (splits or Splits()).of(values, numeric=numeric)
-    split_scores, test_shares = [], []
+    split_scores, split_seconds, test_shares = [], [], []
     with progress_bar(total=len(row_splits), unit="split", description="Judging") as bar:
         for train, test in row_splits:
             training = rows.take(train), values_at(values, train)
             testing = rows.take(test), values_at(values, test)
-            fitted = [
-                clone(model).fit(*training, **(fit_params or {}).get(name, {}))
-                for name, model in models.items()
-            ]
-            split_scores.append([measure(model, *testing) for model in fitted])
+            scores_here, seconds_here = _one_split(models, training, testing, measure, fit_params)
+            split_scores.append(scores_here)
+            split_seconds.append(seconds_here)
             test_shares.append(len(test) / len(rows))
             bar.update(1)
     scores = np.array(split_scores)
@@ -94,7 +95,30 @@ def judge(
         name: resampled_interval(column - scores[:, -1], test_share=share, resolution=step)
         for name, column in zip(names[:-1], scores.T[:-1], strict=True)
     }
-    return Verdict.decide(names, scores, gains, n_rows=len(rows))
+    verdict = Verdict.decide(names, scores, gains, n_rows=len(rows))
+    seconds = np.median(split_seconds, axis=0).tolist()
+    costs = {name: Cost(*pair) for name, pair in zip(names, seconds, strict=True)}
+    return replace(verdict, costs=costs)
+
+
+def _one_split(
+    models: Mapping[str, Judged],
+    training: tuple[Rows, LabelValues],
+    testing: tuple[Rows, LabelValues],
+    measure: Callable[[Any, Rows, Any], float],
+    fit_params: Mapping[str, Mapping[str, object]] | None,
+) -> tuple[list[float], list[tuple[float, float]]]:
+    """Fit all estimators and return their scores and their seconds of fit and score."""
+    options, fitted, moments = fit_params or {}, [], [clock.seconds()]
+    for name, model in models.items():
+        fitted.append(clone(model).fit(*training, **options.get(name, {})))
+        moments.append(clock.seconds())
+    scores = []
+    for model in fitted:
+        scores.append(measure(model, *testing))
+        moments.append(clock.seconds())
+    durations, n = np.diff(moments).tolist(), len(fitted)
+    return scores, list(zip(durations[:n], durations[n:], strict=True))
 
 
 def judge_fitted(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
 from typing_extensions import Self
@@ -14,9 +16,13 @@ from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.inputs import JsonObject
 from nlptl.base.renamed import RenamedAttribute
 from nlptl.base.suggestions import suggest
+from nlptl.evaluation.costs import Cost
 from nlptl.evaluation.former_verdicts import in_present_form
 from nlptl.evaluation.intervals import Interval
 from nlptl.evaluation.prior_gains import PriorGain
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HELPS, HURTS, UNCLEAR, NOT_COMPARED = "helps", "hurts", "no clear difference", "not compared"
 
@@ -50,6 +56,8 @@ class Verdict:
         Number of rows that are test rows of at least one split.
     prior : PriorGain or None
         Gains of the first method on other data.
+    costs : dict of str to Cost
+        Time and size of each method; empty if they were not measured.
     """
 
     methods: tuple[str, ...]
@@ -59,10 +67,10 @@ class Verdict:
     metric: str = "score"
     n_rows: int = 0
     prior: PriorGain | None = None
+    costs: Mapping[str, Cost] = field(default_factory=dict)
 
     says = RenamedAttribute("outcome")
     opens = RenamedAttribute("accepted")
-    besides = RenamedAttribute("prior_note")
     experience = RenamedAttribute("prior")
     rows = RenamedAttribute("n_rows")
 
@@ -149,24 +157,45 @@ class Verdict:
 
         It is ``"helps"``, ``"hurts"``, ``"no clear difference"`` or ``"not compared"``.
         """
-        gain = self.gains.get(self.name)
-        if gain is None:
-            return NOT_COMPARED
-        if gain.low > 0:
-            return HELPS
-        return HURTS if gain.high < 0 else UNCLEAR
+        return _outcome(self.gains.get(self.name))
 
     @property
     def accepted(self) -> bool:
         """True if the first method is kept."""
         return self.kept == self.name
 
-    @property
-    def prior_note(self) -> str:
-        """Note on the prior if it changed the decision, else empty."""
-        if self.prior is None or self.accepted == (self.gain.value >= -_ROUNDING):
-            return ""
-        return f"but {self.prior.gain:+.3f} on other data"
+    def leaderboard(self) -> pd.DataFrame:
+        """Return one row per method, the highest mean score first.
+
+        Returns
+        -------
+        DataFrame
+            Columns: ``method``, the metric, its ``spread`` (standard deviation over the splits),
+            ``gain`` over the baseline with its 95 % interval from ``low`` to ``high``, and the
+            ``outcome``. If costs were measured: ``fit_seconds``, ``score_seconds``, ``mebibytes``.
+        """
+        import pandas as pd
+
+        board = pd.DataFrame({"method": self.methods})
+        if len(self.scores):
+            board[self.metric] = self.scores.mean(axis=0)
+            board["spread"] = self.scores.std(axis=0)
+        gains = [self.gains.get(name) for name in self.methods]
+        for name in ("value", "low", "high"):
+            column = [np.nan if gain is None else getattr(gain, name) for gain in gains]
+            board["gain" if name == "value" else name] = column
+        board["outcome"] = [_outcome(gain) for gain in gains[:-1]] + ["baseline"]
+        for name in ("fit_seconds", "score_seconds", "mebibytes") if self.costs else ():
+            board[name] = [getattr(self.costs.get(method), name, None) for method in self.methods]
+        board = board.dropna(axis=1, how="all")
+        if len(self.scores):
+            board = board.sort_values(self.metric, ascending=False, kind="stable")
+        ranked: pd.DataFrame = board.reset_index(drop=True)
+        return ranked
+
+    def _repr_html_(self) -> str:
+        board = self.leaderboard().to_html(float_format="{:.3f}".format, na_rep="", index=False)
+        return f"<p>{escape(str(self))}</p>{board}"
 
     def with_prior(self, prior: PriorGain | None) -> Self:
         """Return the same verdict with gains of the first method on other data as its prior.
@@ -190,6 +219,7 @@ class Verdict:
             "gains": {name: asdict(gain) for name, gain in self.gains.items()},
             "scores": self.scores.tolist(),
             "prior": None if self.prior is None else asdict(self.prior),
+            "costs": {name: asdict(cost) for name, cost in self.costs.items()},
         }
 
     @classmethod
@@ -209,6 +239,7 @@ class Verdict:
         gains = entry(described, "gains", dict[str, object]).items()
         prior = entry(described, "prior", dict[str, object] | None)
         kept = entry(described, "kept", str | None)
+        costs = entry({"costs": {}, **described}, "costs", dict[str, object]).items()
         verdict = cls.decide(
             methods,
             scores.reshape(-1, len(methods)),
@@ -220,6 +251,7 @@ class Verdict:
             raise ValueError(f"a verdict on {methods} that names other methods")
         if prior is not None:
             verdict = verdict.with_prior(make(PriorGain, prior))
+        verdict = replace(verdict, costs={name: make(Cost, cost) for name, cost in costs})
         return verdict if kept is None else replace(verdict, kept=kept)
 
     def __str__(self) -> str:
@@ -227,7 +259,24 @@ class Verdict:
             return f"{self.name}: not compared"
         splits = "held-out rows" if len(self.scores) == 1 else f"{len(self.scores)} splits"
         text = f"{self.name} {self.outcome} against {self.against}: {self.gain} on {splits}"
-        return f"{text}, {self.prior_note}" if self.prior_note else text
+        note = note_on_prior(self)
+        return f"{text}, {note}" if note else text
+
+
+def note_on_prior(verdict: Verdict) -> str:
+    """Return a note on the prior if it changed the decision, else an empty string."""
+    prior = verdict.prior
+    if prior is None or verdict.accepted == (verdict.gain.value >= -_ROUNDING):
+        return ""
+    return f"but {prior.gain:+.3f} on other data"
+
+
+def _outcome(gain: Interval | None) -> str:
+    if gain is None:
+        return NOT_COMPARED
+    if gain.low > 0:
+        return HELPS
+    return HURTS if gain.high < 0 else UNCLEAR
 
 
 def _best(methods: Sequence[str], expected_gains: Mapping[str, float]) -> str:

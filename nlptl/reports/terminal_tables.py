@@ -13,7 +13,7 @@ from nlptl.evaluation.choice import Choice
 from nlptl.evaluation.class_metrics import ClassScore
 from nlptl.evaluation.intervals import Interval
 from nlptl.evaluation.task_affinity import Affinity
-from nlptl.evaluation.verdict import Verdict
+from nlptl.evaluation.verdict import Verdict, note_on_prior
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,18 +131,30 @@ def comparison_table(title: str, results: Sequence[MethodResult]) -> Table:
     return table
 
 
-def verdict_table(verdict: Verdict, *, metric: str) -> Table:
-    """Build a table of the comparison of methods with a baseline."""
-    n_splits, figures = len(verdict.scores), verdict.figures
-    title = f"{verdict.n_rows} rows, {n_splits} splits: {verdict.name} {verdict.outcome}"
+def verdict_table(verdict: Verdict) -> Table:
+    """Build a table of methods, the highest score first, with gains over the baseline and costs."""
+    board, n_splits = verdict.leaderboard(), len(verdict.scores)
+    title = f"{verdict.n_rows} rows, {n_splits} splits, compared with {verdict.against}"
     table = _table(title, "method")
-    table.add_column(metric, justify="right")
-    table.add_column("gain", justify="right")
-    table.add_column("95 % interval", justify="right")
-    table.add_row(verdict.against, f"{figures[verdict.against]:.3f}", "", "")
-    for name, gain in verdict.gains.items():
-        span = f"{gain.low:+.3f} to {gain.high:+.3f}"
-        table.add_row(name, f"{figures[name]:.3f}", f"{gain.value:+.3f}", span)
+    columns = {
+        verdict.metric: (verdict.metric, "{:.3f}"),
+        "gain": ("gain", "{:+.3f}"),
+        "low": ("from", "{:+.3f}"),
+        "high": ("to", "{:+.3f}"),
+        "outcome": ("", "{}"),
+        "fit_seconds": ("fit, s", "{:.1f}"),
+        "score_seconds": ("predict, s", "{:.2f}"),
+        "mebibytes": ("MiB", "{:.1f}"),
+    }
+    columns = {name: column for name, column in columns.items() if name in board}
+    for heading, _ in columns.values():
+        table.add_column(heading, justify="right" if heading else "left")
+    for row in board.to_dict("records"):
+        cells = [
+            "" if row[name] is None or row[name] != row[name] else template.format(row[name])
+            for name, (_, template) in columns.items()
+        ]
+        table.add_row(str(row["method"]), *cells)
     return table
 
 
@@ -155,7 +167,7 @@ def choice_table(choice: Choice) -> Table:
         verdict = trial.verdict
         gain = "" if verdict is None else f"{verdict.gain.value:+.3f}"
         span = "" if verdict is None else f"{verdict.gain.low:+.3f} to {verdict.gain.high:+.3f}"
-        parts = () if verdict is None else (verdict.outcome, verdict.prior_note)
+        parts = () if verdict is None else (verdict.outcome, note_on_prior(verdict))
         text = trial.note or ", ".join(filter(None, parts))
         used = "yes" if trial.used else "no"
         table.add_row(trial.name, text, gain, span, used, f"{trial.seconds:.1f}")

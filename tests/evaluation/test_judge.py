@@ -4,7 +4,9 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from nlptl import Frozen, LogisticHead, TextClassifier, TfidfEncoder, TransformerEncoder
+from nlptl.base import clock
 from nlptl.base.errors import InputError
+from nlptl.evaluation.costs import Cost
 from nlptl.evaluation.judge import Splits, judge, judge_fitted
 from nlptl.evaluation.prior_gains import PriorGain
 from nlptl.evaluation.verdict import HELPS, HURTS, UNCLEAR, Verdict
@@ -49,6 +51,18 @@ def test_several_estimators_are_compared_with_the_last_on_the_same_splits():
     assert verdict.kept == "good" and set(verdict.figures) == set(models)
     pair = judge({name: models[name] for name in ("bad", "base")}, TEXTS, LABELS)
     assert pair.gains["bad"] == verdict.gains["bad"] and pair.kept == "base"
+
+
+def test_the_seconds_of_each_estimator_are_the_median_of_the_splits(monkeypatch):
+    class Slow(Knower):
+        def fit(self, rows, answers):
+            moments.append(moments[-1] + self.salt)
+            return super().fit(rows, answers)
+
+    moments = [0.0]
+    monkeypatch.setattr(clock, "seconds", lambda: moments[-1])
+    verdict = judge({"slow": Slow(0.5, 3), "slower": Slow(0.5, 5)}, TEXTS, LABELS)
+    assert verdict.costs == {"slow": Cost(3.0, 0.0), "slower": Cost(5.0, 0.0)}
 
 
 def _right_on(n_right):

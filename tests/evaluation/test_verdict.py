@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.evaluation.costs import Cost
 from nlptl.evaluation.intervals import Interval
 from nlptl.evaluation.prior_gains import PriorGain
 from nlptl.evaluation.verdict import HELPS, HURTS, NOT_COMPARED, UNCLEAR, Verdict
@@ -59,6 +62,37 @@ def test_a_verdict_is_written_and_read_back():
     assert str(Verdict.decide(NAMES, SCORES, GAINS)).endswith("on held-out rows")
 
 
+def test_the_leaderboard_has_the_best_first_and_only_what_was_measured():
+    scores = np.array([[0.6, 0.7, 0.4], [0.6, 0.9, 0.6]])
+    verdict = Verdict.decide(NAMES, scores, GAINS, metric="accuracy", n_rows=9)
+    board = verdict.leaderboard()
+    assert list(board["method"]) == ["polished", "joint", "alone"]
+    assert board["accuracy"].tolist() == pytest.approx([0.8, 0.6, 0.5])
+    assert board["spread"].tolist() == pytest.approx([0.1, 0.0, 0.1])
+    assert board["outcome"].tolist() == [HELPS, UNCLEAR, "baseline"]
+    assert board["low"].tolist()[:2] == [0.05, -0.1] and np.isnan(board["low"][2])
+    assert "fit_seconds" not in board
+    costs = {name: Cost(1.0 + i, 0.5) for i, name in enumerate(NAMES)}
+    costed = replace(verdict, costs=costs)
+    assert costed.leaderboard()["fit_seconds"].tolist() == [2.0, 1.0, 3.0]
+    assert "mebibytes" not in costed.leaderboard()
+    assert Verdict.from_json(costed.to_json()).costs == costs
+
+
+def test_a_verdict_shows_itself_as_a_table_without_markup_from_names():
+    names = ["<b>joint</b>", "alone"]
+    verdict = Verdict.decide(names, SCORES[:, :2], {names[0]: GAINS["joint"]})
+    html = verdict._repr_html_()
+    assert "<b>" not in html and "&lt;b&gt;joint" in html and "baseline" in html
+    assert "joint" in Verdict.without_comparison("joint")._repr_html_()
+
+
+def test_verdicts_of_earlier_releases_have_no_costs():
+    described = Verdict.decide(NAMES, SCORES, GAINS).to_json()
+    del described["costs"]
+    assert Verdict.from_json(described).costs == {}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -68,6 +102,7 @@ def test_a_verdict_is_written_and_read_back():
         {"scores": [[0.5]]},
         {"gains": {"joint": {"value": "x"}}},
         {"n_rows": None},
+        {"costs": {"joint": {"fit_seconds": "x"}}},
     ],
 )
 def test_a_damaged_verdict_is_refused(change):

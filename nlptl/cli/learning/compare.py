@@ -1,7 +1,8 @@
-"""Compare two transfers on repeated splits of the same labelled rows.
+"""Compare two or more methods on repeated splits of the same labelled rows.
 
-Both are trained on the same rows and tested on the same other rows, several times. The interval of
-the gain accounts for splits that share rows. If the interval contains 0, there is no clear
+All are trained on the same rows and tested on the same other rows, several times. The table has
+their scores, the gain over the last method, the seconds and the size of the saved model. The
+interval of a gain accounts for splits that share rows. If it contains 0, there is no clear
 difference. Options are those of train, except the options for the output and the test rows. Flags
 for these are refused, and such settings in a file are ignored.
 """
@@ -11,15 +12,17 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.cli.console import console
 from nlptl.cli.learning import train
-from nlptl.config.components import options_among
+from nlptl.config.components import names_of, options_among
 from nlptl.config.part import Part
 from nlptl.config.run import RunConfig, read_run
+from nlptl.evaluation.costs import saved_mebibytes
 from nlptl.evaluation.judge import Splits, judge
 from nlptl.reports.terminal_tables import verdict_table
 from nlptl.transfer.registry import methods_by_name
@@ -27,6 +30,7 @@ from nlptl.transfer.registry import methods_by_name
 EXAMPLES = """examples:
   nlptl compare reviews.csv --transfer meaning
   nlptl compare reviews.csv --shots 8 --transfer contrastive+meaning --against meaning --rounds 1
+  nlptl compare reviews.csv --transfer full --against lora static tfidf frozen
   nlptl compare data.csv --transfer full --against lora --json
   nlptl compare data.csv --transfer selftraining --unlabeled texts.csv
 """
@@ -36,7 +40,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command: those of ``train``, and those of the comparison."""
     train.add_arguments(parser)
     parser.add_argument(
-        "--against", metavar="NAME", default="frozen", help="the other transfer, default frozen"
+        "--against",
+        metavar="NAME",
+        nargs="+",
+        default=["frozen"],
+        help="other transfers, or encoders with a frozen head; the last one is the baseline, "
+        "by default frozen",
     )
     parser.add_argument("--folds", type=int, default=5, help="number of folds per round")
     parser.add_argument(
@@ -46,7 +55,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Fit both transfers on every split and print the comparison."""
+    """Fit all methods on every split and print the comparison."""
     compare_options = ("config", "against", "folds", "rounds", "json")
     flags = {name: value for name, value in vars(arguments).items() if name not in compare_options}
     for name in ("output", "test", "test_share", "overwrite", "processes"):
@@ -57,32 +66,49 @@ def run(arguments: Namespace) -> int:
                 "Leave it out."
             )
     settings = replace(read_run(arguments.config, flags), output=None)
-    transfer = settings.transfer.name or "frozen"
-    if arguments.against == transfer:
-        raise ConfigError(
-            f"--transfer and --against must differ, got {transfer!r} for both. "
-            "Choose another transfer."
-        )
-    shared = options_among(arguments.against, transfer, settings.transfer.options)
-    other = replace(settings, transfer=Part(arguments.against, shared))
+    methods = _methods(settings, arguments.against)
+    models = {name: method.model() for name, method in methods.items()}
     rows, labels = train.few_of(*train.read_labelled(settings.data, settings), settings)
-    verdict = judge(
-        {transfer: settings.model(), arguments.against: other.model()},
-        rows,
-        labels,
-        splits=Splits(arguments.folds, arguments.rounds, settings.seed),
-        fit_params=_unlabeled(settings, (transfer, arguments.against)),
-    )
+    fit_params = _unlabeled(settings, models)
+    splits = Splits(arguments.folds, arguments.rounds, settings.seed)
+    verdict = judge(models, rows, labels, splits=splits, fit_params=fit_params)
+    costs = {}
+    for name, model in models.items():
+        size = saved_mebibytes(model.fit(rows, labels, **fit_params.get(name, {})))
+        costs[name] = replace(verdict.costs[name], mebibytes=size)
+    verdict = replace(verdict, metric="R²" if settings.numeric else "accuracy", costs=costs)
     if arguments.json:
         sys.stdout.write(json.dumps(verdict.to_json()) + "\n")
     else:
-        metric = "R²" if settings.numeric else "accuracy"
-        console().print(verdict_table(verdict, metric=metric))
+        console().print(verdict_table(verdict))
     return 0
 
 
-def _unlabeled(settings: RunConfig, names: tuple[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the unlabelled texts for the transfers that take them, or for both encoders."""
+def _methods(settings: RunConfig, others: Sequence[str]) -> dict[str, RunConfig]:
+    """Return the settings of each method by its name: an encoder, or a transfer.
+
+    Raises
+    ------
+    ConfigError
+        If a name comes twice.
+    """
+    transfer = settings.transfer.name or "frozen"
+    methods = {transfer: settings}
+    for name in others:
+        if name in methods:
+            raise ConfigError(
+                f"--transfer and --against must differ, got {name!r} twice. Choose another method."
+            )
+        if name in names_of("encoder"):
+            methods[name] = replace(settings, encoder=Part(name), transfer=Part("frozen"))
+        else:
+            shared = options_among(name, transfer, settings.transfer.options)
+            methods[name] = replace(settings, transfer=Part(name, shared))
+    return methods
+
+
+def _unlabeled(settings: RunConfig, names: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return the unlabelled texts for the transfers that take them, or for all encoders."""
     corpus = train.read_unlabeled(settings)
     methods = methods_by_name()
     takers = {n for n, m in methods.items() if "unlabeled" in m.kind.needs | m.accepts}

@@ -20,9 +20,20 @@ def test_two_transfers_are_compared_on_the_same_rows(table, tiny_encoder, capsys
     found = json.loads(capsys.readouterr().out)
     assert (found["methods"], found["n_rows"]) == (["meaning", "frozen"], 32)
     assert len(found["scores"]) == 2 and set(found["gains"]["meaning"]) == {"value", "low", "high"}
+    assert all(cost["mebibytes"] > 0 for cost in found["costs"].values())
     assert main([*given, "--against", "meaning", "--rounds", "1", "--head", "logistic"]) == 0
     out = capsys.readouterr().out
-    assert "32 rows, 2 splits: frozen" in out and "95 % interval" in out
+    assert "32 rows, 2 splits, compared with meaning" in out and "MiB" in out
+
+
+def test_encoders_and_transfers_are_compared_in_one_table(table, tiny_encoder, capsys):
+    given = ["compare", table, "--encoder", str(tiny_encoder), "--shots", "4", "--folds", "2"]
+    assert main([*given, "--rounds", "1", "--against", "meaning", "tfidf", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["methods"] == ["frozen", "meaning", "tfidf"]
+    assert found["costs"]["tfidf"]["mebibytes"] < found["costs"]["frozen"]["mebibytes"]
+    assert main([*given, "--against", "frozn"]) == 2
+    assert "Did you mean 'frozen'" in capsys.readouterr().err
 
 
 def test_a_regression_is_compared_too(tmp_path, support, tiny_encoder, capsys):
@@ -37,7 +48,7 @@ def test_a_regression_is_compared_too(tmp_path, support, tiny_encoder, capsys):
 
 def test_the_same_twice_is_refused(table, capsys):
     assert main(["compare", table, "--transfer", "lora", "--against", "lora"]) == 2
-    assert "got 'lora' for both" in capsys.readouterr().err
+    assert "got 'lora' twice" in capsys.readouterr().err
     assert main(["compare", table, "--transfer", "lora", "--output", "model"]) == 2
     assert "saves no model, so it takes no --output" in capsys.readouterr().err
     assert main(["compare", table, "--transfer", "lora", "--overwrite"]) == 2
