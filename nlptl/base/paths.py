@@ -25,3 +25,8 @@ def user_path(path: str | os.PathLike[str]) -> Path:
             "Set HOME, or write the full path."
         )
     return expanded
+
+
+def mebibytes_of(folder: Path) -> float:
+    """Return the size of all files in a folder, in MiB; 0 if there is no folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20

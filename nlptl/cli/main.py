@@ -38,6 +38,7 @@ COMMANDS = {
     "export": "export a saved classifier for transformers, peft or onnxruntime",
     "publish": "publish a saved model on the Hugging Face Hub, with a model card",
     "audit": "check a table for duplicates, conflicting labels and leaks",
+    "info": "describe a saved model, or this machine and what nlptl uses of it",
 }
 
 _TOP = ("demo", "publish", "serve")

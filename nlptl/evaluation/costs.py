@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_BYTES_PER_MIB = 2**20
+from nlptl.base.paths import mebibytes_of
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,4 @@ class Cost:
 def saved_mebibytes(model: Any) -> float:
     """Save a fitted model to a temporary folder, and return the size of its files in MiB."""
     with tempfile.TemporaryDirectory() as folder:
-        saved = Path(model.save(Path(folder) / "model"))
-        n_bytes = sum(path.stat().st_size for path in saved.rglob("*") if path.is_file())
-    return n_bytes / _BYTES_PER_MIB
+        return mebibytes_of(model.save(Path(folder) / "model"))

@@ -33,6 +33,9 @@ _TITLES = {
     "r2": "R²",
 }
 
+_MOST_SHOWN = 20
+"""Entries of a list or a mapping that a table of facts shows."""
+
 
 @dataclass(frozen=True)
 class MethodResult:
@@ -155,6 +158,23 @@ def verdict_table(verdict: Verdict) -> Table:
             for name, (_, template) in columns.items()
         ]
         table.add_row(str(row["method"]), *cells)
+    return table
+
+
+def facts_table(facts: Mapping[str, object]) -> Table:
+    """Build a table of names and values; long mappings and lists are shortened."""
+    table = Table(show_header=False)
+    table.add_column("")
+    table.add_column("", overflow="fold")
+    for name, value in facts.items():
+        parts: Sequence[str] = [str(value)]
+        if isinstance(value, Mapping):
+            parts = [f"{key}: {number}" for key, number in value.items()]
+        elif isinstance(value, list):
+            parts = [str(item) for item in value]
+        hidden = len(parts) - _MOST_SHOWN
+        more = f", and {hidden} more" if hidden > 0 else ""
+        table.add_row(name.replace("_", " "), ", ".join(parts[:_MOST_SHOWN]) + more)
     return table
 
 

@@ -83,7 +83,7 @@ def facts_of(
         "made_with": versions(),
         "seed": model.seed,
         "evaluation": evaluation,
-        **_model_facts(model),
+        **model_facts(model),
     }
     stated, chosen = entries.pop("base_license", None), entries.pop("license", None)
     bases = [stated] if stated else [_license(name, asks=asks) for name in _bases(model)]
@@ -110,19 +110,19 @@ def _license(base: str, *, asks: bool) -> str | None:
     return license_on_hub or _KNOWN_LICENSES.get(base)
 
 
-def _model_facts(model: Any) -> dict[str, Any]:
+def model_facts(model: Any) -> dict[str, Any]:
     """Collect the facts that the model holds; for several tasks those that the tasks share."""
     fitted, named = getattr(model, "fitted_", None), sorted(getattr(model, "models_", {}))
     if hasattr(model, "joint_"):
         call = f'model.predict(["{_EXAMPLE}"], [{named[0]!r}])'
         facts = {"call": call, "command": False, "languages": named, "settings": "", "cost": ""}
-        return {**_model_facts(model.joint_), **facts}
+        return {**model_facts(model.joint_), **facts}
     if hasattr(model, "accurate"):
         _check_published(model.accurate)
         fitted = getattr(model.fast, "fitted_", None)
         fast = "an exported graph" if fitted is None else _described(fitted.features.encoder)
         passed_on = f"A fast model ({fast}) answers where it is sure. {model.report_}"
-        facts = _model_facts(model.accurate)
+        facts = model_facts(model.accurate)
         return {**facts, "stock": False, "cost": "", "says": f"{facts['says']} {passed_on}"}
     cost = "" if model.cost_ is None else str(model.cost_)
     if fitted is None:

@@ -19,9 +19,11 @@ from nlptl.reports.terminal_tables import (
     classes_table,
     comparison_table,
     costs_table,
+    facts_table,
     metrics_table,
     predictions_table,
     retrieval_table,
+    verdict_table,
 )
 
 
@@ -96,3 +98,16 @@ def test_languages_are_shown_before_and_after():
     text = shown(retrieval_table(before, after))
     for part in ("de", "40", "15.0%", "85.0%"):
         assert part in text
+
+
+def test_facts_are_shown_and_long_ones_are_shortened():
+    text = shown(facts_table({"training_rows": 7, "classes": [f"c{i}" for i in range(23)]}))
+    assert "training rows" in text and "c19, and 3 more" in text and "c20" not in text
+
+
+def test_a_leaderboard_leaves_out_what_was_not_measured():
+    scores, gains = np.array([[0.8, 0.5]]), {"new": Interval(0.3, -0.1, 0.7)}
+    verdict = Verdict.decide(["new", "old"], scores, gains, metric="accuracy", n_rows=9)
+    text = shown(verdict_table(verdict))
+    assert "compared with old" in text and "-0.100" in text and "baseline" in text
+    assert "MiB" not in text and "nan" not in text

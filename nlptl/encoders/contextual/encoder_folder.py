@@ -224,12 +224,9 @@ def _locate(name: str, revision: str | None) -> EncoderFolder:
         return _with_config(EncoderFolder(name, folder))
     if Path(name).is_absolute() or name.startswith((".", "~")):
         raise EncoderNotFoundError(f"There is no folder {name!r} with an encoder. Check the path.")
-    cached = _from_hub(name, revision, only_cached=True)
-    if isinstance(cached, Path):
-        return EncoderFolder(name, cached)
-    packaged = _from_package() if name == DEFAULT_ENCODER and revision is None else None
-    if packaged is not None:
-        return EncoderFolder(name, packaged)
+    copy = copy_on_this_machine(name, revision)
+    if copy is not None:
+        return EncoderFolder(name, copy)
     fetched = _from_hub(name, revision, only_cached=False)
     if isinstance(fetched, Path):
         return EncoderFolder(name, fetched)
@@ -238,6 +235,14 @@ def _locate(name: str, revision: str | None) -> EncoderFolder:
         f"Encoder {name!r} is not a local folder and could not be downloaded from the Hub "
         f"({one_line(fetched)}). {hint}, or pass the path of a local folder."
     )
+
+
+def copy_on_this_machine(name: str, revision: str | None = None) -> Path | None:
+    """Return the folder of an encoder of the Hub that is in the Hub's cache or in a package."""
+    cached = _from_hub(name, revision, only_cached=True)
+    if isinstance(cached, Path):
+        return cached
+    return _from_package() if name == DEFAULT_ENCODER and revision is None else None
 
 
 def _from_hub(name: str, revision: str | None, *, only_cached: bool) -> Path | Exception:
