@@ -91,7 +91,7 @@ def _model(name: str) -> dict[str, Any]:
     about = {
         "class": type(model).__name__,
         "nlptl_version": read_manifest(folder)["nlptl"],
-        "mebibytes": round(mebibytes_of(folder), 2),
+        "mebibytes": round(mebibytes_of(folder), 3),
     }
     if isinstance(model, OnnxClassifier):
         return {**about, "classes": [str(label) for label in model.classes_.tolist()]}

@@ -33,8 +33,9 @@ def test_a_classifier_is_described(classifier, tmp_path, capsys):
 def test_models_of_other_kinds_are_described(classifier, tmp_path, capsys):
     number = TextRegressor(TfidfEncoder()).fit(TEXTS, range(24)).save(tmp_path / "number")
     assert facts(capsys, number)["predicts"] == "Predicts a number for each text."
-    pair = Cascade(classifier, classifier, max_loss=0.5).fit(TEXTS, LABELS).save(tmp_path / "cascade")
-    assert "answers where it is sure" in facts(capsys, pair)["predicts"]
+    cascade = Cascade(classifier, classifier, max_loss=0.5).fit(TEXTS, LABELS)
+    folder = cascade.save(tmp_path / "cascade")
+    assert "answers where it is sure" in facts(capsys, folder)["predicts"]
 
 
 def test_a_graph_is_described(tiny_encoder, tmp_path, capsys):
