@@ -61,9 +61,10 @@ class OneLineParser(ArgumentParser):
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message:
             options = [option for action in self._actions for option in action.option_strings]
-            message = (
-                f"unknown option {unknown.split()[0]!r}. {suggest(unknown.split()[0], options)}"
-            )
+            word = unknown.split()[0]
+            name = word.removeprefix("--").replace("-", "_")
+            of_parts = [option for option in options if option.endswith(f".{name}")]
+            message = f"unknown option {word!r}. {suggest(word, of_parts or options)}"
             message = message.partition(" Known:")[0] + f" See {self.prog} --help."
         sys.stderr.write(f"{self.prog}: error: {' '.join(message.split())}\n")
         raise SystemExit(_BAD_INPUT)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
+from nlptl.config.option_types import expected_type
 from nlptl.estimators.named_parts import class_named, kinds_of
 from nlptl.training.config import TrainingConfig
 
@@ -25,7 +27,7 @@ def _kinds(part: str) -> dict[str, Callable[[], Any]]:
     return {"training": lambda: TrainingConfig} if part == "training" else kinds_of(part)
 
 
-_FITTED_FIELDS = {"fitted", "idf", "keeps_marks", "projection"}
+_FITTED_FIELDS = {"fitted", "idf", "keeps_marks", "projection", "weights"}
 """Constructor fields that hold fitted state. They are not options."""
 
 
@@ -73,8 +75,17 @@ def build(part: str, name: str, options: Mapping[str, object]) -> Any:
         parsed = parser.parse_object({part: dict(options)})
         return parser.instantiate(parsed)[part]
     except ArgumentError as problem:
-        reason = " ".join(str(problem).replace("Parser key ", "").split())
-        raise ConfigError(f"{reason}. See the options of {part} {name!r}.") from problem
+        raise ConfigError(_wrong_type(kind, part, options, str(problem))) from problem
+
+
+def _wrong_type(kind: Any, part: str, options: Mapping[str, object], problem: str) -> str:
+    """Return one line about an option that has the wrong type."""
+    named = re.search(rf'"{part}\.(\w+)"', problem)
+    option = named.group(1) if named else ""
+    if option not in options:  # the value of a part of the option is wrong
+        return " ".join(problem.replace("Parser key ", "").split())
+    expected = expected_type(kind, option)
+    return f"{part}.{option} takes {expected}, got {options[option]!r}. Change it."
 
 
 def build_joined(part: str, name: str, options: Mapping[str, object]) -> Any:

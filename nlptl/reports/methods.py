@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-
+from nlptl.base.docstrings import summary_of
 from nlptl.base.transfer import KINDS_OF_DATA, Transfer
 from nlptl.transfer.registry import METHODS
 
@@ -29,7 +28,6 @@ def methods_page() -> str:
 
 
 def _row(method: type[Transfer]) -> str:
-    sentence = (inspect.getdoc(method) or "").split("\n", 1)[0].replace(" [1]_", "")
     needs = [name for name in _NEEDS if name in method.needs]
     supports = [kind for kind in KINDS_OF_DATA if kind in method.supports]
     cells = (
@@ -38,7 +36,7 @@ def _row(method: type[Transfer]) -> str:
         method.setting,
         ", ".join(needs) or "-",
         ", ".join(supports) or "-",
-        sentence,
+        summary_of(method),
         method.paper,
     )
     return f"| {' | '.join(cells)} |\n"

@@ -40,6 +40,8 @@ def test_every_command_teaches_with_examples(capsys, command):
             "unknown option '--encodr'. Did you mean '--encoder'",
         ),
         (["train", "x.csv", "--head.c", "1"], "Did you mean '--head.C'"),
+        (["train", "x.csv", "--rank", "8"], "Did you mean '--transfer.rank'"),
+        (["train", "x.csv", "--learnin-rate", "1"], "Did you mean '--learning-rate'"),
         (["train"], "There is no data to train on"),
         (["train", "nothing.csv"], "There is no file 'nothing.csv'"),
         (["evaluate", "model"], "the following arguments are required: data"),

@@ -17,15 +17,14 @@ from typing import Any
 from nlptl.base.machine import processor_name
 from nlptl.base.paths import mebibytes_of
 from nlptl.cli.console import console
+from nlptl.cli.model_facts import about_model
 from nlptl.encoders.contextual.encoder_folder import DEFAULT_ENCODER, copy_on_this_machine
 from nlptl.encoders.contextual.loaded import default_device
 from nlptl.encoders.contextual.precision import has_bfloat16
 from nlptl.estimators.loading import load_every
 from nlptl.hub.model_place import place_of
 from nlptl.reports.terminal_tables import facts_table
-from nlptl.saving.card_facts import model_facts
 from nlptl.saving.model_folder import versions
-from nlptl.saving.onnx.onnx_classifier import OnnxClassifier
 from nlptl.storage.manifest import read_manifest
 from nlptl.storage.places import cache_root
 
@@ -93,12 +92,4 @@ def _model(name: str) -> dict[str, Any]:
         "nlptl_version": read_manifest(folder)["nlptl"],
         "mebibytes": round(mebibytes_of(folder), 3),
     }
-    if isinstance(model, OnnxClassifier):
-        return {**about, "classes": [str(label) for label in model.classes_.tolist()]}
-    facts = model_facts(model)
-    about |= {"predicts": facts["says"], "encoder": facts["encoder"], "settings": facts["settings"]}
-    if "rows" in facts:
-        about |= {"transfer": facts["transfer"], "training_rows": facts["rows"]}
-        about |= {"rows_per_class": {str(k): n for k, n in facts["labels"].items()}}
-    about |= {"training_cost": facts["cost"], "choice": facts.get("verdict", "")}
-    return {key: value for key, value in about.items() if value not in ("", {}, None)}
+    return {**about, **about_model(model)}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
@@ -35,10 +35,16 @@ EXAMPLES = """examples:
   nlptl compare data.csv --transfer selftraining --unlabeled texts.csv
 """
 
+_REFUSED = ("output", "test", "test_share", "overwrite", "processes")
+"""Options of train that a comparison has no use for."""
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command: those of ``train``, and those of the comparison."""
     train.add_arguments(parser)
+    for action in parser._actions:
+        if action.dest in _REFUSED:
+            action.help = SUPPRESS
     parser.add_argument(
         "--against",
         metavar="NAME",
@@ -47,9 +53,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="other transfers, or encoders with a frozen head; the last one is the baseline, "
         "by default frozen",
     )
-    parser.add_argument("--folds", type=int, default=5, help="number of folds per round")
     parser.add_argument(
-        "--rounds", type=int, default=2, help="number of rounds, each with new folds"
+        "--folds", type=int, default=5, help="folds per round (default %(default)s)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=2, help="rounds, each with new folds (default %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print one line of JSON, no table")
 
@@ -58,7 +66,7 @@ def run(arguments: Namespace) -> int:
     """Fit all methods on every split and print the comparison."""
     compare_options = ("config", "against", "folds", "rounds", "json")
     flags = {name: value for name, value in vars(arguments).items() if name not in compare_options}
-    for name in ("output", "test", "test_share", "overwrite", "processes"):
+    for name in _REFUSED:
         if flags.pop(name, None):
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(

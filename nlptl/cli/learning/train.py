@@ -2,8 +2,11 @@
 
 By default the encoder stays frozen and only a head is trained (--transfer frozen). With --transfer
 full, both are trained; with --transfer lora, an adapter and the head. Interrupted tuning resumes
-from its last checkpoint when the same command runs again (see --training.save_steps). Options of a
-part are written with a dot: --transfer.layers 2, --head.C 3 (without --head those of logistic).
+from its last checkpoint when the same command runs again (see --training.save_steps).
+
+Options of a part are written with a dot: --transfer.layers 2, --head.C 3 (without --head those of
+logistic). --help-all lists them with a sentence each.
+
 With --shots 0, or without DATA, the model is trained on the class names alone. With --source FILE
 it is trained on labelled rows of another domain, and --unlabeled FILE has texts of the new domain.
 """
@@ -22,19 +25,15 @@ from nlptl.base.arrays import IntArray
 from nlptl.base.errors import StorageError
 from nlptl.base.paths import user_path
 from nlptl.cli import tables
-from nlptl.cli.console import add_columns, console, show_warnings
+from nlptl.cli.console import add_columns, console
+from nlptl.cli.learning.training_report import audited, report_training
+from nlptl.cli.option_help import add_parts
 from nlptl.cli.tables import LabelledRows
-from nlptl.config.components import PARTS, find_class, names_of, options_of
 from nlptl.config.run import TASKS, RunConfig, read_run
-from nlptl.data.audit import AuditReport
 from nlptl.data.corpus import Corpus
 from nlptl.data.rows import Rows
 from nlptl.data.splits import k_shot, number_split, stratified_split
-from nlptl.estimators.bulk.sharded import evaluate_sharded
 from nlptl.estimators.loading import load_every
-from nlptl.estimators.text_classifier import TextClassifier
-from nlptl.estimators.text_regressor import TextRegressor
-from nlptl.reports.terminal_tables import audit_table
 from nlptl.storage.hashing import fingerprint, sha256_of
 from nlptl.storage.outputs import check_output_folder
 from nlptl.training.processes import check_world, from_main
@@ -55,6 +54,7 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
+    parser.usage = f"{parser.prog} [DATA] [options]"
     parser.add_argument(
         "data", nargs="?", help="csv, tsv, jsonl or parquet file, folder of datasets, or Hub name"
     )
@@ -65,10 +65,6 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a model trained with other settings"
     )
-    for part in ("encoder", "transfer", "head"):
-        names = ", ".join(names_of(part))
-        suffix = ", or a Hub name or folder" if part == "encoder" else ""
-        parser.add_argument(f"--{part}", metavar="NAME", help=f"{names}{suffix}")
     parser.add_argument("--task", metavar="NAME", help=f"{' (default) or '.join(TASKS)}")
     parser.add_argument("--imbalance", metavar="NAME", help="balanced, logit_adjust or focal")
     parser.add_argument("--long-texts", metavar="NAME", help="windows or cut")
@@ -84,10 +80,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--device", help="torch device, for example cpu or cuda:1")
     parser.add_argument("--processes", metavar="N", help="required number of processes")
-    for owner, options in _options_by_part().items():
-        group = parser.add_argument_group(f"options of {owner}")
-        for option, explanation in options.items():
-            group.add_argument(f"--{owner}.{option}", metavar="VALUE", help=explanation)
+    add_parts(parser)
 
 
 def _add_other_texts(parser: ArgumentParser) -> None:
@@ -118,20 +111,19 @@ def run(arguments: Namespace) -> int:
     if run_config.output is not None:
         inputs = (*_read_by(run_config), run_config.encoder.name, arguments.config)
         check_output_folder(run_config.output, inputs=inputs, overwrite=True)
-    settings = _settings(run_config)
+    settings, model = _settings(run_config), _named(run_config).model()
     if from_main(lambda: already_done(run_config.output, settings, overwrite=arguments.overwrite)):
         message = f"{run_config.output} already holds the model of these settings: nothing to do."
         out.print(message, soft_wrap=True)
         return 0
-    model = _named(run_config).model()
     training, testing = _tables(run_config)
     source = read_source(run_config)
-    report = _audit(model, training, testing, source, out) if len(training[0]) else None
+    report = audited(model, training, testing, source, out) if len(training[0]) else None
     unlabeled = _without_test_texts(read_unlabeled(run_config), testing, out)
     model.fit(*training, source=source, unlabeled=unlabeled)
     if report is not None:
         model.audit_ = report  # this report covers the test data as well
-    _report(model, run_config, (training, testing), out)
+    report_training(model, run_config, (training, testing), out)
     if run_config.output is None:
         out.print("Not saved. Pass --output FOLDER to save the model.")
         return 0
@@ -152,29 +144,6 @@ def _named(run_config: RunConfig) -> RunConfig:
     return run_config.naming(read_labelled(run_config.data, run_config)[1])
 
 
-def _audit(
-    model: TextClassifier | TextRegressor,
-    training: LabelledRows,
-    testing: LabelledRows | None,
-    source: Mapping[str, Corpus] | None,
-    out: Console,
-) -> AuditReport:
-    """Audit the rows and print the report."""
-    others = {f"the source {name!r}": corpus.rows for name, corpus in (source or {}).items()}
-    if testing:
-        others["the test data"] = testing[0]
-    report = model.audit(*training, others=others)
-    out.print(audit_table(report))
-    show_warnings(report.warnings, out)
-    return report
-
-
-def _named_transfers(transfer: object) -> str:
-    """Return the transfers in use as a sentence reads them."""
-    parts = transfer if isinstance(transfer, list) else [transfer]
-    return " with ".join(repr(part) for part in parts)
-
-
 def _without_test_texts(
     unlabeled: Corpus | None, testing: LabelledRows | None, out: Console
 ) -> Corpus | None:
@@ -189,35 +158,6 @@ def _without_test_texts(
             soft_wrap=True,
         )
     return pool
-
-
-def _report(
-    model: TextClassifier | TextRegressor,
-    run_config: RunConfig,
-    data: tuple[LabelledRows, LabelledRows | None],
-    out: Console,
-) -> None:
-    from nlptl.evaluation.intervals import share_interval
-    from nlptl.reports.terminal_tables import choice_table, metrics_table
-
-    training, testing = data
-    if model.transfer_verdict_ is not None:
-        out.print(choice_table(model.transfer_verdict_))
-    if run_config.source and model.transfer_ != model.transfer:
-        out.print(f"Recommended transfer: {_named_transfers(model.transfer_)}.", soft_wrap=True)
-    coverage = model.coverage(training[0]) if len(training[0]) else None
-    if coverage is not None:
-        out.print(f"Word vectors: {coverage}.")
-    figures = model.history_.figures if model.history_ is not None else {}
-    for name, values in figures.items():
-        shown = ", then ".join(f"{value:.3g}" for value in values)
-        out.print(f"{name.replace('_', ' ').capitalize()}: {shown}.", soft_wrap=True)
-    if not testing:
-        return
-    metrics, n = evaluate_sharded(model, *testing), len(testing[0])
-    accuracy = metrics.get("accuracy")
-    interval = None if accuracy is None else share_interval(round(accuracy * n), n)
-    out.print(metrics_table(metrics, interval=interval))
 
 
 def _tables(run_config: RunConfig) -> tuple[LabelledRows, LabelledRows | None]:
@@ -335,16 +275,3 @@ def already_done(output: str | None, settings: Mapping[str, object], *, overwrit
         f"{str(folder)!r} holds a model trained with other settings (they differ in "
         f"{', '.join(changed)}). Choose another --output, or replace it with --overwrite."
     )
-
-
-def _options_by_part() -> dict[str, dict[str, str]]:
-    """Return a help text per option of each part, with the classes that have the option."""
-    explanations: dict[str, dict[str, str]] = {}
-    for part in PARTS:
-        owners: dict[str, list[str]] = {}
-        for name in names_of(part):
-            for option, default in options_of(find_class(part, name)).items():
-                owner = f"{name} (default {default!r})".replace("%", "%%")
-                owners.setdefault(option, []).append(owner)
-        explanations[part] = {option: "; ".join(names) for option, names in owners.items()}
-    return explanations

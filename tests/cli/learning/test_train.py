@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from nlptl import Contrastive, FullFineTune, SelfTraining, TextClassifier, TextRegressor
-from nlptl.cli.learning import train as command
+from nlptl.cli.learning import training_report
 from nlptl.cli.main import main
 from nlptl.estimators import auto
 from nlptl.evaluation.choice import Choice
@@ -25,8 +25,11 @@ def train(capsys, *arguments):
 def test_a_model_is_trained_measured_and_saved(capsys, data, tiny_encoder, tmp_path):
     code, shown = train(capsys, data, "--encoder", tiny_encoder, "--output", tmp_path / "m")
     assert code == 0
-    for part in ("Audit of the training data", "accuracy", "Saved and read back"):
+    for part in ("Audit of the training data", "accuracy", "Saved and read back", "Frozen()"):
         assert part in shown.out
+    lines = " ".join(shown.out.split())
+    assert "held-out rows of" in lines and "trained on the other" in lines
+    assert "--test-share 0 trains on all." in lines
     model = TextClassifier.load(tmp_path / "m")
     assert model.classes_.tolist() == ["billing", "how_to"]
     assert model.notes_["run"]["text_column"] == ["text"]
@@ -76,9 +79,9 @@ def test_shots_and_a_test_table_are_used(capsys, data, tiny_encoder, tmp_path):
 def test_names_alone_are_learnt_from_and_held_against_the_table(
     capsys, data, tiny_encoder, tmp_path, monkeypatch
 ):
-    sizes, evaluate = [], command.evaluate_sharded
+    sizes, evaluate = [], training_report.evaluate_sharded
     counted = lambda *given: sizes.append(len(given[1])) or evaluate(*given)  # noqa: E731
-    monkeypatch.setattr(command, "evaluate_sharded", counted)
+    monkeypatch.setattr(training_report, "evaluate_sharded", counted)
     base = (data, "--encoder", tiny_encoder, "--shots", 0, "--transfer", "meaning")
     told = "{how_to: help with a calendar, gone: cancel my contract}"
     code, shown = train(capsys, *base, "--transfer.names", told, "--output", tmp_path / "m")
@@ -140,6 +143,14 @@ def test_of_few_rows_none_is_lost_to_the_test(capsys, few, tiny_encoder, tmp_pat
     assert "accuracy" not in shown.out  # every row was learnt from
     code, shown = train(capsys, *base, tmp_path / "some", "--shots", shots - 2)
     assert code == 0 and "accuracy" in shown.out
+    assert "that are not among the" in " ".join(shown.out.split())
+
+
+def test_a_wrong_name_is_reported_before_an_existing_output(capsys, data, tiny_encoder, tmp_path):
+    output = ("--encoder", tiny_encoder, "--output", tmp_path / "m")
+    assert train(capsys, data, *output)[0] == 0
+    code, shown = train(capsys, data, *output, "--transfer", "frozn")
+    assert code == 2 and "Did you mean 'frozen'" in shown.err and "overwrite" not in shown.err
 
 
 def test_pairs_are_trained_on_two_columns(capsys, few, tiny_encoder, tmp_path):
