@@ -102,6 +102,11 @@ def test_every_page_is_on_the_site():
     assert site == {ROOT / "docs" / "index.md"}
 
 
+def test_the_citation_names_this_version():
+    citation = (ROOT / "docs" / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {nlptl.__version__}\n" in citation
+
+
 def test_every_method_says_what_it_carries_over():
     for method in (record.kind for record in METHODS):
         for attribute in ("carries", "setting", "needs", "paper"):
