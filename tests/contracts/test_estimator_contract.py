@@ -113,12 +113,29 @@ def test_texts_may_come_in_any_container(classifier, few):
     assert again.predict(tuple(texts)).tolist() == wanted
 
 
-def test_wrong_lengths_and_single_texts_are_named(classifier, few):
+def test_wrong_lengths_and_a_fit_to_one_text_are_named(classifier, few):
     texts, labels = few
     with pytest.raises(InputError, match="got 40 texts and 39 labels"):
         classifier.fit(texts, labels[:-1])
     with pytest.raises(InputError, match="Wrap it in a list"):
-        classifier.fit(texts, labels).predict(texts[0])
+        classifier.fit(texts[0], labels[:1])
+
+
+def test_one_text_is_a_list_of_one_and_no_texts_have_no_answers(classifier, few):
+    classifier.fit(*few)
+    text = few[0][0]
+    assert classifier.predict(text).tolist() == classifier.predict([text]).tolist()
+    np.testing.assert_array_equal(classifier.predict_proba(text), classifier.predict_proba([text]))
+    for empty in ([], iter([]), pd.Series([], dtype=object)):
+        assert classifier.predict(empty).shape == (0,)
+    assert classifier.predict([]).dtype == classifier.predict([text]).dtype
+    assert classifier.predict_proba([]).shape == (0, 2)
+    assert classifier.predict_log_proba([]).shape == (0, 2)
+    for measure in (classifier.score, classifier.evaluate, classifier.class_scores):
+        with pytest.raises(InputError, match=r"Wrap it in a list: \[text\]"):
+            measure(text, few[1][:1])
+        with pytest.raises(ValueError, match="at least one|minimum of 1"):
+            measure([], [])
 
 
 def test_cross_validation_search_and_pipelines_work_as_they_are(tiny_encoder, few):

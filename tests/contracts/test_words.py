@@ -6,6 +6,7 @@ import ast
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,20 @@ def complaints_about_page(text):
     return [match[0] for match in AVOIDED.finditer(prose)]
 
 
+def words_per_sentence(text):
+    """Count the words of the sentences of a page, without code, tables and titles."""
+    text = re.sub(r"```.*?```", "", text, flags=re.S)
+    text = re.sub(r"(?m)^(\||    |#|<).*$", "", text)
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)  # the words of a link
+    text = re.sub(r"`[^`]*`", "Code", text)
+    paragraphs = re.split(r"\n\s*\n|\n(?=- |\d+\. )", text)
+    lengths = []
+    for paragraph in map(str.split, paragraphs):
+        for sentence in re.split(r"(?<=[.!?])\s+(?=[A-Z(])", " ".join(paragraph)):
+            lengths.append(len(re.findall(r"[\w'-]+", sentence)))
+    return [length for length in lengths if length]
+
+
 def complaints(source):
     tree = ast.parse(source)
     words = [(line, match[0]) for line, text in sentences(tree) for match in AVOIDED.finditer(text)]
@@ -73,6 +88,17 @@ def test_words_and_names_are_plain(path):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_words_of_pages_are_plain(page):
     assert complaints_about_page(page.read_text(encoding="utf-8")) == []
+
+
+def test_sentences_of_pages_are_short():
+    lengths = [n for page in PAGES for n in words_per_sentence(page.read_text(encoding="utf-8"))]
+    assert np.median(lengths) <= 16
+    assert np.percentile(lengths, 95) <= 30
+
+
+def test_words_are_counted_per_sentence():
+    page = "# Title here\n\nOne two. `a b c` four: [five six](x.md)!\n\n- item\n\n    code line\n"
+    assert words_per_sentence(page) == [2, 4, 1]
 
 
 def test_code_of_a_page_is_not_searched():
