@@ -61,10 +61,12 @@ def words_per_sentence(text):
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)  # the words of a link
     text = re.sub(r"`[^`]*`", "Code", text)
     paragraphs = re.split(r"\n\s*\n|\n(?=- |\d+\. )", text)
-    lengths = []
-    for paragraph in map(str.split, paragraphs):
-        for sentence in re.split(r"(?<=[.!?])\s+(?=[A-Z(])", " ".join(paragraph)):
-            lengths.append(len(re.findall(r"[\w'-]+", sentence)))
+    pieces = [
+        sentence
+        for paragraph in paragraphs
+        for sentence in re.split(r"(?<=[.!?])\s+(?=[A-Z(])", " ".join(paragraph.split()))
+    ]
+    lengths = [len(re.findall(r"\w[\w'-]*", sentence)) for sentence in pieces]
     return [length for length in lengths if length]
 
 
