@@ -1,4 +1,4 @@
-"""Exceptions of nlptl. Each message states what was expected, what was received, what to do."""
+"""Exceptions and warnings of nlptl. Messages state what is expected, what came, what to do."""
 
 
 class NlptlError(Exception):
@@ -31,3 +31,10 @@ class EncoderNotFoundError(NlptlError, OSError):
 
 class HubError(NlptlError, OSError):
     """The Hugging Face Hub cannot be reached, refuses a request, or returns unusable content."""
+
+
+class AuditWarning(UserWarning):
+    """The rows of a fit have problems, such as texts with different labels.
+
+    ``warnings.simplefilter("ignore", AuditWarning)`` hides it. ``audit_`` has the details.
+    """

@@ -1,13 +1,15 @@
-"""Progress bars with the same settings everywhere."""
+"""Progress bars with the same settings everywhere, and log messages about the stages of a fit."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 _SHARED: ContextVar[Any] = ContextVar("the bar of a longer piece of work", default=None)
+_IS_TRIAL: ContextVar[bool] = ContextVar("the fit is one of many trials", default=False)
 
 
 def progress_bar(
@@ -58,6 +60,26 @@ def shared_progress(
             yield bar
         finally:
             _SHARED.reset(token)
+
+
+@contextmanager
+def trial_fits() -> Iterator[None]:
+    """Mark the fits inside the block as trials, such as those of a cross-validation."""
+    token = _IS_TRIAL.set(True)
+    try:
+        yield
+    finally:
+        _IS_TRIAL.reset(token)
+
+
+def is_trial() -> bool:
+    """Return True inside ``trial_fits``."""
+    return _IS_TRIAL.get()
+
+
+def log_stage(logger: logging.Logger, message: str, *values: object) -> None:
+    """Log a stage of a fit at the level INFO, or at the level DEBUG in a trial."""
+    logger.log(logging.DEBUG if is_trial() else logging.INFO, message, *values)
 
 
 class _Part:

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import fields, is_dataclass, replace
+from inspect import signature
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sklearn.base import BaseEstimator, clone
@@ -15,6 +17,9 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
 
 _Class = TypeVar("_Class")
+
+_LINE_LENGTH = 88
+"""Maximum length of the expression for an estimator in one line."""
 
 _EXAMPLES = {
     "encoder": "TransformerEncoder()",
@@ -78,6 +83,14 @@ class NestedParams(BaseEstimator):  # type: ignore[misc]
     in a list.
     """
 
+    def __repr__(self) -> str:
+        line = short_repr(self)
+        if len(line) <= _LINE_LENGTH:
+            return line
+        name = type(self).__name__
+        separator = ",\n" + " " * (len(name) + 1)
+        return f"{name}({separator.join(_changed_params(self))})"
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name; with ``deep``, also those of nested objects."""
         params: dict[str, Any] = super().get_params(deep=False)
@@ -125,6 +138,39 @@ def nested_params(params: Mapping[str, object]) -> dict[str, Any]:
         for inner, item in _children(value).items():
             nested[f"{name}__{inner}"] = item
     return nested
+
+
+def short_repr(value: object) -> str:
+    """Return an expression for a value, with only those parameters that are not the default.
+
+    Examples
+    --------
+    >>> from nlptl import LoRA, TextClassifier
+    >>> short_repr(TextClassifier(transfer=[LoRA(rank=4)]))
+    'TextClassifier(transfer=[LoRA(rank=4)])'
+    """
+    if isinstance(value, list):
+        return f"[{', '.join(map(short_repr, value))}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(short_repr, value))}{',' * (len(value) == 1)})"
+    if isinstance(value, Path):
+        return repr(str(value))
+    if not isinstance(value, Spec | NestedParams):
+        return repr(value)
+    return f"{type(value).__name__}({', '.join(_changed_params(value))})"
+
+
+def _changed_params(value: Spec | NestedParams) -> list[str]:
+    """Return ``name=value`` for each parameter that is not the default."""
+    hidden = (
+        {field.name for field in fields(value) if not field.repr} if is_dataclass(value) else ()
+    )
+    defaults = signature(type(value)).parameters
+    return [
+        f"{name}={short_repr(param)}"
+        for name, param in value.get_params(deep=False).items()
+        if name not in hidden and repr(param) != repr(defaults[name].default)
+    ]
 
 
 def with_param(value: object, path: list[str], new: object) -> Any:

@@ -44,9 +44,13 @@ _NEW_TEXTS = (
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("--output", default="nlptl-demo", help="folder for the best model")
-    parser.add_argument("--shots", type=int, default=12, help="labelled examples per class")
-    parser.add_argument("--seed", type=int, default=0, help="seed for sampling the examples")
+    for option, default, explanation in (
+        ("--output", "nlptl-demo", "folder for the best model"),
+        ("--shots", 12, "labelled examples per class"),
+        ("--seed", 0, "seed for sampling the examples"),
+    ):
+        text = f"{explanation} (default %(default)s)"
+        parser.add_argument(option, type=type(default), default=default, help=text)
 
 
 def run(arguments: Namespace) -> int:

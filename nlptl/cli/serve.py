@@ -28,9 +28,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("model", help="folder of a saved model, or its name on the Hub")
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address; 127.0.0.1 serves this machine only"
+        "--host", default="127.0.0.1", help="address; %(default)s (default) is this machine only"
     )
-    parser.add_argument("--port", type=int, default=8000, help="port; 0 takes any free port")
+    parser.add_argument(
+        "--port", type=int, default=8000, help="port (default %(default)s); 0 takes any free port"
+    )
     parser.add_argument(
         "--allow-host",
         nargs="+",
@@ -44,12 +46,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         ("--max-bytes", _DEFAULTS.max_bytes, "maximum bytes per request body"),
         ("--max-waiting", _DEFAULTS.max_waiting, "maximum waiting texts, over all requests"),
     ):
-        parser.add_argument(option, type=int, default=default, metavar="N", help=explanation)
+        text = f"{explanation} (default %(default)s)"
+        parser.add_argument(option, type=int, default=default, metavar="N", help=text)
     for option, seconds, explanation in (
         ("--timeout", _DEFAULTS.answer_seconds, "maximum seconds until an answer"),
         ("--read-timeout", _DEFAULTS.read_seconds, "maximum seconds for a request to arrive"),
     ):
-        parser.add_argument(option, type=float, default=seconds, metavar="S", help=explanation)
+        text = f"{explanation} (default %(default)g)"
+        parser.add_argument(option, type=float, default=seconds, metavar="S", help=text)
 
 
 def _hosts(arguments: Namespace) -> set[str] | None:

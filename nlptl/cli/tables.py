@@ -8,8 +8,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from nlptl.data.rows import Rows
-from nlptl.data.tables.label_columns import labels_of
-from nlptl.data.tables.reading import filled_rows, read_table, texts_of
+from nlptl.data.tables.label_columns import check_filled, labels_of
+from nlptl.data.tables.reading import (
+    filled_rows,
+    read_sheet,
+    read_table,
+    sheet_of_bytes,
+    texts_of,
+)
+from nlptl.data.tables.sheet import Sheet
 from nlptl.training.processes import is_main
 
 if TYPE_CHECKING:
@@ -17,6 +24,9 @@ if TYPE_CHECKING:
 
 LabelledRows: TypeAlias = tuple[Rows, list[object]]
 """Rows of a table and the label or number of each row."""
+
+STANDARD_INPUT = ("-", "/dev/stdin")
+"""Names of the standard input in place of a file."""
 
 
 def add_drop_blank(parser: ArgumentParser) -> None:
@@ -27,6 +37,20 @@ def add_drop_blank(parser: ArgumentParser) -> None:
         default=None,
         help="skip rows whose text or label is blank, and report how many",
     )
+
+
+def add_encoding(parser: ArgumentParser) -> None:
+    """Add the option for files that are not UTF-8."""
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="encoding of text files, for example cp1252"
+    )
+
+
+def read_input(source: str, *, split: str | None, encoding: str | None) -> Sheet:
+    """Read a table like ``read_sheet``, or from standard input if the source is ``-``."""
+    if source in STANDARD_INPUT:
+        return sheet_of_bytes(sys.stdin.buffer.read(), "standard input", encoding=encoding)
+    return read_sheet(source, split=split, encoding=encoding)
 
 
 def read_texts(
@@ -44,8 +68,13 @@ def read_texts(
         Name of the split to read, if the data set has several.
     drop_blank : bool, optional
         If True, skip rows with a blank text, and report how many.
+
+    Raises
+    ------
+    InputError
+        If a text is blank and ``drop_blank`` is not set.
     """
-    return texts_of(_table(source, split, columns, drop_blank), columns)
+    return _filled_texts(_table(source, split, columns, drop_blank), columns)
 
 
 def read_labelled(
@@ -73,11 +102,17 @@ def read_labelled(
     Raises
     ------
     InputError
-        If a label is blank and ``drop_blank`` is not set.
+        If a label or text is blank and ``drop_blank`` is not set.
     """
     table = _table(source, split, [*columns, label], drop_blank)
     labels = labels_of(table, label, numeric=numeric)
-    return texts_of(table, columns), labels
+    return _filled_texts(table, columns), labels
+
+
+def _filled_texts(table: pd.DataFrame, columns: Sequence[str]) -> Rows:
+    for name in columns:
+        check_filled(table, name, "text")
+    return texts_of(table, columns)
 
 
 def _table(

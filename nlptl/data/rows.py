@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsFloat, overload
 
@@ -14,6 +14,11 @@ from nlptl.base.errors import InputError
 from nlptl.base.inputs import Text, TextsLike
 from nlptl.base.suggestions import suggest
 from nlptl.data.columns import as_list, column_names
+from nlptl.data.frames import check_texts, single_columns
+
+
+class NoTextsError(InputError):
+    """There is no text where at least one is needed."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,9 @@ def as_rows(
     Raises
     ------
     InputError
-        If ``texts`` is one string, is empty or has another type, or if a text is missing or blank.
+        If ``texts`` is one string or has another type, or if a text is missing or blank.
+    NoTextsError
+        If ``texts`` is empty.
     """
     if isinstance(texts, Rows):
         return texts
@@ -125,6 +132,23 @@ def as_rows(
     return Rows(_checked(plain, keep_blank), numbers)
 
 
+def rows_to_predict(texts: TextsLike, read: Callable[[TextsLike], Rows]) -> Rows:
+    """Read the texts of a prediction: one text is a list of one text, and there may be none.
+
+    Parameters
+    ----------
+    texts : str or any container of texts
+    read : callable
+        Reads a container of texts, as ``as_rows`` does.
+    """
+    if isinstance(texts, list | tuple | Rows) and not texts:
+        return Rows([])
+    try:
+        return read([texts] if isinstance(texts, str) else texts)
+    except NoTextsError:
+        return Rows([])
+
+
 def _columns(
     table: Any, names: Sequence[object], text_columns: Sequence[str], numeric_columns: Sequence[str]
 ) -> tuple[list[list[Any]], FloatArray | None]:
@@ -142,10 +166,11 @@ def _columns(
     if not 1 <= len(chosen) <= 2:
         raise InputError(
             f"Expected one text column, or two for pairs of texts, got {len(chosen)}: {chosen}. "
-            "Pass only the text columns, for example frame['text']."
+            f"{single_columns(table, names)}"
         )
     numbers = [_as_numbers(name, as_list(table[name], what="numbers")) for name in numeric_columns]
     columns = [as_list(table[name], what="texts") for name in chosen]
+    check_texts(dict(zip(chosen, columns, strict=True)), table, names)
     lengths = [*map(len, columns), *map(len, numbers)]
     if len(set(lengths)) > 1:
         raise InputError(
@@ -161,7 +186,7 @@ def _columns_of(texts: TextsLike) -> list[Any] | None:
 
 def _checked(texts: list[Any], keep_blank: bool) -> list[Text]:
     if not texts:
-        raise InputError("Expected at least one text, got an empty list.")
+        raise NoTextsError("Expected at least one text, got an empty list.")
     pairs = not isinstance(texts[0], str) and isinstance(texts[0], list | tuple | np.ndarray)
     if keep_blank:
         texts = [_filled(text) for text in texts]

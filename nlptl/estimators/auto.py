@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -58,6 +60,11 @@ _FORWARD_PASSES_PER_STEP = 3.0
 
 _QUICK_TRIALS_PER_BUDGET = 5
 """A trial with almost no cost gets the budget divided by this number."""
+
+_MIN_SECONDS_WITHOUT_DIGITS = 10
+
+_CODE = re.compile(r"[A-Za-z]{0,3}[-_. ]?\d+|[A-Z]{2,4}")
+"""Class names that are no words: ``C0``, ``17``, ``ABBR``."""
 
 _Cost = Callable[[int], float]
 
@@ -129,11 +136,19 @@ def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, au
     Choice
         The chosen transfer, with one trial for each method that was considered.
     """
-    texts, answers, unlabeled = data
-    answers = as_values(answers)
-    rows = Rows([]) if auto.names and not len(answers) else plan.rows(texts)
-    classed, n = not is_regressor(model), len(rows)
+    answers = as_values(data[1])
+    rows = Rows([]) if auto.names and not len(answers) else plan.rows(data[0])
     search = _Search(model, plan, rows, answers, auto.budget_seconds)
+    search.choice.budget_seconds = auto.budget_seconds
+    _try_methods(search, auto, data[2])
+    search.choice.seconds = auto.budget_seconds - search.left
+    return search.choice
+
+
+def _try_methods(search: _Search, auto: Auto, unlabeled: Any) -> None:
+    """Try the methods that suit the data of a search, cheap ones first."""
+    plan, rows, answers = search.plan, search.rows, search.answers
+    classed, n = not is_regressor(search.model), len(rows)
     encoder = plan.encoder
     trainable = is_tunable(encoder)
     if trainable and n > 1:
@@ -151,7 +166,7 @@ def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, au
         note = "no rows to try it on; it mostly helps"
         search.use_untried("selftraining", Choice(combined, name), note, unlabeled)
     if n < 2:
-        return search.choice
+        return
     if contrasts:
         contrastive, cost = search.contrastive(contrasting)
         search.weigh(
@@ -168,7 +183,6 @@ def choose_transfer(model: Any, plan: FitPlan, data: tuple[Any, Any, Any], *, au
     if trainable and n >= MIN_ROWS_TO_TUNE:
         tuned, cost = [FullFineTune(), *search.kept], search.training(lambda _: TUNING, times=2)
         search.weigh("full", search.named("full"), tuned, cost=cost)
-    return search.choice
 
 
 @dataclass
@@ -282,6 +296,7 @@ class _Search:
         if not are_lists(self.answers):
             named = {key_of(label) for label in meaning.labels}
             labelled = {key_of(label) for label in distinct(self.answers).tolist()}
+            self.choice.note = _note_on_codes(labelled - named)
             if named - labelled:
                 note = "there are classes without rows"
             elif len(labelled) > 1 and self._too_few(self._splits(_nothing)):
@@ -320,7 +335,9 @@ class _Search:
         began, verdict, note, used = clock.seconds(), None, "", False
         splits, current, seconds = self._splits(cost, later), self.choice, cost(len(self.rows))
         if splits is None or self._too_few(splits):
-            note = "no time for it" if splits is None else "too few rows to try it"
+            note = "too few rows to try it"
+            if splits is None:
+                note = f"no time for it ({self._needed(cost)})"
             if (
                 label == "contrastive"
                 and seconds <= self.left
@@ -379,13 +396,25 @@ class _Search:
             return TimedSplits(max(min(5, n), 2), rounds, goes_on=goes_on) if read < left else None
         left -= last
         for n_folds in (5, 4, 3, 2):
-            n_train = n * (n_folds - 1) // n_folds
-            seconds_per_round = (cost(n_train) + self.cost(n_train)) * n_folds
+            seconds_per_round = self._seconds_per_round(cost, n_folds)
             if n_folds <= n and seconds_per_round <= left:
                 # Rounds after the first use at most half of the time; later trials need the rest.
                 rounds = min(max(int(left / 2 / seconds_per_round), 1), _MAX_ROUNDS)
                 return TimedSplits(n_folds, rounds, goes_on=self._goes_on(last))
         return None
+
+    def _needed(self, cost: _Cost) -> str:
+        """Return how many seconds the shortest trial needs, and how many are left."""
+        n = len(self.rows)
+        needed = self._seconds_per_round(cost, 2) + max(cost(n), self.cost(n))
+        needed = needed if cost(n) else self.forward * n
+        left = self.left
+        remaining = f"{_rounded(left)} are left" if left > 0 else "none are left"
+        return f"it needs {_rounded(needed)} seconds, {remaining}"
+
+    def _seconds_per_round(self, cost: _Cost, n_folds: int) -> float:
+        n_train = len(self.rows) * (n_folds - 1) // n_folds
+        return (cost(n_train) + self.cost(n_train)) * n_folds
 
     def _goes_on(self, reserved: float) -> Callable[[], bool]:
         return lambda: self.left > reserved
@@ -402,6 +431,24 @@ class _Search:
 
 def _micro_f1(model: Any, rows: Rows, answers: LabelsLike) -> float:
     return float(model.evaluate(rows, answers)["micro_f1"])
+
+
+def _rounded(seconds: float) -> str:
+    return f"{seconds:.0f}" if seconds >= _MIN_SECONDS_WITHOUT_DIGITS else f"{seconds:.1f}"
+
+
+def _note_on_codes(labels: Collection[object]) -> str:
+    """Return a note if most labels without a description are codes; empty if they are words."""
+    codes = sorted((label for label in labels if _CODE.fullmatch(str(label))), key=str)
+    if 2 * len(codes) <= len(labels):
+        return ""
+    shown = ", ".join(map(str, codes[:3])) + (", ..." if len(codes) > 3 else "")
+    names = json.dumps({str(codes[0]): "..."}, ensure_ascii=False)
+    return (
+        f"Class names look like codes ({shown}). They carry no meaning, so they are not expected "
+        f"to help. Describe the classes: Auto(names={{{codes[0]!r}: '...'}}) (nlptl train: "
+        f"--transfer.names '{names}')."
+    )
 
 
 def _first(problem: NlptlError) -> str:

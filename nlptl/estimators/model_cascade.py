@@ -20,7 +20,7 @@ from nlptl.base.paths import user_path
 from nlptl.base.specs import NestedParams
 from nlptl.data.labels import LabelCodec, check_lengths
 from nlptl.data.numbers import as_weights
-from nlptl.data.rows import Rows, as_rows
+from nlptl.data.rows import Rows, as_rows, rows_to_predict
 from nlptl.estimators.cascade_folder import load_cascade, save_cascade
 from nlptl.estimators.hub_methods import HubMethods
 from nlptl.estimators.prediction_timing import timed_prediction
@@ -198,7 +198,7 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
         Routes
         """
         check_is_fitted(self)
-        rows = self._rows(texts)
+        rows = rows_to_predict(texts, self._rows)
         if not np.isfinite(self.threshold_):
             return Routes(self.accurate.predict_proba(rows), np.ones(len(rows), dtype=bool))
         probabilities = self._fast_probabilities(rows)
@@ -209,7 +209,7 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
         return Routes(probabilities, passed_on)
 
     def predict(self, texts: TextsLike) -> AnyArray:
-        """Return the label of each text: (n,)."""
+        """Return the label of each text: (n,). One text counts as a list of one text."""
         return self.decode(self.predict_proba(texts))
 
     def predict_proba(self, texts: TextsLike) -> FloatArray:
@@ -236,7 +236,7 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
             If a label is missing or of another type than the classes, or lengths differ.
         """
         truth = self._codec.encode(labels, allow_unseen=True)
-        chosen = self.predict_proba(texts).argmax(axis=1)
+        chosen = self.predict_proba(self._rows(texts)).argmax(axis=1)
         check_lengths(truth, chosen)
         weights = as_weights(sample_weight, len(chosen))
         return float(np.average(truth == chosen, weights=weights))
@@ -245,14 +245,15 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
         """Return all metrics on labelled texts, and ``passed_on``, the share of passed-on texts."""
         from nlptl.evaluation.metrics import measure
 
-        truth, routes = self._codec.encode(labels), self.route(texts)
+        truth, routes = self._codec.encode(labels), self.route(self._rows(texts))
         check_lengths(truth, routes.passed_on)
         metrics = measure(truth, routes.probabilities, routes.probabilities.argmax(axis=1))
         return {**metrics, "passed_on": routes.share_passed_on}
 
     def class_scores(self, texts: TextsLike, labels: LabelsLike) -> list[ClassScore]:
         """Return precision, recall and F1 of each class on labelled texts."""
-        truth, chosen = self._codec.encode(labels), self.predict_proba(texts).argmax(axis=1)
+        truth = self._codec.encode(labels)
+        chosen = self.predict_proba(self._rows(texts)).argmax(axis=1)
         check_lengths(truth, chosen)
         return class_scores(truth, chosen, [str(label) for label in self.classes_.tolist()])
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nlptl.base.errors import AuditWarning
 from nlptl.base.inputs import LabelsLike, TextsLike
+from nlptl.base.progress import is_trial, log_stage, trial_fits
 from nlptl.data.audit import AuditReport
 from nlptl.estimators.auto import choice_of
 from nlptl.estimators.named_parts import with_objects
@@ -17,6 +21,14 @@ from nlptl.fitting.fit import fit
 from nlptl.fitting.fit_data import read_data
 from nlptl.fitting.fitted import FittedModel
 from nlptl.transfer.automatic import Auto
+
+logger = logging.getLogger(__name__)
+
+_MIN_SHARE_TO_WARN = 0.01
+"""Share of the rows that must be repeated, or have conflicting labels, before a warning."""
+
+_FRAMES_TO_CALLER = 6
+"""Frames from a warning up to the caller of ``fit``, so that the warning shows the user's line."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +70,35 @@ def fit_model(
     InputError, ConfigError
         As for ``fit``.
     """
+    log_stage(logger, "Reading texts and labels")
     params = with_objects(model.get_params(deep=False))
     texts, values = read_texts(params["encoder"], texts), model.codec_kind.read(answers)
     changes = recommended_params(model, texts, values, fit_params)
     plan, transfer = plan_of(model, **changes), changes.get("transfer", params["transfer"])
     choice, auto = None, params["transfer"]
     if isinstance(auto, Auto):
-        choice = choice_of(model, plan, (texts, values), fit_params, auto)
+        log_stage(logger, "Comparing transfer methods")
+        with trial_fits():
+            choice = choice_of(model, plan, (texts, values), fit_params, auto)
         plan, transfer = plan.with_choice(choice.transfer), choice.transfer
     data = read_data(plan, texts, values, **fit_params)
+    log_stage(logger, "Auditing %d rows", len(data.rows))
     report = audit_data(plan, data)
+    if not is_trial():
+        _warn_of_problems(report)
     return ModelFit(fit(plan, data), report, transfer, choice)
+
+
+def _warn_of_problems(report: AuditReport) -> None:
+    """Warn once about problems that make a model or its probabilities worse."""
+    n_single = list(report.class_counts.values()).count(1)
+    limit = max(1, _MIN_SHARE_TO_WARN * report.n_rows)
+    problems = {
+        f"{report.repeated} rows repeat an earlier row": report.repeated >= limit,
+        f"{report.n_conflicts} texts have different labels": report.n_conflicts >= limit,
+        f"{n_single} classes have only one row": n_single > 0,
+    }
+    present = [problem for problem, is_present in problems.items() if is_present]
+    if present:
+        message = f"The training rows have problems: {', '.join(present)}. See audit_.warnings."
+        warnings.warn(message, AuditWarning, stacklevel=_FRAMES_TO_CALLER)

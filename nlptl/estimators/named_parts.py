@@ -1,4 +1,4 @@
-"""Short names of encoders, transfers and heads, which stand for objects with default settings."""
+"""Short names and objects of other libraries that stand for an encoder, transfer or head."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
 from nlptl.encoders import registry as encoders
+from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.heads import registry as heads
 from nlptl.transfer import registry as transfers
+
+_SENTENCES = ("One text.", "And another one.")
+_MAX_DIFFERENCE = 1e-3
 
 
 def kinds_of(part: str) -> dict[str, Callable[[], Any]]:
@@ -57,15 +63,49 @@ def with_objects(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def named_encoder(encoder: Any) -> Any:
-    """Return the encoder for ``"static"``, ``"tfidf"`` or ``"transformer"``.
+    """Return the encoder for ``"static"``, ``"tfidf"``, ``"transformer"`` or another library.
 
     Every other value is returned unchanged: other strings are folders or names on the Hub. A
     folder with one of these names is used as a folder.
+
+    Raises
+    ------
+    ConfigError
+        If an object of sentence-transformers cannot be used.
     """
+    if any(kind.__name__ == "SentenceTransformer" for kind in type(encoder).__mro__):
+        return _encoder_of(encoder)
     kinds = kinds_of("encoder")
     if not isinstance(encoder, str) or encoder not in kinds or Path(encoder).exists():
         return encoder
     return kinds[encoder]()()
+
+
+def _encoder_of(model: Any) -> TransformerEncoder:
+    """Return the encoder for the folder or Hub name that a ``SentenceTransformer`` came from.
+
+    Raises
+    ------
+    ConfigError
+        If it did not come from a folder or the Hub, or if it gives other vectors than the files.
+    """
+    config = getattr(getattr(model[0], "auto_model", None), "config", None)
+    name = getattr(config, "_name_or_path", "")
+    advice = "Call model.save(folder), and pass the folder as the encoder."
+    if not name:
+        raise ConfigError(
+            "encoder must be a name, a folder, an encoder of nlptl, or a SentenceTransformer that "
+            f"was loaded from a folder or the Hub, got {type(model).__name__} without such a name. "
+            f"{advice}"
+        )
+    vectors = model.encode(list(_SENTENCES), show_progress_bar=False)
+    expected = TransformerEncoder(name, precision="float32", cache=None).transform(_SENTENCES)
+    if vectors.shape != expected.shape or np.abs(vectors - expected).max() > _MAX_DIFFERENCE:
+        raise ConfigError(
+            f"The SentenceTransformer from {name!r} gives other vectors than the files there, as "
+            f"after a training or a change of its settings. {advice}"
+        )
+    return TransformerEncoder(name)
 
 
 def named_transfer(transfer: Any) -> Any:

@@ -188,10 +188,17 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
     def predict(self, texts: TextsLike) -> Any:
         """Return the label of each text, in the form of the training labels.
 
+        Parameters
+        ----------
+        texts : str, list, array, Series, column, DataFrame or Dataset
+            Texts, or pairs of texts as tuples, as for ``fit``. One text counts as a list of one
+            text, and the list may be empty: the result has one entry per text.
+
         Returns
         -------
         ndarray of shape (n,), list of lists, or ndarray of shape (n, k)
-            One label per text, several labels per text, or zeros and ones.
+            One label per text, several labels per text, or zeros and ones. For one text as a
+            string, ``predict(text)[0]`` is its label.
         """
         probabilities = self.predict_proba(texts)
         return self.fitted_.decode(probabilities)
@@ -199,13 +206,18 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
     def predict_proba(self, texts: TextsLike) -> FloatArray:
         """Return the probability of each class.
 
+        Parameters
+        ----------
+        texts : str, list, array, Series, column, DataFrame or Dataset
+            As for ``predict``.
+
         Returns
         -------
         ndarray of shape (n, n_classes)
             Columns in the order of ``classes_``. Rows sum to 1 if each text has one label.
         """
-        check_is_fitted(self)
-        return self.fitted_.outputs(texts)
+        probabilities: FloatArray = self._outputs(texts)
+        return probabilities
 
     def predict_log_proba(self, texts: TextsLike) -> FloatArray:
         """Return the log probability of each class: (n, n_classes)."""
@@ -226,7 +238,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         """
         check_is_fitted(self)
         truth = self.fitted_.codec.encode(labels, allow_unseen=True)
-        chosen = self.fitted_.scorer.decision.choose(self.predict_proba(texts))
+        chosen = self.fitted_.scorer.decision.choose(self.fitted_.outputs(texts))
         check_lengths(truth, chosen)
         same = truth == chosen
         right = same.all(axis=1) if same.ndim == 2 else same
@@ -242,12 +254,12 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
             ``OrdinalHead`` also mean_rank_error: the mean distance in ranks from the true label.
         """
         check_is_fitted(self)
-        return self.fitted_.figures(self.predict_proba(texts), labels)
+        return self.fitted_.figures(self.fitted_.outputs(texts), labels)
 
     def class_scores(self, texts: TextsLike, labels: LabelsLike) -> list[ClassScore]:
         """Return precision, recall and F1 of each class on labelled texts."""
         check_is_fitted(self)
-        return self.fitted_.class_scores(self.predict_proba(texts), labels)
+        return self.fitted_.class_scores(self.fitted_.outputs(texts), labels)
 
     def errors(self, texts: TextsLike, labels: LabelsLike) -> ErrorReport:
         """Return the mistakes on labelled texts, the most confident first, and confused classes.

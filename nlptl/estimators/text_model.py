@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
@@ -15,6 +17,7 @@ from nlptl.base.protocols import Features
 from nlptl.base.specs import NestedParams
 from nlptl.data.audit import AuditReport
 from nlptl.data.corpus import Corpus
+from nlptl.data.rows import rows_to_predict
 from nlptl.encoders.static.static_encoder import StaticEncoder
 from nlptl.encoders.static.tokens import Coverage
 from nlptl.estimators.hub_methods import HubMethods
@@ -23,12 +26,13 @@ from nlptl.estimators.plans import audit_rows, keep, plan_of
 from nlptl.estimators.students import teach
 from nlptl.evaluation.choice import Choice
 from nlptl.fitting.fitted import FittedModel
-from nlptl.fitting.plan import rows_for
 from nlptl.saving.model_folder import load_model, save_model
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import measured
 from nlptl.training.loop import History
 from nlptl.transfer.instances.source_weights import SourceWeights
+
+logger = logging.getLogger(__name__)
 
 
 class TextModel(HubMethods, NestedParams):
@@ -115,7 +119,7 @@ class TextModel(HubMethods, NestedParams):
         encoder = self.fitted_.features.encoder
         if not isinstance(encoder, StaticEncoder) or encoder.is_complete:
             return None
-        rows = rows_for(encoder, texts)
+        rows = self.fitted_.rows(texts)
         return encoder.coverage([str(text) for side in rows.sides for text in side.texts])
 
     def embed(self, texts: TextsLike) -> Features:
@@ -158,6 +162,7 @@ class TextModel(HubMethods, NestedParams):
             If the folder holds something else, cannot be written, or the model cannot be saved.
         """
         check_is_fitted(self)
+        logger.info("Saving the model to %s", folder)
         return save_model(self, user_path(folder), notes=notes)
 
     @classmethod
@@ -219,6 +224,14 @@ class TextModel(HubMethods, NestedParams):
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         return tags
+
+    def _outputs(self, texts: TextsLike) -> Any:
+        """Return the outputs of the head for texts: (n, n_outputs)."""
+        check_is_fitted(self)
+        rows = rows_to_predict(texts, self.fitted_.rows)
+        if not len(rows):
+            return np.zeros((0, self.fitted_.codec.n_outputs))
+        return self.fitted_.outputs(rows)
 
     @measured
     def _fit(self, texts: TextsLike, answers: LabelsLike, **more: Any) -> Self:

@@ -153,20 +153,27 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
     def predict(self, texts: TextsLike) -> FloatArray:
         """Return the predicted number of each text, in the units of the training numbers.
 
+        Parameters
+        ----------
+        texts : str, list, array, Series, column, DataFrame or Dataset
+            Texts, or pairs of texts as tuples, as for ``fit``. One text counts as a list of one
+            text, and the list may be empty: the result has one entry per text.
+
         Returns
         -------
         ndarray of shape (n,), float64
             Predictions can lie outside the range of the training numbers.
         """
-        check_is_fitted(self)
-        numbers: FloatArray = self.fitted_.decode(self.fitted_.outputs(texts))
+        outputs = self._outputs(texts)
+        numbers: FloatArray = self.fitted_.decode(outputs)
         return numbers
 
     def score(
         self, texts: TextsLike, numbers: LabelsLike, sample_weight: WeightsLike | None = None
     ) -> float:
         """Return R²: 1 is perfect, 0 is no better than the mean of ``numbers``."""
-        truth, predicted = as_numbers(numbers), self.predict(texts)
+        check_is_fitted(self)
+        truth, predicted = as_numbers(numbers), self.predict(self.fitted_.rows(texts))
         if len(truth) != len(predicted):
             raise InputError(
                 f"Each text needs one number, got {len(predicted)} texts and {len(truth)} numbers. "

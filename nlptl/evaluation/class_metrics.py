@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 
 from nlptl.base.arrays import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BINS = 15
 
@@ -117,11 +121,55 @@ class ClassScore:
     rows: int
 
 
-def class_scores(truth: IntArray, predicted: IntArray, names: list[str]) -> list[ClassScore]:
+class ClassScores(list[ClassScore]):
+    """Scores of all classes: a list that notebooks show as a table."""
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row per class, with the columns name, precision, recall, f1 and rows."""
+        import pandas as pd
+
+        names = [field.name for field in fields(ClassScore)]
+        table: pd.DataFrame = pd.DataFrame(list(self), columns=names)
+        return table
+
+    def __str__(self) -> str:
+        return self.frame().to_string(index=False, float_format="{:.3f}".format)
+
+    def _repr_html_(self) -> str:
+        return self.frame().to_html(index=False, float_format="{:.3f}".format)
+
+
+def class_scores(truth: IntArray, predicted: IntArray, names: list[str]) -> ClassScores:
     """Return precision, recall and F1 of each class, in the order of ``names``."""
     labels = list(range(len(names)))
     columns = precision_recall_fscore_support(truth, predicted, labels=labels, zero_division=0)
-    return [
+    return ClassScores(
         ClassScore(name, float(p), float(r), float(f), int(n))
         for name, p, r, f, n in zip(names, *columns, strict=True)
-    ]
+    )
+
+
+def confused_pairs(truth: IntArray, predicted: IntArray) -> list[tuple[int, int, int]]:
+    """Count the wrong rows by true and predicted class, the most frequent pair first.
+
+    Parameters
+    ----------
+    truth, predicted : ndarray of int of shape (n,)
+        Class codes.
+
+    Returns
+    -------
+    list of (int, int, int)
+        True class, predicted class and number of rows.
+
+    Examples
+    --------
+    >>> confused_pairs(np.array([0, 0, 1, 2]), np.array([1, 1, 0, 2]))
+    [(0, 1, 2), (1, 0, 1)]
+    """
+    wrong = truth != predicted
+    codes = np.stack([truth[wrong], predicted[wrong]], axis=1)
+    pairs, counts = np.unique(codes, axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    lines = np.column_stack([pairs, counts])[order].tolist()
+    return [(label, other, n) for label, other, n in lines]

@@ -76,7 +76,11 @@ def paired_interval(differences: FloatArray) -> Interval:
 
 
 def resampled_interval(
-    differences: FloatArray, *, test_share: float, resolution: float = 0.0
+    differences: FloatArray,
+    *,
+    test_share: float,
+    resolution: float = 0.0,
+    limit: float = np.inf,
 ) -> Interval:
     """Return the mean of paired differences over splits of the same rows, with its interval.
 
@@ -92,6 +96,8 @@ def resampled_interval(
     resolution : float
         Smallest possible step of a score, such as 1 divided by the number of test rows. The
         standard deviation of the differences is at least that of rounding to this step.
+    limit : float
+        Largest possible difference, to which the interval is clipped: 1 for accuracy.
 
     References
     ----------
@@ -112,7 +118,7 @@ def resampled_interval(
     deviation = max(float(np.std(differences, ddof=1)), resolution / np.sqrt(12))
     standard_error = deviation * np.sqrt(1 / n + test_share / (1 - test_share))
     half = float(stats.t.ppf(0.975, n - 1) * standard_error)
-    return Interval(mean, mean - half, mean + half)
+    return Interval(mean, max(mean - half, -limit), min(mean + half, limit))
 
 
 def bootstrap_interval(

@@ -13,7 +13,7 @@ from nlptl.base import clock
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import InputError
 from nlptl.base.inputs import LabelsLike, TextsLike
-from nlptl.base.progress import progress_bar
+from nlptl.base.progress import progress_bar, trial_fits
 from nlptl.data.labels import LabelValues, as_values, values_at
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.splits import stratified_folds
@@ -78,7 +78,8 @@ def judge(
     numeric = all(is_regressor(model) for model in models.values())
     row_splits = (splits or Splits()).of(values, numeric=numeric)
     split_scores, split_seconds, test_shares = [], [], []
-    with progress_bar(total=len(row_splits), unit="split", description="Judging") as bar:
+    bar = progress_bar(total=len(row_splits), unit="split", description="Judging")
+    with bar, trial_fits():
         for train, test in row_splits:
             training = rows.take(train), values_at(values, train)
             testing = rows.take(test), values_at(values, test)
@@ -89,10 +90,11 @@ def judge(
             bar.update(1)
     scores = np.array(split_scores)
     share = float(np.mean(test_shares))
-    step = 1 / (share * len(rows)) if score is None and not numeric else 0.0
+    is_accuracy = score is None and not numeric
+    bounds = {"resolution": 1 / (share * len(rows)), "limit": 1.0} if is_accuracy else {}
     names = list(models)
     gains = {
-        name: resampled_interval(column - scores[:, -1], test_share=share, resolution=step)
+        name: resampled_interval(column - scores[:, -1], test_share=share, **bounds)
         for name, column in zip(names[:-1], scores.T[:-1], strict=True)
     }
     verdict = Verdict.decide(names, scores, gains, n_rows=len(rows))

@@ -258,7 +258,10 @@ class Verdict:
         if self.name not in self.gains:
             return f"{self.name}: not compared"
         splits = "held-out rows" if len(self.scores) == 1 else f"{len(self.scores)} splits"
-        text = f"{self.name} {self.outcome} against {self.against}: {self.gain} on {splits}"
+        gain = str(self.gain)
+        if len(self.scores) == 2 and self.outcome == UNCLEAR:  # the interval says nothing then
+            gain, splits = f"{self.gain.value:.3f}", f"{splits}, too few for an interval"
+        text = f"{self.name} {self.outcome} against {self.against}: {gain} on {splits}"
         note = note_on_prior(self)
         return f"{text}, {note}" if note else text
 

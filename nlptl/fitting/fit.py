@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 
 from nlptl.base.arrays import FloatArray
+from nlptl.base.progress import log_stage
 from nlptl.fitting.class_names import with_entailment
 from nlptl.fitting.co_training import co_trained
 from nlptl.fitting.fitted import FittedModel
@@ -18,6 +20,8 @@ from nlptl.fitting.training_data import TrainingData
 from nlptl.fitting.transfers import tune_first
 from nlptl.fitting.tuned_stage import tuned
 from nlptl.transfer.instances import SelfTraining
+
+logger = logging.getLogger(__name__)
 
 
 def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
@@ -36,19 +40,25 @@ def fit(plan: FitPlan, data: TrainingData) -> FittedModel:
         If the data do not match the plan.
     """
     data, source_weights = _weighed_first(plan, data)
+    if plan.transfers.pretraining:
+        log_stage(logger, "Training the encoder before the other transfers")
     plan, first = pretrained(plan, data)
     plan = with_entailment(plan, data)
     fitted_head = partial(fit_head, plan, unseen=first.tuned is None)
     if plan.transfers.tunes:
+        log_stage(logger, "Tuning the encoder on %d rows and fitting the head", len(data.rows))
         inputs, head, history = tuned(plan, data)
     else:
+        log_stage(logger, "Encoding %d texts", len(data.all_rows[0]))
         inputs = head_inputs(plan, data, frozen_features(plan, data), weigh=first.tuned is None)
+        log_stage(logger, "Fitting the head and calibrating it")
         head, history = fitted_head(inputs), None
     if first.tuned is not None:
         inputs = replace(inputs, source_weights=source_weights)
         head = first.tuned.calibrated(head, inputs)
     labelling = plan.transfers.selftraining
     if labelling is not None:
+        log_stage(logger, "Labelling %d unlabelled texts", len(data.unlabeled))
         imbalance = plan.imbalance_of(data.targets, solver=True, trains_head=False)
         if isinstance(labelling, SelfTraining):
             head = self_trained(labelling, inputs, head, fitted_head, imbalance=imbalance)

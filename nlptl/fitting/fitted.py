@@ -16,7 +16,7 @@ from nlptl.base.protocols import Features
 from nlptl.data.labels import check_lengths
 from nlptl.data.rows import Rows
 from nlptl.encoders.cache import without_cache
-from nlptl.evaluation.class_metrics import ClassScore, class_scores, mean_rank_error
+from nlptl.evaluation.class_metrics import ClassScores, class_scores, mean_rank_error
 from nlptl.evaluation.error_report import ErrorReport, error_report
 from nlptl.fitting.plan import rows_for
 from nlptl.fitting.recipe_json import describe_recipe, make_recipe
@@ -30,13 +30,15 @@ from nlptl.heads.registry import (
     solver_arrays,
 )
 from nlptl.heads.solver_fit import logits_of
-from nlptl.training.loop import History
+from nlptl.training.history import History
 from nlptl.training.networks.feature_network import NetworkRecipe
 from nlptl.transfer.features.frozen import TextFeatures
 from nlptl.transfer.instances.source_weights import SourceWeights
 
 _ROWS_AT_ONCE = 16_384
 """Rows whose features are in memory at the same time in a prediction."""
+
+_EXAMPLES = ("The order arrived late.", "What is this?", "Thank you, all is well now.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +135,7 @@ class FittedModel:
     scorer : FittedHead
         Predicts probabilities or numbers from features.
     probe : Rows
-        A few rows that test a saved model.
+        A few rows that test a saved model. A pickle contains example rows instead.
     history : History or None
         Training history of a network.
     weights : SourceWeights or None
@@ -146,6 +148,16 @@ class FittedModel:
     probe: Rows
     history: History | None = None
     weights: SourceWeights | None = None
+
+    def __repr__(self) -> str:
+        parts = ", ".join(type(part).__name__ for part in (self.features.encoder, self.scorer.head))
+        answers = "numbers" if self.codec.numeric else f"{self.codec.n_outputs} classes"
+        return f"{type(self).__name__}({parts}, {answers})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for a pickle, with example rows in place of training rows."""
+        examples = example_rows(self.features.encoder, pairs=self.probe.are_pairs)
+        return {**vars(self), "probe": examples}
 
     def rows(self, texts: Iterable[object]) -> Rows:
         """Read texts and check that they are pairs only if the training texts were pairs.
@@ -217,11 +229,18 @@ class FittedModel:
         check_lengths(truth, chosen)
         return error_report(self.codec, rows, truth, chosen, outputs)
 
-    def class_scores(self, outputs: FloatArray, labels: Iterable[object]) -> list[ClassScore]:
+    def class_scores(self, outputs: FloatArray, labels: Iterable[object]) -> ClassScores:
         """Compute precision, recall and F1 of each class from ``outputs`` and true labels."""
         truth, chosen = self.codec.encode(labels), self.scorer.decision.choose(outputs)
         check_lengths(truth, chosen)
         return class_scores(truth, chosen, [str(label) for label in self.codec.classes.tolist()])
+
+
+def example_rows(encoder: object, *, pairs: bool) -> Rows:
+    """Return a few rows of the kind that a model expects: texts or pairs, with missing numbers."""
+    texts = [(text, text) for text in _EXAMPLES] if pairs else list(_EXAMPLES)
+    columns = getattr(encoder, "numeric_columns", ())
+    return Rows(texts, np.full((len(texts), len(columns)), np.nan) if columns else None)
 
 
 def _check_decision(decision: Decision, codec: Any) -> None:

@@ -15,16 +15,23 @@ _METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "matthews": "matthews_corr
 
 CONFUSION, CURVE = "confusion.png", "curve.png"
 _MARKS = re.compile(r"[\\`*_\[\]<>#|!$&~]")
-_EXAMPLE = "The order arrived late."
+_MAX_PAIRS = 10
+"""Maximum number of confused pairs of labels."""
+EXAMPLE = "The order arrived late."
+"""Text of the calls that a card shows."""
 
 _USAGE = {
     "nlptl": """## Use
+
+```bash
+pip install nlptl
+```
 
 ```python
 from nlptl import {loads_by}
 
 model = {loads_by}.from_pretrained("{repo}")
-{call}
+{call}{answer}
 ```
 
 From a folder:
@@ -40,11 +47,15 @@ model = {loads_by}.load(snapshot_download("{repo}"))
 {command}nlptl checks the sha256 of every file. It runs no downloaded code.""",
     "transformers": """## Use
 
+```bash
+pip install transformers torch
+```
+
 ```python
 from transformers import pipeline
 
 model = pipeline("text-classification", model="{repo}")
-model({call_input})
+model({call_input}){answer}
 ```
 
 The probability of every label:
@@ -69,15 +80,23 @@ model(**tokenizer({texts}, return_tensors="pt")).logits.{decided}
 The model was made with nlptl and needs only transformers.""",
     "onnx": """## Use
 
+```bash
+pip install 'nlptl[onnx]'
+```
+
 ```python
 from nlptl import OnnxClassifier
 
 model = OnnxClassifier.from_pretrained("{repo}")
-{call}
+{call}{answer}
 ```
 
-The graph needs `pip install 'nlptl[onnx]'`; torch is not loaded.""",
+onnxruntime computes the predictions; torch is not loaded.""",
     "peft": """## Use
+
+```bash
+pip install peft transformers torch
+```
 
 ```python
 from peft import PeftModel
@@ -93,6 +112,10 @@ model(**tokenizer({texts}, return_tensors="pt")).logits.{decided}
 The model was made with nlptl and needs only transformers and peft.""",
     "sentence-transformers": """## Use
 
+```bash
+pip install sentence-transformers
+```
+
 ```python
 from huggingface_hub import hf_hub_download
 from safetensors.numpy import load_file
@@ -106,6 +129,10 @@ logits = encoder.encode(["The order arrived late."]) @ head["weight"].T + head["
 `nlptl_head.json` contains the label names in the order of the rows of the head. The model was made
 with nlptl and needs only sentence-transformers.""",
     "peft-features": """## Use
+
+```bash
+pip install peft transformers torch
+```
 
 ```python
 from peft import AutoPeftModelForFeatureExtraction
@@ -135,6 +162,8 @@ class Evaluation:
         Accuracy with its 95 % interval.
     classes : sequence of ClassScore
         Scores of each class.
+    confused : sequence of (str, str, int)
+        True label, predicted label and number of such rows, the most frequent pair first.
     """
 
     dataset: str
@@ -142,6 +171,7 @@ class Evaluation:
     figures: Mapping[str, float]
     accuracy: Interval | None = None
     classes: Sequence[ClassScore] = ()
+    confused: Sequence[tuple[str, str, int]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +192,8 @@ class CardFacts:
         What the model predicts, in one sentence.
     call : str or None
         Python code of a prediction. None is a prediction for one text.
+    answer : str
+        Result of that prediction as Python code. Empty if the card does not show it.
     command : bool
         True if ``nlptl predict --text`` works with the model.
     several : bool
@@ -207,6 +239,7 @@ class CardFacts:
     says: str
     task: str | None = "text-classification"
     call: str | None = None
+    answer: str = ""
     command: bool = True
     several: bool = False
     pairs: bool = False
@@ -278,17 +311,16 @@ def _head(facts: CardFacts) -> str:
 
 
 def _usage(facts: CardFacts) -> str:
-    text = f'"{_EXAMPLE}"'
-    command = f'```bash\nnlptl predict {facts.repo} --text "{_EXAMPLE}"\n```\n\n'
+    text = f'"{EXAMPLE}"'
+    command = f'On the command line:\n\n```bash\nnlptl predict {facts.repo} --text "{EXAMPLE}"\n```\n\n'
     fields = {
         "repo": facts.repo,
         "loads_by": facts.loads_by,
-        "call": facts.call or f'model.predict(["{_EXAMPLE}"])',
+        "call": facts.call or f'model.predict(["{EXAMPLE}"])',
+        "answer": f"\n# {facts.answer}" if facts.answer else "",
         "command": command if facts.command else "",
         "base": facts.base_model,
-        "call_input": f'{{"text": "{_EXAMPLE}", "text_pair": "{_EXAMPLE}"}}'
-        if facts.pairs
-        else text,
+        "call_input": f'{{"text": "{EXAMPLE}", "text_pair": "{EXAMPLE}"}}' if facts.pairs else text,
         "texts": f"{text}, {text}" if facts.pairs else text,
         "decided": "sigmoid()" if facts.several else "softmax(-1)",
     }
@@ -340,6 +372,11 @@ def _evaluation(facts: CardFacts) -> str:
             f"{row.rows:,} |"
             for row in evaluation.classes
         ]
+    if evaluation.confused:
+        lines += ["", "Most frequent mistakes:", ""]
+        lines += ["| label | predicted | rows |", "|---|---|---:|"]
+        pairs = evaluation.confused[:_MAX_PAIRS]
+        lines += [f"| {plain(label)} | {plain(other)} | {n:,} |" for label, other, n in pairs]
     if CONFUSION in facts.pictures:
         lines += ["", f"![Confusion matrix]({CONFUSION})"]
     return "\n".join(lines)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlptl.base.arrays import IntArray
+from nlptl.evaluation.class_metrics import confused_pairs
+from nlptl.training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MAX_CLASSES_WITH_COUNTS = 20
-_MAX_CLASSES_WITH_NAMES = 40
+_MAX_CLASSES = 15
+"""Maximum number of classes in a confusion matrix, so that names and counts can be read."""
 _MAX_NAME_LENGTH = 30
 """Maximum number of characters of a class name."""
 
@@ -28,7 +30,7 @@ def has_pictures() -> bool:
 
 
 def confusion_picture(truth: IntArray, chosen: IntArray, names: Sequence[str]) -> bytes:
-    """Draw the confusion matrix as PNG.
+    """Draw the confusion matrix as PNG. With many classes, it has only the most confused ones.
 
     Parameters
     ----------
@@ -41,22 +43,34 @@ def confusion_picture(truth: IntArray, chosen: IntArray, names: Sequence[str]) -
     counts = np.zeros((n, n), dtype=int)
     np.add.at(counts, (truth, chosen), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = _figure(side := min(4 + 0.3 * n, 12), side)
+    classes = most_confused(truth, chosen, n)
+    figure = _figure(5.5 + 0.3 * len(classes), 4.5 + 0.3 * len(classes))
     axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    drawn = np.ix_(classes, classes)
+    image = axes.imshow(shares[drawn], cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, label="share of the rows of the true class", shrink=0.7)
+    left_out = n - len(classes)
+    axes.set_title(
+        f"The {len(classes)} most confused of {n} classes\n({left_out} classes are left out)"
+        if left_out
+        else f"Confusion matrix of {len(truth):,} rows"
+    )
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    if n <= _MAX_CLASSES_WITH_NAMES:
-        short = [shorten(name, _MAX_NAME_LENGTH) for name in names]
-        axes.set_xticks(range(n), short, rotation=90, fontsize=8, parse_math=False)
-        axes.set_yticks(range(n), short, fontsize=8, parse_math=False)
-    if n <= _MAX_CLASSES_WITH_COUNTS:
-        for row, column in np.ndindex(n, n):
-            if counts[row, column]:
-                colour = "white" if shares[row, column] > 0.5 else "black"
-                count = str(counts[row, column])
-                axes.text(column, row, count, ha="center", va="center", color=colour, fontsize=8)
+    short = [shorten(names[code], _MAX_NAME_LENGTH) for code in classes]
+    axes.set_xticks(range(len(classes)), short, rotation=90, fontsize=8, parse_math=False)
+    axes.set_yticks(range(len(classes)), short, fontsize=8, parse_math=False)
+    for (row, column), count in np.ndenumerate(counts[drawn]):
+        if count:
+            colour = "white" if shares[drawn][row, column] > 0.5 else "black"
+            axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
     return _png(figure)
+
+
+def most_confused(truth: IntArray, chosen: IntArray, n_classes: int) -> list[int]:
+    """Return the classes of the most frequent mistakes, at most 15, in the order of the classes."""
+    codes = [code for pair in confused_pairs(truth, chosen) for code in pair[:2]]
+    return sorted(list(dict.fromkeys([*codes, *range(n_classes)]))[:_MAX_CLASSES])
 
 
 def curve_picture(losses: Sequence[float], scores: Sequence[float], best: int) -> bytes:
@@ -70,17 +84,7 @@ def curve_picture(losses: Sequence[float], scores: Sequence[float], best: int) -
         Epoch whose weights were kept, counted from 1, or 0 if it is unknown.
     """
     figure = _figure(6, 3.5)
-    axes = figure.subplots()
-    axes.plot(range(1, len(losses) + 1), losses, "o-", color="tab:blue")
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("loss on training rows", color="tab:blue")
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    if scores:
-        score_axes = axes.twinx()
-        score_axes.plot(range(1, len(scores) + 1), scores, "s-", color="tab:orange")
-        score_axes.set_ylabel("score on held-out rows", color="tab:orange")
-    if best:
-        axes.axvline(best, color="grey", linestyle=":")
+    History(list(losses), list(scores), best).plot(figure.subplots())
     return _png(figure)
 
 

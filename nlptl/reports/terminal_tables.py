@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from rich.table import Table
 
 from nlptl.data.audit import AuditReport
-from nlptl.evaluation.choice import Choice
+from nlptl.evaluation.choice import BASELINE, Choice
 from nlptl.evaluation.class_metrics import ClassScore
 from nlptl.evaluation.intervals import Interval
 from nlptl.evaluation.task_affinity import Affinity
@@ -180,17 +180,25 @@ def facts_table(facts: Mapping[str, object]) -> Table:
 
 def choice_table(choice: Choice) -> Table:
     """Build a table of the methods that ``Auto`` tried, their results and its choice."""
-    table = _table(f"Chosen: {choice.name}", "method", "result on splits of the training rows")
+    used = f" ({choice.time_used})" if choice.time_used else ""
+    title = f"Chosen: {choice.name}{used}"
+    table = _table(title, "method", "result on splits of the training rows")
+    table.caption, table.caption_justify = choice.note or None, "left"
     for heading in ("gain", "95 % interval", "used", "seconds"):
         table.add_column(heading, justify="right")
-    for trial in choice.trials:
+    seconds = [choice.seconds_of(trial) for trial in choice.trials]
+    baseline = sum(share for _, share in seconds)
+    if baseline:
+        is_used = "yes" if choice.name == BASELINE else "no"
+        table.add_row(BASELINE, "baseline of the comparison", "", "", is_used, f"{baseline:.1f}")
+    for trial, (trial_seconds, _) in zip(choice.trials, seconds, strict=True):
         verdict = trial.verdict
         gain = "" if verdict is None else f"{verdict.gain.value:+.3f}"
         span = "" if verdict is None else f"{verdict.gain.low:+.3f} to {verdict.gain.high:+.3f}"
         parts = () if verdict is None else (verdict.outcome, note_on_prior(verdict))
         text = trial.note or ", ".join(filter(None, parts))
-        used = "yes" if trial.used else "no"
-        table.add_row(trial.name, text, gain, span, used, f"{trial.seconds:.1f}")
+        is_used = "yes" if trial.used else "no"
+        table.add_row(trial.name, text, gain, span, is_used, f"{trial_seconds:.1f}")
     return table
 
 

@@ -6,7 +6,7 @@ import copy
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,19 +17,17 @@ from nlptl.base.suggestions import suggest
 from nlptl.encoders.contextual.adapters import Adapter
 from nlptl.encoders.contextual.encoder_shelf import load_encoder
 from nlptl.encoders.contextual.loaded import LoadedEncoder, classifier_name
+from nlptl.encoders.contextual.pooling import Pooling
 from nlptl.encoders.contextual.text_reader import TextReader
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
+from nlptl.encoders.contextual.weight_reading import quiet_transformers
 from nlptl.encoders.contextual.weight_writing import write_model
-from nlptl.encoders.tunable import is_tunable
-from nlptl.fitting.fitted import FittedHead, FittedModel
-from nlptl.fitting.warm_head import linear_map
-from nlptl.heads.linear import OrdinalHead
-from nlptl.heads.solver_fit import OneVsRest
+from nlptl.saving.export_checks import check_export
+from nlptl.saving.linear_head import head_on_groups, head_on_layer
 from nlptl.saving.onnx.onnx_writing import OnnxExport, write_onnx
 from nlptl.saving.saved_model import SavedClassifier
 from nlptl.storage.atomic import new_folder
 from nlptl.storage.tensors import save_arrays
-from nlptl.training.networks.feature_network import FeatureNetwork
 
 if TYPE_CHECKING:
     import torch
@@ -76,10 +74,10 @@ def export_classifier(
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StorageError(f"{str(folder)!r} exists already. Choose a new folder.")
-    encoder = _transformer(classifier, format)
-    with new_folder(folder) as draft:
+    encoder = check_export(classifier, format)
+    with new_folder(folder) as draft, quiet_transformers():
         if format == "onnx":
-            head = _head_on_groups(classifier.fitted_, encoder)
+            head = head_on_groups(classifier.fitted_, encoder)
             write_onnx(classifier, _loaded(encoder), head, draft, graph or OnnxExport())
             return folder
         parts = _parts(classifier, encoder)
@@ -93,32 +91,14 @@ def export_classifier(
     return folder
 
 
-def _transformer(classifier: SavedClassifier, format: str) -> TransformerEncoder:  # noqa: A002
-    """Return the encoder of a model, after a check that other libraries can encode its texts."""
-    fitted = classifier.fitted_
-    encoder = fitted.features.encoder
-    if not is_tunable(encoder):
-        raise ConfigError(
-            f"format={format!r} needs a TransformerEncoder, got {type(encoder).__name__}. "
-            "Save the model instead, or fit it with a TransformerEncoder."
-        )
-    if fitted.probe.are_pairs and not fitted.features.joint:
-        raise ConfigError(
-            "Other libraries encode the two texts of a pair together, but this model encodes them "
-            "separately. Fit it with pair_encoding='joint'."
-        )
-    return encoder
-
-
 def _parts(classifier: SavedClassifier, encoder: TransformerEncoder) -> _Parts:
     fitted = classifier.fitted_
     return _Parts(
         encoder,
         _loaded(encoder),
-        _on_last_layer(fitted.scorer, fitted.features.weights),
+        head_on_layer(fitted),
         [str(label) for label in classifier.classes_.tolist()],
         fitted.scorer.decision.thresholds is not None,
-        fitted.probe.are_pairs,
     )
 
 
@@ -136,8 +116,6 @@ class _Parts:
     labels : list of str
     several : bool
         True if a text may have several labels.
-    pairs : bool
-        True if the model reads pairs of texts.
     """
 
     encoder: TransformerEncoder
@@ -145,7 +123,6 @@ class _Parts:
     head: tuple[FloatArray, FloatArray]
     labels: list[str]
     several: bool
-    pairs: bool
 
     @property
     def _base(self) -> str:
@@ -154,19 +131,7 @@ class _Parts:
         return folder.origin or str(folder.name)
 
     def write_transformers(self, folder: Path) -> None:
-        """Write the model as a sequence classifier of transformers.
-
-        Raises
-        ------
-        ConfigError
-            If no classifier of transformers uses the pooling of this model.
-        """
-        if not self._is_stock:
-            raise ConfigError(
-                "format='transformers' needs the pooling of transformers, tokens='stock', but this "
-                f"model was trained with tokens={self.encoder.reader.pooling.tokens!r}. Train with "
-                "TransformerEncoder(name, pooling=Pooling(tokens='stock', normalize=False))."
-            )
+        """Write the model as a sequence classifier of transformers."""
         model = self._classifier()
         model.save_pretrained(folder)
         with sheltered():
@@ -178,25 +143,8 @@ class _Parts:
         self._compare(model.eval(), loaded)
 
     def write_peft(self, folder: Path) -> None:
-        """Write the adapter and its head in the format of ``peft``.
-
-        Raises
-        ------
-        ConfigError
-            If the model has no adapter that is separate from the weights of its encoder.
-        """
-        adapter = self.loaded.adapter
-        if adapter is None:
-            raise ConfigError(
-                "format='peft' needs a model with a separate adapter, and this model has none. "
-                "Fit it with transfer=LoRA(merge=False)."
-            )
-        if self.loaded.base is not None:
-            raise ConfigError(
-                "format='peft' needs an adapter of the original encoder, but this adapter belongs "
-                "to an encoder that was fine-tuned before, and peft cannot load that encoder. "
-                "Export with format='transformers', or save the model."
-            )
+        """Write the adapter and its head in the format of ``peft``."""
+        adapter = cast(Adapter, self.loaded.adapter)  # the export was checked
         config = {**adapter.config, "base_model_name_or_path": self._base}
         arrays = dict(adapter.arrays)
         if self._is_stock:
@@ -213,30 +161,11 @@ class _Parts:
         Adapter(config, arrays).save(folder)
 
     def write_sentences(self, folder: Path) -> None:
-        """Write the encoder in the format of ``sentence-transformers``, and the head next to it.
-
-        Raises
-        ------
-        ConfigError
-            If that library does not support the pooling of this model.
-        """
-        reader = self.encoder.reader
-        source, pooling = reader.folder, reader.pooling
-        plain = (
-            pooling.layers == (-1,)
-            and pooling.dimension is None
-            and not source.sentence.layers_after_pooling
-        )
-        if self._is_stock or not plain or self.pairs:
-            raise ConfigError(
-                "format='sentence-transformers' needs single texts and plain token pooling of the "
-                f"last layer, got {source.name!r} with {pooling!r}"
-                f"{' of pairs' if self.pairs else ''}. "
-                "Train with Pooling(), or save the model."
-            )
+        """Write the encoder in the format of ``sentence-transformers``, and the head next to it."""
+        source, pooling = self.encoder.folder, self._pooling
         model = copy.deepcopy(self.loaded.model).float().cpu()
         write_model(model, source, folder)
-        files = _sentence_files(reader)
+        files = _sentence_files(self.encoder.reader, pooling)
         for name, settings in files.items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(json.dumps(settings, indent=1), encoding="utf-8")
@@ -244,13 +173,18 @@ class _Parts:
         exact = replace(self.loaded, model=model, dtype="float32", device="cpu")
         sentences = ["One text.", "And another one."]
         loaded = TransformerEncoder(folder, cache=None, precision="float32", device="cpu")
-        expected = self.encoder.with_weights(exact).transform(sentences)
+        expected = self.encoder.with_weights(exact, pooling=pooling).transform(sentences)
         difference = float(np.abs(loaded.transform(sentences) - expected).max())
         _check_difference("vectors", difference)
 
     @property
     def _is_stock(self) -> bool:
         return self.encoder.reader.is_stock
+
+    @property
+    def _pooling(self) -> Pooling:
+        """Pooling of the layer that the head reads."""
+        return replace(self.encoder.reader.pooling, layers=(-1,))
 
     def _classifier(self) -> Any:
         """Return the transformers model with our head in the place of its last layer."""
@@ -275,7 +209,7 @@ class _Parts:
         """Write the head to extra files, because the exported model has no layer for it."""
         weights, offset = self.head
         save_arrays(folder / f"{_HEAD}.safetensors", {"weight": weights, "bias": offset})
-        pooling = self.encoder.reader.pooling
+        pooling = self._pooling
         description = {
             "labels": self.labels,
             "several": self.several,
@@ -308,9 +242,9 @@ def _kind(module: str) -> str:
     return module.partition("_")[2] or "Transformer"
 
 
-def _sentence_files(reader: TextReader) -> dict[str, Any]:
+def _sentence_files(reader: TextReader, pooling: Pooling) -> dict[str, Any]:
     """Return the settings files of sentence-transformers by name, as plain JSON."""
-    source, pooling = reader.folder, reader.pooling
+    source = reader.folder
     lower_case = source.tokenization.lowers_by_hand
     mode = {f"pooling_mode_{_MODES[pooling.tokens]}": True}
     size = {"word_embedding_dimension": source.hidden_size}
@@ -340,71 +274,3 @@ def _loaded(encoder: TransformerEncoder) -> LoadedEncoder:
     loaded = load_encoder(folder, dtype="float32", device=encoder.device, stock=stock)
     adapter = None if folder.adapter is None else Adapter.load(folder.adapter)
     return LoadedEncoder(folder, loaded.model, loaded.dtype, loaded.device, adapter=adapter)
-
-
-def _on_last_layer(scorer: FittedHead, layers: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the head as one linear map from the last layer to calibrated logits.
-
-    Raises
-    ------
-    ConfigError
-        If the head is not linear, or reads several layers.
-    """
-    if np.count_nonzero(layers) > 1:
-        raise ConfigError(
-            "Other libraries support heads on one layer, but this head reads "
-            f"{np.count_nonzero(layers)} layers. Export with format='onnx', or fit with "
-            "transfer=Frozen('top')."
-        )
-    weights, offset = _calibrated(scorer)
-    return weights * layers[np.flatnonzero(layers)[0]], offset
-
-
-def _head_on_groups(
-    fitted: FittedModel, encoder: TransformerEncoder
-) -> tuple[FloatArray, FloatArray]:
-    """Return the head as one linear map from all pooled vectors to calibrated logits."""
-    weights, offset = _calibrated(fitted.scorer)
-    scales = np.repeat(fitted.features.weights, [width for _, width in encoder.groups])
-    whole = np.zeros((len(weights), len(scales)))
-    whole[:, scales != 0] = weights * scales[scales != 0]
-    if encoder.projection is not None:
-        whole = whole @ encoder.projection.T
-    return whole.astype(np.float32), offset.astype(np.float32)
-
-
-def _calibrated(scorer: FittedHead) -> tuple[FloatArray, FloatArray]:
-    """Return the head as one linear map to calibrated logits.
-
-    Raises
-    ------
-    ConfigError
-        If the head is not linear.
-    """
-    fitted, decision = scorer.fitted, scorer.decision
-    if isinstance(fitted, FeatureNetwork):
-        arrays: dict[str, FloatArray] = fitted.arrays()
-        if isinstance(scorer.head, OrdinalHead):
-            arrays["weight"] = arrays.pop("ranks.weight") @ arrays.pop("direction.weight")
-            arrays["bias"] = arrays.pop("ranks.bias")
-        if set(arrays) != {"weight", "bias", "scale"}:
-            raise _not_linear(scorer.head)
-        weights, offset = arrays["weight"] * float(arrays["scale"][0]), arrays["bias"]
-    elif isinstance(fitted, OneVsRest):
-        weights, offset = linear_map(fitted)
-        for column, head in enumerate(fitted.heads_):
-            if isinstance(head, float):  # a constant: all rows had the label, or no row had it
-                offset[column] = head
-    elif hasattr(fitted, "coef_"):
-        weights, offset = linear_map(fitted)
-    else:
-        raise _not_linear(scorer.head)
-    shift = 0.0 if decision.offsets is None else decision.offsets
-    return weights / decision.temperature, offset / decision.temperature + shift
-
-
-def _not_linear(head: object) -> ConfigError:
-    return ConfigError(
-        f"An export needs a linear head, and {type(head).__name__} is not linear. "
-        "Fit with a linear head, such as LogisticHead(), or save the model."
-    )

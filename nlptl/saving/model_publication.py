@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from nlptl.base.paths import user_path
 from nlptl.base.suggestions import suggest
 from nlptl.hub.client import check_name, is_name
 from nlptl.hub.publishing import Publication, publish_folder
-from nlptl.reports.card import model_card
+from nlptl.reports.card import EXAMPLE, CardFacts, model_card
 from nlptl.saving.card_facts import facts_of
 from nlptl.saving.exporting import FORMATS
 from nlptl.storage.manifest import write_manifest
 from nlptl.training.processes import from_main
+
+CARD = "README.md"
+"""File of the model card."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,7 @@ def publish_model(
             f"{suggest(options.format, ('nlptl', *FORMATS))}"
         )
     entries = {"format": options.format, **(about or {})}
-    facts = facts_of(model, repo, test=test, about=entries, asks=not options.dry_run)
-    files = {"README.md": model_card(facts).encode(), **facts.pictures}
+    files = card_files(model, repo, test=test, about=entries, asks=not options.dry_run)
 
     def publish() -> JsonObject:
         with tempfile.TemporaryDirectory() as parent:
@@ -91,6 +93,50 @@ def publish_model(
         return publication.to_json()
 
     return Publication.from_json(from_main(publish))
+
+
+def card_files(
+    model: Any,
+    repo: str,
+    *,
+    test: LabelledTexts | None = None,
+    about: Mapping[str, object],
+    asks: bool = False,
+) -> dict[str, bytes]:
+    """Return the model card and its pictures, by file name.
+
+    Parameters
+    ----------
+    model, repo, test
+        As for ``publish_model``.
+    about : mapping
+        Entries of the card, with the format of the published files.
+    asks : bool
+        True to ask the Hub for the license of the base model.
+
+    Raises
+    ------
+    ConfigError
+        As for ``publish_model``.
+    """
+    facts = facts_of(model, repo, test=test, about=about, asks=asks)
+    facts = replace(facts, answer=_answer(model, facts))
+    return {CARD: model_card(facts).encode(), **facts.pictures}
+
+
+def _answer(model: Any, facts: CardFacts) -> str:
+    """Return the result of the call on the card as Python code; empty if it needs several texts."""
+    if facts.call is not None or hasattr(model, "models_"):
+        return ""
+    if facts.format == "transformers":
+        [shares] = model.predict_proba([EXAMPLE]).tolist()
+        score, label = max(zip(shares, map(str, model.classes_.tolist()), strict=True))
+        answer: Any = [{"label": label, "score": round(score, 3)}]
+    else:
+        prediction = model.predict([EXAMPLE])
+        prediction = prediction if hasattr(model, "classes_") else prediction.round(3)
+        answer = prediction if isinstance(prediction, list) else prediction.tolist()
+    return repr(answer).replace("`", "'")  # a label must not end the block of code
 
 
 def _written(model: Any, folder: Path, format: str) -> Path:  # noqa: A002

@@ -30,6 +30,11 @@ _SHAPES = {False: "texts", True: "pairs of texts"}
 _MAX_MESSAGE = 300
 """Maximum length of a reason in characters; a reason may quote the text that it is about."""
 
+_PATHS = (
+    "There is no such path. GET / is a page with a form, POST /predict returns predictions, GET "
+    "/health describes the model and GET /openapi.json the interface."
+)
+
 _REPORTED_PACKAGES = ("nlptl", "torch", "transformers", "scikit-learn")
 
 
@@ -90,6 +95,7 @@ def app_of(
     app.add_api_route("/health", service.health, methods=["GET"])
     app.add_api_route("/", service.page, methods=["GET"], include_in_schema=False)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(404, _unknown)
     app.add_exception_handler(Exception, _failed)
     return Guard(app, limits, hosts)
 
@@ -197,6 +203,11 @@ def _reason(location: Sequence[object], message: str) -> str:
     if location[0] == "texts" and len(location) > 1:
         return f"texts[{location[1]}]: Expected a string, or a list of two strings."
     return f"{str(location[0])[:100]!r}: {message}"
+
+
+async def _unknown(_: Request, __: Exception) -> JSONResponse:
+    """Report which paths there are."""
+    return JSONResponse({"detail": _PATHS}, 404)
 
 
 async def _failed(_: Request, __: Exception) -> JSONResponse:

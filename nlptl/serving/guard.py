@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from pathlib import Path
+from shlex import quote
 from traceback import extract_tb
 from typing import Any
 
@@ -80,7 +81,7 @@ class Guard:
         if scope["method"] == "POST":
             kind = headers.get(b"content-type", b"").decode("latin-1")
             if kind.partition(";")[0].strip().lower() != "application/json":
-                raise _RefusedError(415, f"Send application/json, not {kind[:100]!r}.")
+                raise _RefusedError(415, _wrong_type(scope, kind[:100]))
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self.limits.max_bytes:
             raise self._too_large()
@@ -130,6 +131,20 @@ class Guard:
             await self.app(scope, receive, send)
         except Exception as problem:  # the client got status 500; the message may quote a text
             log_failure(problem)
+
+
+def _wrong_type(scope: Message, kind: str) -> str:
+    """Return why a content type is refused, and a command that sends the accepted one.
+
+    A page of another site can send other content types without asking the browser, so only JSON is
+    accepted.
+    """
+    host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")[:100] or "127.0.0.1:8000"
+    url = quote(f"{scope.get('scheme', 'http')}://{host}/predict")
+    return (
+        f"Expected the content type application/json, got {kind!r}. Send it as a header: "
+        f"curl {url} -H 'Content-Type: application/json' -d BODY"
+    )
 
 
 def _host(header: str) -> str:

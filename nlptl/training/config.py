@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from functools import wraps
+from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
+
+import numpy as np
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.specs import Spec
@@ -17,7 +23,48 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 AVERAGES = ("ema", "tail")
 KEPT = ("auto", "best", "last")
 
+_TYPES = {
+    "int": ((Integral,), "a whole number"),
+    "float": ((Real,), "a number"),
+    "bool": ((bool, np.bool_), "True or False"),
+    "str": ((str, PathLike), "a text"),
+}
+"""Accepted types of a setting and their description, by its annotation."""
 
+_OTHER_NAMES = {
+    "early_stopping_patience": "patience",
+    "gradient_accumulation_steps": "accumulation",
+    "lr": "learning_rate",
+    "lr_scheduler_type": "schedule",
+    "max_grad_norm": "clip_norm",
+    "num_epochs": "epochs",
+    "num_train_epochs": "epochs",
+    "output_dir": "checkpoints",
+    "per_device_train_batch_size": "batch_size",
+    "report_to": "log_with",
+    "warmup_ratio": "warmup_share",
+}
+"""Names of the same settings in other libraries, for suggestions."""
+
+
+def _with_suggestions(cls: type[Config]) -> type[Config]:
+    """Let the constructor suggest a setting for an unknown name."""
+    init = cls.__init__
+
+    @wraps(init)
+    def checked(self: Config, **settings: Any) -> None:
+        names = [field.name for field in fields(cls)]
+        for name in settings:
+            if name not in names:
+                hint = suggest(_OTHER_NAMES.get(name, name), names)
+                raise ConfigError(f"{cls.__name__} has no setting {name!r}. {hint}")
+        init(self, **settings)
+
+    cls.__init__ = checked  # type: ignore[assignment, method-assign]
+    return cls
+
+
+@_with_suggestions
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig(Spec):
     """Settings of the training loop.
@@ -132,6 +179,7 @@ class TrainingConfig(Spec):
     quiet: bool = False
 
     def __post_init__(self) -> None:
+        self._check_types()
         counts = ("epochs", "batch_size", "patience", "accumulation", "tokens_per_pass")
         rules = {
             **{name: (_holds(getattr(self, name), 1), "at least 1") for name in counts},
@@ -144,19 +192,31 @@ class TrainingConfig(Spec):
             "validation_share": (0 <= self.validation_share <= 0.5, "from 0 to 0.5"),
             "restarts": (self.restarts >= 0, "at least 0"),
         }
-        broken = [
+        _refuse(
             f"{name} must be {rule}, got {getattr(self, name)!r}"
             for name, (is_valid, rule) in rules.items()
             if not is_valid
-        ]
-        if broken:
-            raise ConfigError("; ".join(broken))
+        )
         self._check_names()
 
     def over(self, chosen: LoopConfig) -> LoopConfig:
         """Return these settings, with each None replaced by the value of ``chosen``."""
         settings = {name: value for name, value in self.get_params().items() if value is not None}
         return replace(chosen, **settings)
+
+    def _check_types(self) -> None:
+        """Check the settings against their annotations."""
+        broken = []
+        for setting in fields(self):
+            kind, _, optional = str(setting.type).partition(" | ")
+            value = getattr(self, setting.name)
+            if kind not in _TYPES or (value is None and optional):
+                continue
+            types, description = _TYPES[kind]
+            if not isinstance(value, types) or (isinstance(value, bool) and kind != "bool"):
+                choice = ", or None" if optional else ""
+                broken.append(f"{setting.name} must be {description}{choice}, got {value!r}")
+        _refuse(broken)
 
     def _check_names(self) -> None:
         choices = {"schedule": SCHEDULES, "precision": PRECISIONS, "keep": KEPT}
@@ -187,6 +247,13 @@ def in_subfolder(config: Config, name: str) -> Config:
     if config.checkpoints is None:
         return config
     return replace(config, checkpoints=str(Path(config.checkpoints) / name))
+
+
+def _refuse(broken: Iterable[str]) -> None:
+    """Raise one error for all broken rules, if there are any."""
+    message = "; ".join(broken)
+    if message:
+        raise ConfigError(f"{message}. Correct these settings.")
 
 
 def _holds(value: float | None, least: float) -> bool:

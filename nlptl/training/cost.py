@@ -15,6 +15,8 @@ from nlptl.base import clock
 Fit = TypeVar("Fit", bound=Callable[..., Any])
 
 _MINUTE = 60.0
+_MIN_MINUTES = 10
+"""A shorter time is shown in seconds."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,21 @@ class Cost:
 
     def __str__(self) -> str:
         minutes = self.seconds / _MINUTE
-        time_taken = f"{minutes:.0f} minutes" if minutes >= 10 else f"{self.seconds:.0f} seconds"
+        is_long = minutes >= _MIN_MINUTES
+        time_taken = counted(minutes, "minute") if is_long else counted(self.seconds, "second")
         energy = "" if self.kwh is None else f", {self.kwh:.4f} kWh as estimated by codecarbon"
         return f"{time_taken} on {self.machine}{energy}"
+
+
+def counted(number: float, unit: str) -> str:
+    """Return a rounded number with its unit, in the plural unless the number is 1.
+
+    Examples
+    --------
+    >>> counted(1, "thread"), counted(2.4, "second")
+    ('1 thread', '2 seconds')
+    """
+    return f"{number:.0f} {unit}{'' if round(number) == 1 else 's'}"
 
 
 def measured(fit: Fit) -> Fit:
@@ -76,7 +90,7 @@ def _machine(device: str | None) -> str:
             return f"{times}{torch.cuda.get_device_name()}"
     elif device == "mps":
         return "an Apple GPU"
-    return f"{times}a CPU, {torch.get_num_threads()} threads"
+    return f"{times}a CPU, {counted(torch.get_num_threads(), 'thread')}"
 
 
 def _tracker() -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nlptl.base.chance import Chance
 from nlptl.base.described import entry, make
 from nlptl.base.errors import InputError
-from nlptl.base.progress import progress_bar
+from nlptl.base.progress import log_stage, progress_bar
 from nlptl.base.transfer import Stage
 from nlptl.encoders.contextual.precision import has_bfloat16
 from nlptl.storage.untrusted import interpreting
@@ -19,13 +19,12 @@ from nlptl.training.checkpoints import (
     Keeper,
     Saved,
     from_arrays,
-    logger,
     random_states,
     restore_random_state,
     to_arrays,
 )
 from nlptl.training.config import LoopConfig
-from nlptl.training.domain_shift import DomainShift
+from nlptl.training.history import History
 from nlptl.training.optimizers import (
     Schedule,
     make_optimizer,
@@ -45,6 +44,10 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
     from torch import nn
 
+__all__ = ["Feed", "History", "Learner", "equal_rates", "train"]
+
+logger = logging.getLogger(__name__)
+
 _STEPS_BETWEEN_LOSS_READS = 10
 """Number of steps after which losses are copied from the device and shown."""
 
@@ -59,50 +62,6 @@ class Feed(Protocol):
     def passes(self, epoch: int, step: int) -> Sequence[Any]:
         """Return this process's batches for a step, one per forward pass; at least one."""
         ...
-
-
-@dataclass
-class History:
-    """Record of a training run.
-
-    Attributes
-    ----------
-    losses : list of float
-        Mean loss of each epoch.
-    scores : list of float
-        Score on held-out rows after each epoch; empty without held-out rows.
-    best_epoch : int
-        Epoch, counted from 1, whose weights were kept.
-    steps : list of float
-        Loss of each optimiser step.
-    restarts : list of str
-        Reason of each restart with another seed.
-    resumed_from : int
-        Step of the checkpoint from which the fit resumed; 0 if it started from the beginning.
-    refused : list of str
-        Checkpoints that failed verification, with the reason.
-    domains : DomainShift or None
-        Difference between source and target before and after the training, if a transfer compared
-        them.
-    figures : dict of str to list of float
-        Figures of transfers on rows that they keep back, at the start and after each stage. Also
-        the strength of each pretraining.
-    """
-
-    losses: list[float] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-    best_epoch: int = 0
-    steps: list[float] = field(default_factory=list)
-    restarts: list[str] = field(default_factory=list)
-    resumed_from: int = 0
-    refused: list[str] = field(default_factory=list)
-    domains: DomainShift | None = None
-    figures: dict[str, list[float]] = field(default_factory=dict)
-
-    @property
-    def perplexity(self) -> list[float]:
-        """Perplexity of hidden words of held-back texts, at the start and after each stage."""
-        return [math.exp(loss) for loss in self.figures.get("masked_word_loss", ())]
 
 
 def equal_rates(stage: Stage, names: Sequence[str]) -> Mapping[str, float]:
@@ -381,16 +340,18 @@ class _Run:
         epoch = len(self.history.losses)
         if self.score is None:
             self.history.best_epoch = epoch
-            return
-        with self.weights.averaged(), gathered(self.learner.module):
-            score = self.score(self.learner.module)
-            self.history.scores.append(_mean_over_processes(score, self.accelerator))
-            if self.history.scores[-1] > max(self.history.scores[:-1], default=float("-inf")):
-                self.history.best_epoch = epoch
-                self.weights.keep_as_best()
-        log({"score": self.history.scores[-1]}, self.taken)
-        last = self.stage + 1 == len(self.lengths)
-        self.over = last and epoch - self.history.best_epoch >= self.config.patience
+        else:
+            with self.weights.averaged(), gathered(self.learner.module):
+                score = self.score(self.learner.module)
+                self.history.scores.append(_mean_over_processes(score, self.accelerator))
+                if self.history.scores[-1] > max(self.history.scores[:-1], default=float("-inf")):
+                    self.history.best_epoch = epoch
+                    self.weights.keep_as_best()
+            log({"score": self.history.scores[-1]}, self.taken)
+            last = self.stage + 1 == len(self.lengths)
+            self.over = last and epoch - self.history.best_epoch >= self.config.patience
+        if self.accelerator.is_main_process and self.learner.shards:  # not for heads on features
+            log_stage(logger, "%s", _line(self.history))
 
     def _finish(self) -> None:
         self.weights.finish(scored=self.score is not None)
@@ -452,6 +413,12 @@ def _mean_over_processes(score: float, accelerator: Accelerator) -> float:
         return score
     local = torch.tensor(score, device=accelerator.device)
     return float(accelerator.reduce(local, reduction="mean"))
+
+
+def _line(history: History) -> str:
+    """Return a line about the last epoch."""
+    score = f", score {history.scores[-1]:.3f}" if history.scores else ""
+    return f"Epoch {len(history.losses)}: loss {history.losses[-1]:.3f}{score}"
 
 
 def _shown(history: History) -> dict[str, str]:

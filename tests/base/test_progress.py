@@ -1,4 +1,12 @@
-from nlptl.base.progress import progress_bar, shared_progress
+import logging
+
+from nlptl.base.progress import (
+    is_trial,
+    log_stage,
+    progress_bar,
+    shared_progress,
+    trial_fits,
+)
 
 
 def test_a_hidden_bar_counts_and_writes_nothing(capsys):
@@ -23,3 +31,17 @@ def test_bars_of_parts_advance_one_shared_bar(capsys):
     with progress_bar(total=2, unit="text", description="Encoding", show=False) as bar:
         bar.update(1)
     assert bar is not shared and shared.n == 5
+
+
+def test_a_stage_is_logged_and_that_of_a_trial_is_a_detail(caplog):
+    logger = logging.getLogger("nlptl.some.module")
+    with caplog.at_level(logging.DEBUG, logger="nlptl"):
+        log_stage(logger, "Encoding %d texts", 3)
+        with trial_fits():
+            assert is_trial()
+            log_stage(logger, "Fitting the head")
+    assert not is_trial()
+    assert caplog.record_tuples == [
+        ("nlptl.some.module", logging.INFO, "Encoding 3 texts"),
+        ("nlptl.some.module", logging.DEBUG, "Fitting the head"),
+    ]

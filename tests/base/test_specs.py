@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from sklearn.base import clone
@@ -8,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 
 from nlptl import FusedEncoder, TfidfEncoder, TransformerEncoder
 from nlptl.base.errors import ConfigError
-from nlptl.base.specs import NestedParams, Spec, with_param
+from nlptl.base.specs import NestedParams, Spec, short_repr, with_param
 from nlptl.encoders import Pooling
 from nlptl.heads import LogisticHead
 
@@ -120,3 +121,31 @@ def test_a_parameter_of_a_default_part_asks_for_the_part():
     with pytest.raises(ConfigError, match=r"head is None, .* for example head=LogisticHead\(\)"):
         Model().set_params(head__C=1.0)
     Model().set_params(head=LogisticHead(), head__C=1.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (Outer(), "Outer()"),
+        (Outer(Inner(2)), "Outer(inner=Inner(size=2))"),
+        ([Inner(), Inner(3)], "[Inner(), Inner(size=3)]"),
+        ((Inner(),), "(Inner(),)"),
+        ((Inner(), 1), "(Inner(), 1)"),
+        (Path("a") / "b", repr(str(Path("a") / "b"))),
+        (TfidfEncoder(), "TfidfEncoder()"),
+        (LogisticHead(C=2.0), "LogisticHead(C=2.0)"),
+    ],
+)
+def test_only_what_differs_from_the_default_is_shown(value, shown):
+    assert short_repr(value) == shown
+    assert repr(Model(value)) == f"Model(part={shown})"
+
+
+def test_fitted_parts_of_a_spec_are_not_shown():
+    fitted = TfidfEncoder().fit(["good film", "bad film"])
+    assert short_repr(fitted) == "TfidfEncoder()"
+
+
+def test_a_long_estimator_is_shown_with_one_parameter_per_line():
+    model = Model(part="a" * 50, parts=["b" * 50])
+    assert repr(model) == f"Model(part={'a' * 50!r},\n      parts={['b' * 50]!r})"

@@ -42,6 +42,24 @@ def test_a_rehearsal_shows_the_card_and_talks_to_nobody(hub, folder, capsys):
     assert not hub.log
 
 
+def test_a_rehearsal_writes_the_card_and_its_pictures(hub, folder, tmp_path, capsys):
+    table, output = tmp_path / "test.csv", tmp_path / "card"
+    pd.DataFrame({"text": TEXTS, "label": LABELS}).to_csv(table, index=False)
+    rehearsal = ["publish", folder, "user/mood", "--test", str(table), "--output", str(output)]
+    assert main(rehearsal) == 2
+    assert "Add --dry-run" in capsys.readouterr().err and not output.exists()
+    assert main([*rehearsal, "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert f"Written to {output}: README.md, confusion.png" in out and "library_name" not in out
+    assert sorted(path.name for path in output.iterdir()) == ["README.md", "confusion.png"]
+    assert (output / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    before = (output / "README.md").read_text(encoding="utf-8")
+    assert "12 rows of test.csv" in before
+    assert main([*rehearsal, "--dry-run"]) == 2
+    assert "is not empty. Choose a new folder" in capsys.readouterr().err
+    assert (output / "README.md").read_text(encoding="utf-8") == before and not hub.log
+
+
 def test_what_goes_wrong_takes_one_line_without_the_token(hub, folder, capsys, monkeypatch):
     hub.fail("POST", "/commit/", 403)
     assert main(["publish", folder, "user/mood"]) == 2

@@ -61,6 +61,23 @@ def test_options_that_make_no_sense_take_one_line(folder, capsys, options, said)
     assert said in error and error.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("command", "defaults"),
+    [
+        ("serve", {"--port": "8000", "--max-batch": "64", "--timeout": "30"}),
+        ("demo", {"--shots": "12", "--seed": "0"}),
+        ("compare", {"--folds": "5", "--rounds": "2"}),
+        ("export", {"--tolerance": "0.005", "--format": "onnx", "--precision": "fp32"}),
+    ],
+)
+def test_the_help_of_a_command_shows_its_defaults(capsys, command, defaults):
+    assert main([command, "--help"]) == 0
+    lines = " ".join(capsys.readouterr().out.partition("options:")[2].split())
+    for option, default in defaults.items():
+        explanation = lines.partition(f" {option} ")[2].partition(" --")[0]
+        assert f"(default {default})" in explanation, option
+
+
 def test_without_a_model_nothing_is_served(capsys, tmp_path):
     assert main(["serve", str(tmp_path / "none"), "--port", "0"]) == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -1,3 +1,5 @@
+import io
+import sys
 from argparse import ArgumentParser
 
 import pandas as pd
@@ -5,7 +7,13 @@ import pytest
 
 from nlptl.base.errors import InputError
 from nlptl.cli.main import main
-from nlptl.cli.tables import add_drop_blank, read_labelled, read_texts
+from nlptl.cli.tables import (
+    add_drop_blank,
+    add_encoding,
+    read_input,
+    read_labelled,
+    read_texts,
+)
 
 
 @pytest.fixture
@@ -31,8 +39,31 @@ def test_blank_rows_are_refused_or_left_out_with_their_number(table, few, capsys
     assert (list(rows), labels) == (list(few[0]), list(few[1]))
     assert capsys.readouterr().err == f"2 of 42 rows of {table} are blank and left out.\n"
     assert len(read_texts(table, ["text"], drop_blank=True)) == 41
-    with pytest.raises(InputError, match="1 of 42 texts are empty"):
+    with pytest.raises(InputError, match=r"1 of 42 rows .* no text.*row 42 .*with --drop-blank"):
         read_texts(table, ["text"])
+
+
+def test_a_blank_text_among_labelled_rows_names_the_option(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a", "label": "x"}\n{"text": null, "label": "y"}\n')
+    with pytest.raises(InputError, match=r"no text in column 'text'.*None.*--drop-blank"):
+        read_labelled(str(path), ["text"], "label", numeric=False)
+
+
+def test_standard_input_is_a_table_too(monkeypatch, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("text\ncafé\n".encode("cp1252"))
+    for source in ("-", "/dev/stdin", str(path)):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
+        sheet = read_input(source, split=None, encoding="cp1252")
+        assert sheet.frame["text"].tolist() == ["café"]
+
+
+def test_the_option_of_the_encoding_is_absent_unless_it_is_written():
+    parser = ArgumentParser()
+    add_encoding(parser)
+    assert parser.parse_args([]).encoding is None
+    assert parser.parse_args(["--encoding", "cp1252"]).encoding == "cp1252"
 
 
 def test_the_option_is_not_given_unless_it_is_written():

@@ -8,7 +8,7 @@ import pytest
 from datasets import Dataset
 
 from nlptl.base.errors import InputError
-from nlptl.data.rows import Rows, as_rows
+from nlptl.data.rows import NoTextsError, Rows, as_rows, rows_to_predict
 
 TEXTS = ["one", "two", "three"]
 CONTAINERS = {
@@ -74,8 +74,9 @@ def test_numbers_stand_beside_texts_and_are_taken_along():
         ([("a", "b"), ("c", " ")], "1 of 2 texts are empty"),
         (5, "got int 5"),
         (np.array("a"), "got a single value"),
-        (pd.DataFrame({"a": ["x"], "b": ["y"], "c": ["z"]}), "got 3"),
-        (pd.DataFrame({"n": [1]}), r"index 0 is 1 \(int\)"),
+        (pd.DataFrame({"a": ["x"], "b": ["y"], "c": ["z"]}), r"got 3.*fit\(df\['a'\], df\['b'\]\)"),
+        (pd.DataFrame({"n": [1]}), r"Column 'n' holds numbers, first 1 \(int\)"),
+        (pd.DataFrame({"n": [1], "text": ["a"]}), r"Column 'n' holds .*column: df\['text'\]"),
     ],
 )
 def test_what_is_no_text_is_named(given, said):
@@ -172,3 +173,14 @@ def test_pairs_have_two_sides_and_single_texts_one():
     ]
     rows = as_rows(["a"])
     assert rows.sides == [rows]
+
+
+def test_a_prediction_reads_one_text_as_a_list_and_may_have_no_texts():
+    assert rows_to_predict("one", as_rows).texts == ["one"]
+    assert rows_to_predict(TEXTS, as_rows).texts == TEXTS
+    for texts in ([], iter([]), pd.Series([], dtype=object), {"text": []}, Rows([])):
+        assert len(rows_to_predict(texts, as_rows)) == 0
+    with pytest.raises(InputError, match="got None"):
+        rows_to_predict(None, as_rows)
+    with pytest.raises(NoTextsError, match="got an empty list"):
+        as_rows([])

@@ -113,7 +113,8 @@ def test_without_time_only_cheap_things_are_tried(tiny_encoder, some, monkeypatc
     monkeypatch.setattr(module, "forward_seconds", lambda *_: 1.0)
     model = fitted(tiny_encoder, some, budget=5.0)
     assert model.transfer_verdict_.verdicts["contrastive"] == "not tried"
-    assert model.transfer_verdict_.trials[1].note == "no time for it"
+    note = model.transfer_verdict_.trials[1].note
+    assert note == "no time for it (it needs 288 seconds, 5.0 are left)"
     assert "Contrastive" not in repr(model.transfer_)
 
 
@@ -122,7 +123,8 @@ def test_with_time_for_one_fit_experience_decides(tiny_encoder, some, monkeypatc
     seen = module._FORWARD_PASSES_PER_STEP * QUICK.max_steps * n_rows
     monkeypatch.setattr(module, "forward_seconds", lambda *_: 50.0 / seen)
     model = fitted(tiny_encoder, some, budget=60.0)
-    assert model.transfer_verdict_.trials[1].note == "no time to try it; it mostly helps"
+    note = model.transfer_verdict_.trials[1].note
+    assert note == "no time to try it (it needs 121 seconds, 60 are left); it mostly helps"
     assert "Contrastive" in repr(model.transfer_)
 
 
@@ -192,10 +194,39 @@ def test_trials_end_with_their_part_of_the_budget_and_the_rest_is_left_out(
         return plain(self, texts, labels)
 
     monkeypatch.setattr(Real, "score", ten_seconds)
-    names, drawn, edits = fitted(tiny_encoder, some, budget=60.0).transfer_verdict_.trials
+    choice = fitted(tiny_encoder, some, budget=60.0).transfer_verdict_
+    names, drawn, edits = choice.trials
+    assert (choice.seconds, choice.time_used) == (80.0, "80.0 of 60 seconds used")
+    assert choice.seconds_of(names) == (20.0, 20.0)
     assert (names.seconds, len(names.verdict.scores)) == (40.0, 2)
     assert (drawn.seconds, len(drawn.verdict.scores)) == (40.0, 2)
-    assert (edits.verdict, edits.note) == (None, "no time for it")
+    assert edits.verdict is None and edits.note.startswith("no time for it (it needs 0.0 seconds,")
+    assert "none are left" in edits.note
+
+
+@pytest.mark.parametrize(
+    ("names", "is_noted"),
+    [
+        (["C0", "C1", "C2", "C3"], True),
+        (["ABBR", "DESC", "ENTY", "HUM"], True),
+        (["Sport", "World", "EU", "Money"], False),
+        (["food", "how_to", "a b", "x-ray"], False),
+    ],
+)
+def test_class_names_that_look_like_codes_are_noted(some, names, is_noted):
+    kinds = sorted(set(some[1]))
+    labels = [names[kinds.index(label)] for label in some[1]]
+    choice = TextClassifier(TfidfEncoder(), transfer="auto").fit(some[0], labels).transfer_verdict_
+    assert choice.note.startswith(f"Class names look like codes ({names[0]},") is is_noted
+    assert f'--transfer.names \'{{"{names[0]}": ' in choice.note or not is_noted
+
+
+def test_numbers_are_codes_unless_they_are_described(some):
+    codes = np.unique(some[1], return_inverse=True)[1].tolist()
+    model = TextClassifier(TfidfEncoder(), transfer="auto").fit(some[0], codes)
+    assert "Auto(names={0: '...'})" in model.transfer_verdict_.note
+    model.set_params(transfer=Auto(60, dict(enumerate(["a word", "two", "three", "four"]))))
+    assert not model.fit(some[0], codes).transfer_verdict_.note
 
 
 def test_without_rows_texts_without_labels_are_used(tiny_encoder, few):

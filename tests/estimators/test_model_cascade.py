@@ -200,3 +200,20 @@ def test_models_that_cannot_be_used_are_refused(models, few):
     for part in (cascade.fit(texts, labels), Pipeline([("model", fast)])):
         with pytest.raises(ConfigError, match="fitted TextClassifier"):
             Cascade(part, accurate, max_loss=0.05).fit(texts, labels)
+
+
+@pytest.mark.parametrize("threshold", [0.5, float("inf")])
+def test_one_text_is_a_list_of_one_and_no_texts_have_no_answers(models, cascade, threshold):
+    cascade.threshold_ = threshold
+    text, label = models[2][0], models[3][0]
+    assert cascade.predict(text).tolist() == cascade.predict([text]).tolist()
+    assert cascade.predict_proba(text).shape == (1, len(cascade.classes_))
+    assert cascade.predict([]).dtype == cascade.predict([text]).dtype
+    assert cascade.predict([]).shape == (0,)
+    assert cascade.predict_proba([]).shape == (0, len(cascade.classes_))
+    assert cascade.route([]).passed_on.shape == (0,)
+    for measure in (cascade.score, cascade.evaluate, cascade.class_scores):
+        with pytest.raises(InputError, match="Wrap it in a list"):
+            measure(text, [label])
+        with pytest.raises(InputError, match="at least one"):
+            measure([], [])

@@ -1,4 +1,6 @@
 import pytest
+import torch
+from sentence_transformers import SentenceTransformer
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -15,6 +17,7 @@ from nlptl import (
     TextClassifier,
     TextRegressor,
     TfidfEncoder,
+    TransformerEncoder,
 )
 from nlptl.base.errors import ConfigError
 from nlptl.estimators.named_parts import (
@@ -116,3 +119,31 @@ def test_numbers_and_tasks_take_names(tiny_encoder, tmp_path):
     model.fit({"mood": (TEXTS, LABELS)})
     again = MultiTaskModel.load(model.save(tmp_path / "tasks"))
     assert (again.predict(TEXTS)["mood"] == model.predict(TEXTS)["mood"]).all()
+
+
+@pytest.fixture
+def sentences(tiny_encoder):
+    return SentenceTransformer(str(tiny_encoder), device="cpu")
+
+
+def test_an_object_of_sentence_transformers_is_the_encoder_of_its_folder(
+    sentences, tiny_encoder, tmp_path
+):
+    model = TextClassifier(sentences).fit(TEXTS, LABELS)
+    expected = TextClassifier(tiny_encoder).fit(TEXTS, LABELS)
+    assert named_encoder(sentences) == TransformerEncoder(str(tiny_encoder))
+    assert (model.predict_proba(TEXTS) == expected.predict_proba(TEXTS)).all()
+    again = TextClassifier.load(model.save(tmp_path / "model"))
+    assert (again.predict(TEXTS) == model.predict(TEXTS)).all()
+    assert clone(model).fit(TEXTS, LABELS).score(TEXTS, LABELS) == model.score(TEXTS, LABELS)
+
+
+def test_an_object_that_was_trained_or_has_no_folder_is_refused(sentences):
+    with torch.no_grad():
+        for weight in sentences.parameters():
+            weight.add_(torch.arange(weight.numel()).reshape(weight.shape) / weight.numel())
+    with pytest.raises(ConfigError, match=r"gives other vectors .* model\.save\(folder\)"):
+        TextClassifier(sentences).fit(TEXTS, LABELS)
+    sentences[0].auto_model.config._name_or_path = ""
+    with pytest.raises(ConfigError, match=r"got SentenceTransformer without.* model\.save"):
+        TextClassifier(sentences).fit(TEXTS, LABELS)

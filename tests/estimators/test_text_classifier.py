@@ -25,6 +25,7 @@ from nlptl import (
     k_shot,
 )
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.data.rows import Rows
 from nlptl.encoders import OwnVectors, ResidualFusion
 
 QUICK = TrainingConfig(epochs=5)
@@ -443,3 +444,33 @@ def test_classes_that_a_source_alone_has_keep_their_type():
     model = TextClassifier(TfidfEncoder(), transfer=[Frozen(), SourceRows()])
     model.fit(DAYS, ["a", "b"] * 12, source=Corpus(iter(["green van"]), iter(["c"])))
     assert model.classes_.tolist() == ["a", "b", "c"]
+
+
+def test_several_labels_of_one_text_and_of_none_keep_their_form(few):
+    texts, labels = few
+    classifier = TextClassifier(TfidfEncoder()).fit(texts, [[label] for label in labels])
+    assert classifier.predict(texts[0]) == classifier.predict(texts[:1])
+    assert classifier.predict([]) == []
+    classifier.fit(texts, pd.get_dummies(pd.Series(labels)).astype(int))
+    assert classifier.predict(texts[0]).shape == (1, 2)
+    assert classifier.predict([]).shape == (0, 2)
+
+
+def test_a_model_for_pairs_predicts_none_and_refuses_one_text(few):
+    texts, labels = few
+    for encoder in (TfidfEncoder(), FusedEncoder((TfidfEncoder(), TfidfEncoder()))):
+        classifier = TextClassifier(encoder).fit([(text, text) for text in texts], labels)
+        assert classifier.predict([]).shape == (0,)
+        assert classifier.predict(Rows([])).shape == (0,)
+    with pytest.raises(InputError, match="trained on pairs of texts, got single texts"):
+        classifier.predict(texts[0])
+
+
+def test_a_table_of_several_columns_is_refused_with_what_to_write(few):
+    table = pd.DataFrame({"id": range(40), "review": few[0], "topic": few[1], "stars": 5})
+    classifier = TextClassifier(TfidfEncoder())
+    with pytest.raises(InputError, match=r"fit\(df\['review'\], df\['topic'\]\)"):
+        classifier.fit(table, "topic")
+    classifier.fit(table["review"], table["topic"])
+    with pytest.raises(InputError, match=r"'id' holds numbers, first 0 .*df\['review'\]"):
+        classifier.predict(table[["id", "review"]])

@@ -301,3 +301,18 @@ def test_numbers_and_weights_from_iterators_are_read_once():
         model.score(texts, [1.0])
     with pytest.raises(InputError, match="sample_weight holds -1 at row 0"):
         model.score(texts, numbers, [-1, 1, 1, 1])
+
+
+def test_one_text_is_a_list_of_one_and_no_texts_have_no_numbers(prices):
+    texts, numbers = prices
+    model = fitted(TfidfEncoder(), prices)
+    np.testing.assert_array_equal(model.predict(texts[0]), model.predict(texts[:1]))
+    empty = model.predict([])
+    assert (empty.shape, empty.dtype) == ((0,), np.float64)
+    for measure in (model.score, model.evaluate):
+        with pytest.raises(InputError, match="Wrap it in a list"):
+            measure(texts[0], numbers[:1])
+        with pytest.raises(InputError, match="at least one"):
+            measure([], [])
+    with pytest.raises(InputError, match="Wrap it in a list"):
+        model.fit(texts[0], numbers[:1])

@@ -76,3 +76,20 @@ def test_the_correlation_is_that_of_scikit_learn_without_a_table_of_all_classes(
     assert class_metrics.matthews(truth, chosen) == pytest.approx(matthews_corrcoef(truth, chosen))
     far = 10**12 * chosen
     assert class_metrics.matthews(far, far) == 1.0
+
+
+def test_scores_are_a_list_that_is_shown_as_a_table():
+    scores = class_metrics.class_scores(TRUTH, CHOSEN, ["a", "<b>", "c"])
+    assert isinstance(scores, list) and len(scores) == 3
+    frame = scores.frame()
+    assert list(frame) == ["name", "precision", "recall", "f1", "rows"]
+    assert frame["f1"].tolist() == [score.f1 for score in scores]
+    assert "0.667" in str(scores) and "ClassScore" not in str(scores)
+    assert "&lt;b&gt;" in scores._repr_html_() and "<b>" not in scores._repr_html_()
+    assert class_metrics.ClassScores().frame().empty
+
+
+def test_confused_classes_are_counted_the_most_frequent_first():
+    truth, chosen = np.array([0, 0, 0, 1, 2, 2]), np.array([1, 2, 2, 1, 0, 0])
+    assert class_metrics.confused_pairs(truth, chosen) == [(0, 2, 2), (2, 0, 2), (0, 1, 1)]
+    assert class_metrics.confused_pairs(truth, truth) == []

@@ -92,3 +92,11 @@ def test_the_same_seed_draws_the_same_rows():
 def test_one_row_is_too_few_for_a_bootstrap():
     with pytest.raises(InputError, match="two rows"):
         bootstrap_interval(of(np.ones(1)), of(np.ones(1)), 1)
+
+
+def test_an_interval_of_a_difference_of_accuracies_does_not_leave_its_range():
+    gains = np.array([0.1, -0.1])
+    free = resampled_interval(gains, test_share=0.5)
+    clipped = resampled_interval(gains, test_share=0.5, limit=1.0)
+    assert free.low < -1 and free.high > 1
+    assert (clipped.value, clipped.low, clipped.high) == (free.value, -1.0, 1.0)

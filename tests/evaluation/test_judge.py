@@ -229,3 +229,21 @@ def test_named_columns_of_labels_are_judged_by_name(few):
     table = pd.get_dummies(pd.Series(labels))
     pair = {"one": TextClassifier(TfidfEncoder()), "other": TextClassifier(TfidfEncoder(), seed=1)}
     assert judge(pair, texts, table, splits=Splits(2, 1)).scores.shape == (2, 2)
+
+
+def test_gains_in_accuracy_stay_within_their_range_and_other_gains_do_not():
+    class Alternating(Knower):
+        def score(self, rows, answers):
+            return float("0" in rows) if self.salt else 0.5
+
+    models = {"new": Alternating(salt=1), "old": Alternating(salt=0)}
+    accuracy = judge(models, TEXTS, LABELS, splits=Splits(2, 1)).gain
+    assert (accuracy.value, accuracy.low, accuracy.high) == (0.0, -1.0, 1.0)
+    scored = judge(
+        models,
+        TEXTS,
+        LABELS,
+        splits=Splits(2, 1),
+        score=lambda model, rows, answers: model.score(rows, answers),
+    )
+    assert scored.gain.low < -1

@@ -121,3 +121,16 @@ def test_outcomes():
         for value in (2.0, 0.5, -2.0)
     }
     assert outcomes == {HELPS, UNCLEAR, HURTS}
+
+
+def test_two_splits_without_a_clear_difference_have_no_interval_in_the_text():
+    two = np.repeat(SCORES, 2, axis=0)
+    unclear = Verdict.decide(NAMES, two, GAINS)
+    assert str(unclear) == (
+        "joint no clear difference against alone: 0.100 on 2 splits, too few for an interval"
+    )
+    clear = Verdict.decide(NAMES, two, GAINS | {"joint": Interval(0.1, 0.05, 0.2)})
+    assert str(clear) == "joint helps against alone: 0.100 [0.050, 0.200] on 2 splits"
+    assert "[-0.100, 0.300] on 3 splits" in str(
+        Verdict.decide(NAMES, np.repeat(SCORES, 3, axis=0), GAINS)
+    )

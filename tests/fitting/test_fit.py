@@ -1,7 +1,10 @@
+import logging
+
 import numpy as np
 import pytest
 
 from nlptl import (
+    ContinuedPretraining,
     Contrastive,
     Corpus,
     Frozen,
@@ -77,3 +80,41 @@ def test_an_argument_that_nothing_uses_is_refused(few, transfer, argument, messa
     texts, labels = few
     with pytest.raises(ConfigError, match=message):
         read_data(plan_for(TfidfEncoder(), transfer), *few, **{argument: Corpus(texts, labels)})
+
+
+@pytest.mark.parametrize(
+    ("transfer", "extra", "stages"),
+    [
+        (Frozen(), {}, ["Encoding 40 texts", "Fitting the head and calibrating it"]),
+        (
+            SelfTraining(),
+            {"unlabeled": Corpus(["one", "two"])},
+            [
+                "Encoding 40 texts",
+                "Fitting the head and calibrating it",
+                "Labelling 2 unlabelled texts",
+            ],
+        ),
+        (
+            Contrastive(steps=1),
+            {},
+            ["Tuning the encoder on 40 rows and fitting the head", "Epoch 1: loss"],
+        ),
+        (
+            [ContinuedPretraining(), Frozen()],
+            {"unlabeled": Corpus(["the parcel came late", "the box was broken", "how do i pay"])},
+            ["Training the encoder before the other transfers", "Encoding 40 texts"],
+        ),
+    ],
+    ids=["frozen", "self", "contrastive", "pretraining"],
+)
+def test_the_stages_of_a_fit_are_logged_in_their_order(
+    tiny_encoder, few, transfer, extra, stages, caplog
+):
+    plan = plan_for(tiny_encoder, transfer, training=SHORT)
+    data = read_data(plan, *few, **extra)
+    with caplog.at_level(logging.INFO, logger="nlptl"):
+        fit(plan, data)
+    assert [line for line in caplog.messages if line.startswith(tuple(stages))][: len(stages)] == [
+        next(line for line in caplog.messages if line.startswith(stage)) for stage in stages
+    ]

@@ -1,10 +1,13 @@
 import json
+import pickle
 from contextlib import contextmanager
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nlptl import (
+    FusedEncoder,
     LogisticHead,
     MLPHead,
     StaticEncoder,
@@ -101,3 +104,37 @@ def test_the_bar_of_a_prediction_reaches_the_number_of_texts(monkeypatch):
     monkeypatch.setattr(fitted, "_ROWS_AT_ONCE", 5)
     model.predict(["a b"] * 12)  # repeated texts are not encoded again
     assert [(bar.n, total) for bar, total in bars] == [(12, 12)]
+
+
+def test_a_fitted_model_is_shown_without_texts(few):
+    texts, labels = few
+    fitted = TextClassifier(TfidfEncoder(), head=LogisticHead()).fit(texts, labels).fitted_
+    assert repr(fitted) == "FittedModel(TfidfEncoder, LogisticHead, 2 classes)"
+    numeric = TextRegressor(TfidfEncoder()).fit(texts, np.arange(40.0)).fitted_
+    assert repr(numeric) == "FittedModel(TfidfEncoder, RidgeHead, numbers)"
+
+
+def table_of(texts):
+    return pd.DataFrame({"text": texts, "stars": np.arange(len(texts)) % 5})
+
+
+@pytest.mark.parametrize(
+    ("encoder", "inputs"),
+    [
+        (TfidfEncoder(), list),
+        (TfidfEncoder(), lambda texts: list(zip(texts, texts, strict=True))),
+        (FusedEncoder((TfidfEncoder(),), numeric_columns=("stars",)), table_of),
+    ],
+    ids=["texts", "pairs", "numbers"],
+)
+def test_a_pickled_model_has_no_training_texts_and_can_be_saved(encoder, inputs, few, tmp_path):
+    texts, labels = few
+    model = TextClassifier(encoder).fit(inputs(texts), labels)
+    pickled = pickle.dumps(model)
+    assert not [text for text in texts if text.encode() in pickled]
+    again = pickle.loads(pickled)
+    np.testing.assert_array_equal(
+        again.predict_proba(inputs(texts)), model.predict_proba(inputs(texts))
+    )
+    loaded = TextClassifier.load(again.save(tmp_path / "model"))
+    assert loaded.predict(inputs(texts)).tolist() == model.predict(inputs(texts)).tolist()

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import pytest
 from huggingface_hub import ModelCard
 
 from nlptl.evaluation.class_metrics import ClassScore
@@ -65,3 +68,35 @@ def test_what_is_not_known_is_left_out():
     assert "has published no metrics" in card and "Training data" not in card
     head = ModelCard(card).data.to_dict()
     assert not {"base_model", "base_model_relation", "license", "model-index"} & set(head)
+
+
+def test_the_most_frequent_mistakes_are_a_table_of_at_most_ten_pairs():
+    confused = [(f"c{i}", "a|b", 1_200 - i) for i in range(12)]
+    card = model_card(replace(FACTS, evaluation=replace(FOUND, confused=confused)))
+    assert "Most frequent mistakes:\n\n| label | predicted | rows |\n|---|---|---:|" in card
+    assert "| c0 | a\\|b | 1,200 |\n| c1 |" in card and "| c9 |" in card and "| c10 |" not in card
+    assert "Most frequent mistakes" not in model_card(FACTS)
+
+
+@pytest.mark.parametrize(
+    ("format_", "command"),
+    [
+        ("nlptl", "pip install nlptl"),
+        ("transformers", "pip install transformers torch"),
+        ("peft", "pip install peft transformers torch"),
+        ("onnx", "pip install 'nlptl[onnx]'"),
+        ("sentence-transformers", "pip install sentence-transformers"),
+    ],
+)
+def test_a_card_begins_with_the_packages_to_install(format_, command):
+    for stock in (True, False):
+        card = model_card(replace(FACTS, format=format_, stock=stock))
+        use = card.partition("## Use\n\n")[2]
+        assert use.startswith(f"```bash\n{command}\n```\n\n```python\n")
+
+
+@pytest.mark.parametrize("format_", ["nlptl", "transformers", "onnx"])
+def test_the_result_of_a_call_is_a_comment_below_it(format_):
+    card = model_card(replace(FACTS, format=format_, answer="['a']"))
+    assert '"The order arrived late."' in card and ")\n# ['a']\n```" in card
+    assert "\n# " not in model_card(replace(FACTS, format=format_)).partition("## Use")[2]

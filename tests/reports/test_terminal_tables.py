@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 from rich.console import Console
@@ -7,6 +8,7 @@ from nlptl import audit
 from nlptl.estimators.languages.translation_retrieval import Retrieval
 from nlptl.evaluation.choice import Choice, Trial
 from nlptl.evaluation.class_metrics import class_scores
+from nlptl.evaluation.costs import Cost
 from nlptl.evaluation.intervals import Interval, share_interval
 from nlptl.evaluation.prior_gains import PriorGain
 from nlptl.evaluation.task_affinity import Affinity
@@ -78,6 +80,24 @@ def test_a_choice_says_why_a_loss_was_used():
     text = shown(choice_table(Choice(None, trials=[Trial("names", told, told.accepted, 1.0)])))
     for part in ("no clear difference, but +0.050 on other data", "-0.030", "yes"):
         assert part in text
+
+
+def test_a_choice_shows_the_baseline_the_time_and_its_note():
+    scores, gains = np.array([[0.7, 0.6]] * 2), {"names": Interval(0.1, 0.05, 0.15)}
+    verdict = Verdict.decide(["names", "frozen"], scores, gains)
+    verdict = replace(verdict, costs={"frozen": Cost(1.0, 0.5), "names": Cost(2.0, 0.5)})
+    trials = [
+        Trial("names", verdict, True, 10.0),
+        Trial("full", None, False, 0.0, "no time for it (it needs 45 seconds, 24 are left)"),
+    ]
+    choice = Choice(None, "names", trials, budget_seconds=40.0, seconds=16.0, note="Codes.")
+    lines = shown(choice_table(choice)).splitlines()
+    assert lines[0].startswith("Chosen: names (16.0 of 40 seconds used)")
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
+    assert cells[0] == ["frozen", "baseline of the comparison", "", "", "no", "3.0"]
+    assert cells[1][0] == "names" and cells[1][-2:] == ["yes", "7.0"]
+    assert "it needs 45 seconds" in cells[2][1] and lines[-1].startswith("Codes.")
+    assert "frozen" not in shown(choice_table(Choice(None, "names", [trials[1]])))
 
 
 def test_tasks_are_shown_with_how_their_gradients_agree():

@@ -66,6 +66,28 @@ def test_a_plain_pipeline_answers_with_the_labels_and_probabilities(
     same_in_a_pipeline(again, again.export(tmp_path / "n"), NAMES)
 
 
+@pytest.mark.parametrize("target", ["transformers", "sentence-transformers", "onnx"])
+def test_nothing_is_printed_and_the_settings_of_transformers_stay(
+    tiny_encoder, tmp_path, capfd, target
+):
+    from transformers.utils import logging
+
+    encoder = TransformerEncoder(tiny_encoder, pooling=Pooling(), cache=None)
+    encoder = stock(tiny_encoder) if target == "transformers" else encoder
+    model = fitted(encoder, transfer=None)
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.enable_progress_bar()
+    capfd.readouterr()
+    try:
+        model.export(tmp_path / "m", format=target)
+        assert logging.is_progress_bar_enabled()
+    finally:
+        if not before[1]:
+            logging.disable_progress_bar()
+    assert capfd.readouterr() == ("", "")
+    assert logging.get_verbosity() == before[0]
+
+
 def test_several_labels_are_exported_too(tiny_encoder, tmp_path):
     model = fitted(stock(tiny_encoder), SEVERAL)
     same_in_a_pipeline(model, model.export(tmp_path / "m"), ["help", "late", "money"])

@@ -30,6 +30,7 @@ from nlptl.encoders import Pooling
 from nlptl.estimators.loading import load_every
 from nlptl.hub.model_place import place_of
 from nlptl.saving import model_publication
+from nlptl.saving.model_publication import CARD, card_files
 
 REPO = "user/requests"
 TEXTS, LABELS = (column[::12] for column in support_requests())
@@ -198,6 +199,22 @@ def test_a_card_shows_a_call_that_runs(hub, model):
     numbers = TextRegressor(TfidfEncoder()).fit(["a", "b", "a b"], [1.0, 2.0, 3.0])
     numbers.push_to_hub("user/numbers")
     assert ModelCard(hub.files("user/numbers")["README.md"].decode()).data.pipeline_tag is None
+
+
+def test_a_card_shows_the_result_of_its_call(hub, model, tiny_encoder):
+    code = card_files(model, REPO, about={})[CARD].decode().split("```python\n")[1].split("```")[0]
+    label = model.predict(["The order arrived late."]).tolist()[0]
+    assert code.endswith(f'(["The order arrived late."])\n# [{label!r}]\n')
+    numbers = TextRegressor(TfidfEncoder()).fit(["a", "b", "a b"], [1.0, 2.0, 3.0])
+    assert card_files(numbers, REPO, about={})[CARD].count(b"\n# [2.0]\n") == 1
+    fence = TextClassifier(TfidfEncoder()).fit(["a", "b"] * 4, ["```", "x"] * 4)
+    assert card_files(fence, REPO, about={})[CARD].decode().count("```") % 2 == 0
+    stock = Pooling(tokens="stock", normalize=False)
+    tuned = TextClassifier(TransformerEncoder(tiny_encoder, pooling=stock, cache=None))
+    tuned.fit(TEXTS, LABELS)
+    card = card_files(tuned, REPO, about={"format": "transformers"})[CARD].decode()
+    score = tuned.predict_proba(["The order arrived late."]).max()
+    assert f"'score': {score:.3f}".rstrip("0") in card and "pip install transformers" in card
 
 
 def test_an_entailment_model_of_either_model_of_a_cascade_is_named(model, tiny_encoder):

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import logging
+import shlex
 
 import pytest
 
@@ -59,6 +60,20 @@ def test_what_cannot_be_taken_is_refused_with_a_reason(messages, headers, status
     code, body = told(never, messages, headers=headers, max_bytes=10, read_seconds=patience)
     assert code == status
     assert json.loads(body)["detail"]
+
+
+def test_a_wrong_content_type_is_refused_with_the_command_that_sends_the_right_one():
+    headers = [(b"content-type", b"text/plain"), (b"host", b"here.example:80;ls")]
+    status, body = told(echo, [], headers=headers)
+    reason = json.loads(body)["detail"]
+    assert status == 415 and "application/json, got 'text/plain'" in reason
+    assert shlex.split(reason)[-5:] == [
+        "http://here.example:80;ls/predict",
+        "-H",
+        "Content-Type: application/json",
+        "-d",
+        "BODY",
+    ]
 
 
 def test_work_for_a_client_that_went_away_is_cancelled():

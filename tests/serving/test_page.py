@@ -1,5 +1,7 @@
 """The page in a real browser."""
 
+import json
+import shlex
 import shutil
 
 import pytest
@@ -7,7 +9,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from nlptl import TextClassifier, TfidfEncoder
+from nlptl import MultiTaskModel, Task, TextClassifier, TfidfEncoder, TrainingConfig
 
 DRIVER, BROWSER = shutil.which("chromedriver"), shutil.which("chromium")
 SCRIPT = "<img src=x onerror=\"document.title='broken in'\">"
@@ -59,8 +61,57 @@ def test_a_text_is_typed_and_its_label_read(browser, serve, classifier):
         assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(1, abs=1e-4)
         assert not browser.find_element(By.ID, "second").is_displayed()
         assert "at most 60 characters, got 61" in ask(browser, "x" * 61)
-        assert browser.find_element(By.ID, "first").accessible_name == "Text"
+        assert browser.find_element(By.ID, "first").accessible_name == "Texts, one per line"
         assert [one for one in browser.get_log("browser") if "Security" in one["message"]] == []
+
+
+def rows(browser):
+    """Give the cells of the table of answers, by row."""
+    found = browser.find_elements(By.CSS_SELECTOR, "#answer tr")
+    return [[cell.text for cell in row.find_elements(By.XPATH, "./*")] for row in found]
+
+
+def command(browser):
+    """Give the words of the command for a shell."""
+    return shlex.split(browser.find_element(By.ID, "curl").text.replace("\\\n", ""))
+
+
+def test_each_line_is_a_text_with_its_label_and_probability(browser, serve, classifier):
+    texts = ["I was charged twice.", "Can't you 'add' a <b>dark</b> mode?"]
+    labels, shares = classifier.predict(texts), classifier.predict_proba(texts).max(axis=1)
+    with serve(classifier) as service:
+        opened(browser, service)
+        ask(browser, "\n\n".join([texts[0], "  " + texts[1] + " "]))
+        head, *found = rows(browser)
+        assert head == ["text", "label", "probability"]
+        expected = zip(texts, labels, shares, strict=True)
+        assert found == [[text, label, f"{100 * share:.1f} %"] for text, label, share in expected]
+        _, url, _, header, _, body = command(browser)
+        assert url == f"{service.url}/predict" and header == "Content-Type: application/json"
+        assert service.post(json.loads(body))[1][1]["label"] == labels[1]
+        assert [one for one in browser.get_log("browser") if "Security" in one["message"]] == []
+
+
+def test_tasks_are_columns_and_numbers_have_no_probability(browser, serve, tiny_encoder):
+    texts, short = ["good", "great", "bad", "broken"] * 3, TrainingConfig(max_steps=1, quiet=True)
+    tasks = {"kind": Task(), "size": Task("regression")}
+    model = MultiTaskModel(tasks, encoder=tiny_encoder, gate=False, training=short)
+    kinds, sizes = ["yes", "yes", "no", "no"] * 3, [float(len(text)) for text in texts]
+    with serve(model.fit({"kind": (texts, kinds), "size": (texts, sizes)})) as service:
+        opened(browser, service)
+        facts = browser.find_element(By.ID, "facts").text
+        assert "kind: 2 classes: no, yes" in facts and "size: a number" in facts
+        ask(browser, "good\nbad")
+        assert rows(browser)[0] == ["text", "kind", "probability", "size"]
+        assert [len(row) for row in rows(browser)] == [4, 4, 4]
+
+
+def test_the_page_shows_facts_of_the_model_and_an_example(browser, serve, classifier):
+    with serve(classifier) as service:
+        opened(browser, service)
+        facts = browser.find_element(By.ID, "facts").text
+        assert facts.startswith("text-classifier · 8 classes: access, billing, ")
+        assert len(service.post(json.loads(command(browser)[-1]))[1]) == 2
 
 
 def test_a_label_is_text_and_never_runs(browser, serve):
@@ -68,6 +119,8 @@ def test_a_label_is_text_and_never_runs(browser, serve):
     with serve(TextClassifier(TfidfEncoder()).fit(texts, labels)) as service:
         opened(browser, service)
         assert ask(browser, "good").startswith(SCRIPT)
+        assert SCRIPT in ask(browser, f"good\n{SCRIPT}")
+        assert SCRIPT in browser.find_element(By.ID, "facts").text
         assert browser.title == "tried"
         assert browser.find_elements(By.TAG_NAME, "img") == []
 
@@ -78,4 +131,7 @@ def test_pairs_have_two_fields(browser, serve):
     with serve(model) as service:
         opened(browser, service)
         WebDriverWait(browser, 300).until(lambda b: b.find_element(By.ID, "second").is_displayed())
-        assert ask(browser, "great", "tea").startswith("yes")
+        assert browser.find_element(By.ID, "first").accessible_name == "First text"
+        assert ask(browser, "great\nand good", "tea").startswith("yes")
+        body = json.loads(command(browser)[-1])
+        assert body == {"texts": [["great\nand good", "tea"]]}

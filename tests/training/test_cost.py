@@ -38,6 +38,9 @@ def test_a_card_that_was_not_computed_on_is_not_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", fake)
     model = Model()
     assert model.fit().cost_.machine == "a CPU, 2 threads"
+    monkeypatch.setattr(fake, "get_num_threads", lambda: 1)
+    assert model.fit().cost_.machine == "a CPU, 1 thread"
+    monkeypatch.setattr(fake, "get_num_threads", lambda: 2)
     used[0] = 1
     assert model.fit().cost_.machine == "NVIDIA H100"
     monkeypatch.setenv("WORLD_SIZE", "4")
@@ -52,6 +55,8 @@ def test_a_card_that_was_not_computed_on_is_not_named(monkeypatch):
 
 def test_it_is_told_in_words_and_read_back():
     assert str(Cost(3.4, "a CPU")) == "3 seconds on a CPU"
+    assert str(Cost(1.2, "a CPU")) == "1 second on a CPU"
+    assert str(Cost(0.2, "a CPU")) == "0 seconds on a CPU"
     assert str(Cost(1234.0, "a CPU", 0.01234)) == (
         "21 minutes on a CPU, 0.0123 kWh as estimated by codecarbon"
     )

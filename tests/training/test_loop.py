@@ -1,5 +1,6 @@
 import dataclasses
 import hashlib
+import logging
 import math
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -8,12 +9,15 @@ from threading import Barrier
 import pytest
 import torch
 
+from nlptl import MLPHead
 from nlptl.base.chance import Chance, torch_seed
 from nlptl.base.errors import InputError
 from nlptl.base.transfer import Stage
+from nlptl.data.targets import Targets
 from nlptl.training.checkpoints import Keeper
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import Learner, train
+from nlptl.training.networks.feature_network import NetworkRecipe, fit_network
 from nlptl.training.processes import make_accelerator
 
 X = torch.randn(64, 5, generator=torch.Generator().manual_seed(0))
@@ -505,3 +509,20 @@ def test_a_run_with_stages_that_end_early_resumes_exactly(tmp_path, at):
     assert resumed == whole
     assert history.steps == expected.steps and history.figures == expected.figures
     assert later == progress[len(progress) - len(later) :]
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_each_epoch_is_logged_with_its_loss_and_score(caplog, scored):
+    with caplog.at_level(logging.INFO, logger="nlptl"):
+        _, history = run((lambda _: 0.25) if scored else None, epochs=2)
+    losses = [f"Epoch {epoch}: loss {loss:.3f}" for epoch, loss in enumerate(history.losses, 1)]
+    assert caplog.messages == [f"{line}, score 0.250" if scored else line for line in losses]
+    assert {record.name for record in caplog.records} == {"nlptl.training.loop"}
+
+
+def test_epochs_of_a_head_on_features_are_not_logged(caplog, clouds):
+    X, y = clouds
+    recipe = NetworkRecipe(MLPHead((4,)), None, (("a", 12),), 3)
+    with caplog.at_level(logging.INFO, logger="nlptl"):
+        fit_network(recipe, X, Targets(y, 3), config=LoopConfig(epochs=2), seed=0, device="cpu")
+    assert not caplog.messages

@@ -5,8 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
+from rich.table import Table
+
 from nlptl.cli.console import add_columns, console, show_warnings
-from nlptl.data.audit import audit
+from nlptl.cli.tables import add_encoding, read_input
+from nlptl.data.audit import AuditReport, audit
 from nlptl.data.tables.reading import column, read_table
 from nlptl.reports.terminal_tables import audit_table
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   nlptl audit train.csv
+  nlptl audit export.csv --encoding cp1252
   nlptl audit train.csv --other test.csv --text-column review --label-column stars
 """
 
@@ -23,6 +27,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("data", help="the table to check")
     add_columns(parser, label=True)
+    add_encoding(parser)
     parser.add_argument(
         "--other",
         action="append",
@@ -35,19 +40,45 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Read the tables, check them and print the report."""
     columns = arguments.text_column or ["text"]
-    table = read_table(arguments.data, split=arguments.split)
+    options = {"split": arguments.split, "encoding": arguments.encoding}
+    table = read_input(arguments.data, **options).frame
     names = [str(name) for name in table.columns]
     label_column = arguments.label_column or ("label" if "label" in names else None)
-    others = {
-        other: _texts(read_table(other, split=arguments.split), columns)
-        for other in arguments.other
-    }
+    others = {other: _texts(read_table(other, **options), columns) for other in arguments.other}
     labels = column(table, label_column) if label_column else None
     report = audit(_texts(table, columns), labels, others=others)
     out = console()
+    out.print(_columns_read(columns, label_column, names), soft_wrap=True)
     out.print(audit_table(report))
+    if report.class_counts:
+        out.print(_class_table(report))
     show_warnings(report.warnings, out)
     return 0
+
+
+def _columns_read(text_columns: list[str], label_column: str | None, names: list[str]) -> str:
+    """Return a sentence on the columns that are used, or could be used."""
+    texts = " and ".join(map(repr, text_columns))
+    if label_column is not None:
+        return f"Texts: column {texts}. Labels: column {label_column!r}."
+    return (
+        f"Texts: column {texts}. No labels were read: there is no column 'label'. "
+        f"Known columns: {', '.join(names)}. Choose the labels with --label-column."
+    )
+
+
+def _class_table(report: AuditReport) -> Table:
+    """Build a table of the most frequent classes with their rows."""
+    table = Table(title="Rows per class", title_justify="left", title_style="bold")
+    table.add_column("class")
+    table.add_column("rows", justify="right")
+    shown, counts = report.frequent_classes, report.class_counts
+    for name, n_rows in shown.items():
+        table.add_row(name, str(n_rows))
+    if len(shown) < len(counts):
+        n_others = sum(counts.values()) - sum(shown.values())
+        table.add_row(f"({len(counts) - len(shown)} other classes)", str(n_others))
+    return table
 
 
 def _texts(table: pd.DataFrame, columns: list[str]) -> list[object]:

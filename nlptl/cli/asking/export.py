@@ -28,13 +28,20 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("model", help="folder of a saved classifier")
     parser.add_argument("folder", help="a new folder")
-    parser.add_argument("--format", default="onnx", metavar="NAME", help=", ".join(FORMATS))
-    parser.add_argument("--precision", default="fp32", metavar="NAME", help="fp32, int8")
+    formats = f"{', '.join(FORMATS)} (default %(default)s)"
+    parser.add_argument("--format", default="onnx", metavar="NAME", help=formats)
+    parser.add_argument(
+        "--precision", default="fp32", metavar="NAME", help="fp32, int8 (default %(default)s)"
+    )
     parser.add_argument(
         "--probe", metavar="FILE", help="labelled table to compare an ONNX graph with the model"
     )
     parser.add_argument(
-        "--tolerance", type=float, default=0.005, help="maximum loss of accuracy, default 0.005"
+        "--tolerance",
+        type=float,
+        default=0.005,
+        metavar="LOSS",
+        help="maximum loss of accuracy (default %(default)s)",
     )
     add_columns(parser, label=True)
     add_drop_blank(parser)

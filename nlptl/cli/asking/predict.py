@@ -12,8 +12,9 @@ from argparse import ArgumentParser, Namespace
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.console import add_columns, console, hand_over
+from nlptl.cli.tables import STANDARD_INPUT, add_encoding, read_input
 from nlptl.config.bulk import read_job
-from nlptl.data.tables.reading import read_sheet, texts_of
+from nlptl.data.tables.reading import texts_of
 from nlptl.data.tables.sheet import Sheet
 from nlptl.data.tables.writing import table_format
 from nlptl.estimators.bulk.answered_rows import answers, answers_of_tasks, labelled, text_columns
@@ -28,6 +29,7 @@ from nlptl.storage.outputs import check_output_file
 EXAMPLES = """examples:
   nlptl predict model/ --text "Where is my parcel?"
   nlptl predict model/ texts.csv --output predictions.csv
+  cat texts.csv | nlptl predict model/ - > predictions.csv
   nlptl predict model/ pairs.parquet --text-column a b --output predictions.parquet
   nlptl predict model/ large.csv --output predictions.csv --chunk-rows 4096
   accelerate launch -m nlptl predict --config recipes/predict.yaml
@@ -38,8 +40,9 @@ INTERRUPTED = "no incomplete output was left; finished blocks are kept, if there
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("model", nargs="?", help="folder of a saved model")
-    parser.add_argument("data", nargs="?", help="table of texts")
+    parser.add_argument("data", nargs="?", help="table of texts; - is standard input")
     add_columns(parser, label=False)
+    add_encoding(parser)
     parser.add_argument("--text", action="append", help="a text to predict; can be repeated")
     parser.add_argument(
         "--output",
@@ -69,7 +72,9 @@ def run(arguments: Namespace) -> int:
         inputs = (arguments.data, arguments.model)
         check_output_file(arguments.output, inputs=inputs, overwrite=arguments.overwrite)
     model = load_every(arguments.model)
-    sheet = None if arguments.data is None else read_sheet(arguments.data, split=arguments.split)
+    sheet = None
+    if arguments.data is not None:
+        sheet = read_input(arguments.data, split=arguments.split, encoding=arguments.encoding)
     if isinstance(model, MultiTaskModel):
         return _every_task(model, arguments, sheet)
     if sheet is None:
@@ -81,12 +86,13 @@ def run(arguments: Namespace) -> int:
 
 def _in_blocks(arguments: Namespace) -> int:
     """Score a large table in blocks, in every process of the launch."""
-    for name in ("text", "split"):
-        if getattr(arguments, name) is not None:
+    refused = {f"--{name}": getattr(arguments, name) for name in ("text", "split", "encoding")}
+    refused["DATA"] = arguments.data if arguments.data in STANDARD_INPUT else None
+    for name, value in refused.items():
+        if value is not None:
             raise ConfigError(
-                f"A table that is scored in blocks is one file, got --{name} "
-                f"{getattr(arguments, name)!r}. Leave it out, or leave out --config, "
-                "--chunk-rows and --processes."
+                f"A table that is scored in blocks is one UTF-8 file, got {name} {value!r}. Leave "
+                "it out, or leave out --config, --chunk-rows and --processes."
             )
     names = ("model", "data", "output", "text_column", "chunk_rows", "processes")
     flags = {name: getattr(arguments, name) for name in names}

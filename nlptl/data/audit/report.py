@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from nlptl.data.targets import Targets
 
 _NEAR_UP_TO = 20_000
 _MAX_SHOWN = 10
+_MAX_CLASSES_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,28 @@ class AuditReport:
         return asdict(self)
 
     @property
+    def frequent_classes(self) -> dict[str, int]:
+        """The 20 most frequent classes with their numbers of rows, the most frequent first."""
+        ordered = sorted(self.class_counts.items(), key=lambda entry: -entry[1])
+        return dict(ordered[:_MAX_CLASSES_SHOWN])
+
+    @property
+    def similar_classes(self) -> list[list[str]]:
+        """Groups of classes whose names differ only by case or spaces."""
+        groups: dict[object, list[str]] = defaultdict(list)
+        for name in self.class_counts:
+            groups[folded(name)].append(name)
+        return [group for group in groups.values() if len(group) > 1]
+
+    @property
     def warnings(self) -> list[str]:
         """Problems of the data to check before training, one sentence per problem."""
         counts = list(self.class_counts.values())
         rare = [f"{name} ({n})" for name, n in self.class_counts.items() if n < 5]
+        similar = [
+            ", ".join(f"{name!r} ({self.class_counts[name]})" for name in group)
+            for group in self.similar_classes[:_MAX_SHOWN]
+        ]
         sentences = {
             f"{self.empty} rows have no text.": self.empty,
             f"{self.unlabelled} rows have no label.": self.unlabelled,
@@ -94,6 +115,8 @@ class AuditReport:
             f"{self.n_near} pairs of rows are nearly the same, for example "
             f"{self.near[0] if self.near else ()}.": self.n_near,
             f"Classes with fewer than 5 rows: {', '.join(rare)}.": len(rare),
+            "Labels that differ only by case or spaces count as different classes: "
+            f"{'; '.join(similar)}.": len(similar),
             "The largest class has over 20 times the rows of the smallest; see the option "
             "imbalance.": counts and max(counts) > 20 * max(min(counts), 1),
             **{f"{n} rows of {name} are also training rows.": n for name, n in self.leaked.items()},
@@ -105,6 +128,28 @@ class AuditReport:
             f"({self.share_beyond:.1%} of all tokens are beyond it).": self.n_cut,
         }
         return [sentence for sentence, applies in sentences.items() if applies]
+
+    def __repr__(self) -> str:
+        warnings = "".join(f"\n- {warning}" for warning in self.warnings)
+        return f"{self._summary()}{warnings}"
+
+    def _repr_html_(self) -> str:
+        warnings = "".join(f"<li>{escape(warning)}</li>" for warning in self.warnings)
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{n_rows}</td></tr>"
+            for name, n_rows in self.frequent_classes.items()
+        )
+        hidden = len(self.class_counts) - len(self.frequent_classes)
+        more = f"<p>and {hidden} other classes</p>" if hidden else ""
+        head = "<thead><tr><th>class</th><th>rows</th></tr></thead>"
+        table = f"<table>{head}<tbody>{rows}</tbody></table>{more}" if rows else ""
+        return f"<p>{escape(self._summary())}</p><ul>{warnings}</ul>{table}"
+
+    def _summary(self) -> str:
+        return (
+            f"Audit: {self.n_rows} rows, {len(self.class_counts)} classes, "
+            f"{len(self.warnings)} warnings"
+        )
 
 
 def audit(

@@ -23,19 +23,44 @@ def labels_of(table: pd.DataFrame, name: str, *, numeric: bool) -> list[Any]:
     InputError
         If a label is blank, or a number cannot be read. The message shows it with its row.
     """
-    cells = column(table, name)
-    labels = [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in cells]
-    blank = blank_rows(labels)
-    if blank:
-        raise InputError(
-            f"{len(blank)} of {len(labels)} rows{source_of(table)} have no label in column "
-            f"{name!r}. The first is data row {_row_number(table, blank[0])} (counted from 1, "
-            f"without a header), which holds {labels[blank[0]]!r}. Fill them in, or drop such "
-            "rows with --drop-blank."
-        )
+    check_filled(table, name, "label")
+    labels = _cells(table, name)
     if numeric:
         return [_number(table, name, row, label) for row, label in enumerate(labels)]
     return labels
+
+
+def check_filled(table: pd.DataFrame, name: str, content: str) -> None:
+    """Check that no cell of a column is blank, for a command with the option ``--drop-blank``.
+
+    Parameters
+    ----------
+    table : DataFrame
+    name : str
+        The column.
+    content : str
+        What its cells hold, for the message: ``"label"`` or ``"text"``.
+
+    Raises
+    ------
+    InputError
+        If a cell is blank. The message shows it with its row.
+    """
+    cells = _cells(table, name)
+    blank = blank_rows(cells)
+    if blank:
+        raise InputError(
+            f"{len(blank)} of {len(cells)} rows{source_of(table)} have no {content} in column "
+            f"{name!r}. The first is data row {_row_number(table, blank[0])} (counted from 1, "
+            f"without a header), which holds {cells[blank[0]]!r}. Fill them in, or drop such "
+            "rows with --drop-blank."
+        )
+
+
+def _cells(table: pd.DataFrame, name: str) -> list[Any]:
+    """Return the cells of a column; arrays become lists."""
+    cells = column(table, name)
+    return [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in cells]
 
 
 def _row_number(table: pd.DataFrame, row: int) -> int:

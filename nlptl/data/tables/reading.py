@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -18,39 +15,59 @@ from nlptl.base.paths import user_path
 from nlptl.base.suggestions import suggest
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.tables.cells import arrow_cells, is_blank
-from nlptl.data.tables.separated import dialect_of, open_text, rows_of
-from nlptl.data.tables.sheet import Sheet
+from nlptl.data.tables.file_readers import (
+    READERS,
+    SEPARATOR,
+    SOURCE,
+    named_problems,
+    read_jsonl,
+    read_separated,
+    reader_of,
+    sheet_of,
+)
+from nlptl.data.tables.sheet import Sheet, joined
+from nlptl.data.tables.split_files import files_by_split
+from nlptl.data.tables.text_source import TextSource
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
     from datasets import Dataset, DatasetDict
 
 Item = TypeVar("Item")
 
 
 def read_table(
-    source: str | Path, *, split: str | None = None, drop_blank: Sequence[str] = ()
+    source: str | Path,
+    *,
+    split: str | None = None,
+    drop_blank: Sequence[str] = (),
+    encoding: str | None = None,
 ) -> pd.DataFrame:
-    """Read a table from a file, a folder written by ``datasets``, or the Hub.
+    """Read a table from a file, a folder, or the Hub.
 
     Parameters
     ----------
     source : str or Path
-        A csv, tsv, jsonl or parquet file (csv, tsv and jsonl also as ``.gz`` or ``.bz2``), a
-        folder written by ``save_to_disk``, or the name of a data set on the Hub.
+        A csv, tsv, jsonl, parquet or xlsx file (csv, tsv and jsonl also as ``.gz`` or ``.bz2``), a
+        folder written by ``save_to_disk``, a folder with such files, or the name of a data set on
+        the Hub. Files of a folder belong to the split in their names, such as ``train.csv``. Of an
+        xlsx file, the first sheet is read.
     split : str, optional
         Name of the split to read, if a folder or a Hub data set has several.
     drop_blank : sequence of str
         Columns, for example of texts and labels. Rows in which one of these cells is missing or
         white space are dropped, and a warning reports their number.
+    encoding : str, optional
+        Encoding of csv, tsv and jsonl files, for example ``"cp1252"``. None is UTF-8, or the
+        encoding of a byte-order mark.
 
     Returns
     -------
     DataFrame
         Cells of csv and tsv files are strings without changes ("NA" stays "NA"). Cells of jsonl
         files are JSON values, with None for a missing field. Parquet files keep their types; an
-        index that pandas stored becomes a column. Class numbers of ``datasets`` become the names
+        index that pandas stored becomes a column. Cells of xlsx files are strings, numbers, dates
+        or bool, and a blank cell is an empty string. Class numbers of ``datasets`` become the names
         of the classes.
 
     Raises
@@ -65,7 +82,7 @@ def read_table(
     separator, it is detected: a semicolon, a tab, a comma or a bar. If quotation marks can be read
     in two ways, an error is raised.
     """
-    table = read_sheet(source, split=split).frame
+    table = read_sheet(source, split=split, encoding=encoding).frame
     filled = filled_rows(table, drop_blank) if drop_blank else table
     if len(filled) < len(table):
         n_blank = len(table) - len(filled)
@@ -76,16 +93,46 @@ def read_table(
     return filled
 
 
-def read_sheet(source: str | Path, *, split: str | None = None) -> Sheet:
+def read_sheet(
+    source: str | Path, *, split: str | None = None, encoding: str | None = None
+) -> Sheet:
     """Read a table like ``read_table``, together with the exact cells of the file."""
     path = user_path(source)
     if path.is_dir():
-        return _from_datasets(lambda: _load_folder(path), str(source), split)
+        if _is_saved_dataset(path):
+            return _from_datasets(lambda: _load_folder(path), str(source), split)
+        return _from_folder(path, split, encoding)
     if path.is_file():
-        return next(_sheets_of(path, None))
+        return next(_sheets_of(path, None, encoding))
     if path.suffix or path.is_absolute() or str(source).startswith("."):
         raise InputError(f"There is no file {str(source)!r}. Check the path.")
     return _from_datasets(lambda: _load_hub(str(source), split), str(source), split)
+
+
+def sheet_of_bytes(content: bytes, name: str, *, encoding: str | None = None) -> Sheet:
+    """Read a csv, tsv or jsonl table from memory. Its kind is detected from the content.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str
+        Name of the table in messages, for example ``"standard input"``.
+    encoding : str, optional
+        As for ``read_table``.
+
+    Raises
+    ------
+    InputError
+        If the content cannot be read.
+    """
+    text = TextSource(name, lambda: BytesIO(content), encoding)
+    with named_problems(name, encoding):
+        with text.open() as lines:
+            start = next((line for line in lines if line.strip()), "")
+        is_json = start.lstrip().startswith("{")
+        sheet = next(read_jsonl(text, None) if is_json else read_separated(text, None, ","))
+    sheet.frame.attrs[SOURCE] = name
+    return sheet
 
 
 def read_sheets(source: str | Path, *, rows: int) -> Iterator[Sheet]:
@@ -113,7 +160,7 @@ def read_sheets(source: str | Path, *, rows: int) -> Iterator[Sheet]:
         raise InputError(
             f"There is no file {str(source)!r} to read piece by piece. Check the path."
         )
-    yield from _sheets_of(path, rows)
+    yield from _sheets_of(path, rows, None)
 
 
 def column(table: pd.DataFrame, name: str) -> list[Any]:
@@ -128,7 +175,7 @@ def column(table: pd.DataFrame, name: str) -> list[Any]:
     if name not in names:
         if not names:
             raise _no_rows(table)
-        separator = table.attrs.get(_SEPARATOR)
+        separator = table.attrs.get(SEPARATOR)
         note = f" It was read with {separator!r} between columns." if separator else ""
         raise InputError(
             f"There is no column {name!r}{source_of(table)}. {suggest(name, names)}{note}"
@@ -161,7 +208,7 @@ def texts_of(table: pd.DataFrame, columns: Sequence[str]) -> Rows:
     try:
         return as_rows(sides[0] if len(sides) == 1 else list(zip(*sides, strict=True)))
     except InputError as problem:
-        if _SOURCE not in table.attrs:
+        if SOURCE not in table.attrs:
             raise
         origin = f"The texts are{source_of(table)}; index 0 is the first data row."
         raise InputError(f"{problem} {origin}") from problem
@@ -169,164 +216,54 @@ def texts_of(table: pd.DataFrame, columns: Sequence[str]) -> Rows:
 
 def source_of(table: pd.DataFrame) -> str:
     """Return " in FILE" for messages about a table; empty if nlptl did not read the table."""
-    return f" in {table.attrs[_SOURCE]}" if _SOURCE in table.attrs else ""
+    return f" in {table.attrs[SOURCE]}" if SOURCE in table.attrs else ""
 
 
 def _no_rows(table: pd.DataFrame) -> InputError:
     return InputError(f"The table has no rows{source_of(table)}. Check the file.")
 
 
-_SOURCE, _SEPARATOR = "source", "separator"
-"""Keys in the ``attrs`` of a table, which messages use."""
-
-
-def _sheets_of(path: Path, rows: int | None) -> Iterator[Sheet]:
-    reader = _READERS[_kind_of(path)]
-    with _named_problems(path):
-        for sheet in reader(path, rows):
-            sheet.frame.attrs[_SOURCE] = repr(str(path))
+def _sheets_of(path: Path, rows: int | None, encoding: str | None) -> Iterator[Sheet]:
+    reader = reader_of(path)
+    with named_problems(repr(str(path)), encoding):
+        for sheet in reader(path, rows, encoding):
+            sheet.frame.attrs[SOURCE] = repr(str(path))
             yield sheet
 
 
-def _kind_of(path: Path) -> str:
-    kind = next((s for s in reversed(path.suffixes) if s not in {".gz", ".bz2"}), "").lower()
-    if kind not in _READERS:
+def _from_folder(path: Path, split: str | None, encoding: str | None) -> Sheet:
+    """Read one split of a folder with tables."""
+    files = files_by_split(path, READERS)
+    if not files:
         raise InputError(
-            f"Cannot read {str(path)!r}: {kind or 'no ending'} is not a kind of table that nlptl "
-            f"reads. Use {', '.join(_READERS)}, or a folder written by datasets."
+            f"Folder {str(path)!r} holds no table and no data set written by datasets. Put "
+            f"{', '.join(READERS)} files into it, for example train.csv and test.csv."
         )
-    return kind
+    sheets = [
+        next(_sheets_of(file, None, encoding)) for file in _choose_split(files, str(path), split)
+    ]
+    with named_problems(repr(str(path))):
+        _check_same_columns(sheets)
+        sheet = joined(sheets)
+    if len(sheets) > 1:
+        sheet.frame.attrs[SOURCE] = repr(str(path))
+    return sheet
 
 
-@contextmanager
-def _named_problems(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except InputError:
-        raise
-    except UnicodeDecodeError as problem:
-        raise InputError(
-            f"{str(path)!r} is not UTF-8: byte {problem.object[problem.start]:#04x} at position "
-            f"{problem.start} of the part {problem.object[:60]!r}. Convert it, for example: "
-            "iconv -f latin1 -t utf8 OLD > NEW"
-        ) from problem
-    except (ValueError, OSError, EOFError, NotImplementedError, TypeError) as problem:
-        reason = " ".join(str(problem).split())
-        raise InputError(f"Cannot read {str(path)!r}: {reason}. Repair the file.") from problem
-
-
-def _read_separated(path: Path, rows: int | None, usual: str) -> Iterator[Sheet]:
-    dialect = dialect_of(path, usual)
-    numbered = enumerate(rows_of(path, dialect))
-    names = next(numbered, (0, None))[1]
-    if names is None:
-        raise InputError(f"No columns in {str(path)!r}: the file is empty. Check the file.")
-    source = f"{str(path)!r}, read with {dialect.separator!r} between columns"
-    for piece in _pieces(_filled_up(numbered, len(names), source), rows):
-        frame = _frame(piece, names)
-        frame.attrs[_SEPARATOR] = dialect.separator
-        yield Sheet(frame)
-
-
-def _filled_up(
-    numbered: Iterable[tuple[int, list[str]]], width: int, source: str
-) -> Iterator[list[str | None]]:
-    """Fill rows that are shorter than the header with missing cells, and refuse longer rows."""
-    for number, row in numbered:
-        if len(row) > width:
+def _check_same_columns(sheets: Sequence[Sheet]) -> None:
+    first, *others = ([str(name) for name in sheet.frame.columns] for sheet in sheets)
+    for sheet, names in zip(sheets[1:], others, strict=True):
+        if sorted(names) != sorted(first):
             raise InputError(
-                f"Data row {number} has more fields than the header ({len(row)}, not {width}) in "
-                f"{source}. Put quotation marks around a text that contains the separator."
+                f"Files of one split need the same columns, got {first}"
+                f"{source_of(sheets[0].frame)} and {names}{source_of(sheet.frame)}. Name one file "
+                "instead of the folder."
             )
-        yield [*row, *[None] * (width - len(row))] if len(row) < width else list(row)
 
 
-def _pieces(rows: Iterable[Item], size: int | None) -> Iterator[list[Item]]:
-    """Split rows into pieces of a size; without a size, yield one piece, even without rows."""
-    iterator = iter(rows)
-    if size is None:
-        yield list(iterator)
-        return
-    while piece := list(islice(iterator, size)):
-        yield piece
-
-
-def _frame(rows: Sequence[Sequence[object]], names: Sequence[str]) -> pd.DataFrame:
-    import pandas as pd
-
-    columns: Any = pd.Index(list(names), dtype="object")
-    frame: pd.DataFrame = pd.DataFrame(rows, columns=columns, dtype=object)
-    return frame
-
-
-def _read_jsonl(path: Path, rows: int | None) -> Iterator[Sheet]:
-    # The reader of pandas would change long numbers, dates and missing fields.
-    names = None if rows is None else _field_names(record for _, record in _records(path))
-    for piece in _pieces(_records(path), rows):
-        lines = [line for line, _ in piece]
-        records = [record for _, record in piece]
-        chosen = _field_names(records) if names is None else names
-        cells = [[record.get(name) for name in chosen] for record in records]
-        yield Sheet(_frame(cells, chosen), lines)
-
-
-def _field_names(records: Iterable[Mapping[str, object]]) -> list[str]:
-    names: dict[str, None] = {}
-    for record in records:
-        if not names.keys() >= record.keys():
-            names.update(dict.fromkeys(record))
-    return list(names)
-
-
-def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the lines of a file, each with its JSON object."""
-    with open_text(path) as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError) as problem:
-                raise ValueError(f"line {number} is not JSON ({problem})") from problem
-            if not isinstance(record, dict):
-                raise ValueError(f"line {number} is not an object: {line.strip()[:40]!r}")
-            yield line.strip(), record
-
-
-def _read_parquet(path: Path, rows: int | None) -> Iterator[Sheet]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        if rows is None:
-            yield _sheet_of(file.read())
-            return
-        pending: list[Any] = []
-        for batch in file.iter_batches(batch_size=rows):
-            pending.append(batch)
-            if sum(map(len, pending)) >= rows:  # a batch ends at the end of each row group
-                joined = pa.Table.from_batches(pending)
-                yield _sheet_of(joined.slice(0, rows))
-                pending = joined.slice(rows).to_batches()
-        if sum(map(len, pending)):
-            yield _sheet_of(pa.Table.from_batches(pending))
-
-
-def _sheet_of(arrow: pa.Table) -> Sheet:
-    """Return an Arrow table as a sheet, without the metadata of pandas or datasets."""
-    plain = arrow.replace_schema_metadata(None)
-    return Sheet(plain.to_pandas(integer_object_nulls=True), arrow=plain)
-
-
-_READERS: MappingProxyType[str, Callable[[Path, int | None], Iterator[Sheet]]] = MappingProxyType(
-    {
-        ".csv": lambda path, rows: _read_separated(path, rows, ","),
-        ".tsv": lambda path, rows: _read_separated(path, rows, "\t"),
-        ".jsonl": _read_jsonl,
-        ".parquet": _read_parquet,
-    }
-)
-"""Readers by file extension. They take the rows per piece, or None for all rows in one piece."""
+def _is_saved_dataset(path: Path) -> bool:
+    """Return True if ``datasets`` wrote a folder with ``save_to_disk``."""
+    return any((path / name).is_file() for name in ("dataset_dict.json", "state.json"))
 
 
 def _load_folder(path: Path) -> Dataset | DatasetDict:
@@ -345,8 +282,10 @@ def _from_datasets(
     load: Callable[[], Dataset | DatasetDict], source: str, split: str | None
 ) -> Sheet:
     try:
-        sheet = _named_classes(_choose_split(load(), source, split))
-        sheet.frame.attrs[_SOURCE] = repr(source)
+        loaded = load()
+        several = isinstance(loaded, dict)
+        sheet = _named_classes(_choose_split(loaded, source, split) if several else loaded)
+        sheet.frame.attrs[SOURCE] = repr(source)
         return sheet
     except InputError:
         raise
@@ -359,16 +298,15 @@ def _from_datasets(
         ) from problem
 
 
-def _choose_split(loaded: Dataset | DatasetDict, source: str, split: str | None) -> Dataset:
-    if not isinstance(loaded, dict):
-        return loaded
-    if split is None and len(loaded) == 1:
-        return next(iter(loaded.values()))
-    if split not in loaded:
+def _choose_split(splits: Mapping[str, Item], source: str, split: str | None) -> Item:
+    if split is None and len(splits) == 1:
+        return next(iter(splits.values()))
+    if split is None or split not in splits:
+        reason = "has several splits" if split is None else "has no such split"
         raise InputError(
-            f"{source!r} has several splits, got split={split!r}. {suggest(split or '', loaded)}"
+            f"{source!r} {reason}, got split={split!r}. {suggest(split or '', splits)}"
         )
-    return loaded[split]
+    return splits[split]
 
 
 def _named_classes(dataset: Dataset) -> Sheet:
@@ -379,4 +317,4 @@ def _named_classes(dataset: Dataset) -> Sheet:
             # Rows without a label, as in published test splits, have the code -1 or no code.
             labels = [names.get(code) for code in arrow.column(index).to_pylist()]
             arrow = arrow.set_column(index, name, arrow_cells(labels))
-    return _sheet_of(arrow)
+    return sheet_of(arrow)

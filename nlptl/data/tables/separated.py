@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import bz2
 import csv
-import gzip
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from nlptl.base.errors import InputError
+from nlptl.data.tables.text_source import TextSource
 
 _SEPARATORS = (",", ";", "\t", "|")
 _HEAD_CHARACTERS = 1 << 16
@@ -23,14 +22,6 @@ _SHIELD = "\udc0d"
 
 _LINES_LIKE_ROWS = 3
 """Minimum number of lines in a csv cell before its lines can be mistaken for rows."""
-
-_WIDE_ENCODINGS = {
-    b"\xff\xfe\x00\x00": "UTF-32",
-    b"\x00\x00\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
-"""Byte-order marks, the longer ones first."""
 
 
 @dataclass(frozen=True)
@@ -52,35 +43,19 @@ class Dialect:
     line_end: str = "\n"
 
 
-def open_text(path: Path, *, line_end: str = "\n") -> IO[str]:
-    """Open a plain or compressed UTF-8 file for reading and skip its byte-order mark.
-
-    Raises
-    ------
-    InputError
-        If the file is UTF-16 or UTF-32.
-    """
-    with _opener(path)(path, "rb") as file:
-        start = bytes(file.read(4))
-    marked = (name for mark, name in _WIDE_ENCODINGS.items() if start.startswith(mark))
-    encoding = next(marked, "UTF-16" if b"\0" in start[:2] else None)
-    if encoding is not None:
-        raise InputError(
-            f"{str(path)!r} is {encoding}, expected UTF-8. Convert it, for example: "
-            f"iconv -f {encoding} -t UTF-8 OLD > NEW"
-        )
-    opened: IO[str] = _opener(path)(path, "rt", encoding="utf-8-sig", newline=line_end)
-    return opened
+def open_text(path: Path) -> IO[str]:
+    """Open a plain or compressed text file for reading and skip its byte-order mark."""
+    return TextSource.of_file(path).open()
 
 
-def dialect_of(path: Path, usual: str) -> Dialect:
-    """Detect the format of a file: its separator, its line ends, and the role of quotation marks.
+def dialect_of(source: TextSource, usual: str) -> Dialect:
+    """Detect the format of a table: its separator, its line ends, and the role of quotation marks.
 
     Parameters
     ----------
-    path : Path
+    source : TextSource
     usual : str
-        The usual separator for the extension of the file. If it does not fit, another separator is
+        The usual separator for this kind of file. If it does not fit, another separator is
         chosen with which the header and the first rows have the same number of cells.
 
     Raises
@@ -89,28 +64,28 @@ def dialect_of(path: Path, usual: str) -> Dialect:
         If quotation marks can be read in two ways, or do not pair up.
     """
     csv.field_size_limit(_MAX_FIELD)
-    with open_text(path) as file:
+    with source.open() as file:
         head = file.read(_HEAD_CHARACTERS)
     line_end = _line_end(head)
     lines = head.split(line_end)
     separator = _separator(lines[:-1] if len(head) == _HEAD_CHARACTERS else lines, usual)
-    if not _has_quotes(path):
+    if not _has_quotes(source):
         return Dialect(separator, quoted=False, line_end=line_end)
-    quoted = _Quotes(path, Dialect(separator, quoted=True, line_end=line_end)).are_around_cells()
+    quoted = _Quotes(source, Dialect(separator, quoted=True, line_end=line_end)).are_around_cells()
     return Dialect(separator, quoted, line_end)
 
 
-def rows_of(path: Path, dialect: Dialect) -> Iterator[list[str]]:
-    """Yield the rows of a file, the header first, without blank lines.
+def rows_of(source: TextSource, dialect: Dialect) -> Iterator[list[str]]:
+    """Yield the rows of a table, the header first, without blank lines.
 
     Raises
     ------
     InputError
         If a quotation mark is not closed, or text follows a closing quotation mark.
     """
-    with open_text(path, line_end=dialect.line_end) as lines:
+    with source.open(line_end=dialect.line_end) as lines:
         if dialect.quoted:
-            yield from _quoted_rows(lines, path, dialect)
+            yield from _quoted_rows(lines, source, dialect)
             return
         for line in lines:
             row = line.removesuffix(dialect.line_end).removesuffix("\r")
@@ -118,7 +93,7 @@ def rows_of(path: Path, dialect: Dialect) -> Iterator[list[str]]:
                 yield row.split(dialect.separator)
 
 
-def _quoted_rows(lines: Iterable[str], path: Path, dialect: Dialect) -> Iterator[list[str]]:
+def _quoted_rows(lines: Iterable[str], source: TextSource, dialect: Dialect) -> Iterator[list[str]]:
     number = 0
     try:
         for row in csv.reader(_shielded(lines), delimiter=dialect.separator, strict=True):
@@ -126,7 +101,7 @@ def _quoted_rows(lines: Iterable[str], path: Path, dialect: Dialect) -> Iterator
                 yield [cell.replace(_SHIELD, "\r") if _SHIELD in cell else cell for cell in row]
                 number += 1
     except csv.Error as problem:
-        raise _misquoted(path, dialect, number, str(problem)) from problem
+        raise _misquoted(source, dialect, number, str(problem)) from problem
 
 
 def _shielded(lines: Iterable[str]) -> Iterator[str]:
@@ -136,11 +111,6 @@ def _shielded(lines: Iterable[str]) -> Iterator[str]:
             yield line[:-2].replace("\r", _SHIELD) + line[-2:]
         else:
             yield line
-
-
-def _opener(path: Path) -> Callable[..., Any]:
-    openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
-    return openers.get(path.suffix.lower(), open)
 
 
 def _line_end(head: str) -> str:
@@ -167,9 +137,9 @@ def _separator(lines: Sequence[str], usual: str) -> str:
     return usual
 
 
-def _has_quotes(path: Path) -> bool:
-    with _opener(path)(path, "rb") as file:
-        return any(b'"' in block for block in iter(lambda: file.read(1 << 20), b""))
+def _has_quotes(source: TextSource) -> bool:
+    with source.open() as file:
+        return any('"' in block for block in iter(lambda: file.read(1 << 20), ""))
 
 
 class _Quotes:
@@ -179,8 +149,8 @@ class _Quotes:
     the cell may seem to continue until a later text ends with one.
     """
 
-    def __init__(self, path: Path, dialect: Dialect) -> None:
-        self.path = path
+    def __init__(self, source: TextSource, dialect: Dialect) -> None:
+        self.source = source
         self.dialect = dialect
         self.width = 0
         self.rows = 0
@@ -193,7 +163,7 @@ class _Quotes:
         """Return True if quotation marks surround cells, False if they belong to the texts."""
         separator = self.dialect.separator
         row_lines: list[str] = []
-        with open_text(self.path, line_end=self.dialect.line_end) as lines:
+        with self.source.open(line_end=self.dialect.line_end) as lines:
             recorded = self._recorded(lines, row_lines)
             try:
                 for row in csv.reader(recorded, delimiter=separator, strict=True):
@@ -208,7 +178,7 @@ class _Quotes:
                 if self._reads_by_lines(row_lines) and all(map(self._is_row, recorded)):
                     return False
                 raise _misquoted(
-                    self.path, self.dialect, self.rows + 1, str(problem), "".join(row_lines)
+                    self.source, self.dialect, self.rows + 1, str(problem), "".join(row_lines)
                 ) from problem
         if self.lines_are_rows and self.doubtful is not None:
             raise self._ambiguous(self.doubtful)
@@ -257,7 +227,7 @@ class _Quotes:
 
     def _ambiguous(self, row: int) -> InputError:
         return InputError(
-            f"{str(self.path)!r} can be read in two ways. In data row {row}, a text begins with a "
+            f"{self.source.name} can be read in two ways. In data row {row}, a text begins with a "
             f"quotation mark, and a later line ends with one. If they enclose a text of several "
             f"lines, the file has {self.rows} rows. If they belong to the texts, it has "
             f"{self.n_lines - 1} rows. In the first case, put the names in the header line in "
@@ -274,10 +244,12 @@ def _all_quoted(lines: list[str], separator: str) -> bool:
     return all(isinstance(cell, str) for cell in row)
 
 
-def _misquoted(path: Path, dialect: Dialect, row: int, reason: str, lines: str = "") -> InputError:
+def _misquoted(
+    source: TextSource, dialect: Dialect, row: int, reason: str, lines: str = ""
+) -> InputError:
     escaped = "They seem to be escaped by a backslash. " if '\\"' in lines else ""
     return InputError(
-        f"Cannot read data row {row} of {str(path)!r} with {dialect.separator!r} between columns: "
+        f"Cannot read data row {row} of {source.name} with {dialect.separator!r} between columns: "
         f"its quotation marks do not pair up ({reason}). {escaped}Double each quotation mark in a "
         'text ("") and put the whole text in quotation marks, or save the table as .jsonl.'
     )

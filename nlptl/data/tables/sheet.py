@@ -70,6 +70,25 @@ class Sheet:
         return Sheet(frame, lines, arrow)
 
 
+def joined(sheets: Sequence[Sheet]) -> Sheet:
+    """Return the rows of several tables with the same columns, one after the other."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if len(sheets) == 1:
+        return sheets[0]
+    frame = pd.concat([sheet.frame for sheet in sheets], ignore_index=True)
+    lines = [sheet.lines for sheet in sheets if sheet.lines is not None]
+    arrows = [sheet.arrow for sheet in sheets if sheet.arrow is not None]
+    return Sheet(
+        frame,
+        [line for part in lines for line in part] if len(lines) == len(sheets) else None,
+        pa.concat_tables(arrows, promote_options="permissive")
+        if len(arrows) == len(sheets)
+        else None,
+    )
+
+
 def _plain(cell: object) -> Any:
     return cell.item() if isinstance(cell, np.generic) else cell
 

@@ -42,6 +42,14 @@ class TokenCoverage:
     case_lost: float
     accents_lost: float
 
+    def __str__(self) -> str:
+        script = f"Most letters are {self.script}; a" if self.script else "A"
+        return (
+            f"{script} word has {self.pieces_a_word:.1f} tokens on average, {self.unknown:.1%} of "
+            f"the tokens are unknown, {self.case_lost:.1%} of the words lose capital letters and "
+            f"{self.accents_lost:.1%} lose accents."
+        )
+
 
 def token_coverage(encoder: TransformerEncoder, texts: Sequence[str]) -> TokenCoverage:
     """Compute how the tokenizer of an encoder cuts texts. At least one text is needed."""

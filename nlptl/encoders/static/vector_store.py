@@ -56,6 +56,10 @@ class VectorStore:
     tokenizer: str | None = None
     name: str = "word vectors"
 
+    def __repr__(self) -> str:
+        shape = f"{len(self.tokens)} vectors of {self.dim} dimensions"
+        return f"{type(self).__name__}({self.name!r}, {shape})"
+
     @classmethod
     def of_words(cls, content: WordVectors, *, name: str) -> VectorStore:
         """Build a store from word vectors."""

@@ -16,7 +16,7 @@ from nlptl.base.described import entry, finite, make
 from nlptl.base.errors import InputError, StorageError
 from nlptl.base.inputs import JsonObject, LabelsLike, TextsLike
 from nlptl.data.labels import LabelCodec
-from nlptl.data.rows import Rows, as_rows
+from nlptl.data.rows import Rows, as_rows, rows_to_predict
 from nlptl.encoders.contextual.encoder_folder import check_patterns
 from nlptl.encoders.contextual.onnx.session import TOKENS_PER_THREAD, open_session, run_graph
 from nlptl.encoders.contextual.windows import Windows
@@ -164,7 +164,10 @@ class OnnxClassifier:
         return cls.load(place_of(name_or_path, revision=revision), threads=threads)
 
     def predict(self, texts: TextsLike) -> Any:
-        """Return the label of each text, in the form of the labels passed to ``fit``."""
+        """Return the label of each text, in the form of the labels passed to ``fit``.
+
+        One text counts as a list of one text, and the list may be empty.
+        """
         return self.decode(self.predict_proba(texts))
 
     def decode(self, probabilities: FloatArray) -> Any:
@@ -196,7 +199,10 @@ class OnnxClassifier:
             If the texts are invalid, or are pairs although the model reads single texts, or single
             texts although it reads pairs.
         """
-        return self._logits_of(self._windows(self._rows(texts)))
+        rows = rows_to_predict(texts, self._rows)
+        if not len(rows):
+            return np.zeros((0, len(self.classes_)), dtype=np.float32)
+        return self._logits_of(self._windows(rows))
 
     def _logits_of(self, windows: Windows) -> FloatArray:
         owner = windows.text_of_window

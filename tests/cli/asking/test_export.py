@@ -37,7 +37,8 @@ def test_a_graph_is_written_checked_asked_and_measured(model, tmp_path, capsys):
 
 def test_what_cannot_be_written_takes_one_line(model, few, tiny_encoder, tmp_path, capsys):
     assert ask("export", tmp_path / "m", tmp_path / "g", "--format", "transformers") == 2
-    assert "support heads on one layer" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "a head on 3 layers" in error and "--transfer full" in error and error.count("\n") == 1
     numbers = TextRegressor(tiny_encoder).fit(few[0], [float(len(text)) for text in few[0]])
     numbers.save(tmp_path / "r")
     assert ask("export", tmp_path / "r", tmp_path / "g") == 2

@@ -1,3 +1,9 @@
+import io
+import json
+import os
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 
@@ -130,3 +136,65 @@ def test_fields_of_jsonl_files_are_copied_to_the_digit(saved, tmp_path):
     assert main(["predict", saved, str(source), "--output", str(target)]) == 0
     written = target.read_text().splitlines()
     assert [line.partition(',"predicted"')[0] + "}" for line in written] == lines
+
+
+def piped(monkeypatch, text, encoding="utf-8"):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode(encoding))))
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
+@pytest.mark.parametrize(
+    "text", ["id,text\n7,the parcel\n", "id\ttext\n7\tthe parcel\n"], ids=["csv", "tsv"]
+)
+def test_a_table_is_read_from_standard_input(capsys, monkeypatch, saved, name, text):
+    piped(monkeypatch, text)
+    assert main(["predict", saved, name]) == 0
+    header, row = capsys.readouterr().out.splitlines()
+    assert header == "id,text,predicted,probability"
+    assert row.startswith("7,the parcel,")
+
+
+def test_lines_of_json_from_standard_input_are_copied(monkeypatch, saved, tmp_path):
+    piped(monkeypatch, '{"text": "the parcel", "n": 1.50}\n')
+    target = tmp_path / "out.jsonl"
+    assert main(["predict", saved, "-", "--output", str(target)]) == 0
+    assert target.read_text().startswith('{"text": "the parcel", "n": 1.50,"predicted":')
+    assert json.loads(target.read_text())["n"] == 1.5
+
+
+def test_a_pipe_into_the_command_is_read(saved):
+    command = [sys.executable, "-m", "nlptl", "predict", saved, "-"]
+    rows = "text\nwo ist das Päckchen\n".encode("cp1252")
+    done = subprocess.run(
+        [*command, "--encoding", "cp1252"],
+        input=rows,
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert "wo ist das Päckchen" in done.stdout.decode()
+
+
+def test_problems_of_standard_input_are_named(capsys, monkeypatch, saved):
+    piped(monkeypatch, "txt\na\n")
+    assert main(["predict", saved, "-"]) == 2
+    assert "no column 'text' in standard input" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [(["-"], "got DATA '-'"), (["a.csv", "--encoding", "cp1252"], "got --encoding 'cp1252'")],
+)
+def test_blocks_are_read_from_a_file_of_utf_8(capsys, saved, words, reason):
+    assert main(["predict", saved, *words, "--chunk-rows", "10", "--output", "out.csv"]) == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_one_split_of_a_folder_is_labelled(saved, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.csv").write_text("text\na\nb\n")
+    (tmp_path / "data" / "test.csv").write_text("text\nthe parcel\n")
+    target = tmp_path / "out.csv"
+    arguments = ["predict", saved, str(tmp_path / "data"), "--output", str(target)]
+    assert main([*arguments, "--split", "test"]) == 0
+    assert read_table(target)["text"].tolist() == ["the parcel"]

@@ -132,3 +132,36 @@ def test_classes_without_rows_are_left_out():
     targets = Targets(np.array([2, 0]), 3)
     report = audit_targets(Rows(["one", "two"]), targets, ["a", "b", "c"])
     assert report.class_counts == {"a": 1, "c": 1}
+
+
+def test_labels_that_differ_by_case_or_spaces_are_named_with_their_rows():
+    labels = ["praise"] * 5 + ["Praise "] * 2 + ["bug", "BUG", "question"]
+    report = audit([f"text {i}" for i in range(10)], labels)
+    assert report.similar_classes == [["BUG", "bug"], ["Praise ", "praise"]]
+    (warning,) = (text for text in report.warnings if "case or spaces" in text)
+    assert "'BUG' (1), 'bug' (1); 'Praise ' (2), 'praise' (5)." in warning
+    assert not any("case or spaces" in text for text in audit(["a", "b"], ["x", "y"]).warnings)
+
+
+def test_the_most_frequent_classes_come_first():
+    labels = [f"c{i:02}" for i in range(25) for _ in range(1 + i % 7)]
+    report = audit([f"text {i}" for i in range(len(labels))], labels)
+    frequent = report.frequent_classes
+    assert len(frequent) == 20 and list(frequent)[:3] == ["c06", "c13", "c20"]
+    assert list(frequent.values()) == sorted(report.class_counts.values(), reverse=True)[:20]
+    assert "and 5 other classes" in report._repr_html_()
+
+
+def test_a_report_prints_its_counts_and_warnings_on_lines():
+    report = audit(["a", "A", "b"], ["x", "y", "y"])
+    first, *others = str(report).splitlines()
+    assert first == f"Audit: 3 rows, 2 classes, {len(report.warnings)} warnings"
+    assert others == [f"- {warning}" for warning in report.warnings]
+    assert repr(report) == str(report)
+
+
+def test_a_report_in_a_notebook_shows_labels_as_text():
+    html = audit(["a", "A"], ["<b>x</b>", "y"])._repr_html_()
+    assert "<td>&lt;b&gt;x&lt;/b&gt;</td><td>1</td>" in html and "<b>" not in html
+    assert "<li>1 rows repeat an earlier row.</li>" in html
+    assert "<table>" not in audit(["a"])._repr_html_()

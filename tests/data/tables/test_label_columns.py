@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from nlptl.base.errors import InputError
-from nlptl.data.tables.label_columns import labels_of
+from nlptl.data.tables.label_columns import check_filled, labels_of
 from nlptl.data.tables.reading import filled_rows, read_table
 
 
@@ -30,6 +30,13 @@ def test_a_blank_label_in_a_list_is_refused_and_an_empty_list_is_not():
     assert labels_of(lists, "label", numeric=False) == [["a"], [], ["b", "c"]]
     with pytest.raises(InputError, match="data row 1"):
         labels_of(pd.DataFrame({"label": [["a", " "]]}), "label", numeric=False)
+
+
+def test_a_blank_text_is_refused_like_a_blank_label():
+    table = pd.DataFrame({"text": ["a", " ", None]})
+    with pytest.raises(InputError, match="2 of 3 rows have no text in column 'text'.*data row 2 "):
+        check_filled(table, "text", "text")
+    check_filled(table[:1], "text", "text")
 
 
 FILES = {

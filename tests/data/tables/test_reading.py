@@ -14,6 +14,7 @@ from nlptl.data.tables.reading import (
     read_sheet,
     read_sheets,
     read_table,
+    sheet_of_bytes,
     texts_of,
 )
 
@@ -59,7 +60,7 @@ def write(path, content):
         ("a.csv", b"text,label\ncaf\xe9,x\n", r"not UTF-8: byte 0xe9 at position"),
         ("a.jsonl", b'{"text": "a"}\n{"text": \n', r"Cannot read '.*a\.jsonl'"),
         ("a.parquet", b"nonsense", r"Cannot read '.*a\.parquet'"),
-        ("a.xlsx", b"PK", r"\.xlsx is not a kind of table that nlptl reads"),
+        ("a.xls", b"PK", r"\.xls is not a kind of table that nlptl reads"),
         ("noending", b"x", "no ending is not a kind"),
         ("a.csv.gz", gzip.compress(b"text\na\n", mtime=0)[:-9], "Cannot read"),
     ],
@@ -75,8 +76,99 @@ def test_a_missing_file_and_an_unknown_data_set_are_told_apart(tmp_path):
     with pytest.raises(InputError, match="data set 'someone/something'.*nor reachable on the Hub"):
         read_table("someone/something")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(InputError, match="folder"):
+    with pytest.raises(InputError, match=r"folder' holds no table.*example train\.csv"):
         read_table(tmp_path / "folder")
+    (tmp_path / "folder" / "state.json").write_text("{}")
+    with pytest.raises(InputError, match="Cannot read data set '.*folder'"):
+        read_table(tmp_path / "folder")
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_plain_folder_has_the_splits_in_its_file_names(tmp_path, kind):
+    def save(table, name):
+        path = tmp_path / f"{name}.{kind}"
+        writers = {
+            "csv": lambda: table.to_csv(path, index=False),
+            "jsonl": lambda: table.to_json(path, orient="records", lines=True),
+            "parquet": lambda: table.to_parquet(path),
+        }
+        writers[kind]()
+
+    save(TABLE, "train-1")
+    save(TABLE[::-1], "train-2")
+    save(TABLE[:1], "test")
+    train = read_sheet(tmp_path, split="train")
+    assert train.frame["text"].tolist() == ["NA", "a,b\nc", "a,b\nc", "NA"]
+    assert train.frame.index.tolist() == [0, 1, 2, 3]
+    assert (train.lines is not None) == (kind == "jsonl")
+    assert (train.arrow is not None) == (kind == "parquet")
+    assert len(read_table(tmp_path, split="test")) == 1
+    with pytest.raises(InputError, match="several splits, got split=None. Known: test, train"):
+        read_table(tmp_path)
+    with pytest.raises(InputError, match="no such split, got split='tset'. Did you mean 'test'"):
+        read_table(tmp_path, split="tset")
+
+
+def test_a_folder_with_one_table_needs_no_split_and_messages_name_the_file(tmp_path):
+    write(tmp_path / "reviews.csv", b"text,label\na,b\n")
+    write(tmp_path / "reviews.py", b"raise SystemExit")
+    with pytest.raises(InputError, match=r"no column 'txt' in '.*reviews\.csv'"):
+        column(read_table(tmp_path), "txt")
+    write(tmp_path / "more.csv", b"label,text\nc,d\n")
+    table = read_table(tmp_path)
+    assert table["text"].tolist() == ["d", "a"]
+    with pytest.raises(InputError, match=f"no column 'txt' in '{tmp_path}'"):
+        column(table, "txt")
+
+
+def test_files_of_one_split_with_different_columns_are_refused(tmp_path):
+    write(tmp_path / "a.csv", b"text,label\na,b\n")
+    write(tmp_path / "b.jsonl", b'{"text": "a", "stars": 5}\n')
+    with pytest.raises(InputError, match=r"same columns, got \['text', 'label'\] in .*b\.jsonl"):
+        read_table(tmp_path)
+
+
+def test_the_encoding_of_files_can_be_set(tmp_path):
+    content = "text;label\ncafé;x\n".encode("cp1252")
+    path = write(tmp_path / "t.csv", content)
+    with pytest.raises(InputError, match="encoding='cp1252'"):
+        read_table(path)
+    for source in (path, tmp_path):
+        assert read_table(source, encoding="cp1252")["text"].tolist() == ["café"]
+    assert sheet_of_bytes(content, "it", encoding="cp1252").frame["text"].tolist() == ["café"]
+    lines = write(tmp_path / "t.jsonl", '{"text": "café"}\n'.encode("cp1252"))
+    assert read_table(lines, encoding="cp1252")["text"].tolist() == ["café"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "text,label\ncafé,x\n",
+        "text\tlabel\ncafé\tx\n",
+        '\n{"text": "café", "label": "x"}\n',
+        "\ufefftext;label\r\ncafé;x\r\n",
+    ],
+)
+def test_a_table_in_memory_shows_its_kind(content):
+    sheet = sheet_of_bytes(content.encode(), "standard input")
+    assert sheet.frame.to_dict("list") == {"text": ["café"], "label": ["x"]}
+    assert (sheet.lines is not None) == ("{" in content)
+    with pytest.raises(InputError, match="no column 'txt' in standard input"):
+        column(sheet.frame, "txt")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "No columns in standard input: it is empty"),
+        (b"text\ncaf\xe9\n", "standard input is not UTF-8"),
+        (b'{"text": "a"}\n{"text"\n', "Cannot read standard input: line 2 is not JSON"),
+        (b'text,n\n"a,b\n', "data row 1 of standard input"),
+    ],
+)
+def test_a_table_in_memory_that_cannot_be_read_is_named(content, reason):
+    with pytest.raises(InputError, match=reason):
+        sheet_of_bytes(content, "standard input")
 
 
 def test_an_unknown_column_suggests_the_nearest():

@@ -2,7 +2,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from nlptl.data.tables.sheet import Sheet
+from nlptl.data.tables.sheet import Sheet, joined
 
 FRAME = pd.DataFrame({"text": ["a", "b"], "n": [1, 2]})
 
@@ -32,3 +32,15 @@ def test_arrow_columns_keep_their_types():
 def test_new_columns_need_a_cell_for_every_row():
     with pytest.raises(ValueError, match="length"):
         Sheet(FRAME).with_columns({"label": ["x"]})
+
+
+def test_tables_are_joined_and_keep_the_cells_of_their_files():
+    first, second = Sheet(FRAME, lines=["{}", "{ }"]), Sheet(FRAME[:1], lines=["{  }"])
+    assert joined([first, second]).lines == ["{}", "{ }", "{  }"]
+    assert joined([first, second]).frame.index.tolist() == [0, 1, 2]
+    assert joined([first]) is first
+    narrow, wide = (pa.table({"n": pa.array([1], kind)}) for kind in (pa.int8(), pa.int64()))
+    both = joined([Sheet(FRAME[:1], arrow=narrow), Sheet(FRAME[:1], arrow=wide)])
+    assert both.arrow.schema.field("n").type == pa.int64()
+    mixed = joined([first, Sheet(FRAME[:1], arrow=narrow)])
+    assert mixed.lines is None and mixed.arrow is None and len(mixed) == 3

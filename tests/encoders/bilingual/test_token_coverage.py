@@ -1,7 +1,7 @@
 import pytest
 
 from nlptl import TransformerEncoder
-from nlptl.encoders.bilingual.token_coverage import token_coverage
+from nlptl.encoders.bilingual.token_coverage import TokenCoverage, token_coverage
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +32,12 @@ def test_nothing_is_told_of_nothing(minilm):
 def test_a_tokenizer_may_leave_words_as_they_are(tiny_encoder):
     found = token_coverage(TransformerEncoder(tiny_encoder), ["Thank you é"])
     assert found.accents_lost == 0 and 0 <= found.unknown < 1
+
+
+def test_it_is_printed_as_a_sentence():
+    text = str(TokenCoverage("Latin", 2.26, 0.0, 0.289, 0.01))
+    assert text == (
+        "Most letters are Latin; a word has 2.3 tokens on average, 0.0% of the tokens are unknown, "
+        "28.9% of the words lose capital letters and 1.0% lose accents."
+    )
+    assert str(TokenCoverage("", 0, 0, 0, 0)).startswith("A word has 0.0 tokens")

@@ -43,3 +43,7 @@ def test_vectors_are_mapped_and_not_read(tmp_path):
     while isinstance(base, np.ndarray) and base.base is not None:
         base = base.base
     assert isinstance(base, mmap.mmap)
+
+
+def test_a_store_is_shown_without_its_words():
+    assert repr(made()) == "VectorStore('test', 5 vectors of 4 dimensions)"

@@ -231,3 +231,18 @@ def test_named_columns_of_labels_are_the_classes_of_a_graph(tiny_encoder, tmp_pa
     assert graph.classes_.tolist() == ["late", "card"]
     turned = graph.evaluate(TEXTS, table[["card", "late"]])
     assert turned == graph.evaluate(TEXTS, table)
+
+
+def test_one_text_is_a_list_of_one_and_no_texts_have_no_answers(folder):
+    graph = OnnxClassifier.load(folder)
+    assert graph.predict(TEXTS[0]).tolist() == graph.predict(TEXTS[:1]).tolist()
+    np.testing.assert_array_equal(graph.predict_proba(TEXTS[0]), graph.predict_proba(TEXTS[:1]))
+    assert graph.predict([]).shape == (0,)
+    assert graph.predict([]).dtype == graph.predict(TEXTS).dtype
+    assert graph.predict_proba([]).shape == (0, 3)
+    assert graph.predict_proba([]).dtype == graph.predict_proba(TEXTS).dtype
+    for measure in (graph.evaluate, graph.class_scores, graph.errors):
+        with pytest.raises(InputError, match="Wrap it in a list"):
+            measure(TEXTS[0], LABELS[:1])
+        with pytest.raises(InputError, match="at least one"):
+            measure([], [])
