@@ -312,7 +312,9 @@ def _head(facts: CardFacts) -> str:
 
 def _usage(facts: CardFacts) -> str:
     text = f'"{EXAMPLE}"'
-    command = f'On the command line:\n\n```bash\nnlptl predict {facts.repo} --text "{EXAMPLE}"\n```\n\n'
+    command = (
+        f'On the command line:\n\n```bash\nnlptl predict {facts.repo} --text "{EXAMPLE}"\n```\n\n'
+    )
     fields = {
         "repo": facts.repo,
         "loads_by": facts.loads_by,

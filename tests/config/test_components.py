@@ -69,7 +69,12 @@ def test_an_encoder_is_a_name_of_the_table_or_of_the_hub():
         ("head", "logistc", {}, "No head is called 'logistc'. Did you mean 'logistic'"),
         ("head", "os.system", {}, "No head is called 'os.system'"),
         ("transfer", "frozen", {"layer": "all"}, "no option 'layer'. Did you mean 'layers'"),
-        ("training", "training", {"epochs": "many"}, "epochs takes a whole number or null, got 'many'"),
+        (
+            "training",
+            "training",
+            {"epochs": "many"},
+            "epochs takes a whole number or null, got 'many'",
+        ),
         ("training", "training", {"epochs": 0}, "epochs must be at least 1, got 0"),
         ("encoder", "tfidf", {"fitted": "x"}, "no option 'fitted'"),
     ],

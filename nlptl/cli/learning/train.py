@@ -56,7 +56,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.usage = f"{parser.prog} [DATA] [options]"
     parser.add_argument(
-        "data", nargs="?", help="csv, tsv, jsonl or parquet file, folder of datasets, or Hub name"
+        "data",
+        nargs="?",
+        help="csv, tsv, jsonl, xlsx or parquet file, folder of such files or datasets, or Hub name",
     )
     add_columns(parser, label=True)
     tables.add_drop_blank(parser)
