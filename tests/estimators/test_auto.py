@@ -217,6 +217,7 @@ def test_class_names_that_look_like_codes_are_noted(some, names, is_noted):
     kinds = sorted(set(some[1]))
     labels = [names[kinds.index(label)] for label in some[1]]
     choice = TextClassifier(TfidfEncoder(), transfer="auto").fit(some[0], labels).transfer_verdict_
+    assert bool(choice.note) is is_noted
     assert choice.note.startswith(f"Class names look like codes ({names[0]},") is is_noted
     assert f'--transfer.names \'{{"{names[0]}": ' in choice.note or not is_noted
 

@@ -18,7 +18,7 @@ from nlptl import (
 from nlptl.base.errors import ConfigError
 from nlptl.cli.main import main
 from nlptl.encoders import Pooling
-from nlptl.encoders.contextual import encoder_shelf
+from nlptl.saving import exporting
 
 TEXTS = ["late help phone", "help late card", "money late app", "app help late"] * 6
 LABELS = ["late", "help", "late", "help"] * 6
@@ -54,7 +54,7 @@ def test_the_default_model_is_refused_before_its_weights_are_loaded(
     tiny_encoder, tmp_path, monkeypatch
 ):
     model = TextClassifier.load(fitted(tiny_encoder).save(tmp_path / "m"))
-    monkeypatch.setattr(encoder_shelf, "read_encoder", None)
+    monkeypatch.setattr(exporting, "load_encoder", None)
     for target in ("transformers", "sentence-transformers"):
         message = refusal(model, tmp_path / "no", target)
         assert "3 layers" in message and "format='onnx'" in message and "nlptl train" in message

@@ -63,12 +63,12 @@ def test_what_cannot_be_taken_is_refused_with_a_reason(messages, headers, status
 
 
 def test_a_wrong_content_type_is_refused_with_the_command_that_sends_the_right_one():
-    headers = [(b"content-type", b"text/plain"), (b"host", b"here.example:80;ls")]
+    headers = [(b"content-type", b"text/plain"), (b"host", b"here.example:80; ls")]
     status, body = told(echo, [], headers=headers)
     reason = json.loads(body)["detail"]
     assert status == 415 and "application/json, got 'text/plain'" in reason
     assert shlex.split(reason)[-5:] == [
-        "http://here.example:80;ls/predict",
+        "http://here.example:80; ls/predict",
         "-H",
         "Content-Type: application/json",
         "-d",

@@ -28,6 +28,7 @@ from nlptl.cli import tables
 from nlptl.cli.console import add_columns, console
 from nlptl.cli.learning.training_report import audited, report_training
 from nlptl.cli.option_help import add_parts
+from nlptl.cli.stages import show_stages
 from nlptl.cli.tables import LabelledRows
 from nlptl.config.run import TASKS, RunConfig, read_run
 from nlptl.data.corpus import Corpus
@@ -101,6 +102,7 @@ def _add_other_texts(parser: ArgumentParser) -> None:
 INTERRUPTED = "run the same command again to resume from the saved checkpoints and vectors"
 
 
+@show_stages()
 def run(arguments: Namespace) -> int:
     """Train the model, evaluate it and save it.
 

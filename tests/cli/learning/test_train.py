@@ -1,7 +1,10 @@
+import warnings
+
 import pandas as pd
 import pytest
 
 from nlptl import Contrastive, FullFineTune, SelfTraining, TextClassifier, TextRegressor
+from nlptl.base.errors import AuditWarning
 from nlptl.cli.learning import training_report
 from nlptl.cli.main import main
 from nlptl.estimators import auto
@@ -144,6 +147,17 @@ def test_of_few_rows_none_is_lost_to_the_test(capsys, few, tiny_encoder, tmp_pat
     code, shown = train(capsys, *base, tmp_path / "some", "--shots", shots - 2)
     assert code == 0 and "accuracy" in shown.out
     assert "that are not among the" in " ".join(shown.out.split())
+
+
+def test_problems_of_the_rows_are_printed_once_and_not_warned_of(capsys, tmp_path, monkeypatch):
+    path = tmp_path / "rows.csv"
+    pd.DataFrame({"text": ["good tea", "bad day"] * 12, "label": ["a", "b"] * 12}).to_csv(path)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", AuditWarning)
+        code, shown = train(capsys, path, "--encoder", "tfidf", "--test-share", "0")
+    assert code == 0 and shown.out.count("repeat an earlier row") == 2  # table and note
+    assert "Auditing 24 rows" in shown.err
 
 
 def test_a_wrong_name_is_reported_before_an_existing_output(capsys, data, tiny_encoder, tmp_path):
