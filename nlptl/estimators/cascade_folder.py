@@ -17,11 +17,11 @@ from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.encoder_shelf import empty_shelf
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.evaluation.cascade_report import CascadeReport
+from nlptl.fitting.fitted import example_rows
 from nlptl.saving.model_folder import (
     CLOSE,
     read_described,
     refuse_foreign,
-    sentences,
     write_described,
 )
 from nlptl.saving.onnx.onnx_classifier import KIND, OnnxClassifier
@@ -122,4 +122,4 @@ def _probe_of(model: Any) -> Any:
     """Return a few texts of the kind that a model expects."""
     if hasattr(model, "fitted_"):
         return model.fitted_.probe
-    return sentences(model.reading.pairs, model)
+    return example_rows(model, pairs=model.reading.pairs)

@@ -31,7 +31,7 @@ from nlptl.evaluation.answer_threshold import (
     texts_needed,
 )
 from nlptl.evaluation.cascade_report import CascadeReport
-from nlptl.evaluation.class_metrics import ClassScore, class_scores
+from nlptl.evaluation.class_metrics import ClassScores, class_scores
 from nlptl.evaluation.error_report import ErrorReport, error_report
 from nlptl.training.processes import from_main
 
@@ -250,7 +250,7 @@ class Cascade(ClassifierMixin, HubMethods, NestedParams):  # type: ignore[misc]
         metrics = measure(truth, routes.probabilities, routes.probabilities.argmax(axis=1))
         return {**metrics, "passed_on": routes.share_passed_on}
 
-    def class_scores(self, texts: TextsLike, labels: LabelsLike) -> list[ClassScore]:
+    def class_scores(self, texts: TextsLike, labels: LabelsLike) -> ClassScores:
         """Return precision, recall and F1 of each class on labelled texts."""
         truth = self._codec.encode(labels)
         chosen = self.predict_proba(self._rows(texts)).argmax(axis=1)

@@ -23,7 +23,7 @@ from nlptl.data.labels import LabelCodec, check_lengths
 from nlptl.data.numbers import as_weights
 from nlptl.estimators.plans import keep
 from nlptl.estimators.text_model import TextModel
-from nlptl.evaluation.class_metrics import ClassScore
+from nlptl.evaluation.class_metrics import ClassScores
 from nlptl.evaluation.error_report import ErrorReport
 from nlptl.fitting.class_names import with_classes
 from nlptl.fitting.transfers import as_transfers
@@ -256,7 +256,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         check_is_fitted(self)
         return self.fitted_.figures(self.fitted_.outputs(texts), labels)
 
-    def class_scores(self, texts: TextsLike, labels: LabelsLike) -> list[ClassScore]:
+    def class_scores(self, texts: TextsLike, labels: LabelsLike) -> ClassScores:
         """Return precision, recall and F1 of each class on labelled texts."""
         check_is_fitted(self)
         return self.fitted_.class_scores(self.fitted_.outputs(texts), labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from nlptl.base.errors import ConfigError
@@ -10,6 +11,7 @@ from nlptl.base.inputs import LabelledTexts
 from nlptl.base.suggestions import suggest
 from nlptl.encoders.contextual.encoder_folder import DEFAULT_ENCODER
 from nlptl.encoders.tunable import is_tunable
+from nlptl.evaluation.class_metrics import confused_pairs
 from nlptl.evaluation.intervals import share_interval
 from nlptl.hub.client import license_of
 from nlptl.reports.card import CONFUSION, CURVE, CardFacts, Evaluation, plain
@@ -218,7 +220,11 @@ def _evaluated(
     names = [str(label) for label in fitted.codec.classes.tolist()]
     classes = fitted.class_scores(outputs, labels)
     evaluation = Evaluation(dataset, len(outputs), figures, interval, classes)
-    if truth.ndim > 1 or not has_pictures():
+    if truth.ndim > 1:
+        return evaluation, {}
+    pairs = [(names[label], names[other], n) for label, other, n in confused_pairs(truth, chosen)]
+    evaluation = replace(evaluation, confused=pairs)
+    if not has_pictures():
         return evaluation, {}
     return evaluation, {CONFUSION: confusion_picture(truth, chosen, names)}
 

@@ -17,11 +17,10 @@ from nlptl.base.described import checked, entry, make
 from nlptl.base.errors import StorageError
 from nlptl.data.audit import AuditReport
 from nlptl.data.labels import LabelCodec
-from nlptl.data.rows import Rows
 from nlptl.encoders.cache import without_cache
 from nlptl.encoders.contextual.encoder_shelf import empty_shelf
 from nlptl.evaluation.choice import Choice
-from nlptl.fitting.fitted import FittedHead, FittedModel
+from nlptl.fitting.fitted import FittedHead, FittedModel, example_rows
 from nlptl.saving.description_checks import check_labels, read_notes
 from nlptl.saving.run_record import (
     cost_of,
@@ -46,7 +45,6 @@ _MODEL = "model.json"
 _ARRAYS = "head.safetensors"
 _ENCODER = "encoder"
 CLOSE = 1e-4
-_SENTENCES = ("The order arrived late.", "What is this?", "Thank you, all is well now.")
 
 
 def save_model(
@@ -159,7 +157,7 @@ def fitted_of(
     codec: AnswerCodec, features: TextFeatures, scorer: FittedHead, *, pairs: bool
 ) -> FittedModel:
     """Build a fitted model from its parts, after a check that encoder and head fit together."""
-    probe = sentences(pairs, features.encoder)
+    probe = example_rows(features.encoder, pairs=pairs)
     n_features = sum(width for _, width in features.groups(probe))
     if not n_features or scorer.n_features not in (None, n_features):
         raise ValueError(
@@ -209,15 +207,6 @@ def _prove(model: SavedModel, draft: Path) -> None:
             "The model was not saved. A loaded copy must give the same outputs and classes, but "
             f"its outputs differ by {difference:.2g} on {len(expected)} texts. Please report this."
         )
-
-
-def sentences(pairs: bool, encoder: object) -> Rows:
-    """Return a few sample rows of the kind that a model expects: texts or pairs, with numbers."""
-    texts: list[str] | list[tuple[str, str]] = (
-        [(text, text) for text in _SENTENCES] if pairs else list(_SENTENCES)
-    )
-    columns = getattr(encoder, "numeric_columns", ())
-    return Rows(texts, np.full((len(texts), len(columns)), np.nan) if columns else None)
 
 
 def refuse_foreign(folder: Path) -> None:

@@ -89,6 +89,17 @@ def test_which_class_was_taken_for_which_is_drawn_of_test_rows(model, monkeypatc
     expected = model.evaluate(*test)
     assert told.evaluation.figures == pytest.approx(expected)
     assert told.evaluation.classes == model.class_scores(*test)
+    confused = model.errors(*test).confused
+    assert sorted(told.evaluation.confused) == sorted(confused.itertuples(index=False, name=None))
+    assert ("Most frequent mistakes" in model_card(told)) == bool(len(confused))
+
+
+def test_mistakes_are_in_the_card_without_matplotlib(model, monkeypatch):
+    monkeypatch.setattr("nlptl.saving.card_facts.has_pictures", lambda: False)
+    first = LABELS[0]
+    evaluation = facts_of(model, REPO, test=(TEXTS, [first] * len(TEXTS)), about={}).evaluation
+    wrong = sum(n for label, _, n in evaluation.confused if label == first)
+    assert wrong == len(TEXTS) - sum(model.predict(TEXTS) == first)
 
 
 def test_several_labels_have_figures_and_no_picture():
