@@ -77,6 +77,7 @@ STOPPED = """
 import os, signal, sys
 from nlptl.cli import main
 from nlptl.cli.asking import audit
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 def run(given):
     try:
         os.kill(os.getpid(), getattr(signal, sys.argv[1]))
