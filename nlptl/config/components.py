@@ -10,7 +10,7 @@ from typing import Any
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
 from nlptl.config.option_types import expected_type
-from nlptl.estimators.named_parts import class_named, kinds_of
+from nlptl.estimators.named_parts import check_spelling, class_named, kinds_of
 from nlptl.training.config import TrainingConfig
 
 PARTS = ("encoder", "transfer", "head", "training")
@@ -156,4 +156,5 @@ def build_encoder(name: str | None, options: Mapping[str, object]) -> Any:
     """
     if name is None or name in names_of("encoder"):
         return build("encoder", name or "transformer", options) if name or options else None
+    check_spelling(name)
     return build("encoder", "transformer", {"name_or_path": name, **options})

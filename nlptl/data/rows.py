@@ -141,8 +141,8 @@ def rows_to_predict(texts: TextsLike, read: Callable[[TextsLike], Rows]) -> Rows
     read : callable
         Reads a container of texts, as ``as_rows`` does.
     """
-    if isinstance(texts, list | tuple | Rows) and not texts:
-        return Rows([])
+    if isinstance(texts, Rows) and not len(texts):
+        return texts
     try:
         return read([texts] if isinstance(texts, str) else texts)
     except NoTextsError:

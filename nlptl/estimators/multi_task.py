@@ -36,7 +36,7 @@ from nlptl.evaluation.task_affinity import groups_of
 from nlptl.evaluation.verdict import HURTS, Verdict
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import measured
-from nlptl.training.loop import History
+from nlptl.training.history import History
 
 
 class MultiTaskModel(HubMethods, NestedParams):

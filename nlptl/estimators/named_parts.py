@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from nlptl.transfer import registry as transfers
 
 _SENTENCES = ("One text.", "And another one.")
 _MAX_DIFFERENCE = 1e-3
+_CLOSE = 0.75
+"""Similarity from which a name without a slash is taken for a mistyped short name."""
 
 
 def kinds_of(part: str) -> dict[str, Callable[[], Any]]:
@@ -71,14 +74,33 @@ def named_encoder(encoder: Any) -> Any:
     Raises
     ------
     ConfigError
-        If an object of sentence-transformers cannot be used.
+        If an object of sentence-transformers cannot be used, or a short name is mistyped.
     """
     if any(kind.__name__ == "SentenceTransformer" for kind in type(encoder).__mro__):
         return _encoder_of(encoder)
     kinds = kinds_of("encoder")
-    if not isinstance(encoder, str) or encoder not in kinds or Path(encoder).exists():
+    if not isinstance(encoder, str) or Path(encoder).exists():
         return encoder
-    return kinds[encoder]()()
+    if encoder in kinds:
+        return kinds[encoder]()()
+    check_spelling(encoder)
+    return encoder
+
+
+def check_spelling(encoder: str) -> None:
+    """Check that the name of an encoder is no mistyped short name, before the network is asked.
+
+    Raises
+    ------
+    ConfigError
+        If the name has no slash, is no folder, and is close to a short name.
+    """
+    names = [] if "/" in encoder or Path(encoder).exists() else kinds_of("encoder")
+    if get_close_matches(encoder, names, n=1, cutoff=_CLOSE):
+        raise ConfigError(
+            f"Encoder {encoder!r} is not a local folder, and names on the Hub are written "
+            f"user/name. {suggest(encoder, names)}"
+        )
 
 
 def _encoder_of(model: Any) -> TransformerEncoder:

@@ -29,7 +29,7 @@ from nlptl.fitting.fitted import FittedModel
 from nlptl.saving.model_folder import load_model, save_model
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import measured
-from nlptl.training.loop import History
+from nlptl.training.history import History
 from nlptl.transfer.instances.source_weights import SourceWeights
 
 logger = logging.getLogger(__name__)

@@ -17,8 +17,8 @@ from nlptl.base.progress import progress_bar, trial_fits
 from nlptl.data.labels import LabelValues, as_values, values_at
 from nlptl.data.rows import Rows, as_rows
 from nlptl.data.splits import stratified_folds
-from nlptl.evaluation.costs import Cost
 from nlptl.evaluation.intervals import Figure, bootstrap_interval, resampled_interval
+from nlptl.evaluation.method_cost import MethodCost
 from nlptl.evaluation.verdict import KEEP_BEST, Verdict
 
 
@@ -99,7 +99,7 @@ def judge(
     }
     verdict = Verdict.decide(names, scores, gains, n_rows=len(rows))
     seconds = np.median(split_seconds, axis=0).tolist()
-    costs = {name: Cost(*pair) for name, pair in zip(names, seconds, strict=True)}
+    costs = {name: MethodCost(*pair) for name, pair in zip(names, seconds, strict=True)}
     return replace(verdict, costs=costs)
 
 

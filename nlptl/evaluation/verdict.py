@@ -16,9 +16,9 @@ from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.inputs import JsonObject
 from nlptl.base.renamed import RenamedAttribute
 from nlptl.base.suggestions import suggest
-from nlptl.evaluation.costs import Cost
 from nlptl.evaluation.former_verdicts import in_present_form
 from nlptl.evaluation.intervals import Interval
+from nlptl.evaluation.method_cost import MethodCost
 from nlptl.evaluation.prior_gains import PriorGain
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Verdict:
         Number of rows that are test rows of at least one split.
     prior : PriorGain or None
         Gains of the first method on other data.
-    costs : dict of str to Cost
+    costs : dict of str to MethodCost
         Time and size of each method; empty if they were not measured.
     """
 
@@ -67,7 +67,7 @@ class Verdict:
     metric: str = "score"
     n_rows: int = 0
     prior: PriorGain | None = None
-    costs: Mapping[str, Cost] = field(default_factory=dict)
+    costs: Mapping[str, MethodCost] = field(default_factory=dict)
 
     says = RenamedAttribute("outcome")
     opens = RenamedAttribute("accepted")
@@ -251,7 +251,7 @@ class Verdict:
             raise ValueError(f"a verdict on {methods} that names other methods")
         if prior is not None:
             verdict = verdict.with_prior(make(PriorGain, prior))
-        verdict = replace(verdict, costs={name: make(Cost, cost) for name, cost in costs})
+        verdict = replace(verdict, costs={name: make(MethodCost, cost) for name, cost in costs})
         return verdict if kept is None else replace(verdict, kept=kept)
 
     def __str__(self) -> str:

@@ -17,7 +17,7 @@ from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.heads.solver_fit import weigh_rows
 from nlptl.training.checkpoints import logger
 from nlptl.training.config import LoopConfig, in_subfolder
-from nlptl.training.loop import History
+from nlptl.training.history import History
 from nlptl.transfer.features.frozen import TextFeatures
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from nlptl.fitting.head_fit import TrainingPlan
 from nlptl.fitting.transfers import Transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.storage.hashing import fingerprint
-from nlptl.training.loop import History
+from nlptl.training.history import History
 from nlptl.transfer.features.frozen import TextFeatures
 
 

@@ -20,7 +20,7 @@ from nlptl.fitting.sharded_features import features_sharded
 from nlptl.fitting.training_data import TrainingData
 from nlptl.training.checkpoints import logger
 from nlptl.training.domain_shift import DomainShift
-from nlptl.training.loop import History
+from nlptl.training.history import History
 from nlptl.training.processes import is_main
 from nlptl.transfer.features.frozen import TextFeatures
 

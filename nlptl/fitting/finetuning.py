@@ -25,7 +25,7 @@ from nlptl.heads.solver_fit import (
 )
 from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig, in_subfolder
-from nlptl.training.loop import History
+from nlptl.training.history import History
 from nlptl.training.networks.feature_network import FeatureNetwork, NetworkRecipe
 from nlptl.transfer.features.frozen import TextFeatures
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from nlptl.encoders.contextual.loaded import LoadedEncoder
 from nlptl.storage.hashing import fingerprint
-from nlptl.training.loop import History
+from nlptl.training.history import History
 
 _MAX_KEPT = 2
 

@@ -21,7 +21,7 @@ from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.fitting.tuning_first import TunedFirst, tuned_first
 from nlptl.fitting.tuning_start import check_tunable
 from nlptl.training.config import LoopConfig, in_subfolder
-from nlptl.training.loop import History
+from nlptl.training.history import History
 from nlptl.training.processes import from_main
 from nlptl.transfer.features.frozen import TextFeatures
 from nlptl.transfer.parameters import FineTuneFirst, FullFineTune, LoRA

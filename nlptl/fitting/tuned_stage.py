@@ -22,7 +22,7 @@ from nlptl.fitting.transfer_checks import check_batches
 from nlptl.fitting.transfers import read_sources
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.fitting.tuning_start import frozen_start
-from nlptl.training.loop import History
+from nlptl.training.history import History
 from nlptl.transfer.features.frozen import TextFeatures
 
 

@@ -18,7 +18,7 @@ from nlptl.fitting.transfers import as_transfers
 from nlptl.fitting.tuned_stage import tuned
 from nlptl.heads.calibration.decision import spread_of
 from nlptl.training.config import in_subfolder
-from nlptl.training.loop import History
+from nlptl.training.history import History
 from nlptl.transfer.features.frozen import TextFeatures
 from nlptl.transfer.parameters import FineTuneFirst, FullFineTune, LoRA
 

@@ -19,7 +19,7 @@ from nlptl.heads.solver_fit import (
     OneVsRest,
     linear_map_of,
 )
-from nlptl.training.loop import History
+from nlptl.training.history import History
 from nlptl.training.networks.feature_network import FeatureNetwork, NetworkRecipe
 
 if TYPE_CHECKING:

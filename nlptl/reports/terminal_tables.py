@@ -161,6 +161,19 @@ def verdict_table(verdict: Verdict) -> Table:
     return table
 
 
+def class_counts_table(report: AuditReport) -> Table:
+    """Build a table of the most frequent classes with their rows."""
+    table = _table("Rows per class", "class")
+    table.add_column("rows", justify="right")
+    shown, counts = report.frequent_classes, report.class_counts
+    for name, n_rows in shown.items():
+        table.add_row(name, str(n_rows))
+    if len(shown) < len(counts):
+        n_others = sum(counts.values()) - sum(shown.values())
+        table.add_row(f"({len(counts) - len(shown)} other classes)", str(n_others))
+    return table
+
+
 def facts_table(facts: Mapping[str, object]) -> Table:
     """Build a table of names and values; long mappings and lists are shortened."""
     table = Table(show_header=False)

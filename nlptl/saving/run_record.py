@@ -10,7 +10,7 @@ from nlptl.saving.saved_model import MeasuredModel
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import Cost
 from nlptl.training.domain_shift import DomainShift
-from nlptl.training.loop import History
+from nlptl.training.history import History
 
 
 def cost_of(model: MeasuredModel) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from nlptl.evaluation.choice import Choice
 from nlptl.fitting.fitted import FittedModel
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import Cost
-from nlptl.training.loop import History
+from nlptl.training.history import History
 
 AnswerCodec: TypeAlias = LabelCodec | NumberScale
 """Converts answers of texts, labels or numbers, to codes and back."""

@@ -20,6 +20,7 @@ from nlptl import (
     TransformerEncoder,
 )
 from nlptl.base.errors import ConfigError
+from nlptl.config.components import build_encoder
 from nlptl.estimators.named_parts import (
     kinds_of,
     named_encoder,
@@ -147,3 +148,17 @@ def test_an_object_that_was_trained_or_has_no_folder_is_refused(sentences):
     sentences[0].auto_model.config._name_or_path = ""
     with pytest.raises(ConfigError, match=r"got SentenceTransformer without.* model\.save"):
         TextClassifier(sentences).fit(TEXTS, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("tfdf", "tfidf"), ("statc", "static"), ("transformers", "transformer")]
+)
+def test_a_mistyped_short_name_is_refused_before_the_network_is_asked(name, meant, tmp_path):
+    for refuse in (named_encoder, lambda name: build_encoder(name, {})):
+        with pytest.raises(ConfigError, match=f"Did you mean '{meant}'"):
+            refuse(name)
+    folder = tmp_path / name
+    folder.mkdir()
+    for other in (f"user/{name}", "bert-base-uncased", str(folder)):
+        assert named_encoder(other) == other
+        assert build_encoder(other, {}).name_or_path == other

@@ -4,8 +4,8 @@ import numpy as np
 
 from nlptl import Frozen
 from nlptl.evaluation.choice import Choice, Trial
-from nlptl.evaluation.costs import Cost
 from nlptl.evaluation.intervals import Interval
+from nlptl.evaluation.method_cost import MethodCost
 from nlptl.evaluation.verdict import Verdict
 
 
@@ -23,7 +23,7 @@ def test_a_choice_comes_back_from_json_and_tells_its_trials():
 
 
 def compared(against, seconds):
-    costs = {against: Cost(1.5, 0.5)}
+    costs = {against: MethodCost(1.5, 0.5)}
     scores, gains = np.array([[0.7, 0.6]] * 2), {"meaning": Interval(0.1, 0.05, 0.15)}
     verdict = replace(Verdict.decide(["meaning", against], scores, gains), costs=costs)
     return Trial("meaning", verdict, True, seconds)

@@ -6,8 +6,8 @@ from sklearn.base import BaseEstimator
 from nlptl import Frozen, LogisticHead, TextClassifier, TfidfEncoder, TransformerEncoder
 from nlptl.base import clock
 from nlptl.base.errors import InputError
-from nlptl.evaluation.costs import Cost
 from nlptl.evaluation.judge import Splits, judge, judge_fitted
+from nlptl.evaluation.method_cost import MethodCost
 from nlptl.evaluation.prior_gains import PriorGain
 from nlptl.evaluation.verdict import HELPS, HURTS, UNCLEAR, Verdict
 
@@ -62,7 +62,7 @@ def test_the_seconds_of_each_estimator_are_the_median_of_the_splits(monkeypatch)
     moments = [0.0]
     monkeypatch.setattr(clock, "seconds", lambda: moments[-1])
     verdict = judge({"slow": Slow(0.5, 3), "slower": Slow(0.5, 5)}, TEXTS, LABELS)
-    assert verdict.costs == {"slow": Cost(3.0, 0.0), "slower": Cost(5.0, 0.0)}
+    assert verdict.costs == {"slow": MethodCost(3.0, 0.0), "slower": MethodCost(5.0, 0.0)}
 
 
 def _right_on(n_right):

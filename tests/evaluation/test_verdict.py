@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.evaluation.costs import Cost
 from nlptl.evaluation.intervals import Interval
+from nlptl.evaluation.method_cost import MethodCost
 from nlptl.evaluation.prior_gains import PriorGain
 from nlptl.evaluation.verdict import HELPS, HURTS, NOT_COMPARED, UNCLEAR, Verdict
 
@@ -72,7 +72,7 @@ def test_the_leaderboard_has_the_best_first_and_only_what_was_measured():
     assert board["outcome"].tolist() == [HELPS, UNCLEAR, "baseline"]
     assert board["low"].tolist()[:2] == [0.05, -0.1] and np.isnan(board["low"][2])
     assert "fit_seconds" not in board
-    costs = {name: Cost(1.0 + i, 0.5) for i, name in enumerate(NAMES)}
+    costs = {name: MethodCost(1.0 + i, 0.5) for i, name in enumerate(NAMES)}
     costed = replace(verdict, costs=costs)
     assert costed.leaderboard()["fit_seconds"].tolist() == [2.0, 1.0, 3.0]
     assert "mebibytes" not in costed.leaderboard()

@@ -12,7 +12,7 @@ from nlptl.fitting.domain_diagnosis import with_domain_shift
 from nlptl.fitting.fitted import FittedHead
 from nlptl.fitting.training_data import TrainingData
 from nlptl.heads.calibration.decision import Decision
-from nlptl.training.loop import History
+from nlptl.training.history import History
 
 
 @dataclass

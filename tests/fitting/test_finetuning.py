@@ -32,7 +32,7 @@ from nlptl.fitting.training_goals import loss_of
 from nlptl.fitting.warm_head import linear_map
 from nlptl.heads.calibration.imbalance import as_imbalance
 from nlptl.training.config import LoopConfig
-from nlptl.training.loop import History
+from nlptl.training.history import History
 
 CONFIG = TrainingConfig(epochs=6, batch_size=8, learning_rate=3e-3, refit=False)
 SHORT = TrainingConfig(max_steps=4, batch_size=8, refit=False, restarts=0)

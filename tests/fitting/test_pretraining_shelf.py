@@ -1,5 +1,5 @@
 from nlptl.fitting.pretraining_shelf import Pretrained, Shelf
-from nlptl.training.loop import History
+from nlptl.training.history import History
 
 
 def test_a_result_is_kept_under_its_settings_with_a_history_of_its_own():

@@ -31,7 +31,7 @@ from nlptl.fitting.change_strength import STRENGTHS
 from nlptl.fitting.pretraining_shelf import SHELF, Pretrained
 from nlptl.fitting.pretraining_stage import with_pretraining
 from nlptl.training.checkpoints import Keeper
-from nlptl.training.loop import History
+from nlptl.training.history import History
 
 TRAINING = TrainingConfig(epochs=1, quiet=True, refit=False)
 FIRST, SECOND = (

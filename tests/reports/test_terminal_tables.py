@@ -8,8 +8,8 @@ from nlptl import audit
 from nlptl.estimators.languages.translation_retrieval import Retrieval
 from nlptl.evaluation.choice import Choice, Trial
 from nlptl.evaluation.class_metrics import class_scores
-from nlptl.evaluation.costs import Cost
 from nlptl.evaluation.intervals import Interval, share_interval
+from nlptl.evaluation.method_cost import MethodCost
 from nlptl.evaluation.prior_gains import PriorGain
 from nlptl.evaluation.task_affinity import Affinity
 from nlptl.evaluation.verdict import Verdict
@@ -85,7 +85,9 @@ def test_a_choice_says_why_a_loss_was_used():
 def test_a_choice_shows_the_baseline_the_time_and_its_note():
     scores, gains = np.array([[0.7, 0.6]] * 2), {"names": Interval(0.1, 0.05, 0.15)}
     verdict = Verdict.decide(["names", "frozen"], scores, gains)
-    verdict = replace(verdict, costs={"frozen": Cost(1.0, 0.5), "names": Cost(2.0, 0.5)})
+    verdict = replace(
+        verdict, costs={"frozen": MethodCost(1.0, 0.5), "names": MethodCost(2.0, 0.5)}
+    )
     trials = [
         Trial("names", verdict, True, 10.0),
         Trial("full", None, False, 0.0, "no time for it (it needs 45 seconds, 24 are left)"),

@@ -69,7 +69,7 @@ def test_how_it_was_made_and_what_it_cost_is_told(tuned, tmp_path):
     told = facts_of(tuned, REPO, test=None, about={})
     assert "epochs=2, refit=False, seed=3, long_texts='windows'" in told.settings
     assert told.settings.startswith("head=") and told.transfer.startswith("FullFineTune(")
-    assert told.cost == str(tuned.cost_) and "seconds on" in told.cost
+    assert told.cost == str(tuned.cost_) and " on " in told.cost
     again = TextClassifier.load(tuned.save(tmp_path / "model"))
     after = facts_of(again, REPO, test=None, about={})
     assert (after.cost, after.settings) == (told.cost, told.settings)
@@ -79,19 +79,19 @@ def test_how_it_was_made_and_what_it_cost_is_told(tuned, tmp_path):
 
 def test_which_class_was_taken_for_which_is_drawn_of_test_rows(model, monkeypatch):
     test = TEXTS, LABELS
-    told = facts_of(model, REPO, test=test, about={})
-    assert told.pictures["confusion.png"].startswith(b"\x89PNG")
-    assert "(confusion.png)" in model_card(told) and "15 bins" in model_card(told)
+    facts = facts_of(model, REPO, test=test, about={})
+    assert facts.pictures["confusion.png"].startswith(b"\x89PNG")
+    assert "(confusion.png)" in model_card(facts) and "15 bins" in model_card(facts)
     monkeypatch.setattr("nlptl.saving.card_facts.has_pictures", lambda: False)
     without = facts_of(model, REPO, test=test, about={})
     assert not without.pictures and "confusion" not in model_card(without)
-    assert without.evaluation == told.evaluation
+    assert without.evaluation == facts.evaluation
     expected = model.evaluate(*test)
-    assert told.evaluation.figures == pytest.approx(expected)
-    assert told.evaluation.classes == model.class_scores(*test)
+    assert facts.evaluation.figures == pytest.approx(expected)
+    assert facts.evaluation.classes == model.class_scores(*test)
     confused = model.errors(*test).confused
-    assert sorted(told.evaluation.confused) == sorted(confused.itertuples(index=False, name=None))
-    assert ("Most frequent mistakes" in model_card(told)) == bool(len(confused))
+    assert sorted(facts.evaluation.confused) == sorted(confused.itertuples(index=False, name=None))
+    assert ("Most frequent mistakes" in model_card(facts)) == bool(len(confused))
 
 
 def test_mistakes_are_in_the_card_without_matplotlib(model, monkeypatch):

@@ -13,7 +13,7 @@ from nlptl.saving.run_record import (
 )
 from nlptl.training.cost import Cost
 from nlptl.training.domain_shift import DomainShift
-from nlptl.training.loop import History
+from nlptl.training.history import History
 
 
 def test_a_history_keeps_what_does_not_belong_to_one_run():

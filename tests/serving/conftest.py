@@ -56,7 +56,7 @@ class Service:
         return found
 
     def post(self, payload):
-        """Give the status, and the answers or the reason."""
+        """Return the status, and the answers or the reason."""
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         status, text, _ = self.ask("POST", "/predict", body, content_type="application/json")
         told = json.loads(text)

@@ -22,7 +22,7 @@ async def echo(scope, receive, send):
 
 
 def told(app, messages, *, method="POST", headers=(JSON,), hosts=None, **limits):
-    """Give what a client is sent: status and body; nothing more comes after ``messages``."""
+    """Return what a client is sent: status and body; nothing more comes after ``messages``."""
     sent, rest = [], list(messages)
 
     async def receive():

@@ -66,13 +66,13 @@ def test_a_text_is_typed_and_its_label_read(browser, serve, classifier):
 
 
 def rows(browser):
-    """Give the cells of the table of answers, by row."""
+    """Return the cells of the table of answers, by row."""
     found = browser.find_elements(By.CSS_SELECTOR, "#answer tr")
     return [[cell.text for cell in row.find_elements(By.XPATH, "./*")] for row in found]
 
 
 def command(browser):
-    """Give the words of the command for a shell."""
+    """Return the words of the command for a shell."""
     return shlex.split(browser.find_element(By.ID, "curl").text.replace("\\\n", ""))
 
 

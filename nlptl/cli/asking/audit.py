@@ -5,13 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from nlptl.cli.console import add_columns, console, show_warnings
 from nlptl.cli.tables import add_encoding, read_input
-from nlptl.data.audit import AuditReport, audit
+from nlptl.data.audit import audit
 from nlptl.data.tables.reading import column, read_table
-from nlptl.reports.terminal_tables import audit_table
+from nlptl.reports.terminal_tables import audit_table, class_counts_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +49,7 @@ def run(arguments: Namespace) -> int:
     out.print(_columns_read(columns, label_column, names), soft_wrap=True)
     out.print(audit_table(report))
     if report.class_counts:
-        out.print(_class_table(report))
+        out.print(class_counts_table(report))
     show_warnings(report.warnings, out)
     return 0
 
@@ -65,20 +63,6 @@ def _columns_read(text_columns: list[str], label_column: str | None, names: list
         f"Texts: column {texts}. No labels were read: there is no column 'label'. "
         f"Known columns: {', '.join(names)}. Choose the labels with --label-column."
     )
-
-
-def _class_table(report: AuditReport) -> Table:
-    """Build a table of the most frequent classes with their rows."""
-    table = Table(title="Rows per class", title_justify="left", title_style="bold")
-    table.add_column("class")
-    table.add_column("rows", justify="right")
-    shown, counts = report.frequent_classes, report.class_counts
-    for name, n_rows in shown.items():
-        table.add_row(name, str(n_rows))
-    if len(shown) < len(counts):
-        n_others = sum(counts.values()) - sum(shown.values())
-        table.add_row(f"({len(counts) - len(shown)} other classes)", str(n_others))
-    return table
 
 
 def _texts(table: pd.DataFrame, columns: list[str]) -> list[object]:

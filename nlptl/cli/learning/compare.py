@@ -22,8 +22,8 @@ from nlptl.cli.learning import train
 from nlptl.config.components import names_of, options_among
 from nlptl.config.part import Part
 from nlptl.config.run import RunConfig, read_run
-from nlptl.evaluation.costs import saved_mebibytes
 from nlptl.evaluation.judge import Splits, judge
+from nlptl.evaluation.method_cost import saved_mebibytes
 from nlptl.reports.terminal_tables import verdict_table
 from nlptl.transfer.registry import methods_by_name
 

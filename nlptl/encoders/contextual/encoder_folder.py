@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ from nlptl.encoders.contextual.encoder_checks import (
 from nlptl.encoders.contextual.regex_checks import is_quick
 from nlptl.encoders.contextual.sentence_settings import SentenceSettings, set_lower_case
 from nlptl.encoders.contextual.tokenization import Tokenization
-from nlptl.encoders.registry import ENCODERS
 from nlptl.storage.hashing import content_hash, sha256_once
 
 if TYPE_CHECKING:
@@ -52,9 +50,6 @@ _WANTED = [
 _NOT_WANTED = ["onnx/*", "openvino/*"]
 ORIGIN = "origin.json"
 """File in a saved encoder that names its source. It does not affect the vectors."""
-
-_CLOSE = 0.75
-"""Similarity from which a name without a slash is taken for a mistyped short name."""
 
 _SHORTENING = ("downsampling_rate", "block_sizes")
 """Settings of families that pool neighbouring tokens between layers."""
@@ -232,7 +227,6 @@ def _locate(name: str, revision: str | None) -> EncoderFolder:
     copy = copy_on_this_machine(name, revision)
     if copy is not None:
         return EncoderFolder(name, copy)
-    _check_spelling(name)
     fetched = _from_hub(name, revision, only_cached=False)
     if isinstance(fetched, Path):
         return EncoderFolder(name, fetched)
@@ -241,17 +235,6 @@ def _locate(name: str, revision: str | None) -> EncoderFolder:
         f"Encoder {name!r} is not a local folder and could not be downloaded from the Hub "
         f"({one_line(fetched)}). {hint}, or pass the path of a local folder."
     )
-
-
-def _check_spelling(name: str) -> None:
-    """Refuse a name without a slash that is almost the short name of an encoder."""
-    classes = {record.name: record.class_name for record in ENCODERS if record.on_command_line}
-    close = [] if "/" in name else get_close_matches(name, classes, n=1, cutoff=_CLOSE)
-    if close:
-        raise EncoderNotFoundError(
-            f"Encoder {name!r} is not a local folder, and names on the Hub are written user/name. "
-            f"Did you mean {close[0]!r}, the short name of {classes[close[0]]}?"
-        )
 
 
 def copy_on_this_machine(name: str, revision: str | None = None) -> Path | None:

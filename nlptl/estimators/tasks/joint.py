@@ -23,7 +23,7 @@ from nlptl.heads.calibration.decision import Decision
 from nlptl.heads.solver_fit import learn_decision
 from nlptl.storage.hashing import fingerprint
 from nlptl.training.config import LoopConfig
-from nlptl.training.loop import History
+from nlptl.training.history import History
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

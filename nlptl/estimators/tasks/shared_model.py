@@ -14,7 +14,7 @@ from nlptl.evaluation.verdict import Verdict
 from nlptl.fitting.fitted import FittedModel
 from nlptl.training.config import TrainingConfig
 from nlptl.training.cost import Cost
-from nlptl.training.loop import History
+from nlptl.training.history import History
 
 
 class SharedModel(Protocol):

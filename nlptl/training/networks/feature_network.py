@@ -19,7 +19,8 @@ from nlptl.data.splits import stratified_folds
 from nlptl.data.targets import Targets
 from nlptl.storage.tensors import check_array
 from nlptl.training.config import LoopConfig
-from nlptl.training.loop import History, Learner, train
+from nlptl.training.history import History
+from nlptl.training.loop import Learner, train
 from nlptl.training.losses import as_truth, row_losses, weighted_mean
 from nlptl.training.processes import make_accelerator, place
 

@@ -11,7 +11,8 @@ from nlptl.base.chance import Chance, torch_seed
 from nlptl.base.streams import Hiding
 from nlptl.base.transfer import BoundTransfer, Stage
 from nlptl.data.mixing import Mixing
-from nlptl.training.loop import History, Learner, train
+from nlptl.training.history import History
+from nlptl.training.loop import Learner, train
 from nlptl.training.networks.attention import attending_by_products
 from nlptl.training.networks.text_network import LabelledWindows, TextNetwork
 from nlptl.training.networks.text_training import (

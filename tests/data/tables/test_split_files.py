@@ -55,5 +55,9 @@ def test_other_files_hidden_files_and_code_are_left_out(tmp_path):
 
 
 def test_files_are_in_the_order_of_their_names(tmp_path):
-    folder = folder_of(tmp_path, "train_2.csv", "train_1.csv", "TEST.CSV")
-    assert names_in(folder) == {"test": ["TEST.CSV"], "train": ["train_1.csv", "train_2.csv"]}
+    folder = folder_of(tmp_path, "train_2.csv", "train_1.csv", "test.csv")
+    assert names_in(folder) == {"test": ["test.csv"], "train": ["train_1.csv", "train_2.csv"]}
+
+
+def test_brackets_and_stars_in_the_name_of_a_folder_are_no_pattern(tmp_path):
+    assert names_in(folder_of(tmp_path / "a[1] *", "train.csv")) == {"train": ["train.csv"]}

@@ -150,34 +150,3 @@ def test_a_malformed_tokenizer_is_one_error(copy):
         (copy / "tokenizer.json").write_text(text)
         with pytest.raises(EncoderNotFoundError, match="has no usable tokenizer"):
             _ = find_encoder(copy).tokenizer
-
-
-@pytest.mark.parametrize(
-    ("name", "suggestion"),
-    [
-        ("tfdf", "'tfidf', the short name of TfidfEncoder"),
-        ("statc", "'static', the short name of StaticEncoder"),
-        ("transformers", "'transformer', the short name of TransformerEncoder"),
-    ],
-)
-def test_a_mistyped_short_name_is_refused_before_the_network_is_asked(
-    monkeypatch, tmp_path, name, suggestion
-):
-    asked = []
-
-    def offline(*_, only_cached):
-        asked.append(only_cached)
-        return OSError("offline")
-
-    monkeypatch.setattr(folders, "_from_hub", offline)
-    with pytest.raises(EncoderNotFoundError, match=f"Did you mean {suggestion}"):
-        find_encoder(name)
-    assert asked == [True]
-    for other in (f"user/{name}", "bert-base-uncased"):
-        with pytest.raises(EncoderNotFoundError, match="could not be downloaded"):
-            find_encoder(other)
-        assert asked[-1] is False
-    (tmp_path / name).mkdir()
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(EncoderNotFoundError, match=r"no config\.json"):
-        find_encoder(name)

@@ -11,7 +11,7 @@ from nlptl.base.transfer import BoundTransfer, Stage, Transfer
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.windows import Windows
 from nlptl.training.config import LoopConfig
-from nlptl.training.loop import History
+from nlptl.training.history import History
 from nlptl.training.losses import LabelLosses, focal_losses
 from nlptl.training.networks import text_training
 from nlptl.training.networks.text_network import LabelledWindows

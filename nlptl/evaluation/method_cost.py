@@ -11,7 +11,7 @@ from nlptl.base.paths import mebibytes_of
 
 
 @dataclass(frozen=True)
-class Cost:
+class MethodCost:
     """Time and size of a method.
 
     Attributes

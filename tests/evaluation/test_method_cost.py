@@ -1,7 +1,7 @@
 import pytest
 
 from nlptl import TextClassifier, TfidfEncoder
-from nlptl.evaluation.costs import saved_mebibytes
+from nlptl.evaluation.method_cost import saved_mebibytes
 
 
 def test_the_size_is_that_of_the_files_of_a_saved_model(tmp_path):
