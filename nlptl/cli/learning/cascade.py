@@ -16,6 +16,7 @@ import numpy as np
 from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console, labelled_rows
+from nlptl.cli.stages import show_stages
 from nlptl.cli.tables import add_drop_blank, read_texts
 from nlptl.data.rows import Rows
 from nlptl.estimators.bulk.answered_rows import text_columns
@@ -54,6 +55,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace an existing model")
 
 
+@show_stages()
 def run(arguments: Namespace) -> int:
     """Make the fast model, choose the threshold and save both models together."""
     folder = user_path(arguments.output)

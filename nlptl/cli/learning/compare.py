@@ -19,6 +19,7 @@ from typing import Any
 from nlptl.base.errors import ConfigError
 from nlptl.cli.console import console
 from nlptl.cli.learning import train
+from nlptl.cli.stages import show_stages
 from nlptl.config.components import names_of, options_among
 from nlptl.config.part import Part
 from nlptl.config.run import RunConfig, read_run
@@ -62,6 +63,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one line of JSON, no table")
 
 
+@show_stages()
 def run(arguments: Namespace) -> int:
     """Fit all methods on every split and print the comparison."""
     compare_options = ("config", "against", "folds", "rounds", "json")

@@ -13,6 +13,7 @@ import numpy as np
 
 from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console
+from nlptl.cli.stages import show_stages
 from nlptl.cli.tables import add_drop_blank, read_labelled, read_texts
 from nlptl.config.components import build_encoder
 from nlptl.data.corpus import Corpus
@@ -48,6 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace an existing model")
 
 
+@show_stages()
 def run(arguments: Namespace) -> int:
     """Train the student, compare it with its teacher and save it."""
     folder = user_path(arguments.output)

@@ -1,8 +1,10 @@
 import json
+import warnings
 
 import pandas as pd
 import pytest
 
+from nlptl.base.errors import AuditWarning
 from nlptl.cli.main import main
 
 
@@ -77,3 +79,12 @@ def test_texts_without_labels_go_to_what_takes_them(table, tmp_path, support, ti
     assert json.loads(capsys.readouterr().out)["methods"][0] == "selftraining"
     assert main([*given, *few]) == 2
     assert "unlabelled texts, got 16 and 0" in capsys.readouterr().err
+
+
+def test_problems_of_the_rows_are_not_warned_of(tmp_path, capsys):
+    path = tmp_path / "rows.csv"
+    pd.DataFrame({"text": ["good tea", "bad day"] * 12, "label": ["a", "b"] * 12}).to_csv(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", AuditWarning)
+        given = ["compare", str(path), "--encoder", "tfidf", "--against", "static", "--json"]
+        assert main([*given, "--folds", "2", "--rounds", "1"]) == 0, capsys.readouterr().err
