@@ -168,7 +168,7 @@ class FittedModel:
             If the texts cannot be used.
         """
         rows = rows_for(self.features.encoder, texts)
-        if rows.are_pairs != self.probe.are_pairs:
+        if len(rows) and rows.are_pairs != self.probe.are_pairs:
             kinds = {True: "pairs of texts", False: "single texts"}
             raise InputError(
                 f"This model was trained on {kinds[self.probe.are_pairs]}, got "
