@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 Text: TypeAlias = str | tuple[str, str]
 """One text, or a pair of texts that is classified together."""
@@ -24,3 +24,43 @@ JsonObject: TypeAlias = dict[str, object]
 
 WeightsLike: TypeAlias = Iterable[float]
 """One weight per text, 0 or more: a list, array, Series or tensor."""
+
+EncoderName: TypeAlias = Literal["static", "tfidf", "transformer"]
+
+TransferName: TypeAlias = Literal[
+    "adapters",
+    "adversarial",
+    "auto",
+    "confusion",
+    "contrastive",
+    "coral",
+    "cotraining",
+    "density",
+    "edits",
+    "frozen",
+    "full",
+    "l2sp",
+    "lora",
+    "meaning",
+    "meanmatching",
+    "means",
+    "mmd",
+    "pretraining",
+    "private",
+    "selftraining",
+    "source",
+    "sourcehead",
+    "sourcetask",
+    "tradaboost",
+    "tunefirst",
+]
+
+HeadName: TypeAlias = Literal[
+    "blend", "discriminant", "logistic", "meaning", "mlp", "ordinal", "prototype", "ridge"
+]
+
+ImbalanceName: TypeAlias = Literal["balanced", "focal", "logit_adjust"]
+
+LongTexts: TypeAlias = Literal["windows", "cut"]
+
+PairEncoding: TypeAlias = Literal["auto", "separate", "joint"]

@@ -10,7 +10,7 @@ from scipy import sparse
 from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, Groups, IntArray
-from nlptl.base.inputs import JsonObject
+from nlptl.base.inputs import EncoderName, HeadName, JsonObject
 
 Features: TypeAlias = FloatArray | sparse.csr_matrix
 """A feature matrix with one row per text: dense float32, or sparse if most entries are zero."""
@@ -117,8 +117,11 @@ class ModuleFusion(Protocol):
         ...
 
 
-EncoderLike: TypeAlias = Encoder | str | Path
+EncoderLike: TypeAlias = Encoder | EncoderName | str | Path
 """An encoder, its short name (``"static"``), or the name or the folder of a transformer."""
 
 Head: TypeAlias = Fittable | ModuleHead
 """A head, or a classifier or regressor of scikit-learn."""
+
+HeadLike: TypeAlias = Head | HeadName | str
+"""A head or its short name (``"logistic"``)."""

@@ -47,10 +47,11 @@ class Spec:
 
 
 def pipeline_step(cls: type[_Class]) -> type[_Class]:
-    """Make a spec a step of scikit-learn pipelines.
+    """Make an encoder a step of scikit-learn pipelines.
 
-    ``Pipeline`` sets private attributes such as ``_parent_callback_ctx`` on its steps, and changes
-    fields by ``set_params``. So ``clone`` copies a step. Otherwise, fields stay frozen.
+    ``Pipeline`` sets private attributes such as ``_parent_callback_ctx`` on its steps, changes
+    fields by ``set_params``, and expects that ``fit_transform`` fits the step itself. So ``clone``
+    copies a step. Otherwise, fields stay frozen.
     """
     frozen_set, frozen_delete = cls.__setattr__, cls.__delattr__
 
@@ -70,7 +71,14 @@ def pipeline_step(cls: type[_Class]) -> type[_Class]:
             vars(self).update(vars(changed))
         return self
 
+    def fit_transform(self: Any, texts: Any, y: object = None) -> Any:
+        """Fit this encoder, without a copy of it, and encode the texts."""
+        fitted = self.fit(texts, y)
+        vars(self).update(vars(fitted))
+        return fitted.transform(texts)
+
     cls.set_params, cls.__sklearn_clone__ = set_params, copy  # type: ignore[attr-defined]
+    cls.fit_transform = fit_transform  # type: ignore[attr-defined]
     cls.__setattr__ = set_attribute  # type: ignore[method-assign]
     cls.__delattr__ = delete_attribute  # type: ignore[method-assign]
     return cls

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 import numpy as np
 
 from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.base.inputs import TransferName
 from nlptl.base.protocols import Features
 from nlptl.base.specs import Spec
 from nlptl.base.streams import HiddenTokens, Stream, TokenRows
@@ -496,5 +497,5 @@ class BoundTransfer:
         return None
 
 
-TransferLike: TypeAlias = Transfer | Sequence[Transfer | str] | str
+TransferLike: TypeAlias = Transfer | Sequence[Transfer | TransferName | str] | TransferName | str
 """A transfer or its name such as ``"lora"``, or several that are combined."""

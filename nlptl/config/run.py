@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from nlptl.base.errors import ConfigError
+from nlptl.base.inputs import ImbalanceName, LongTexts, PairEncoding
 from nlptl.base.paths import user_path
 from nlptl.base.suggestions import suggest
 from nlptl.config.checkpointed import Checkpointed
@@ -82,10 +83,10 @@ class RunConfig(Checkpointed):
     training: Part = field(default_factory=Part)
     task: str = "classification"
     seed: int = 0
-    imbalance: str | None = None
+    imbalance: ImbalanceName | None = None
     device: str | None = None
-    long_texts: str = "windows"
-    pair_encoding: str = "auto"
+    long_texts: LongTexts = "windows"
+    pair_encoding: PairEncoding = "auto"
     drop_blank: bool = False
     processes: int | None = None
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from nlptl.base.errors import ConfigError
+from nlptl.base.inputs import ImbalanceName, LongTexts, PairEncoding
 from nlptl.base.suggestions import suggest
 from nlptl.config.checkpointed import Checkpointed
 from nlptl.config.components import build, build_encoder, build_joined
@@ -52,7 +53,7 @@ class TaskTable:
     head: Part = _NONE
     metric: str | None = None
     weight: float = 1.0
-    imbalance: str | None = None
+    imbalance: ImbalanceName | None = None
 
     def task(self) -> Task:
         """Build the task."""
@@ -101,8 +102,8 @@ class TasksConfig(Checkpointed):
     test_share: float = 0.2
     seed: int = 0
     device: str | None = None
-    long_texts: str = "windows"
-    pair_encoding: str = "auto"
+    long_texts: LongTexts = "windows"
+    pair_encoding: PairEncoding = "auto"
     drop_blank: bool = False
     processes: int | None = None
 

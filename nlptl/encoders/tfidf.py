@@ -84,7 +84,10 @@ class TfidfEncoder(Spec):
             If the encoder is not fitted yet.
         """
         if self.fitted is None:
-            raise InputError("TfidfEncoder is not fitted: call fit(texts) before transform.")
+            raise InputError(
+                "TfidfEncoder is not fitted. Use the encoder that fit(texts) returns, or "
+                "fit_transform(texts)."
+            )
         if not len(texts):
             return sparse.csr_matrix((0, len(self.fitted.vocabulary_)), dtype=np.float32)
         return sparse.csr_matrix(self.fitted.transform(list(texts)), dtype=np.float32)

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray
-from nlptl.base.inputs import TextsLike
+from nlptl.base.inputs import LongTexts, PairEncoding, TextsLike
 from nlptl.base.paths import user_path
 from nlptl.base.protocols import EncoderLike
 from nlptl.base.renamed import RenamedAttribute
@@ -141,8 +141,8 @@ class MultiTaskModel(HubMethods, NestedParams):
         gate: bool | Collection[str] = True,
         training: TrainingConfig | None = None,
         seed: int = 0,
-        long_texts: str = "windows",
-        pair_encoding: str = "auto",
+        long_texts: LongTexts = "windows",
+        pair_encoding: PairEncoding = "auto",
         device: str | None = None,
     ) -> None:
         self.tasks = tasks

@@ -14,9 +14,17 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError
-from nlptl.base.inputs import LabelledTexts, LabelsLike, TextsLike, WeightsLike
+from nlptl.base.inputs import (
+    ImbalanceName,
+    LabelledTexts,
+    LabelsLike,
+    LongTexts,
+    PairEncoding,
+    TextsLike,
+    WeightsLike,
+)
 from nlptl.base.paths import user_path
-from nlptl.base.protocols import Encoder, EncoderLike, Head
+from nlptl.base.protocols import Encoder, EncoderLike, HeadLike
 from nlptl.base.transfer import TransferLike
 from nlptl.data.corpus import CorpusLike
 from nlptl.data.labels import LabelCodec, check_lengths
@@ -119,12 +127,12 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         encoder: EncoderLike | None = None,
         *,
         transfer: TransferLike | None = None,
-        head: Head | str | None = None,
+        head: HeadLike | None = None,
         training: TrainingConfig | None = None,
         seed: int = 0,
-        imbalance: str | None = None,
-        long_texts: str = "windows",
-        pair_encoding: str = "auto",
+        imbalance: ImbalanceName | None = None,
+        long_texts: LongTexts = "windows",
+        pair_encoding: PairEncoding = "auto",
         device: str | None = None,
     ) -> None:
         self.encoder = encoder

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
-from nlptl.base.inputs import LabelsLike, TextsLike
+from nlptl.base.inputs import LabelsLike, LongTexts, PairEncoding, TextsLike
 from nlptl.base.paths import user_path
 from nlptl.base.protocols import Features
 from nlptl.base.specs import NestedParams
@@ -73,8 +73,8 @@ class TextModel(HubMethods, NestedParams):
     head: Any
     training: TrainingConfig | None
     seed: int
-    long_texts: str
-    pair_encoding: str
+    long_texts: LongTexts
+    pair_encoding: PairEncoding
     device: str | None
 
     fitted_: FittedModel

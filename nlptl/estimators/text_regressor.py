@@ -9,8 +9,8 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import InputError
-from nlptl.base.inputs import LabelsLike, TextsLike, WeightsLike
-from nlptl.base.protocols import EncoderLike, Head
+from nlptl.base.inputs import LabelsLike, LongTexts, PairEncoding, TextsLike, WeightsLike
+from nlptl.base.protocols import EncoderLike, HeadLike
 from nlptl.base.transfer import TransferLike
 from nlptl.data.corpus import CorpusLike
 from nlptl.data.number_scale import NumberScale
@@ -90,11 +90,11 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         encoder: EncoderLike | None = None,
         *,
         transfer: TransferLike | None = None,
-        head: Head | str | None = None,
+        head: HeadLike | None = None,
         training: TrainingConfig | None = None,
         seed: int = 0,
-        long_texts: str = "windows",
-        pair_encoding: str = "auto",
+        long_texts: LongTexts = "windows",
+        pair_encoding: PairEncoding = "auto",
         device: str | None = None,
     ) -> None:
         self.encoder = encoder

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.inputs import TextsLike
+from nlptl.base.inputs import LongTexts, PairEncoding, TextsLike
 from nlptl.base.protocols import Encoder, opened
 from nlptl.base.suggestions import suggest
 from nlptl.base.transfer import Transfer
@@ -30,8 +30,8 @@ from nlptl.heads.calibration.imbalance import (
 )
 from nlptl.training.config import LoopConfig, TrainingConfig
 
-_LONG_TEXTS = ("windows", "cut")
-_PAIR_ENCODINGS = ("auto", "separate", "joint")
+_LONG_TEXTS = get_args(LongTexts)
+_PAIR_ENCODINGS = get_args(PairEncoding)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,11 @@ import unicodedata
 import numpy as np
 import pytest
 from scipy.sparse import issparse
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
-from nlptl import TfidfEncoder
+from nlptl import FusedEncoder, TfidfEncoder
 from nlptl.base.errors import ConfigError, InputError
 
 TEXTS = ["the cat sat", "the dog sat down", "a dog"]
@@ -64,3 +67,29 @@ def test_a_vocabulary_of_an_earlier_version_keeps_the_words_it_was_trained_on(tm
     assert again.transform(["हिनक"]).nnz == 1
     assert encoder.transform(["हिनक"]).nnz == 0
     assert not json.loads(json.dumps(again.save(tmp_path)))["keeps_marks"]
+
+
+@pytest.mark.parametrize(
+    "encoder", [TfidfEncoder(), FusedEncoder((TfidfEncoder(), TfidfEncoder(longest=1)))]
+)
+def test_an_encoder_that_reads_texts_is_a_step_of_a_pipeline(encoder, few):
+    texts, labels = few
+    pipeline = make_pipeline(encoder, LogisticRegression()).fit(texts, labels)
+    fitted = encoder.fit(texts)
+    head = LogisticRegression().fit(fitted.transform(texts), labels)
+    assert pipeline.predict(texts).tolist() == head.predict(fitted.transform(texts)).tolist()
+    assert pipeline[0].transform(texts[:1]).shape[1] == fitted.transform(texts[:1]).shape[1]
+
+
+def test_a_grid_fits_the_vocabulary_again_on_each_split(few):
+    texts, labels = few
+    pipeline = make_pipeline(TfidfEncoder(), LogisticRegression())
+    grid = {"tfidfencoder__longest": [1, 3], "tfidfencoder__most_terms": [5]}
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(texts, labels)
+    assert search.best_estimator_[0].transform(texts).shape == (40, 5)
+    assert pipeline[0].fitted is None
+
+
+def test_an_encoder_without_fit_is_refused_with_what_to_call():
+    with pytest.raises(InputError, match=r"Use the encoder that fit\(texts\) returns"):
+        TfidfEncoder().transform(TEXTS)

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
@@ -20,6 +22,7 @@ from nlptl import (
     TransformerEncoder,
 )
 from nlptl.base.errors import ConfigError
+from nlptl.base.inputs import EncoderName, HeadName, ImbalanceName, TransferName
 from nlptl.config.components import build_encoder
 from nlptl.estimators.named_parts import (
     kinds_of,
@@ -28,6 +31,7 @@ from nlptl.estimators.named_parts import (
     named_transfer,
     with_objects,
 )
+from nlptl.heads.calibration.imbalance import IMBALANCE
 
 TEXTS = ["good day", "bad day", "good night", "so bad", "fine", "poor"] * 4
 LABELS = ["yes", "no", "yes", "no", "yes", "no"] * 4
@@ -162,3 +166,14 @@ def test_a_mistyped_short_name_is_refused_before_the_network_is_asked(name, mean
     for other in (f"user/{name}", "bert-base-uncased", str(folder)):
         assert named_encoder(other) == other
         assert build_encoder(other, {}).name_or_path == other
+
+
+@pytest.mark.parametrize(
+    ("part", "names"), [("encoder", EncoderName), ("transfer", TransferName), ("head", HeadName)]
+)
+def test_editors_complete_the_names_of_all_registered_classes(part, names):
+    assert sorted(get_args(names)) == sorted(kinds_of(part))
+
+
+def test_editors_complete_the_treatments_of_rare_classes():
+    assert sorted(get_args(ImbalanceName)) == sorted(IMBALANCE)

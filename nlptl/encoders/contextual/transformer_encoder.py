@@ -174,7 +174,10 @@ class TransformerEncoder(Spec):
         if self.reader.pooling.dimension is None:
             return vectors
         if self.projection is None:
-            raise InputError("pooling.dimension is not fitted: call fit(texts) before transform.")
+            raise InputError(
+                "pooling.dimension is not fitted. Use the encoder that fit(texts) returns, or "
+                "fit_transform(texts)."
+            )
         return vectors @ self.projection
 
     @property

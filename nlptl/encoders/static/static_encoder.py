@@ -129,7 +129,7 @@ class StaticEncoder(Spec):
         store = self._store()
         if "idf" in self._poolings and self.idf is None:
             raise InputError(
-                "pooling='idf' needs a fitted encoder: call fit(texts) before transform."
+                "pooling='idf' needs a fitted encoder. Use the encoder that fit(texts) returns."
             )
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         for start in range(0, len(texts), _BLOCK):
@@ -228,7 +228,7 @@ class StaticEncoder(Spec):
 
     def _store(self) -> VectorStore:
         if isinstance(self.vectors, OwnVectors):
-            raise InputError("OwnVectors are not trained yet: call fit(texts) before transform.")
+            raise InputError("OwnVectors are not trained. Use the encoder that fit(texts) returns.")
         return open_vectors(self.vectors, cache=self.cache)
 
     def _tokenize(self, store: VectorStore, texts: Sequence[str]) -> TokenBatch:

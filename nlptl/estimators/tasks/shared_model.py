@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, ClassVar, Protocol
 
+from nlptl.base.inputs import LongTexts, PairEncoding
 from nlptl.data.mixing import Mixing
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.estimators.tasks.task import Task
@@ -29,8 +30,8 @@ class SharedModel(Protocol):
     gate: bool | Collection[str]
     training: TrainingConfig | None
     seed: int
-    long_texts: str
-    pair_encoding: str
+    long_texts: LongTexts
+    pair_encoding: PairEncoding
     device: str | None
     models_: dict[str, TextModel]
     known_: dict[str, Task]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.errors import ConfigError, InputError
-from nlptl.base.inputs import LabelsLike
-from nlptl.base.protocols import Head
+from nlptl.base.inputs import ImbalanceName, LabelsLike
+from nlptl.base.protocols import HeadLike
 from nlptl.base.specs import Spec
 from nlptl.base.suggestions import suggest
 from nlptl.data.columns import read_once
@@ -54,10 +54,10 @@ class Task(Spec):
     """
 
     kind: str = "auto"
-    head: Head | str | None = None
+    head: HeadLike | None = None
     metric: str | None = None
     weight: float = 1.0
-    imbalance: str | None = None
+    imbalance: ImbalanceName | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
