@@ -25,7 +25,7 @@ def test_vectors_are_sparse_and_of_length_one():
 def test_the_spec_stays_unfitted():
     spec = TfidfEncoder()
     spec.fit(TEXTS)
-    with pytest.raises(InputError, match="call fit"):
+    with pytest.raises(InputError, match="Use the encoder that fit"):
         spec.transform(TEXTS)
 
 

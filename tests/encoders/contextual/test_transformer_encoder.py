@@ -43,7 +43,7 @@ def test_layers_are_named_groups_of_length_one(encoder):
 
 def test_a_reduction_is_learnt_from_text_and_the_spec_left_alone(tiny_encoder):
     spec = TransformerEncoder(tiny_encoder, Pooling(dimension=3), cache=None)
-    with pytest.raises(InputError, match="call fit"):
+    with pytest.raises(InputError, match="Use the encoder that fit"):
         spec.transform(TEXTS)
     fitted = spec.fit(TEXTS)
     assert fitted.transform(TEXTS).shape == (4, 3)

@@ -23,7 +23,7 @@ def test_several_poolings_stand_side_by_side(vectors_file):
 
 def test_idf_is_learnt_from_text_and_rare_words_weigh_more(vectors_file):
     spec = StaticEncoder(vectors_file, "idf")
-    with pytest.raises(InputError, match="call fit"):
+    with pytest.raises(InputError, match="Use the encoder that fit"):
         spec.transform(TEXTS)
     fitted = spec.fit(["the parcel", "the box", "the card"])
     mixed, rare, common = fitted.transform(["the parcel", "parcel", "the"])

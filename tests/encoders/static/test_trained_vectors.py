@@ -32,7 +32,7 @@ def test_neighbours_share_a_meaning():
 
 
 def test_before_fit_there_are_no_vectors():
-    with pytest.raises(InputError, match="call fit"):
+    with pytest.raises(InputError, match="Use the encoder that fit"):
         StaticEncoder(OwnVectors()).transform(["a"])
 
 
