@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, signature
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -132,7 +132,7 @@ def _matched(value: object, hint: Any) -> tuple[bool, Any]:
     if hint is Any or isinstance(hint, TypeVar):
         return True, value
     origin, inner = get_origin(hint), get_args(hint)
-    if origin is None:
+    if origin in (None, Literal):
         return _matched_plain(value, hint)
     if origin in (Union, UnionType):
         results = (_matched(value, part) for part in inner)
@@ -149,6 +149,8 @@ def _matched_plain(value: object, hint: Any) -> tuple[bool, Any]:
         return _is_number(value, hint), value
     if hint in (tuple, list):
         return isinstance(value, list | tuple), value
+    if get_origin(hint) is Literal:
+        return isinstance(value, str) and value in get_args(hint), value
     return isinstance(value, NoneType if hint is None else hint), value
 
 

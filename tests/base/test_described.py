@@ -1,6 +1,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ class Choice:
     share: float | str = 0.5
     layers: tuple[int, ...] = ()
     counts: Any = None
+    mode: Literal["windows", "cut"] = "cut"
 
 
 def test_an_object_is_made_of_its_options_and_lists_become_tuples():
@@ -38,6 +39,7 @@ def test_an_object_is_made_of_its_options_and_lists_become_tuples():
         ({"name": "a", "share": [0.5]}, "expected float | str"),
         ({"name": "a", "layers": "12"}, "'layers' is '12'"),
         ({"name": "a", "layers": [1, "2"]}, "'layers'"),
+        ({"name": "a", "mode": "x"}, "'mode'"),
     ],
 )
 def test_options_of_other_names_or_types_are_refused(described, reason):
@@ -53,6 +55,7 @@ def test_options_of_other_names_or_types_are_refused(described, reason):
         ([["a", 1]], list[tuple[str, int]]),
         (["a"], Sequence[str]),
         (["a"], Collection[str]),
+        ("cut", Literal["windows", "cut"] | None),
         (None, str | None),
         ([1], list),
         (True, bool),
