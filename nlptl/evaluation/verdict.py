@@ -261,7 +261,7 @@ class Verdict:
         gain = str(self.gain)
         if len(self.scores) == 2 and self.outcome == UNCLEAR:  # the interval says nothing then
             gain, splits = f"{self.gain.value:.3f}", f"{splits}, too few for an interval"
-        text = f"{self.name} {self.outcome} against {self.against}: {gain} on {splits}"
+        text = f"{self.name} against {self.against}: {self.outcome}, {gain} on {splits}"
         note = note_on_prior(self)
         return f"{text}, {note}" if note else text
 

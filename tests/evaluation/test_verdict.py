@@ -127,10 +127,10 @@ def test_two_splits_without_a_clear_difference_have_no_interval_in_the_text():
     two = np.repeat(SCORES, 2, axis=0)
     unclear = Verdict.decide(NAMES, two, GAINS)
     assert str(unclear) == (
-        "joint no clear difference against alone: 0.100 on 2 splits, too few for an interval"
+        "joint against alone: no clear difference, 0.100 on 2 splits, too few for an interval"
     )
     clear = Verdict.decide(NAMES, two, GAINS | {"joint": Interval(0.1, 0.05, 0.2)})
-    assert str(clear) == "joint helps against alone: 0.100 [0.050, 0.200] on 2 splits"
+    assert str(clear) == "joint against alone: helps, 0.100 [0.050, 0.200] on 2 splits"
     assert "[-0.100, 0.300] on 3 splits" in str(
         Verdict.decide(NAMES, np.repeat(SCORES, 3, axis=0), GAINS)
     )
