@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import subprocess
@@ -49,6 +50,12 @@ FAMILIES = {
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run what takes long, too")
+
+
+def pytest_collection_finish():
+    """Leave the modules that are imported now out of garbage collections, which take a second."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config, items):

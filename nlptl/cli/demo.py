@@ -91,7 +91,7 @@ def run(arguments: Namespace) -> int:
 
 def _methods() -> list[tuple[str, str, TextClassifier]]:
     names = LabelMeaning()
-    tuning = [Contrastive(steps=30), names]
+    tuning = [Contrastive(), names]
     return [
         ("word counts", "nothing", TextClassifier(TfidfEncoder())),
         ("word vectors", "distilled from MiniLM", TextClassifier(StaticEncoder())),

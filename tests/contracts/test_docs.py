@@ -20,6 +20,27 @@ TOLERANCE = 0.06
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
+LONG_PAGES = (
+    "cascade.md",
+    "exporting.md",
+    "languages.md",
+    "several-tasks.md",
+    "tuning.md",
+    "tutorial-domains.md",
+    "tutorial-other-languages.md",
+    "tutorial-publishing.md",
+    "tutorial-several-tasks.md",
+    "unlabelled-text.md",
+)
+"""Pages that train for more than ten seconds. Their code runs with --slow."""
+
+
+def as_case(page):
+    """Return a page as a test case. Long ones are slow tests."""
+    marks = [pytest.mark.slow] if page.name in LONG_PAGES else []
+    return pytest.param(page, id=page.name, marks=marks)
+
+
 def blocks(page):
     return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S)
 
@@ -44,7 +65,7 @@ def agrees(shown, printed):
     return all(abs(float(a) - float(b)) <= TOLERANCE for a, b in pairs)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [as_case(page) for page in PAGES])
 def test_the_python_of_a_page_runs_and_prints_what_it_shows(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
