@@ -137,7 +137,15 @@ def run_command(prog: str, command: ModuleType, rest: Sequence[str]) -> int:
     )
     command.add_arguments(parser)
     state = getattr(command, "INTERRUPTED", "no incomplete output was left")
-    return run_reported(prog, lambda: int(command.run(parser.parse_args(rest))), state=state)
+
+    def work() -> int:
+        from nlptl.data.tables.text_source import text_encoding
+
+        arguments = parser.parse_args(rest)
+        with text_encoding(getattr(arguments, "encoding", None)):
+            return int(command.run(arguments))
+
+    return run_reported(prog, work, state=state)
 
 
 def run_reported(prog: str, work: Callable[[], int], *, state: str) -> int:

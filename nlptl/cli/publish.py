@@ -17,7 +17,7 @@ from rich.console import Console
 from nlptl.base.errors import ConfigError, StorageError
 from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console, labelled_rows
-from nlptl.cli.tables import LabelledRows, add_drop_blank
+from nlptl.cli.tables import LabelledRows, add_reading
 from nlptl.estimators.languages.language_classifier import LanguageClassifier
 from nlptl.estimators.loading import load_every
 from nlptl.estimators.model_cascade import Cascade
@@ -56,7 +56,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--test", metavar="FILE", help="labelled table for the metrics of the card")
     add_columns(parser, label=True)
-    add_drop_blank(parser)
+    add_reading(parser)
     parser.add_argument("--license", metavar="ID", help="for example mit or apache-2.0")
     parser.add_argument("--base-license", metavar="ID", help="if the Hub does not list it")
     parser.add_argument("--language", nargs="+", metavar="CODE", help="for example en de")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 LabelledRows: TypeAlias = tuple[Rows, list[object]]
 """Rows of a table and the label or number of each row."""
 
+_NO_SETTINGS = ("config", "overwrite", "encoding")
+
 STANDARD_INPUT = ("-", "/dev/stdin")
 """Names of the standard input in place of a file."""
 
 
-def add_drop_blank(parser: ArgumentParser) -> None:
-    """Add the option that skips rows with a blank text or label."""
+def add_reading(parser: ArgumentParser) -> None:
+    """Add the options for files that are not UTF-8, and for rows with a blank text or label."""
+    add_encoding(parser)
     parser.add_argument(
         "--drop-blank",
         action="store_true",
@@ -40,17 +43,22 @@ def add_drop_blank(parser: ArgumentParser) -> None:
 
 
 def add_encoding(parser: ArgumentParser) -> None:
-    """Add the option for files that are not UTF-8."""
+    """Add the option for files that are not UTF-8. ``run_command`` applies it."""
     parser.add_argument(
         "--encoding", metavar="NAME", help="encoding of text files, for example cp1252"
     )
 
 
-def read_input(source: str, *, split: str | None, encoding: str | None) -> Sheet:
+def run_settings(arguments: Namespace) -> dict[str, object]:
+    """Return the options of a command that are also settings of its YAML file."""
+    return {n: v for n, v in vars(arguments).items() if n not in _NO_SETTINGS}
+
+
+def read_input(source: str, *, split: str | None) -> Sheet:
     """Read a table like ``read_sheet``, or from standard input if the source is ``-``."""
     if source in STANDARD_INPUT:
-        return sheet_of_bytes(sys.stdin.buffer.read(), "standard input", encoding=encoding)
-    return read_sheet(source, split=split, encoding=encoding)
+        return sheet_of_bytes(sys.stdin.buffer.read(), "standard input")
+    return read_sheet(source, split=split)
 
 
 def read_texts(

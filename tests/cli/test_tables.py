@@ -8,12 +8,13 @@ import pytest
 from nlptl.base.errors import InputError
 from nlptl.cli.main import main
 from nlptl.cli.tables import (
-    add_drop_blank,
     add_encoding,
+    add_reading,
     read_input,
     read_labelled,
     read_texts,
 )
+from nlptl.data.tables.text_source import text_encoding
 
 
 @pytest.fixture
@@ -55,8 +56,8 @@ def test_standard_input_is_a_table_too(monkeypatch, tmp_path):
     path.write_bytes("text\ncafé\n".encode("cp1252"))
     for source in ("-", "/dev/stdin", str(path)):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
-        sheet = read_input(source, split=None, encoding="cp1252")
-        assert sheet.frame["text"].tolist() == ["café"]
+        with text_encoding("cp1252"):
+            assert read_input(source, split=None).frame["text"].tolist() == ["café"]
 
 
 def test_the_option_of_the_encoding_is_absent_unless_it_is_written():
@@ -68,7 +69,7 @@ def test_the_option_of_the_encoding_is_absent_unless_it_is_written():
 
 def test_the_option_is_not_given_unless_it_is_written():
     parser = ArgumentParser()
-    add_drop_blank(parser)
+    add_reading(parser)
     assert parser.parse_args([]).drop_blank is None
     assert parser.parse_args(["--drop-blank"]).drop_blank is True
 
@@ -93,6 +94,27 @@ def test_every_command_refuses_blank_labels_and_can_leave_them_out(
     assert "rows.csv" in capsys.readouterr().err
     assert main([*arguments, "--drop-blank"]) == 0
     assert "of 42 rows of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "suggest", "cascade"])
+def test_every_command_reads_files_of_another_encoding(
+    command, few, model, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    table = pd.DataFrame({"text": [f"café {text}" for text in few[0]], "label": few[1]})
+    table.to_csv("rows.csv", index=False, encoding="cp1252")
+    places = {"table": "rows.csv", "model": model, "new": "new"}
+    words = COMMANDS.get(command, ["{model}", "{table}"])
+    arguments = [command, *(word.format(**places) for word in words)]
+    arguments += {
+        "distill": ["--output", "new"],
+        "compare": ["--rounds", "1"],
+        "suggest": ["--output", "chosen.csv"],
+        "cascade": ["--fast", model, "--output", "new", "--max-loss", "0.5"],
+    }.get(command, [])
+    assert main(arguments) == 2
+    assert "--encoding cp1252" in capsys.readouterr().err
+    assert main([*arguments, "--encoding", "cp1252"]) == 0
 
 
 def test_several_tasks_leave_blank_rows_out_by_a_setting(table, tiny_encoder, tmp_path, capsys):

@@ -38,11 +38,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Read the tables, check them and print the report."""
     columns = arguments.text_column or ["text"]
-    options = {"split": arguments.split, "encoding": arguments.encoding}
-    table = read_input(arguments.data, **options).frame
+    table = read_input(arguments.data, split=arguments.split).frame
     names = [str(name) for name in table.columns]
     label_column = arguments.label_column or ("label" if "label" in names else None)
-    others = {other: _texts(read_table(other, **options), columns) for other in arguments.other}
+    splits = {other: read_table(other, split=arguments.split) for other in arguments.other}
+    others = {other: _texts(split, columns) for other, split in splits.items()}
     labels = column(table, label_column) if label_column else None
     report = audit(_texts(table, columns), labels, others=others)
     out = console()

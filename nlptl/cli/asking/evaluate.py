@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console, hand_over, labelled_rows
-from nlptl.cli.tables import add_drop_blank
+from nlptl.cli.tables import add_reading
 from nlptl.data.rows import Rows
 from nlptl.data.tables.writing import table_format
 from nlptl.estimators.loading import load_any, load_predictor
@@ -43,7 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="folder of a saved model")
     parser.add_argument("data", help="labelled table")
     add_columns(parser, label=True)
-    add_drop_blank(parser)
+    add_reading(parser)
     parser.add_argument(
         "--task", metavar="NAME", help="the task to evaluate, if the model has several"
     )

@@ -11,7 +11,7 @@ from argparse import ArgumentParser, Namespace
 from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console, labelled_rows
-from nlptl.cli.tables import add_drop_blank
+from nlptl.cli.tables import add_reading
 from nlptl.estimators.loading import load_any
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.saving.exporting import FORMATS
@@ -44,7 +44,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="maximum loss of accuracy (default %(default)s)",
     )
     add_columns(parser, label=True)
-    add_drop_blank(parser)
+    add_reading(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace an existing folder")
 
 

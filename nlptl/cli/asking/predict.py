@@ -74,7 +74,7 @@ def run(arguments: Namespace) -> int:
     model = load_every(arguments.model)
     sheet = None
     if arguments.data is not None:
-        sheet = read_input(arguments.data, split=arguments.split, encoding=arguments.encoding)
+        sheet = read_input(arguments.data, split=arguments.split)
     if isinstance(model, MultiTaskModel):
         return _every_task(model, arguments, sheet)
     if sheet is None:

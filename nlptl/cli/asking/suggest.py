@@ -10,6 +10,7 @@ from argparse import ArgumentParser, Namespace
 
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.cli.console import add_columns, hand_over
+from nlptl.cli.tables import add_encoding
 from nlptl.data.tables.reading import read_sheet, texts_of
 from nlptl.data.tables.writing import table_format
 from nlptl.estimators.bulk.answered_rows import text_columns
@@ -31,6 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="folder of a saved classifier")
     parser.add_argument("data", help="table of unlabelled texts")
     add_columns(parser, label=False)
+    add_encoding(parser)
     parser.add_argument("-n", type=int, default=10, metavar="N", help="number of texts to choose")
     parser.add_argument(
         "--strategy",

@@ -14,6 +14,7 @@ from argparse import ArgumentParser, Namespace
 from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
 from nlptl.cli.console import console
+from nlptl.cli.tables import add_encoding, run_settings
 from nlptl.config.languages import read_languages
 from nlptl.reports.terminal_tables import retrieval_table
 from nlptl.storage.outputs import check_output_folder
@@ -32,6 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--pairs", nargs="+", metavar="LANGUAGE=FILE", help="tables of sentences and translations"
     )
+    add_encoding(parser)
     parser.add_argument("--config", metavar="YAML", help="file with settings; flags override it")
     parser.add_argument("--output", metavar="FOLDER", help="folder for the encoder")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing folder")
@@ -64,7 +66,7 @@ def run(arguments: Namespace) -> int:
 
     Every process of a launch runs this function. Only the first one prints.
     """
-    flags = {n: v for n, v in vars(arguments).items() if n not in ("config", "overwrite")}
+    flags = run_settings(arguments)
     config = read_languages(arguments.config, flags)
     if config.output is None:
         raise ConfigError(

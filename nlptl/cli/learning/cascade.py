@@ -17,7 +17,7 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console, labelled_rows
 from nlptl.cli.stages import show_stages
-from nlptl.cli.tables import add_drop_blank, read_texts
+from nlptl.cli.tables import add_reading, read_texts
 from nlptl.data.rows import Rows
 from nlptl.estimators.bulk.answered_rows import text_columns
 from nlptl.estimators.loading import load_any, load_predictor
@@ -36,7 +36,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="folder of a saved classifier: the accurate model")
     parser.add_argument("data", help="table of texts that the model was not trained on")
     add_columns(parser, label=True)
-    add_drop_blank(parser)
+    add_reading(parser)
     parser.add_argument(
         "--fast",
         metavar="FOLDER",

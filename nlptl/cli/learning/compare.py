@@ -66,7 +66,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 @show_stages()
 def run(arguments: Namespace) -> int:
     """Fit all methods on every split and print the comparison."""
-    compare_options = ("config", "against", "folds", "rounds", "json")
+    compare_options = ("config", "encoding", "against", "folds", "rounds", "json")
     flags = {name: value for name, value in vars(arguments).items() if name not in compare_options}
     for name in _REFUSED:
         if flags.pop(name, None):

@@ -14,7 +14,7 @@ import numpy as np
 from nlptl.base.paths import user_path
 from nlptl.cli.console import add_columns, console
 from nlptl.cli.stages import show_stages
-from nlptl.cli.tables import add_drop_blank, read_labelled, read_texts
+from nlptl.cli.tables import add_reading, read_labelled, read_texts
 from nlptl.config.components import build_encoder
 from nlptl.data.corpus import Corpus
 from nlptl.data.rows import Rows
@@ -38,7 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="folder of a saved model: the teacher")
     parser.add_argument("data", help="table of unlabelled texts")
     add_columns(parser, label=True)
-    add_drop_blank(parser)
+    add_reading(parser)
     parser.add_argument("--labelled", metavar="DATA", help="additional labelled rows to train on")
     parser.add_argument(
         "--encoder",

@@ -13,7 +13,7 @@ import numpy as np
 
 from nlptl.cli.console import console
 from nlptl.cli.learning.train import already_done, contents_of
-from nlptl.cli.tables import add_drop_blank, read_labelled, read_texts
+from nlptl.cli.tables import add_reading, read_labelled, read_texts, run_settings
 from nlptl.config.tasks import TasksConfig, TaskTable, read_tasks
 from nlptl.data.splits import number_split, stratified_split
 from nlptl.reports.terminal_tables import affinity_table, comparisons_table, costs_table
@@ -37,7 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--encoder", metavar="NAME", help="transformer, or a Hub name or folder")
     parser.add_argument("--transfer", metavar="NAME", help="full (default), lora, full+l2sp")
     parser.add_argument("--balance", metavar="NAME", help="sum (default), uncertainty or pcgrad")
-    add_drop_blank(parser)
+    add_reading(parser)
     parser.add_argument(
         "--seed", metavar="N", help="random seed; the same seed gives the same model"
     )
@@ -50,7 +50,7 @@ def run(arguments: Namespace) -> int:
 
     Every process of a launch runs this function. Only the first one prints.
     """
-    flags = {n: v for n, v in vars(arguments).items() if n not in ("config", "overwrite")}
+    flags = run_settings(arguments)
     config = read_tasks(arguments.config, flags)
     world = check_world(config.processes)
     out = console(quiet=world.rank > 0)

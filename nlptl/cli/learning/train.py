@@ -62,7 +62,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="csv, tsv, jsonl, xlsx or parquet file, folder of such files or datasets, or Hub name",
     )
     add_columns(parser, label=True)
-    tables.add_drop_blank(parser)
+    tables.add_reading(parser)
     parser.add_argument("--config", metavar="YAML", help="file with settings; flags override it")
     parser.add_argument("--output", metavar="FOLDER", help="folder for the model")
     parser.add_argument(
@@ -108,7 +108,7 @@ def run(arguments: Namespace) -> int:
 
     Every process of a launch runs this function. Only the first one prints.
     """
-    flags = {n: v for n, v in vars(arguments).items() if n not in ("config", "overwrite")}
+    flags = tables.run_settings(arguments)
     run_config = read_run(arguments.config, flags, zero_shot=True)
     world = check_world(run_config.processes)
     out = console(quiet=world.rank > 0)

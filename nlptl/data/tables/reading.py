@@ -27,7 +27,7 @@ from nlptl.data.tables.file_readers import (
 )
 from nlptl.data.tables.sheet import Sheet, joined
 from nlptl.data.tables.split_files import files_by_split
-from nlptl.data.tables.text_source import TextSource
+from nlptl.data.tables.text_source import TextSource, default_encoding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,6 +125,7 @@ def sheet_of_bytes(content: bytes, name: str, *, encoding: str | None = None) ->
     InputError
         If the content cannot be read.
     """
+    encoding = encoding or default_encoding()
     text = TextSource(name, lambda: BytesIO(content), encoding)
     with named_problems(name, encoding):
         with text.open() as lines:
@@ -224,7 +225,7 @@ def _no_rows(table: pd.DataFrame) -> InputError:
 
 
 def _sheets_of(path: Path, rows: int | None, encoding: str | None) -> Iterator[Sheet]:
-    reader = reader_of(path)
+    reader, encoding = reader_of(path), encoding or default_encoding()
     with named_problems(repr(str(path)), encoding):
         for sheet in reader(path, rows, encoding):
             sheet.frame.attrs[SOURCE] = repr(str(path))

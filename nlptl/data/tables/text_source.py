@@ -5,7 +5,9 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
@@ -24,6 +26,24 @@ _MARKS = {
     b"\xfe\xff": "utf-16",
 }
 """Byte-order marks with their encodings, the longer marks first."""
+
+
+_DEFAULT: ContextVar[str | None] = ContextVar("encoding", default=None)
+
+
+@contextmanager
+def text_encoding(encoding: str | None) -> Iterator[None]:
+    """Read all text files in this encoding while the context is open, as a command does."""
+    token = _DEFAULT.set(encoding)
+    try:
+        yield
+    finally:
+        _DEFAULT.reset(token)
+
+
+def default_encoding() -> str | None:
+    """Return the encoding that ``text_encoding`` set, or None."""
+    return _DEFAULT.get()
 
 
 @dataclass(frozen=True)
@@ -93,7 +113,7 @@ def ending_of(path: Path) -> str:
 def encoding_advice(encoding: str) -> str:
     """Return a hint for a text that cannot be decoded, with the encoding that it may have."""
     return (
-        f"Pass its encoding, for example encoding={encoding!r} (nlptl audit and nlptl predict: "
+        f"Pass its encoding, for example encoding={encoding!r} (on the command line: "
         f"--encoding {encoding}), or convert the file: iconv -f {encoding} -t UTF-8 OLD > NEW"
     )
 

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from nlptl.base.errors import InputError
-from nlptl.data.tables.text_source import TextSource, encoding_advice, ending_of
+from nlptl.data.tables.text_source import (
+    TextSource,
+    default_encoding,
+    encoding_advice,
+    ending_of,
+    text_encoding,
+)
 
 TEXT = "café\r\nnaïve\n"
 
@@ -70,3 +76,10 @@ def test_an_ending_is_that_of_the_table(name, ending):
 def test_the_advice_names_the_setting_the_option_and_the_command():
     for part in ("encoding='cp1252'", "--encoding cp1252", "iconv -f cp1252"):
         assert part in encoding_advice("cp1252")
+
+
+def test_an_encoding_is_the_default_within_a_context_only():
+    with pytest.raises(KeyError), text_encoding("cp1252"):
+        assert default_encoding() == "cp1252"
+        raise KeyError
+    assert default_encoding() is None
