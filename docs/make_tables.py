@@ -47,8 +47,8 @@ def main():
 
 def with_tables(text):
     """Return the text of a page with new tables."""
-    pattern = re.compile(r"(<!-- table (.*?) -->\n\n).*?(\n\n<!-- end -->)", flags=re.S)
-    return pattern.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], text)
+    pattern = re.compile(r"(<!-- table (.*?) -->).*?(<!-- end -->)", flags=re.S)
+    return pattern.sub(lambda match: f"{match[1]}\n\n{TABLES[match[2]]()}\n\n{match[3]}", text)
 
 
 def few_label_accuracy():

@@ -22,7 +22,6 @@ from nlptl.base.streams import HiddenTokens, Stream, TokenRows
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-
 KINDS_OF_DATA = ("pairs", "several labels", "numbers", "tasks")
 """Kinds of data that a method may support, apart from single texts with one label each."""
 
