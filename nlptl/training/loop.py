@@ -302,9 +302,8 @@ class _Run:
         progress = self.taken / sum(self.lengths)
         total: Any = 0.0
         twin = self.learner.twin
-        for module in (self.model, self.learner.module):
-            if not module.training:  # an evaluation came before; train() visits every submodule
-                module.train()
+        self.model.train()
+        self.learner.module.train()
         for index, batch in enumerate(passes):
             is_last = index + 1 == len(passes)  # processes exchange gradients in this pass only
             with nullcontext() if is_last else self.accelerator.no_sync(self.model):

@@ -39,7 +39,7 @@ def test_a_clear_difference_is_told_from_chance(share, said):
     assert verdict.outcome == said
     assert verdict.accepted is (verdict.gain.value >= 0)
     assert verdict.scores.shape == (10, 2)
-    assert str(verdict).startswith(f"names {said} against frozen: ")
+    assert str(verdict).startswith(f"names against frozen: {said}, ")
     assert verdict.to_json()["outcome"] == said
 
 
