@@ -67,14 +67,13 @@ def few_label_accuracy():
         cells[f"mean without {LARGE}", method] = np.mean(others, axis=0)
     rows = []
     for name in (*FEW_SETS, f"mean without {LARGE}"):
-        row = [name, *(short(cells[name, method].mean()) for method in FEW_METHODS)]
-        for method in ("Auto", "Contrastive"):  # the gain comes after the accuracy
-            gain = points(cells[name, method] - cells[name, "SetFit"])
-            row.insert(2 + FEW_METHODS.index(method), gain)
+        peer = cells[name, "SetFit"]
+        row = [name, short(cells[name, "frozen"].mean()), short(peer.mean())]
+        for method in ("Contrastive", "Auto"):
+            ours = cells[name, method]
+            row += [short(ours.mean()), points(ours - peer)]
         rows.append(row)
-    frozen, peer, *ours = map(title, FEW_METHODS)
-    header = ["set", frozen, peer, *(cell for method in ours for cell in (method, "gain"))]
-    return table(header, rows)
+    return table(["set", "frozen", "SetFit", "`Contrastive()`", "gain", "`Auto()`", "gain"], rows)
 
 
 def few_label_seconds():
@@ -84,7 +83,7 @@ def few_label_seconds():
     rows = [[n, *(f"{seconds[n, m][0]:.1f}" for m in FEW_METHODS)] for n in names]
     totals = [sum(seconds[name, method][0] for name in names) for method in FEW_METHODS]
     rows.append(["sum", *(f"{total:.0f}" for total in totals)])
-    return table(["set", *map(title, FEW_METHODS)], rows)
+    return table(["set", "frozen", "SetFit", "`Contrastive()`", "`Auto()`"], rows)
 
 
 def few_label_figures(figure, *, of=None):
@@ -136,11 +135,6 @@ def table(header, rows):
     """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def title(method):
-    """Return the name of a method as the head of a column."""
-    return method if method in ("SetFit", "frozen") else f"`{method}()`"
 
 
 def short(accuracy):

@@ -65,15 +65,15 @@ def tuned(tiny_encoder):
     return made.fit(TEXTS, LABELS)
 
 
-def test_how_it_was_made_and_what_it_cost_is_told(tuned, tmp_path):
-    told = facts_of(tuned, REPO, test=None, about={})
-    assert "epochs=2, refit=False, seed=3, long_texts='windows'" in told.settings
-    assert told.settings.startswith("head=") and told.transfer.startswith("FullFineTune(")
-    assert told.cost == str(tuned.cost_) and " on " in told.cost
+def test_how_it_was_made_and_what_it_cost_is_in_the_facts(tuned, tmp_path):
+    facts = facts_of(tuned, REPO, test=None, about={})
+    assert "epochs=2, refit=False, seed=3, long_texts='windows'" in facts.settings
+    assert facts.settings.startswith("head=") and facts.transfer.startswith("FullFineTune(")
+    assert facts.cost == str(tuned.cost_) and " on " in facts.cost
     again = TextClassifier.load(tuned.save(tmp_path / "model"))
     after = facts_of(again, REPO, test=None, about={})
-    assert (after.cost, after.settings) == (told.cost, told.settings)
-    assert after.pictures == told.pictures and set(told.pictures) == {"curve.png"}
+    assert (after.cost, after.settings) == (facts.cost, facts.settings)
+    assert after.pictures == facts.pictures and set(facts.pictures) == {"curve.png"}
     assert "![Training curve](curve.png)" in model_card(after)
 
 
@@ -105,8 +105,8 @@ def test_mistakes_are_in_the_card_without_matplotlib(model, monkeypatch):
 def test_several_labels_have_figures_and_no_picture():
     labels = [[label] for label in LABELS]
     several = TextClassifier(TfidfEncoder()).fit(TEXTS, labels)
-    told = facts_of(several, REPO, test=(TEXTS, labels), about={})
-    assert told.several and not told.pictures and "micro_f1" in told.evaluation.figures
+    facts = facts_of(several, REPO, test=(TEXTS, labels), about={})
+    assert facts.several and not facts.pictures and "micro_f1" in facts.evaluation.figures
     apart = facts_of(several, REPO, test=None, about={"format": "transformers"})
     assert "sigmoid()" in model_card(apart)
 
@@ -116,8 +116,8 @@ def test_the_license_is_that_of_the_base_model_or_goes_with_it(model, monkeypatc
     asked = []
     monkeypatch.setattr(f"{module}.license_of", lambda name: asked.append(name) or "cc-by-nc-4.0")
     clf = TextClassifier(transfer=Frozen("top")).fit(TEXTS, LABELS)
-    told = facts_of(clf, REPO, test=None, about={})
-    assert told.license == told.base_license == "apache-2.0" and not asked
+    facts = facts_of(clf, REPO, test=None, about={})
+    assert facts.license == facts.base_license == "apache-2.0" and not asked
     assert facts_of(clf, REPO, test=None, about={}, asks=True).license == "cc-by-nc-4.0"
     assert asked == ["sentence-transformers/all-MiniLM-L6-v2"]
     with pytest.raises(ConfigError, match="'mit' is not allowed.*base_license"):
@@ -128,7 +128,7 @@ def test_the_license_is_that_of_the_base_model_or_goes_with_it(model, monkeypatc
     assert facts_of(model, REPO, test=None, about={}, asks=True).license is None
 
 
-def test_a_verdict_on_the_transfer_is_told(model):
+def test_a_verdict_on_the_transfer_is_in_the_facts(model):
     pair = {"pairs of words": clone(model), "words": TextClassifier(TfidfEncoder(longest=1))}
     verdict = judge(pair, TEXTS, LABELS)
     card = model_card(facts_of(model, REPO, test=None, about={"verdict": verdict}))
@@ -138,10 +138,10 @@ def test_a_verdict_on_the_transfer_is_told(model):
 def test_every_part_is_looked_at_for_its_license():
     both = FusedEncoder((TfidfEncoder(), TransformerEncoder(cache=None)))
     clf = TextClassifier(both).fit(TEXTS, LABELS)
-    told = facts_of(clf, REPO, test=None, about={})
-    assert told.base_license == told.license == "apache-2.0"
-    assert told.base_model == "sentence-transformers/all-MiniLM-L6-v2"
-    assert told.encoder.startswith("FusedEncoder(TfidfEncoder, TransformerEncoder(sentence-")
+    facts = facts_of(clf, REPO, test=None, about={})
+    assert facts.base_license == facts.license == "apache-2.0"
+    assert facts.base_model == "sentence-transformers/all-MiniLM-L6-v2"
+    assert facts.encoder.startswith("FusedEncoder(TfidfEncoder, TransformerEncoder(sentence-")
     with pytest.raises(ConfigError, match="is not allowed"):
         facts_of(clf, REPO, test=None, about={"license": "mit", "base_license": "gpl-3.0"})
 
@@ -174,8 +174,8 @@ def test_a_model_of_languages_does_not_tell_the_settings_of_a_part():
     model = LanguageClassifier(TextClassifier(TfidfEncoder())).fit(
         TEXTS, LABELS, ["en"] * len(TEXTS)
     )
-    told = facts_of(model, REPO, test=None, about={})
-    assert told.settings == told.cost == "" and told.call.endswith("['en'])")
+    facts = facts_of(model, REPO, test=None, about={})
+    assert facts.settings == facts.cost == "" and facts.call.endswith("['en'])")
 
 
 def test_the_license_of_both_models_of_a_cascade_counts(model):
