@@ -9,8 +9,8 @@ texts: logistic regression on frozen sentence vectors, SetFit with its defaults,
 Auto() with the names of the classes. The budget of Auto() is four fifths of the seconds of SetFit,
 at most four minutes.
 
-There are ten draws. SetFit has five, and one of 1,500 steps on banking77, where its pairs would take
-hours. Claims compare the draws that both methods have. --variants takes some of the methods.
+There are ten draws. SetFit has five, and one of 1,500 steps on banking77, where its pairs would
+take hours. Claims compare the draws that both methods have. --variants takes some of the methods.
 
 Seconds are those of the fit, from texts to a model, without cached vectors, on the first draw of
 each set except banking77. The methods take turns. Each has been fitted once before, so that no
