@@ -64,6 +64,13 @@ def test_labels_that_are_known_are_learnt_too(taught, support):
     assert student.predict_proba(["zebra", "quokka"]).max(axis=1).min() > 0.5
 
 
+def test_a_student_can_be_described_by_names(taught):
+    teacher, texts = taught
+    names = TextClassifier("tfidf", transfer="frozen", head="logistic")
+    by_names, student = (teacher.distill(texts[:90], student=blank) for blank in (names, COUNTS))
+    np.testing.assert_array_equal(by_names.predict_proba(texts), student.predict_proba(texts))
+
+
 def test_by_default_it_pools_word_vectors(taught, vectors_file, monkeypatch):
     monkeypatch.setattr(students, "StaticEncoder", lambda: StaticEncoder(vectors_file))
     teacher, texts = taught
@@ -102,7 +109,6 @@ def test_several_labels_and_numbers_are_taught_as_answers(few):
     "options",
     [
         {"transfer": Auto(1.0)},
-        pytest.param({"transfer": "auto"}, marks=pytest.mark.slow),
         {"transfer": [WordEdits(copies=1)]},
         {"imbalance": "balanced"},
         {"head": PrototypeHead()},

@@ -17,6 +17,7 @@ def test_a_benchmark_explains_its_options(script):
     done = subprocess.run(
         [sys.executable, str(script), "--help"],
         env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,

@@ -21,6 +21,7 @@ from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder, wr
 from nlptl.encoders.tunable import is_tunable
 from nlptl.estimators.languages.extended_vocabulary import with_vocabulary
 from nlptl.estimators.languages.translation_retrieval import retrieval
+from nlptl.estimators.named_parts import named_transfer
 from nlptl.fitting.distillation_stage import distil
 from nlptl.fitting.head_fit import TrainingPlan
 from nlptl.fitting.transfers import Transfers, as_transfers
@@ -207,7 +208,7 @@ class LanguageStudent(NestedParams):
 
     def _transfers(self) -> Transfers:
         transfer = LanguageDistillation() if self.transfer is None else self.transfer
-        transfers = as_transfers(transfer, translations=True)
+        transfers = as_transfers(named_transfer(transfer), translations=True)
         if not any(isinstance(part, LanguageDistillation) for part in transfers.others):
             raise ConfigError(
                 "transfer needs LanguageDistillation(), alone or in a list, got "

@@ -1,11 +1,14 @@
 """Encode texts with the ONNX backend of sentence-transformers, for encode.py.
 
+    python recipes/benchmarks/encoding/onnx_peer.py
+
 This runs in a virtual environment of its own, because the backend needs other versions than nlptl:
 pip install torch==2.13.0 'sentence-transformers[onnx]'. The first line of the input is JSON: the
 folder of the encoder and the number of threads. Each further line is a list of texts, or a number
 to repeat the last one. The answer is the seconds that encoding took.
 """
 
+import argparse
 import json
 import sys
 import time
@@ -14,6 +17,7 @@ from sentence_transformers import SentenceTransformer
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     setup = json.loads(sys.stdin.readline())
     import onnxruntime
 

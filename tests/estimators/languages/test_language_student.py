@@ -5,7 +5,6 @@ from sklearn.preprocessing import normalize
 from nlptl import (
     Frozen,
     FullFineTune,
-    LoRA,
     StaticEncoder,
     TextClassifier,
     TrainingConfig,
@@ -90,7 +89,7 @@ def test_a_student_is_saved_as_an_encoder_that_others_read(student, pairs, tmp_p
 
 def test_an_adapter_learns_a_language_too(teacher, pairs, tmp_path):
     few = TrainingConfig(max_steps=3, quiet=True)
-    transfer = [LanguageDistillation(), LoRA(rank=2)]
+    transfer = [LanguageDistillation(), "lora"]
     made = LanguageStudent(teacher, transfer=transfer, training=few, device="cpu").fit(pairs[:100])
     texts = [target for _, target in pairs[:5]]
     again = TransformerEncoder(made.save(tmp_path / "student"), precision="float32", cache=None)
@@ -142,8 +141,9 @@ def test_what_cannot_teach_is_refused(teacher, vectors_file, pairs):
         LanguageStudent(StaticEncoder(vectors_file)).fit(pairs)
     with pytest.raises(ConfigError, match="more than one vector"):
         LanguageStudent(teacher.with_layers((-1, 0))).fit(pairs)
-    with pytest.raises(ConfigError, match="needs LanguageDistillation"):
-        LanguageStudent(teacher, transfer=FullFineTune()).fit(pairs)
+    for without in (FullFineTune(), "lora"):
+        with pytest.raises(ConfigError, match="needs LanguageDistillation"):
+            LanguageStudent(teacher, transfer=without).fit(pairs)
     with pytest.raises(ConfigError, match="keeps must"):
         LanguageStudent(teacher, keeps=-1).fit(pairs)
     with pytest.raises(ConfigError, match="keep='best'"):
