@@ -376,19 +376,28 @@ def audit_table(report: AuditReport) -> Table:
 
 
 def predictions_table(
-    texts: Sequence[str], labels: Sequence[object], probabilities: Sequence[float] | None = None
+    texts: Sequence[str],
+    labels: Sequence[object],
+    probabilities: Sequence[float] | None = None,
+    further: Mapping[str, Sequence[object]] | None = None,
 ) -> Table:
-    """Build a table of texts with the predicted label and its probability, or the number."""
+    """Build a table of texts with the predicted label and its probability, or the number.
+
+    The columns of ``further`` stand after these.
+    """
     table = _table("Predictions on new texts", "text")
     if probabilities is None:
         table.add_column("number", justify="right")
         for text, number in zip(texts, labels, strict=True):
             table.add_row(text, f"{number:.4g}")
         return table
-    table.add_column("label")
-    table.add_column("probability", justify="right")
-    for text, label, probability in zip(texts, labels, probabilities, strict=True):
-        table.add_row(text, str(label), f"{probability:.2f}")
+    columns = {"label": labels, "probability": probabilities, **(further or {})}
+    for heading, cells in columns.items():
+        is_number = bool(cells) and isinstance(cells[0], float)
+        table.add_column(heading, justify="right" if is_number else "left")
+    for text, *cells in zip(texts, *columns.values(), strict=True):
+        shown = (f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in cells)
+        table.add_row(text, *shown)
     return table
 
 

@@ -17,7 +17,13 @@ from nlptl.config.bulk import read_job
 from nlptl.data.tables.reading import texts_of
 from nlptl.data.tables.sheet import Sheet
 from nlptl.data.tables.writing import table_format
-from nlptl.estimators.bulk.answered_rows import answers, answers_of_tasks, labelled, text_columns
+from nlptl.estimators.bulk.answered_rows import (
+    MoreColumns,
+    answers,
+    answers_of_tasks,
+    labelled,
+    text_columns,
+)
 from nlptl.estimators.bulk.job import score_table
 from nlptl.estimators.loading import load_every
 from nlptl.estimators.model_cascade import Cascade
@@ -30,6 +36,7 @@ EXAMPLES = """examples:
   nlptl predict model/ --text "Where is my parcel?"
   nlptl predict model/ texts.csv --output predictions.csv
   cat texts.csv | nlptl predict model/ - > predictions.csv
+  nlptl predict model/ texts.csv --top 3 --output predictions.csv
   nlptl predict model/ pairs.parquet --text-column a b --output predictions.parquet
   nlptl predict model/ large.csv --output predictions.csv --chunk-rows 4096
   accelerate launch -m nlptl predict --config recipes/predict.yaml
@@ -50,6 +57,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="csv, tsv, jsonl or parquet; the rows of DATA with 'predicted' and 'probability'",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    parser.add_argument(
+        "--top", type=int, metavar="N", help="also the next classes, N of them with the first"
+    )
+    parser.add_argument(
+        "--probabilities", action="store_true", help="also the probability of each class"
+    )
     parser.add_argument("--config", metavar="YAML", help="file with settings; flags override it")
     parser.add_argument("--chunk-rows", metavar="N", help="score blocks of N rows, and resume")
     parser.add_argument("--processes", metavar="N", help="required number of processes")
@@ -77,22 +90,28 @@ def run(arguments: Namespace) -> int:
         sheet = read_input(arguments.data, split=arguments.split)
     if isinstance(model, MultiTaskModel):
         return _every_task(model, arguments, sheet)
+    more = MoreColumns(1 if arguments.top is None else arguments.top, arguments.probabilities)
     if sheet is None:
-        return _show(model, arguments.text)
+        return _show(model, arguments.text, more)
     rows = texts_of(sheet.frame, text_columns(model, arguments.text_column))
-    hand_over(kind.encode(labelled(sheet, model, rows)), arguments.output, f"{len(sheet)} rows")
+    table = labelled(sheet, model, rows, more=more)
+    hand_over(kind.encode(table), arguments.output, f"{len(sheet)} rows")
     return 0
 
 
 def _in_blocks(arguments: Namespace) -> int:
     """Score a large table in blocks, in every process of the launch."""
-    refused = {f"--{name}": getattr(arguments, name) for name in ("text", "split", "encoding")}
+    refused = {
+        f"--{name}": getattr(arguments, name) for name in ("text", "split", "encoding", "top")
+    }
+    refused["--probabilities"] = arguments.probabilities or None
     refused["DATA"] = arguments.data if arguments.data in STANDARD_INPUT else None
     for name, value in refused.items():
         if value is not None:
             raise ConfigError(
-                f"A table that is scored in blocks is one UTF-8 file, got {name} {value!r}. Leave "
-                "it out, or leave out --config, --chunk-rows and --processes."
+                f"A table that is scored in blocks is one UTF-8 file with the usual columns, got "
+                f"{name} {value!r}. Leave it out, or leave out --config, --chunk-rows and "
+                "--processes."
             )
     names = ("model", "data", "output", "text_column", "chunk_rows", "processes")
     flags = {name: getattr(arguments, name) for name in names}
@@ -105,6 +124,11 @@ def _every_task(model: MultiTaskModel, arguments: Namespace, sheet: Sheet | None
     """Print or write the predictions of every task that accepts such texts."""
     import pandas as pd
 
+    if arguments.top is not None or arguments.probabilities:
+        raise ConfigError(
+            "--top and --probabilities are for a model with one task, but this one has several. "
+            "Leave them out."
+        )
     if sheet is None:
         predictions = answers_of_tasks(model, arguments.text)
         content = pd.DataFrame({"text": arguments.text, **predictions})
@@ -120,9 +144,11 @@ def _every_task(model: MultiTaskModel, arguments: Namespace, sheet: Sheet | None
     return 0
 
 
-def _show(model: TextModel | OnnxClassifier | Cascade, texts: list[str]) -> int:
+def _show(model: TextModel | OnnxClassifier | Cascade, texts: list[str], more: MoreColumns) -> int:
     from nlptl.reports.terminal_tables import predictions_table
 
-    columns = answers(model, texts)
-    console().print(predictions_table(texts, columns["predicted"], columns.get("probability")))
+    columns = answers(model, texts, more=more)
+    predicted, probability = columns.pop("predicted"), columns.pop("probability", None)
+    columns.pop("passed_on", None)
+    console().print(predictions_table(texts, predicted, probability, columns))
     return 0

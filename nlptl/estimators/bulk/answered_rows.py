@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nlptl.base.errors import InputError
+import numpy as np
+
+from nlptl.base.arrays import AnyArray, FloatArray
+from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.inputs import TextsLike
 from nlptl.data.rows import Rows
 from nlptl.data.tables.reading import texts_of
@@ -25,7 +29,75 @@ if TYPE_CHECKING:
 _ADDED = ("predicted", "probability", "passed_on")
 
 
-def labelled(sheet: Sheet, model: Answering, rows: Rows) -> Sheet:
+@dataclass(frozen=True)
+class MoreColumns:
+    """Columns that are added beside the predicted class and its probability.
+
+    Attributes
+    ----------
+    top : int
+        Number of classes per row, the most probable first. 1 adds no columns.
+    all_classes : bool
+        Whether to add the probability of each class.
+    """
+
+    top: int = 1
+    all_classes: bool = False
+
+    def check(self, model: Answering) -> None:
+        """Check that the model has the probabilities that these columns need.
+
+        Raises
+        ------
+        ConfigError
+            If it predicts numbers, or several labels per text while their order is asked for.
+        """
+        if self.top < 1:
+            raise ConfigError(f"The number of classes per row must be at least 1, got {self.top}.")
+        if self.top == 1 and not self.all_classes:
+            return
+        if not hasattr(model, "classes_"):
+            raise ConfigError(
+                "The model predicts numbers, and numbers have no probabilities. Leave out --top "
+                "and --probabilities."
+            )
+        codec = getattr(getattr(model, "fitted_", None), "codec", None)
+        if self.top > 1 and getattr(codec, "form", "single") != "single":
+            raise ConfigError(
+                "--top is for one label per text, but the model predicts several. Use "
+                "--probabilities."
+            )
+
+    def names(self, classes: AnyArray) -> list[str]:
+        """Return the names of the columns."""
+        places = range(2, min(self.top, len(classes)) + 1)
+        ranked = [f"{name}_{place}" for place in places for name in _ADDED[:2]]
+        return [*ranked, *(self._named(classes) if self.all_classes else [])]
+
+    def of(self, probabilities: FloatArray, classes: AnyArray) -> dict[str, list[Any]]:
+        """Return the columns for probabilities (n, n_classes)."""
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, 1 : self.top]
+        values: list[Any] = []
+        for codes in order.T:
+            values.append(classes[codes].tolist())
+            values.append(np.take_along_axis(probabilities, codes[:, None], 1)[:, 0])
+        values += list(probabilities.T) if self.all_classes else []
+        columns = zip(self.names(classes), values, strict=True)
+        return {n: v if isinstance(v, list) else v.round(4).tolist() for n, v in columns}
+
+    @staticmethod
+    def _named(classes: AnyArray) -> list[str]:
+        """Return a name per class. Classes that look alike, as 1 and "1", keep their quotes."""
+        plain = [str(label) for label in classes.tolist()]
+        unique = len(set(plain)) == len(plain)
+        shown = plain if unique else [repr(label) for label in classes.tolist()]
+        return [f"probability of {name}" for name in shown]
+
+
+ONE_CLASS = MoreColumns()
+
+
+def labelled(sheet: Sheet, model: Answering, rows: Rows, *, more: MoreColumns = ONE_CLASS) -> Sheet:
     """Add the columns ``predicted`` and ``probability`` to the rows of a table.
 
     A cascade also adds ``passed_on``: True if its accurate model answered.
@@ -36,6 +108,8 @@ def labelled(sheet: Sheet, model: Answering, rows: Rows) -> Sheet:
     model : TextModel, OnnxClassifier or Cascade
     rows : Rows
         The n texts of the table.
+    more : MoreColumns
+        Further columns.
 
     Returns
     -------
@@ -46,26 +120,32 @@ def labelled(sheet: Sheet, model: Answering, rows: Rows) -> Sheet:
     ------
     InputError
         If the table already has such a column.
+    ConfigError
+        If the model has no probabilities for ``more``.
     """
-    check_columns(sheet.frame, model)
-    return sheet.with_columns(answers(model, rows))
+    check_columns(sheet.frame, model, more=more)
+    return sheet.with_columns(answers(model, rows, more=more))
 
 
-def answers(model: Answering, texts: TextsLike) -> dict[str, list[Any]]:
+def answers(
+    model: Answering, texts: TextsLike, *, more: MoreColumns = ONE_CLASS
+) -> dict[str, list[Any]]:
     """Return the new columns: labels with the highest probability per row, or numbers."""
+    more.check(model)
     if not hasattr(model, "classes_"):
         return {"predicted": model.predict(texts).tolist()}
-    more: dict[str, list[Any]] = {}
+    passed_on: dict[str, list[Any]] = {}
     if hasattr(model, "route"):
         routes = model.route(texts)
-        probabilities, more["passed_on"] = routes.probabilities, routes.passed_on.tolist()
+        probabilities, passed_on["passed_on"] = routes.probabilities, routes.passed_on.tolist()
     else:
         probabilities = model.predict_proba(texts)
     fitted: Any = getattr(model, "fitted_", model)
     chosen = list(fitted.decode(probabilities))
     labels = [json.dumps(label) if isinstance(label, list) else label for label in chosen]
     highest = probabilities.max(axis=1).round(4).tolist()
-    return {"predicted": labels, "probability": highest, **more}
+    ranked = more.of(probabilities, model.classes_)
+    return {"predicted": labels, "probability": highest, **passed_on, **ranked}
 
 
 def answers_of_tasks(model: MultiTaskModel, texts: TextsLike) -> dict[str, list[Any]]:
@@ -81,10 +161,16 @@ def answers_of_tasks(model: MultiTaskModel, texts: TextsLike) -> dict[str, list[
     return columns
 
 
-def check_columns(table: pd.DataFrame, model: Answering | None = None) -> None:
+def check_columns(
+    table: pd.DataFrame, model: Answering | None = None, *, more: MoreColumns = ONE_CLASS
+) -> None:
     """Check that the table lacks the columns that the model adds. None checks all of them."""
-    added = _ADDED[: 1 + hasattr(model, "classes_") + hasattr(model, "route")]
-    added = _ADDED if model is None else added
+    added = list(_ADDED[: 1 + hasattr(model, "classes_") + hasattr(model, "route")])
+    if model is None:
+        added = list(_ADDED)
+    else:
+        more.check(model)
+        added += more.names(model.classes_) if hasattr(model, "classes_") else []
     taken = [name for name in added if name in table.columns]
     if taken:
         raise InputError(f"The table has a column {taken[0]!r} already. Rename it first.")

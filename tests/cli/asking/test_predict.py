@@ -46,6 +46,22 @@ def test_without_an_output_the_table_is_printed(capsys, model, few, tmp_path):
     assert capsys.readouterr().out.splitlines()[0] == "text,predicted,probability"
 
 
+def test_the_next_classes_and_all_probabilities_are_added(capsys, model, few, tmp_path):
+    source, folder = tmp_path / "in.csv", str(tmp_path / "m")
+    pd.DataFrame({"text": few[0][:2]}).to_csv(source, index=False)
+    assert main(["predict", folder, str(source), "--top", "2"]) == 0
+    head = capsys.readouterr().out.splitlines()[0]
+    assert head == "text,predicted,probability,predicted_2,probability_2"
+    assert main(["predict", folder, str(source), "--probabilities"]) == 0
+    names = [f"probability of {name}" for name in model.classes_]
+    assert capsys.readouterr().out.splitlines()[0].split(",")[3:] == names
+    assert main(["predict", folder, "--text", "the parcel", "--top", "2"]) == 0
+    assert "predicted_2" in capsys.readouterr().out
+    for flags in (["--top", "2"], ["--probabilities"]):
+        assert main(["predict", folder, str(source), "--chunk-rows", "1", *flags]) == 2
+        assert f"got {flags[0]}" in capsys.readouterr().err
+
+
 def test_several_labels_are_written_as_json(few, tiny_encoder, tmp_path):
     texts, labels = few
     model = TextClassifier(tiny_encoder).fit(texts, [["x", label] for label in labels])

@@ -1,10 +1,18 @@
+import numpy as np
 import pandas as pd
 import pytest
 
-from nlptl import TextClassifier, TfidfEncoder
-from nlptl.base.errors import InputError
+from nlptl import TextClassifier, TextRegressor, TfidfEncoder
+from nlptl.base.errors import ConfigError, InputError
 from nlptl.data.tables.sheet import Sheet
-from nlptl.estimators.bulk.answered_rows import check_columns, label_piece, labelled, text_columns
+from nlptl.estimators.bulk.answered_rows import (
+    MoreColumns,
+    answers,
+    check_columns,
+    label_piece,
+    labelled,
+    text_columns,
+)
 
 
 @pytest.fixture
@@ -46,3 +54,53 @@ def test_the_columns_are_those_given_or_those_of_the_training(model):
 def test_a_text_that_cannot_be_used_is_placed_in_the_whole_table(model):
     with pytest.raises(InputError, match="2 rows from row 4096 on.*index 1"):
         label_piece(Sheet(pd.DataFrame({"text": ["a", " "]})), model, ["text"], start=4096)
+
+
+def test_the_most_probable_classes_come_in_order(few):
+    texts, _ = few
+    labels = ["abc"[i % 3] for i in range(40)]
+    model = TextClassifier(TfidfEncoder()).fit(texts, labels)
+    columns = answers(model, texts, more=MoreColumns(top=2, all_classes=True))
+    probabilities = model.predict_proba(texts)
+    ordered = np.sort(probabilities, axis=1)[:, ::-1]
+    assert columns["probability_2"] == pytest.approx(ordered[:, 1], abs=1e-4)
+    named = [columns[f"probability of {name}"] for name in "abc"]
+    np.testing.assert_allclose(np.transpose(named), probabilities, atol=1e-4)
+    for i, (first, second) in enumerate(
+        zip(columns["predicted"], columns["predicted_2"], strict=True)
+    ):
+        ranks = np.argsort(-probabilities[i], kind="stable")
+        assert [first, second] == model.classes_[ranks[:2]].tolist()
+
+
+def test_more_classes_than_there_are_give_all(model, few):
+    columns = answers(model, few[0], more=MoreColumns(top=9))
+    names = ["predicted", "probability", "predicted_2", "probability_2"]
+    assert list(columns) == names  # the model has two classes
+
+
+def test_classes_that_look_alike_have_columns_of_their_own():
+    classes = np.array([1, "1"], dtype=object)
+    assert MoreColumns(all_classes=True).names(classes) == [
+        "probability of 1",
+        "probability of '1'",
+    ]
+
+
+def test_a_further_column_in_the_way_is_named_before_anything_is_predicted(model, few):
+    table = Sheet(pd.DataFrame({"text": few[0], "predicted_2": 0}))
+    with pytest.raises(InputError, match="column 'predicted_2' already"):
+        labelled(table, model, few[0], more=MoreColumns(top=2))
+
+
+def test_columns_that_a_model_has_no_probabilities_for_are_refused(few):
+    texts, labels = few
+    numbers = TextRegressor(TfidfEncoder()).fit(texts, np.arange(40.0))
+    with pytest.raises(ConfigError, match="predicts numbers"):
+        answers(numbers, texts, more=MoreColumns(top=2))
+    several = TextClassifier(TfidfEncoder()).fit(texts, [["x", label] for label in labels])
+    with pytest.raises(ConfigError, match="one label per text"):
+        answers(several, texts, more=MoreColumns(top=2))
+    assert "probability of x" in answers(several, texts, more=MoreColumns(all_classes=True))
+    with pytest.raises(ConfigError, match="at least 1, got 0"):
+        answers(several, texts, more=MoreColumns(top=0))
