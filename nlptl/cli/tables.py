@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LabelledRows: TypeAlias = tuple[Rows, list[object]]
 """Rows of a table and the label or number of each row."""
 
-_NO_SETTINGS = ("config", "overwrite", "encoding")
+_NO_SETTINGS = ("config", "overwrite", "encoding", "export_format")
 
 STANDARD_INPUT = ("-", "/dev/stdin")
 """Names of the standard input in place of a file."""

@@ -12,6 +12,7 @@ from nlptl.base.paths import user_path
 from nlptl.base.suggestions import suggest
 from nlptl.config.checkpointed import Checkpointed
 from nlptl.config.components import PARTS, build, build_encoder, build_joined
+from nlptl.config.export_options import with_export_options
 from nlptl.config.part import Part
 from nlptl.data.labels import are_lists, distinct
 from nlptl.estimators.text_classifier import TextClassifier
@@ -164,6 +165,7 @@ def read_run(
     flags: Mapping[str, object],
     *,
     zero_shot: bool = False,
+    export_format: str | None = None,
 ) -> RunConfig:
     """Read the settings from a YAML file and flags. Flags override the file.
 
@@ -176,6 +178,8 @@ def read_run(
         part.
     zero_shot : bool
         If True, a model may be trained on class names alone, with ``shots`` of 0 or no data.
+    export_format : str or None
+        Add the options that a model needs for this export format.
 
     Raises
     ------
@@ -184,6 +188,8 @@ def read_run(
     """
     settings = read_yaml(config) if config else {}
     set_flags = {name: value for name, value in flags.items() if value is not None}
+    if export_format is not None:
+        set_flags = with_export_options(export_format, settings, set_flags)
     parts = {part: part_of(part, settings.get(part), set_flags) for part in PARTS}
     plain = {
         **{name: value for name, value in settings.items() if name not in PARTS},

@@ -7,14 +7,38 @@ from functools import partial
 
 import numpy as np
 
+from nlptl.base.errors import ConfigError
 from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.fitting.head_fit import TrainingPlan
-from nlptl.fitting.transfers import Transfers
+from nlptl.fitting.transfers import Transfers, as_transfers
 from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.storage.hashing import fingerprint
 from nlptl.training.history import History
 from nlptl.transfer.features.frozen import TextFeatures
+from nlptl.transfer.features.language_distillation import LanguageDistillation
+
+
+def language_transfers(transfer: object) -> Transfers:
+    """Read the parameter ``transfer`` of a student of another language.
+
+    Parameters
+    ----------
+    transfer : Transfer, list of Transfer or None
+        None means ``LanguageDistillation()``.
+
+    Raises
+    ------
+    ConfigError
+        If ``LanguageDistillation`` is missing, or as in ``as_transfers``.
+    """
+    chosen = LanguageDistillation() if transfer is None else transfer
+    transfers = as_transfers(chosen, translations=True)
+    if not any(isinstance(part, LanguageDistillation) for part in transfers.others):
+        raise ConfigError(
+            f"transfer needs LanguageDistillation(), alone or in a list, got {transfer!r}. Add it."
+        )
+    return transfers
 
 
 def distil(

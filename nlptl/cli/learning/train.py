@@ -30,6 +30,7 @@ from nlptl.cli.learning.training_report import audited, report_training
 from nlptl.cli.option_help import add_parts
 from nlptl.cli.stages import show_stages
 from nlptl.cli.tables import LabelledRows
+from nlptl.config.export_options import EXPORT_OPTIONS
 from nlptl.config.run import TASKS, RunConfig, read_run
 from nlptl.data.corpus import Corpus
 from nlptl.data.rows import Rows
@@ -45,6 +46,7 @@ EXAMPLES = """examples:
   nlptl train pairs.tsv --text-column a b --label-column same --output model/
   nlptl train essays.csv --task regression --label-column grade --output model/
   nlptl train data.csv --head mlp --head.hidden [128] --training.epochs 20 --output model/
+  nlptl train reviews.csv --for sentence-transformers --output model/
   nlptl train --config run.yaml --seed 1 --output model-1/
   accelerate launch -m nlptl train --config recipes/finetune.yaml
   nlptl train reviews.csv --shots 0 --transfer meaning --output model/
@@ -83,6 +85,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--device", help="torch device, for example cpu or cuda:1")
     parser.add_argument("--processes", metavar="N", help="required number of processes")
+    parser.add_argument(
+        "--for",
+        dest="export_format",
+        metavar="FORMAT",
+        help=f"options for a later nlptl export --format FORMAT: {', '.join(EXPORT_OPTIONS)}",
+    )
     add_parts(parser)
 
 
@@ -109,7 +117,9 @@ def run(arguments: Namespace) -> int:
     Every process of a launch runs this function. Only the first one prints.
     """
     flags = tables.run_settings(arguments)
-    run_config = read_run(arguments.config, flags, zero_shot=True)
+    run_config = read_run(
+        arguments.config, flags, zero_shot=True, export_format=arguments.export_format
+    )
     world = check_world(run_config.processes)
     out = console(quiet=world.rank > 0)
     if run_config.output is not None:

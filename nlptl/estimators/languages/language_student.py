@@ -22,13 +22,11 @@ from nlptl.encoders.tunable import is_tunable
 from nlptl.estimators.languages.extended_vocabulary import with_vocabulary
 from nlptl.estimators.languages.translation_retrieval import retrieval
 from nlptl.estimators.named_parts import named_transfer
-from nlptl.fitting.distillation_stage import distil
+from nlptl.fitting.distillation_stage import distil, language_transfers
 from nlptl.fitting.head_fit import TrainingPlan
-from nlptl.fitting.transfers import Transfers, as_transfers
 from nlptl.saving.model_folder import CLOSE
 from nlptl.storage.atomic import new_folder
 from nlptl.training.config import LoopConfig, TrainingConfig
-from nlptl.transfer.features.language_distillation import LanguageDistillation
 
 DISTILLING = LoopConfig(
     epochs=1, batch_size=64, learning_rate=2e-4, weight_decay=0.01, warmup_share=0.1, patience=1
@@ -119,7 +117,8 @@ class LanguageStudent(NestedParams):
         ConfigError
             If the teacher is no transformer, or options contradict each other.
         """
-        teacher, transfers = self._teacher(), self._transfers()
+        teacher = self._teacher()
+        transfers = language_transfers(named_transfer(self.transfer))
         train, test = (
             ParallelText.read(pairs).distinct().held_out(_MAX_HELD_OUT_PAIRS, seed=self.seed)
         )
@@ -205,16 +204,6 @@ class LanguageStudent(NestedParams):
         size_or_spec = self.vocabulary
         vocabulary = NewVocabulary(size_or_spec) if isinstance(size_or_spec, int) else size_or_spec
         return with_vocabulary(teacher, vocabulary, train, seed=self.seed)
-
-    def _transfers(self) -> Transfers:
-        transfer = LanguageDistillation() if self.transfer is None else self.transfer
-        transfers = as_transfers(named_transfer(transfer), translations=True)
-        if not any(isinstance(part, LanguageDistillation) for part in transfers.others):
-            raise ConfigError(
-                "transfer needs LanguageDistillation(), alone or in a list, got "
-                f"{self.transfer!r}. Add it."
-            )
-        return transfers
 
     def _plan(self) -> TrainingPlan:
         if self.keeps < 0:

@@ -72,6 +72,19 @@ def test_parts_and_their_options_come_from_flags_and_files(capsys, data, tmp_pat
     assert TextClassifier.load(tmp_path / "m").head.C == 5.0
 
 
+def test_a_model_for_another_library_is_trained_and_exported(capsys, data, tiny_encoder, tmp_path):
+    model, plain = tmp_path / "m", tmp_path / "plain"
+    name = "sentence-transformers"
+    base = (data, "--encoder", tiny_encoder, "--for", name, "--output", model)
+    assert train(capsys, *base)[0] == 0
+    assert main(["export", str(model), str(plain), "--format", name]) == 0
+    assert (plain / "modules.json").is_file()
+    assert "nothing to do" in train(capsys, *base)[1].out
+    code, shown = train(capsys, data, "--for", "tensorflow")
+    assert code == 2
+    assert "--for 'tensorflow' is not known" in shown.err
+
+
 def test_shots_and_a_test_table_are_used(capsys, data, tiny_encoder, tmp_path):
     code, shown = train(capsys, data, "--encoder", tiny_encoder, "--shots", 5, "--test", data)
     assert code == 0
