@@ -1,15 +1,21 @@
 import importlib.util
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def generator():
-    spec = importlib.util.spec_from_file_location("make_tables", DOCS / "make_tables.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def generator(name="make_tables"):
+    sys.path.append(str(DOCS))
+    try:
+        spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(DOCS))
     return module
 
 
@@ -28,6 +34,16 @@ def test_a_table_that_was_changed_by_hand_is_found():
 
 
 def test_gains_of_several_draws_have_an_interval():
-    tables = generator()
-    assert tables.points([0.011]) == "+1.1 (one draw)"
-    assert tables.points(tables.np.array([0.01, 0.03])).startswith("+2.0 [")
+    formats = generator("ledger_tables/formats")
+    assert formats.points([0.011]) == "+1.1 (one draw)"
+    assert formats.points(np.array([0.01, 0.03])).startswith("+2.0 [")
+
+
+def test_a_half_is_rounded_up():
+    formats = generator("ledger_tables/formats")
+    assert (formats.rounded(0.8825), formats.rounded(0.8975)) == ("0.883", "0.898")
+
+
+def test_every_table_is_in_a_page():
+    pages = "".join((DOCS / page).read_text(encoding="utf-8") for page in generator().PAGES)
+    assert [name for name in generator().TABLES if f"<!-- table {name} -->" not in pages] == []
