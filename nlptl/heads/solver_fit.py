@@ -121,7 +121,8 @@ def fit_solver(
         Seed of the assignment of rows to folds.
     unseen : bool
         True if the encoder was not trained on these labels. If False, no rows can be held out.
-        Then probabilities are not calibrated, and ``imbalance`` uses its default offsets.
+        Then the temperature is the ``tuned_temperature`` of the head, if it has one, and
+        ``imbalance`` uses its default offsets.
 
     Returns
     -------
@@ -129,8 +130,11 @@ def fit_solver(
         The fitted head and its decision rule.
     """
     scorer = _fit_any(head, X, targets, imbalance)
-    if targets.numeric or not unseen:
+    if targets.numeric:
         return scorer, undecided(targets, imbalance)
+    if not unseen:
+        decision = undecided(targets, imbalance)
+        return scorer, replace(decision, temperature=getattr(scorer, "tuned_temperature", 1.0))
     held_out: HeldOut | None = getattr(scorer, "held_out_", None)
     if held_out is None:
         held_out = _hold_out(head, X, targets, imbalance, seed)
