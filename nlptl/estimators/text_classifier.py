@@ -54,23 +54,23 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
     Parameters
     ----------
     encoder : str, Path, encoder or None
-        A Hub name, a local folder, ``"static"``, ``"tfidf"``, or a spec (``TransformerEncoder``,
-        ``StaticEncoder``, ``TfidfEncoder``, ``FusedEncoder``). None is
-        ``sentence-transformers/all-MiniLM-L6-v2``.
+        A Hub name, a local folder, ``"static"``, ``"tfidf"``, a spec (``TransformerEncoder``,
+        ``StaticEncoder``, ``TfidfEncoder``, ``FusedEncoder``), or a ``SentenceTransformer`` that
+        was loaded from a folder or the Hub. None is ``sentence-transformers/all-MiniLM-L6-v2``.
     transfer : transfer, str, list of them or None
         Transfer method: ``Frozen``, ``FullFineTune`` or ``LoRA``. A list combines it with
-        ``Contrastive``, ``LabelMeaning``, ``WordEdits``, ``SelfTraining`` or ``L2SP``.
+        ``Contrastive``, ``LabelMeaning``, ``WordEdits``, ``SelfTraining`` or ``L2SP``, or with a
+        method for labels of another domain or unlabelled texts (see ``help(nlptl)``).
         ``Auto`` chooses methods by comparing them on splits of the training rows. A name is the
         method with its default settings: ``"contrastive"``, ``"contrastive+lora"``, ``"auto"``.
         None is ``Frozen()``.
     head : head, str or None
         ``BlendHead``, ``LogisticHead``, ``MLPHead``, ``PrototypeHead``, ``DiscriminantHead``,
         ``OrdinalHead`` for ordered labels, their names (``"logistic"``), or any scikit-learn
-        classifier. A model with a
-        scikit-learn classifier cannot be saved. None is ``BlendHead``, with these exceptions.
-        It is ``LogisticHead`` for several labels per text, word counts, trained fusions,
-        ``Contrastive``, ``WordEdits`` and ``SelfTraining``, and for ``LabelMeaning`` with fewer
-        than 16 rows per class.
+        classifier. A model with a scikit-learn classifier cannot be saved. None is
+        ``BlendHead``, with these exceptions. It is ``LogisticHead`` for several labels per text,
+        word counts, trained fusions, ``Contrastive``, ``WordEdits`` and ``SelfTraining``, and for
+        ``LabelMeaning`` with fewer than 16 rows per class.
     training : TrainingConfig or None
         Settings of gradient training: for neural heads, trained fusions and tuned encoders.
     seed : int
@@ -88,7 +88,8 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         ``[u, v, |u - v|, u * v, cosine]``. ``"joint"`` encodes both as one text. ``"auto"`` is
         ``"joint"`` if the encoder is tuned and was not made for sentence vectors.
     device : str or None
-        Torch device. None is the first accelerator, or the CPU if there is none.
+        Torch device. None is the first accelerator, or the CPU if there is none. On a CPU,
+        ``torch.set_num_threads`` or the variable ``OMP_NUM_THREADS`` sets the number of threads.
 
     Attributes
     ----------
