@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -182,3 +185,13 @@ def test_a_label_of_a_fold_that_was_never_seen_counts_as_wrong(tiny_encoder, few
     texts, labels = few
     classifier = TextClassifier(tiny_encoder).fit(texts, labels)
     assert classifier.score(texts[:2], ["never", "seen"]) == 0.0
+
+
+def test_a_fitted_model_answers_in_a_spawned_process(few, tiny_encoder):
+    """Processes start like this on Windows and macOS: nothing is inherited."""
+    texts, labels = few
+    model = TextClassifier(TransformerEncoder(tiny_encoder), transfer="full", training=QUICK)
+    model.fit(texts, labels)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        spawned = pool.submit(model.predict_proba, texts[:5]).result()
+    np.testing.assert_allclose(spawned, model.predict_proba(texts[:5]), atol=1e-6)

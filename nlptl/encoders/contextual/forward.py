@@ -166,14 +166,14 @@ def encode_batch(
     last = None
     if keep_states:
         last = outputs.hidden_states[-1] if stock else outputs.last_hidden_state
-        _check_sizes(model, [last], mask)
+        _check_sizes(model, [last], inputs)
     if stock:
         return EncodedBatch(pool(outputs.logits, mask).unsqueeze(1), last, mask)
     if only_last:
         vectors = pool(outputs.last_hidden_state, mask)
         return EncodedBatch(torch.stack([vectors] * len(layers), dim=1), last, mask)
     states = [outputs.hidden_states[layer] for layer in layers]
-    _check_sizes(model, states, mask)
+    _check_sizes(model, states, inputs)
     return EncodedBatch(torch.stack([pool(layer, mask) for layer in states], dim=1), last, mask)
 
 
@@ -215,7 +215,9 @@ def _long_enough(inputs: dict[str, Tensor], least: int) -> dict[str, Any]:
     return {name: pad(part, (0, missing)) for name, part in inputs.items()}
 
 
-def _check_sizes(model: PreTrainedModel, states: Sequence[Tensor], mask: Tensor) -> None:
+def _check_sizes(
+    model: PreTrainedModel, states: Sequence[Tensor], inputs: dict[str, Tensor]
+) -> None:
     """Check that every layer has one vector per token.
 
     Raises
@@ -223,11 +225,12 @@ def _check_sizes(model: PreTrainedModel, states: Sequence[Tensor], mask: Tensor)
     ConfigError
         If a layer has fewer vectors, as in model families that shorten texts between layers.
     """
-    if any(layer.shape[1] != mask.shape[1] for layer in states):
+    n_tokens = inputs["input_ids"].shape[1]
+    if any(layer.shape[1] != n_tokens for layer in states):
         sizes = [int(layer.shape[1]) for layer in states]
         raise ConfigError(
             f"Each layer must have one vector per token, but {type(model).__name__} has {sizes} "
-            f"vectors for {mask.shape[1]} tokens. Use its last layer: "
+            f"vectors for {n_tokens} tokens. Use its last layer: "
             "TransformerEncoder(name, pooling=Pooling())."
         )
 

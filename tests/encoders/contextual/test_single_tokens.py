@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from nlptl.encoders.contextual import single_tokens
+from nlptl.encoders.contextual.encoder_folder import find_encoder
+from nlptl.encoders.contextual.encoder_shelf import load_encoder
+from nlptl.encoders.contextual.forward import hidden_means
+from nlptl.encoders.contextual.single_tokens import TOKENS_PER_SEQUENCE, TokenPacking
+from tests.conftest import FAMILIES, make_encoder
+
+SAMPLES = [5, 9, 12]
+WITHOUT = {"deberta-v2", "mpnet"}
+"""Families whose attention reads the distance of two tokens in the sequence."""
+
+
+def loaded(folder):
+    return load_encoder(find_encoder(str(folder)), dtype="float32", device="cpu")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_is_packed_if_its_positions_can_be_set(family, tmp_path):
+    encoder = loaded(make_encoder(tmp_path / "encoder", family=family))
+    packing = TokenPacking.of(encoder, SAMPLES)
+    assert (packing is None) == (family in WITHOUT)
+    if packing is not None:
+        alone = np.concatenate([packing.means([token], (0, -1)) for token in SAMPLES])
+        np.testing.assert_allclose(packing.means(SAMPLES, (0, -1)), alone, atol=1e-5)
+
+
+def test_tokens_of_several_blocks_keep_their_order(tiny_encoder):
+    packing = TokenPacking.of(loaded(tiny_encoder), SAMPLES)
+    ids = list(np.random.default_rng(0).integers(5, 40, 3 * TOKENS_PER_SEQUENCE + 7))
+    vectors = packing.means(ids, (0, 1, -1))
+    assert vectors.shape == (len(ids), 3, 32)
+    of_token = {token: packing.means([token], (0, 1, -1))[0] for token in set(ids)}
+    np.testing.assert_allclose(vectors, [of_token[token] for token in ids], atol=1e-5)
+
+
+def test_the_embeddings_are_those_of_one_sequence_per_token(tiny_encoder):
+    encoder = loaded(tiny_encoder)
+    packed = TokenPacking.of(encoder, SAMPLES).means(SAMPLES, (0,))
+    exact = hidden_means(encoder, [encoder.framed([token]) for token in SAMPLES], (0,))
+    np.testing.assert_allclose(packed, exact, atol=1e-5)
+
+
+def test_an_encoder_that_ignores_the_mask_is_not_packed(tiny_encoder, monkeypatch):
+    original = single_tokens.encode_batch
+
+    def without_mask(model, inputs, **options):
+        shape = inputs["input_ids"].shape
+        return original(model, {**inputs, "attention_mask": np_ones(shape)}, **options)
+
+    monkeypatch.setattr(single_tokens, "encode_batch", without_mask)
+    assert TokenPacking.of(loaded(tiny_encoder), SAMPLES) is None
+
+
+def np_ones(shape):
+    import torch
+
+    return torch.ones(shape, dtype=torch.long)
