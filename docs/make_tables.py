@@ -13,6 +13,7 @@ PAGES = ("benchmarks.md", "domains.md")
 TABLES = {
     "few-label accuracy": few_labels.accuracy,
     "few-label seconds": few_labels.seconds,
+    "confidence": few_labels.confidence,
     "class names": few_labels.names,
     "weights of class names": few_labels.weights_of_names,
     "labels needed": few_labels.labels_needed,

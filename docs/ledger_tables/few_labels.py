@@ -12,6 +12,7 @@ FEW_METHODS = ("frozen", "SetFit", "Contrastive", "Auto")
 LARGE = "banking77"
 """SetFit has one draw on this set, and was stopped there."""
 
+CONFIDENCE_SETS = ("sst2", "ag_news", "trec", "tweet_emotion", "banking77")
 NAMED_SETS = ("ag_news", "trec", "tweet_emotion", "banking77")
 SHOTS = (0, 1, 2, 4, 8, 16)
 WEIGHTS = {"no label": "no label", "cv": "`LabelMeaning()`", "2.5": "weight 2.5"}
@@ -66,6 +67,23 @@ def figures_of(figure, *, of=None):
         if entry.get("of") in {of, "seconds"}:
             figures[entry["set"], entry["method"]].setdefault(entry["seed"], entry[figure])
     return figures
+
+
+def confidence():
+    """Return the calibration errors after contrastive tuning, with and without class names."""
+    cells = defaultdict(list)
+    for entry in ledger("few_labels/kept/confidence.jsonl"):
+        cells[entry["set"], entry["method"]].append(entry)
+    alone, named = "Contrastive", "Contrastive, LabelMeaning"
+    figures = [(alone, "error"), (named, "error at 1"), (named, "error")]
+    means = {
+        name: [float(np.mean([e[figure] for e in cells[name, m]])) for m, figure in figures]
+        for name in CONFIDENCE_SETS
+    }
+    means["mean"] = np.mean(list(means.values()), axis=0)
+    rows = [[name, *map(short, values)] for name, values in means.items()]
+    without = "with class names, without the temperature"
+    return table(["set", "`Contrastive()`", without, "with class names"], rows)
 
 
 def names():

@@ -28,7 +28,7 @@ NAME_WEIGHT_OF_VERY_FEW_ROWS = 10.0
 """Used with fewer than eight rows. Without any rows it affects only the confidence."""
 
 _TUNED_TEMPERATURE = 1.7
-"""It halves the calibration error after contrastive tuning (recipes/benchmarks/few_labels)."""
+"""It halves the calibration error (recipes/benchmarks/few_labels/confidence.py)."""
 
 _FEW_ROWS_PER_CLASS = 16
 _FOLDS = 5

@@ -33,7 +33,7 @@ class Distilled(Spec):
     and projected onto their principal axes. This is the idea of model2vec. Many tokens share one
     forward pass, if the family of the encoder allows it: a token attends to itself and to the
     special tokens only. Keeping the input embeddings together with the last layer is new in nlptl.
-    It gains 2.4 points of accuracy over the last layer alone (docs/benchmarks.md).
+    It gains 2.0 points of accuracy over the last layer alone (docs/benchmarks.md).
 
     Parameters
     ----------
