@@ -139,9 +139,9 @@ class TokenPacking:
     def _agrees(self, samples: Sequence[int]) -> bool:
         """Return True if positions and mask act on the encoder as the packing needs."""
         layers = (0, -1)
-        one, _ = self._states([[samples[0]]], layers, apart=False)
+        single, _ = self._states([[samples[0]]], layers, apart=False)
         exact = hidden_means(self.loaded, [self.loaded.framed([samples[0]])], layers)
-        if not _close(one.mean(dim=2).cpu().numpy(), exact):
+        if not _close(single.mean(dim=2).cpu().numpy(), exact):
             return False
         # A token must get the same vector alone and at any place of a whole sequence.
         alone = np.concatenate([self.means([token], layers) for token in samples])
@@ -155,6 +155,6 @@ def _all_tokens(states: Tensor, _mask: Tensor) -> Tensor:
     return states
 
 
-def _close(found: FloatArray, expected: FloatArray) -> bool:
+def _close(computed: FloatArray, expected: FloatArray) -> bool:
     allowed = _MAX_DIFFERENCE * max(float(expected.std()), 1e-6)
-    return bool(np.abs(found - expected).max() <= allowed)
+    return bool(np.abs(computed - expected).max() <= allowed)
