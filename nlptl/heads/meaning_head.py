@@ -27,8 +27,12 @@ DEFAULT_NAME_WEIGHT = 5.0
 NAME_WEIGHT_OF_VERY_FEW_ROWS = 10.0
 """Used with fewer than eight rows. Without any rows it affects only the confidence."""
 
-_TUNED_TEMPERATURE = 1.7
-"""It halves the calibration error (recipes/benchmarks/few_labels/confidence.py)."""
+_TUNED_TEMPERATURE = 2.6
+"""Divided by the number of classes, it is added to a temperature of 1 after contrastive tuning.
+
+With few classes, the names make the tuned head too confident; with many, they do not
+(recipes/benchmarks/few_labels/confidence.py).
+"""
 
 _FEW_ROWS_PER_CLASS = 16
 _FOLDS = 5
@@ -94,7 +98,7 @@ class MeaningHead(LinearScores):
     @property
     def tuned_temperature(self) -> float:
         """Temperature if the encoder was tuned on the rows, so that none can be held out."""
-        return 1.0 if self.labels is None else _TUNED_TEMPERATURE
+        return 1.0 if self.labels is None else 1.0 + _TUNED_TEMPERATURE / len(self.labels)
 
     def fit(self, X: FloatArray, y: AnyArray, sample_weight: FloatArray | None = None) -> Self:
         """Fit the base head to rows and names, and add the cosine similarities to the names.

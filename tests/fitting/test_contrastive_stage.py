@@ -116,6 +116,9 @@ def test_names_are_drawn_to_their_texts(tiny_encoder, orders):
     model = tuned(tiny_encoder, *rows, [Contrastive(), names])
     assert model.history_.steps  # there are two texts of a class: one, and its name
     assert set(model.predict(texts[:20])) <= {"late first", "help first"}
+    # No row can calibrate the probabilities, so they are softened by a constant for two classes.
+    assert model.fitted_.scorer.decision.temperature == pytest.approx(2.3)
+    assert tuned(tiny_encoder, *rows).fitted_.scorer.decision.temperature == 1.0
 
 
 def test_one_text_a_class_leaves_the_encoder_as_it_is(tiny_encoder, orders, caplog):

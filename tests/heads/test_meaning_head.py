@@ -93,6 +93,13 @@ def test_held_out_rows_choose_the_weight(named):
     assert good.held_out_.logits.shape == (90, 3)
 
 
+def test_names_soften_a_tuned_head_less_with_more_classes(named):
+    _, _, names = named
+    many = MeaningHead(labels=np.tile(names, (30, 1))).tuned_temperature
+    assert 1.0 < many < 1.05 < MeaningHead(labels=names).tuned_temperature < 2.0
+    assert MeaningHead().tuned_temperature == 1.0
+
+
 def test_a_weight_of_nought_leaves_a_head_that_saw_the_names_as_rows(named):
     X, y, names = named
     centre = X.mean(axis=0)

