@@ -3,85 +3,107 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from nlptl.base.errors import ConfigError
 from nlptl.base.suggestions import suggest
+from nlptl.config.part import Part
+from nlptl.transfer.registry import METHODS
 
-EXPORT_OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+EXPORT_OPTIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
-        "transformers": {
-            "transfer": "full",
-            "encoder.pooling": {"tokens": "stock", "normalize": False},
-        },
-        "peft": {"transfer": "lora", "transfer.merge": False},
-        "sentence-transformers": {"transfer": "frozen", "transfer.layers": "top"},
+        "transformers": {"encoder": {"pooling": {"tokens": "stock", "normalize": False}}},
+        "peft": {"transfer": {"merge": False}},
+        "sentence-transformers": {"transfer": {"layers": "top"}},
         "onnx": {},
     }
 )
-"""Options per export format. They are used where the user sets none."""
+"""Options of the parts of a model per export format. They are used where the user sets none."""
 
-_ONLY_TRANSFER = {"peft": "lora"}
+_TRANSFERS = {"transformers": "full", "peft": "lora", "sentence-transformers": "frozen"}
 _NO_TRANSFORMERS = ("static", "tfidf")
+_NOT_LINEAR = ("mlp", "prototype")
 
 
 def with_export_options(
     format: str,  # noqa: A002
+    parts: Mapping[str, Part],
     settings: Mapping[str, Any],
-    flags: Mapping[str, object],
-) -> dict[str, object]:
+) -> tuple[dict[str, Part], dict[str, Any]]:
     """Add the options that a model needs for an export format.
 
     Parameters
     ----------
     format : {"transformers", "peft", "sentence-transformers", "onnx"}
+    parts : mapping
+        The parts that the user set, from the YAML file and flags.
     settings : mapping
-        Settings of the YAML file.
-    flags : mapping
-        Flags that the user set. They are not changed.
+        The other settings, such as ``text_column``.
 
     Returns
     -------
-    dict
-        The flags, and the options of the format for which there is neither a flag nor a setting.
-        Options of a transfer are added only if the user chose no other transfer.
+    parts, settings
+        With the options of the format where the user sets none.
 
     Raises
     ------
     ConfigError
-        If the format is unknown, or the chosen encoder or transfer cannot be exported to it.
+        If the format is unknown, or something that the user set cannot be exported to it.
     """
     if format not in EXPORT_OPTIONS:
         raise ConfigError(f"--for {format!r} is not known. {suggest(format, EXPORT_OPTIONS)}")
-    encoder = flags.get("encoder") or _name(settings.get("encoder"))
-    if encoder in _NO_TRANSFORMERS:
-        raise ConfigError(
-            f"--for {format} needs a transformer, got --encoder {encoder}. Leave one of them out."
-        )
-    options = dict(EXPORT_OPTIONS[format])
-    chosen = flags.get("transfer") or _name(settings.get("transfer"))
-    only = _ONLY_TRANSFER.get(format)
-    if only is not None and chosen is not None and only not in str(chosen).split("+"):
-        raise ConfigError(
-            f"--for {format} needs --transfer {only}, got {chosen!r}. Leave one of them out."
-        )
-    if chosen is not None and chosen != options.get("transfer"):
-        options = {n: v for n, v in options.items() if n.partition(".")[0] != "transfer"}
-        options |= {} if only is None else {"transfer.merge": False}
-    present = {name for name in options if _is_set(name, settings)}
-    return {**{n: v for n, v in options.items() if n not in present}, **flags}
+    names = _names(parts["transfer"])
+    _check(format, parts, settings, names)
+    chosen = dict(parts)
+    if not names and format in _TRANSFERS:
+        chosen["transfer"] = replace(parts["transfer"], name=_TRANSFERS[format])
+    elif format == "sentence-transformers" and "frozen" not in names and not _tunes(names):
+        chosen["transfer"] = replace(parts["transfer"], name="+".join(["frozen", *names]))
+    for part, options in EXPORT_OPTIONS[format].items():
+        if part == "transfer" and format == "sentence-transformers" and _tunes(names):
+            continue  # the head of a tuned encoder reads the last layer
+        chosen[part] = replace(chosen[part], options={**options, **chosen[part].options})
+    columns = settings.get("text_column")
+    if isinstance(columns, list | tuple) and len(columns) > 1:
+        settings = {"pair_encoding": "joint", **settings}
+    return chosen, dict(settings)
 
 
-def _name(setting: object) -> object:
-    """Return the name of a part that is set as ``full`` or as ``{name: full, ...}``."""
-    return setting.get("name") if isinstance(setting, dict) else setting
+def _check(
+    format: str,  # noqa: A002
+    parts: Mapping[str, Part],
+    settings: Mapping[str, Any],
+    names: list[str],
+) -> None:
+    """Refuse what the user set if it cannot be exported to a format."""
+    encoder, head, columns = parts["encoder"].name, parts["head"].name, settings.get("text_column")
+    refused = None
+    if settings.get("task") == "regression":
+        refused = "classes", "--task regression"
+    elif encoder in _NO_TRANSFORMERS:
+        refused = "a transformer", f"--encoder {encoder}"
+    elif head in _NOT_LINEAR:
+        refused = "a linear head", f"--head {head}"
+    elif format == "peft" and names and "lora" not in names:
+        refused = "--transfer lora", f"--transfer {parts['transfer'].name}"
+    elif format != "onnx" and "auto" in names:
+        refused = "a transfer that is known before", "--transfer auto"
+    elif format == "transformers" and names and not _tunes(names):
+        refused = "a transfer that tunes the encoder", f"--transfer {parts['transfer'].name}"
+    elif format == "sentence-transformers" and isinstance(columns, list | tuple):
+        refused = ("single texts", "two text columns") if len(columns) > 1 else None
+    if refused is not None:
+        need, received = refused
+        raise ConfigError(f"--for {format} needs {need}, got {received}. Leave one of them out.")
 
 
-def _is_set(name: str, settings: Mapping[str, Any]) -> bool:
-    """Return True if a YAML file sets an option such as ``encoder.pooling``."""
-    part, _, option = name.partition(".")
-    setting = settings.get(part)
-    if not option:
-        return setting is not None
-    return isinstance(setting, dict) and option in setting
+def _names(transfer: Part) -> list[str]:
+    """Return the names of the joined transfers."""
+    return [name.strip() for name in (transfer.name or "").split("+") if name.strip()]
+
+
+def _tunes(names: list[str]) -> bool:
+    """Return True if a transfer trains the encoder."""
+    return any(method.trains_encoder for method in METHODS if method.name in names)

@@ -188,13 +188,13 @@ def read_run(
     """
     settings = read_yaml(config) if config else {}
     set_flags = {name: value for name, value in flags.items() if value is not None}
-    if export_format is not None:
-        set_flags = with_export_options(export_format, settings, set_flags)
     parts = {part: part_of(part, settings.get(part), set_flags) for part in PARTS}
     plain = {
         **{name: value for name, value in settings.items() if name not in PARTS},
         **{n: v for n, v in set_flags.items() if "." not in n and n not in PARTS},
     }
+    if export_format is not None:
+        parts, plain = with_export_options(export_format, parts, plain)
     names = [entry.name for entry in fields(RunConfig)]
     for name in plain:
         if name not in names:

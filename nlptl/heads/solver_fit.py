@@ -133,8 +133,9 @@ def fit_solver(
     if targets.numeric:
         return scorer, undecided(targets, imbalance)
     if not unseen:
-        decision = undecided(targets, imbalance)
-        return scorer, replace(decision, temperature=getattr(scorer, "tuned_temperature", 1.0))
+        return scorer, undecided(targets, imbalance).softened(
+            getattr(scorer, "tuned_temperature", 1.0)
+        )
     held_out: HeldOut | None = getattr(scorer, "held_out_", None)
     if held_out is None:
         held_out = _hold_out(head, X, targets, imbalance, seed)

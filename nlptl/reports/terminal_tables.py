@@ -392,11 +392,14 @@ def predictions_table(
             table.add_row(text, f"{number:.4g}")
         return table
     columns = {"label": labels, "probability": probabilities, **(further or {})}
-    for heading, cells in columns.items():
-        is_number = bool(cells) and isinstance(cells[0], float)
+    numeric = [heading.startswith("probability") for heading in columns]
+    for heading, is_number in zip(columns, numeric, strict=True):
         table.add_column(heading, justify="right" if is_number else "left")
     for text, *cells in zip(texts, *columns.values(), strict=True):
-        shown = (f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in cells)
+        shown = (
+            f"{cell:.2f}" if is_number else str(cell)
+            for cell, is_number in zip(cells, numeric, strict=True)
+        )
         table.add_row(text, *shown)
     return table
 

@@ -1,4 +1,5 @@
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def generator(name="make_tables"):
 def test_the_tables_of_a_page_are_those_of_the_ledgers(page):
     text = (DOCS / page).read_text(encoding="utf-8")
     assert "<!-- table " in text and generator().with_tables(text) == text
+    assert "nan" not in re.findall(r"\bnan\b", text)
 
 
 def test_a_table_that_was_changed_by_hand_is_found():

@@ -70,6 +70,9 @@ def test_an_audit_shows_what_was_counted_and_what_not():
 def test_predictions_show_text_label_and_probability():
     text = shown(predictions_table(["hello"], ["greeting"], [0.875]))
     assert "hello" in text and "greeting" in text and "0.88" in text
+    further = {"predicted_2": [0.002], "probability_2": [0.125]}
+    text = shown(predictions_table(["hello"], [0.001], [0.875], further))
+    assert "0.001" in text and "0.002" in text and "0.12" in text
 
 
 def test_a_choice_says_why_a_loss_was_used():

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 TOKENS_PER_SEQUENCE = 126
 _SEQUENCES_AT_ONCE = 8
-_MAX_DIFFERENCE = 0.02
+_MAX_DIFFERENCE = 1e-3
 """Largest difference that a check of a packing allows, relative to the spread of the states."""
+
+_ROUNDING = 1e-5
+"""Largest relative difference between states that are computed from the same tokens."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +56,18 @@ class TokenPacking:
         """
         if "position_ids" not in inspect.signature(loaded.model.forward).parameters:
             return None
-        after_padding = (getattr(loaded.model.config, "pad_token_id", None) or 0) + 1
-        for first_position in (0, after_padding):
-            packing = cls(loaded, first_position)
-            try:
-                if packing._agrees(samples):
-                    return packing
-            except (ConfigError, EncoderNotFoundError):
+        config = loaded.model.config
+        after_padding = (getattr(config, "pad_token_id", None) or 0) + 1
+        last_position = after_padding + len(loaded.framed([0]))
+        n_positions = getattr(config, "max_position_embeddings", None) or last_position
+        starts = (0, after_padding) if last_position <= n_positions else (0,)
+        try:
+            packings = [cls(loaded, start) for start in starts]
+            if _is_causal(loaded, samples[0]):
                 return None
-        return None
+            return next((packing for packing in packings if packing.agrees(samples)), None)
+        except (ConfigError, EncoderNotFoundError):
+            return None
 
     def means(self, ids: Sequence[int], layers: Sequence[int]) -> FloatArray:
         """Return the mean of the states of each token and its special tokens.
@@ -77,11 +83,14 @@ class TokenPacking:
         -------
         ndarray of shape (n, n_layers, dim), float32
         """
+        import torch
+
         blocks = []
         size = TOKENS_PER_SEQUENCE * _SEQUENCES_AT_ONCE
         for start in range(0, len(ids), size):
             block = list(ids[start : start + size])
-            blocks.append(self._block(block, min(TOKENS_PER_SEQUENCE, len(block)), layers))
+            with torch.inference_mode():
+                blocks.append(self._block(block, min(TOKENS_PER_SEQUENCE, len(block)), layers))
         return np.concatenate(blocks)
 
     def _block(self, ids: list[int], width: int, layers: Sequence[int]) -> FloatArray:
@@ -136,7 +145,7 @@ class TokenPacking:
             batch = encode_batch(self.loaded.model, inputs, layers=layers, pool=_all_tokens)
         return batch.vectors.float(), n_before
 
-    def _agrees(self, samples: Sequence[int]) -> bool:
+    def agrees(self, samples: Sequence[int]) -> bool:
         """Return True if positions and mask act on the encoder as the packing needs."""
         layers = (0, -1)
         single, _ = self._states([[samples[0]]], layers, apart=False)
@@ -150,11 +159,32 @@ class TokenPacking:
         return _close(together, np.tile(alone, (repeats, 1, 1)))
 
 
+def _is_causal(loaded: LoadedEncoder, token: int) -> bool:
+    """Return True if a token does not see the special tokens after it, as in a decoder.
+
+    The mask of a packing would show them to the token.
+    """
+    import torch
+
+    framed = loaded.framed([token])
+    place = loaded.framed([-1]).index(-1)
+    if len(framed) == place + 1:
+        return False
+    states = []
+    for ids in (framed, framed[: place + 1]):
+        inputs = {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids))}
+        inputs = {name: part.to(loaded.device) for name, part in inputs.items()}
+        with torch.inference_mode():
+            batch = encode_batch(loaded.model, inputs, layers=(0, -1), pool=_all_tokens)
+        states.append(batch.vectors[0, 1, place].float().cpu().numpy())
+    return _close(states[0], states[1], _ROUNDING)
+
+
 def _all_tokens(states: Tensor, _mask: Tensor) -> Tensor:
     """Keep every token, in the place of a pooling."""
     return states
 
 
-def _close(computed: FloatArray, expected: FloatArray) -> bool:
-    allowed = _MAX_DIFFERENCE * max(float(expected.std()), 1e-6)
+def _close(computed: FloatArray, expected: FloatArray, share: float = _MAX_DIFFERENCE) -> bool:
+    allowed = share * max(float(expected.std()), 1e-6)
     return bool(np.abs(computed - expected).max() <= allowed)

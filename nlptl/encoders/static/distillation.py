@@ -17,6 +17,7 @@ from nlptl.encoders.contextual.forward import hidden_means
 from nlptl.encoders.contextual.loaded import LoadedEncoder
 from nlptl.encoders.contextual.pooling import with_fixed_signs
 from nlptl.encoders.contextual.single_tokens import TokenPacking
+from nlptl.encoders.contextual.windows import check_tokens
 from nlptl.encoders.static.vector_store import VectorStore
 from nlptl.storage.places import fixed_path
 
@@ -70,7 +71,8 @@ class Distilled(Spec):
         """Build a vector store from the vocabulary of the encoder."""
         folder = find_encoder(self.encoder)
         tokenizer = folder.tokenization.fast_tokenizer
-        loaded = load_encoder(folder, dtype="auto", device=None)
+        # The same format on every machine, so that the vectors are the same.
+        loaded = load_encoder(folder, dtype="float32", device=None)
         tokens = [str(token) for token in tokenizer.convert_ids_to_tokens(range(len(tokenizer)))]
         vectors = _token_vectors(loaded, len(tokens), self.layers)
         width = min(self.dimension, vectors.shape[2])
@@ -100,6 +102,8 @@ def principal_axes(vectors: FloatArray, dimension: int) -> FloatArray:
 
 
 def _token_vectors(loaded: LoadedEncoder, n_tokens: int, layers: tuple[int, ...]) -> FloatArray:
+    if loaded.folder.tokenization.n_embedded is not None:
+        check_tokens([range(n_tokens)], loaded.folder.tokenization.n_embedded, loaded.folder.name)
     samples = np.linspace(0, n_tokens - 1, 3).astype(int).tolist()
     packing = TokenPacking.of(loaded, samples)
     blocks = []

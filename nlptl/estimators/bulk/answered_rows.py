@@ -61,7 +61,7 @@ class MoreColumns:
                 "The model predicts numbers, and numbers have no probabilities. Leave out --top "
                 "and --probabilities."
             )
-        codec = getattr(getattr(model, "fitted_", None), "codec", None)
+        codec = getattr(getattr(model, "fitted_", model), "codec", None)
         if self.top > 1 and getattr(codec, "form", "single") != "single":
             raise ConfigError(
                 "--top is for one label per text, but the model predicts several. Use "

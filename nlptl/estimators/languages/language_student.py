@@ -51,7 +51,8 @@ class LanguageStudent(NestedParams):
         A transformer encoder as in ``TextClassifier``, with the vectors of one layer.
     transfer : transfer, list of transfers or None
         ``LanguageDistillation()``, alone or in a list with ``FullFineTune`` or ``LoRA``, which
-        select the trained weights. None is ``LanguageDistillation()``.
+        select the trained weights. A list may have names (``"lora"``). None is
+        ``LanguageDistillation()``.
     vocabulary : NewVocabulary, int or None
         Additional subword tokens for the student, built from the translations. An int is the
         maximum number of tokens per language. The new vocabulary is stored in the cache folder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,11 @@ class Decision:
             expit(scaled) if self.thresholds is not None else softmax(scaled, axis=1)
         )
         return shares
+
+    def softened(self, temperature: float) -> Decision:
+        """Return a rule that predicts the same classes, with less or more confidence."""
+        offsets = None if self.offsets is None else self.offsets / temperature
+        return replace(self, temperature=self.temperature * temperature, offsets=offsets)
 
     def choose(self, probabilities: FloatArray) -> IntArray:
         """Return the class code of each row (n,), or zeros and ones (n, n_classes)."""

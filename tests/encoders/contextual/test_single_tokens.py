@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,40 @@ def test_an_encoder_that_ignores_the_mask_is_not_packed(tiny_encoder, monkeypatc
 
     monkeypatch.setattr(single_tokens, "encode_batch", without_mask)
     assert TokenPacking.of(loaded(tiny_encoder), SAMPLES) is None
+
+
+def test_a_decoder_that_does_not_see_the_tokens_behind_is_not_packed(tmp_path):
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 64, "head_dim": 16}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
+    folder = make_encoder(tmp_path / "decoder", family="qwen3", **sizes, **heads)
+    assert TokenPacking.of(loaded(folder), SAMPLES) is None
+
+
+def test_a_dense_layer_after_the_pooling_is_used(tiny_encoder):
+    import torch
+
+    encoder = loaded(tiny_encoder)
+    dense = torch.nn.Linear(32, 5)
+    with_dense = replace(encoder, dense=dense)
+    plain = TokenPacking.of(encoder, SAMPLES).means(SAMPLES, (-1,))
+    expected = dense(torch.from_numpy(plain)).detach().numpy()
+    vectors = TokenPacking.of(with_dense, SAMPLES).means(SAMPLES, (-1,))
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
+def test_positions_beyond_those_of_the_encoder_are_not_tried(tiny_encoder, monkeypatch):
+    encoder = loaded(tiny_encoder)
+    monkeypatch.setattr(encoder.model.config, "pad_token_id", 63)  # there are 64 positions
+    original, largest = single_tokens.encode_batch, []
+
+    def watched(model, inputs, **options):
+        largest.append(int(inputs["position_ids"].max()) if "position_ids" in inputs else 0)
+        return original(model, inputs, **options)
+
+    monkeypatch.setattr(single_tokens, "encode_batch", watched)
+    monkeypatch.setattr(TokenPacking, "agrees", lambda packing, samples: False)
+    assert TokenPacking.of(encoder, SAMPLES) is None
+    assert max(largest) < 64
 
 
 def np_ones(shape):

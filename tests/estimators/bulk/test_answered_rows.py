@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nlptl import TextClassifier, TextRegressor, TfidfEncoder
+from nlptl import OnnxClassifier, TextClassifier, TextRegressor, TfidfEncoder
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.data.tables.sheet import Sheet
 from nlptl.estimators.bulk.answered_rows import (
@@ -104,3 +104,11 @@ def test_columns_that_a_model_has_no_probabilities_for_are_refused(few):
     assert "probability of x" in answers(several, texts, more=MoreColumns(all_classes=True))
     with pytest.raises(ConfigError, match="at least 1, got 0"):
         answers(several, texts, more=MoreColumns(top=0))
+
+
+def test_a_graph_of_several_labels_has_no_order_either(few, tiny_encoder, tmp_path):
+    texts, labels = few
+    model = TextClassifier(tiny_encoder).fit(texts, [["x", label] for label in labels])
+    graph = OnnxClassifier.load(model.export(tmp_path / "graph", format="onnx"))
+    with pytest.raises(ConfigError, match="one label per text"):
+        answers(graph, texts, more=MoreColumns(top=2))
