@@ -247,6 +247,11 @@ def _all_quoted(lines: list[str], separator: str) -> bool:
 def _misquoted(
     source: TextSource, dialect: Dialect, row: int, reason: str, lines: str = ""
 ) -> InputError:
+    if "NUL" in reason:  # Python 3.10 cannot read this character
+        return InputError(
+            f"Cannot read data row {row} of {source.name}: {reason}. Remove the NUL characters, "
+            "save the table as .jsonl, or use Python 3.11 or later."
+        )
     escaped = "They seem to be escaped by a backslash. " if '\\"' in lines else ""
     return InputError(
         f"Cannot read data row {row} of {source.name} with {dialect.separator!r} between columns: "

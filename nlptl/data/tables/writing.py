@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO, StringIO
@@ -128,7 +129,13 @@ def _separated_lines(rows: Sequence[Sequence[str]], separator: str) -> Iterator[
     for row in rows:
         several_lines = any("\n" in cell and separator in cell for cell in row)
         every_line_is_a_row = separator == "\t" and len(row) == 1
-        (quoted if several_lines or every_line_is_a_row else plain).writerow(row)
+        try:
+            (quoted if several_lines or every_line_is_a_row else plain).writerow(row)
+        except csv.Error as problem:  # Python 3.10 cannot write the character NUL
+            raise InputError(
+                f"Python {sys.version_info.major}.{sys.version_info.minor} cannot write a row as "
+                f"csv or tsv: {problem}. Write .jsonl, or use Python 3.11 or later."
+            ) from problem
     return (line[:-2] + "\n" for line in lines)
 
 

@@ -1,4 +1,5 @@
 import csv
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,10 +42,21 @@ def test_every_line_end_is_read(read, end):
 
 
 def test_carriage_returns_within_cells_end_no_row(read):
-    content = 'text,label\none\rmore,a\n"two\rand\r\nthree",b\nfour\u2028\x85\0,c\n'
-    wanted = ["one\rmore", "two\rand\r\nthree", "four\u2028\x85\0"]
+    content = 'text,label\none\rmore,a\n"two\rand\r\nthree",b\nfour\u2028\x85,c\n'
+    wanted = ["one\rmore", "two\rand\r\nthree", "four\u2028\x85"]
     assert [row[0] for row in read(content)[1:]] == wanted
     assert read("text,label\none\rmore,a\n")[1] == ["one\rmore", "a"]
+
+
+def test_a_character_that_the_python_cannot_read_is_named(read, monkeypatch):
+    def refusing(*_, **__):
+        raise csv.Error("line contains NUL")
+
+    if sys.version_info >= (3, 11):
+        assert read('text,label\n"a\0b",c\n')[1] == ["a\0b", "c"]
+        monkeypatch.setattr(csv, "reader", refusing)
+    with pytest.raises(InputError, match="line contains NUL. Remove the NUL characters"):
+        read('text,label\n"a\0b",c\n')
 
 
 @pytest.mark.parametrize(
