@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import fields, is_dataclass, replace
+from functools import wraps
 from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,6 +46,33 @@ class Spec:
 
     def __sklearn_clone__(self) -> Self:
         return self
+
+
+def renamed(**new_names: str) -> Callable[[type[_Class]], type[_Class]]:
+    """Let the constructor of a class accept former names of its parameters, with a warning.
+
+    Parameters
+    ----------
+    **new_names
+        The new name for each former one.
+    """
+
+    def accept(cls: type[_Class]) -> type[_Class]:
+        construct = cls.__init__
+
+        @wraps(construct)
+        def init(self: Any, *args: Any, **options: Any) -> None:
+            for former in new_names.keys() & options.keys():
+                new = new_names[former]
+                message = f"The parameter {former!r} of {cls.__name__} is called {new!r} now."
+                warnings.warn(message, FutureWarning, stacklevel=2)
+                options.setdefault(new, options.pop(former))
+            construct(self, *args, **options)
+
+        cls.__init__ = init  # type: ignore[method-assign]
+        return cls
+
+    return accept
 
 
 def pipeline_step(cls: type[_Class]) -> type[_Class]:

@@ -149,3 +149,11 @@ def test_fitted_parts_of_a_spec_are_not_shown():
 def test_a_long_estimator_is_shown_with_one_parameter_per_line():
     model = Model(part="a" * 50, parts=["b" * 50])
     assert repr(model) == f"Model(part={'a' * 50!r},\n      parts={['b' * 50]!r})"
+
+
+def test_a_former_name_of_a_parameter_is_accepted_with_a_warning():
+    with pytest.warns(FutureWarning, match="'dtype' of TransformerEncoder is called 'precision'"):
+        encoder = TransformerEncoder(dtype="float32")
+    assert encoder == TransformerEncoder(precision="float32")
+    assert "dtype" not in encoder.get_params()
+    assert clone(encoder) == encoder

@@ -17,7 +17,7 @@ from nlptl.base.described import entry, make
 from nlptl.base.errors import ConfigError, InputError, IntegrityError
 from nlptl.base.inputs import Text
 from nlptl.base.progress import progress_bar
-from nlptl.base.specs import Spec, pipeline_step
+from nlptl.base.specs import Spec, pipeline_step, renamed
 from nlptl.base.suggestions import suggest
 from nlptl.encoders.cache import encode_through
 from nlptl.encoders.contextual.encoder_folder import ORIGIN, EncoderFolder, find_encoder
@@ -50,6 +50,7 @@ _ARITHMETIC = 1
 
 
 @pipeline_step
+@renamed(dtype="precision")
 @dataclass(frozen=True)
 class TransformerEncoder(Spec):
     """Encoder that turns texts into vectors with a pretrained, frozen transformer [1]_ [2]_.
