@@ -43,8 +43,6 @@ PAIRS = (
     ("electronics", "books"),
     ("kitchen", "dvd"),
 )
-
-
 SIZES = (20, 50, 100, 400)
 WITH_LABELS = {
     "source only": "source alone",

@@ -61,9 +61,10 @@ def with_export_options(
         chosen["transfer"] = replace(parts["transfer"], name=_TRANSFERS[format])
     elif format == "sentence-transformers" and "frozen" not in names and not _tunes(names):
         chosen["transfer"] = replace(parts["transfer"], name="+".join(["frozen", *names]))
-    for part, options in EXPORT_OPTIONS[format].items():
-        if part == "transfer" and format == "sentence-transformers" and _tunes(names):
-            continue  # the head of a tuned encoder reads the last layer
+    needed = EXPORT_OPTIONS[format]
+    if format == "sentence-transformers" and _tunes(names):
+        needed = {}  # the head of a tuned encoder reads the last layer anyway
+    for part, options in needed.items():
         chosen[part] = replace(chosen[part], options={**options, **chosen[part].options})
     columns = settings.get("text_column")
     if isinstance(columns, list | tuple) and len(columns) > 1:
@@ -89,7 +90,7 @@ def _check(
     elif format == "peft" and names and "lora" not in names:
         refused = "--transfer lora", f"--transfer {parts['transfer'].name}"
     elif format != "onnx" and "auto" in names:
-        refused = "a transfer that is known before", "--transfer auto"
+        refused = "a transfer that is chosen before the training", "--transfer auto"
     elif format == "transformers" and names and not _tunes(names):
         refused = "a transfer that tunes the encoder", f"--transfer {parts['transfer'].name}"
     elif format == "sentence-transformers" and isinstance(columns, list | tuple):

@@ -28,9 +28,9 @@ NAME_WEIGHT_OF_VERY_FEW_ROWS = 10.0
 """Used with fewer than eight rows. Without any rows it affects only the confidence."""
 
 _TUNED_TEMPERATURE = 2.6
-"""Divided by the number of classes, it is added to a temperature of 1 after contrastive tuning.
+"""After contrastive tuning, the temperature is 1 plus this number divided by that of the classes.
 
-With few classes, the names make the tuned head too confident; with many, they do not
+With few classes, the names make the head too confident; with many, they do not
 (recipes/benchmarks/few_labels/confidence.py).
 """
 

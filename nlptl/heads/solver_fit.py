@@ -133,9 +133,8 @@ def fit_solver(
     if targets.numeric:
         return scorer, undecided(targets, imbalance)
     if not unseen:
-        return scorer, undecided(targets, imbalance).softened(
-            getattr(scorer, "tuned_temperature", 1.0)
-        )
+        temperature = getattr(scorer, "tuned_temperature", 1.0)
+        return scorer, undecided(targets, imbalance).with_temperature(temperature)
     held_out: HeldOut | None = getattr(scorer, "held_out_", None)
     if held_out is None:
         held_out = _hold_out(head, X, targets, imbalance, seed)

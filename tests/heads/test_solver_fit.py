@@ -84,10 +84,11 @@ def test_weights_of_the_user_and_of_rare_classes_are_joined():
     assert weigh_rows(targets, LogitAdjustment()) is targets
 
 
-def test_a_softened_rule_predicts_the_same_with_less_confidence():
+def test_a_rule_with_a_higher_temperature_predicts_the_same_with_less_confidence():
     decision = Decision(offsets=np.array([0.0, 1.5]))
     logits = np.random.default_rng(0).normal(size=(200, 2))
-    before, after = (rule.probabilities(logits) for rule in (decision, decision.softened(2.0)))
+    rules = decision, decision.with_temperature(2.0)
+    before, after = (rule.probabilities(logits) for rule in rules)
     np.testing.assert_array_equal(decision.choose(before), decision.choose(after))
     assert after.max(axis=1).mean() < before.max(axis=1).mean()
 

@@ -109,7 +109,7 @@ def _in_blocks(arguments: Namespace) -> int:
     for name, value in refused.items():
         if value is not None:
             raise ConfigError(
-                f"A table that is scored in blocks is one UTF-8 file with the usual columns, got "
+                "A table that is scored in blocks is one UTF-8 file with the usual columns, got "
                 f"{name} {value!r}. Leave it out, or leave out --config, --chunk-rows and "
                 "--processes."
             )

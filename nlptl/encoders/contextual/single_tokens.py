@@ -52,7 +52,7 @@ class TokenPacking:
         ----------
         loaded : LoadedEncoder
         samples : sequence of int
-            Three token ids. On these, packed tokens are compared with one sequence per token.
+            A few token ids, on which the packing is checked.
         """
         if "position_ids" not in inspect.signature(loaded.model.forward).parameters:
             return None
@@ -61,8 +61,8 @@ class TokenPacking:
         last_position = after_padding + len(loaded.framed([0]))
         n_positions = getattr(config, "max_position_embeddings", None) or last_position
         starts = (0, after_padding) if last_position <= n_positions else (0,)
+        packings = (cls(loaded, start) for start in starts)
         try:
-            packings = [cls(loaded, start) for start in starts]
             if _is_causal(loaded, samples[0]):
                 return None
             return next((packing for packing in packings if packing.agrees(samples)), None)
@@ -99,7 +99,7 @@ class TokenPacking:
         n_rows = -(-len(ids) // width)
         filled = [*ids, *ids[:1] * (n_rows * width - len(ids))]
         rows = [filled[i * width : (i + 1) * width] for i in range(n_rows)]
-        states, n_before = self._states(rows, layers, apart=True)
+        states, n_before = self._states(rows, layers, separate=True)
         tokens = states[:, :, n_before : n_before + width]
         special = torch.cat([states[:, :, :n_before], states[:, :, n_before + width :]], dim=2)
         means = (special.sum(dim=2, keepdim=True) + tokens) / (special.shape[2] + 1)
@@ -111,22 +111,22 @@ class TokenPacking:
         return pooled
 
     def _states(
-        self, rows: list[list[int]], layers: Sequence[int], *, apart: bool
+        self, rows: list[list[int]], layers: Sequence[int], *, separate: bool
     ) -> tuple[Tensor, int]:
         """Return the states (n_rows, n_layers, tokens, dim), and the number of tokens before.
 
-        If ``apart`` is False, all tokens attend to each other and have consecutive positions.
+        If ``separate`` is False, all tokens attend to each other and have consecutive positions.
         """
         import torch
 
         framed = [self.loaded.framed(row) for row in rows]
         n_special, width = len(framed[0]) - len(rows[0]), len(rows[0])
-        n_before = self.loaded.framed([-1]).index(-1)
+        n_before = _n_before(self.loaded)
         is_token = torch.zeros(len(framed[0]), dtype=torch.bool)
         is_token[n_before : n_before + width] = True
         positions = torch.arange(len(framed[0]))
         mask = torch.ones(len(framed[0]), len(framed[0]), dtype=torch.bool)
-        if apart:
+        if separate:
             positions = torch.cat(
                 [
                     torch.arange(n_before),
@@ -148,7 +148,7 @@ class TokenPacking:
     def agrees(self, samples: Sequence[int]) -> bool:
         """Return True if positions and mask act on the encoder as the packing needs."""
         layers = (0, -1)
-        single, _ = self._states([[samples[0]]], layers, apart=False)
+        single, _ = self._states([[samples[0]]], layers, separate=False)
         exact = hidden_means(self.loaded, [self.loaded.framed([samples[0]])], layers)
         if not _close(single.mean(dim=2).cpu().numpy(), exact):
             return False
@@ -166,8 +166,7 @@ def _is_causal(loaded: LoadedEncoder, token: int) -> bool:
     """
     import torch
 
-    framed = loaded.framed([token])
-    place = loaded.framed([-1]).index(-1)
+    framed, place = loaded.framed([token]), _n_before(loaded)
     if len(framed) == place + 1:
         return False
     states = []
@@ -175,9 +174,14 @@ def _is_causal(loaded: LoadedEncoder, token: int) -> bool:
         inputs = {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids))}
         inputs = {name: part.to(loaded.device) for name, part in inputs.items()}
         with torch.inference_mode():
-            batch = encode_batch(loaded.model, inputs, layers=(0, -1), pool=_all_tokens)
-        states.append(batch.vectors[0, 1, place].float().cpu().numpy())
+            batch = encode_batch(loaded.model, inputs, layers=(-1,), pool=_all_tokens)
+        states.append(batch.vectors[0, 0, place].float().cpu().numpy())
     return _close(states[0], states[1], _ROUNDING)
+
+
+def _n_before(loaded: LoadedEncoder) -> int:
+    """Return the number of special tokens before the tokens of a text."""
+    return loaded.framed([-1]).index(-1)
 
 
 def _all_tokens(states: Tensor, _mask: Tensor) -> Tensor:

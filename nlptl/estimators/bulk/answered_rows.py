@@ -77,13 +77,13 @@ class MoreColumns:
     def of(self, probabilities: FloatArray, classes: AnyArray) -> dict[str, list[Any]]:
         """Return the columns for probabilities (n, n_classes)."""
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, 1 : self.top]
-        values: list[Any] = []
+        rounded = probabilities.round(4)
+        cells: list[list[Any]] = []
         for codes in order.T:
-            values.append(classes[codes].tolist())
-            values.append(np.take_along_axis(probabilities, codes[:, None], 1)[:, 0])
-        values += list(probabilities.T) if self.all_classes else []
-        columns = zip(self.names(classes), values, strict=True)
-        return {n: v if isinstance(v, list) else v.round(4).tolist() for n, v in columns}
+            cells.append(classes[codes].tolist())
+            cells.append(rounded[np.arange(len(codes)), codes].tolist())
+        cells += rounded.T.tolist() if self.all_classes else []
+        return dict(zip(self.names(classes), cells, strict=True))
 
     @staticmethod
     def _named(classes: AnyArray) -> list[str]:
@@ -165,11 +165,9 @@ def check_columns(
     table: pd.DataFrame, model: Answering | None = None, *, more: MoreColumns = ONE_CLASS
 ) -> None:
     """Check that the table lacks the columns that the model adds. None checks all of them."""
-    added = list(_ADDED[: 1 + hasattr(model, "classes_") + hasattr(model, "route")])
-    if model is None:
-        added = list(_ADDED)
-    else:
-        more.check(model)
+    added = list(_ADDED)
+    if model is not None:
+        added = added[: 1 + hasattr(model, "classes_") + hasattr(model, "route")]
         added += more.names(model.classes_) if hasattr(model, "classes_") else []
     taken = [name for name in added if name in table.columns]
     if taken:

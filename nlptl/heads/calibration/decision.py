@@ -52,10 +52,11 @@ class Decision:
         )
         return shares
 
-    def softened(self, temperature: float) -> Decision:
-        """Return a rule that predicts the same classes, with less or more confidence."""
-        offsets = None if self.offsets is None else self.offsets / temperature
-        return replace(self, temperature=self.temperature * temperature, offsets=offsets)
+    def with_temperature(self, temperature: float) -> Decision:
+        """Return a rule with another temperature that predicts the same classes."""
+        factor = self.temperature / temperature
+        offsets = None if self.offsets is None else self.offsets * factor
+        return replace(self, temperature=temperature, offsets=offsets)
 
     def choose(self, probabilities: FloatArray) -> IntArray:
         """Return the class code of each row (n,), or zeros and ones (n, n_classes)."""

@@ -46,11 +46,13 @@ def test_the_embeddings_are_those_of_one_sequence_per_token(tiny_encoder):
 
 
 def test_an_encoder_that_ignores_the_mask_is_not_packed(tiny_encoder, monkeypatch):
+    import torch
+
     original = single_tokens.encode_batch
 
     def without_mask(model, inputs, **options):
         shape = inputs["input_ids"].shape
-        return original(model, {**inputs, "attention_mask": np_ones(shape)}, **options)
+        return original(model, {**inputs, "attention_mask": torch.ones(shape)}, **options)
 
     monkeypatch.setattr(single_tokens, "encode_batch", without_mask)
     assert TokenPacking.of(loaded(tiny_encoder), SAMPLES) is None
@@ -88,9 +90,3 @@ def test_positions_beyond_those_of_the_encoder_are_not_tried(tiny_encoder, monke
     monkeypatch.setattr(TokenPacking, "agrees", lambda packing, samples: False)
     assert TokenPacking.of(encoder, SAMPLES) is None
     assert max(largest) < 64
-
-
-def np_ones(shape):
-    import torch
-
-    return torch.ones(shape, dtype=torch.long)
