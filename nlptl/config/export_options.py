@@ -65,6 +65,7 @@ def with_export_options(
     if format == "sentence-transformers" and _tunes(names):
         needed = {}  # the head of a tuned encoder reads the last layer anyway
     for part, options in needed.items():
+        _check_options(format, part, options, chosen[part].options)
         chosen[part] = replace(chosen[part], options={**options, **chosen[part].options})
     columns = settings.get("text_column")
     if isinstance(columns, list | tuple) and len(columns) > 1:
@@ -98,6 +99,24 @@ def _check(
     if refused is not None:
         need, received = refused
         raise ConfigError(f"--for {format} needs {need}, got {received}. Leave one of them out.")
+
+
+def _check_options(
+    format: str,  # noqa: A002
+    part: str,
+    needed: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> None:
+    """Refuse an option with another value than a format needs. Flags are strings of YAML."""
+    import yaml
+
+    for name in needed.keys() & options.keys():
+        value = options[name]
+        if (yaml.safe_load(value) if isinstance(value, str) else value) != needed[name]:
+            raise ConfigError(
+                f"--for {format} needs {part}.{name} = {needed[name]!r}, got {value!r}. Leave one "
+                "of them out."
+            )
 
 
 def _names(transfer: Part) -> list[str]:

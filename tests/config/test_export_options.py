@@ -58,6 +58,20 @@ def test_options_of_a_file_that_a_flag_replaces_do_not_count(tmp_path):
     assert run.transfer.options == {"layers": "top"}
 
 
+def test_an_option_with_another_value_is_refused_and_the_same_value_is_not():
+    for value in ("false", False):
+        run = run_of("peft", transfer="lora", **{"transfer.merge": value})
+        assert run.model().transfer == LoRA(merge=False)
+    with pytest.raises(ConfigError, match=r"needs transfer\.merge = False, got 'true'"):
+        run_of("peft", transfer="lora", **{"transfer.merge": "true"})
+    with pytest.raises(ConfigError, match=r"needs transfer\.layers = 'top', got 'all'"):
+        run_of("sentence-transformers", **{"transfer.layers": "all"})
+    with pytest.raises(
+        ConfigError, match=r"needs encoder\.pooling = .*stock.*, got '{tokens: cls}'"
+    ):
+        run_of("transformers", **{"encoder.pooling": "{tokens: cls}"})
+
+
 def test_options_without_a_name_belong_to_the_transfer_of_the_format(tmp_path):
     (tmp_path / "run.yaml").write_text("data: x.csv\ntransfer: {rank: 4}\n")
     run = read_run(str(tmp_path / "run.yaml"), {}, export_format="peft")

@@ -58,13 +58,13 @@ def test_a_text_that_cannot_be_used_is_placed_in_the_whole_table(model):
 
 def test_the_most_probable_classes_come_in_order(few):
     texts, _ = few
-    labels = ["abc"[i % 3] for i in range(40)]
+    labels = ["abcd"[i % 4] for i in range(40)]
     model = TextClassifier(TfidfEncoder()).fit(texts, labels)
     columns = answers(model, texts, more=MoreColumns(top=2, all_classes=True))
     probabilities = model.predict_proba(texts)
     ordered = np.sort(probabilities, axis=1)[:, ::-1]
     assert columns["probability_2"] == pytest.approx(ordered[:, 1], abs=1e-4)
-    named = [columns[f"probability of {name}"] for name in "abc"]
+    named = [columns[f"probability of {name}"] for name in "abcd"]
     np.testing.assert_allclose(np.transpose(named), probabilities, atol=1e-4)
     for i, (first, second) in enumerate(
         zip(columns["predicted"], columns["predicted_2"], strict=True)
