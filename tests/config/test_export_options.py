@@ -66,9 +66,7 @@ def test_an_option_with_another_value_is_refused_and_the_same_value_is_not():
         run_of("peft", transfer="lora", **{"transfer.merge": "true"})
     with pytest.raises(ConfigError, match=r"needs transfer\.layers = 'top', got 'all'"):
         run_of("sentence-transformers", **{"transfer.layers": "all"})
-    with pytest.raises(
-        ConfigError, match=r"needs encoder\.pooling = .*stock.*, got '{tok"
-    ):
+    with pytest.raises(ConfigError, match=r"needs encoder\.pooling = .*stock.*, got '{tok"):
         run_of("transformers", **{"encoder.pooling": "{tokens: cls}"})
 
 
