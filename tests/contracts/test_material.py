@@ -29,7 +29,9 @@ def vectors_of(name):
     return Path(os.environ["NLPTL_MODELS"]) / name / f"{name}.vec.gz"
 
 
-@pytest.mark.parametrize(("name", "least"), [("trec", 0.7), ("ag_news", 0.8)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("trec", 0.7), pytest.param("ag_news", 0.8, marks=pytest.mark.slow)]
+)
 def test_a_frozen_transformer_beats_word_counts(name, least):
     train, test = rows_of(name, "train", 200), rows_of(name, "test", 300)
     frozen = TextClassifier().fit(*train).score(*test)

@@ -179,7 +179,7 @@ def test_layers_are_chosen_by_the_error_of_the_numbers(tiny_encoder, prices, mon
 @pytest.mark.parametrize("head", [None, RidgeHead(alpha=0.1), MLPHead((16,), dropout=0.0)])
 def test_the_encoder_is_tuned_with_the_head(tiny_encoder, prices, tmp_path, head):
     texts, numbers = prices
-    training = TrainingConfig(epochs=8, batch_size=8, learning_rate=3e-3)
+    training = TrainingConfig(epochs=8, batch_size=8, learning_rate=3e-3, refit=False)
     options = {"transfer": FullFineTune(), "training": training, "head": head}
     model = fitted(tiny_encoder, prices, **options)
     assert model.score(texts[150:], numbers[150:]) > 0.9

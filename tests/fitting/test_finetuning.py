@@ -34,13 +34,13 @@ from nlptl.heads.calibration.imbalance import as_imbalance
 from nlptl.training.config import LoopConfig
 from nlptl.training.history import History
 
-CONFIG = TrainingConfig(epochs=6, batch_size=8, learning_rate=3e-3, refit=False)
+CONFIG = TrainingConfig(epochs=3, batch_size=8, learning_rate=3e-3, refit=False)
 SHORT = TrainingConfig(max_steps=4, batch_size=8, refit=False, restarts=0)
 
 
 @pytest.fixture(scope="module")
 def orders():
-    """Texts whose class is the order of two words: nothing that frozen random features show."""
+    """Texts whose class is the order of two words, which a weak head does not read off."""
     rng = np.random.default_rng(0)
     filler = ["parcel", "money", "phone", "app", "card"]
     texts, labels = [], []
@@ -52,6 +52,10 @@ def orders():
     return texts, labels
 
 
+WEAK = LogisticHead(C=1.0)
+"""A head that the tuning of the encoder has to help."""
+
+
 def tuned(encoder, texts, labels, **options):
     given = {"transfer": FullFineTune(), "training": CONFIG, "device": "cpu", **options}
     return TextClassifier(encoder, **given).fit(texts, labels)
@@ -59,11 +63,11 @@ def tuned(encoder, texts, labels, **options):
 
 def test_tuning_learns_what_frozen_features_do_not_show(tiny_encoder, orders):
     texts, labels = orders
-    model = tuned(tiny_encoder, texts[:160], labels[:160])
+    model = tuned(tiny_encoder, texts[:160], labels[:160], head=WEAK)
     assert model.score(texts[160:], labels[160:]) > 0.95
     assert model.history_.losses[-1] < 0.5 * model.history_.losses[0]
-    frozen = TextClassifier(tiny_encoder, head=LogisticHead(C=1.0)).fit(texts[:160], labels[:160])
-    assert model.score(texts[160:], labels[160:]) >= frozen.score(texts[160:], labels[160:])
+    frozen = TextClassifier(tiny_encoder, head=WEAK).fit(texts[:160], labels[:160])
+    assert frozen.score(texts[160:], labels[160:]) < 0.92
 
 
 def test_the_start_is_the_frozen_rung(tiny_encoder, orders):
@@ -110,7 +114,7 @@ def test_what_is_saved_gives_the_same(tiny_encoder, orders, tmp_path, kind, head
         labels = [[label, "all"] if i % 3 else [] for i, label in enumerate(labels)]
     if kind == "pairs":
         texts = [tuple(text.split(" ", 1)) for text in texts]
-    model = tuned(tiny_encoder, texts[:120], labels[:120], head=head, training=SHORT)
+    model = tuned(tiny_encoder, texts[:60], labels[:60], head=head, training=SHORT)
     again = TextClassifier.load(model.save(tmp_path / "m"))
     np.testing.assert_allclose(again.predict_proba(texts), model.predict_proba(texts), atol=1e-5)
     assert again.transfer == FullFineTune()
@@ -120,9 +124,10 @@ def test_what_is_saved_gives_the_same(tiny_encoder, orders, tmp_path, kind, head
 def test_every_family_of_encoders_is_tuned_saved_and_read(any_encoder, orders, tmp_path):
     texts, labels = orders
     pairs = [tuple(text.split(" ", 1)) for text in texts]
-    for rows, training in ((texts, CONFIG), (pairs, SHORT)):
+    long = replace(CONFIG, epochs=6)
+    for rows, training in ((texts, long), (pairs, SHORT)):
         model = tuned(any_encoder, rows[:120], labels[:120], training=training)
-        if training is CONFIG:
+        if training is long:
             losses = model.history_.losses
             assert losses[-1] < max(losses[0], 1e-3)
             assert model.score(rows[120:], labels[120:]) > 0.9
@@ -139,7 +144,7 @@ def test_every_family_of_encoders_is_tuned_saved_and_read(any_encoder, orders, t
 def test_pairs_are_read_together_or_one_by_one(tiny_encoder, orders, tmp_path, reading, transfer):
     texts, labels = orders
     pairs = [tuple(text.split(" ", 1)) for text in texts]
-    options = {"pair_encoding": reading, "transfer": transfer}
+    options = {"pair_encoding": reading, "transfer": transfer, "head": WEAK}
     model = tuned(tiny_encoder, pairs[:160], labels[:160], **options)
     assert model.fitted_.features.joint == (reading == "joint")
     assert model.score(pairs[160:], labels[160:]) > 0.95
@@ -190,7 +195,7 @@ def test_rare_labels_of_several_weigh_more(tiny_encoder, orders):
     marks = np.zeros((120, 2), np.int64)
     marks[::10, 0] = 1  # one row in ten, by nothing that the text shows
     marks[::2, 1] = 1
-    config = replace(CONFIG, epochs=3, validation_share=0.0)  # no temperature between
+    config = replace(CONFIG, validation_share=0.0)  # no temperature between
     given = {"training": config, "head": LogisticHead(C=0.01)}
     plain = tuned(tiny_encoder, texts[:120], marks, **given)
     weighed = tuned(tiny_encoder, texts[:120], marks, imbalance="balanced", **given)
@@ -201,7 +206,7 @@ def test_rare_labels_of_several_weigh_more(tiny_encoder, orders):
     assert more[0] > 1.3 * more[1]
 
 
-LORA = TrainingConfig(epochs=6, batch_size=8, learning_rate=2e-3, refit=False)
+LORA = TrainingConfig(epochs=3, batch_size=8, learning_rate=1e-3, refit=False)
 
 
 def files_of(folder):
@@ -211,9 +216,9 @@ def files_of(folder):
 @pytest.mark.parametrize("merge", [True, False])
 def test_an_adapter_learns_is_saved_and_read(tiny_encoder, orders, tmp_path, merge):
     texts, labels = orders
-    transfer = LoRA(rank=4, merge=merge)
-    model = tuned(tiny_encoder, texts[:160], labels[:160], transfer=transfer, training=LORA)
-    assert model.score(texts[160:], labels[160:]) > 0.95
+    given = {"transfer": LoRA(rank=4, merge=merge), "training": LORA, "head": WEAK}
+    model = tuned(tiny_encoder, texts[:160], labels[:160], **given)
+    assert model.score(texts[160:], labels[160:]) > 0.95 and not model.history_.restarts
     again = TextClassifier.load(model.save(tmp_path / "m"))
     np.testing.assert_array_equal(again.predict_proba(texts), model.predict_proba(texts))
     kept = "encoder/encoder/adapter/adapter_model.safetensors" in files_of(tmp_path / "m")
@@ -240,7 +245,7 @@ def test_merging_changes_no_prediction(tiny_encoder, orders):
 def test_every_family_takes_an_adapter(any_encoder, orders, tmp_path):
     texts, labels = orders
     # Random encoders see hardly any difference: a head left free would magnify rounding.
-    given = {"transfer": LoRA(merge=False), "training": LORA, "head": LogisticHead(C=1.0)}
+    given = {"transfer": LoRA(merge=False), "training": LORA, "head": WEAK}
     model = tuned(any_encoder, texts[:120], labels[:120], **given)
     assert model.history_.losses[-1] < max(model.history_.losses[0], 1e-3)
     again = TextClassifier.load(model.save(tmp_path / "m"))
@@ -249,7 +254,7 @@ def test_every_family_takes_an_adapter(any_encoder, orders, tmp_path):
 
 def test_a_model_with_an_adapter_is_fitted_again_and_saved(tiny_encoder, orders, tmp_path):
     texts, labels = orders
-    given = {"transfer": LoRA(merge=False), "training": SHORT, "head": LogisticHead(C=1.0)}
+    given = {"transfer": LoRA(merge=False), "training": SHORT, "head": WEAK}
     first = tuned(tiny_encoder, texts[:80], labels[:80], **given).save(tmp_path / "first")
     model = TextClassifier.load(first).fit(texts[:80], labels[:80])
     again = TextClassifier.load(model.save(tmp_path / "second"))
@@ -279,7 +284,7 @@ def test_every_family_is_tuned_with_its_own_pooling(any_encoder, orders, tmp_pat
 def test_other_adapters_of_peft_pass_through(tiny_encoder, orders, tmp_path, config):
     texts, labels = orders
     transfer = LoRA(config=config, rate=1.0)
-    model = tuned(tiny_encoder, texts[:160], labels[:160], transfer=transfer, training=SHORT)
+    model = tuned(tiny_encoder, texts[:60], labels[:60], transfer=transfer, training=SHORT)
     again = TextClassifier.load(model.save(tmp_path / "m"))
     np.testing.assert_allclose(again.predict_proba(texts), model.predict_proba(texts), atol=1e-5)
     assert again.transfer == transfer
@@ -327,9 +332,9 @@ def test_only_the_adapter_and_the_head_learn(tiny_encoder, orders):
 )
 def test_other_ways_of_tuning_learn_too(tiny_encoder, orders, tmp_path, transfer):
     texts, labels = orders
-    config = TrainingConfig(epochs=12, batch_size=8, learning_rate=3e-3, refit=False)
-    model = tuned(tiny_encoder, texts[:160], labels[:160], transfer=transfer, training=config)
-    assert model.score(texts[160:], labels[160:]) > 0.9
+    given = {"transfer": transfer, "training": replace(CONFIG, epochs=5), "head": WEAK}
+    model = tuned(tiny_encoder, texts[:160], labels[:160], **given)
+    assert model.score(texts[160:], labels[160:]) > 0.95 and not model.history_.restarts
     again = TextClassifier.load(model.save(tmp_path / "m"))
     assert again.transfer == transfer
 
@@ -375,7 +380,7 @@ def test_long_texts_are_learnt_from_in_windows(tiny_encoder, orders):
 def test_the_best_epoch_is_kept_by_any_metric(tiny_encoder, orders):
     texts, labels = orders
     config = TrainingConfig(
-        epochs=8, batch_size=8, learning_rate=3e-3, metric="macro_f1", keep="best", refit=False
+        epochs=4, batch_size=8, learning_rate=3e-3, metric="macro_f1", keep="best", refit=False
     )
     model = tuned(tiny_encoder, texts, labels, training=config)
     scores = model.history_.scores
@@ -470,13 +475,13 @@ def test_few_rows_are_learnt_from_again_all_together(tiny_encoder, orders, tmp_p
     folder = str(tmp_path / "c")
     config = replace(CONFIG, checkpoints=folder, refit=None)
     model = tuned(tiny_encoder, texts, labels, training=config)
-    assert seen == [(216, 6, folder), (240, 6, str(tmp_path / "c" / "all-rows"))]
+    assert seen == [(216, 3, folder), (240, 3, str(tmp_path / "c" / "all-rows"))]
     assert model.fitted_.scorer.decision.temperature != 1.0
     once = tuned(tiny_encoder, texts, labels, training=replace(CONFIG, refit=False))
     assert once.fitted_.scorer.decision.temperature == model.fitted_.scorer.decision.temperature
     seen.clear()
     chosen = tuned(tiny_encoder, texts, labels, training=replace(CONFIG, keep="best", refit=True))
-    assert seen[1][1] == seen[0][1] == 6 or seen[1][1] < 6
+    assert seen[1][1] == seen[0][1] == 3 or seen[1][1] < 3
     assert chosen.score(texts, labels) > 0.95
     seen.clear()
     short = replace(SHORT, refit=None)
@@ -581,7 +586,7 @@ def test_linear_heads_of_scikit_learn_are_where_training_begins(tiny_encoder, or
 @pytest.mark.parametrize("metric", ["rmse", pytest.param("pearson", marks=pytest.mark.slow)])
 def test_numbers_are_stopped_by_their_own_figures(tiny_encoder, orders, metric):
     texts, numbers = orders[0], [float(label == "late first") for label in orders[1]]
-    config = replace(CONFIG, metric=metric, keep="best", epochs=3)
+    config = replace(CONFIG, metric=metric, keep="best")
     model = TextRegressor(tiny_encoder, transfer=FullFineTune(), training=config, device="cpu")
     model.fit(texts[:160], numbers[:160], validation=Corpus(texts[160:], numbers[160:]))
     scores = model.history_.scores

@@ -15,14 +15,20 @@ def lengths(texts):
     return [float(len(text)) for text in texts]
 
 
-@pytest.fixture
-def model(tiny_encoder, support):
+@pytest.fixture(scope="module")
+def first(tiny_encoder, support):
     texts, labels = support
     encoder = TransformerEncoder(tiny_encoder, precision="float32", cache=None)
     training = TrainingConfig(max_steps=4, quiet=True)
     tasks = {"kind": Task(), "length": Task("regression")}
     made = MultiTaskModel(tasks, encoder=encoder, training=training, device="cpu", gate=False)
     return made.fit({"kind": (texts, labels), "length": (texts, lengths(texts))})
+
+
+@pytest.fixture
+def model(first):
+    """A copy of the fitted model, which a test may change."""
+    return copy.deepcopy(first)
 
 
 def test_an_adapter_stands_beside_the_shared_encoder(model, support):
