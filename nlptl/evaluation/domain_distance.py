@@ -16,6 +16,11 @@ MAX_SHIFT_OF_SHARES = 0.25
 """Share of the target texts whose predicted class may differ from the class shares of the source
 before a warning."""
 
+MIN_AGREEMENT, MIN_AGREEMENT_WITH_SOURCE = 0.2, 0.5
+"""Cohen's kappa of the predictions for target texts before and after the training, below which
+there is a warning, if the predictions before the training had at least the second kappa with the
+labels of the source."""
+
 _FOLDS = 5
 
 
@@ -97,11 +102,13 @@ def collapse_warning(
     *,
     shares_before: Sequence[float],
     entropies: tuple[float | None, float | None],
+    agreements: tuple[float, float] | None = None,
 ) -> str:
     """Return a sentence if the predictions for target texts look collapsed, else an empty string.
 
     They do if all texts are predicted as one class. They also do if the class shares moved away
-    from those of the source while the predictions became more confident.
+    from those of the source while the predictions became more confident, or if the predictions
+    have nothing in common with those of a model that was right on the source.
 
     Parameters
     ----------
@@ -110,12 +117,21 @@ def collapse_warning(
         predictions before the training, if there were some.
     entropies : tuple of (float, float)
         Mean entropy of the predictions before and after the training.
+    agreements : tuple of (float, float), optional
+        Cohen's kappa of the predictions for the target before and after the training, and of the
+        predictions for the source before the training and its labels.
     """
     if not len(shares) or max(source_shares) == 1.0:  # numbers, or a source of one class
         return ""
     if max(shares) == 1.0:
         return (
             "All target texts are predicted as one class. Use a smaller weight, or no adaptation."
+        )
+    if agreements and agreements[0] < MIN_AGREEMENT and agreements[1] >= MIN_AGREEMENT_WITH_SOURCE:
+        return (
+            "The predictions for target texts agree with those before the training hardly more "
+            "than by chance. The classes may be lost. Check some predictions, or use a smaller "
+            "weight."
         )
     before, after = entropies
     if before is None or after is None or after >= before:
@@ -128,6 +144,27 @@ def collapse_warning(
         f"{distance:.0%} ({earlier:.0%} before the training), while the predictions became more "
         "confident. The classes may be confused. Check some predictions, or use a smaller weight."
     )
+
+
+def agreement(first: IntArray, second: IntArray) -> float:
+    """Return Cohen's kappa of two lists of class codes: 1 if they are equal, 0 if by chance.
+
+    Parameters
+    ----------
+    first, second : ndarray of shape (n,)
+
+    Examples
+    --------
+    >>> agreement(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]))
+    0.0
+    """
+    classes = np.arange(1 + max(first.max(), second.max()))
+    expected = float(
+        ((first[:, None] == classes).mean(0) * (second[:, None] == classes).mean(0)).sum()
+    )
+    if expected == 1.0:
+        return 1.0
+    return (float((first == second).mean()) - expected) / (1 - expected)
 
 
 def _distance(first: Sequence[float], second: Sequence[float]) -> float:

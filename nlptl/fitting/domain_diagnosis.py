@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nlptl.base.arrays import FloatArray, IntArray
+from nlptl.base.arrays import IntArray
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.evaluation.domain_distance import (
+    agreement,
     collapse_warning,
     domain_accuracy,
     mean_entropy,
@@ -57,7 +58,7 @@ def with_domain_shift(
         return history
     unlabeled = data.unlabeled.take(_sample(np.arange(len(data.unlabeled)), rng))
     samples = rows.take(source), unlabeled
-    shift = _measured(samples, targets, before, after, seed=seed)
+    shift = _measured(samples, targets, source, before, after, seed=seed)
     if shift.warning and is_main():
         logger.warning("%s", shift.warning)
     return replace(history, domains=shift)
@@ -66,12 +67,16 @@ def with_domain_shift(
 def _measured(
     samples: tuple[Rows, Rows],
     targets: Targets,
+    source: IntArray,
     before: tuple[TextFeatures, FittedHead | None],
     after: tuple[TextFeatures, FittedHead],
     *,
     seed: int,
 ) -> DomainShift:
-    """Measure a sample of the source and a sample of the target, before and after the training."""
+    """Measure a sample of the source and a sample of the target, before and after the training.
+
+    ``source`` has the numbers of the sampled source rows among all targets.
+    """
     first, last = (_figures(samples, targets, *state, seed=seed) for state in (before, after))
     is_source = targets.domain_numbers > 0
     of_source = () if targets.numeric else shares_of(targets.codes[is_source], targets.n_outputs)
@@ -82,6 +87,7 @@ def _measured(
             of_source,
             shares_before=first.class_shares,
             entropies=(first.entropy, last.entropy),
+            agreements=_agreements(first, last, targets.codes[source]),
         )
     return DomainShift(
         first.domain_accuracy,
@@ -97,11 +103,12 @@ def _measured(
 
 @dataclass(frozen=True)
 class _Figures:
-    """Figures of one encoder and head."""
+    """Figures of one encoder and head, and its choices for the sample of each domain."""
 
     domain_accuracy: float | None
     class_shares: tuple[float, ...]
     entropy: float | None
+    choices: tuple[IntArray, IntArray] | None = None
 
 
 def _figures(
@@ -114,21 +121,20 @@ def _figures(
 ) -> _Figures:
     source, target = (features_sharded(features, rows) for rows in samples)
     accuracy = domain_accuracy(source, target, seed=seed)
-    return _Figures(accuracy, _shares(head, target, targets), _entropy(head, target, targets))
-
-
-def _shares(head: FittedHead | None, features: FloatArray, targets: Targets) -> tuple[float, ...]:
-    """Return the class shares of the predictions; none for numbers, or without a head."""
     if head is None or targets.numeric:
-        return ()
-    choices = head.decision.choose(head.probabilities(features))
-    return shares_of(choices, targets.n_outputs)
+        return _Figures(accuracy, (), None)
+    of_source, of_target = (head.probabilities(part) for part in (source, target))
+    choices = head.decision.choose(of_source), head.decision.choose(of_target)
+    entropy = None if targets.several else mean_entropy(of_target)
+    return _Figures(accuracy, shares_of(choices[1], targets.n_outputs), entropy, choices)
 
 
-def _entropy(head: FittedHead | None, features: FloatArray, targets: Targets) -> float | None:
-    if head is None or targets.numeric or targets.several:
+def _agreements(before: _Figures, after: _Figures, labels: IntArray) -> tuple[float, float] | None:
+    """Return the kappa of the choices for the target, and that of the first with source labels."""
+    if before.choices is None or after.choices is None:
         return None
-    return mean_entropy(head.probabilities(features))
+    (of_source, first), (_, last) = before.choices, after.choices
+    return agreement(first, last), agreement(of_source, labels)
 
 
 def _sample(rows: IntArray, rng: np.random.Generator) -> IntArray:

@@ -119,6 +119,15 @@ def test_a_collapse_is_recorded_and_logged(caplog):
     assert shift.warning == "" and not caplog.records
 
 
+def test_classes_that_are_lost_are_recorded():
+    source, unlabeled = np.linspace(-1, 1, 20), np.linspace(-1, 1, 12)
+    data = data_of(source, unlabeled, source > 0)
+    before, swapped = (Numbers(), head_of(1.0)), (Numbers(), head_of(-1.0))
+    assert "by chance" in shift_of(data, before, swapped).warning
+    assert shift_of(data, swapped, before).warning == ""  # the model before knew nothing
+    assert shift_of(data, before, (Numbers(), head_of(0.1))).warning == ""
+
+
 def test_numbers_and_several_labels_have_fewer_figures():
     source, unlabeled = np.linspace(-1, 1, 20), np.linspace(0.5, 1, 12)
     numbers = data_of(source, unlabeled, source, n_outputs=1)

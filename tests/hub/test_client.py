@@ -1,4 +1,3 @@
-import httpx2 as httpx
 import pytest
 
 from nlptl.base.errors import ConfigError, HubError
@@ -43,6 +42,10 @@ def test_other_problems_take_one_line():
 def test_what_the_hub_asks_for_is_said():
     from huggingface_hub.errors import GatedRepoError, LocalTokenNotFoundError
 
+    try:
+        import httpx2 as httpx
+    except ModuleNotFoundError:  # huggingface_hub before version 2
+        import httpx
     answer = httpx.Response(403, request=httpx.Request("GET", "https://hub"))
     with pytest.raises(HubError, match="access on request"):
         with explained("u/m", "Fetching"):

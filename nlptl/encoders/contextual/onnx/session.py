@@ -11,6 +11,7 @@ from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.errors import IntegrityError
 from nlptl.base.optional_packages import require
 from nlptl.data.batches import by_length
+from nlptl.encoders.contextual.onnx.outside_weights import reads_other_files
 from nlptl.encoders.contextual.windows import Windows
 
 if TYPE_CHECKING:
@@ -40,14 +41,17 @@ def open_session(graph: str | bytes, threads: int, path: Path) -> InferenceSessi
     ConfigError
         If onnxruntime is not installed.
     IntegrityError
-        If the graph cannot be read.
+        If the graph cannot be read, or reads weights from other files.
     """
     runtime = require("onnxruntime", extra="onnx")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
+        if reads_other_files(graph):
+            raise ValueError("it reads weights from other files")
         return runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as problem:  # the errors of onnxruntime share no parent class
         reason = str(problem).strip().split("\n", 1)[0][:200]
