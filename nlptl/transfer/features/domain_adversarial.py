@@ -31,8 +31,9 @@ class DomainAdversarial(Transfer):
     Several sources count as one.
 
     Combine it with a transfer that chooses the trained weights:
-    ``[FullFineTune(), DomainAdversarial()]``. Alone, it trains all weights. On text, it often has
-    little effect on accuracy, and it can hurt if the classes have other shares in the target.
+    ``[FullFineTune(), DomainAdversarial()]``. Alone, it trains all weights. On product reviews, it
+    lost accuracy on each measured pair of domains, on one down to chance. It can also hurt if the
+    classes have other shares in the target. Compare it on labelled texts of the target.
 
     Parameters
     ----------
