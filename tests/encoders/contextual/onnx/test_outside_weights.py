@@ -50,16 +50,38 @@ def in_a_branch(outside):
     return model_of(graph_of([helper.make_node("If", ["c"], ["y"], **branches)], [true]))
 
 
-def in_a_list(outside):
-    node = helper.make_node("Constant", [], ["y"], value=tensor(outside=False))
-    node.attribute.append(helper.make_attribute("more", [tensor(outside=outside)]))
-    node.attribute.append(helper.make_attribute("graphs", [graph_of([constant(outside)])]))
+def sparse_of(outside, part="values"):
+    return onnx.SparseTensorProto(**{part: tensor(outside=outside)}, dims=[2, 2])
+
+
+def with_attribute(value):
+    node = constant(0)
+    node.attribute.append(helper.make_attribute("more", value))
     return model_of(graph_of([node]))
 
 
+def in_a_list(outside):
+    return with_attribute([tensor(outside=outside)])
+
+
+def in_a_list_of_graphs(outside):
+    return with_attribute([graph_of([constant(outside)])])
+
+
+def in_a_sparse_attribute(outside):
+    return with_attribute(sparse_of(outside))
+
+
+def in_sparse_attributes(outside):
+    return with_attribute([sparse_of(outside)])
+
+
 def sparse(outside):
-    weights = onnx.SparseTensorProto(values=tensor(outside=outside), dims=[2, 2])
-    return model_of(graph_of([constant(0)], sparse=[weights]))
+    return model_of(graph_of([constant(0)], sparse=[sparse_of(outside)]))
+
+
+def in_sparse_indices(outside):
+    return model_of(graph_of([constant(0)], sparse=[sparse_of(outside, "indices")]))
 
 
 def in_a_function(outside):
@@ -69,15 +91,43 @@ def in_a_function(outside):
     return made
 
 
+def in_a_default_of_a_function(outside):
+    made = in_a_function(outside=False)
+    default = helper.make_attribute("a", tensor(outside=outside))
+    made.functions[0].attribute_proto.append(default)
+    return made
+
+
 def in_training(outside):
     made = in_a_node(outside=False)
     made.training_info.add(algorithm=graph_of([constant(outside)]))
     return made
 
 
-@pytest.mark.parametrize(
-    "place", [as_weight, in_a_node, in_a_branch, in_a_list, sparse, in_a_function, in_training]
-)
+def before_training(outside):
+    made = in_a_node(outside=False)
+    made.training_info.add(initialization=graph_of([constant(outside)]))
+    return made
+
+
+PLACES = [
+    as_weight,
+    in_a_node,
+    in_a_branch,
+    in_a_list,
+    in_a_list_of_graphs,
+    in_a_sparse_attribute,
+    in_sparse_attributes,
+    sparse,
+    in_sparse_indices,
+    in_a_function,
+    in_a_default_of_a_function,
+    in_training,
+    before_training,
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_weights_of_another_file_are_found_wherever_they_are(place, tmp_path):
     for outside in (False, True):
         content = place(outside).SerializeToString()
