@@ -181,25 +181,11 @@ class LabelCodec:
 
     @classmethod
     def from_json(cls, described: JsonObject) -> Self:
-        """Build the codec from the result of ``to_json``.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the classes do not have the type that is stated.
-        """
+        """Build the codec from the result of ``to_json``."""
         form, dtype = (entry(described, name, str) for name in ("form", "dtype"))
         classes = entry(described, "classes", list)
         if dtype != "object":
-            stated = np.dtype(dtype)
-            # A stated length takes memory, however short the classes are. numpy 1 makes it negative
-            # where it is too large.
-            longest = max((len(str(label)) for label in classes), default=1)
-            if stated.kind in "USV" and not 0 <= stated.itemsize <= 4 * max(longest, 1):
-                raise ValueError(
-                    f"the longest class has {longest} characters, not those of {dtype}"
-                )
-            return cls(np.array(classes, stated), form)
+            return cls(np.array(classes, dtype), form)
         return cls(_object_array([_tuples(label) for label in classes]), form)
 
     def _codes(

@@ -32,7 +32,8 @@ def check_labels(described: object) -> None:
         raise ValueError(f"the form of the labels must be one of {_FORMS}, got {form[:40]!r}")
     if kind != "object":
         dtype = np.dtype(kind)
-        if dtype.kind not in _TYPES or dtype.itemsize * len(classes) > _MAX_BYTES:
+        size = dtype.itemsize * len(classes)  # numpy 1 states a negative size if it is too large
+        if dtype.kind not in _TYPES or not 0 <= size <= _MAX_BYTES:
             raise ValueError(
                 f"the type of {len(classes)} classes is unsupported or too large: {kind[:40]!r}"
             )
