@@ -146,27 +146,6 @@ def collapse_warning(
     )
 
 
-def agreement(first: IntArray, second: IntArray) -> float:
-    """Return Cohen's kappa of two lists of class codes: 1 if they are equal, 0 if by chance.
-
-    Parameters
-    ----------
-    first, second : ndarray of shape (n,)
-
-    Examples
-    --------
-    >>> agreement(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]))
-    0.0
-    """
-    classes = np.arange(1 + max(first.max(), second.max()))
-    expected = float(
-        ((first[:, None] == classes).mean(0) * (second[:, None] == classes).mean(0)).sum()
-    )
-    if expected == 1.0:
-        return 1.0
-    return (float((first == second).mean()) - expected) / (1 - expected)
-
-
 def _distance(first: Sequence[float], second: Sequence[float]) -> float:
     """Return the share of the rows that would need another class to make two shares equal."""
     return float(np.abs(np.subtract(first, second)).sum() / 2)

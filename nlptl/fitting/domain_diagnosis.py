@@ -10,7 +10,6 @@ from nlptl.base.arrays import IntArray
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.evaluation.domain_distance import (
-    agreement,
     collapse_warning,
     domain_accuracy,
     mean_entropy,
@@ -75,7 +74,7 @@ def _measured(
 ) -> DomainShift:
     """Measure a sample of the source and a sample of the target, before and after the training.
 
-    ``source`` has the numbers of the sampled source rows among all targets.
+    ``source`` has the numbers of the sampled source rows.
     """
     first, last = (_figures(samples, targets, *state, seed=seed) for state in (before, after))
     is_source = targets.domain_numbers > 0
@@ -130,11 +129,18 @@ def _figures(
 
 
 def _agreements(before: _Figures, after: _Figures, labels: IntArray) -> tuple[float, float] | None:
-    """Return the kappa of the choices for the target, and that of the first with source labels."""
+    """Return the kappa of the choices for the target, and that of the first with source labels.
+
+    Return None if there was no head before, or if a kappa is undefined because of a single class.
+    """
+    from sklearn.metrics import cohen_kappa_score
+
     if before.choices is None or after.choices is None:
         return None
     (of_source, first), (_, last) = before.choices, after.choices
-    return agreement(first, last), agreement(of_source, labels)
+    if len(np.unique(last)) == 1 or len(np.unique(labels)) == 1:
+        return None
+    return float(cohen_kappa_score(first, last)), float(cohen_kappa_score(of_source, labels))
 
 
 def _sample(rows: IntArray, rng: np.random.Generator) -> IntArray:

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from nlptl.evaluation.domain_distance import (
-    agreement,
     collapse_warning,
     domain_accuracy,
     mean_entropy,
@@ -89,14 +88,3 @@ def test_a_collapse_has_two_signs(shares, source, before, entropies, warned):
 def test_predictions_that_lost_the_classes_are_a_sign(agreements, warned):
     options = {"shares_before": EVEN, "entropies": (0.3, 0.6), "agreements": agreements}
     assert ("by chance" in collapse_warning(EVEN, EVEN, **options)) is warned
-
-
-def test_agreement_is_that_of_scikit_learn():
-    from sklearn.metrics import cohen_kappa_score
-
-    rng = np.random.default_rng(0)
-    first = rng.integers(3, size=50)
-    second = np.where(rng.random(50) < 0.6, first, rng.integers(3, size=50))
-    assert agreement(first, second) == pytest.approx(cohen_kappa_score(first, second))
-    same = np.zeros(4, dtype=int)
-    assert agreement(same, same) == 1.0 and agreement(same, same + 1) == 0.0

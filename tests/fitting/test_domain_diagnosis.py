@@ -126,6 +126,8 @@ def test_classes_that_are_lost_are_recorded():
     assert "by chance" in shift_of(data, before, swapped).warning
     assert shift_of(data, swapped, before).warning == ""  # the model before knew nothing
     assert shift_of(data, before, (Numbers(), head_of(0.1))).warning == ""
+    of_one_class = data_of(source, unlabeled, np.zeros(20, dtype=np.int64))
+    assert shift_of(of_one_class, before, swapped).warning == ""
 
 
 def test_numbers_and_several_labels_have_fewer_figures():

@@ -53,12 +53,15 @@ TEXTS, LABELS = texts_of(20, 1)
 
 
 @pytest.fixture(autouse=True)
-def empty_shelf(monkeypatch):
-    """Begin without earlier results, and train a head of words for a few steps only."""
-    monkeypatch.setattr(continued_pretraining, "_MAX_HEAD_STEPS", 12)
+def empty_shelf():
     SHELF.results.clear()
     yield
     SHELF.results.clear()
+
+
+@pytest.fixture(autouse=True)
+def few_head_steps(monkeypatch):
+    monkeypatch.setattr(continued_pretraining, "_MAX_HEAD_STEPS", 12)
 
 
 def fitted(

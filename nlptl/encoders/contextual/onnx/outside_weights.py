@@ -2,7 +2,8 @@
 
 onnxruntime before version 1.24 reads the weights of a graph from any file that the graph names. A
 graph of somebody else could pass such a file on in its answers. The graphs of nlptl contain their
-weights, so a graph that names another file is not one of them.
+weights, so a graph that names another file is not one of them. The package onnx could read a graph
+as well, but predictions do not need it, and it copies all weights into memory.
 """
 
 from __future__ import annotations

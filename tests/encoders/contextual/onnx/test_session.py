@@ -61,7 +61,10 @@ def test_waiting_threads_sleep(monkeypatch, tmp_path):
     runtime = SimpleNamespace(SessionOptions=Options, InferenceSession=start)
     monkeypatch.setattr(session, "require", lambda name, extra: runtime)
     assert open_session(b"", 3, tmp_path) == (3, ["CPUExecutionProvider"])
-    assert settings["session.intra_op.allow_spinning"] == "0"
+    assert settings == {
+        "session.intra_op.allow_spinning": "0",
+        "session.load_model_format": "ONNX",  # whose weights are checked
+    }
 
 
 def test_bytes_that_are_no_graph_are_refused(tmp_path):
