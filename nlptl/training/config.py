@@ -74,7 +74,7 @@ class TrainingConfig(Spec):
     - Networks on frozen features: 40 epochs, 32 rows per batch, learning rate 2e-3, weight decay
       0.05, patience 8.
     - Encoders: 6 epochs, 16 rows per batch, learning rate 1e-4, weight decay 0.01, patience 6.
-    - ``Contrastive``: up to 25 epochs, 64 rows per batch, the same learning rate as encoders.
+    - ``Contrastive``: 3 to 12 epochs, 64 rows per batch, learning rate 1.5e-4.
 
     Networks on frozen features hold out a fifth of the rows if there are at least 40 rows and
     ``validation_share`` is not 0. They choose the best epoch by the log loss of these rows, and

@@ -6,7 +6,7 @@ def test_every_method_has_one_row_with_its_sentence():
     page = methods_page()
     for method in (record.kind for record in METHODS):
         (row,) = [line for line in page.splitlines() if line.startswith(f"| `{method.__name__}`")]
-        assert row.count("|") == 8
+        assert row.count("|") == 9
         needs, supports = (cell.strip() for cell in row.split("|")[4:6])
         assert set(needs.replace("-", "").split(", ")) - {""} == method.needs
         assert set(supports.replace("-", "").split(", ")) - {""} == method.supports

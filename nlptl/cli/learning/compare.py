@@ -3,8 +3,9 @@
 All are trained on the same rows and tested on the same other rows, several times. The table has
 their scores, the gain over the last method, the seconds and the size of the saved model. The
 interval of a gain accounts for splits that share rows. If it contains 0, there is no clear
-difference. Options are those of train, except the options for the output and the test rows. Flags
-for these are refused, and such settings in a file are ignored.
+difference. With --source and no --transfer, the recommended transfer for it is compared with the
+same rows without the source. Options are those of train, except the options for the output and the
+test rows. Flags for these are refused, and such settings in a file are ignored.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ EXAMPLES = """examples:
   nlptl compare reviews.csv --transfer full --against lora static tfidf frozen
   nlptl compare data.csv --transfer full --against lora --json
   nlptl compare data.csv --transfer selftraining --unlabeled texts.csv
+  nlptl compare few.csv --source books.csv --unlabeled texts.csv
 """
+
+RECOMMENDED = "recommended"
+"""Name of the transfers that ``fit`` chooses for a source."""
 
 _REFUSED = ("output", "test", "test_share", "overwrite", "processes")
 """Options of train that a comparison has no use for."""
@@ -76,10 +81,14 @@ def run(arguments: Namespace) -> int:
                 "Leave it out."
             )
     settings = replace(read_run(arguments.config, flags), output=None)
+    if not settings.data:
+        raise ConfigError(
+            "compare tests on labelled rows of DATA, got only --source. Add DATA, or use train."
+        )
     methods = _methods(settings, arguments.against)
     models = {name: method.model() for name, method in methods.items()}
     rows, labels = train.few_of(*train.read_labelled(settings.data, settings), settings)
-    fit_params = _unlabeled(settings, models)
+    fit_params = _corpora(settings, models)
     splits = Splits(arguments.folds, arguments.rounds, settings.seed)
     verdict = judge(models, rows, labels, splits=splits, fit_params=fit_params)
     costs = {}
@@ -103,7 +112,8 @@ def _methods(settings: RunConfig, others: Sequence[str]) -> dict[str, RunConfig]
         If a name comes twice.
     """
     transfer = settings.transfer.name or "frozen"
-    methods = {transfer: settings}
+    recommends = settings.source and not settings.transfer.name
+    methods = {RECOMMENDED if recommends else transfer: settings}
     for name in others:
         if name in methods:
             raise ConfigError(
@@ -117,10 +127,26 @@ def _methods(settings: RunConfig, others: Sequence[str]) -> dict[str, RunConfig]
     return methods
 
 
-def _unlabeled(settings: RunConfig, names: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Return the unlabelled texts for the transfers that take them, or for all encoders."""
-    corpus = train.read_unlabeled(settings)
-    methods = methods_by_name()
-    takers = {n for n, m in methods.items() if "unlabeled" in m.kind.needs | m.accepts}
-    receivers = [name for name in names if takers & {part.strip() for part in name.split("+")}]
-    return {} if corpus is None else {name: {"unlabeled": corpus} for name in receivers or names}
+def _corpora(settings: RunConfig, names: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return the source and the unlabelled texts for the methods that take them.
+
+    If no method takes a corpus, all get it: some encoders use it, and ``fit`` refuses the rest.
+    """
+    corpora = {"source": train.read_source(settings), "unlabeled": train.read_unlabeled(settings)}
+    fit_params: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for argument, corpus in corpora.items():
+        if corpus is not None:
+            for name in _takers(argument, names) or names:
+                fit_params[name][argument] = corpus
+    return fit_params
+
+
+def _takers(argument: str, names: Collection[str]) -> list[str]:
+    """Return the names of the methods that need or accept an argument of ``fit``."""
+    takers = {
+        name
+        for name, method in methods_by_name().items()
+        if argument in method.kind.needs | method.kind.accepts | method.accepts
+    }
+    takers.add(RECOMMENDED)
+    return [name for name in names if takers & {part.strip() for part in name.split("+")}]

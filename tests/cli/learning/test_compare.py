@@ -81,6 +81,43 @@ def test_texts_without_labels_go_to_what_takes_them(table, tmp_path, support, ti
     assert "unlabelled texts, got 16 and 0" in capsys.readouterr().err
 
 
+TEA = ["good tea", "bad tea", "good jam", "bad jam"] * 3
+BOOKS = ["good book", "bad book"] * 10
+
+
+def rows_of(path, texts, labels):
+    pd.DataFrame({"text": texts, "label": labels}).to_csv(path, index=False)
+    return str(path)
+
+
+def test_a_source_is_compared_with_the_same_rows_without_it(tmp_path, capsys):
+    words = [f"word{number}" for number in range(12)]  # no word repeats, so only the source helps
+    few = rows_of(tmp_path / "few.csv", words, list("ab" * 6))
+    old = rows_of(tmp_path / "old.csv", [f"{word} book" for word in words] * 2, list("ab" * 12))
+    flags = ["--encoder", "tfidf", "--folds", "2", "--rounds", "1", "--json"]
+    assert main(["compare", few, "--source", old, *flags]) == 0, capsys.readouterr().err
+    verdict = json.loads(capsys.readouterr().out)
+    assert verdict["methods"] == ["recommended", "frozen"]
+    assert verdict["gains"]["recommended"]["value"] > 0.2
+
+
+def test_only_methods_that_use_a_source_get_it(tmp_path, capsys):
+    few = rows_of(tmp_path / "few.csv", TEA, list("ab" * 6))
+    old = rows_of(tmp_path / "old.csv", BOOKS, list("ab" * 10))
+    flags = ["--source", old, "--folds", "2", "--rounds", "1", "--json"]
+    compare = ["compare", few, "--encoder", "tfidf", *flags]
+    assert main([*compare, "--transfer", "source", "--against", "frozen"]) == 0
+    assert json.loads(capsys.readouterr().out)["methods"] == ["source", "frozen"]
+    assert main([*compare, "--transfer", "edits", "--against", "frozen"]) == 2
+    assert "source" in capsys.readouterr().err
+
+
+def test_a_source_without_rows_to_test_on_is_refused(tmp_path, capsys):
+    old = rows_of(tmp_path / "old.csv", BOOKS, list("ab" * 10))
+    assert main(["compare", "--source", old]) == 2
+    assert "Add DATA, or use train" in capsys.readouterr().err
+
+
 def test_problems_of_the_rows_are_not_warned_of(tmp_path, capsys):
     path = tmp_path / "rows.csv"
     pd.DataFrame({"text": ["good tea", "bad day"] * 12, "label": ["a", "b"] * 12}).to_csv(path)
