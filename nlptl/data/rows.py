@@ -132,6 +132,42 @@ def as_rows(
     return Rows(_checked(plain, keep_blank), numbers)
 
 
+@dataclass(frozen=True, eq=False)
+class TableRows:
+    """Rows of a table with several columns, of which a model reads those that its encoder names.
+
+    Attributes
+    ----------
+    table : DataFrame, Dataset or mapping of column names to columns
+    """
+
+    table: Any
+
+    def __len__(self) -> int:
+        return len(as_list(self.table[next(iter(_names_of(self.table)))], what="texts"))
+
+    def take(self, index: IntArray) -> Any:
+        """Return a table with the rows at the positions in ``index``."""
+        if hasattr(self.table, "iloc"):
+            return self.table.iloc[index]
+        columns = {name: as_list(self.table[name], what="texts") for name in _names_of(self.table)}
+        return {name: [column[int(i)] for i in index] for name, column in columns.items()}
+
+
+def as_model_input(texts: TextsLike) -> Rows | TableRows:
+    """Read texts for models that may read different columns of a table.
+
+    Raises
+    ------
+    InputError
+        As for ``as_rows``, which reads everything that is no table with several columns.
+    """
+    names = _columns_of(texts)
+    if names is None or len(names) < 2:
+        return as_rows(texts)
+    return TableRows(texts)
+
+
 def rows_to_predict(texts: TextsLike, read: Callable[[TextsLike], Rows]) -> Rows:
     """Read the texts of a prediction: one text is a list of one text, and there may be none.
 
@@ -182,6 +218,10 @@ def _columns(
 
 def _columns_of(texts: TextsLike) -> list[Any] | None:
     return list(texts) if isinstance(texts, Mapping) else column_names(texts)
+
+
+def _names_of(table: Any) -> list[Any]:
+    return _columns_of(table) or []
 
 
 def _checked(texts: list[Any], keep_blank: bool) -> list[Text]:

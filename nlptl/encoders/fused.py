@@ -220,8 +220,10 @@ class FusedEncoder(Spec):
 def _centre_and_scale(numbers: FloatArray | None) -> FloatArray | None:
     if numbers is None:
         return None
-    spread = np.nanstd(numbers, axis=0)
-    return np.stack([np.nanmean(numbers, axis=0), np.where(spread > 0, spread, 1.0)])
+    is_empty = np.isnan(numbers).all(axis=0)
+    filled = np.where(is_empty, 0.0, numbers)  # numpy warns of columns without a number
+    spread, centre = np.nanstd(filled, axis=0), np.nanmean(filled, axis=0)
+    return np.stack([np.where(is_empty, np.nan, centre), np.where(spread > 0, spread, 1.0)])
 
 
 def _read_scale(scale: list[list[float]] | None, n_columns: int) -> FloatArray | None:

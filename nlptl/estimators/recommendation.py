@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from nlptl.base.errors import InputError
 from nlptl.base.inputs import LabelsLike
 from nlptl.base.transfer import Transfer
 from nlptl.data.corpus import Corpus, as_corpora
@@ -62,7 +63,8 @@ def recommended_params(
     Raises
     ------
     InputError
-        If the source is not a corpus or a dict of them.
+        If the source is not a corpus or a dict of them, or its labels are those of the target in
+        another form.
     """
     params = with_objects(model.get_params(deep=False))
     source = as_corpora(fit_params.get("source"), argument="source")
@@ -71,6 +73,8 @@ def recommended_params(
     if not source or not (params["transfer"] is None or (tunes and unlabeled)):
         return {}
     encoder = params["encoder"]
+    if not model.codec_kind.numeric:
+        _check_same_labels(answers, source)
     can_train = not is_empty(texts) and is_tunable(as_encoder(encoder))
     if can_train and not tunes and _has_other_labels(model, answers, source.values()):
         first = [ContinuedPretraining()] if unlabeled else []
@@ -118,6 +122,32 @@ def _has_other_labels(model: PlannedModel, answers: Any, source: Iterable[Corpus
     target = _labels_of(answers)
     corpora = [_labels_of(corpus.labels) for corpus in source if corpus.labels is not None]
     return bool(corpora) and all(len(labels) > 1 and not labels & target for labels in corpora)
+
+
+def _check_same_labels(answers: Any, source: Mapping[str, Corpus]) -> None:
+    """Check that labels of the source do not differ from those of the target in form only.
+
+    Raises
+    ------
+    InputError
+        If no label of a corpus is one of the target, but their texts are equal without case and
+        outer spaces: ``"1"`` and ``1``, or ``"Good"`` and ``"good"``.
+    """
+    target = _labels_of(answers)
+    plain = {_plain(label): label for label in target}
+    for name, corpus in source.items():
+        labels = set() if corpus.labels is None else _labels_of(corpus.labels)
+        alike = next((label for label in labels - target if _plain(label) in plain), None)
+        if alike is not None and not labels & target:
+            raise InputError(
+                f"The labels of the source {name!r} must be those of the target, got {alike!r} "
+                f"({type(alike).__name__}) and {plain[_plain(alike)]!r} "
+                f"({type(plain[_plain(alike)]).__name__}). Write them in the same way."
+            )
+
+
+def _plain(label: object) -> str:
+    return str(label).strip().casefold()
 
 
 def _labels_of(answers: LabelsLike) -> set[Any]:

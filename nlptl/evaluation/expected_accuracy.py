@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from nlptl.base.arrays import AnyArray, FloatArray
 from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.data.corpus import Corpus
-from nlptl.data.rows import Rows, as_rows
+from nlptl.data.rows import TableRows, as_model_input
 
 
 class ProbabilityModel(Protocol):
@@ -39,11 +39,11 @@ class ExpectedAccuracy:
 
     Attributes
     ----------
-    unlabeled : Rows
+    unlabeled : Rows or table
         Unlabelled texts of the target.
     """
 
-    unlabeled: Rows
+    unlabeled: Any
 
     def __call__(self, model: ProbabilityModel, texts: TextsLike, labels: LabelsLike) -> float:
         """Return the expected accuracy on the unlabelled texts, from 0 to 1.
@@ -60,7 +60,7 @@ class ExpectedAccuracy:
         InputError
             If there is no labelled row, or the rows cannot be used.
         """
-        held_out = as_rows(texts)
+        held_out = _read(texts)
         accuracy = float(model.score(held_out, labels))
         return thresholded_confidence(
             model.predict_proba(held_out), accuracy, model.predict_proba(self.unlabeled)
@@ -103,7 +103,13 @@ def expected_accuracy(unlabeled: Corpus | TextsLike) -> ExpectedAccuracy:
     >>> expected_accuracy(["good food", "bad food"])(model, texts, labels)
     0.0
     """
-    return ExpectedAccuracy(unlabeled.rows if isinstance(unlabeled, Corpus) else as_rows(unlabeled))
+    return ExpectedAccuracy(unlabeled.rows if isinstance(unlabeled, Corpus) else _read(unlabeled))
+
+
+def _read(texts: TextsLike) -> Any:
+    """Read texts; leave a table with several columns to the model."""
+    read = as_model_input(texts)
+    return read.table if isinstance(read, TableRows) else read
 
 
 def thresholded_confidence(held_out: FloatArray, accuracy: float, unlabeled: FloatArray) -> float:

@@ -15,7 +15,7 @@ from nlptl.base.errors import InputError
 from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.base.progress import progress_bar, trial_fits
 from nlptl.data.labels import LabelValues, as_values, values_at
-from nlptl.data.rows import Rows, as_rows
+from nlptl.data.rows import as_model_input
 from nlptl.data.splits import stratified_folds
 from nlptl.evaluation.intervals import Figure, bootstrap_interval, resampled_interval
 from nlptl.evaluation.method_cost import MethodCost
@@ -28,7 +28,7 @@ def judge(
     answers: LabelsLike,
     *,
     splits: Splits | None = None,
-    score: Callable[[Any, Rows, Any], float] | None = None,
+    score: Callable[[Any, Any, Any], float] | None = None,
     fit_params: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Verdict:
     """Compare estimators with a baseline on repeated splits of the same rows [1]_.
@@ -44,7 +44,7 @@ def judge(
         Training and test rows, by default two rounds of five folds. If the iteration over
         ``splits.of`` ends early, the verdict is based on the splits so far.
     score : callable, optional
-        Function from a fitted estimator, rows and answers to a number, where higher is better.
+        Function from a fitted estimator, texts and answers to a number, where higher is better.
         The default is ``estimator.score``.
     fit_params : mapping of str to mapping, optional
         Additional arguments of ``fit``, by estimator name.
@@ -69,7 +69,7 @@ def judge(
             f"judge compares estimators with a baseline, got {len(models)} estimator. Pass at "
             "least two by name, the baseline last."
         )
-    rows, values = as_rows(texts), as_values(answers)
+    rows, values = as_model_input(texts), as_values(answers)
     if len(rows) != len(values):
         raise InputError(
             f"Each text needs one answer, got {len(rows)} texts and {len(values)} answers."
@@ -105,9 +105,9 @@ def judge(
 
 def _one_split(
     models: Mapping[str, Judged],
-    training: tuple[Rows, LabelValues],
-    testing: tuple[Rows, LabelValues],
-    measure: Callable[[Any, Rows, Any], float],
+    training: tuple[Any, LabelValues],
+    testing: tuple[Any, LabelValues],
+    measure: Callable[[Any, Any, Any], float],
     fit_params: Mapping[str, Mapping[str, object]] | None,
 ) -> tuple[list[float], list[tuple[float, float]]]:
     """Fit all estimators and return their scores and their seconds of fit and score."""
@@ -244,5 +244,5 @@ def _codes(answers: LabelValues) -> IntArray:
     return codes
 
 
-def _default_score(model: Judged, rows: Rows, answers: LabelValues) -> float:
+def _default_score(model: Judged, rows: Any, answers: LabelValues) -> float:
     return float(model.score(rows, answers))

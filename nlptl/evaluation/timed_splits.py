@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from nlptl.base.arrays import AnyArray, IntArray
+from nlptl.base.arrays import IntArray
+from nlptl.data.indicators import Indicator
 from nlptl.data.labels import LabelValues, are_lists
 from nlptl.evaluation.judge import Splits
 
@@ -34,11 +36,14 @@ class TimedSplits(Splits):
     def of(self, answers: LabelValues, *, numeric: bool = False) -> list[_Split]:
         """Return the training rows and the test rows of each split."""
         splits = super().of(answers, numeric=numeric)
-        if not (numeric or are_lists(answers)):
-            names = np.array([repr(answer) for answer in answers])
-            splits = [(train, _with_training_class(names, train, test)) for train, test in splits]
+        if not (numeric or isinstance(answers, Indicator)):
+            labels = [_labels_of(answer) for answer in answers]
+            least = 1 if are_lists(answers) else 2
+            splits = [(train, _with_training_class(labels, train, test)) for train, test in splits]
             splits = [
-                (train, test) for train, test in splits if len(test) and len(set(names[train])) > 1
+                (train, test)
+                for train, test in splits
+                if len(test) and len(_distinct(labels, train)) >= least
             ]
         return _Ending(splits, self.goes_on)
 
@@ -55,6 +60,17 @@ class _Ending(list[_Split]):
             yield self[index]
 
 
-def _with_training_class(names: AnyArray, train: IntArray, test: IntArray) -> IntArray:
-    rows: IntArray = test[np.isin(names[test], names[train])]
-    return rows
+def _labels_of(answer: Any) -> set[str]:
+    """Return the labels of a row as text: one, or all of its list."""
+    several = isinstance(answer, list | set | frozenset)
+    return {repr(label) for label in (answer if several else [answer])}
+
+
+def _distinct(labels: Sequence[set[str]], rows: IntArray) -> set[str]:
+    return set().union(*(labels[row] for row in rows))
+
+
+def _with_training_class(labels: Sequence[set[str]], train: IntArray, test: IntArray) -> IntArray:
+    """Return the test rows whose labels all occur in the training rows."""
+    trained_labels = _distinct(labels, train)
+    return np.array([row for row in test if labels[row] <= trained_labels], dtype=np.int64)

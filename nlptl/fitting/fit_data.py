@@ -12,13 +12,15 @@ from nlptl.fitting.co_training import check_views
 from nlptl.fitting.extra_rows import check_unlabeled, check_validation, with_edits
 from nlptl.fitting.head_choice import check_head
 from nlptl.fitting.plan import FitPlan
-from nlptl.fitting.source_rows import labelled_source, with_source
+from nlptl.fitting.source_rows import check_same_kind, labelled_source, with_source
 from nlptl.fitting.training_data import (
     TrainingData,
     is_empty,
     labelled_rows,
     read_labelled,
     unlabeled_rows,
+    with_missing_numbers,
+    without_weightless,
 )
 from nlptl.fitting.transfer_checks import check_supported
 
@@ -60,13 +62,16 @@ def read_data(
         _check_no_labels(answers, sample_weight)
         data = labelled_source(plan, source)
     else:
-        data = read_labelled(plan, texts, answers, sample_weight)
-    data = replace(data, unlabeled=unlabeled_rows(additional["unlabeled"]), source=source)
+        data = without_weightless(read_labelled(plan, texts, answers, sample_weight))
+    unlabeled = with_missing_numbers(unlabeled_rows(additional["unlabeled"]), plan.encoder)
+    data = replace(data, unlabeled=unlabeled, source=source)
     check_supported(plan.transfers, data)
     data = with_source(with_edits(data, plan), plan.transfers)
     check_head(plan.head, data.codec)
     check_unlabeled(plan, data)
     check_views(plan)
+    for corpus in additional["validation"].values():
+        check_same_kind(corpus, data.rows)
     return replace(data, validation=labelled_rows(additional["validation"], data.codec))
 
 

@@ -15,6 +15,7 @@ from nlptl.data.labels import LabelCodec
 from nlptl.data.number_scale import NumberScale
 from nlptl.data.targets import Targets
 from nlptl.heads.linear import BlendHead, LogisticHead, OrdinalHead, RidgeHead
+from nlptl.heads.meaning_head import MeaningHead
 
 
 def check_head(head: object, codec: LabelCodec | NumberScale | None = None) -> None:
@@ -97,9 +98,12 @@ def suited(head: object, features: Features, codec: LabelCodec | NumberScale) ->
         head orders labels, but a text may have several labels.
     """
     if issparse(features) and not get_tags(head).input_tags.sparse:
+        name, advice = type(head).__name__, "Use LogisticHead with TfidfEncoder."
+        if isinstance(head, MeaningHead):
+            name, advice = "LabelMeaning()", "Leave it out, or use an encoder of dense vectors."
         raise ConfigError(
-            f"{type(head).__name__} cannot be fitted to {features.shape[1]} word counts: it needs "
-            "dense features. Use LogisticHead with TfidfEncoder."
+            f"{name} cannot be fitted to {features.shape[1]} word counts: it needs dense features. "
+            f"{advice}"
         )
     return in_codes(head, codec)
 

@@ -16,7 +16,7 @@ from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.fitting.plan import FitPlan
 from nlptl.fitting.source_share import weighted_source
-from nlptl.fitting.training_data import TrainingData
+from nlptl.fitting.training_data import TrainingData, with_missing_numbers
 from nlptl.fitting.transfers import Transfers, read_sources, train_source_heads
 from nlptl.transfer.instances import SourceRows
 
@@ -41,7 +41,7 @@ def labelled_source(plan: FitPlan, source: Mapping[str, Corpus]) -> TrainingData
         check_same_kind(corpus, rows)
         rows = rows.followed_by(corpus.rows)
         targets = targets.followed_by(_targets(codec, corpus, number))
-    return TrainingData(rows, targets, codec)
+    return TrainingData(with_missing_numbers(rows, plan.encoder), targets, codec)
 
 
 def with_source(data: TrainingData, transfers: Transfers) -> TrainingData:
@@ -137,7 +137,7 @@ def _checked(read: Callable[[Any], Any], corpus: Corpus) -> Any:
 
 
 def check_same_kind(corpus: Corpus, rows: Rows) -> None:
-    """Check that a corpus of the source has pairs of texts if, and only if, the target has.
+    """Check that a corpus has pairs of texts if, and only if, the labelled rows are pairs.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def check_same_kind(corpus: Corpus, rows: Rows) -> None:
         kinds = {True: "pairs of texts", False: "single texts"}
         raise InputError(
             f"{corpus.title} must have {kinds[rows.are_pairs]} like the labelled rows, got "
-            f"{kinds[corpus.rows.are_pairs]}. Pass a source of the same kind."
+            f"{kinds[corpus.rows.are_pairs]}. Pass a corpus of the same kind."
         )
 
 
@@ -191,8 +191,8 @@ def _with_classes_of(data: TrainingData, corpus: Corpus, target: Any) -> Trainin
     if len(others) > 1 and not set(target.classes.tolist()) & set(others):
         raise ConfigError(
             f"No label of the target occurs in {corpus.title} of the source, which has labels such "
-            f"as {others[0]!r} (target: {classes[0]!r}). Use [FullFineTune(), SourceTask()], which "
-            "trains a head of its own for the source."
+            f"as {others[0]!r} (target: {classes[0]!r}). Use [FullFineTune(), SourceTask()] with a "
+            "transformer, which trains a head of its own for the source, or leave the source out."
         )
     new_codec = LabelCodec(distinct([*classes, *others]), "single")
     if new_codec.n_outputs == codec.n_outputs:

@@ -100,11 +100,11 @@ def chosen_share(X: Features, targets: Targets, *, seed: int) -> float | None:
     target, source = np.flatnonzero(is_target), np.flatnonzero(~is_target)
     if targets.numeric or targets.several or len(target) < MIN_ROWS_TO_CHOOSE_SHARE:
         return None
+    has_all_classes = set(targets.codes[source]) <= set(targets.codes[target])
     sample = stratified_sample(targets.codes[source], _MAX_SOURCE_ROWS_TO_CHOOSE_ON, seed=seed)
     source = source[sample]
     folds = stratified_folds(targets.codes[target], _FOLDS, seed=seed)
     splits = [(target[folds != fold], source, target[folds == fold]) for fold in range(_FOLDS)]
-    has_all_classes = set(targets.codes[source]) <= set(targets.codes[target])
     shares = SHARES if has_all_classes else SHARES[1:]  # the model must have all classes
     losses = {
         share: sum(_held_out_loss(X, targets, split, share) for split in splits) for share in shares

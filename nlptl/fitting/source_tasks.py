@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nlptl.base.inputs import LabelsLike
 from nlptl.base.transfer import SourceTexts
-from nlptl.data.columns import as_list
 from nlptl.data.corpus import Corpus
-from nlptl.data.labels import LabelCodec
+from nlptl.data.labels import LabelCodec, SingleLabels, as_values
 from nlptl.data.number_scale import NumberScale
 from nlptl.fitting.source_rows import check_same_kind
 from nlptl.fitting.training_data import TrainingData
@@ -48,8 +47,10 @@ def _losses_of_rows(truth: Tensor, scores: Tensor, numbers: Tensor) -> Tensor:
 
 def _codec(labels: LabelsLike) -> LabelCodec | NumberScale:
     """Return what converts labels to codes. Fractions are numbers, all else are classes."""
-    values: list[Any] = as_list(labels)
-    are_fractions = all(isinstance(value, float) for value in values) and any(
-        not float(value).is_integer() for value in values
+    values = as_values(labels)
+    are_fractions = isinstance(values, SingleLabels) and all(
+        isinstance(value, float) for value in values
     )
-    return NumberScale.learn(values) if are_fractions else LabelCodec.learn(labels)
+    if are_fractions and any(not float(value).is_integer() for value in values):
+        return NumberScale.learn(values)
+    return LabelCodec.learn(values)

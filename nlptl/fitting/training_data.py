@@ -113,6 +113,22 @@ class TrainingData:
         return list(chain.from_iterable(self.names or ()))
 
 
+def without_weightless(data: TrainingData) -> TrainingData:
+    """Return the data without labelled rows of weight 0, which must not take part in any choice.
+
+    The rows of a class stay if all of them have weight 0.
+    """
+    targets, weights = data.targets, data.targets.weights
+    if weights is None or weights.all():
+        return data
+    kept = np.flatnonzero(weights)
+    if not targets.numeric and not np.array_equal(
+        targets.take(kept).counts > 0, targets.counts > 0
+    ):
+        return data
+    return replace(data, rows=data.rows.take(kept), targets=targets.take(kept))
+
+
 def read_labelled(
     plan: FitPlan, texts: TextsLike, answers: LabelsLike, sample_weight: Iterable[float] | None
 ) -> TrainingData:
@@ -203,6 +219,14 @@ def unlabeled_rows(unlabeled: Mapping[str, Corpus]) -> Rows:
             "Pass corpora of one kind."
         )
     return Rows([text for corpus in unlabeled.values() for text in corpus.rows.texts])
+
+
+def with_missing_numbers(rows: Rows, encoder: object) -> Rows:
+    """Return rows without numbers with missing ones, if the encoder reads numeric columns."""
+    columns = getattr(encoder, "numeric_columns", ())
+    if not columns or not len(rows) or rows.numbers is not None:
+        return rows
+    return Rows(rows.texts, np.full((len(rows), len(columns)), np.nan))
 
 
 def is_empty(texts: TextsLike) -> bool:

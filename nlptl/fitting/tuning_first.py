@@ -99,8 +99,9 @@ def tuned_first(
     ConfigError
         If a class has no labelled rows, or a treatment of rare classes cannot be used.
     """
-    counts = data.all_rows[1].counts if len(data.rows) and not data.targets.numeric else None
-    if not len(data.rows) or (counts is not None and not counts.all()):
+    targets = data.all_rows[1]
+    has_classes = not (targets.numeric or targets.several)
+    if not len(data.rows) or (has_classes and not targets.counts.all()):
         raise ConfigError(
             "FineTuneFirst() needs labelled rows of every class, but LabelMeaning() names classes "
             "without rows. Leave one of them out."

@@ -154,3 +154,24 @@ def test_a_source_that_is_the_target_is_reported(caplog):
 def test_another_source_is_not_reported(caplog):
     TextClassifier(TfidfEncoder(), transfer=Frozen()).fit([], [], source=SOURCE, unlabeled=TARGET)
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("labels", "source_labels", "message"),
+    [
+        ([0, 1], ["0", "1"], r"got '[01]' \(str\) and [01] \(int\)"),
+        (["Good", "Bad"], ["good", "bad "], r"got '(good|bad )' \(str\) and '(Good|Bad)' \(str\)"),
+        ([True, False], ["True", "False"], r"\(str\) and (True|False) \(bool\)"),
+    ],
+    ids=["number as text", "case", "bool as text"],
+)
+def test_labels_that_differ_in_form_only_are_refused(labels, source_labels, message):
+    source = Corpus(["good film", "bad film"], source_labels)
+    with pytest.raises(InputError, match=message):
+        kinds(TextClassifier(), ["good tea", "bad tea"], labels, source=source)
+
+
+def test_other_labels_of_another_type_are_no_mistake():
+    source = Corpus(["good film", "bad film"], [5, 1])
+    few = ["good tea", "bad tea"], ["drink", "food"]
+    assert SourceTask in kinds(TextClassifier(), *few, source=source)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score, matthews_corrcoef
+from sklearn.metrics import f1_score, matthews_corrcoef, precision_recall_fscore_support
 
 from nlptl.evaluation import class_metrics
 
@@ -93,3 +93,21 @@ def test_confused_classes_are_counted_the_most_frequent_first():
     truth, chosen = np.array([0, 0, 0, 1, 2, 2]), np.array([1, 2, 2, 1, 0, 0])
     assert class_metrics.confused_pairs(truth, chosen) == [(0, 2, 2), (2, 0, 2), (0, 1, 1)]
     assert class_metrics.confused_pairs(truth, truth) == []
+
+
+def test_the_scores_of_a_single_possible_label_are_those_of_its_presence():
+    truth, chosen = np.array([[1], [0], [1], [0], [0]]), np.array([[1], [0], [0], [0], [0]])
+    (score,) = class_metrics.class_scores(truth, chosen, ["spam"])
+    assert (score.precision, score.recall, score.rows) == (1.0, 0.5, 2)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_class_scores_are_those_of_scikit_learn(several):
+    rng = np.random.default_rng(0)
+    shape = (60, 3) if several else 60
+    truth, chosen = rng.integers(0, 2 if several else 3, (2, *np.atleast_1d(shape)))
+    scores = class_metrics.class_scores(truth, chosen, ["a", "b", "c"])
+    expected = precision_recall_fscore_support(truth, chosen, labels=[0, 1, 2])
+    for index, score in enumerate(scores):
+        figures = score.precision, score.recall, score.f1, score.rows
+        assert figures == pytest.approx([column[index] for column in expected])

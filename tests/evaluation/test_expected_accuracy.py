@@ -1,9 +1,17 @@
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
 from sklearn.model_selection import GridSearchCV
 
-from nlptl import Corpus, LogisticHead, TextClassifier, TfidfEncoder, expected_accuracy
+from nlptl import (
+    Corpus,
+    FusedEncoder,
+    LogisticHead,
+    TextClassifier,
+    TfidfEncoder,
+    expected_accuracy,
+)
 from nlptl.base.errors import InputError
 from nlptl.evaluation.expected_accuracy import negative_entropy, thresholded_confidence
 
@@ -78,3 +86,12 @@ def test_nothing_to_score_is_refused():
     model = TextClassifier(TfidfEncoder()).fit(texts, labels)
     with pytest.raises(InputError, match="at least one text"):
         expected_accuracy(texts)(model, [], [])
+
+
+def test_a_model_reads_the_columns_of_a_table_that_its_encoder_names():
+    table = pd.DataFrame({"title": ["one", "two"] * 20, "body": ["good day", "bad day"] * 20})
+    counts = (TfidfEncoder(), TfidfEncoder(longest=1))
+    model = TextClassifier(FusedEncoder(counts, text_columns=("body",)), head=LogisticHead(C=1.0))
+    model.fit(table, ["+", "-"] * 20)
+    estimate = expected_accuracy(table.iloc[:10])(model, table.iloc[10:], ["+", "-"] * 15)
+    assert estimate == pytest.approx(1.0)

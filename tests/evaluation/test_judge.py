@@ -3,7 +3,14 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 
-from nlptl import Frozen, LogisticHead, TextClassifier, TfidfEncoder, TransformerEncoder
+from nlptl import (
+    Frozen,
+    FusedEncoder,
+    LogisticHead,
+    TextClassifier,
+    TfidfEncoder,
+    TransformerEncoder,
+)
 from nlptl.base import clock
 from nlptl.base.errors import InputError
 from nlptl.evaluation.judge import Splits, judge, judge_fitted
@@ -247,3 +254,19 @@ def test_gains_in_accuracy_stay_within_their_range_and_other_gains_do_not():
         score=lambda model, rows, answers: model.score(rows, answers),
     )
     assert scored.gain.low < -1
+
+
+def test_each_estimator_reads_the_columns_of_a_table_that_its_encoder_names():
+    words = [f"word{number} {'good' if number % 2 else 'bad'}" for number in range(40)]
+    table = pd.DataFrame({"title": [f"title{number}" for number in range(40)], "body": words})
+    labels = ["+" if number % 2 else "-" for number in range(40)]
+    counts = (TfidfEncoder(), TfidfEncoder(longest=1))
+    models = {
+        column: TextClassifier(
+            FusedEncoder(counts, text_columns=(column,)), head=LogisticHead(C=1.0)
+        )
+        for column in ("body", "title")
+    }
+    for columns in (table, {name: table[name].tolist() for name in table}):
+        verdict = judge(models, columns, labels, splits=Splits(2, 1))
+        assert verdict.figures["body"] == 1.0 and verdict.figures["title"] < 0.8

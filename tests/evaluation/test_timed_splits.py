@@ -37,3 +37,12 @@ def test_several_labels_and_numbers_are_dealt_as_they_are():
     assert len(list(TimedSplits(3, 1).of(several))) == 3
     numbers = TimedSplits(3, 1).of(np.arange(9.0), numeric=True)
     assert sorted(np.concatenate([hidden for _, hidden in numbers])) == list(range(9))
+
+
+def test_a_list_with_a_label_that_is_not_in_the_training_rows_is_left_out():
+    labels = [["a"], ["a", "b"], ["b"], []] * 3 + [["a", "rare"]]
+    splits = list(TimedSplits(3, 2).of(labels))
+    assert len(splits) == 6
+    assert all(12 not in test for _, test in splits)
+    tested = [row for _, test in splits for row in test.tolist()]
+    assert sorted(tested) == sorted(2 * list(range(12)))

@@ -1,6 +1,23 @@
+import numpy as np
+import pandas as pd
 import pytest
 
-from nlptl import Corpus, Frozen, LabelMeaning, SelfTraining, SourceRows, TfidfEncoder, WordEdits
+from nlptl import (
+    Corpus,
+    DensityRatioWeights,
+    Frozen,
+    FullFineTune,
+    FusedEncoder,
+    LabelMeaning,
+    LogisticHead,
+    MeanAlignment,
+    SelfTraining,
+    SourceRows,
+    TextClassifier,
+    TfidfEncoder,
+    TransformerEncoder,
+    WordEdits,
+)
 from nlptl.base.errors import ConfigError, InputError
 from nlptl.fitting.fit_data import read_data
 from nlptl.fitting.frozen_stage import frozen_features
@@ -79,3 +96,47 @@ def test_the_share_of_the_source_is_chosen_without_edited_copies():
     targets = head_inputs(plan, data, frozen_features(plan, data)).targets
     of_source = targets.weights[targets.domain_numbers > 0].sum()
     assert of_source / targets.weights.sum() == pytest.approx(0.75)
+
+
+FUSED = FusedEncoder((TfidfEncoder(),), numeric_columns=("length",), text_columns=("text",))
+
+
+def test_unlabelled_texts_have_missing_numbers():
+    table = pd.DataFrame({"text": ["good tea", "bad tea"] * 10, "length": range(20)})
+    model = TextClassifier(FUSED, head=LogisticHead(C=1.0), transfer=SelfTraining())
+    model.fit(table, list("+-" * 10), unlabeled=Corpus(["good soup", "bad soup"] * 10))
+    assert model.predict(table[:2]).tolist() == ["+", "-"]
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("transfer", [MeanAlignment(), DensityRatioWeights()])
+def test_a_source_alone_has_missing_numbers(transfer):
+    source = Corpus(["good film", "bad film"] * 10, list("+-" * 10))
+    model = TextClassifier(FUSED, head=LogisticHead(C=1.0), transfer=transfer)
+    model.fit([], [], source=source, unlabeled=Corpus(["good soup", "bad soup"] * 10))
+    new = pd.DataFrame({"text": ["good cake", "bad cake"], "length": [3, 900]})
+    assert model.predict(new).tolist() == ["+", "-"]
+
+
+def test_validation_rows_of_another_kind_are_refused(tiny_encoder):
+    plan = FitPlan.resolve(encoder=TransformerEncoder(tiny_encoder), transfer=FullFineTune())
+    pairs = [("good tea", "fine"), ("bad tea", "poor")]
+    with pytest.raises(InputError, match="must have pairs of texts .* got single texts"):
+        read_data(plan, pairs, ["+", "-"], validation=Corpus(["good", "bad"], ["+", "-"]))
+
+
+def test_rows_of_weight_zero_take_part_in_no_choice():
+    rng = np.random.default_rng(0)
+    texts = [f"{'good' if i % 2 else 'bad'} w{rng.integers(9)}" for i in range(60)]
+    labels = ["+" if i % 2 else "-" for i in range(60)]
+    wrong = [label if i < 40 else "+-"[rng.integers(2)] for i, label in enumerate(labels)]
+    model = TextClassifier(TfidfEncoder())
+    expected = model.fit(texts[:40], labels[:40]).predict_proba(texts)
+    weighed = model.fit(texts, wrong, sample_weight=[1.0] * 40 + [0.0] * 20)
+    assert len(weighed.fitted_.probe) and weighed.audit_.n_rows == 40
+    assert weighed.predict_proba(texts) == pytest.approx(expected, abs=0.05)
+
+
+def test_rows_of_a_class_with_weight_zero_only_stay():
+    data = data_of(Frozen(), ["a b", "b c", "c d"], ["+", "-", "0"], sample_weight=[1, 1, 0])
+    assert len(data.rows) == 3

@@ -25,6 +25,7 @@ from nlptl.fitting.head_choice import (
     is_solver,
     suited,
 )
+from nlptl.heads.meaning_head import MeaningHead
 
 X = np.eye(4)
 FUSED = FusedEncoder((TfidfEncoder(), TfidfEncoder()), fusion=ResidualFusion())
@@ -107,3 +108,9 @@ def test_heads_that_need_every_number_refuse_word_counts():
         assert suited(head, X, codec) is head
         with pytest.raises(ConfigError, match="cannot be fitted to 4 word counts"):
             suited(head, thin, codec)
+
+
+def test_class_names_are_refused_with_word_counts_by_their_name():
+    thin, codec = sparse.csr_matrix(X), LabelCodec.learn(["a", "b"])
+    with pytest.raises(ConfigError, match=r"LabelMeaning\(\) cannot be fitted .* Leave it out"):
+        suited(MeaningHead(), thin, codec)

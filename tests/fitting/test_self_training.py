@@ -124,7 +124,7 @@ def test_what_cannot_stand_beside_names_is_said(tiny_encoder, few):
     pairs = Corpus(list(zip(few[0], few[0][::-1], strict=True)))
     with pytest.raises(InputError, match="got pairs of texts and single texts"):
         TextClassifier(tiny_encoder, transfer=transfer).fit([], [], unlabeled=pairs)
-    with pytest.raises(ConfigError, match="MeaningHead cannot be fitted to"):
+    with pytest.raises(ConfigError, match=r"LabelMeaning\(\) cannot be fitted to"):
         TextClassifier(TfidfEncoder(), transfer=transfer).fit([], [], unlabeled=Corpus(few[0]))
 
 

@@ -101,3 +101,14 @@ def test_edited_copies_are_no_target_rows():
     targets = weighted_source(data, SourceRows()).all_rows[1]
     of_source = targets.weights[targets.domain_numbers > 0].sum() / targets.weights.sum()
     assert of_source == pytest.approx(0.75)
+
+
+def test_a_source_with_a_rare_class_that_the_target_lacks_is_not_left_out():
+    X = np.arange(10_124)[:, None] % 2.0
+    codes = 2 * (np.arange(10_124) % 2)
+    codes[120:] = 2 - codes[120:]  # all labels of the source are wrong
+    codes[5_000] = 1  # one source row: it is not in a sample of 2,000
+    domains = np.repeat([0, 1], [120, 10_004])
+    assert chosen_share(X, Targets(codes, 3, domains=domains), seed=0) > 0
+    codes[5_000] = 0
+    assert chosen_share(X, Targets(codes, 3, domains=domains), seed=0) == 0

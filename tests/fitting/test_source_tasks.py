@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from nlptl import Corpus
@@ -49,3 +50,9 @@ def test_a_source_that_cannot_be_a_task_is_refused():
         tasks_of(["a"] * 3)
     with pytest.raises(InputError, match="must have single texts"):
         tasks_of(["a", "b"], rows=[("a", "b"), ("c", "d")])
+
+
+def test_a_table_of_zeros_and_ones_is_read_as_several_labels():
+    table = pd.DataFrame({"question": [1, 0, 1], "urgent": [0, 0, 1]})
+    (task,) = tasks_of(table)
+    assert np.asarray(task.codes).tolist() == [[1, 0], [0, 0], [1, 1]]

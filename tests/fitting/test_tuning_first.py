@@ -264,3 +264,10 @@ def test_two_processes_end_where_one_does(room, launch, tiny_encoder):
         assert done.returncode == 0, done.err
     one, two = (TextClassifier.load(room / name).predict_proba(TEXTS) for name in ("alone", "two"))
     np.testing.assert_allclose(one, two, atol=0.05)
+
+
+def test_a_label_of_several_without_rows_is_accepted(tiny_encoder):
+    labels = np.array([[1, 0, 0], [0, 1, 0]] * 10)  # no row has the third label
+    training = TrainingConfig(max_steps=1, restarts=0, quiet=True)
+    model = TextClassifier(tiny_encoder, transfer=FineTuneFirst(), training=training)
+    assert model.fit(TEXTS, labels).predict(TEXTS[:1]).shape == (1, 3)

@@ -40,8 +40,8 @@ class SourceRows(Transfer):
         Weight of each source row relative to a target row, above 0. It replaces ``share``.
     private : bool
         True fits weights that all rows share, and additional weights for the target and for the
-        source [1]_. It needs a frozen encoder and ``LogisticHead``. It can help from about 200
-        labelled target rows.
+        source [1]_. It needs a frozen encoder, ``LogisticHead`` and one label per text. It can
+        help from about 200 labelled target rows.
 
     References
     ----------
@@ -71,6 +71,8 @@ class SourceRows(Transfer):
                 f"share and weight contradict each other, got share={self.share} and "
                 f"weight={self.weight}. Pass one of them."
             )
+        if self.private:  # the class attribute describes the other form
+            object.__setattr__(self, "supports", frozenset({"pairs"}))
 
     @property
     def chooses_share(self) -> bool:

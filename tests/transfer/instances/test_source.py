@@ -1,6 +1,6 @@
 import pytest
 
-from nlptl import SourceRows
+from nlptl import Corpus, SourceRows, TextClassifier, TextRegressor
 from nlptl.base.errors import ConfigError
 
 
@@ -23,3 +23,16 @@ def test_bad_options_are_refused(options, message):
 def test_only_the_automatic_share_is_chosen():
     assert SourceRows().chooses_share
     assert not SourceRows(0.5).chooses_share and not SourceRows(weight=0.5).chooses_share
+
+
+def test_private_weights_are_for_one_label_per_text():
+    assert "numbers" in SourceRows().supports
+    assert SourceRows(private=True).supports == {"pairs"}
+    labels, numbers = [["a"], ["a", "b"]], [1.0, 2.0]
+    source = Corpus(["good film", "bad film"], labels)
+    model = TextClassifier("tfidf", transfer=SourceRows(private=True))
+    with pytest.raises(ConfigError, match="needs one label per text"):
+        model.fit(["good tea", "bad tea"], labels, source=source)
+    model = TextRegressor("tfidf", transfer=SourceRows(private=True))
+    with pytest.raises(ConfigError, match="got numbers"):
+        model.fit(["good tea", "bad tea"], numbers, source=Corpus(["a film", "b film"], numbers))
