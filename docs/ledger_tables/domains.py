@@ -36,6 +36,8 @@ LOSSES = (
     "ClassConfusion",
     "DomainAdversarial",
     "DomainAdversarial, conditional",
+    "DomainAdversarial, weight 1",
+    "DomainAdversarial, conditional, weight 1",
 )
 PAIRS = (
     ("books", "kitchen"),

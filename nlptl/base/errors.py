@@ -33,6 +33,13 @@ class HubError(NlptlError, OSError):
     """The Hugging Face Hub cannot be reached, refuses a request, or returns unusable content."""
 
 
+class HarmWarning(UserWarning):
+    """Other data, such as a source, make a model worse on labelled rows of the target.
+
+    ``transfer_verdict_`` has the comparison. ``on_harm="roll-back"`` drops such data.
+    """
+
+
 class AuditWarning(UserWarning):
     """The rows of a fit have problems, such as texts with different labels.
 

@@ -61,6 +61,8 @@ HeadName: TypeAlias = Literal[
 
 ImbalanceName: TypeAlias = Literal["balanced", "focal", "logit_adjust"]
 
+OnHarm: TypeAlias = Literal["roll-back", "warn"]
+
 LongTexts: TypeAlias = Literal["windows", "cut"]
 
 PairEncoding: TypeAlias = Literal["auto", "separate", "joint"]

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from nlptl.base.errors import ConfigError
-from nlptl.base.inputs import ImbalanceName, LongTexts, PairEncoding
+from nlptl.base.inputs import ImbalanceName, LongTexts, OnHarm, PairEncoding
 from nlptl.base.paths import user_path
 from nlptl.base.suggestions import suggest
 from nlptl.config.checkpointed import Checkpointed
@@ -61,6 +61,7 @@ class RunConfig(Checkpointed):
     seed : int
     imbalance, device : str or None
     long_texts, pair_encoding : str
+    on_harm : str or None
         As in ``TextClassifier``.
     drop_blank : bool
         If True, skip rows whose text or label is blank. If False, such a row is an error.
@@ -88,6 +89,7 @@ class RunConfig(Checkpointed):
     device: str | None = None
     long_texts: LongTexts = "windows"
     pair_encoding: PairEncoding = "auto"
+    on_harm: OnHarm | None = None
     drop_blank: bool = False
     processes: int | None = None
 
@@ -107,6 +109,7 @@ class RunConfig(Checkpointed):
             "device": self.device,
             "long_texts": self.long_texts,
             "pair_encoding": self.pair_encoding,
+            "on_harm": self.on_harm,
         }
         if self.numeric:
             return TextRegressor(encoder, **parts)
@@ -152,7 +155,7 @@ class RunConfig(Checkpointed):
         settings = asdict(self)
         for name in ("output", "processes"):
             settings.pop(name)
-        for name in ("drop_blank", "source"):  # older models were saved without these settings
+        for name in ("drop_blank", "source", "on_harm"):  # older models were saved without them
             if not settings[name]:
                 settings.pop(name)
         if self.source:

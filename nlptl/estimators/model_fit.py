@@ -5,14 +5,19 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from nlptl.base.errors import AuditWarning
+from sklearn.base import clone
+
+from nlptl.base.errors import AuditWarning, ConfigError
 from nlptl.base.inputs import LabelsLike, TextsLike
 from nlptl.base.progress import is_trial, log_stage, trial_fits
 from nlptl.data.audit import AuditReport
+from nlptl.data.labels import LabelValues
+from nlptl.data.rows import Rows
 from nlptl.estimators.auto import choice_of
+from nlptl.estimators.harm_guard import guarded_choice, other_data
 from nlptl.estimators.named_parts import with_objects
 from nlptl.estimators.plans import PlannedModel, audit_data, plan_of, read_texts
 from nlptl.estimators.recommendation import recommended_params
@@ -20,6 +25,9 @@ from nlptl.evaluation.choice import Choice
 from nlptl.fitting.fit import fit
 from nlptl.fitting.fit_data import read_data
 from nlptl.fitting.fitted import FittedModel
+from nlptl.fitting.plan import FitPlan
+from nlptl.fitting.training_data import is_empty
+from nlptl.fitting.transfers import as_transfers
 from nlptl.transfer.automatic import Auto
 
 logger = logging.getLogger(__name__)
@@ -43,7 +51,7 @@ class ModelFit:
     transfer : transfer, list of transfers or None
         The transfer in use: that of the model, the recommended one, or the choice of ``Auto``.
     choice : Choice or None
-        The trials of ``Auto``. None without ``Auto``.
+        The trials of ``Auto`` or of ``on_harm``. None without both.
     """
 
     fitted: FittedModel
@@ -76,7 +84,10 @@ def fit_model(
     changes = recommended_params(model, texts, values, fit_params)
     plan, transfer = plan_of(model, **changes), changes.get("transfer", params["transfer"])
     choice, auto = None, params["transfer"]
-    if isinstance(auto, Auto):
+    if params["on_harm"] is not None:
+        plan, choice, fit_params = _guarded(model, plan, (texts, values), transfer, fit_params)
+        transfer = transfer if choice is None else choice.transfer
+    elif isinstance(auto, Auto):
         log_stage(logger, "Comparing transfer methods")
         with trial_fits():
             choice = choice_of(model, plan, (texts, values), fit_params, auto)
@@ -87,6 +98,36 @@ def fit_model(
     if not is_trial():
         _warn_of_problems(report)
     return ModelFit(fit(plan, data), report, transfer, choice)
+
+
+def _guarded(
+    model: PlannedModel,
+    plan: FitPlan,
+    rows: tuple[TextsLike, LabelValues],
+    transfer: Any,
+    fit_params: Mapping[str, Any],
+) -> tuple[FitPlan, Choice | None, Mapping[str, Any]]:
+    """Drop data that do harm from a fit. Without other data, there is nothing to compare."""
+    if isinstance(transfer, Auto):
+        raise ConfigError(
+            "Auto() compares methods on splits of the rows itself, so on_harm has no use. Leave "
+            "one of them out."
+        )
+    data = other_data(transfer, fit_params)
+    if not data.names:
+        return plan, None, fit_params
+    texts, values = rows
+    labelled = Rows([]) if is_empty(texts) else plan.rows(texts)
+    choice, kept = guarded_choice(
+        clone(model).set_params(encoder=plan.encoder),
+        labelled,
+        values,
+        data,
+        fit_params["validation"],
+    )
+    corpora = {"source": kept.source or None, "unlabeled": kept.unlabeled or None}
+    plan = replace(plan, transfers=as_transfers(kept.transfer))
+    return plan, choice, {**fit_params, **corpora}
 
 
 def _warn_of_problems(report: AuditReport) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from nlptl.base.inputs import LabelsLike, Text, TextsLike
+from nlptl.base.progress import is_trial
 from nlptl.base.protocols import Encoder
 from nlptl.data.audit import AuditReport, audit, audit_targets
 from nlptl.data.columns import read_once
 from nlptl.data.number_scale import NumberScale
 from nlptl.data.rows import Rows
+from nlptl.estimators.harm_guard import check_on_harm
 from nlptl.estimators.named_parts import with_objects
 from nlptl.fitting.fitted import FittedModel
 from nlptl.fitting.plan import FitPlan, rows_for, token_lengths
@@ -46,6 +48,7 @@ def plan_of(model: PlannedModel, **changes: Any) -> FitPlan:
         If a parameter cannot be used, or two parameters contradict each other.
     """
     params = with_objects({**model.get_params(deep=False), **changes})
+    check_on_harm(params.pop("on_harm", None))
     if isinstance(params["transfer"], Auto):
         params["transfer"] = None  # ``Auto`` chooses the transfer later, from the rows
     return FitPlan.resolve(numeric=model.codec_kind is NumberScale, **params)
@@ -81,7 +84,7 @@ def audit_data(plan: FitPlan, data: TrainingData) -> AuditReport:
     others = _texts_of_other_domain(data)
     report = audit_targets(data.rows, data.targets, classes, others=others, **lengths)
     for name, n_leaked in report.leaked.items():
-        if n_leaked > _MAX_LEAKED_SHARE * len(others[name]):
+        if n_leaked > _MAX_LEAKED_SHARE * len(others[name]) and not is_trial():
             logger.warning(
                 "%d of %d rows of %s are also training rows. A source and its target should be "
                 "different texts.",

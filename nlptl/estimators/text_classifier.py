@@ -19,6 +19,7 @@ from nlptl.base.inputs import (
     LabelledTexts,
     LabelsLike,
     LongTexts,
+    OnHarm,
     PairEncoding,
     TextsLike,
     WeightsLike,
@@ -90,6 +91,12 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
     device : str or None
         Torch device. None is the first accelerator, or the CPU if there is none. On a CPU,
         ``torch.set_num_threads`` or the variable ``OMP_NUM_THREADS`` sets the number of threads.
+    on_harm : {"roll-back", "warn"} or None
+        Compare the fit with the same fit without other data (a source, unlabelled texts, class
+        names), on splits of the labelled rows. ``"roll-back"`` leaves out what has a negative mean
+        gain: one of several sources, or all other data. ``"warn"`` keeps everything, and warns
+        (``HarmWarning``) if it clearly hurts. A frozen encoder is fitted twice on each of ten
+        splits, a tuned one on five. ``transfer_verdict_`` has the gains.
 
     Attributes
     ----------
@@ -103,7 +110,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         The transfer in use: ``transfer``, the recommended ones for a source, or the choice of
         ``Auto``.
     transfer_verdict_ : Choice or None
-        The trials of ``Auto``. None without ``Auto``.
+        The trials of ``Auto`` or of ``on_harm``. None without both.
     weights_ : SourceWeights or None
         Weights of the source rows with their texts, from ``DensityRatioWeights`` and similar
         methods. They are not saved with the model.
@@ -121,7 +128,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
 
     kind = "text-classifier"
     codec_kind = LabelCodec
-    kept_options = ("seed", "imbalance", "long_texts", "pair_encoding")
+    kept_options = ("seed", "imbalance", "long_texts", "pair_encoding", "on_harm")
 
     def __init__(
         self,
@@ -135,6 +142,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         long_texts: LongTexts = "windows",
         pair_encoding: PairEncoding = "auto",
         device: str | None = None,
+        on_harm: OnHarm | None = None,
     ) -> None:
         self.encoder = encoder
         self.transfer = transfer
@@ -145,6 +153,7 @@ class TextClassifier(ClassifierMixin, TextModel):  # type: ignore[misc]
         self.long_texts = long_texts
         self.pair_encoding = pair_encoding
         self.device = device
+        self.on_harm = on_harm
 
     def fit(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
-from nlptl.base.inputs import LabelsLike, LongTexts, PairEncoding, TextsLike
+from nlptl.base.inputs import LabelsLike, LongTexts, OnHarm, PairEncoding, TextsLike
 from nlptl.base.paths import user_path
 from nlptl.base.protocols import Features
 from nlptl.base.specs import NestedParams
@@ -51,7 +51,7 @@ class TextModel(HubMethods, NestedParams):
         The transfer in use: ``transfer``, the recommended ones for a source, or the choice of
         ``Auto``.
     transfer_verdict_ : Choice or None
-        The trials of ``Auto``. None without ``Auto``.
+        The trials of ``Auto`` or of ``on_harm``. None without both.
     weights_ : SourceWeights or None
         Weights of the source rows with their texts, from ``DensityRatioWeights`` and similar
         methods. They are not saved with the model.
@@ -65,7 +65,7 @@ class TextModel(HubMethods, NestedParams):
     codec_kind: ClassVar[Any]
     """Class that encodes labels or numbers for the head and decodes its outputs."""
 
-    kept_options: ClassVar[tuple[str, ...]] = ("seed", "long_texts", "pair_encoding")
+    kept_options: ClassVar[tuple[str, ...]] = ("seed", "long_texts", "pair_encoding", "on_harm")
     """Parameters with plain values that are saved with the model."""
 
     encoder: Any
@@ -76,6 +76,7 @@ class TextModel(HubMethods, NestedParams):
     long_texts: LongTexts
     pair_encoding: PairEncoding
     device: str | None
+    on_harm: OnHarm | None
 
     fitted_: FittedModel
     audit_: AuditReport

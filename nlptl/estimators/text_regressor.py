@@ -9,7 +9,14 @@ from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.errors import InputError
-from nlptl.base.inputs import LabelsLike, LongTexts, PairEncoding, TextsLike, WeightsLike
+from nlptl.base.inputs import (
+    LabelsLike,
+    LongTexts,
+    OnHarm,
+    PairEncoding,
+    TextsLike,
+    WeightsLike,
+)
 from nlptl.base.protocols import EncoderLike, HeadLike
 from nlptl.base.transfer import TransferLike
 from nlptl.data.corpus import CorpusLike
@@ -54,6 +61,12 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         ``"joint"`` if the encoder is tuned and was not made for sentence vectors.
     device : str or None
         Torch device. None is the first accelerator, or the CPU if there is none.
+    on_harm : {"roll-back", "warn"} or None
+        Compare the fit with the same fit without other data (a source, unlabelled texts, class
+        names), on splits of the labelled rows. ``"roll-back"`` leaves out what has a negative mean
+        gain: one of several sources, or all other data. ``"warn"`` keeps everything, and warns
+        (``HarmWarning``) if it clearly hurts. A frozen encoder is fitted twice on each of ten
+        splits, a tuned one on five. ``transfer_verdict_`` has the gains.
 
     Attributes
     ----------
@@ -65,7 +78,7 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         The transfer in use: ``transfer``, the recommended ones for a source, or the choice of
         ``Auto``.
     transfer_verdict_ : Choice or None
-        The trials of ``Auto``. None without ``Auto``.
+        The trials of ``Auto`` or of ``on_harm``. None without both.
     weights_ : SourceWeights or None
         Weights of the source rows with their texts, from ``DensityRatioWeights`` and similar
         methods. They are not saved with the model.
@@ -96,6 +109,7 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         long_texts: LongTexts = "windows",
         pair_encoding: PairEncoding = "auto",
         device: str | None = None,
+        on_harm: OnHarm | None = None,
     ) -> None:
         self.encoder = encoder
         self.transfer = transfer
@@ -105,6 +119,7 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
         self.long_texts = long_texts
         self.pair_encoding = pair_encoding
         self.device = device
+        self.on_harm = on_harm
 
     def fit(
         self,

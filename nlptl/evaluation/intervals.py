@@ -121,6 +121,36 @@ def resampled_interval(
     return Interval(mean, max(mean - half, -limit), min(mean + half, limit))
 
 
+def smallest_effect(gain: Interval, n: int) -> float:
+    """Return the smallest effect that would be seen with a probability of 80 % [1]_.
+
+    Parameters
+    ----------
+    gain : Interval
+        Mean of paired differences with its 95 % interval.
+    n : int
+        Number of differences. 1 is an interval of a bootstrap of rows.
+
+    Returns
+    -------
+    float
+        2.49 standard errors of the mean: a one-sided test at 5 %.
+
+    References
+    ----------
+    .. [1] Card et al., "With Little Power Comes Great Responsibility", EMNLP 2020,
+       arXiv:2010.06595.
+
+    Examples
+    --------
+    >>> round(smallest_effect(Interval(0.0, -0.0196, 0.0196), 1), 4)
+    0.0249
+    """
+    quantile = stats.norm.ppf(0.975) if n < 2 else stats.t.ppf(0.975, n - 1)
+    error = (gain.high - gain.low) / 2 / float(quantile)
+    return error * float(stats.norm.ppf(0.95) + stats.norm.ppf(0.8))
+
+
 def bootstrap_interval(
     first: Figure, second: Figure, n_rows: int, *, times: int = 1_000, seed: int = 0
 ) -> Interval:

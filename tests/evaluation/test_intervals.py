@@ -7,6 +7,7 @@ from nlptl.evaluation.intervals import (
     paired_interval,
     resampled_interval,
     share_interval,
+    smallest_effect,
 )
 
 
@@ -100,3 +101,13 @@ def test_an_interval_of_a_difference_of_accuracies_does_not_leave_its_range():
     clipped = resampled_interval(gains, test_share=0.5, limit=1.0)
     assert free.low < -1 and free.high > 1
     assert (clipped.value, clipped.low, clipped.high) == (free.value, -1.0, 1.0)
+
+
+def test_the_smallest_effect_is_seen_in_four_of_five_trials():
+    rng = np.random.default_rng(0)
+    sample = rng.normal(0.0, 0.1, size=(4_000, 25))
+    effect = smallest_effect(paired_interval(sample[0] / sample[0].std(ddof=1) * 0.1), 25)
+    seen = [paired_interval(part + effect) for part in sample]
+    # A one-sided test at 5 % sees an effect if the 90 % interval is above 0.
+    limits = [gain.value - (gain.value - gain.low) * 1.711 / 2.064 for gain in seen]
+    assert np.mean(np.array(limits) > 0) == pytest.approx(0.8, abs=0.03)

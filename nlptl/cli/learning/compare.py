@@ -41,7 +41,7 @@ EXAMPLES = """examples:
 RECOMMENDED = "recommended"
 """Name of the transfers that ``fit`` chooses for a source."""
 
-_REFUSED = ("output", "test", "test_share", "overwrite", "processes")
+_REFUSED = ("output", "test", "test_share", "overwrite", "processes", "on_harm")
 """Options of train that a comparison has no use for."""
 
 
@@ -80,7 +80,7 @@ def run(arguments: Namespace) -> int:
                 f"compare tests on splits of DATA and saves no model, so it takes no {option}. "
                 "Leave it out."
             )
-    settings = replace(read_run(arguments.config, flags), output=None)
+    settings = replace(read_run(arguments.config, flags), output=None, on_harm=None)
     if not settings.data:
         raise ConfigError(
             "compare tests on labelled rows of DATA, got only --source. Add DATA, or use train."

@@ -81,6 +81,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     _add_other_texts(parser)
     parser.add_argument(
+        "--on-harm",
+        metavar="NAME",
+        help="compare with a model without other texts on splits of DATA, and roll-back or warn",
+    )
+    parser.add_argument(
         "--seed", metavar="N", help="random seed; the same seed gives the same model"
     )
     parser.add_argument("--device", help="torch device, for example cpu or cuda:1")

@@ -3,7 +3,7 @@ import warnings
 import pandas as pd
 import pytest
 
-from nlptl import Contrastive, FullFineTune, SelfTraining, TextClassifier, TextRegressor
+from nlptl import Contrastive, Frozen, FullFineTune, SelfTraining, TextClassifier, TextRegressor
 from nlptl.base.errors import AuditWarning
 from nlptl.cli.learning import training_report
 from nlptl.cli.main import main
@@ -350,3 +350,18 @@ def test_the_recommended_transfer_is_printed(capsys, tmp_path):
 def test_without_data_or_a_source_the_command_says_what_to_pass(capsys):
     code, shown = train(capsys, "--encoder", "tfidf")
     assert code == 2 and "--source FILE" in shown.err
+
+
+def test_a_source_that_hurts_is_left_out(tmp_path, capsys):
+    words = [f"{'good' if i % 2 else 'bad'} tea {i}" for i in range(24)]
+    labels = ["+" if i % 2 else "-" for i in range(24)]
+    few, old = tmp_path / "few.csv", tmp_path / "old.csv"
+    pd.DataFrame({"text": words, "label": labels}).to_csv(few, index=False)
+    pd.DataFrame({"text": words * 4, "label": labels[::-1] * 4}).to_csv(old, index=False)
+    output = tmp_path / "model"
+    flags = ["--encoder", "tfidf", "--transfer", "source", "--test-share", "0"]
+    train = ["train", str(few), "--source", str(old), *flags, "--output", str(output)]
+    assert main([*train, "--on-harm", "roll-back"]) == 0, capsys.readouterr().err
+    out = capsys.readouterr().out
+    assert "Chosen: without" in out and "with the source" in out
+    assert TextClassifier.load(output).transfer_ == Frozen()
