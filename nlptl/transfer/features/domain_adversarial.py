@@ -44,8 +44,8 @@ class DomainAdversarial(Transfer):
     hidden : int
         Number of hidden units of the discriminator, at least 1.
     weight : float
-        Factor on the reversed gradient, above 0. The default was chosen on labelled training rows of
-        one pair of domains.
+        Factor on the reversed gradient, above 0. The default was chosen on labelled training rows
+        of one pair of domains.
     steepness : float
         Speed at which the reversed gradient gains strength, above 0.
     rate : float
