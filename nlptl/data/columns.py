@@ -132,7 +132,13 @@ def read_values(values: object) -> Any:
         return array
     rows = as_list(array)
     columns = {kind for kind in set(map(type, rows)) if _is_column(kind)}
-    return [as_list(row) if type(row) in columns else row for row in rows] if columns else rows
+    return [_row(row) if type(row) in columns else row for row in rows] if columns else rows
+
+
+def _row(row: Any) -> Any:
+    """Return an array, tensor or Series as a list, or its only value if it has no dimension."""
+    has_no_dimension = getattr(row, "ndim", None) == 0 and hasattr(row, "item")
+    return row.item() if has_no_dimension else as_list(row)
 
 
 def _is_column(kind: type) -> bool:

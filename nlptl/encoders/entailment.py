@@ -112,6 +112,7 @@ class EntailmentEncoder(Spec):
                 f"EntailmentEncoder expects a list of single texts, got {non_text or texts!r}. "
                 "Pass a list of strings."
             )
+        texts = list(texts)  # a Series is indexed by its labels
         log_odds = np.zeros((len(texts), len(self.hypotheses)), dtype=np.float32)
         order = np.argsort([len(text) for text in texts], kind="stable")
         size = max(self.batch_size // len(self.hypotheses), 1)

@@ -19,7 +19,7 @@ from nlptl.base.inputs import JsonObject
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.base.words import lowered, words_of
 from nlptl.storage.tensors import check_array, load_arrays, save_arrays
-from nlptl.storage.untrusted import MAX_JSON_VALUES, read_json
+from nlptl.storage.untrusted import MAX_JSON_BYTES, MAX_JSON_VALUES, read_json
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -28,6 +28,8 @@ _WORDS = "words.json"
 _IDF = "idf.safetensors"
 _VALUES_PER_TERM = 3
 """Maximum number of JSON values per term in a stored vocabulary."""
+_MAX_BYTES_PER_TERM = 1_000
+"""Mean size of a term in bytes. Without spaces between words, a term can be a whole clause."""
 
 
 @pipeline_step
@@ -120,7 +122,9 @@ class TfidfEncoder(Spec):
         idf = load_arrays(folder / _IDF)["idf"]
         check_array("idf", idf, (idf.size,))
         limit = max(MAX_JSON_VALUES, _VALUES_PER_TERM * len(idf))
-        terms = checked(read_json(folder / _WORDS, max_values=limit), list[str], _WORDS)
+        n_bytes = max(MAX_JSON_BYTES, _MAX_BYTES_PER_TERM * len(idf))
+        content = read_json(folder / _WORDS, max_values=limit, max_bytes=n_bytes)
+        terms = checked(content, list[str], _WORDS)
         vocabulary = {term: column for column, term in enumerate(terms)}
         if not len(vocabulary) == len(terms) == len(idf):
             raise ValueError(f"{len(vocabulary)} different terms with {len(idf)} weights")

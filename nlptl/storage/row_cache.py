@@ -128,6 +128,8 @@ class RowStore:
                 arrays["keys"] = np.array(arrays["keys"])
                 self._open[path.name] = arrays, np.argsort(arrays["keys"][:, 0])
             arrays, order = self._open[path.name]
+            if not len(order):
+                return no_rows
             file_keys = arrays["keys"]
             position = np.searchsorted(file_keys[:, 0], keys[:, 0], sorter=order)
             position = order[np.minimum(position, len(order) - 1)]
@@ -157,7 +159,7 @@ class RowStore:
         # If the file cannot be replaced, the next look-up warns again.
         with suppress(OSError, NotImplementedError), self._lock():
             part = _readable(path)
-            if part is not None:
+            if part is not None and len(part["keys"]):
                 self._write(part["keys"], part["rows"])
             path.unlink(missing_ok=True)
 

@@ -44,7 +44,8 @@ def save_arrays(path: Path, arrays: Mapping[str, AnyArray]) -> None:
     from safetensors.numpy import save_file
 
     # safetensors 0.8 silently scrambles arrays that are not C-contiguous.
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    # np.ascontiguousarray would give an array without dimensions one.
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     path.touch()
     # Keep the permissions of the umask: safetensors makes files readable for their owner only.
     mode = path.stat().st_mode

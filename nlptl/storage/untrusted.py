@@ -21,6 +21,8 @@ MAX_JSON_DEPTH = 64
 _BYTES_PER_VALUE = 20
 """Maximum size of a JSON file in bytes per allowed value."""
 
+MAX_JSON_BYTES = MAX_JSON_VALUES * _BYTES_PER_VALUE
+
 _STEPS = np.zeros(256, dtype=np.int8)
 _STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 """Change of the nesting depth by each byte outside of strings."""
@@ -48,14 +50,18 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def read_json(path: Path, *, max_values: int = MAX_JSON_VALUES) -> Any:
+def read_json(
+    path: Path, *, max_values: int = MAX_JSON_VALUES, max_bytes: int | None = None
+) -> Any:
     """Read a JSON file of limited size and depth in which no name occurs twice.
 
     Parameters
     ----------
     path : Path
     max_values : int
-        Maximum number of values in the file. It also limits the size of the file.
+        Maximum number of values in the file.
+    max_bytes : int, optional
+        Maximum size of the file, by default 20 bytes per value.
 
     Raises
     ------
@@ -65,16 +71,19 @@ def read_json(path: Path, *, max_values: int = MAX_JSON_VALUES) -> Any:
         If there is no such file.
     """
     with open_regular(path) as file:
-        content = file.read(max_values * _BYTES_PER_VALUE + 1)
+        limit = max_values * _BYTES_PER_VALUE if max_bytes is None else max_bytes
+        content = file.read(limit + 1)
     try:
-        return parse_json(content, max_values=max_values)
+        return parse_json(content, max_values=max_values, max_bytes=limit)
     except ValueError as problem:
         raise IntegrityError(
             f"{str(path)!r} is damaged: it cannot be read as JSON ({problem}). Restore a copy."
         ) from problem
 
 
-def parse_json(content: bytes, *, max_values: int = MAX_JSON_VALUES) -> Any:
+def parse_json(
+    content: bytes, *, max_values: int = MAX_JSON_VALUES, max_bytes: int | None = None
+) -> Any:
     """Parse JSON in UTF-8 after a check of its size, its depth and its number of values.
 
     Raises
@@ -82,8 +91,9 @@ def parse_json(content: bytes, *, max_values: int = MAX_JSON_VALUES) -> Any:
     ValueError
         If the content is not JSON, exceeds a limit, or has an object with the same name twice.
     """
-    if len(content) > max_values * _BYTES_PER_VALUE:
-        raise ValueError(f"more than {max_values * _BYTES_PER_VALUE:,} bytes")
+    limit = max_values * _BYTES_PER_VALUE if max_bytes is None else max_bytes
+    if len(content) > limit:
+        raise ValueError(f"more than {limit:,} bytes")
     # Without escaped backslashes and quotation marks, each mark starts or ends a string.
     marks = np.frombuffer(content.replace(rb"\\", b"").replace(rb"\"", b""), dtype=np.uint8)
     outside = np.bitwise_xor.accumulate(marks == ord('"')) == 0

@@ -26,6 +26,7 @@ from nlptl.storage.untrusted import interpreting, open_regular, read_json
 from nlptl.training.weights.sharding import whole
 
 if TYPE_CHECKING:
+    import torch
     from accelerate import Accelerator
     from torch import Tensor
 
@@ -180,8 +181,10 @@ def from_arrays(arrays: Mapping[str, AnyArray], prefix: str) -> dict[str, Any]:
     }
 
 
-def random_states(accelerator: Accelerator) -> dict[str, AnyArray]:
+def random_states(accelerator: Accelerator, device: torch.device) -> dict[str, AnyArray]:
     """Return the state of torch's random generators in every process, and the float16 scale.
+
+    The generators are that of the processor and that of the device of the training.
 
     Every process must call this function. Each one gets the states of all processes.
     """
@@ -189,14 +192,16 @@ def random_states(accelerator: Accelerator) -> dict[str, AnyArray]:
     from accelerate.utils import gather_object
 
     local_states = {"cpu": torch.get_rng_state().numpy()}
-    if torch.cuda.is_available():
-        local_states["cuda"] = torch.cuda.get_rng_state().numpy()
+    if device.type == "cuda":
+        local_states["cuda"] = torch.cuda.get_rng_state(device).numpy()
+    elif device.type == "mps":
+        local_states["mps"] = torch.mps.get_rng_state().numpy()
     several = accelerator.num_processes > 1
     by_rank = gather_object([local_states]) if several else [local_states]
     arrays = {
-        f"{_CHANCE}/{rank}/{device}": state
+        f"{_CHANCE}/{rank}/{kind}": state
         for rank, states in enumerate(by_rank)
-        for device, state in states.items()
+        for kind, state in states.items()
     }
     if accelerator.scaler is not None:
         scaler_state = accelerator.scaler.state_dict()
@@ -204,15 +209,19 @@ def random_states(accelerator: Accelerator) -> dict[str, AnyArray]:
     return arrays
 
 
-def restore_random_state(arrays: Mapping[str, AnyArray], accelerator: Accelerator) -> None:
+def restore_random_state(
+    arrays: Mapping[str, AnyArray], accelerator: Accelerator, device: torch.device
+) -> None:
     """Restore what ``random_states`` returned: this process's generators, the float16 scale."""
     import torch
 
-    for device, state in from_arrays(arrays, f"{_CHANCE}/{accelerator.process_index}").items():
-        if device == "cpu":
+    for kind, state in from_arrays(arrays, f"{_CHANCE}/{accelerator.process_index}").items():
+        if kind == "cpu":
             torch.set_rng_state(state)
-        else:
-            torch.cuda.set_rng_state(state)
+        elif kind == device.type == "cuda":
+            torch.cuda.set_rng_state(state, device)
+        elif kind == device.type == "mps":
+            torch.mps.set_rng_state(state)
     if accelerator.scaler is not None and _SCALER_ENTRY in arrays:
         scale, steps = arrays[_SCALER_ENTRY].tolist()
         restored = {"scale": scale, "_growth_tracker": int(steps)}

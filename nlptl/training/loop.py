@@ -41,6 +41,7 @@ from nlptl.training.weights.run_weights import RunWeights
 from nlptl.training.weights.sharding import gathered, is_sharded
 
 if TYPE_CHECKING:
+    import torch
     from accelerate import Accelerator
     from torch import nn
 
@@ -240,6 +241,7 @@ class _Run:
         for name, weight in module.named_parameters():
             weight.requires_grad_(name in rates)
             weight.grad = None
+        self.accelerator.free_memory()  # the optimiser of the stage before must not unscale again
         optimizer = make_optimizer(module, rates, self.config)
         self.names = names_of(module, optimizer)
         twin = self.learner.twin
@@ -292,6 +294,11 @@ class _Run:
         for step, loss in enumerate(losses, self.taken - len(losses) + 1):
             self.history.steps.append(loss)
             log({"loss": loss}, step)
+
+    @property
+    def _device(self) -> torch.device:
+        device: torch.device = next(self.learner.module.parameters()).device
+        return device
 
     @property
     def _is_done(self) -> bool:
@@ -362,7 +369,7 @@ class _Run:
     def _save(self) -> None:
         """Write a checkpoint; it includes the random state of every process."""
         with self.chance.drawing():
-            chance = random_states(self.accelerator)
+            chance = random_states(self.accelerator, self._device)
         arrays = {
             **self.weights.to_arrays(),
             **to_arrays(moments(self.optimizer, self.names), "moments"),
@@ -402,7 +409,7 @@ class _Run:
         self.weights.spread_average()
         restore_moments(self.optimizer, self.names, from_arrays(saved.arrays, "moments"))
         with self.chance.drawing():
-            restore_random_state(saved.arrays, self.accelerator)
+            restore_random_state(saved.arrays, self.accelerator, self._device)
 
 
 def _mean_over_processes(score: float, accelerator: Accelerator) -> float:

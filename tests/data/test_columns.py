@@ -76,3 +76,9 @@ def test_one_column_is_read_as_a_list_and_several_stay_as_they_are():
     assert read_values(table[["a"]]) == [1] and read_values(iter("ab")) == ["a", "b"]
     rows = [np.array(["a"]), pd.Series(["a", "b"]), torch.tensor([1]), ["c"]]
     assert read_values(rows) == [["a"], ["a", "b"], [1], ["c"]]
+
+
+@pytest.mark.parametrize("make", [np.array, torch.tensor])
+def test_values_without_dimensions_in_a_list_are_values(make):
+    assert read_values([make(0), make(1)]) == [0, 1]
+    assert read_values([make([0]), make([1, 2])]) == [[0], [1, 2]]

@@ -1,6 +1,7 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nlptl import LabelMeaning, LoRA, TextClassifier, TransformerEncoder
@@ -131,3 +132,9 @@ def test_a_stored_model_that_is_malformed_is_refused_at_load(judge, tmp_path, fi
 def test_a_classifier_without_trained_weights_is_refused(tiny_encoder):
     with pytest.raises(EncoderNotFoundError, match=r"2 weights.*classifier\.bias"):
         EntailmentEncoder(tiny_encoder, ("x",))._log_odds(["a"])
+
+
+def test_a_series_is_read_by_position(judge):
+    encoder = EntailmentEncoder(judge, ("this is about money",))
+    series = pd.Series(TEXTS, index=[2, 0, 1])
+    assert (encoder.transform(series) == encoder.transform(TEXTS)).all()

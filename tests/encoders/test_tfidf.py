@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 
 from nlptl import FusedEncoder, TfidfEncoder
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.encoders import tfidf
 
 TEXTS = ["the cat sat", "the dog sat down", "a dog"]
 
@@ -93,3 +94,10 @@ def test_a_grid_fits_the_vocabulary_again_on_each_split(few):
 def test_an_encoder_without_fit_is_refused_with_what_to_call():
     with pytest.raises(InputError, match=r"Use the encoder that fit\(texts\) returns"):
         TfidfEncoder().transform(TEXTS)
+
+
+def test_terms_as_long_as_clauses_can_be_saved(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfidf, "MAX_JSON_BYTES", 1_000)
+    encoder = TfidfEncoder(longest=1).fit(["ก" * 300 + str(number) for number in range(20)])
+    described = encoder.save(tmp_path)
+    assert len(TfidfEncoder.load(tmp_path, described).fitted.vocabulary_) == 20

@@ -183,3 +183,17 @@ def test_no_room_for_rows_is_one_error(tmp_path, in_small_files):
     assert done.stderr == ""
     assert "File too large. At least 0.1 MB are needed there." in done.stdout
     assert not list((tmp_path / "s").iterdir())
+
+
+def test_a_file_without_an_intact_row_is_removed(tmp_path):
+    store_at(tmp_path).add(keys_of([1]), rows_of([1]))
+    (path,) = tmp_path.rglob("*.rows")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # one bit of the only row or of its checksum
+    path.write_bytes(bytes(content))
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert not store_at(tmp_path).look_up(keys_of([1]))[0].any()
+    assert not list(tmp_path.rglob("*.rows"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not store_at(tmp_path).look_up(keys_of([1]))[0].any()

@@ -121,3 +121,9 @@ def test_learnt_numbers_are_finite_floats_in_their_shape(array):
     with pytest.raises(ValueError, match="coef"):
         check_array("coef", array, (3,))
     check_array("coef", np.zeros(3), (3,))
+
+
+def test_an_array_without_dimensions_stays_one(tmp_path):
+    save_arrays(tmp_path / "a", {"count": np.array(3), "vector": np.arange(2.0)})
+    assert load_arrays(tmp_path / "a")["count"].shape == ()
+    assert map_arrays(tmp_path / "a")["count"].shape == ()

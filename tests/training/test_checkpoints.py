@@ -24,6 +24,8 @@ from nlptl.training.checkpoints import (
 )
 from nlptl.training.processes import make_accelerator
 
+CPU = torch.device("cpu")
+
 ARRAYS = {"weights/a": np.arange(6.0).reshape(2, 3), "chance/0/cpu": np.arange(9, dtype=np.uint8)}
 
 
@@ -158,10 +160,10 @@ def test_tensors_come_back():
 def test_chance_goes_on_from_where_it_stood():
     with torch_seed(0):
         torch.rand(3)
-        arrays = random_states(make_accelerator("cpu"))
+        arrays = random_states(make_accelerator("cpu"), CPU)
         wanted = torch.rand(5)
         torch.rand(7)
-        restore_random_state(arrays, make_accelerator("cpu"))
+        restore_random_state(arrays, make_accelerator("cpu"), CPU)
         assert torch.equal(torch.rand(5), wanted)
 
 
@@ -169,8 +171,8 @@ def test_the_scale_of_float16_goes_on_where_it_was():
     """As on a GPU; the scaler of a processor keeps its numbers in the same way."""
     first, second = (torch.amp.GradScaler("cpu") for _ in range(2))
     first.load_state_dict({**first.state_dict(), "scale": 512.0, "_growth_tracker": 7})
-    arrays = random_states(SimpleNamespace(scaler=first, num_processes=1))
-    restore_random_state(arrays, SimpleNamespace(scaler=second, process_index=0))
+    arrays = random_states(SimpleNamespace(scaler=first, num_processes=1), CPU)
+    restore_random_state(arrays, SimpleNamespace(scaler=second, process_index=0), CPU)
     assert second.state_dict() == first.state_dict()
 
 

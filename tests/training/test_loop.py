@@ -526,3 +526,12 @@ def test_epochs_of_a_head_on_features_are_not_logged(caplog, clouds):
     with caplog.at_level(logging.INFO, logger="nlptl"):
         fit_network(recipe, X, Targets(y, 3), config=LoopConfig(epochs=2), seed=0, device="cpu")
     assert not caplog.messages
+
+
+def test_a_stage_leaves_no_optimiser_of_an_earlier_one():
+    """In float16, accelerate would divide the gradients by the scale once per optimiser."""
+    config = LoopConfig(epochs=1, learning_rate=0.1, quiet=True)
+    accelerator = make_accelerator("cpu", config)
+    learner = Learner(objective(), [(Stage(), Feed()) for _ in range(3)])
+    train(learner, config=config, accelerator=accelerator, chance=Chance(1))
+    assert len(accelerator._optimizers) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
@@ -27,13 +28,16 @@ from nlptl.data.tables.file_readers import (
 )
 from nlptl.data.tables.sheet import Sheet, joined
 from nlptl.data.tables.split_files import files_by_split
-from nlptl.data.tables.text_source import TextSource, default_encoding
+from nlptl.data.tables.text_source import TextSource, default_encoding, ending_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from datasets import Dataset, DatasetDict
 
 Item = TypeVar("Item")
+
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+"""Names of data sets on the Hub that have an owner."""
 
 
 def read_table(
@@ -104,9 +108,20 @@ def read_sheet(
         return _from_folder(path, split, encoding)
     if path.is_file():
         return next(_sheets_of(path, None, encoding))
-    if path.suffix or path.is_absolute() or str(source).startswith("."):
+    if _names_a_file(path, str(source)):
         raise InputError(f"There is no file {str(source)!r}. Check the path.")
     return _from_datasets(lambda: _load_hub(str(source), split), str(source), split)
+
+
+def _names_a_file(path: Path, source: str) -> bool:
+    """Return True if a source that does not exist looks like a path, not like a name on the Hub.
+
+    Names on the Hub may contain dots: ``user/reviews-2.5``.
+    """
+    if path.is_absolute() or source.startswith("."):
+        return True
+    is_hub_name = bool(_HUB_NAME.fullmatch(source)) and ending_of(path) not in READERS
+    return bool(path.suffix) and not (is_hub_name and not path.parent.is_dir())
 
 
 def sheet_of_bytes(content: bytes, name: str, *, encoding: str | None = None) -> Sheet:

@@ -88,7 +88,7 @@ def rows_of(source: TextSource, dialect: Dialect) -> Iterator[list[str]]:
             yield from _quoted_rows(lines, source, dialect)
             return
         for line in lines:
-            row = line.removesuffix(dialect.line_end).removesuffix("\r")
+            row = line.removesuffix(dialect.line_end).rstrip("\r")
             if row:
                 yield row.split(dialect.separator)
 
@@ -105,18 +105,24 @@ def _quoted_rows(lines: Iterable[str], source: TextSource, dialect: Dialect) -> 
 
 
 def _shielded(lines: Iterable[str]) -> Iterator[str]:
-    """Replace carriage returns inside lines, because Python's reader would end a row there."""
+    """Replace carriage returns inside lines, because Python's reader would end a row there.
+
+    Several before a line feed count as one: programs on Windows write them by mistake.
+    """
     for line in lines:
-        if "\r" in line[:-2]:
-            yield line[:-2].replace("\r", _SHIELD) + line[-2:]
-        else:
-            yield line
+        cells = line.removesuffix("\n")
+        if cells.endswith("\r"):
+            has_line_feed = len(cells) < len(line)
+            cells = cells.rstrip("\r") if has_line_feed else cells[:-1]
+        end = line[len(cells) :][-2:]  # "", "\n", "\r\n" or "\r"
+        yield cells.replace("\r", _SHIELD) + end
 
 
 def _line_end(head: str) -> str:
     """Return the line end of the first line; files of very old systems use a carriage return."""
-    position = head.find("\r")
-    if position < 0 or "\n" in head[: position + 2]:
+    first = head.lstrip("\r\n")
+    position = first.find("\r")
+    if position < 0 or "\n" in first[:position] or first[position:].lstrip("\r")[:1] == "\n":
         return "\n"
     return "\r"
 

@@ -142,7 +142,9 @@ class TransformerEncoder(Spec):
                 f"Pooling(dimension={dimension}) must not exceed the {width} columns of the "
                 f"vectors. Use at most {width}."
             )
-        sample = list(texts)[:_SAMPLE]
+        texts = list(texts)
+        rows = np.random.default_rng(0).permutation(len(texts))[:_SAMPLE]  # rows may be sorted
+        sample = [texts[row] for row in sorted(rows.tolist())]
         vectors = self._unreduced(sample)
         return replace(self, projection=strongest_directions(vectors, dimension))
 

@@ -64,7 +64,9 @@ class VectorStore:
     def of_words(cls, content: WordVectors, *, name: str) -> VectorStore:
         """Build a store from word vectors."""
         groups = (("words", int(content.vectors.shape[1])),)
-        return cls(content.words, content.vectors, groups, content.subwords, name=name)
+        # A line feed separates tokens in a saved store; no word of a text contains one.
+        words = [word.replace("\n", " ") for word in content.words]
+        return cls(words, content.vectors, groups, content.subwords, name=name)
 
     @cached_property
     def row_of(self) -> dict[str, int]:

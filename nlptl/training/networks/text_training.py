@@ -39,6 +39,8 @@ _PLAIN_DISTRIBUTIONS = ("NO", "MULTI_CPU", "MULTI_GPU")
 """Types of distribution with full weights in every process."""
 _ROWS_TO_CHECK = 256
 _MAX_SHARE_OF_PRIOR_LOSS = 0.9
+_NUMBERS_AT_ONCE = 4_000_000
+"""Maximum number of logits in one block: rows times classes."""
 
 
 @dataclass(frozen=True)
@@ -179,15 +181,28 @@ def collapse(
 def prior_loss(
     targets: Targets, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = row_losses
 ) -> float:
-    """Return the mean loss of predicting the share of each class, or label, for every row."""
+    """Return the mean loss of predicting the share of each class, or label, for every row.
+
+    It needs no more memory with thousands of classes: rows of a class have the same loss.
+    """
     weights = np.ones(len(targets)) if targets.weights is None else targets.weights
-    shares = np.average(targets.one_hot, axis=0, weights=weights)
+    codes: Any = targets.codes
+    if targets.several:
+        shares = np.average(codes, axis=0, weights=weights)
+    else:
+        totals = np.bincount(codes, weights, minlength=targets.n_outputs)
+        codes = np.flatnonzero(totals)
+        shares, weights = totals / totals.sum(), totals[codes]
     if isinstance(loss, LabelLosses):
         shares = loss.shares(shares)
     shares = np.clip(shares, 1e-12, 1 - 1e-12)
     constant = np.log(shares) - (np.log(1 - shares) if targets.several else 0.0)
-    logits = torch.from_numpy(np.tile(constant, (len(targets), 1)))
-    return float(np.average(loss(logits, torch.from_numpy(targets.codes)), weights=weights))
+    size = max(_NUMBERS_AT_ONCE // targets.n_outputs, 1)
+    losses = [
+        loss(torch.from_numpy(constant).expand(len(block), -1), torch.from_numpy(block))
+        for block in (codes[start : start + size] for start in range(0, len(codes), size))
+    ]
+    return float(np.average(torch.cat(losses), weights=weights))
 
 
 def _attempt(

@@ -75,6 +75,10 @@ def test_a_missing_file_and_an_unknown_data_set_are_told_apart(tmp_path):
         read_table("nothing.csv")
     with pytest.raises(InputError, match="data set 'someone/something'.*nor reachable on the Hub"):
         read_table("someone/something")
+    with pytest.raises(InputError, match="data set 'someone/reviews-2.5'.*nor reachable"):
+        read_table("someone/reviews-2.5")
+    with pytest.raises(InputError, match="There is no file 'someone/reviews.csv.gz'"):
+        read_table("someone/reviews.csv.gz")
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match=r"folder' holds no table.*example train\.csv"):
         read_table(tmp_path / "folder")

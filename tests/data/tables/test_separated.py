@@ -32,7 +32,7 @@ def test_a_semicolon_in_a_name_is_no_separator_where_the_rows_have_none(read):
     assert read("a,b;c\n1,2\n") == [["a", "b;c"], ["1", "2"]]
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\r\r\n"])
 def test_every_line_end_is_read(read, end):
     assert read(end.join(["text,label", "one,a", '"two, 2",b', ""])) == [
         ["text", "label"],

@@ -203,3 +203,16 @@ def test_an_open_encoder_looks_up_its_folder_once(tiny_encoder, tmp_path, monkey
         assert closed.open() is not closed
     shutil.rmtree(copy)
     np.testing.assert_array_equal(encoder.transform(["a parcel"]), vectors)
+
+
+def test_a_projection_is_fitted_to_rows_of_the_whole_list(tiny_encoder, monkeypatch):
+    monkeypatch.setattr(module, "_SAMPLE", 20)
+    seen = []
+    monkeypatch.setattr(
+        TransformerEncoder,
+        "_unreduced",
+        lambda _, texts: seen.extend(texts) or np.random.default_rng(0).normal(size=(20, 32)),
+    )
+    spec = TransformerEncoder(tiny_encoder, Pooling(dimension=3), cache=None)
+    spec.fit(["first"] * 100 + ["second"] * 100)
+    assert len(seen) == 20 and {"first", "second"} == set(seen)

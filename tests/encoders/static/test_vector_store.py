@@ -47,3 +47,9 @@ def test_vectors_are_mapped_and_not_read(tmp_path):
 
 def test_a_store_is_shown_without_its_words():
     assert repr(made()) == "VectorStore('test', 5 vectors of 4 dimensions)"
+
+
+def test_a_token_with_a_line_feed_can_be_saved(tmp_path):
+    words = WordVectors(["a", "\n", "b"], np.eye(3, dtype=np.float32))
+    VectorStore.of_words(words, name="spaces").save(tmp_path)
+    assert VectorStore.load(tmp_path).tokens[::2] == ["a", "b"]

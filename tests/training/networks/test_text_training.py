@@ -183,3 +183,13 @@ def test_batches_suit_what_the_losses_compare(
     (feed,) = feeds
     assert (feed.by_class, feed.any_length, feed.in_parts) == (by_class, any_length, any_length)
     assert list(feed.streams) == ["task", "unlabeled"][: 1 + compares]
+
+
+def test_the_loss_of_class_shares_needs_no_matrix_of_rows_and_classes(monkeypatch):
+    monkeypatch.setattr(text_training, "_NUMBERS_AT_ONCE", 50)
+    codes = np.arange(400) % 40
+    assert prior_loss(Targets(codes, 40)) == pytest.approx(np.log(40))
+    several = Targets(np.random.default_rng(0).integers(0, 2, (30, 5)), 5)
+    blocks = prior_loss(several)
+    monkeypatch.setattr(text_training, "_NUMBERS_AT_ONCE", 10_000)
+    assert prior_loss(several) == pytest.approx(blocks)
