@@ -16,6 +16,26 @@ Instance = TypeVar("Instance")
 _SMALLEST_INT, _LARGEST_INT = -(2**63), 2**64
 
 
+def plain_value(value: object) -> Any:
+    """Return a value of numpy, or a set, as a value of JSON: ``default`` of ``json.dumps``.
+
+    Raises
+    ------
+    TypeError
+        If the value has another type.
+
+    Examples
+    --------
+    >>> plain_value(np.int64(3)), plain_value({"b", "a"})
+    (3, ['a', 'b'])
+    """
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
 def make(kind: Callable[..., Instance], described: object) -> Instance:
     """Create an object of a class from options that were read from JSON.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Console
 from rich.text import Text
 
@@ -96,7 +97,7 @@ def labelled_rows(model: Answering, file: str, arguments: Namespace) -> Labelled
     from nlptl.estimators.bulk.answered_rows import text_columns
 
     name = arguments.label_column or model.notes_.get("run", {}).get("label_column") or "label"
-    return read_labelled(
+    rows, labels = read_labelled(
         file,
         text_columns(model, arguments.text_column),
         name,
@@ -104,3 +105,13 @@ def labelled_rows(model: Answering, file: str, arguments: Namespace) -> Labelled
         split=arguments.split,
         drop_blank=arguments.drop_blank,
     )
+    return rows, _as_classes(labels, getattr(model, "classes_", ()))
+
+
+def _as_classes(labels: list[object], classes: Iterable[object]) -> list[object]:
+    """Return the cells of a text table as classes of a model that are numbers or truth values."""
+    by_text = {str(label): label for label in np.asarray(classes).tolist()}
+    if any(isinstance(label, str) for label in by_text.values()):
+        return labels
+    are_texts = all(isinstance(label, str) and label in by_text for label in labels)
+    return [by_text[str(label)] for label in labels] if are_texts else labels

@@ -56,6 +56,11 @@ class AdapterStack:
             raise ConfigError(
                 "AdapterStack needs at least one model, got none. Pass {name: model}."
             )
+        for name, model in models.items():
+            if model.fitted_.codec.numeric:
+                raise ConfigError(
+                    f"AdapterStack holds classifiers, but {name!r} predicts numbers. Leave it out."
+                )
         adapters = {name: _adapter_of(name, model) for name, model in models.items()}
         bases = {name: _base_of(model) for name, model in models.items()}
         first = next(iter(models))

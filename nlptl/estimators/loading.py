@@ -57,9 +57,12 @@ def load_any(folder: str | Path, *, task: str | None = None) -> TextModel:
     if task not in model.models_:
         names = list(model.models_)
         advice = (
-            f"No task is called {task!r}. {suggest(task, names)}" if task else f"Name one: {names}."
+            f"Save one of them in Python: MultiTaskModel.load({str(folder)!r})"
+            f".models_[{names[0]!r}].save(FOLDER). nlptl evaluate has the option --task."
         )
-        raise ConfigError(f"{str(folder)!r} has several tasks. {advice}")
+        if task:
+            advice = f"No task is called {task!r}. {suggest(task, names)}"
+        raise ConfigError(f"{str(folder)!r} has several tasks: {', '.join(names)}. {advice}")
     return model.models_[task]
 
 

@@ -10,6 +10,7 @@ from nlptl.base.errors import ConfigError
 from nlptl.base.inputs import LabelledTexts
 from nlptl.base.suggestions import suggest
 from nlptl.encoders.contextual.encoder_folder import DEFAULT_ENCODER
+from nlptl.encoders.static.static_encoder import StaticEncoder
 from nlptl.encoders.tunable import is_tunable
 from nlptl.evaluation.class_metrics import confused_pairs
 from nlptl.evaluation.intervals import share_interval
@@ -193,6 +194,7 @@ def _origins(model: object) -> list[str]:
     encoder = getattr(model, "shared_", None) if fitted is None else fitted.features.encoder
     parts = getattr(encoder, "encoders", (encoder,))
     names = [part.folder.origin for part in parts if is_tunable(part)]
+    names += [part.origin for part in parts if isinstance(part, StaticEncoder)]
     transfer = getattr(model, "transfer_", None)
     methods = transfer if isinstance(transfer, list | tuple) else [transfer]
     names += [method.entailment for method in methods if isinstance(method, LabelMeaning)]

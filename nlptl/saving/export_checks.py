@@ -49,6 +49,7 @@ def check_export(classifier: SavedClassifier, format: str) -> TransformerEncoder
 
 def _check_transformers(classifier: SavedClassifier, encoder: TransformerEncoder) -> None:
     """Check that a classifier of transformers uses the pooling of this model."""
+    _refuse_prompt(encoder, "transformers")
     if not encoder.reader.is_stock:
         raise ConfigError(
             "format='transformers' needs the pooling of transformers, tokens='stock', but this "
@@ -56,6 +57,16 @@ def _check_transformers(classifier: SavedClassifier, encoder: TransformerEncoder
             "pooling=Pooling(tokens='stock', normalize=False)) and transfer=FullFineTune() (nlptl "
             "train: --transfer full --encoder.pooling '{tokens: stock, normalize: false}'). "
             f"{_KEEP}"
+        )
+
+
+def _refuse_prompt(encoder: TransformerEncoder, format: str) -> None:  # noqa: A002
+    """Refuse an encoder with a default prompt, which the other library would leave out."""
+    prompt = encoder.folder.sentence.prompt
+    if prompt:
+        raise ConfigError(
+            f"format={format!r} cannot put the default prompt {prompt!r} of this encoder before "
+            f"each text, so it would predict differently. {_KEEP}"
         )
 
 
@@ -73,7 +84,8 @@ def _check_peft(classifier: SavedClassifier, encoder: TransformerEncoder) -> Non
             "to an encoder that was fine-tuned before, and peft cannot load that encoder. "
             "Export with format='transformers', or save the model."
         )
-    if np.count_nonzero(classifier.fitted_.features.weights) > 1:
+    _refuse_prompt(encoder, "peft")
+    if not _reads_last_layer(classifier.fitted_):
         raise ConfigError(
             "format='peft' needs a head on the last layer, but this model has "
             f"{_read(classifier.fitted_, encoder)}. {_on_top(classifier)} {_KEEP}"

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from nlptl.base.described import checked, entry, make
+from nlptl.base.described import checked, entry, make, plain_value
 from nlptl.base.errors import StorageError
 from nlptl.data.audit import AuditReport
 from nlptl.data.labels import LabelCodec
@@ -62,7 +62,8 @@ def save_model(
 
 def write_described(folder: Path, kind: str, described: Mapping[str, object]) -> None:
     """Write the JSON description of a model next to its arrays, then the manifest of the folder."""
-    text = json.dumps({**described, "made_with": versions()}, indent=1, ensure_ascii=False)
+    described = {**described, "made_with": versions()}
+    text = json.dumps(described, indent=1, ensure_ascii=False, default=plain_value)
     (folder / _MODEL).write_text(text, encoding="utf-8")
     write_manifest(folder, kind=kind, version=version("nlptl"))
 

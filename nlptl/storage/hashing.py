@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+from nlptl.base.described import plain_value
 from nlptl.storage.untrusted import open_regular
 
 _CHECKSUMS = "checksums.json"
@@ -36,7 +37,7 @@ def content_hash(folder: Path, files: Iterable[Path]) -> str:
 
 def fingerprint(settings: object) -> str:
     """Return a short hash of settings made of plain JSON values, equal for equal settings."""
-    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"), default=plain_value)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

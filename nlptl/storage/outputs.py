@@ -69,6 +69,32 @@ def check_output_folder(
         )
 
 
+def check_replaced(target: Path, draft: Path) -> None:
+    """Check that a folder holds nothing that a new folder in its place would not replace.
+
+    Parameters
+    ----------
+    target : Path
+        The folder that is replaced; it may be missing.
+    draft : Path
+        The new folder.
+
+    Raises
+    ------
+    StorageError
+        If the folder holds other files or folders, which would be lost.
+    """
+    if not target.is_dir():
+        return
+    names = {path.name for path in draft.iterdir()}
+    others = sorted(path.name for path in target.iterdir() if path.name not in names)
+    if others:
+        raise StorageError(
+            f"{str(target)!r} also holds {others[0]!r}, which would be lost. Choose a new folder, "
+            "or move it."
+        )
+
+
 def _refuse_inputs(target: Path, inputs: Iterable[object]) -> None:
     if not target.exists():
         return

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlptl.base.arrays import AnyArray
-from nlptl.base.described import checked, entry
+from nlptl.base.described import checked, entry, plain_value
 from nlptl.base.errors import ConfigError, NlptlError, StorageError
 from nlptl.base.inputs import JsonObject
 from nlptl.storage.atomic import new_folder
@@ -98,7 +98,8 @@ class Keeper:
         try:
             with new_folder(target) as draft:
                 save_arrays(draft / _STATE, arrays)
-                content = json.dumps({**position, "settings": self.settings}, indent=1)
+                described = {**position, "settings": self.settings}
+                content = json.dumps(described, indent=1, default=plain_value)
                 (draft / _POSITION).write_text(content, encoding="utf-8")
                 write_manifest(draft, kind=_KIND, version=version("nlptl"))
                 (draft / _SEAL).write_text(sha256_of(draft / MANIFEST), encoding="ascii")
@@ -149,7 +150,7 @@ class Keeper:
         return Saved(position, load_arrays(path / _STATE)), settings
 
     def _refuse_other_run(self, path: Path, settings: Mapping[str, object]) -> None:
-        expected = json.loads(json.dumps(self.settings))
+        expected = json.loads(json.dumps(self.settings, default=plain_value))
         names = sorted(n for n in {*settings, *expected} if settings.get(n) != expected.get(n))
         if names:
             raise ConfigError(

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -5,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from nlptl.base.described import checked, entry, finite, make
+from nlptl.base.described import checked, entry, finite, make, plain_value
 
 
 @dataclass
@@ -98,3 +99,11 @@ def test_numbers_are_finite_and_as_many_as_expected():
             finite({"a": numbers}, "a", size=1)
     with pytest.raises(TypeError):
         finite({"a": [[1]]}, "a")
+
+
+def test_values_of_numpy_and_sets_are_written_as_json():
+    values = {"seed": np.int64(3), "rate": np.float32(0.5), "gate": {"b", "a"}}
+    written = json.loads(json.dumps(values, default=plain_value))
+    assert written == {"seed": 3, "rate": 0.5, "gate": ["a", "b"]}
+    with pytest.raises(TypeError, match="object is not JSON"):
+        json.dumps({"x": object()}, default=plain_value)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from nlptl import AdapterStack, FullFineTune, LoRA, TextClassifier, TrainingConfig
+from nlptl import AdapterStack, FullFineTune, LoRA, TextClassifier, TextRegressor, TrainingConfig
 from nlptl.base.errors import ConfigError, InputError
 
 CONFIG = TrainingConfig(epochs=2, batch_size=8, learning_rate=1e-3)
@@ -72,6 +72,9 @@ def test_what_cannot_be_stacked_is_refused(stack, models, tiny_encoder, tmp_path
     with pytest.raises(ConfigError, match="got none"):
         AdapterStack({})
     options = {"training": CONFIG, "device": "cpu"}
+    numbers = TextRegressor(tiny_encoder, device="cpu").fit(TEXTS, [float(len(t)) for t in TEXTS])
+    with pytest.raises(ConfigError, match="'length' predicts numbers"):
+        AdapterStack({"length": numbers})
     full = TextClassifier(tiny_encoder, transfer=FullFineTune(), **options)
     with pytest.raises(ConfigError, match="'full' has no adapter of its own"):
         AdapterStack({"full": full.fit(TEXTS, BY_NAME["order"])})

@@ -142,6 +142,9 @@ def test_what_another_library_has_no_place_for_is_refused(tiny_encoder, tmp_path
         own.export(tmp_path / "m", format="transformer")
     with pytest.raises(ConfigError, match=r"LoRA\(merge=False\)"):
         fitted(stock(tiny_encoder), transfer=LoRA()).export(tmp_path / "m", format="peft")
+    lower = TransformerEncoder(tiny_encoder, pooling=Pooling(layers=(-2,)), cache=None)
+    with pytest.raises(ConfigError, match=r"a head on the last layer.*layers=\(-2,\)"):
+        fitted(lower).export(tmp_path / "m", format="peft")
     with pytest.raises(ConfigError, match="MLPHead is not linear"):
         fitted(stock(tiny_encoder), head=MLPHead()).export(tmp_path / "m")
     counts = TextClassifier(TfidfEncoder()).fit(TEXTS, LABELS)
@@ -233,5 +236,7 @@ def test_a_prompt_goes_with_the_encoder(tiny_encoder, tmp_path):
     folder = fitted(encoder, transfer=None).export(tmp_path / "m", format="sentence-transformers")
     again = TransformerEncoder(folder, cache=None, precision="float32")
     assert again.folder.sentence.prompt == "late "
+    with pytest.raises(ConfigError, match="cannot put the default prompt 'late '"):
+        fitted(encoder).export(tmp_path / "p", format="peft")
     given = ["help phone", "money"]
     np.testing.assert_allclose(again.transform(given), encoder.transform(given), atol=1e-6)

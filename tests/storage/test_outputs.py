@@ -3,7 +3,7 @@ import os
 import pytest
 
 from nlptl.base.errors import StorageError
-from nlptl.storage.outputs import check_output_file, check_output_folder
+from nlptl.storage.outputs import check_output_file, check_output_folder, check_replaced
 
 
 @pytest.fixture
@@ -52,3 +52,16 @@ def test_a_folder_is_no_file_and_a_file_no_folder(tmp_path, table):
 
 def test_values_that_are_no_paths_are_passed_over(tmp_path, table):
     check_output_file(table, inputs=("x" * 5000, "a\0b", ""), overwrite=True)
+
+
+def test_a_folder_with_files_that_would_be_lost_is_not_replaced(tmp_path):
+    draft, target = tmp_path / "draft", tmp_path / "target"
+    draft.mkdir()
+    (draft / "config.json").touch()
+    check_replaced(target, draft)
+    target.mkdir()
+    (target / "config.json").touch()
+    check_replaced(target, draft)
+    (target / "notes.txt").touch()
+    with pytest.raises(StorageError, match="also holds 'notes.txt', which would be lost"):
+        check_replaced(target, draft)

@@ -60,7 +60,8 @@ def run(arguments: Namespace) -> int:
         inputs = (arguments.data, arguments.model)
         check_output_file(arguments.errors, inputs=inputs, overwrite=arguments.overwrite)
         table_format(arguments.errors)
-    model = load_predictor(arguments.model) or load_any(arguments.model, task=arguments.task)
+    model = None if arguments.task else load_predictor(arguments.model)
+    model = model or load_any(arguments.model, task=arguments.task)
     rows, labels = labelled_rows(model, arguments.data, arguments)
     if isinstance(model, TextClassifier | OnnxClassifier | Cascade):
         _show(_measured(model, rows, labels), len(rows), arguments)

@@ -16,7 +16,8 @@ from nlptl.estimators.loading import load_any
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.saving.exporting import FORMATS
 from nlptl.saving.onnx.onnx_classifier import OnnxClassifier
-from nlptl.storage.outputs import check_output_folder
+from nlptl.storage.atomic import new_folder
+from nlptl.storage.outputs import check_output_folder, check_replaced
 
 EXAMPLES = """examples:
   nlptl export model/ plain/ --format transformers
@@ -58,13 +59,17 @@ def run(arguments: Namespace) -> int:
             f"export needs a classifier, got a {model.kind} in {arguments.model!r}. "
             "Choose a saved classifier."
         )
-    folder = model.export(
-        user_path(arguments.folder),
-        format=arguments.format,
-        precision=arguments.precision,
-        probe=None if arguments.probe is None else labelled_rows(model, arguments.probe, arguments),
-        tolerance=arguments.tolerance,
-    )
+    probe = None if arguments.probe is None else labelled_rows(model, arguments.probe, arguments)
+    folder = user_path(arguments.folder)
+    with new_folder(folder) as draft:
+        model.export(
+            draft,
+            format=arguments.format,
+            precision=arguments.precision,
+            probe=probe,
+            tolerance=arguments.tolerance,
+        )
+        check_replaced(folder, draft)
     out = console()
     out.print(f"Written: {folder}", soft_wrap=True)
     if arguments.format == "onnx":

@@ -92,7 +92,7 @@ def run(arguments: Namespace) -> int:
         return _every_task(model, arguments, sheet)
     more = MoreColumns(1 if arguments.top is None else arguments.top, arguments.probabilities)
     if sheet is None:
-        return _show(model, arguments.text, more)
+        return _show(model, arguments.text, more, output=arguments.output)
     rows = texts_of(sheet.frame, text_columns(model, arguments.text_column))
     table = labelled(sheet, model, rows, more=more)
     hand_over(kind.encode(table), arguments.output, f"{len(sheet)} rows")
@@ -144,10 +144,23 @@ def _every_task(model: MultiTaskModel, arguments: Namespace, sheet: Sheet | None
     return 0
 
 
-def _show(model: TextModel | OnnxClassifier | Cascade, texts: list[str], more: MoreColumns) -> int:
+def _show(
+    model: TextModel | OnnxClassifier | Cascade,
+    texts: list[str],
+    more: MoreColumns,
+    *,
+    output: str | None,
+) -> int:
+    """Print the predictions for some texts, or write them to a file."""
+    import pandas as pd
+
     from nlptl.reports.terminal_tables import predictions_table
 
     columns = answers(model, texts, more=more)
+    if output is not None:
+        content = pd.DataFrame({"text": texts, **columns})
+        hand_over(table_format(output).encode(content), output, f"{len(texts)} rows")
+        return 0
     predicted, probability = columns.pop("predicted"), columns.pop("probability", None)
     columns.pop("passed_on", None)
     console().print(predictions_table(texts, predicted, probability, columns))

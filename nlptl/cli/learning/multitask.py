@@ -105,7 +105,7 @@ def _tables(table: TaskTable, config: TasksConfig) -> tuple[Any, Any]:
 
 
 def _read(source: str, table: TaskTable, config: TasksConfig) -> tuple[Any, list[Any]]:
-    return read_labelled(
+    rows, answers = read_labelled(
         source,
         table.text_column,
         table.label_column,
@@ -113,3 +113,15 @@ def _read(source: str, table: TaskTable, config: TasksConfig) -> tuple[Any, list
         split=table.split,
         drop_blank=config.drop_blank,
     )
+    return rows, _fractions(answers) if table.kind == "auto" else answers
+
+
+def _fractions(answers: list[Any]) -> list[Any]:
+    """Return the numbers of a text table, if all cells are numbers and some have fractions."""
+    if not all(isinstance(answer, str) for answer in answers):
+        return answers
+    try:
+        numbers = [float(answer) for answer in answers]
+    except ValueError:
+        return answers
+    return answers if all(number.is_integer() for number in numbers) else numbers

@@ -13,6 +13,7 @@ it is trained on labelled rows of another domain, and --unlabeled FILE has texts
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ import numpy as np
 from rich.console import Console
 
 from nlptl.base.arrays import IntArray
+from nlptl.base.described import plain_value
 from nlptl.base.errors import StorageError
 from nlptl.base.paths import user_path
 from nlptl.cli import tables
@@ -260,7 +262,7 @@ def _read_by(run_config: RunConfig) -> list[Any]:
     """Return the tables of the settings, and other values that may be paths of files."""
     encoder = run_config.encoder
     tables_read = [run_config.data, run_config.test, run_config.unlabeled, *run_config.source]
-    return [*tables_read, *encoder.options.values()]
+    return [*tables_read, encoder.name, *encoder.options.values()]
 
 
 def contents_of(names: Iterable[object]) -> dict[str, str]:
@@ -287,6 +289,7 @@ def already_done(output: str | None, settings: Mapping[str, object], *, overwrit
     if folder is None or overwrite or not folder.is_dir() or not any(folder.iterdir()):
         return False
     saved = load_every(folder).notes_.get("run")
+    settings = json.loads(json.dumps(settings, default=plain_value))  # JSON has no keys but texts
     if saved == settings:
         return True
     changed = [name for name in settings if (saved or {}).get(name) != settings[name]]

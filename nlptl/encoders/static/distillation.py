@@ -21,6 +21,9 @@ from nlptl.encoders.contextual.windows import check_tokens
 from nlptl.encoders.static.vector_store import VectorStore
 from nlptl.storage.places import fixed_path
 
+DISTILLED_FROM = "distilled from "
+"""Start of the name of distilled vectors; the name of their encoder follows."""
+
 _BLOCK = 2048
 _WAY = "packed"
 """Part of the name of a cached store. It changes if the vectors are computed in another way."""
@@ -82,7 +85,7 @@ class Distilled(Spec):
             vectors=np.concatenate(parts, axis=1).astype(np.float32),
             groups=tuple((f"layer {layer}", width) for layer in self.layers),
             tokenizer=tokenizer.backend_tokenizer.to_str(),
-            name=f"distilled from {folder.name}",
+            name=f"{DISTILLED_FROM}{folder.origin or folder.path.name}",
         )
 
 

@@ -16,7 +16,7 @@ from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.inputs import JsonObject
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.base.suggestions import suggest
-from nlptl.encoders.static.distillation import Distilled
+from nlptl.encoders.static.distillation import DISTILLED_FROM, Distilled
 from nlptl.encoders.static.tokens import (
     Coverage,
     TokenBatch,
@@ -182,6 +182,13 @@ class StaticEncoder(Spec):
     def is_complete(self) -> bool:
         """True if every text consists of known tokens, as with the tokens of a transformer."""
         return self._store().tokenizer is not None
+
+    @property
+    def origin(self) -> str | None:
+        """Name on the Hub of the encoder that the vectors were distilled from; None without one."""
+        name = getattr(self.vectors, "name", "")
+        origin = name.removeprefix(DISTILLED_FROM)
+        return origin if origin != name and "/" in origin else None
 
     @property
     def learns_from_text(self) -> bool:

@@ -26,6 +26,7 @@ from nlptl.fitting.distillation_stage import distil, language_transfers
 from nlptl.fitting.head_fit import TrainingPlan
 from nlptl.saving.model_folder import CLOSE
 from nlptl.storage.atomic import new_folder
+from nlptl.storage.outputs import check_replaced
 from nlptl.training.config import LoopConfig, TrainingConfig
 
 DISTILLING = LoopConfig(
@@ -157,6 +158,7 @@ class LanguageStudent(NestedParams):
         target = user_path(folder)
         with new_folder(target) as draft:
             write_encoder(self.encoder_, draft)
+            check_replaced(target, draft)
             self._prove(draft)
         return target
 

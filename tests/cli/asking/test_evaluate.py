@@ -87,3 +87,20 @@ def test_figures_for_numbers_are_shown(capsys, few, tiny_encoder, tmp_path):
     assert found["r2"] == pytest.approx(model.score(texts, lengths), abs=1e-6)
     assert found["rows"] == 40
     assert "interval" not in found
+
+
+@pytest.mark.parametrize("classes", [[0, 1], [False, True], [0.5, 1.5]])
+def test_cells_of_a_text_table_are_read_as_the_classes_of_the_model(capsys, tmp_path, classes):
+    texts, labels = ["good tea", "bad tea"] * 10, classes * 10
+    TextClassifier("tfidf").fit(texts, labels).save(tmp_path / "m")
+    pd.DataFrame({"text": texts, "label": labels}).to_csv(tmp_path / "t.csv", index=False)
+    assert main(["evaluate", str(tmp_path / "m"), str(tmp_path / "t.csv"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] == 1.0
+
+
+def test_a_task_of_a_model_that_has_none_is_refused(capsys, tmp_path):
+    texts, labels = ["good tea", "bad tea"] * 10, ["a", "b"] * 10
+    TextClassifier("tfidf").fit(texts, labels).save(tmp_path / "m")
+    pd.DataFrame({"text": texts, "label": labels}).to_csv(tmp_path / "t.csv", index=False)
+    assert main(["evaluate", str(tmp_path / "m"), str(tmp_path / "t.csv"), "--task", "x"]) == 2
+    assert "has only one task" in capsys.readouterr().err

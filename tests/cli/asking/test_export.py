@@ -53,3 +53,14 @@ def test_what_a_graph_cannot_do_is_said(model, tmp_path, capsys):
         assert "holds an exported graph" in capsys.readouterr().err
     assert ask("publish", tmp_path / "g", "user/name", "--dry-run") == 2
     assert "--format onnx" in capsys.readouterr().err
+
+
+def test_an_earlier_export_is_replaced_but_nothing_else(model, tmp_path, capsys):
+    folder = tmp_path / "g"
+    for flags in ([], ["--overwrite"]):
+        assert ask("export", tmp_path / "m", folder, *flags) == 0, capsys.readouterr().err
+    assert OnnxClassifier.load(folder).predict(["the parcel"]).shape == (1,)
+    (folder / "notes.txt").write_text("mine")
+    assert ask("export", tmp_path / "m", folder, "--overwrite") == 2
+    assert "also holds 'notes.txt'" in capsys.readouterr().err
+    assert (folder / "notes.txt").read_text() == "mine"

@@ -214,3 +214,10 @@ def test_one_split_of_a_folder_is_labelled(saved, tmp_path):
     arguments = ["predict", saved, str(tmp_path / "data"), "--output", str(target)]
     assert main([*arguments, "--split", "test"]) == 0
     assert read_table(target)["text"].tolist() == ["the parcel"]
+
+
+def test_texts_of_the_command_line_are_written_to_a_file(saved, tmp_path):
+    target = tmp_path / "out.csv"
+    assert main(["predict", saved, "--text", "the parcel", "--output", str(target)]) == 0
+    table = read_table(target)
+    assert table["text"].tolist() == ["the parcel"] and len(table["predicted"][0])

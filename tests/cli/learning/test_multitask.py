@@ -3,6 +3,7 @@ import pytest
 import yaml
 
 from nlptl import MultiTaskModel
+from nlptl.cli.learning import multitask
 from nlptl.cli.main import main
 
 
@@ -84,3 +85,16 @@ def test_a_saved_model_is_asked_in_every_task_and_judged_in_one(room, capsys):
     assert "several tasks" in capsys.readouterr().err
     assert main([*asked, "--task", "lengths"]) == 2
     assert "'length'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("cells", "answers"),
+    [
+        (["3.5", "4"], [3.5, 4.0]),
+        (["3", "4"], ["3", "4"]),
+        (["3.5", "a"], ["3.5", "a"]),
+        ([1], [1]),
+    ],
+)
+def test_fractions_in_a_text_table_are_numbers(cells, answers):
+    assert multitask._fractions(cells) == answers

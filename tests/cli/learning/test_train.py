@@ -1,3 +1,4 @@
+import json
 import warnings
 
 import pandas as pd
@@ -5,8 +6,11 @@ import pytest
 
 from nlptl import Contrastive, Frozen, FullFineTune, SelfTraining, TextClassifier, TextRegressor
 from nlptl.base.errors import AuditWarning
+from nlptl.cli.learning import train as train_module
 from nlptl.cli.learning import training_report
 from nlptl.cli.main import main
+from nlptl.config.part import Part
+from nlptl.config.run import RunConfig
 from nlptl.estimators import auto
 from nlptl.evaluation.choice import Choice
 from nlptl.training.networks.text_feed import TextFeed
@@ -365,3 +369,12 @@ def test_a_source_that_hurts_is_left_out(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "Chosen: without" in out and "with the source" in out
     assert TextClassifier.load(output).transfer_ == Frozen()
+
+
+def test_number_keys_and_another_encoder_are_noticed(tmp_path, tiny_encoder):
+    settings = {"names": {0: "bad", 1: "good"}, "sha256": {"a": "1"}}
+    model = TextClassifier("tfidf").fit(["good tea", "bad tea"] * 5, [1, 0] * 5)
+    model.save(tmp_path / "m", notes={"run": json.loads(json.dumps(settings))})
+    assert train_module.already_done(str(tmp_path / "m"), settings, overwrite=False)
+    run = RunConfig(data="d.csv", encoder=Part(str(tiny_encoder)))
+    assert str(tiny_encoder) in train_module._settings(run)["sha256"]

@@ -4,6 +4,8 @@ from sklearn.base import clone
 
 from nlptl import StaticEncoder
 from nlptl.base.errors import ConfigError, InputError
+from nlptl.encoders.static.vector_formats import WordVectors
+from nlptl.encoders.static.vector_store import VectorStore
 
 TEXTS = ["the parcel came late", "help with password", "zebra"]
 
@@ -77,3 +79,16 @@ def test_a_relative_file_is_found_after_a_change_of_folder(vectors_file, tmp_pat
     encoder = StaticEncoder(vectors_file.name, cache=None)
     monkeypatch.chdir(tmp_path)
     assert encoder.transform(["the parcel"]).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "origin"),
+    [
+        ("distilled from user/encoder", "user/encoder"),
+        ("distilled from encoder", None),
+        ("glove/6B", None),
+    ],
+)
+def test_distilled_vectors_name_their_encoder_on_the_hub(name, origin):
+    words = WordVectors(["tea"], np.ones((1, 4), dtype=np.float32))
+    assert StaticEncoder(VectorStore.of_words(words, name=name)).origin == origin

@@ -175,3 +175,12 @@ def test_a_student_reads_words_its_teacher_cannot(teacher, pairs, turned, tmp_pa
     kept = list((tmp_path / "cache" / "vocabularies").iterdir())
     LanguageStudent(teacher, vocabulary=300, training=few, device="cpu").fit(turned[:600])
     assert list((tmp_path / "cache" / "vocabularies").iterdir()) == kept
+
+
+def test_a_folder_with_other_files_is_not_replaced(student, tmp_path):
+    folder = student.save(tmp_path / "student")
+    student.save(folder)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(StorageError, match=r"also holds 'notes\.txt'"):
+        student.save(folder)
+    assert (folder / "notes.txt").read_text() == "mine"
