@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 
 from nlptl.base import clock
 from nlptl.base.errors import ConfigError, HarmWarning
@@ -20,7 +20,7 @@ from nlptl.data.rows import Rows
 from nlptl.evaluation.choice import Choice, Trial
 from nlptl.evaluation.intervals import smallest_effect
 from nlptl.evaluation.judge import judge
-from nlptl.evaluation.timed_splits import TimedSplits
+from nlptl.evaluation.timed_splits import MIN_SPLITS, TimedSplits
 from nlptl.evaluation.verdict import HURTS, Verdict
 from nlptl.fitting.transfers import as_transfers
 from nlptl.training.processes import from_main
@@ -78,6 +78,14 @@ class OtherData:
     def with_source(self, names: Sequence[str]) -> OtherData:
         """Return the same data with some of the sources only."""
         return replace(self, source={name: self.source[name] for name in names})
+
+    def without_rows(self, rows: Rows) -> OtherData:
+        """Return the same data without source rows that are also target rows.
+
+        They would be trained on in one split and tested on in another. Empty sources are left out.
+        """
+        source = {name: corpus.without(rows) for name, corpus in self.source.items()}
+        return replace(self, source={name: part for name, part in source.items() if part.size})
 
     @property
     def fit_params(self) -> dict[str, Any]:
@@ -157,29 +165,26 @@ def guarded_choice(
         )
     log_stage(logger, "Comparing the model with the same model without %s", data.names)
     comparison = _Comparison(model, rows, answers, validation, data.without_any())
-    kept, trials = data, []
     with trial_fits():
-        if len(data.source) > 1:
-            trials = comparison.trials({name: data.with_source([name]) for name in data.source})
-            if model.on_harm == ROLL_BACK:
-                kept = data.with_source([trial.name for trial in trials if trial.used])
-        if kept.source or not data.source:
-            trials += comparison.trials({f"with {kept.names}": kept})
-    last = trials[-1]
+        trials, helps = comparison.of_sources(data.without_rows(rows))
+    name, used = f"with {data.names}", data
     if model.on_harm == WARN:
-        _warn(last)
+        _warn(trials)
         trials = [replace(trial, used=True) for trial in trials]
-    elif not (last.used and last.name == f"with {kept.names}"):
-        kept = data.without_any()
+    elif helps is None:
+        name, used = _WITHOUT, data.without_any()
         logger.warning("The model is fitted without %s, which did not help.", data.names)
-    name = f"with {kept.names}" if kept.names else "without"
-    return Choice(kept.transfer, name, trials, seconds=sum(t.seconds for t in trials)), kept
+    else:
+        used = data.with_source(helps)
+        name = f"with {used.names}"
+    return Choice(used.transfer, name, trials, seconds=sum(t.seconds for t in trials)), used
 
 
-def _warn(trial: Trial) -> None:
-    if trial.verdict is not None and trial.verdict.outcome == HURTS:
+def _warn(trials: Sequence[Trial]) -> None:
+    verdict = trials[-1].verdict if trials else None
+    if verdict is not None and verdict.outcome == HURTS:
         warnings.warn(
-            f"{trial.verdict}. Leave the other data out, or use on_harm='roll-back'.",
+            f"{verdict}. Leave the other data out, or use on_harm='roll-back'.",
             HarmWarning,
             stacklevel=_FRAMES_TO_CALLER,
         )
@@ -203,6 +208,26 @@ class _Comparison:
     validation: object
     plain: OtherData
 
+    def of_sources(self, data: OtherData) -> tuple[list[Trial], list[str] | None]:
+        """Compare each of several sources by itself, then the data together.
+
+        Returns
+        -------
+        trials, names
+            The names are those of the sources to use. None if the data together do not help.
+        """
+        names, trials = list(data.source), []
+        if len(names) > 1:
+            trials = self.trials({name: data.with_source([name]) for name in names})
+            if self.model.on_harm == ROLL_BACK:
+                names = [trial.name for trial in trials if trial.used]
+        kept = data.with_source(names)
+        needs_source = any("source" in transfer.needs for transfer in data.transfers)
+        if not kept.names or (needs_source and not names):
+            return trials, None
+        trials += self.trials({f"with {kept.names}": kept})
+        return trials, names if trials[-1].used else None
+
     def trials(self, options: Mapping[str, OtherData]) -> list[Trial]:
         """Compare each option with the baseline. It is used if its mean gain is not negative.
 
@@ -211,6 +236,11 @@ class _Comparison:
         began = clock.seconds()
         tunes = as_transfers(next(iter(options.values())).transfer).tunes
         splits = TimedSplits(_FOLDS, 1 if tunes else _ROUNDS)
+        if len(splits.of(self.answers, numeric=is_regressor(self.model))) < MIN_SPLITS:
+            raise ConfigError(
+                f"on_harm={self.model.on_harm!r} needs at least two rows of two classes, so that "
+                "they can be split. Add labelled rows, or leave it out."
+            )
         models = {name: self._model(option) for name, option in options.items()}
         models[_WITHOUT] = self._model(self.plain)
         params = {name: self._fit_params(option) for name, option in options.items()}

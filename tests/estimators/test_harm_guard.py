@@ -74,6 +74,15 @@ def test_all_sources_that_hurt_are_left_out_without_a_last_comparison():
     assert [trial.used for trial in guarded.transfer_verdict_.trials] == [False, False]
 
 
+def test_a_copy_of_the_target_does_not_count_as_help():
+    guarded = model("roll-back").fit(TEXTS, LABELS, source=Corpus(TEXTS, LABELS))
+    assert guarded.transfer_ == Frozen() and guarded.transfer_verdict_.trials == []
+    sources = {"copy": Corpus(TEXTS, LABELS), "true": TRUE}
+    guarded = model("roll-back").fit(TEXTS, LABELS, source=sources)
+    plain = model().fit(TEXTS, LABELS, source=TRUE)
+    assert (guarded.predict_proba(TEST[0]) == plain.predict_proba(TEST[0])).all()
+
+
 def test_a_warning_keeps_the_source():
     strong = SourceRows(weight=5.0)
     with pytest.warns(HarmWarning, match="with the source against without: hurts") as caught:
@@ -121,8 +130,11 @@ def test_the_comparison_is_saved(tmp_path):
         ("roll-back", "source", 8, "needs at least 10, got 8"),
         ("warn", None, 0, "needs at least 10, got 0"),
         ("warn", "auto", 24, "on_harm has no use"),
+        ("warn", "source", -12, "at least two rows of two classes"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(on_harm, transfer, n, message):
+    labels = LABELS if n >= 0 else ["+", *range(len(LABELS) - 1)]
+    labels = [str(label) for label in labels]  # all different if n is negative
     with pytest.raises(ConfigError, match=message):
-        model(on_harm, transfer).fit(TEXTS[:n], LABELS[:n], source=TRUE)
+        model(on_harm, transfer).fit(TEXTS[:n], labels[:n], source=TRUE)
