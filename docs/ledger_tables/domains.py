@@ -123,7 +123,9 @@ def losses_while_tuning():
         cells = [figures.get((*pair, method)) for pair in PAIRS]
         base = [figures[(*pair, "source only")] for pair in PAIRS]
         gains = [a - b for a, b in zip(cells, base, strict=True) if a is not None]
-        gain = "-" if method == "source only" or not gains else f"{np.mean(gains):+.3f}"
+        if not gains:
+            continue
+        gain = "-" if method == "source only" else f"{np.mean(gains):+.3f}"
         rows.append([method, *("not measured" if c is None else f"{c:.4f}" for c in cells), gain])
     pairs = [f"{source} to {target}" for source, target in PAIRS]
     return table(["added to `FullFineTune()`", *pairs, "mean gain"], rows)
