@@ -36,6 +36,7 @@ LOSSES = (
     "ClassConfusion",
     "DomainAdversarial",
     "DomainAdversarial, conditional",
+    "DomainAdversarial, weight 0.1",
     "DomainAdversarial, weight 1",
     "DomainAdversarial, conditional, weight 1",
 )

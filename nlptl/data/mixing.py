@@ -51,6 +51,11 @@ class Mixing(Spec):
     def __post_init__(self) -> None:
         if self.way not in WAYS:
             raise ConfigError(f"way={self.way!r} is not known. {suggest(str(self.way), WAYS)}")
+        if self.mixed and self.way == "annealed":
+            raise ConfigError(
+                "way='annealed' changes the shares during the training, but steps with rows of all "
+                "tasks (mixed=True, balance='pcgrad') have fixed shares. Choose another way."
+            )
         if not self.temperature >= 1:
             raise ConfigError(
                 f"temperature must be at least 1, got {self.temperature}. Use 1 for proportional."

@@ -18,11 +18,13 @@ from nlptl.data.splits import stratified_folds, stratified_sample
 from nlptl.data.targets import Targets
 from nlptl.heads.calibration.decision import Decision, best_temperature, best_thresholds
 from nlptl.heads.calibration.imbalance import Imbalance
-from nlptl.heads.calibration.strength import LOGIT_OF_ABSENT_CLASS, MAX_ROWS_TO_CHOOSE_ON, HeldOut
+from nlptl.heads.calibration.strength import MAX_ROWS_TO_CHOOSE_ON, HeldOut, of_all_classes
 from nlptl.heads.linear.logistic import DEFAULT_C, LogisticHead
 
 _FOLDS = 5
 MIN_ROWS_TO_CALIBRATE = 10
+_LOG_ODDS_OF_ALWAYS = 30.0
+"""Log odds of a label that all training rows have."""
 
 
 class OneVsRest:
@@ -80,7 +82,7 @@ class OneVsRest:
     ) -> tuple[Any, FloatArray | None]:
         """Return the fitted head of one label and its held-out log odds of ``rows``, or None."""
         if not label.counts.all():
-            constant = -LOGIT_OF_ABSENT_CLASS if label.counts[1] else LOGIT_OF_ABSENT_CLASS
+            constant = _LOG_ODDS_OF_ALWAYS if label.counts[1] else -_LOG_ODDS_OF_ALWAYS
             return constant, np.full(len(rows), constant)
         head, weighted = clone(self.head), weigh_rows(label, self.imbalance)
         if not isinstance(head, LogisticHead) or head.C != "cv":
@@ -245,18 +247,19 @@ def _hold_out(
         return None
     folds = stratified_folds(targets.codes, _FOLDS, seed=seed)
 
-    def fit_fold(fold: int) -> FloatArray:
+    def fit_fold(fold: int) -> tuple[IntArray, FloatArray]:
         training, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        logits = np.full((len(held_out), targets.n_outputs), LOGIT_OF_ABSENT_CLASS)
         subset = targets.take(training)
-        # With several labels, all columns get logits. Otherwise only classes in the training rows.
-        present = np.arange(subset.n_outputs) if subset.several else np.flatnonzero(subset.counts)
-        if len(present) > 1 or subset.several:
-            scores = logits_of(_fit_any(head, X[training], subset, imbalance), X[held_out])
-            # A head with class names also has logits for classes without rows.
-            logits[:, present if scores.shape[1] == len(present) else slice(None)] = scores
-        return logits
+        present = np.flatnonzero(subset.counts)
+        if len(present) < 2 and not subset.several:
+            return np.empty(0, dtype=np.int64), np.empty((0, targets.n_outputs))
+        scores = logits_of(_fit_any(head, X[training], subset, imbalance), X[held_out])
+        # With several labels or class names, all columns get logits.
+        if scores.shape[1] == targets.n_outputs:
+            return held_out, scores
+        is_counted = np.isin(targets.codes[held_out], present)
+        return held_out[is_counted], of_all_classes(scores, present, targets.n_outputs)[is_counted]
 
     parts = map_in_threads(fit_fold, range(_FOLDS))
-    rows = np.concatenate([np.flatnonzero(folds == fold) for fold in range(_FOLDS)])
-    return HeldOut(rows, np.concatenate(parts))
+    rows = np.concatenate([rows for rows, _ in parts])
+    return HeldOut(rows, np.concatenate([logits for _, logits in parts])) if len(rows) else None

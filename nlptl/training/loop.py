@@ -318,8 +318,9 @@ class _Run:
                     loss = self.model(batch, progress)
                 self.accelerator.backward(loss)
             total = total + loss.detach().float()
-        if twin is not None:
-            twin.hand_over()
+            # Several processes exchange the gradients of all passes in the last one.
+            if twin is not None and (is_last or self.accelerator.num_processes == 1):
+                twin.hand_over()
         self.accelerator.clip_grad_norm_(self.learner.module.parameters(), self.config.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()

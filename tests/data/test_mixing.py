@@ -50,3 +50,8 @@ def test_what_makes_no_sense_is_refused():
         Mixing("proportionel")
     with pytest.raises(ConfigError, match="temperature must be at least 1"):
         Mixing(temperature=0.5)
+
+
+def test_annealed_shares_cannot_be_mixed_in_a_step():
+    with pytest.raises(ConfigError, match="changes the shares during the training"):
+        Mixing("annealed", mixed=True)

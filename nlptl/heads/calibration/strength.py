@@ -19,8 +19,8 @@ MAX_ROWS_TO_CHOOSE_ON = 3_000
 """Maximum number of rows in the cross-validation that chooses a strength."""
 
 MIN_ROWS_TO_CROSS_VALIDATE = 20
-LOGIT_OF_ABSENT_CLASS = -30.0
-"""Logit of a class that is absent from the training rows of a fold."""
+_SPREADS_TO_ABSENT_CLASS = 10.0
+"""Distance of the logit of an absent class from the smallest one of its row, in spreads."""
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,12 @@ class Chooser:
             codes, self.n_folds, max_rows=MAX_ROWS_TO_CHOOSE_ON, seed=self.seed
         )
         sample = X[rows], codes[rows], None if weights is None else weights[rows]
-        logits = _run(sample, folds, strengths, path, at_once=self.at_once)
-        score = CRITERIA[self.criterion]
-        best = max(range(len(strengths)), key=lambda i: score(logits[i], codes[rows]))
-        return strengths[best], HeldOut(rows, logits[best])
+        logits, counted = _run(sample, folds, strengths, path, at_once=self.at_once)
+        if not len(counted):
+            return None
+        score, truth = CRITERIA[self.criterion], codes[rows][counted]
+        best = max(range(len(strengths)), key=lambda i: score(logits[i][counted], truth))
+        return strengths[best], HeldOut(rows[counted], logits[best][counted])
 
 
 def _run(
@@ -129,12 +131,15 @@ def _run(
     path: Path,
     *,
     at_once: int | None,
-) -> list[FloatArray]:
+) -> tuple[list[FloatArray], IntArray]:
+    """Return the held-out logits at each strength, and the numbers of the rows that count.
+
+    A row does not count if the training rows of its fold lack its class.
+    """
     X, codes, weights = sample
-    numbers = np.unique(folds)
-    logits_per_strength = [
-        np.full((len(codes), int(codes.max()) + 1), LOGIT_OF_ABSENT_CLASS) for _ in strengths
-    ]
+    numbers, n_classes = np.unique(folds), int(codes.max()) + 1
+    logits_per_strength: list[FloatArray] = [np.zeros((len(codes), n_classes)) for _ in strengths]
+    is_counted = np.zeros(len(codes), dtype=bool)
 
     def fit_fold(number: int) -> None:
         training, held_out = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
@@ -147,11 +152,36 @@ def _run(
                 X[training], fold_codes, None if weights is None else weights[training], X[held_out]
             )
             fold_logits = path(fold, strengths)
+        is_counted[held_out] = np.isin(codes[held_out], present)
         for all_logits, logits in zip(logits_per_strength, fold_logits, strict=True):
-            all_logits[np.ix_(held_out, present)] = logits  # each fold has its own rows
+            all_logits[held_out] = of_all_classes(logits, present, n_classes)
 
     map_in_threads(fit_fold, numbers, at_once=at_once)
-    return logits_per_strength
+    return logits_per_strength, np.flatnonzero(is_counted)
+
+
+def of_all_classes(logits: FloatArray, present: IntArray, n_classes: int) -> FloatArray:
+    """Add the columns of classes that are absent from the training rows of a fold.
+
+    Logits have no absolute scale, so those of absent classes lie far below the smallest of the row.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n, n_present)
+    present : ndarray of shape (n_present,)
+        Codes of the classes in the training rows.
+    n_classes : int
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+    """
+    centred = logits - logits.mean(axis=1, keepdims=True)
+    spread = float(np.std(centred)) or 1.0
+    lowest = logits.min(axis=1, keepdims=True) - _SPREADS_TO_ABSENT_CLASS * spread
+    every: FloatArray = np.repeat(lowest, n_classes, axis=1).astype(np.float64)
+    every[:, present] = logits
+    return every
 
 
 def _log_loss(logits: FloatArray, codes: IntArray) -> float:

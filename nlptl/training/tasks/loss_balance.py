@@ -11,7 +11,8 @@ from torch import nn
 class Uncertainty(nn.Module):
     """Trainable loss weights: the weight of a task is the inverse of its estimated noise.
 
-    The loss of a task becomes ``exp(-s) * loss + s / 2`` with a trained ``s`` per task [1]_.
+    The loss of a task in a step becomes ``exp(-s) * loss + s / 2`` with a trained ``s`` per task
+    [1]_.
 
     Parameters
     ----------
@@ -28,19 +29,19 @@ class Uncertainty(nn.Module):
         super().__init__()
         self.logs = nn.Parameter(torch.zeros(n_tasks))
 
-    def forward(self, task: int, loss: torch.Tensor) -> torch.Tensor:
-        """Return the weighted loss of the task with this index."""
+    def forward(self, task: int, loss: torch.Tensor, share: float = 1.0) -> torch.Tensor:
+        """Return the weighted loss of the task with this index, for a share of a step."""
         log = self.logs[task]
-        return (-log).exp() * loss + log / 2
+        return (-log).exp() * loss + share * log / 2
 
 
 def without_conflict(losses: Sequence[torch.Tensor], network: nn.Module) -> torch.Tensor:
     """Return a scalar whose gradient is the sum of the losses' gradients without conflicts.
 
-    This is PCGrad [1]_. Two gradients conflict if their dot product on the shared weights is
-    negative. Each then loses its component along the unchanged gradient of the other. Weights
-    that not all tasks use keep their gradients. Tasks are compared in their order instead of a
-    random one, so that all processes and resumed runs get the same result.
+    This is PCGrad [1]_, for one forward pass. Two gradients conflict if their dot product on the
+    shared weights is negative. Each then loses its component along the unchanged gradient of the
+    other. Weights that not all tasks use keep their gradients. Tasks are compared in their order
+    instead of a random one, so that all processes and resumed runs get the same result.
 
     Parameters
     ----------

@@ -141,7 +141,9 @@ class TasksFeed:
         if epoch not in self.orders:
             stopped = self.stopped(epoch)
             running = np.array([name not in stopped for name in self.tasks])
-            progress = min(epoch / max(self.config.epochs - 1, 1), 1.0)
+            steps = self.config.max_steps
+            n_epochs = self.config.epochs if steps is None else -(-steps // len(self))
+            progress = min(epoch / max(n_epochs - 1, 1), 1.0)
             self.orders[epoch] = np.flatnonzero(running)[
                 self.mixing.order(
                     np.array(self.sizes)[running].tolist(),

@@ -96,7 +96,7 @@ class TasksObjective(nn.Module):
         for name, batch in batches.items():
             outputs[name] = self.outputs(name, batch)
             losses[name] = self.loss_of(name, outputs[name])
-        total = self._together(losses)
+        total = self._together(losses, share)
         for transfer in self.transfers:
             transfer_loss = transfer.loss(outputs, progress)
             if transfer_loss is not None:
@@ -120,10 +120,11 @@ class TasksObjective(nn.Module):
         total: torch.Tensor = (losses * outputs.batch.weights).sum()
         return total * (task.weight / task.scale)
 
-    def _together(self, losses: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    def _together(self, losses: Mapping[str, torch.Tensor], share: float) -> torch.Tensor:
+        """Combine the losses of a pass, which has a share of the step."""
         if self.balance == "uncertainty":
             weigh = self.network.extras[_BALANCE]
-            losses = {n: weigh(self.network.places[n], loss) for n, loss in losses.items()}
+            losses = {n: weigh(self.network.places[n], loss, share) for n, loss in losses.items()}
         if self.balance == "pcgrad" and len(losses) > 1 and torch.is_grad_enabled():
             return without_conflict(list(losses.values()), self.network)
         return torch.stack(list(losses.values())).sum()

@@ -57,10 +57,12 @@ class Bf16Copy:
         for weight, copy in self.pairs:
             if copy.grad is None:
                 continue
-            if id(weight) not in self.sums:
-                self.sums[id(weight)] = torch.empty_like(weight)
-            total = self.sums[id(weight)].copy_(copy.grad)
-            weight.grad = total if weight.grad is None else total.add_(weight.grad)
+            if weight.grad is not None:
+                weight.grad.add_(copy.grad)
+            else:
+                if id(weight) not in self.sums:
+                    self.sums[id(weight)] = torch.empty_like(weight)
+                weight.grad = self.sums[id(weight)].copy_(copy.grad)
             copy.grad = None
         for original, copy in self.counted:
             original.copy_(copy)

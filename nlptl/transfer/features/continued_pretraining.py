@@ -73,7 +73,7 @@ class ContinuedPretraining(Transfer):
     epochs : int
         Number of times that each text is used.
     learning_rate : float
-        Learning rate of the first step. It falls linearly to 0.
+        Highest learning rate. It rises in the first steps, and then falls linearly to 0.
     rows_per_step : int
         Number of texts per step. With ``"pairs"``, each is compared with all others.
     anchor : float

@@ -160,8 +160,7 @@ def covariance(features: FloatArray) -> FloatArray:
 
     rows = features.astype(np.float64)
     spread = rows.std(axis=0)
-    spread[spread == 0] = 1.0
-    shrunk, _ = ledoit_wolf((rows - rows.mean(axis=0)) / spread)
+    shrunk, _ = ledoit_wolf((rows - rows.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
     matrix: FloatArray = spread[:, None] * shrunk * spread[None, :]
     return matrix
 

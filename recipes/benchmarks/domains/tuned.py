@@ -69,6 +69,7 @@ TOGETHER = {
     "MMD": MMD(),
     "DomainAdversarial": DomainAdversarial(),
     "DomainAdversarial, conditional": DomainAdversarial(conditional=True),
+    "DomainAdversarial, weight 0.1": DomainAdversarial(weight=0.1),
     "DomainAdversarial, weight 1": DomainAdversarial(weight=1.0),
     "DomainAdversarial, conditional, weight 1": DomainAdversarial(conditional=True, weight=1.0),
 }

@@ -1,6 +1,10 @@
 import numpy as np
+import pytest
 
-from nlptl.heads.calibration.strength import CRITERIA, LOGIT_OF_ABSENT_CLASS, Chooser
+from nlptl.data.targets import Targets
+from nlptl.heads import DiscriminantHead, LogisticHead, PrototypeHead
+from nlptl.heads.calibration.strength import CRITERIA, Chooser, of_all_classes
+from nlptl.heads.solver_fit import fit_solver
 
 
 def path(fold, strengths):
@@ -27,10 +31,25 @@ def test_every_row_is_answered_by_a_fold_that_did_not_see_it():
 
 
 def test_a_class_that_a_fold_has_not_seen_gets_no_chance():
-    codes = np.array([0] * 30 + [1])
+    codes = np.array([0, 1] * 15 + [2])
     _, held = Chooser("accuracy", 5, 0).choose(np.zeros((31, 1)), codes, None, (1.0,), path)
-    row = held.logits[held.rows == 30][0]
-    assert row[1] == LOGIT_OF_ABSENT_CLASS
+    assert 30 not in held.rows and len(held.rows) == 30
+    for offset in (0.0, 300.0, -300.0):  # logits have no absolute scale
+        logits = of_all_classes(np.array([[1.0, 2.0], [4.0, 3.0]]) + offset, np.array([0, 2]), 3)
+        assert (logits[:, 1] < logits[:, [0, 2]].min(axis=1) - 3).all()
+
+
+def test_a_class_of_a_single_row_does_not_change_the_temperature():
+    rng = np.random.default_rng(0)
+    codes = np.repeat([0, 1, 2], 30)
+    X = rng.normal(size=(90, 5)) * 0.3 + np.eye(3, 5)[codes]
+    lone = np.append(codes, 3), np.concatenate([X, np.eye(5)[3:4]])
+    for head in (PrototypeHead(), DiscriminantHead(), LogisticHead()):
+        several = [
+            fit_solver(head, rows, Targets(labels, n), imbalance=None, seed=0)[1].temperature
+            for labels, rows, n in ((codes, X, 3), (*lone, 4))
+        ]
+        assert several[1] == pytest.approx(several[0], rel=0.35), head
 
 
 def test_too_few_rows_give_nothing():

@@ -59,3 +59,11 @@ def test_a_noisy_task_comes_to_count_less():
         optimizer.step()
     weights = (-learnt.logs).exp().tolist()
     assert weights == pytest.approx([1 / 8, 2.0], rel=0.05)
+
+
+def test_the_passes_of_a_step_have_the_loss_of_the_step():
+    weigh = Uncertainty(1)
+    with torch.no_grad():
+        weigh.logs.fill_(0.7)
+    passes = sum(weigh(0, torch.tensor(0.5), share) for share in (0.25, 0.75))
+    assert torch.isclose(passes, weigh(0, torch.tensor(1.0)))

@@ -153,3 +153,12 @@ def test_shrinking_all_features_does_not_lower_the_loss(domains):
 def test_a_domain_with_one_row_has_no_loss(n_source, n_target):
     assert value_of(torch.randn(n_source, 3), torch.randn(n_target, 3)) is None
     assert torch.isfinite(value_of(torch.randn(2, 3), torch.randn(2, 3)))
+
+
+def test_a_column_that_is_constant_in_the_target_becomes_constant():
+    rng = np.random.default_rng(0)
+    source, target = 0.05 * rng.normal(size=(60, 4)), rng.normal(size=(60, 4))
+    target[:, 2] = 1.0
+    mapped = coral_map(source, target, strength=1.0)
+    np.testing.assert_allclose(mapped[:, 2], 1.0, atol=1e-3)
+    assert mapped[:, 0].std() > 0.3
