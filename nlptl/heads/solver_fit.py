@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
 from inspect import signature
 from typing import Any
 
@@ -61,9 +62,9 @@ class OneVsRest:
         labels = [targets.label(index) for index in range(targets.n_outputs)]
         fitted = [self._fit_label(X, label, rows) for label in labels]
         self.heads_ = [head for head, _ in fitted]
-        held_out = [logits for _, logits in fitted if logits is not None]
+        held_out = [part for _, part in fitted if part is not None]
         if len(held_out) == len(fitted):
-            self.held_out_ = HeldOut(rows, np.stack(held_out, axis=1))
+            self.held_out_ = _joined(rows, held_out)
         return self
 
     def logits(self, X: Features) -> FloatArray:
@@ -77,13 +78,14 @@ class OneVsRest:
                 columns.append(scores[:, 1] - scores[:, 0])
         return np.stack(columns, axis=1)
 
-    def _fit_label(
-        self, X: Features, label: Targets, rows: IntArray
-    ) -> tuple[Any, FloatArray | None]:
-        """Return the fitted head of one label and its held-out log odds of ``rows``, or None."""
+    def _fit_label(self, X: Features, label: Targets, rows: IntArray) -> tuple[Any, HeldOut | None]:
+        """Return the fitted head of one label and its held-out log odds of ``rows``, or None.
+
+        The rows of the log odds are positions in ``rows``.
+        """
         if not label.counts.all():
             constant = _LOG_ODDS_OF_ALWAYS if label.counts[1] else -_LOG_ODDS_OF_ALWAYS
-            return constant, np.full(len(rows), constant)
+            return constant, HeldOut(np.arange(len(rows)), np.full(len(rows), constant))
         head, weighted = clone(self.head), weigh_rows(label, self.imbalance)
         if not isinstance(head, LogisticHead) or head.C != "cv":
             return fit_one(head, X, weighted), None
@@ -92,11 +94,24 @@ class OneVsRest:
             return fit_one(head.set_params(C=DEFAULT_C), X, weighted), None
         # All labels choose their strength on the same rows, so that their log odds can be stacked.
         head = fit_one(head, X[rows], sample)
-        held_out = head.held_out_
-        odds = None if held_out is None else held_out.logits[:, 1] - held_out.logits[:, 0]
+        odds: HeldOut | None = head.held_out_
+        if odds is not None:
+            odds = HeldOut(odds.rows, odds.logits[:, 1] - odds.logits[:, 0])
         if len(rows) < len(label):
             head = fit_one(clone(head).set_params(C=head.C_), X, weighted)
         return head, odds
+
+
+def _joined(rows: IntArray, held_out: list[HeldOut]) -> HeldOut | None:
+    """Join the log odds of all labels on the rows that all of them held out.
+
+    A row is missing for a label if its fold has no other row with the same value of the label.
+    """
+    common = reduce(np.intersect1d, [part.rows for part in held_out])
+    if not len(common):
+        return None
+    columns = [part.logits[np.searchsorted(part.rows, common)] for part in held_out]
+    return HeldOut(rows[common], np.stack(columns, axis=1))
 
 
 def fit_solver(

@@ -296,11 +296,6 @@ class _Run:
             log({"loss": loss}, step)
 
     @property
-    def _device(self) -> torch.device:
-        device: torch.device = next(self.learner.module.parameters()).device
-        return device
-
-    @property
     def _is_done(self) -> bool:
         return self.over or self.taken == sum(self.lengths)
 
@@ -370,7 +365,7 @@ class _Run:
     def _save(self) -> None:
         """Write a checkpoint; it includes the random state of every process."""
         with self.chance.drawing():
-            chance = random_states(self.accelerator, self._device)
+            chance = random_states(self.accelerator, _device_of(self.learner.module))
         arrays = {
             **self.weights.to_arrays(),
             **to_arrays(moments(self.optimizer, self.names), "moments"),
@@ -410,7 +405,12 @@ class _Run:
         self.weights.spread_average()
         restore_moments(self.optimizer, self.names, from_arrays(saved.arrays, "moments"))
         with self.chance.drawing():
-            restore_random_state(saved.arrays, self.accelerator, self._device)
+            restore_random_state(saved.arrays, self.accelerator, _device_of(self.learner.module))
+
+
+def _device_of(module: nn.Module) -> torch.device:
+    device: torch.device = next(module.parameters()).device
+    return device
 
 
 def _mean_over_processes(score: float, accelerator: Accelerator) -> float:

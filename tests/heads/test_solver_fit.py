@@ -159,3 +159,13 @@ def test_a_head_that_answers_for_classes_without_rows_can_be_calibrated():
     head = MeaningHead(labels=names, weight=2.0)
     fitted, decision = fit_solver(head, X, Targets(y, 3), imbalance=None, seed=0)
     assert decision.probabilities(fitted.logits(names)).argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_a_label_of_a_single_row_leaves_the_log_odds_of_the_other_rows():
+    rng = np.random.default_rng(0)
+    codes = np.stack([np.arange(60) % 2, np.arange(60) == 7], axis=1).astype(np.int64)
+    X = rng.normal(size=(60, 4)) + 3 * codes[:, :1]
+    solver = OneVsRest(LogisticHead()).fit(X, Targets(codes, 2))
+    assert 7 not in solver.held_out_.rows and len(solver.held_out_.rows) == 59
+    found = (solver.held_out_.logits[:, 0] > 0) == codes[solver.held_out_.rows, 0]
+    assert found.mean() > 0.9

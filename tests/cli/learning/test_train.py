@@ -361,10 +361,12 @@ def test_a_source_that_hurts_is_left_out(tmp_path, capsys):
     labels = ["+" if i % 2 else "-" for i in range(24)]
     few, old = tmp_path / "few.csv", tmp_path / "old.csv"
     pd.DataFrame({"text": words, "label": labels}).to_csv(few, index=False)
-    pd.DataFrame({"text": words * 4, "label": labels[::-1] * 4}).to_csv(old, index=False)
+    films = [word.replace("tea", "film") for word in words]
+    pd.DataFrame({"text": films * 4, "label": labels[::-1] * 4}).to_csv(old, index=False)
     output = tmp_path / "model"
-    flags = ["--encoder", "tfidf", "--transfer", "source", "--test-share", "0"]
-    train = ["train", str(few), "--source", str(old), *flags, "--output", str(output)]
+    flags = ["--encoder", "tfidf", "--transfer", "source", "--transfer.weight", "5"]
+    flags += ["--test-share", "0", "--output", str(output)]
+    train = ["train", str(few), "--source", str(old), *flags]
     assert main([*train, "--on-harm", "roll-back"]) == 0, capsys.readouterr().err
     out = capsys.readouterr().out
     assert "Chosen: without" in out and "with the source" in out
