@@ -357,12 +357,12 @@ def test_without_data_or_a_source_the_command_says_what_to_pass(capsys):
 
 
 def test_a_source_that_hurts_is_left_out(tmp_path, capsys):
-    words = [f"{'good' if i % 2 else 'bad'} tea {i}" for i in range(24)]
+    words = [f"{'good' if i % 2 else 'bad'} {i}" for i in range(24)]
     labels = ["+" if i % 2 else "-" for i in range(24)]
     few, old = tmp_path / "few.csv", tmp_path / "old.csv"
     pd.DataFrame({"text": words, "label": labels}).to_csv(few, index=False)
-    films = [word.replace("tea", "film") for word in words]
-    pd.DataFrame({"text": films * 4, "label": labels[::-1] * 4}).to_csv(old, index=False)
+    others = [f"{'good' if i % 2 else 'bad'} {i + 100}" for i in range(24)]
+    pd.DataFrame({"text": others * 4, "label": labels[::-1] * 4}).to_csv(old, index=False)
     output = tmp_path / "model"
     flags = ["--encoder", "tfidf", "--transfer", "source", "--transfer.weight", "5"]
     flags += ["--test-share", "0", "--output", str(output)]
