@@ -139,18 +139,21 @@ class TableRows:
     Attributes
     ----------
     table : DataFrame, Dataset or mapping of column names to columns
+    names : sequence
+        Names of the columns.
     """
 
     table: Any
+    names: Sequence[Any]
 
     def __len__(self) -> int:
-        return len(as_list(self.table[next(iter(_names_of(self.table)))], what="texts"))
+        return len(as_list(self.table[self.names[0]], what="texts"))
 
     def take(self, index: IntArray) -> Any:
         """Return a table with the rows at the positions in ``index``."""
         if hasattr(self.table, "iloc"):
             return self.table.iloc[index]
-        columns = {name: as_list(self.table[name], what="texts") for name in _names_of(self.table)}
+        columns = {name: as_list(self.table[name], what="texts") for name in self.names}
         return {name: [column[int(i)] for i in index] for name, column in columns.items()}
 
 
@@ -165,7 +168,7 @@ def as_model_input(texts: TextsLike) -> Rows | TableRows:
     names = _columns_of(texts)
     if names is None or len(names) < 2:
         return as_rows(texts)
-    return TableRows(texts)
+    return TableRows(texts, names)
 
 
 def rows_to_predict(texts: TextsLike, read: Callable[[TextsLike], Rows]) -> Rows:
@@ -218,10 +221,6 @@ def _columns(
 
 def _columns_of(texts: TextsLike) -> list[Any] | None:
     return list(texts) if isinstance(texts, Mapping) else column_names(texts)
-
-
-def _names_of(table: Any) -> list[Any]:
-    return _columns_of(table) or []
 
 
 def _checked(texts: list[Any], keep_blank: bool) -> list[Text]:

@@ -8,6 +8,7 @@ from typing import Any
 from nlptl.base.errors import InputError
 from nlptl.base.inputs import LabelsLike
 from nlptl.base.transfer import Transfer
+from nlptl.data.audit.duplicates import folded
 from nlptl.data.corpus import Corpus, as_corpora
 from nlptl.data.labels import LabelCodec, SingleLabels
 from nlptl.encoders.contextual.pooling import Pooling
@@ -134,20 +135,17 @@ def _check_same_labels(answers: Any, source: Mapping[str, Corpus]) -> None:
         outer spaces: ``"1"`` and ``1``, or ``"Good"`` and ``"good"``.
     """
     target = _labels_of(answers)
-    plain = {_plain(label): label for label in target}
+    by_text = {folded(str(label)): label for label in target}
     for name, corpus in source.items():
         labels = set() if corpus.labels is None else _labels_of(corpus.labels)
-        alike = next((label for label in labels - target if _plain(label) in plain), None)
-        if alike is not None and not labels & target:
+        alike = [label for label in sorted(labels, key=repr) if folded(str(label)) in by_text]
+        if alike and not labels & target:
+            pair = (alike[0], by_text[folded(str(alike[0]))])
+            first, second = (f"{label!r} ({type(label).__name__})" for label in pair)
             raise InputError(
-                f"The labels of the source {name!r} must be those of the target, got {alike!r} "
-                f"({type(alike).__name__}) and {plain[_plain(alike)]!r} "
-                f"({type(plain[_plain(alike)]).__name__}). Write them in the same way."
+                f"The labels of the source {name!r} must be those of the target, got {first} and "
+                f"{second}. Write them in the same way."
             )
-
-
-def _plain(label: object) -> str:
-    return str(label).strip().casefold()
 
 
 def _labels_of(answers: LabelsLike) -> set[Any]:

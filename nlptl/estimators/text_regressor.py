@@ -62,11 +62,8 @@ class TextRegressor(RegressorMixin, TextModel):  # type: ignore[misc]
     device : str or None
         Torch device. None is the first accelerator, or the CPU if there is none.
     on_harm : {"roll-back", "warn"} or None
-        Compare the fit with the same fit without other data (a source, unlabelled texts, class
-        names), on splits of the labelled rows. ``"roll-back"`` leaves out what has a negative mean
-        gain: one of several sources, or all other data. ``"warn"`` keeps everything, and warns
-        (``HarmWarning``) if it clearly hurts. A frozen encoder is fitted twice on each of ten
-        splits, a tuned one on five. ``transfer_verdict_`` has the gains.
+        As in ``TextClassifier``: leave a source and unlabelled texts out if they do not help, or
+        warn if they hurt.
 
     Attributes
     ----------

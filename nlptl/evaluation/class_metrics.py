@@ -141,16 +141,14 @@ class ClassScores(list[ClassScore]):
 
 def class_scores(truth: IntArray, predicted: IntArray, names: list[str]) -> ClassScores:
     """Return precision, recall and F1 of each class, in the order of ``names``."""
-    classes = np.arange(len(names))
-    if truth.ndim == 1:
-        truth, predicted = truth[:, None] == classes, predicted[:, None] == classes
-    scores = []
-    for name, is_class, is_chosen in zip(names, truth.T, predicted.T, strict=True):
-        p, r, f, _ = precision_recall_fscore_support(
-            is_class, is_chosen, average="binary", zero_division=0
-        )
-        scores.append(ClassScore(name, float(p), float(r), float(f), int(is_class.sum())))
-    return ClassScores(scores)
+    labels = list(range(len(names)))
+    if truth.ndim == 2 and truth.shape[1] == 1:  # scikit-learn reads it as the classes 0 and 1
+        truth, predicted, labels = truth[:, 0], predicted[:, 0], [1]
+    columns = precision_recall_fscore_support(truth, predicted, labels=labels, zero_division=0)
+    return ClassScores(
+        ClassScore(name, float(p), float(r), float(f), int(n))
+        for name, p, r, f, n in zip(names, *columns, strict=True)
+    )
 
 
 def confused_pairs(truth: IntArray, predicted: IntArray) -> list[tuple[int, int, int]]:

@@ -103,7 +103,7 @@ class TrainingConfig(Spec):
     max_steps : int or None
         Stop after this number of optimiser steps, regardless of ``epochs``.
     precision : {"auto", "float32", "bfloat16", "float16"}
-        Number format of the forward pass. Weights and sums stay float32. ``"auto"`` uses bfloat16
+        Number format of the forward pass. Weights stay float32. ``"auto"`` uses bfloat16
         if an encoder is trained and the device supports it. float16 needs a CUDA device.
     accumulation : int
         Forward passes per step; the rows of a step are divided among them. Results stay the same,

@@ -241,7 +241,8 @@ class _Run:
         for name, weight in module.named_parameters():
             weight.requires_grad_(name in rates)
             weight.grad = None
-        self.accelerator.free_memory()  # the optimiser of the stage before must not unscale again
+        if self.stage:  # the optimiser of the stage before must not unscale gradients again
+            self.accelerator.free_memory()
         optimizer = make_optimizer(module, rates, self.config)
         self.names = names_of(module, optimizer)
         twin = self.learner.twin
@@ -313,9 +314,8 @@ class _Run:
                     loss = self.model(batch, progress)
                 self.accelerator.backward(loss)
             total = total + loss.detach().float()
-            # Several processes exchange the gradients of all passes in the last one.
-            if twin is not None and (is_last or self.accelerator.num_processes == 1):
-                twin.hand_over()
+        if twin is not None:
+            twin.hand_over()
         self.accelerator.clip_grad_norm_(self.learner.module.parameters(), self.config.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()

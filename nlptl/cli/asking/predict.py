@@ -152,12 +152,12 @@ def _show(
     output: str | None,
 ) -> int:
     """Print the predictions for some texts, or write them to a file."""
-    import pandas as pd
-
     from nlptl.reports.terminal_tables import predictions_table
 
     columns = answers(model, texts, more=more)
     if output is not None:
+        import pandas as pd
+
         content = pd.DataFrame({"text": texts, **columns})
         hand_over(table_format(output).encode(content), output, f"{len(texts)} rows")
         return 0

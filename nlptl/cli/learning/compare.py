@@ -83,7 +83,7 @@ def run(arguments: Namespace) -> int:
     settings = replace(read_run(arguments.config, flags), output=None, on_harm=None)
     if not settings.data:
         raise ConfigError(
-            "compare tests on labelled rows of DATA, got only --source. Add DATA, or use train."
+            "compare tests on labelled rows of DATA, got none. Add DATA, or use train."
         )
     methods = _methods(settings, arguments.against)
     models = {name: method.model() for name, method in methods.items()}

@@ -25,8 +25,8 @@ DISTILLED_FROM = "distilled from "
 """Start of the name of distilled vectors; the name of their encoder follows."""
 
 _BLOCK = 2048
-_WAY = "packed"
-"""Part of the name of a cached store. It changes if the vectors are computed in another way."""
+_WAY = "packed, without a path"
+"""Part of the name of a cached store. It changes if a store is computed or named in another way."""
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ class StaticEncoder(Spec):
         """Name on the Hub of the encoder that the vectors were distilled from; None without one."""
         name = getattr(self.vectors, "name", "")
         origin = name.removeprefix(DISTILLED_FROM)
-        return origin if origin != name and "/" in origin else None
+        return origin if origin != name and origin.count("/") == 1 else None
 
     @property
     def learns_from_text(self) -> bool:

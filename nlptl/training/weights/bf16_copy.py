@@ -1,4 +1,4 @@
-"""A bfloat16 copy of a network for computing, while weights and their sums stay float32.
+"""A bfloat16 copy of a network for computing, while the weights stay float32.
 
 Autocast converts every weight at every step and lets most of the network compute in float32. A
 permanent copy reuses its memory at each conversion, and computes entirely in bfloat16.
@@ -57,12 +57,10 @@ class Bf16Copy:
         for weight, copy in self.pairs:
             if copy.grad is None:
                 continue
-            if weight.grad is not None:
-                weight.grad.add_(copy.grad)
-            else:
-                if id(weight) not in self.sums:
-                    self.sums[id(weight)] = torch.empty_like(weight)
-                weight.grad = self.sums[id(weight)].copy_(copy.grad)
+            if id(weight) not in self.sums:
+                self.sums[id(weight)] = torch.empty_like(weight)
+            total = self.sums[id(weight)].copy_(copy.grad)
+            weight.grad = total if weight.grad is None else total.add_(weight.grad)
             copy.grad = None
         for original, copy in self.counted:
             original.copy_(copy)
