@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from nlptl.storage.tensors import load_arrays, save_arrays
 from nlptl.training.checkpoints import Saved
 from nlptl.training.weights.averaging import Average
 from nlptl.training.weights.run_weights import RunWeights
@@ -59,3 +60,13 @@ def test_weights_follow_the_module_that_holds_them():
     weights.follow(module)
     assert list(weights.current) == ["bias"]
     assert weights.current["bias"].data_ptr() == module.bias.data_ptr()
+
+
+def test_the_count_of_a_batch_normalisation_is_restored_from_a_file(tmp_path):
+    module = torch.nn.BatchNorm1d(3)
+    module(torch.randn(4, 3))  # num_batches_tracked has no dimension
+    weights = RunWeights(dict(module.state_dict()), None)
+    save_arrays(tmp_path / "state.safetensors", weights.to_arrays())
+    other = RunWeights(dict(torch.nn.BatchNorm1d(3).state_dict()), None)
+    other.restore(Saved({}, load_arrays(tmp_path / "state.safetensors")), "cpu")
+    assert int(other.current["num_batches_tracked"]) == 1
