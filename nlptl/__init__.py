@@ -23,7 +23,8 @@ Transfer that trains the encoder: FullFineTune, LoRA, Contrastive, ContinuedPret
 Transfer from other domains: CORAL, MMD, MeanAlignment, DomainAdversarial, ClassConfusion.
 Transfer of rows: SourceRows, DensityRatioWeights, KernelMeanMatching, TrAdaBoost, SelfTraining,
     CoTraining, WordEdits.
-Choice and comparison: Auto, judge, Splits, Verdict, expected_accuracy, score_languages.
+Choice and comparison: Auto, judge, Splits, Verdict, TransferCurve, expected_accuracy,
+    score_languages.
 Data: read_table, support_requests, audit, k_shot, Corpus, Mixing.
 Many texts and several processes: score_table, BulkJob, BatchPredictor, run_script, is_main.
 Settings and errors: TrainingConfig, NlptlError.

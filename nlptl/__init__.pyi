@@ -27,6 +27,7 @@ from .estimators.text_regressor import TextRegressor as TextRegressor
 from .evaluation.expected_accuracy import expected_accuracy as expected_accuracy
 from .evaluation.judge import Splits as Splits
 from .evaluation.judge import judge as judge
+from .evaluation.transfer_curve import TransferCurve as TransferCurve
 from .evaluation.verdict import Verdict as Verdict
 from .heads import BlendHead as BlendHead
 from .heads import DiscriminantHead as DiscriminantHead

@@ -32,6 +32,7 @@ COMMANDS = {
     "suggest": "choose the unlabelled texts that are most useful to label next",
     "multitask": "train several tasks on one encoder, and alone where that is better",
     "compare": "compare methods on repeated splits of the same rows",
+    "curve": "measure methods with more and more labels",
     "adapt-language": "train an encoder on translated sentences for other languages",
     "distill": "train a small, fast student model to imitate a saved model",
     "cascade": "let a fast model answer the easy texts of a saved classifier",
@@ -42,7 +43,15 @@ COMMANDS = {
 }
 
 _TOP = ("demo", "publish", "serve")
-_LEARNING = ("train", "multitask", "compare", "adapt-language", "distill", "cascade")
+_LEARNING = (
+    "train",
+    "multitask",
+    "compare",
+    "curve",
+    "adapt-language",
+    "distill",
+    "cascade",
+)
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130

@@ -206,6 +206,39 @@ def stratified_sample(codes: AnyArray, most: int, *, seed: int) -> IntArray:
     return np.flatnonzero(_spread(codes, most / len(codes), seed=seed))
 
 
+def nested_order(codes: AnyArray, *, seed: int) -> IntArray:
+    """Order rows at random so that each beginning of the order has similar class proportions.
+
+    The order begins with one row of each class. Its first n rows are a training set of n rows that
+    contains each smaller one.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,)
+        Class codes, or numbers as floats. Neighbouring numbers count as a class.
+    seed : int
+        The same seed returns the same order.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Row numbers.
+
+    Examples
+    --------
+    >>> codes = np.array([0] * 6 + [1] * 3)
+    >>> codes[nested_order(codes, seed=0)][:2].tolist() in ([0, 1], [1, 0])
+    True
+    """
+    rows = _class_by_class(codes, seed=seed)
+    _, starts, counts = np.unique(_strata(codes)[rows], return_index=True, return_counts=True)
+    rank = np.arange(len(rows)) - np.repeat(starts, counts)
+    position = np.where(rank == 0, -1.0, (rank + 0.5) / np.repeat(counts, counts))
+    ties = np.random.default_rng(seed).random(len(rows))
+    order: IntArray = rows[np.lexsort((ties, position))]
+    return order
+
+
 def _spread(codes: AnyArray, share: float, *, seed: int) -> AnyArray:
     """Return a mask of ``share`` of the rows, with the same share in every class."""
     steps = np.floor(np.arange(len(codes) + 1) * share + 1e-9)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_regressor
+from sklearn.base import is_regressor
 
-from nlptl.base import clock
 from nlptl.base.arrays import IntArray
 from nlptl.base.errors import InputError
 from nlptl.base.inputs import LabelsLike, TextsLike
@@ -19,6 +18,7 @@ from nlptl.data.rows import as_model_input
 from nlptl.data.splits import stratified_folds
 from nlptl.evaluation.intervals import Figure, bootstrap_interval, resampled_interval
 from nlptl.evaluation.method_cost import MethodCost
+from nlptl.evaluation.paired_fits import Judged, answer_codes, default_score, fit_and_score
 from nlptl.evaluation.verdict import KEEP_BEST, Verdict
 
 
@@ -74,7 +74,7 @@ def judge(
         raise InputError(
             f"Each text needs one answer, got {len(rows)} texts and {len(values)} answers."
         )
-    measure = _default_score if score is None else score
+    measure = score or default_score
     numeric = all(is_regressor(model) for model in models.values())
     row_splits = (splits or Splits()).of(values, numeric=numeric)
     split_scores, split_seconds, test_shares = [], [], []
@@ -83,7 +83,9 @@ def judge(
         for train, test in row_splits:
             training = rows.take(train), values_at(values, train)
             testing = rows.take(test), values_at(values, test)
-            scores_here, seconds_here = _one_split(models, training, testing, measure, fit_params)
+            scores_here, seconds_here = fit_and_score(
+                models, training, testing, measure, fit_params
+            )
             split_scores.append(scores_here)
             split_seconds.append(seconds_here)
             test_shares.append(len(test) / len(rows))
@@ -101,26 +103,6 @@ def judge(
     seconds = np.median(split_seconds, axis=0).tolist()
     costs = {name: MethodCost(*pair) for name, pair in zip(names, seconds, strict=True)}
     return replace(verdict, costs=costs)
-
-
-def _one_split(
-    models: Mapping[str, Judged],
-    training: tuple[Any, LabelValues],
-    testing: tuple[Any, LabelValues],
-    measure: Callable[[Any, Any, Any], float],
-    fit_params: Mapping[str, Mapping[str, object]] | None,
-) -> tuple[list[float], list[tuple[float, float]]]:
-    """Fit all estimators and return their scores and their seconds of fit and score."""
-    options, fitted, moments = fit_params or {}, [], [clock.seconds()]
-    for name, model in models.items():
-        fitted.append(clone(model).fit(*training, **options.get(name, {})))
-        moments.append(clock.seconds())
-    scores = []
-    for model in fitted:
-        scores.append(measure(model, *testing))
-        moments.append(clock.seconds())
-    durations, n = np.diff(moments).tolist(), len(fitted)
-    return scores, list(zip(durations[:n], durations[n:], strict=True))
 
 
 def judge_fitted(
@@ -163,21 +145,6 @@ def judge_fitted(
         gains = {name: -gain for name, gain in gains.items()}
     scores = np.array([[figure(rows) for figure in figures.values()]])
     return Verdict.decide(list(figures), scores, gains, keep=keep, metric=metric, n_rows=n_rows)
-
-
-class Judged(Protocol):
-    """Protocol of estimators that can be judged, of nlptl or of another library.
-
-    They need the parameters of a scikit-learn estimator, so that they can be cloned.
-    """
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by name."""
-        ...
-
-    def score(self, X: Any, y: Any) -> float:
-        """Return a score, where higher is better."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -225,7 +192,7 @@ class Splits:
                 f"{self.folds} folds need at least {self.folds} rows, got {len(answers)}. "
                 "Use fewer folds."
             )
-        codes = np.array(answers, np.float64) if numeric else _codes(answers)
+        codes = np.array(answers, np.float64) if numeric else answer_codes(answers)
         rounds = [
             stratified_folds(codes, self.folds, seed=self.seed + number)
             for number in range(self.rounds)
@@ -235,14 +202,3 @@ class Splits:
             for folds in rounds
             for fold in range(self.folds)
         ]
-
-
-def _codes(answers: LabelValues) -> IntArray:
-    """Return one integer code per distinct answer."""
-    names = [repr(answer) for answer in answers]
-    codes: IntArray = np.unique(names, return_inverse=True)[1]
-    return codes
-
-
-def _default_score(model: Judged, rows: Any, answers: LabelValues) -> float:
-    return float(model.score(rows, answers))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +11,7 @@ from rich.table import Table
 from nlptl.data.audit import AuditReport
 from nlptl.evaluation.choice import BASELINE, Choice
 from nlptl.evaluation.class_metrics import ClassScore
+from nlptl.evaluation.curve_scores import MIN_SIZES, CurveScores, LabelCount
 from nlptl.evaluation.intervals import Interval
 from nlptl.evaluation.task_affinity import Affinity
 from nlptl.evaluation.verdict import Verdict, note_on_prior
@@ -158,6 +159,40 @@ def verdict_table(verdict: Verdict) -> Table:
             for name, (_, template) in columns.items()
         ]
         table.add_row(str(row["method"]), *cells)
+    return table
+
+
+def curve_table(curve: CurveScores) -> Table:
+    """Build a table of scores with their intervals: a row per number of labels."""
+    n_draws = len(curve.scores)
+    table = _table(f"Score by number of labels, {n_draws} draws", "labels")
+    for method in curve.methods:
+        table.add_column(method, justify="right")
+    for size, part in curve.frame().groupby("labels"):
+        cells = [f"{row.score:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in part.itertuples()]
+        table.add_row(f"{size:,}", *cells)
+    return table
+
+
+def curve_summary_table(curve: CurveScores) -> Table:
+    """Build a table of start, slope, asymptote and break-even number of labels: a row per method.
+
+    Each has its interval. The figures of a power law need four sizes and more.
+    """
+    figures: dict[str, Callable[[str], Interval | LabelCount]] = {
+        f"gain with {curve.sizes[0]} labels": curve.start
+    }
+    if len(curve.sizes) > 1:
+        figures["per doubling"] = curve.slope
+    if len(curve.sizes) >= MIN_SIZES:
+        figures |= {"approaches": curve.asymptote, "break-even labels": curve.break_even}
+    table = _table(f"Compared with {curve.methods[-1]}", "method")
+    for heading in figures:
+        table.add_column(heading, justify="right")
+    for method in curve.methods:
+        skipped = (curve.start, curve.break_even) if method == curve.methods[-1] else ()
+        cells = ["" if figure in skipped else str(figure(method)) for figure in figures.values()]
+        table.add_row(method, *cells)
     return table
 
 

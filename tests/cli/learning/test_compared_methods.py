@@ -1,0 +1,50 @@
+from argparse import ArgumentParser
+
+import pytest
+
+from nlptl.base.errors import ConfigError
+from nlptl.cli.learning.compared_methods import (
+    RECOMMENDED,
+    REFUSED,
+    add_shared_arguments,
+    compared_methods,
+    corpora_of,
+    read_settings,
+)
+
+
+def settings_of(*words, refused=REFUSED):
+    parser = ArgumentParser()
+    add_shared_arguments(parser, refused)
+    return read_settings(parser.parse_args(words), refused=refused, other_options=())
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\none,a\ntwo,b\n")
+    return str(path)
+
+
+def test_methods_are_transfers_or_encoders_and_differ(table):
+    settings = settings_of(table, "--transfer", "meaning")
+    methods = compared_methods(settings, ["tfidf", "frozen"])
+    assert list(methods) == ["meaning", "tfidf", "frozen"]
+    assert methods["tfidf"].encoder.name == "tfidf"
+    with pytest.raises(ConfigError, match="got 'meaning' twice"):
+        compared_methods(settings, ["meaning"])
+
+
+def test_a_source_goes_to_the_recommended_transfer_only(table):
+    settings = settings_of(table, "--source", table)
+    methods = compared_methods(settings, ["frozen"])
+    assert list(methods) == [RECOMMENDED, REFUSED, "frozen"]
+    params = corpora_of(settings, methods)
+    assert params[RECOMMENDED]["source"] is not None and params["frozen"] == {}
+
+
+def test_refused_options_and_missing_rows_are_named(table):
+    with pytest.raises(ConfigError, match="there is no --output"):
+        settings_of(table, "--output", "model")
+    with pytest.raises(ConfigError, match="got none. Add DATA"):
+        settings_of("--source", table)
