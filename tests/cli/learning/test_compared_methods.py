@@ -38,7 +38,7 @@ def test_methods_are_transfers_or_encoders_and_differ(table):
 def test_a_source_goes_to_the_recommended_transfer_only(table):
     settings = settings_of(table, "--source", table)
     methods = compared_methods(settings, ["frozen"])
-    assert list(methods) == [RECOMMENDED, REFUSED, "frozen"]
+    assert list(methods) == [RECOMMENDED, "frozen"]
     params = corpora_of(settings, methods)
     assert params[RECOMMENDED]["source"] is not None and params["frozen"] == {}
 
