@@ -21,12 +21,26 @@ REFUSED = ("output", "overwrite", "processes", "on_harm")
 """Options of ``train`` that are useless if no model is saved."""
 
 
-def add_shared_arguments(parser: ArgumentParser, refused: Sequence[str]) -> None:
-    """Declare the options of ``train`` without those that are refused, and ``--against``."""
+def add_shared_arguments(
+    parser: ArgumentParser, refused: Sequence[str], *, overwrites: str = ""
+) -> None:
+    """Declare the options of ``train`` without those that are refused, and ``--against``.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        The parser of the command.
+    refused : sequence of str
+        Options of ``train`` that the command does not take.
+    overwrites : str
+        What ``--overwrite`` replaces, for its help.
+    """
     train.add_arguments(parser)
     for action in parser._actions:
         if action.dest in refused:
             action.help = SUPPRESS
+        if action.dest == "overwrite" and overwrites:
+            action.help = f"replace {overwrites}"
     parser.add_argument(
         "--against",
         metavar="NAME",

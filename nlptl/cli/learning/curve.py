@@ -26,11 +26,13 @@ from nlptl.cli.learning.compared_methods import (
     read_settings,
 )
 from nlptl.cli.stages import show_stages
+from nlptl.config.run import RunConfig
 from nlptl.data.corpus import Corpus
 from nlptl.evaluation.curve_scores import CurveScores
 from nlptl.evaluation.transfer_curve import TransferCurve
 from nlptl.reports.terminal_tables import curve_summary_table, curve_table
 from nlptl.storage.atomic import new_file
+from nlptl.storage.outputs import check_output_file
 
 EXAMPLES = """examples:
   nlptl curve reviews.csv --transfer meaning
@@ -38,17 +40,17 @@ EXAMPLES = """examples:
   nlptl curve reviews.csv --transfer contrastive --against frozen tfidf --test test.csv --draws 3
 """
 
-_REFUSED = (*REFUSED, "shots")
+_REFUSED = tuple(name for name in (*REFUSED, "shots") if name != "overwrite")
 """Options of train that a curve has no use for."""
 
-_OTHER_OPTIONS = ("sizes", "draws", "picture")
+_OTHER_OPTIONS = ("sizes", "draws", "picture", "overwrite")
 
 _FORMATS = (".png", ".svg", ".pdf")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of the command: those of ``train``, and those of the curve."""
-    add_shared_arguments(parser, _REFUSED)
+    add_shared_arguments(parser, _REFUSED, overwrites="the file of --picture")
     parser.add_argument(
         "--sizes",
         metavar="N",
@@ -66,7 +68,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Fit all methods on each number of labels and print the curves."""
     settings = read_settings(arguments, refused=_REFUSED, other_options=_OTHER_OPTIONS)
-    picture = _checked_picture(arguments.picture) if arguments.picture else None
+    picture = _checked_picture(arguments, settings) if arguments.picture else None
     methods = compared_methods(settings, arguments.against)
     models = {name: method.model() for name, method in methods.items()}
     rows, labels = train.read_labelled(settings.data, settings)
@@ -91,20 +93,22 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _checked_picture(name: str) -> Path:
+def _checked_picture(arguments: Namespace, settings: RunConfig) -> Path:
     """Return the path of a picture that can be drawn, before the long work begins.
 
     Raises
     ------
     ConfigError
-        If the ending is not that of a known format, or matplotlib is missing.
+        If the ending is not that of a known format, the file exists, or matplotlib is missing.
     """
     require("matplotlib", extra="plots")
-    path = user_path(name)
+    path = user_path(arguments.picture)
     if path.suffix not in _FORMATS:
         raise ConfigError(
-            f"A picture ends in {', '.join(_FORMATS)}, got {name!r}. Choose one of these."
+            f"A picture ends in {', '.join(_FORMATS)}, got {path.name!r}. Choose one of these."
         )
+    inputs = [name for name in (settings.data, settings.test, *settings.source) if name]
+    check_output_file(arguments.picture, inputs=inputs, overwrite=arguments.overwrite)
     return path
 
 

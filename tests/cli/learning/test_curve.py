@@ -40,5 +40,8 @@ def test_bad_options_are_refused_in_a_line(table, tmp_path, capsys):
     assert "there is no --shots" in capsys.readouterr().err
     assert main(["curve", table, "--picture", str(tmp_path / "curve.doc")]) == 2
     assert "A picture ends in .png" in capsys.readouterr().err
+    (tmp_path / "curve.png").touch()
+    assert main(["curve", table, "--picture", str(tmp_path / "curve.png")]) == 2
+    assert "exists" in capsys.readouterr().err
     assert main(["curve", "--source", table]) == 2
     assert "labelled rows of DATA, got none" in capsys.readouterr().err
