@@ -55,6 +55,13 @@ class Rows(Sequence[Text]):
         numbers = None if self.numbers is None else self.numbers[index]
         return Rows([self.texts[int(i)] for i in index], numbers)
 
+    def text_columns(self) -> dict[str, list[Any]]:
+        """Return the texts as columns of a table: ``text``, or ``first`` and ``second``."""
+        if not self.are_pairs:
+            return {"text": list(self.texts)}
+        names = ("first", "second")
+        return {name: list(side.texts) for name, side in zip(names, self.sides, strict=True)}
+
     def followed_by(self, others: Rows) -> Rows:
         """Return these rows followed by others; a number that one side lacks is NaN."""
         texts, parts = [*self.texts, *others.texts], [self.numbers, others.numbers]

@@ -85,12 +85,7 @@ def stratified_split(
     InputError
         If ``test_share`` is not between 0 and 1.
     """
-    if not 0 < test_share < 1:
-        raise InputError(f"test_share must lie between 0 and 1, got {test_share}. Try 0.2.")
-    codes = _codes(labels)
-    alone = np.bincount(codes)[codes] == 1
-    chosen = _spread(codes, test_share, seed=seed) & ~alone
-    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+    return codes_split(_codes(labels), test_share=test_share, seed=seed)
 
 
 def number_split(
@@ -111,9 +106,36 @@ def number_split(
     train, test : ndarray
         Row numbers in ascending order.
     """
+    return codes_split(np.asarray(numbers, np.float64), test_share=test_share, seed=seed)
+
+
+def codes_split(codes: AnyArray, *, test_share: float, seed: int) -> tuple[IntArray, IntArray]:
+    """Split rows with class codes, several labels or numbers into two similar parts.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,) or (n, n_classes)
+        As for ``stratified_folds``.
+    test_share : float
+        Share of the rows in the second part, between 0 and 1.
+    seed : int
+        The same seed returns the same split.
+
+    Returns
+    -------
+    train, test : ndarray
+        Row numbers in ascending order. A class with one row stays in ``train``.
+
+    Raises
+    ------
+    InputError
+        If ``test_share`` is not between 0 and 1.
+    """
     if not 0 < test_share < 1:
         raise InputError(f"test_share must lie between 0 and 1, got {test_share}. Try 0.2.")
-    chosen = _spread(numbers, test_share, seed=seed)
+    chosen = _spread(codes, test_share, seed=seed)
+    if codes.ndim == 1 and codes.dtype.kind != "f":
+        chosen &= np.bincount(codes)[codes] > 1
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
@@ -214,8 +236,8 @@ def nested_order(codes: AnyArray, *, seed: int) -> IntArray:
 
     Parameters
     ----------
-    codes : ndarray of shape (n,)
-        Class codes, or numbers as floats. Neighbouring numbers count as a class.
+    codes : ndarray of shape (n,) or (n, n_classes)
+        As for ``stratified_folds``. Neighbouring numbers count as a class.
     seed : int
         The same seed returns the same order.
 

@@ -13,17 +13,15 @@ from typing_extensions import Self
 
 from nlptl.base.inputs import LabelsLike, LongTexts, OnHarm, PairEncoding, TextsLike
 from nlptl.base.paths import user_path
-from nlptl.base.protocols import Features
 from nlptl.base.specs import NestedParams
 from nlptl.data.audit import AuditReport
 from nlptl.data.corpus import Corpus
 from nlptl.data.rows import rows_to_predict
-from nlptl.encoders.static.static_encoder import StaticEncoder
-from nlptl.encoders.static.tokens import Coverage
 from nlptl.estimators.hub_methods import HubMethods
 from nlptl.estimators.model_fit import fit_model
 from nlptl.estimators.plans import audit_rows, keep, plan_of
 from nlptl.estimators.students import teach
+from nlptl.estimators.vector_methods import VectorMethods
 from nlptl.evaluation.choice import Choice
 from nlptl.fitting.fitted import FittedModel
 from nlptl.saving.model_folder import load_model, save_model
@@ -35,7 +33,7 @@ from nlptl.transfer.instances.source_weights import SourceWeights
 logger = logging.getLogger(__name__)
 
 
-class TextModel(HubMethods, NestedParams):
+class TextModel(HubMethods, VectorMethods, NestedParams):
     """Base class of ``TextClassifier`` and ``TextRegressor``. It is not used directly.
 
     A subclass defines how targets are encoded (``codec_kind``), which head is the default, and
@@ -107,37 +105,6 @@ class TextModel(HubMethods, NestedParams):
         """
         plan = plan_of(self)
         return audit_rows(plan, plan.rows(texts), labels, others=others)
-
-    def coverage(self, texts: TextsLike) -> Coverage | None:
-        """Return the share of the words in the texts that have a word vector.
-
-        Returns
-        -------
-        Coverage or None
-            None if the encoder can read every text, as transformers and distilled vectors do.
-        """
-        check_is_fitted(self)
-        encoder = self.fitted_.features.encoder
-        if not isinstance(encoder, StaticEncoder) or encoder.is_complete:
-            return None
-        rows = self.fitted_.rows(texts)
-        return encoder.coverage([str(text) for side in rows.sides for text in side.texts])
-
-    def embed(self, texts: TextsLike) -> Features:
-        """Return the vectors of texts that the head reads, for search and clustering.
-
-        Returns
-        -------
-        ndarray or csr_matrix of shape (n, n_features)
-            In the order of the texts. Word counts are sparse.
-
-        Raises
-        ------
-        InputError
-            If the texts cannot be used.
-        """
-        check_is_fitted(self)
-        return self.fitted_.features.transform(self.fitted_.rows(texts))
 
     def save(self, folder: str | Path, *, notes: Mapping[str, object] | None = None) -> Path:
         """Write the model into a folder and check that it can be loaded again.

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import stats
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.described import entry
@@ -15,7 +16,7 @@ from nlptl.base.errors import InputError
 from nlptl.base.inputs import JsonObject
 from nlptl.base.optional_packages import require
 from nlptl.base.suggestions import suggest
-from nlptl.evaluation.intervals import Interval, paired_interval, resampled_interval
+from nlptl.evaluation.intervals import Interval
 from nlptl.evaluation.power_law import PowerLaws, first_reached, sizes_between
 
 if TYPE_CHECKING:
@@ -35,14 +36,16 @@ class LabelCount:
     Attributes
     ----------
     value, low, high : float
-        Infinity is more than the largest measured number.
-    largest : int
-        Largest number that was measured.
+        Minus infinity is at most ``smallest``, infinity is more than ``largest``: the number lies
+        outside of the measured sizes.
+    smallest, largest : int
+        Limits of what was measured.
     """
 
     value: float
     low: float
     high: float
+    smallest: int
     largest: int
 
     def __str__(self) -> str:
@@ -50,15 +53,16 @@ class LabelCount:
         return f"{value} [{low}, {high}]"
 
     def _as_text(self, number: float) -> str:
-        return f"{number:.0f}" if np.isfinite(number) else f"more than {self.largest}"
+        if np.isfinite(number):
+            return f"{number:.0f}"
+        return f"more than {self.largest}" if number > 0 else f"at most {self.smallest}"
 
 
 @dataclass(frozen=True, eq=False)
 class CurveScores:
     """Scores of methods by number of labels, on the same rows.
 
-    All intervals are 95 % intervals. They include how the score varies with the training rows that
-    were drawn.
+    All intervals are 95 % intervals. They include how the score varies with the drawn rows.
 
     Attributes
     ----------
@@ -68,23 +72,28 @@ class CurveScores:
         Numbers of labels, in ascending order.
     scores : ndarray of shape (n_draws, n_sizes, n_methods)
         Score of each method. Within a draw, larger training sets contain the smaller ones.
-    test_share : float or None
-        Share of the rows that each draw keeps as test rows. None if all draws have the same test
-        rows; the intervals then hold for these test rows.
-    limit : float
-        Largest possible score. For accuracy, it is 1.
+    overlaps : sequence of float, optional
+        For each size, the share of the rows that two draws have in common, below 1. It widens the
+        intervals. None is for independent draws.
+    lowest, limit : float
+        Smallest and largest possible score. For accuracy, they are 0 and 1.
+    resolution : float
+        Smallest possible step of a score, such as 1 divided by the number of test rows.
 
     Raises
     ------
     InputError
-        If there are fewer than two draws or two methods, or the shapes do not agree.
+        If there are fewer than two draws or two methods, a score is not finite, or the shapes do
+        not agree.
     """
 
     methods: tuple[str, ...]
     sizes: tuple[int, ...]
     scores: FloatArray
-    test_share: float | None = None
+    overlaps: Sequence[float] | None = None
+    lowest: float = 0.0
     limit: float = 1.0
+    resolution: float = 0.0
 
     def __post_init__(self) -> None:
         expected = (len(self.scores), len(self.sizes), len(self.methods))
@@ -96,10 +105,16 @@ class CurveScores:
             )
         if not np.isfinite(self.scores).all():
             raise InputError(f"{np.sum(~np.isfinite(self.scores))} scores are not finite numbers.")
-        if not all(
-            0 < small < large for small, large in zip(self.sizes, self.sizes[1:], strict=False)
-        ):
+        if not self.sizes or self.sizes[0] < 1 or not (np.diff(self.sizes) > 0).all():
             raise InputError(f"Sizes must be above 0 and ascend, got {list(self.sizes)}.")
+        if (
+            len(self._shared) != len(self.sizes)
+            or not ((self._shared >= 0) & (self._shared < 1)).all()
+        ):
+            raise InputError(
+                f"Each of the {len(self.sizes)} sizes needs an overlap from 0 to below 1, got "
+                f"{self.overlaps}."
+            )
 
     def start(self, method: str | None = None) -> Interval:
         """Return the gain over the baseline with the smallest number of labels: the higher start.
@@ -114,7 +129,8 @@ class CurveScores:
         InputError
             If no method has this name.
         """
-        return self._mean(self.scores[:, 0, self._column(method)] - self.scores[:, 0, -1])
+        gains = self.scores[:, 0, self._column(method)] - self.scores[:, 0, -1]
+        return self._mean(gains, self._factors[0]).within(-self._span, self._span)
 
     def slope(self, method: str | None = None) -> Interval:
         """Return the mean gain in score from twice as many labels.
@@ -133,7 +149,8 @@ class CurveScores:
         if len(self.sizes) < 2:
             raise InputError(f"A slope needs at least two sizes, got {list(self.sizes)}.")
         doublings = np.log2(self.sizes) - np.mean(np.log2(self.sizes))
-        return self._mean(self.scores[:, :, column] @ doublings / (doublings @ doublings))
+        slopes = self.scores[:, :, column] @ doublings / (doublings @ doublings)
+        return self._mean(slopes, self._factors.max())
 
     def asymptote(self, method: str | None = None) -> Interval:
         """Return the score that the method approaches with more and more labels [1]_.
@@ -158,9 +175,10 @@ class CurveScores:
         return Interval(*_with_quantiles(self._laws[self._column(method)].asymptote))
 
     def break_even(self, method: str | None = None) -> LabelCount:
-        """Return the number of labels with which the baseline is as good as the method.
+        """Return the first number of labels with which the baseline is as good as the method.
 
-        With fewer labels the method is better.
+        With fewer labels, the method is better. A method that is worse with few labels and better
+        with many has no such number: then it is minus infinity, and ``frame`` shows the gains.
 
         Parameters
         ----------
@@ -170,7 +188,7 @@ class CurveScores:
         Returns
         -------
         LabelCount
-            0 if the baseline is as good with the smallest number of labels.
+            Minus infinity if the baseline is as good with the smallest number of labels.
 
         Raises
         ------
@@ -179,7 +197,7 @@ class CurveScores:
         """
         laws, sizes = self._laws[self._column(method)], self._between
         reached = first_reached(self._laws[-1], laws.at(sizes), sizes)
-        return LabelCount(*_with_quantiles(reached), self.sizes[-1])
+        return LabelCount(*_with_quantiles(reached), self.sizes[0], self.sizes[-1])
 
     def labels_saved(self, n_labels: int, method: str | None = None) -> LabelCount:
         """Return how many more labels the baseline needs to be as good as the method.
@@ -194,7 +212,8 @@ class CurveScores:
         Returns
         -------
         LabelCount
-            Negative if the method needs more labels than the baseline.
+            Negative if the method needs more labels than the baseline. Minus infinity if the
+            baseline is as good with the smallest number of labels.
 
         Raises
         ------
@@ -210,7 +229,8 @@ class CurveScores:
             )
         scores = self._laws[column].at(np.array([float(n_labels)]))
         reached = first_reached(self._laws[-1], scores, self._between)
-        return LabelCount(*_with_quantiles(reached - n_labels), self.sizes[-1] - n_labels)
+        limits = (self.sizes[0] - n_labels, self.sizes[-1] - n_labels)
+        return LabelCount(*_with_quantiles(reached - n_labels), *limits)
 
     def frame(self) -> pd.DataFrame:
         """Return one row per size and method.
@@ -225,11 +245,11 @@ class CurveScores:
 
         rows = []
         for position, size in enumerate(self.sizes):
+            factor, scores = self._factors[position], self.scores[:, position]
             for column, method in enumerate(self.methods):
-                scores = self.scores[:, position]
-                score, gain = map(
-                    self._mean, (scores[:, column], scores[:, column] - scores[:, -1])
-                )
+                score = self._mean(scores[:, column], factor).within(self.lowest, self.limit)
+                gain = self._mean(scores[:, column] - scores[:, -1], factor)
+                gain = gain.within(-self._span, self._span)
                 figures = (score.value, score.low, score.high, gain.value, gain.low, gain.high)
                 rows.append((size, method, *figures))
         names = ["labels", "method", "score", "low", "high", "gain", "gain_low", "gain_high"]
@@ -289,7 +309,7 @@ class CurveScores:
             axes.fill_between(part["labels"], part["low"], part["high"], alpha=0.15)
         axes.set_xscale("log", base=2)
         axes.set_xticks(self.sizes, [f"{size:,}" for size in self.sizes])
-        if self._has_laws and 0 < self.break_even().value < np.inf:
+        if self._has_laws and np.isfinite(self.break_even().value):
             axes.axvline(self.break_even().value, color="grey", linestyle=":")
         axes.set_xlabel("labels")
         axes.set_ylabel("score")
@@ -302,8 +322,10 @@ class CurveScores:
             "methods": list(self.methods),
             "sizes": list(self.sizes),
             "scores": self.scores.tolist(),
-            "test_share": self.test_share,
+            "overlaps": self._shared.tolist(),
+            "lowest": self.lowest if np.isfinite(self.lowest) else None,
             "limit": self.limit if np.isfinite(self.limit) else None,
+            "resolution": self.resolution,
         }
 
     @classmethod
@@ -317,13 +339,15 @@ class CurveScores:
         InputError
             If the entries contradict each other.
         """
-        limit = entry(described, "limit", float | None)
+        lowest, limit = (entry(described, name, float | None) for name in ("lowest", "limit"))
         return CurveScores(
             tuple(entry(described, "methods", list[str])),
             tuple(entry(described, "sizes", list[int])),
             np.array(entry(described, "scores", list[list[list[float]]]), np.float64),
-            entry(described, "test_share", float | None),
+            tuple(entry(described, "overlaps", list[float])),
+            -np.inf if lowest is None else lowest,
             np.inf if limit is None else limit,
+            entry(described, "resolution", float),
         )
 
     def __str__(self) -> str:
@@ -343,11 +367,34 @@ class CurveScores:
             raise InputError(f"No method is called {method!r}. {suggest(method, self.methods)}")
         return self.methods.index(method)
 
-    def _mean(self, values: FloatArray) -> Interval:
-        """Return the mean over the draws with its interval."""
-        if self.test_share is None:
-            return paired_interval(values)
-        return resampled_interval(values, test_share=self.test_share, limit=self.limit)
+    def _mean(self, values: FloatArray, factor: float) -> Interval:
+        """Return the mean over the draws with its t interval."""
+        n_draws, mean = len(values), float(np.mean(values))
+        deviation = max(float(np.std(values, ddof=1)), self.resolution / np.sqrt(12))
+        half = float(stats.t.ppf(0.975, n_draws - 1)) * deviation * np.sqrt(factor)
+        return Interval(mean, mean - half, mean + half)
+
+    @property
+    def _shared(self) -> FloatArray:
+        return np.zeros(len(self.sizes)) if self.overlaps is None else np.array(self.overlaps)
+
+    @property
+    def _factors(self) -> FloatArray:
+        """Variance of the mean over the draws, divided by that of a draw, for each size [1]_.
+
+        Draws that share rows differ less than draws from new data.
+
+        References
+        ----------
+        .. [1] Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 2003.
+        """
+        factors: FloatArray = 1 / len(self.scores) + self._shared / (1 - self._shared)
+        return factors
+
+    @property
+    def _span(self) -> float:
+        """Largest possible difference of two scores."""
+        return self.limit - self.lowest
 
     @property
     def _has_laws(self) -> bool:
@@ -377,8 +424,7 @@ class CurveScores:
         rng = np.random.default_rng(0)
         normal = rng.standard_normal((_REPLICATES, n_draws))
         tails = np.sqrt((n_draws - 1) / rng.chisquare(n_draws - 1, size=_REPLICATES))
-        share = self.test_share or 0.0
-        scale = np.sqrt((1 / n_draws + share / (1 - share)) / (n_draws - 1))
+        scale = np.sqrt(self._factors / (n_draws - 1))[:, None]
         mean = self.scores.mean(axis=0)
         noise = np.tensordot(tails[:, None] * normal, self.scores - mean, axes=1)
         replicates: FloatArray = mean + scale * noise

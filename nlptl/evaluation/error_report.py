@@ -95,10 +95,7 @@ def error_report(
         sure = probabilities[wrong, chosen[wrong]]
     order = np.argsort(-sure, kind="stable")
     wrong, sure = wrong[order], sure[order]
-    taken = rows.take(wrong)
-    texts = {"text": taken.texts}
-    if rows.are_pairs:
-        texts = {name: taken.side(side).texts for side, name in enumerate(("first", "second"))}
+    texts = rows.take(wrong).text_columns()
     labels, predicted = (_labels(codec, codes[wrong]) for codes in (truth, chosen))
     columns = {"label": labels, "predicted": predicted, "probability": sure.round(4)}
     table = pd.DataFrame({"row": wrong, **texts, **columns})

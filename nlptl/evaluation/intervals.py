@@ -27,6 +27,10 @@ class Interval:
         """Return the interval of the negative value."""
         return Interval(-self.value, -self.high, -self.low)
 
+    def within(self, low: float, high: float) -> Interval:
+        """Return the interval with its bounds clipped to a range."""
+        return Interval(self.value, max(self.low, low), min(self.high, high))
+
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 

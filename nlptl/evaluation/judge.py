@@ -18,7 +18,13 @@ from nlptl.data.rows import as_model_input
 from nlptl.data.splits import stratified_folds
 from nlptl.evaluation.intervals import Figure, bootstrap_interval, resampled_interval
 from nlptl.evaluation.method_cost import MethodCost
-from nlptl.evaluation.paired_fits import Judged, answer_codes, default_score, fit_and_score
+from nlptl.evaluation.paired_fits import (
+    Judged,
+    answer_codes,
+    check_fit_params,
+    default_score,
+    fit_and_score,
+)
 from nlptl.evaluation.verdict import KEEP_BEST, Verdict
 
 
@@ -58,7 +64,8 @@ def judge(
     Raises
     ------
     InputError
-        If there are fewer than two estimators, or fewer rows than folds.
+        If there are fewer than two estimators, fewer rows than folds, or ``fit_params`` of an
+        unknown estimator.
 
     References
     ----------
@@ -69,6 +76,7 @@ def judge(
             f"judge compares estimators with a baseline, got {len(models)} estimator. Pass at "
             "least two by name, the baseline last."
         )
+    check_fit_params(fit_params, models, of="judge")
     rows, values = as_model_input(texts), as_values(answers)
     if len(rows) != len(values):
         raise InputError(
@@ -192,7 +200,7 @@ class Splits:
                 f"{self.folds} folds need at least {self.folds} rows, got {len(answers)}. "
                 "Use fewer folds."
             )
-        codes = np.array(answers, np.float64) if numeric else answer_codes(answers)
+        codes = answer_codes(answers, numeric=numeric)
         rounds = [
             stratified_folds(codes, self.folds, seed=self.seed + number)
             for number in range(self.rounds)

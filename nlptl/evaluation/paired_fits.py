@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from sklearn.base import clone
 
 from nlptl.base import clock
-from nlptl.base.arrays import IntArray
-from nlptl.data.labels import LabelValues
+from nlptl.base.arrays import AnyArray, IntArray
+from nlptl.base.errors import InputError
+from nlptl.base.suggestions import suggest
+from nlptl.data.indicators import Indicator
+from nlptl.data.labels import LabelValues, are_lists, key_of
 
 Score = Callable[[Any, Any, Any], float]
 """Function from a fitted estimator, texts and answers to a number, where higher is better."""
@@ -73,8 +76,43 @@ def default_score(model: Judged, rows: Any, answers: LabelValues) -> float:
     return float(model.score(rows, answers))
 
 
-def answer_codes(answers: LabelValues) -> IntArray:
-    """Return one integer code per distinct answer."""
-    names = [repr(answer) for answer in answers]
-    codes: IntArray = np.unique(names, return_inverse=True)[1]
-    return codes
+def answer_codes(answers: LabelValues, *, numeric: bool = False) -> AnyArray:
+    """Return codes of answers, by which rows are assigned to folds and draws.
+
+    Returns
+    -------
+    ndarray of shape (n,) or (n, n_classes)
+        An integer code per distinct label, zeros and ones for several labels per row, or numbers.
+    """
+    if numeric:
+        return np.array(answers, np.float64)
+    if isinstance(answers, Indicator):
+        return answers.codes
+    if not are_lists(answers):
+        names = [repr(key_of(answer)) for answer in answers]
+        codes: IntArray = np.unique(names, return_inverse=True)[1]
+        return codes
+    rows = [{repr(key_of(label)) for label in answer} for answer in answers]
+    columns = {name: column for column, name in enumerate(sorted(set().union(*rows)))}
+    matrix = np.zeros((len(rows), len(columns)), np.int64)
+    for number, labels in enumerate(rows):
+        matrix[number, [columns[label] for label in labels]] = 1
+    return matrix
+
+
+def check_fit_params(
+    fit_params: Mapping[str, object] | None, names: Collection[str], *, of: str
+) -> None:
+    """Refuse arguments of ``fit`` for an estimator that does not exist.
+
+    Raises
+    ------
+    InputError
+        If a name is not among those of the estimators.
+    """
+    unknown = [name for name in fit_params or () if name not in names]
+    if unknown:
+        raise InputError(
+            f"fit_params of {of} names {unknown[0]!r}, which is no estimator. "
+            f"{suggest(unknown[0], names)}"
+        )

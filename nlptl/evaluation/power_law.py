@@ -81,11 +81,12 @@ def first_reached(curves: PowerLaws, scores: FloatArray, sizes: FloatArray) -> F
     Returns
     -------
     ndarray of shape (n,)
-        0 if the score is reached before the first size, infinity if not at the last one.
+        Minus infinity if the score is reached at the first size already, infinity if it is not
+        reached at the last one.
     """
     reaches = curves.at(sizes) >= scores
     first = np.argmax(reaches, axis=1)
-    reached = np.where(first == 0, 0.0, sizes[first])
+    reached = np.where(first == 0, -np.inf, sizes[first])
     return np.where(reaches.any(axis=1), reached, np.inf)
 
 

@@ -4,8 +4,10 @@ import pytest
 
 from nlptl.base.errors import InputError
 from nlptl.data.splits import (
+    codes_split,
     group_split,
     k_shot,
+    nested_order,
     number_split,
     sampled_folds,
     stratified_folds,
@@ -130,3 +132,25 @@ def test_folds_of_a_sample_have_all_classes():
         assert set(codes[rows[folds == fold]].tolist()) == {0, 1, 2}
     few, halves = sampled_folds(np.array([0, 0, 1, 1]), 5, max_rows=50, seed=0)
     assert len(few) == 4 and set(halves.tolist()) == {0, 1}
+
+
+def test_each_beginning_of_a_nested_order_has_the_class_proportions():
+    codes = np.repeat([0, 1, 2], [60, 30, 10])
+    order = nested_order(codes, seed=3)
+    assert sorted(order.tolist()) == list(range(100))
+    assert set(codes[order][:3].tolist()) == {0, 1, 2}
+    for size in (20, 40, 80):
+        counts = np.bincount(codes[order][:size], minlength=3)
+        assert np.abs(counts - size * np.array([0.6, 0.3, 0.1])).max() <= 2
+    assert not np.array_equal(order, nested_order(codes, seed=4))
+
+
+def test_rows_with_several_labels_are_split_by_their_rarest_label():
+    codes = np.zeros((100, 3), np.int64)
+    codes[:, 0] = 1
+    codes[:20, 1] = 1
+    codes[:4, 2] = 1
+    train, test = codes_split(codes, test_share=0.25, seed=0)
+    assert sorted([*train, *test]) == list(range(100)) and len(test) == 25
+    assert codes[test].sum(axis=0).tolist() == [25, 5, 1]
+    assert nested_order(codes, seed=0)[:3].min() < 4  # the rarest label is among the first rows

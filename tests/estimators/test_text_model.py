@@ -22,7 +22,7 @@ KINDS = [TextClassifier, TextRegressor]
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_kinds_of_models_share_is_written_once(kind):
-    shared = {"audit", "coverage", "distill", "save", "load", "_fit"}
+    shared = {"audit", "distill", "save", "load", "_fit"}
     assert issubclass(kind, TextModel)
     assert not shared & set(vars(kind))
     assert shared <= set(vars(TextModel))

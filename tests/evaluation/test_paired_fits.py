@@ -1,6 +1,15 @@
+import numpy as np
+import pytest
 from sklearn.base import BaseEstimator
 
-from nlptl.evaluation.paired_fits import answer_codes, default_score, fit_and_score
+from nlptl.base.errors import InputError
+from nlptl.data.labels import as_values
+from nlptl.evaluation.paired_fits import (
+    answer_codes,
+    check_fit_params,
+    default_score,
+    fit_and_score,
+)
 
 
 class Majority(BaseEstimator):
@@ -27,5 +36,19 @@ def test_clones_are_fitted_on_the_same_rows_and_scored_on_others():
 
 def test_equal_answers_have_equal_codes():
     assert answer_codes(["b", "a", "b"]).tolist() == [1, 0, 1]
-    codes = answer_codes([["x", "y"], ["x"], ["x", "y"]])
-    assert codes[0] == codes[2] != codes[1]
+    assert answer_codes([np.str_("a"), "a"]).tolist() == [0, 0]
+    assert answer_codes(["3", "1"], numeric=True).tolist() == [3.0, 1.0]
+
+
+def test_several_labels_per_row_are_zeros_and_ones_whatever_their_order():
+    lists = as_values([["x", "y"], ["x"], ["y", "x"], []])
+    assert answer_codes(lists).tolist() == [[1, 1], [1, 0], [1, 1], [0, 0]]
+    assert answer_codes(as_values([{"y", "x"}, {"x"}])).tolist() == [[1, 1], [1, 0]]
+    indicator = np.array([[1, 0], [1, 1]])
+    assert answer_codes(as_values(indicator)).tolist() == indicator.tolist()
+
+
+def test_arguments_of_an_estimator_that_does_not_exist_are_refused():
+    check_fit_params({"with source": {}}, ["with source"], of="judge")
+    with pytest.raises(InputError, match="Did you mean 'with source'"):
+        check_fit_params({"with_source": {}}, ["with source", "without"], of="judge")

@@ -30,5 +30,5 @@ def test_the_size_at_which_a_score_is_reached_lies_within_the_measured_sizes():
     sizes = sizes_between(SIZES)
     curve = law(0.9, 0.4, 0.5)  # 0.8 where (n / 8) ** -0.5 is a quarter: at 128
     assert first_reached(curve, np.array([[0.8]]), sizes)[0] == pytest.approx(128, rel=0.02)
-    assert first_reached(curve, np.array([[0.3]]), sizes)[0] == 0
+    assert first_reached(curve, np.array([[0.3]]), sizes)[0] == -np.inf
     assert first_reached(curve, np.array([[0.95]]), sizes)[0] == np.inf

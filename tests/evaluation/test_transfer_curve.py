@@ -14,6 +14,7 @@ class Counting(BaseEstimator):
     """Scores the share of all rows that it was fitted on, and keeps the rows."""
 
     fits: ClassVar[list] = []
+    tested: ClassVar[list] = []
 
     def __init__(self, bonus=0.0):
         self.bonus = bonus
@@ -25,16 +26,17 @@ class Counting(BaseEstimator):
 
     def score(self, rows, answers):
         assert not {*self.rows_} & {*rows}
+        Counting.tested.append((list(rows), answers))
         return min(len(self.rows_) / 200 + self.bonus, 1.0)
 
 
 class CountingNumbers(RegressorMixin, Counting):
-    pass
+    score = Counting.score
 
 
 @pytest.fixture(autouse=True)
 def no_fits():
-    Counting.fits = []
+    Counting.fits, Counting.tested = [], []
 
 
 def test_all_methods_get_the_same_rows_and_larger_sets_contain_the_smaller_ones():
@@ -52,17 +54,36 @@ def test_all_methods_get_the_same_rows_and_larger_sets_contain_the_smaller_ones(
     assert [answers.count(label) for label in "abc"] == [4, 4, 4]
 
 
-def test_sizes_double_by_default_up_to_all_training_rows():
+def test_sizes_double_by_default_while_there_are_training_rows():
     curve = TransferCurve({"a": Counting(), "b": Counting()}, TEXTS, LABELS, draws=2)
-    assert curve.sizes == (8, 16, 32, 64) and curve.test_share == 0.25
-    fixed = TransferCurve(
-        {"a": Counting(), "b": Counting()},
-        TEXTS,
-        LABELS,
-        draws=2,
-        test=Corpus(["x", "y"], ["a", "b"]),
+    assert curve.sizes == (8, 16, 32, 64) and curve.resolution == 1 / 30
+    assert list(curve.overlaps) == [0.25] * 4
+    many = [f"class {i % 50}" for i in range(120)]
+    crowded = TransferCurve({"a": Counting(), "b": Counting()}, TEXTS, many, draws=2)
+    assert len(crowded.sizes) == 1 and crowded.sizes[0] <= 100
+
+
+def test_fixed_test_rows_are_scored_in_each_draw_and_half_of_the_rows_are_drawn():
+    test = Corpus(["x", "y"], ["a", "b"])
+    curve = TransferCurve(
+        {"a": Counting(), "b": Counting()}, TEXTS, LABELS, draws=2, test=test, test_share=0.9
     )
-    assert fixed.sizes == (8, 16, 32, 64) and fixed.test_share is None
+    assert all(tested == (["x", "y"], ["a", "b"]) for tested in Counting.tested)
+    assert curve.sizes == (8, 16, 32) and curve.resolution == 0.5
+    np.testing.assert_allclose(curve.overlaps, np.array(curve.sizes) / 120)
+    whole = TransferCurve(
+        {"a": Counting(), "b": Counting()}, TEXTS, LABELS, [60, 120], draws=2, test=test
+    )
+    assert whole.start().high - whole.start().low > 0 and whole.overlaps[1] < 1
+
+
+def test_rows_with_several_labels_are_drawn_by_their_rarest_label():
+    rng = np.random.default_rng(0)
+    several = [sorted(set(rng.choice(list("abcdef"), size=3).tolist())) for _ in range(120)]
+    curve = TransferCurve({"a": Counting(), "b": Counting()}, TEXTS, several, draws=2)
+    assert curve.sizes == (12, 24, 48) and len(Counting.tested[0][0]) == 30
+    means = [np.mean([len(labels) for labels in part]) for part in (several, Counting.tested[0][1])]
+    assert means[0] == pytest.approx(means[1], abs=0.25)
 
 
 def test_numbers_and_a_score_of_the_user_are_possible():
@@ -75,8 +96,17 @@ def test_numbers_and_a_score_of_the_user_are_possible():
         score=lambda model, rows, answers: float(np.median(answers)),
     )
     assert curve.limit == np.inf and (curve.scores > 1).all()
-    low, high = np.quantile(Counting.fits[0][1], [0, 1])
-    assert low < 40 and high > 80  # each training set has small and large numbers
+    for _, answers, _ in Counting.fits:  # each training set has small and large numbers
+        thirds = np.histogram(np.float64(answers), bins=[0, 40, 80, 120])[0]
+        assert thirds.min() >= 2
+
+
+def test_the_coefficient_of_determination_has_no_lower_limit():
+    curve = TransferCurve(
+        {"a": CountingNumbers(-2.0), "b": CountingNumbers()}, TEXTS, np.arange(120.0), [10], draws=2
+    )
+    assert curve.start().value == pytest.approx(-2.0) and curve.lowest == -np.inf
+    assert curve.start().low <= curve.start().high
 
 
 def test_other_arguments_of_fit_go_to_their_method_only():
@@ -105,7 +135,10 @@ def test_equal_classifiers_have_equal_scores(support):
         ({"sizes": [200]}, "between 2 and the 90 training rows"),
         ({"sizes": []}, "between 2 and the 90 training rows"),
         ({"draws": 1}, "two draws"),
-        ({"test": Corpus(["x"])}, "test needs labels"),
+        ({"test": Corpus(["x"])}, "test needs texts with labels"),
+        ({"test": (["x"], ["a"])}, "test needs texts with labels"),
+        ({"fit_params": {"aa": {}}}, "Did you mean 'a'"),
+        ({"test_share": 0.001}, "leave no test rows"),
         ({"test_share": 1.5}, "test_share must lie between 0 and 1"),
     ],
 )
@@ -113,6 +146,14 @@ def test_bad_input_is_refused_before_any_fit(options, problem):
     with pytest.raises(InputError, match=problem):
         TransferCurve({"a": Counting(), "b": Counting()}, TEXTS, LABELS, **options)
     assert not Counting.fits
+
+
+def test_a_score_that_is_not_finite_ends_the_measurement_at_once():
+    with pytest.raises(InputError, match="with 8 labels is not a finite number"):
+        TransferCurve(
+            {"a": Counting(), "b": Counting()}, TEXTS, LABELS, score=lambda *_: float("nan")
+        )
+    assert len(Counting.fits) == 2
 
 
 def test_fewer_labels_than_texts_and_a_single_estimator_are_refused():

@@ -60,7 +60,7 @@ def run(arguments: Namespace) -> int:
     methods = compared_methods(settings, arguments.against)
     models = {name: method.model() for name, method in methods.items()}
     rows, labels = train.few_of(*train.read_labelled(settings.data, settings), settings)
-    fit_params = corpora_of(settings, models)
+    fit_params = corpora_of(settings, models, rows)
     splits = Splits(arguments.folds, arguments.rounds, settings.seed)
     verdict = judge(models, rows, labels, splits=splits, fit_params=fit_params)
     costs = {}

@@ -8,16 +8,18 @@ from dataclasses import replace
 from typing import Any
 
 from nlptl.base.errors import ConfigError
+from nlptl.base.inputs import TextsLike
 from nlptl.cli.learning import train
 from nlptl.config.components import names_of, options_among
 from nlptl.config.part import Part
 from nlptl.config.run import RunConfig, read_run
+from nlptl.data.corpus import Corpus
 from nlptl.transfer.registry import methods_by_name
 
 RECOMMENDED = "recommended"
 """Name of the transfers that ``fit`` chooses for a source."""
 
-REFUSED = ("output", "overwrite", "processes", "on_harm")
+REFUSED = ("output", "overwrite", "processes", "on_harm", "export_format")
 """Options of ``train`` that are useless if no model is saved."""
 
 
@@ -75,10 +77,10 @@ def read_settings(
     flags = {name: value for name, value in vars(arguments).items() if name not in skipped}
     for name in refused:
         if flags.pop(name, None):
-            option = f"--{name.replace('_', '-')}"
+            option = "--for" if name == "export_format" else f"--{name.replace('_', '-')}"
             raise ConfigError(
-                f"The methods are tested on rows of DATA and no model is saved, so there is no "
-                f"{option}. Leave it out."
+                "A comparison of methods saves no model and chooses the rows of each fit, so "
+                f"there is no {option}. Leave it out."
             )
     settings = replace(read_run(arguments.config, flags), output=None, on_harm=None)
     if not settings.data:
@@ -112,18 +114,49 @@ def compared_methods(settings: RunConfig, others: Sequence[str]) -> dict[str, Ru
     return methods
 
 
-def corpora_of(settings: RunConfig, names: Collection[str]) -> dict[str, dict[str, Any]]:
+def corpora_of(
+    settings: RunConfig, names: Collection[str], rows: TextsLike
+) -> dict[str, dict[str, Any]]:
     """Return the source and the unlabelled texts for the methods that take them.
 
     If no method takes a corpus, all get it: some encoders use it, and ``fit`` refuses the rest.
+
+    Parameters
+    ----------
+    settings : RunConfig
+        Settings with the names of the tables.
+    names : collection of str
+        Names of the methods.
+    rows : sequence of texts
+        Labelled rows that the methods are tested on, and that no corpus may contain.
+
+    Raises
+    ------
+    ConfigError
+        If a corpus has no other texts.
     """
-    corpora = {"source": train.read_source(settings), "unlabeled": train.read_unlabeled(settings)}
+    source, unlabeled = train.read_source(settings), train.read_unlabeled(settings)
+    corpora = {
+        "source": source and {name: _without(part, rows, name) for name, part in source.items()},
+        "unlabeled": unlabeled and _without(unlabeled, rows, "--unlabeled"),
+    }
     fit_params: dict[str, dict[str, Any]] = {name: {} for name in names}
     for argument, corpus in corpora.items():
         if corpus is not None:
             for name in _takers(argument, names) or names:
                 fit_params[name][argument] = corpus
     return fit_params
+
+
+def _without(corpus: Corpus, rows: TextsLike, name: str) -> Corpus:
+    """Remove the labelled rows from a corpus: some of them are test rows."""
+    others = corpus.without(rows)
+    if not others.size:
+        raise ConfigError(
+            f"{name} has {corpus.size} texts, and all of them are labelled rows, which are tested "
+            "on. Add other texts."
+        )
+    return others
 
 
 def _takers(argument: str, names: Collection[str]) -> list[str]:

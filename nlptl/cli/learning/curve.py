@@ -3,7 +3,8 @@
 All are trained on the same rows, and each training set contains the smaller ones. The first table
 has the scores by number of labels, the second one the gain at the start, the gain from twice as
 many labels, the score that a method approaches, and the number of labels with which the last
-method is as good (break-even). Options are those of train, except --output and --shots.
+method is as good (break-even). Without --test, each draw of rows keeps back a share of DATA to test
+on. Options are those of train, except those for saving a model and --shots: use --sizes.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         type=int,
         nargs="+",
-        help="numbers of labels; by default they double up to all training rows",
+        help="numbers of labels; by default they double as long as there are training rows",
     )
     parser.add_argument(
         "--draws", type=int, default=5, help="random draws of rows (default %(default)s)"
@@ -73,6 +74,7 @@ def run(arguments: Namespace) -> int:
     models = {name: method.model() for name, method in methods.items()}
     rows, labels = train.read_labelled(settings.data, settings)
     test = None if settings.test is None else train.read_labelled(settings.test, settings)
+    tested = rows if test is None else [*rows, *test[0]]
     curve = TransferCurve(
         models,
         rows,
@@ -81,15 +83,15 @@ def run(arguments: Namespace) -> int:
         draws=arguments.draws,
         test=None if test is None else Corpus(*test),
         test_share=settings.test_share,
-        fit_params=corpora_of(settings, models),
+        fit_params=corpora_of(settings, models, tested),
         seed=settings.seed,
     )
-    if picture is not None:
-        _draw(curve, picture)
     if arguments.json:
         sys.stdout.write(json.dumps(curve.to_json()) + "\n")
     else:
         console().print(curve_table(curve), curve_summary_table(curve))
+    if picture is not None:
+        _draw(curve, picture)
     return 0
 
 

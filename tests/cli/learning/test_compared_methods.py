@@ -39,12 +39,17 @@ def test_a_source_goes_to_the_recommended_transfer_only(table):
     settings = settings_of(table, "--source", table)
     methods = compared_methods(settings, ["frozen"])
     assert list(methods) == [RECOMMENDED, "frozen"]
-    params = corpora_of(settings, methods)
-    assert params[RECOMMENDED]["source"] is not None and params["frozen"] == {}
+    params = corpora_of(settings, methods, ["two words", "one"])
+    assert params[RECOMMENDED]["source"][table].rows.texts == ["two"]
+    assert params["frozen"] == {}
+    with pytest.raises(ConfigError, match="2 texts, and all of them are labelled rows"):
+        corpora_of(settings, methods, ["one", "two"])
 
 
 def test_refused_options_and_missing_rows_are_named(table):
     with pytest.raises(ConfigError, match="there is no --output"):
         settings_of(table, "--output", "model")
+    with pytest.raises(ConfigError, match="there is no --for"):
+        settings_of(table, "--for", "onnx")
     with pytest.raises(ConfigError, match="got none. Add DATA"):
         settings_of("--source", table)

@@ -25,12 +25,16 @@ def test_two_methods_are_measured_with_more_labels(table, tmp_path, tiny_encoder
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_test_rows_of_a_file_are_the_same_in_all_draws(table, tiny_encoder, capsys):
-    words = ["curve", table, "--encoder", str(tiny_encoder), "--draws", "2", "--test", table]
-    sizes = ["--sizes", "8", "16", "32", "64", "--against", "tfidf", "--json"]
+def test_the_rows_of_a_test_file_are_tested_on(table, tmp_path, tiny_encoder, capsys):
+    test = tmp_path / "test.csv"
+    pd.read_csv(table).tail(8).to_csv(test, index=False)
+    words = ["curve", table, "--encoder", str(tiny_encoder), "--draws", "2", "--test", str(test)]
+    sizes = ["--sizes", "16", "32", "--against", "tfidf", "--json"]
     assert main([*words, *sizes]) == 0, capsys.readouterr().err
     described = json.loads(capsys.readouterr().out)
-    assert described["test_share"] is None and described["methods"] == ["frozen", "tfidf"]
+    assert described["methods"] == ["frozen", "tfidf"] and described["resolution"] == 1 / 8
+    eighths = [8 * score for draw in described["scores"] for row in draw for score in row]
+    assert eighths == [round(score) for score in eighths]
 
 
 def test_bad_options_are_refused_in_a_line(table, tmp_path, capsys):
