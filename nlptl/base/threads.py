@@ -3,14 +3,51 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class SharedContext:
+    """Context manager for a setting of the process that several threads need at the same time.
+
+    The first thread enters it, and the last one leaves it. If each thread saved and restored the
+    setting by itself, the last to leave would restore what another thread had set.
+
+    Parameters
+    ----------
+    make : callable
+        Returns a context manager that changes the setting.
+    """
+
+    def __init__(self, make: Callable[[], AbstractContextManager[Any]]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._users = 0
+        self._entered: AbstractContextManager[Any] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._entered = self._make()
+                self._entered.__enter__()
+            self._users += 1
+
+    def __exit__(self, *problem: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users and self._entered is not None:
+                self._entered.__exit__(None, None, None)
+
+
+_SINGLE_BLAS_THREAD = SharedContext(lambda: threadpool_limits(limits=1, user_api="blas"))
 
 
 def map_in_threads(
@@ -36,7 +73,7 @@ def map_in_threads(
     """
     processors = os.cpu_count() or 1
     with (
-        threadpool_limits(limits=1, user_api="blas"),
+        _SINGLE_BLAS_THREAD,
         ThreadPoolExecutor(max_workers=min(at_once or processors, processors)) as pool,
     ):
         return list(pool.map(function, items))

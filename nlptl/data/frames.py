@@ -47,6 +47,8 @@ def single_columns(table: Any, names: Sequence[Any]) -> str:
     The text column is the one with the longest texts. The label column is the first one with texts
     after it, or else another column.
     """
+    if not names:
+        return "Pass one column of texts, or two for pairs."
     lengths = {name: sum(map(len, _texts(_cells(table, name)))) for name in names}
     text = max(names, key=lengths.__getitem__)
     if not lengths[text]:

@@ -139,6 +139,13 @@ def as_rows(
     return Rows(_checked(plain, keep_blank), numbers)
 
 
+def text_list(texts: TextsLike) -> list[Any]:
+    """Return texts as a list. The rows of a table or of an array of columns are its texts."""
+    if hasattr(texts, "columns") or getattr(texts, "ndim", 1) == 2:
+        return [*as_rows(texts, keep_blank=True).texts]
+    return list(texts)
+
+
 @dataclass(frozen=True, eq=False)
 class TableRows:
     """Rows of a table with several columns, of which a model reads those that its encoder names.
@@ -198,6 +205,8 @@ def rows_to_predict(texts: TextsLike, read: Callable[[TextsLike], Rows]) -> Rows
 def _columns(
     table: Any, names: Sequence[object], text_columns: Sequence[str], numeric_columns: Sequence[str]
 ) -> tuple[list[list[Any]], FloatArray | None]:
+    if not names:
+        raise NoTextsError("Expected at least one text, got a table without columns.")
     chosen: list[object] = list(text_columns) or [
         name for name in names if name not in set(numeric_columns)
     ]

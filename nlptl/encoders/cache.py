@@ -17,6 +17,7 @@ from nlptl.base.errors import ConfigError, StorageError
 from nlptl.base.inputs import Text
 from nlptl.base.paths import user_path
 from nlptl.base.specs import Spec
+from nlptl.data.rows import text_list
 from nlptl.storage.hashing import fingerprint
 from nlptl.storage.places import cache_root
 from nlptl.storage.row_cache import RowStore
@@ -84,6 +85,11 @@ def as_cache(cache: FeatureCache | str | Path | None) -> FeatureCache | None:
     """
     if _OFF.get():
         return None
+    if isinstance(cache, bool) or cache == "":
+        raise ConfigError(
+            f"cache must be a FeatureCache, a folder, 'auto' or None, got {cache!r}. To switch the "
+            "cache off, use cache=None."
+        )
     if cache is None or isinstance(cache, FeatureCache):
         return cache
     return FeatureCache() if cache == "auto" else FeatureCache(cache)
@@ -119,7 +125,7 @@ def encode_through(
     ndarray of shape (n, width)
         In the order of ``texts``.
     """
-    texts = list(texts)  # indexing a Series selects by label, not by position
+    texts = text_list(texts)  # indexing a Series selects by label, not by position
     keys = _keys(texts)
     _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     features = as_cache(cache)

@@ -23,6 +23,7 @@ from nlptl.encoders.contextual.encoder_folder import EncoderFolder, find_encoder
 from nlptl.encoders.contextual.loaded import default_device
 from nlptl.encoders.contextual.weight_checks import refuse_untrained
 from nlptl.encoders.contextual.weight_reading import read_weights
+from nlptl.encoders.contextual.windows import TOKENIZER_LOCK
 from nlptl.storage.places import fixed_path
 
 if TYPE_CHECKING:
@@ -174,14 +175,15 @@ class EntailmentEncoder(Spec):
     def _tokens(self, texts: list[str]) -> BatchEncoding:
         """Tokenize the pairs of each text with each hypothesis."""
         pairs = [(text, sentence) for text in texts for sentence in self.hypotheses]
-        return self.folder.tokenizer(
-            [text for text, _ in pairs],
-            [sentence for _, sentence in pairs],
-            truncation="only_first",
-            max_length=self.folder.tokenization.window,
-            padding=True,
-            return_tensors="pt",
-        )
+        with TOKENIZER_LOCK:
+            return self.folder.tokenizer(
+                [text for text, _ in pairs],
+                [sentence for _, sentence in pairs],
+                truncation="only_first",
+                max_length=self.folder.tokenization.window,
+                padding=True,
+                return_tensors="pt",
+            )
 
     def _log_odds(self, texts: list[str]) -> FloatArray:
         """Compute the log odds of each text and hypothesis: (n, n_hypotheses)."""

@@ -223,7 +223,9 @@ def _centre_and_scale(numbers: FloatArray | None) -> FloatArray | None:
     is_empty = np.isnan(numbers).all(axis=0)
     filled = np.where(is_empty, 0.0, numbers)  # numpy warns of columns without a number
     spread, centre = np.nanstd(filled, axis=0), np.nanmean(filled, axis=0)
-    return np.stack([np.where(is_empty, np.nan, centre), np.where(spread > 0, spread, 1.0)])
+    rounding = 1e-12 * np.nanmax(np.abs(filled), axis=0)  # a constant column may have a spread
+    varies = spread > rounding
+    return np.stack([np.where(is_empty, np.nan, centre), np.where(varies, spread, 1.0)])
 
 
 def _read_scale(scale: list[list[float]] | None, n_columns: int) -> FloatArray | None:

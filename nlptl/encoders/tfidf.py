@@ -18,6 +18,7 @@ from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.inputs import JsonObject
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.base.words import lowered, words_of
+from nlptl.data.rows import text_list
 from nlptl.storage.tensors import check_array, load_arrays, save_arrays
 from nlptl.storage.untrusted import MAX_JSON_BYTES, MAX_JSON_VALUES, read_json
 
@@ -64,9 +65,9 @@ class TfidfEncoder(Spec):
         InputError
             If no text contains a word.
         """
-        vectorizer = self._vectorizer()
+        vectorizer, texts = self._vectorizer(), text_list(texts)
         try:
-            vectorizer.fit(list(texts))
+            vectorizer.fit(texts)
         except ValueError as problem:
             message = (
                 f"TfidfEncoder needs words to count, but none of the {len(texts)} texts contains a "
@@ -92,7 +93,7 @@ class TfidfEncoder(Spec):
             )
         if not len(texts):
             return sparse.csr_matrix((0, len(self.fitted.vocabulary_)), dtype=np.float32)
-        return sparse.csr_matrix(self.fitted.transform(list(texts)), dtype=np.float32)
+        return sparse.csr_matrix(self.fitted.transform(text_list(texts)), dtype=np.float32)
 
     @property
     def learns_from_text(self) -> bool:

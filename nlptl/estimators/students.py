@@ -95,9 +95,11 @@ def teach(
 def _warn_of_missing(teacher: Any, answers: LabelsLike, corpus: Corpus | None) -> None:
     """Warn about classes that a student fitted to these labels cannot predict."""
     codec = teacher.fitted_.codec
-    if not isinstance(codec, LabelCodec) or codec.form != "single":
+    if not isinstance(codec, LabelCodec) or codec.form == "indicator":
         return
     labels = [*answers, *(() if corpus is None else as_values(corpus.labels))]
+    if codec.form == "lists":
+        labels = [label for row in labels for label in row]
     present = {key_of(label) for label in distinct(labels).tolist()}
     missing = [label for label in codec.classes.tolist() if key_of(label) not in present]
     if missing:

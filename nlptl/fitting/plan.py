@@ -93,6 +93,11 @@ class FitPlan:
         ConfigError
             If a parameter cannot be used, or two parameters contradict each other.
         """
+        seed = options.get("seed", 0)
+        if not isinstance(seed, int | np.integer) or seed < 0:
+            raise ConfigError(
+                f"seed must be a whole number of at least 0, got {seed!r}. Pass seed=0."
+            )
         reader = with_options(
             as_encoder(encoder), device=options.get("device"), long_texts=long_texts
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 from typing_extensions import Self
 
 from nlptl.base.arrays import FloatArray, IntArray
@@ -206,6 +207,9 @@ def fit_one(head: Fittable, X: Features, targets: Targets) -> Any:
     """
     if targets.weights is None:
         return head.fit(X, targets.codes)
+    if isinstance(head, Pipeline):
+        last_step = head.steps[-1][0]
+        return head.fit(X, targets.codes, **{f"{last_step}__sample_weight": targets.weights})
     parameters = signature(head.fit).parameters.values()
     if not any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters):
         raise ConfigError(

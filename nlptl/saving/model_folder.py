@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import numpy as np
 
 from nlptl.base.described import checked, entry, make, plain_value
 from nlptl.base.errors import StorageError
+from nlptl.base.paths import user_path
 from nlptl.data.audit import AuditReport
 from nlptl.data.labels import LabelCodec
 from nlptl.encoders.cache import without_cache
@@ -32,7 +33,14 @@ from nlptl.saving.run_record import (
 )
 from nlptl.saving.saved_model import AnswerCodec, SavedModel, TransferMethods
 from nlptl.storage.atomic import new_folder, saved_folder
-from nlptl.storage.manifest import MANIFEST, read_manifest, verify_manifest, write_manifest
+from nlptl.storage.manifest import (
+    MANIFEST,
+    files_of,
+    read_manifest,
+    verify_manifest,
+    write_manifest,
+)
+from nlptl.storage.outputs import check_output_folder
 from nlptl.storage.tensors import load_arrays, save_arrays
 from nlptl.storage.untrusted import interpreting, read_json
 from nlptl.transfer import registry
@@ -45,6 +53,9 @@ _MODEL = "model.json"
 _ARRAYS = "head.safetensors"
 _ENCODER = "encoder"
 CLOSE = 1e-4
+
+_OF_THE_SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""Files that file managers write into any folder."""
 
 
 def save_model(
@@ -64,7 +75,8 @@ def write_described(folder: Path, kind: str, described: Mapping[str, object]) ->
     """Write the JSON description of a model next to its arrays, then the manifest of the folder."""
     described = {**described, "made_with": versions()}
     text = json.dumps(described, indent=1, ensure_ascii=False, default=plain_value)
-    (folder / _MODEL).write_text(text, encoding="utf-8")
+    # File names that are not UTF-8 contain halves of characters, which JSON writes as escapes.
+    (folder / _MODEL).write_bytes(text.encode("utf-8", "backslashreplace"))
     write_manifest(folder, kind=kind, version=version("nlptl"))
 
 
@@ -210,6 +222,26 @@ def _prove(model: SavedModel, draft: Path) -> None:
         )
 
 
+def check_model_folder(
+    output: str | Path, *, inputs: Iterable[object] = (), overwrite: bool
+) -> None:
+    """Check, before long work, that a model can be saved in a folder.
+
+    Parameters
+    ----------
+    output, inputs, overwrite
+        As for ``check_output_folder``.
+
+    Raises
+    ------
+    StorageError
+        If the folder is not empty and ``overwrite`` is False, contains an input, or holds anything
+        that is not part of a saved model.
+    """
+    check_output_folder(output, inputs=inputs, overwrite=overwrite)
+    refuse_foreign(user_path(output))
+
+
 def refuse_foreign(folder: Path) -> None:
     """Raise an error if the folder has content that is not a model saved by nlptl."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
@@ -218,4 +250,10 @@ def refuse_foreign(folder: Path) -> None:
         raise StorageError(
             f"{str(folder)!r} exists and is not a model saved by nlptl. Choose a new folder."
         )
-    read_manifest(folder)
+    names = files_of(folder) - {MANIFEST, *read_manifest(folder)["files"]}
+    others = sorted(name for name in names if PurePosixPath(name).name not in _OF_THE_SYSTEM)
+    if others:
+        raise StorageError(
+            f"{str(folder)!r} also holds {others[0]!r}, which would be lost. Choose a new folder, "
+            "or move it."
+        )

@@ -126,11 +126,12 @@ class Batcher:
                     "The model must return one answer per text, "
                     f"got {len(answers)} answers for {len(all_texts)} texts."
                 )
-        except Exception as problem:
+        except BaseException as problem:  # the tokenizers of Rust raise such errors
             if len(requests) == 1:
-                if isinstance(problem, StopIteration):  # a future cannot hold it
-                    return [RuntimeError("The model raised StopIteration.")]
-                return [problem]
+                if isinstance(problem, Exception) and not isinstance(problem, StopIteration):
+                    return [problem]
+                # A future cannot hold these.
+                return [RuntimeError(f"The model raised {type(problem).__name__}: {problem}")]
             return [self._answered([texts])[0] for texts in requests]
         remaining = iter(answers)
         return [[next(remaining) for _ in texts] for texts in requests]

@@ -130,7 +130,9 @@ def _host() -> str:
 def _open_locked(path: Path) -> int | None:
     """Open and lock a file or folder; None if it is gone or another process holds the lock."""
     try:
-        handle = os.open(path, os.O_RDONLY)
+        if not (path.is_dir() or path.is_file()):  # opening a pipe would wait for its writer
+            return None
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         return None
     try:

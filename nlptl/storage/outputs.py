@@ -82,8 +82,10 @@ def check_replaced(target: Path, draft: Path) -> None:
     Raises
     ------
     StorageError
-        If the folder holds other files or folders, which would be lost.
+        If the target is a file, or holds other files or folders, which would be lost.
     """
+    if target.exists() and not target.is_dir():
+        raise StorageError(f"{str(target)!r} is a file. Choose the name of a folder.")
     if not target.is_dir():
         return
     names = {path.name for path in draft.iterdir()}

@@ -1,10 +1,11 @@
 import threading
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from nlptl.base.threads import map_in_threads
+from nlptl.base.threads import SharedContext, map_in_threads
 
 
 def blas_threads():
@@ -31,3 +32,22 @@ def test_the_first_exception_is_passed_on():
 def test_no_more_items_are_worked_on_at_once_than_asked_for():
     threads = set(map_in_threads(lambda _: threading.get_ident(), range(20), at_once=1))
     assert len(threads) == 1
+
+
+def test_a_setting_that_threads_share_is_restored_by_the_last_of_them():
+    setting = ["user"]
+
+    @contextmanager
+    def changed():
+        before = setting[0]
+        setting[0] = "changed"
+        yield
+        setting[0] = before
+
+    shared, second = SharedContext(changed), ExitStack()
+    with shared:
+        second.enter_context(shared)
+        assert setting == ["changed"]
+    assert setting == ["changed"]  # the second user still needs it
+    second.close()
+    assert setting == ["user"]

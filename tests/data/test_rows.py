@@ -8,7 +8,7 @@ import pytest
 from datasets import Dataset
 
 from nlptl.base.errors import InputError
-from nlptl.data.rows import NoTextsError, Rows, as_rows, rows_to_predict
+from nlptl.data.rows import NoTextsError, Rows, as_rows, rows_to_predict, text_list
 
 TEXTS = ["one", "two", "three"]
 CONTAINERS = {
@@ -184,3 +184,16 @@ def test_a_prediction_reads_one_text_as_a_list_and_may_have_no_texts():
         rows_to_predict(None, as_rows)
     with pytest.raises(NoTextsError, match="got an empty list"):
         as_rows([])
+
+
+def test_a_table_without_columns_has_no_texts():
+    for empty in ({}, pd.DataFrame()):
+        assert len(rows_to_predict(empty, as_rows)) == 0
+        with pytest.raises(NoTextsError, match="without columns"):
+            as_rows(empty)
+
+
+def test_texts_in_columns_become_a_list():
+    table = pd.DataFrame({"text": ["a", "b"]})
+    for texts in (table, table.to_numpy(), table["text"], ["a", "b"], ("a", "b")):
+        assert text_list(texts) == ["a", "b"]

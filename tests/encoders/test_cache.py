@@ -184,3 +184,20 @@ def test_the_cache_can_be_left_out_for_a_while(tmp_path):
         assert as_cache(FeatureCache(tmp_path)) is None
         assert as_cache("auto") is None
     assert as_cache(tmp_path).folder == tmp_path
+
+
+@pytest.mark.parametrize("cache", [False, True, ""])
+def test_what_is_neither_a_folder_nor_none_is_refused(cache):
+    with pytest.raises(ConfigError, match="use cache=None"):
+        as_cache(cache)
+
+
+def test_the_rows_of_a_table_are_encoded():
+    table = pd.DataFrame({"text": ["one", "three"]})
+    lengths = encode_through(
+        None,
+        table,
+        settings=dict,
+        encode=lambda texts, total: np.array([[len(text)] for text in texts], float),
+    )
+    assert lengths.ravel().tolist() == [3, 5]

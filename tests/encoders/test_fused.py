@@ -72,3 +72,11 @@ def test_a_number_too_far_from_the_training_numbers_is_refused_with_its_column(v
     ).fit(TABLE)
     with pytest.raises(InputError, match=r"Column 'price' holds 1e\+300 at row 2, too far"):
         encoder.transform(TABLE.assign(price=[1.0, 2.0, 1e300]))
+
+
+@pytest.mark.parametrize("price", [0.1, 4.7, 19.99])
+def test_a_constant_number_stays_small_if_it_changes_later(price):
+    encoder = FusedEncoder((TfidfEncoder(),), numeric_columns=("price",), text_columns=("text",))
+    table = pd.DataFrame({"text": ["a word", "other words"] * 30, "price": [price] * 60})
+    later = pd.DataFrame({"text": ["a word"], "price": [price * 0.99]})
+    assert abs(encoder.fit(table).transform(later)[0, -1]) < 1

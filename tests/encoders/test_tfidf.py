@@ -2,6 +2,7 @@ import json
 import unicodedata
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import issparse
 from sklearn.linear_model import LogisticRegression
@@ -101,3 +102,11 @@ def test_terms_as_long_as_clauses_can_be_saved(tmp_path, monkeypatch):
     encoder = TfidfEncoder(longest=1).fit(["ก" * 300 + str(number) for number in range(20)])
     described = encoder.save(tmp_path)
     assert len(TfidfEncoder.load(tmp_path, described).fitted.vocabulary_) == 20
+
+
+def test_the_rows_of_a_table_are_its_texts():
+    table = pd.DataFrame({"text": ["a word", "two words", "more"]})
+    encoder = TfidfEncoder().fit(table)
+    expected = TfidfEncoder().fit(table["text"]).transform(table["text"])
+    assert (encoder.transform(table) != expected).nnz == 0
+    assert encoder.transform(table.to_numpy()).shape[0] == 3

@@ -163,6 +163,14 @@ def test_classes_that_the_teacher_never_gives_are_named(taught, caplog):
     assert "'how_to'" in caplog.text and "so the student cannot predict" in caplog.text
 
 
+def test_labels_that_are_never_given_are_named_for_several_labels_too(few, caplog):
+    several = [["a"], ["a", "b"], ["b"], ["rare"]] * 10
+    teacher = TextClassifier(TfidfEncoder()).fit(few[0], several)
+    texts = [text for text in few[0] if "rare" not in teacher.predict([text])[0]]
+    teacher.distill(texts, student=COUNTS)
+    assert "the classes 'rare' for none" in caplog.text
+
+
 def test_a_student_of_named_columns_has_their_names():
     texts = ["red car", "blue car", "red bus", "blue bus"] * 6
     table = pd.DataFrame([[1, 0], [0, 1], [1, 1], [0, 0]] * 6, columns=["red", "bus"])

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
-from sklearn.linear_model import LinearRegression, RidgeClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from nlptl import BlendHead, DiscriminantHead, LogisticHead, PrototypeHead, RidgeHead
@@ -10,7 +12,14 @@ from nlptl.data.targets import Targets
 from nlptl.heads import MeaningHead, solver_fit
 from nlptl.heads.calibration.decision import Decision
 from nlptl.heads.calibration.imbalance import ClassWeights, LogitAdjustment
-from nlptl.heads.solver_fit import OneVsRest, fit_solver, learn_decision, logits_of, weigh_rows
+from nlptl.heads.solver_fit import (
+    OneVsRest,
+    fit_one,
+    fit_solver,
+    learn_decision,
+    logits_of,
+    weigh_rows,
+)
 
 EVERY_HEAD = [
     LogisticHead(),
@@ -169,3 +178,10 @@ def test_a_label_of_a_single_row_leaves_the_log_odds_of_the_other_rows():
     assert 7 not in solver.held_out_.rows and len(solver.held_out_.rows) == 59
     found = (solver.held_out_.logits[:, 0] > 0) == codes[solver.held_out_.rows, 0]
     assert found.mean() > 0.9
+
+
+def test_row_weights_reach_the_last_step_of_a_pipeline():
+    X, y = np.array([[0.0], [1.0], [0.0], [1.0]]), np.array([0, 1, 1, 0])
+    targets = Targets(y, 2, weights=np.array([9.0, 9.0, 1.0, 1.0]))
+    head = fit_one(make_pipeline(StandardScaler(), LogisticRegression()), X, targets)
+    assert head.predict(X).tolist() == [0, 1, 0, 1]

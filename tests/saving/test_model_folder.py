@@ -19,9 +19,10 @@ from nlptl import (
     TrainingConfig,
     TransformerEncoder,
 )
-from nlptl.base.errors import IntegrityError, StorageError
+from nlptl.base.errors import ConfigError, IntegrityError, StorageError
 from nlptl.encoders import Pooling, ResidualFusion
 from nlptl.saving import model_folder as folders
+from nlptl.saving.model_folder import check_model_folder
 from nlptl.storage.manifest import write_manifest
 from nlptl.storage.tensors import load_arrays, save_arrays
 
@@ -166,6 +167,34 @@ def test_nothing_but_a_model_is_ever_replaced(saved, tiny_encoder, few, tmp_path
         with pytest.raises(StorageError, match="is not a model saved by nlptl"):
             model.save(target)
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
+
+
+def test_a_model_with_other_files_beside_it_is_not_replaced(saved, few):
+    model = TextClassifier("tfidf").fit(*few)
+    (saved / ".DS_Store").touch()
+    for name in ("notes.csv", "runs/a.txt", "encoder/more.txt"):
+        path = saved / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("years of work")
+        with pytest.raises(StorageError, match=f"also holds {name!r}, which would be lost"):
+            model.save(saved)
+        with pytest.raises(StorageError, match="which would be lost"):
+            check_model_folder(saved, overwrite=True)
+        path.unlink()
+    model.save(saved)
+
+
+def test_notes_with_names_of_files_that_are_not_utf8_come_back(few, tmp_path):
+    name = b"caf\xe9.csv".decode("utf-8", "surrogateescape")
+    model = TextClassifier("tfidf").fit(*few)
+    model.save(tmp_path / "m", notes={"data": name})
+    assert TextClassifier.load(tmp_path / "m").notes_["data"] == name
+
+
+@pytest.mark.parametrize("seed", [None, -1, 1.5])
+def test_a_seed_that_could_not_be_saved_is_refused_by_fit(few, seed):
+    with pytest.raises(ConfigError, match=f"at least 0, got {seed}"):
+        TextClassifier("tfidf", seed=seed).fit(*few)
 
 
 def test_a_foreign_head_is_refused_and_leaves_nothing(tiny_encoder, few, tmp_path):

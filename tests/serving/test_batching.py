@@ -121,15 +121,22 @@ def test_the_thread_of_the_model_computes_with_as_many_threads_as_the_process():
 
 
 def test_whatever_a_model_raises_the_next_one_is_answered():
+    class PanicException(BaseException):
+        """As the tokenizers of Rust raise it."""
+
     def stops(texts):
         if "stop" in texts:
             raise StopIteration
+        if "panic" in texts:
+            raise PanicException
         return texts
 
     async def story():
         batcher = Batcher(stops, max_batch=8, max_waiting=8)
         with pytest.raises(RuntimeError, match="raised StopIteration"):
             await batcher.ask(["stop"])
+        with pytest.raises(RuntimeError, match="raised PanicException"):
+            await asyncio.wait_for(batcher.ask(["panic"]), 5)
         assert await asyncio.wait_for(batcher.ask(["ok"]), 5) == ["ok"]
 
     asyncio.run(story())

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -116,3 +117,11 @@ def test_a_draft_that_is_swept_before_it_is_locked_is_made_again(tmp_path):
 def test_a_draft_that_can_never_be_opened_is_an_error(tmp_path):
     with pytest.raises(PermissionError), draft_of(tmp_path / "m", lambda path: None):
         pass
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_with_the_name_of_a_draft_is_passed_over(tmp_path):
+    with draft_of(tmp_path / "m", Path.mkdir) as draft:
+        name = draft.name
+    os.mkfifo(tmp_path / name)
+    sweep_drafts(tmp_path, "m")  # opening the pipe would wait for ever

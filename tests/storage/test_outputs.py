@@ -65,3 +65,10 @@ def test_a_folder_with_files_that_would_be_lost_is_not_replaced(tmp_path):
     (target / "notes.txt").touch()
     with pytest.raises(StorageError, match="also holds 'notes.txt', which would be lost"):
         check_replaced(target, draft)
+
+
+def test_a_file_is_not_replaced_by_a_folder(tmp_path):
+    (tmp_path / "draft").mkdir()
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(StorageError, match="is a file"):
+        check_replaced(tmp_path / "thesis.txt", tmp_path / "draft")

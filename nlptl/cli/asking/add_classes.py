@@ -16,7 +16,7 @@ from nlptl.cli.console import console
 from nlptl.config.run import read_yaml
 from nlptl.estimators.loading import load_any
 from nlptl.estimators.text_classifier import TextClassifier
-from nlptl.storage.outputs import check_output_folder
+from nlptl.saving.model_folder import check_model_folder
 
 EXAMPLES = """examples:
   nlptl add-classes model/ '{"login": "passwords and logging in"}' --output wider/
@@ -35,7 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Load the model, add the classes, save it and print all classes."""
     inputs = (arguments.model, None if _is_json(arguments.names) else arguments.names)
-    check_output_folder(arguments.output, inputs=inputs, overwrite=arguments.overwrite)
+    check_model_folder(arguments.output, inputs=inputs, overwrite=arguments.overwrite)
     names = read_names(arguments.names)
     model = load_any(arguments.model)
     if not isinstance(model, TextClassifier):

@@ -23,7 +23,7 @@ from nlptl.estimators.bulk.answered_rows import text_columns
 from nlptl.estimators.loading import load_any, load_predictor
 from nlptl.estimators.model_cascade import Cascade
 from nlptl.estimators.text_classifier import TextClassifier
-from nlptl.storage.outputs import check_output_folder
+from nlptl.saving.model_folder import check_model_folder
 
 EXAMPLES = """examples:
   nlptl cascade model/ texts.csv --output cascade/
@@ -60,7 +60,7 @@ def run(arguments: Namespace) -> int:
     """Make the fast model, choose the threshold and save both models together."""
     folder = user_path(arguments.output)
     inputs = (arguments.model, arguments.data, arguments.fast)
-    check_output_folder(folder, inputs=inputs, overwrite=arguments.overwrite)
+    check_model_folder(folder, inputs=inputs, overwrite=arguments.overwrite)
     accurate = load_any(arguments.model)
     if not isinstance(accurate, TextClassifier) or accurate.fitted_.codec.form != "single":
         raise ConfigError(

@@ -22,7 +22,7 @@ from nlptl.estimators.bulk.answered_rows import text_columns
 from nlptl.estimators.loading import load_any
 from nlptl.estimators.prediction_timing import timed_prediction
 from nlptl.estimators.text_model import TextModel
-from nlptl.storage.outputs import check_output_folder
+from nlptl.saving.model_folder import check_model_folder
 
 EXAMPLES = """examples:
   nlptl distill model/ unlabelled.csv --output student/
@@ -54,7 +54,7 @@ def run(arguments: Namespace) -> int:
     """Train the student, compare it with its teacher and save it."""
     folder = user_path(arguments.output)
     inputs = (arguments.model, arguments.data, arguments.labelled)
-    check_output_folder(folder, inputs=inputs, overwrite=arguments.overwrite)
+    check_model_folder(folder, inputs=inputs, overwrite=arguments.overwrite)
     teacher = load_any(arguments.model)
     columns = text_columns(teacher, arguments.text_column)
     rows = read_texts(

@@ -13,11 +13,12 @@ import numpy as np
 
 from nlptl.cli.console import console
 from nlptl.cli.learning.train import already_done, contents_of
+from nlptl.cli.learning.trained_model import saved_at_the_end
 from nlptl.cli.tables import add_reading, read_labelled, read_texts, run_settings
 from nlptl.config.tasks import TasksConfig, TaskTable, read_tasks
 from nlptl.data.splits import number_split, stratified_split
 from nlptl.reports.terminal_tables import affinity_table, comparisons_table, costs_table
-from nlptl.storage.outputs import check_output_folder
+from nlptl.saving.model_folder import check_model_folder
 from nlptl.training.processes import check_world, from_main
 
 EXAMPLES = """examples:
@@ -57,7 +58,7 @@ def run(arguments: Namespace) -> int:
     tables = [name for table in config.tasks.values() for name in (table.data, table.test)]
     files = [*tables, config.encoder.name, *config.encoder.options.values()]
     if config.output is not None:
-        check_output_folder(config.output, inputs=(*files, arguments.config), overwrite=True)
+        check_model_folder(config.output, inputs=(*files, arguments.config), overwrite=True)
     settings = {**config.to_json(), "sha256": contents_of(files)}
     if from_main(lambda: already_done(config.output, settings, overwrite=arguments.overwrite)):
         message = f"{config.output} already holds the model of these settings: nothing to do."
@@ -66,18 +67,13 @@ def run(arguments: Namespace) -> int:
     rows = {name: _tables(table, config) for name, table in config.tasks.items()}
     model = config.model().fit({name: training for name, (training, _) in rows.items()})
     test_rows = {name: test for name, (_, test) in rows.items() if test is not None}
-    out.print(comparisons_table(model.comparisons_, model.evaluate(test_rows)))
-    if len(model.affinity_.names) > 1:
-        out.print(affinity_table(model.affinity_))
-    out.print(costs_table(model.costs()))
-    for group in model.suggest_groups():
-        out.print(f"Gradients agree: {', '.join(group)}.")
-    if config.output is None:
-        out.print("Not saved. Pass --output FOLDER to save the model.")
-        return 0
-    from_main(lambda: str(model.save(str(config.output), notes={"run": settings})))
-    config.forget_checkpoints()
-    out.print(f"Saved and read back: {config.output}", soft_wrap=True)
+    with saved_at_the_end(model, config, settings, out):
+        out.print(comparisons_table(model.comparisons_, model.evaluate(test_rows)))
+        if len(model.affinity_.names) > 1:
+            out.print(affinity_table(model.affinity_))
+        out.print(costs_table(model.costs()))
+        for group in model.suggest_groups():
+            out.print(f"Gradients agree: {', '.join(group)}.")
     return 0
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from nlptl.base.errors import StorageError
 from nlptl.base.paths import user_path
 from nlptl.cli import tables
 from nlptl.cli.console import add_columns, console
+from nlptl.cli.learning.trained_model import saved_at_the_end
 from nlptl.cli.learning.training_report import audited, report_training
 from nlptl.cli.option_help import add_parts
 from nlptl.cli.stages import show_stages
@@ -38,8 +39,8 @@ from nlptl.data.corpus import Corpus
 from nlptl.data.rows import Rows
 from nlptl.data.splits import k_shot, number_split, stratified_split
 from nlptl.estimators.loading import load_every
+from nlptl.saving.model_folder import check_model_folder
 from nlptl.storage.hashing import fingerprint, sha256_of
-from nlptl.storage.outputs import check_output_folder
 from nlptl.training.processes import check_world, from_main
 
 EXAMPLES = """examples:
@@ -131,7 +132,7 @@ def run(arguments: Namespace) -> int:
     out = console(quiet=world.rank > 0)
     if run_config.output is not None:
         inputs = (*_read_by(run_config), run_config.encoder.name, arguments.config)
-        check_output_folder(run_config.output, inputs=inputs, overwrite=True)
+        check_model_folder(run_config.output, inputs=inputs, overwrite=True)
     settings, model = _settings(run_config), _named(run_config).model()
     if from_main(lambda: already_done(run_config.output, settings, overwrite=arguments.overwrite)):
         message = f"{run_config.output} already holds the model of these settings: nothing to do."
@@ -144,17 +145,11 @@ def run(arguments: Namespace) -> int:
     model.fit(*training, source=source, unlabeled=unlabeled)
     if report is not None:
         model.audit_ = report  # this report covers the test data as well
-    report_training(model, run_config, (training, testing), out)
-    if run_config.output is None:
-        out.print("Not saved. Pass --output FOLDER to save the model.")
-        return 0
-    from_main(lambda: str(model.save(str(run_config.output), notes={"run": settings})))
-    run_config.forget_checkpoints()
-    out.print(
-        f"Saved and read back: {run_config.output}\n"
-        f"Next: nlptl predict {run_config.output} DATA --output predictions.csv",
-        soft_wrap=True,
-    )
+    with saved_at_the_end(model, run_config, settings, out):
+        report_training(model, run_config, (training, testing), out)
+    if run_config.output is not None:
+        next_step = f"nlptl predict {run_config.output} DATA --output predictions.csv"
+        out.print(f"Next: {next_step}", soft_wrap=True)
     return 0
 
 
@@ -226,10 +221,19 @@ def read_unlabeled(run_config: RunConfig) -> Corpus | None:
 
 
 def read_source(run_config: RunConfig) -> dict[str, Corpus] | None:
-    """Read the labelled rows of other domains, by the names of their tables."""
+    """Read the labelled rows of other domains, by the names of their tables.
+
+    The names have no folders, because they are published with the model.
+    """
     if not run_config.source:
         return None
-    return {name: Corpus(*read_labelled(name, run_config)) for name in run_config.source}
+    corpora: dict[str, Corpus] = {}
+    for source in run_config.source:
+        name = PurePath(source).name or source
+        if name in corpora:
+            name = f"{name} ({len(corpora) + 1})"
+        corpora[name] = Corpus(*read_labelled(source, run_config))
+    return corpora
 
 
 def _split(labels: Sequence[object], run_config: RunConfig) -> tuple[IntArray, IntArray]:

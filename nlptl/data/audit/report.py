@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nlptl.base.arrays import IntArray
+from nlptl.base.errors import InputError
 from nlptl.base.inputs import LabelsLike, Text, TextsLike
 from nlptl.data.audit.duplicates import exact_groups, folded, near_pairs
 from nlptl.data.labels import LabelCodec, as_values, values_at
@@ -184,6 +185,11 @@ def audit(
     AuditReport
         Almost equal rows are searched up to 20,000 rows, counted over both splits.
 
+    Raises
+    ------
+    InputError
+        If the number of labels differs from the number of texts.
+
     Examples
     --------
     >>> audit(["good", "bad", "Good"], ["+", "-", "-"]).n_conflicts
@@ -191,7 +197,7 @@ def audit(
     """
     plain = _plain_texts(texts)
     groups = _repeated(plain)
-    judged = _judged(labels, groups, numeric=numeric)
+    judged = _judged(labels, groups, len(plain), numeric=numeric)
     across = {name: _across(plain, _plain_texts(other)) for name, other in (others or {}).items()}
     return _report(plain, groups, judged, across=across, token_counts=token_counts, window=window)
 
@@ -297,14 +303,19 @@ def _equal(texts: Sequence[Text], other: Sequence[Text]) -> set[int]:
 
 
 def _judged(
-    labels: LabelsLike | None, groups: list[list[int]], *, numeric: bool
+    labels: LabelsLike | None, groups: list[list[int]], n_texts: int, *, numeric: bool
 ) -> tuple[dict[str, int], list[list[int]], int]:
     """Return class counts, groups with conflicting labels, and the number of blank labels."""
     if labels is None:
         return {}, [], 0
-    if numeric:
-        return {}, _conflicts(Targets(as_numbers(labels), 1), groups), 0
-    values = as_values(labels)
+    values = as_numbers(labels) if numeric else as_values(labels)
+    if len(values) != n_texts:
+        raise InputError(
+            f"Each text needs one label, got {n_texts} texts and {len(values)} labels. Pass one "
+            "label per text, or labels=None."
+        )
+    if isinstance(values, np.ndarray):
+        return {}, _conflicts(Targets(values, 1), groups), 0
     blank = set(blank_rows(values))
     filled = [row for row in range(len(values)) if row not in blank]
     if not filled:

@@ -132,7 +132,7 @@ class ParallelText:
         -------
         train, test : ParallelText
         """
-        sentences = [plain(sentence) for sentence in self.source]
+        sentences = [plain(sentence) or sentence for sentence in self.source]
         if len(self) < MIN_PAIRS_TO_HOLD_OUT or len(set(sentences)) < 2:
             return self, self.take(np.arange(0))
         share = min(n * len(set(self.languages)) / len(self), _MAX_HELD_OUT_SHARE)

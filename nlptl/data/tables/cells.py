@@ -82,16 +82,23 @@ def _json_value(value: object) -> Any:
     if is_missing(value):
         return None
     if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
+        return _python_values(value)
     if isinstance(value, bytes):
         return _text_of_bytes(value)
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
+def _python_values(values: Any) -> Any:
+    """Return an array or a scalar of numpy as Python values; dates have a precision of 1 us."""
+    if values.dtype.kind in "mM":
+        values = values.astype(f"{values.dtype.kind}8[us]")
+    return values.tolist()
+
+
 def _finite(name: str, value: object) -> Any:
     """Return a value with None for each missing number, also inside lists and mappings."""
     if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
+        value = _python_values(value)
     if isinstance(value, list | tuple):
         return [_finite(name, part) for part in value]
     if isinstance(value, dict):

@@ -14,7 +14,7 @@ from nlptl.data.tables.text_source import TextSource
 _SEPARATORS = (",", ";", "\t", "|")
 _HEAD_CHARACTERS = 1 << 16
 _ROWS_TO_COMPARE = 10
-_MAX_FIELD = 2**31 - 1
+MAX_FIELD = 2**31 - 1
 """Maximum characters per cell; the default of Python, 131,072, is too low for long texts."""
 
 _SHIELD = "\udc0d"
@@ -63,7 +63,7 @@ def dialect_of(source: TextSource, usual: str) -> Dialect:
     InputError
         If quotation marks can be read in two ways, or do not pair up.
     """
-    csv.field_size_limit(_MAX_FIELD)
+    csv.field_size_limit(MAX_FIELD)
     with source.open() as file:
         head = file.read(_HEAD_CHARACTERS)
     line_end = _line_end(head)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from nlptl.base.errors import ConfigError, InputError, IntegrityError
 from nlptl.base.suggestions import suggest
 from nlptl.data.tables.cells import arrow_cells, cell_text, json_line
+from nlptl.data.tables.separated import MAX_FIELD
 from nlptl.data.tables.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def _separated(ending: str, separator: str) -> TableFormat:
         return _encoded(text, sheet.frame)
 
     def count(content: bytes, header: bool) -> int:
+        csv.field_size_limit(MAX_FIELD)
         rows = csv.reader(StringIO(content.decode(), newline="\n"), delimiter=separator)
         return sum(1 for row in rows if row) - header
 

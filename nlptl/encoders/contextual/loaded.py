@@ -217,7 +217,7 @@ def _after_pooling(folder: EncoderFolder, device: str) -> Any:
         return None
     from nlptl.encoders.contextual.sentence_layers import read_layers
 
-    return read_layers(folder.sentence.layers_after_pooling, folder.name).to(device)
+    return read_layers(folder.sentence.layers_after_pooling, folder.name).float().to(device)
 
 
 def _frame(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:

@@ -48,8 +48,7 @@ class TextReader:
     @cached_property
     def window(self) -> int:
         """Maximum number of tokens per window, including special tokens."""
-        window = self.folder.tokenization.window
-        return min(self.max_length or window, window)
+        return self.folder.tokenization.window_of(self.max_length)
 
     @cached_property
     def pooling(self) -> Pooling:

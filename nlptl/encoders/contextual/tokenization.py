@@ -80,6 +80,13 @@ class Tokenization:
         n_positions = readable_positions(self.folder.config, stated)
         return min((n for n in (stated, n_positions) if n is not None), default=512)
 
+    def window_of(self, max_length: int | None) -> int:
+        """Return the window for a chosen maximum length; at most the positions of the encoder."""
+        if max_length is None or max_length <= self.window:
+            return min(max_length or self.window, self.window)
+        n_positions = readable_positions(self.folder.config, max_length)
+        return max_length if n_positions is None else min(max_length, n_positions)
+
     @cached_property
     def n_embedded(self) -> int | None:
         """Number of tokens with a vector. None if every token of the tokenizer has one."""

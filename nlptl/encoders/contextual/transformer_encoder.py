@@ -19,6 +19,7 @@ from nlptl.base.inputs import Text
 from nlptl.base.progress import progress_bar
 from nlptl.base.specs import Spec, pipeline_step, renamed
 from nlptl.base.suggestions import suggest
+from nlptl.data.rows import text_list
 from nlptl.encoders.cache import encode_through
 from nlptl.encoders.contextual.encoder_folder import ORIGIN, EncoderFolder, find_encoder
 from nlptl.encoders.contextual.pooling import (
@@ -142,7 +143,7 @@ class TransformerEncoder(Spec):
                 f"Pooling(dimension={dimension}) must not exceed the {width} columns of the "
                 f"vectors. Use at most {width}."
             )
-        texts = list(texts)
+        texts = text_list(texts)
         rows = np.random.default_rng(0).permutation(len(texts))[:_SAMPLE]  # rows may be sorted
         sample = [texts[row] for row in sorted(rows.tolist())]
         vectors = self._unreduced(sample)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ from nlptl.base.errors import EncoderNotFoundError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+TOKENIZER_LOCK = threading.Lock()
+"""Held while a tokenizer reads texts: its truncation is a setting that all its users share."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +72,16 @@ def cut_windows(
         return Windows(ids=[], text_of_window=empty, sizes=empty)
     if not tokenizer.is_fast:
         return _cut_by_hand(tokenizer, texts, window=window, overlap=overlap)
-    encoded = tokenizer(
-        list(texts),
-        truncation=True,
-        max_length=window,
-        stride=overlap or 0,
-        return_overflowing_tokens=overlap is not None,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-    )
+    with TOKENIZER_LOCK:
+        encoded = tokenizer(
+            list(texts),
+            truncation=True,
+            max_length=window,
+            stride=overlap or 0,
+            return_overflowing_tokens=overlap is not None,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )
     ids = encoded["input_ids"]
     text_of_window = (
         encoded["overflow_to_sample_mapping"] if overlap is not None else range(len(ids))
@@ -113,13 +118,14 @@ def cut_pairs(
     window : int
         Maximum number of tokens per pair, including special tokens.
     """
-    encoded = tokenizer(
-        [first for first, _ in pairs],
-        [second for _, second in pairs],
-        truncation="longest_first",
-        max_length=window,
-        return_attention_mask=False,
-    )
+    with TOKENIZER_LOCK:
+        encoded = tokenizer(
+            [first for first, _ in pairs],
+            [second for _, second in pairs],
+            truncation="longest_first",
+            max_length=window,
+            return_attention_mask=False,
+        )
     ids = encoded["input_ids"]
     return Windows(
         ids=ids,
@@ -135,17 +141,18 @@ def count_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> In
         ids = tokenizer(list(texts), verbose=False)["input_ids"]
         return np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
     fast = tokenizer.backend_tokenizer
-    truncation, padding = fast.truncation, fast.padding
-    fast.no_truncation()
-    fast.no_padding()
-    try:
-        encoded = fast.encode_batch_fast(list(texts))
-        return np.fromiter((len(entry) for entry in encoded), dtype=np.int64, count=len(texts))
-    finally:
-        if truncation:
-            fast.enable_truncation(**truncation)
-        if padding:
-            fast.enable_padding(**padding)
+    with TOKENIZER_LOCK:
+        truncation, padding = fast.truncation, fast.padding
+        fast.no_truncation()
+        fast.no_padding()
+        try:
+            encoded = fast.encode_batch_fast(list(texts))
+        finally:
+            if truncation:
+                fast.enable_truncation(**truncation)
+            if padding:
+                fast.enable_padding(**padding)
+    return np.fromiter((len(entry) for entry in encoded), dtype=np.int64, count=len(texts))
 
 
 def check_tokens(ids: Iterable[Sequence[int]], n_embedded: int, name: str) -> None:

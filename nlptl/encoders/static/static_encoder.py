@@ -16,6 +16,7 @@ from nlptl.base.errors import ConfigError, InputError
 from nlptl.base.inputs import JsonObject
 from nlptl.base.specs import Spec, pipeline_step
 from nlptl.base.suggestions import suggest
+from nlptl.data.rows import text_list
 from nlptl.encoders.static.distillation import DISTILLED_FROM, Distilled
 from nlptl.encoders.static.tokens import (
     Coverage,
@@ -98,8 +99,9 @@ class StaticEncoder(Spec):
         StaticEncoder
             A fitted copy that holds the vectors. This encoder does not change.
         """
+        texts = text_list(texts)
         if isinstance(self.vectors, OwnVectors):
-            store = self.vectors.learn(list(texts))
+            store = self.vectors.learn(texts)
         else:
             store = open_vectors(self.vectors, cache=self.cache)
         return replace(self, vectors=store, idf=self._learn_idf(store, texts))

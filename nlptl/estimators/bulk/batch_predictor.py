@@ -77,7 +77,8 @@ class BatchPredictor:
         with without_cache():
             added = answers(self._loaded, texts_of(table, names)) if len(table) else {}
         if isinstance(batch, pd.DataFrame):
-            scored: pd.DataFrame = batch.join(pd.DataFrame(added, index=batch.index))
+            columns = {name: _array(values) for name, values in added.items()}
+            scored: pd.DataFrame = batch.assign(**columns)
             return scored
         return {**batch, **{name: _array(values) for name, values in added.items()}}
 
@@ -86,6 +87,10 @@ class BatchPredictor:
 
 
 def _array(values: list[Any]) -> AnyArray:
-    """Return values as an array. Labels of different kinds become objects."""
-    same = len({type(value) for value in values}) == 1
-    return np.array(values, dtype=None if same else object)
+    """Return values as an array (n,). Labels of different kinds and tuples become objects."""
+    kinds = {type(value) for value in values}
+    if len(kinds) == 1 and not kinds & {tuple, list}:
+        return np.array(values)
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = values
+    return objects

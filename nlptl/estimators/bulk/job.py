@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nlptl.base.errors import ConfigError, InputError
+from nlptl.base.errors import ConfigError, InputError, StorageError
 from nlptl.base.paths import user_path
 from nlptl.base.progress import progress_bar
 from nlptl.data.tables.reading import column, read_sheets
@@ -164,6 +164,11 @@ def _prepare(
 ) -> dict[str, Any]:
     """Lock the output until the stack closes. Return the record, or the parts that are kept."""
     check_output_file(job.output, inputs=(job.data, job.model), overwrite=True)
+    if user_path(job.model).resolve() in user_path(job.output).resolve().parents:
+        raise StorageError(
+            f"The output {job.output!r} is in the folder of the model, which could then not be "
+            "loaded any more. Choose another folder."
+        )
     settings = job.settings()
     stack.enter_context(output.alone())
     record = output.finished(settings)

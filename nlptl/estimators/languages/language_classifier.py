@@ -30,8 +30,10 @@ from nlptl.evaluation.judge import judge_fitted
 from nlptl.evaluation.verdict import Verdict
 from nlptl.saving.model_folder import refuse_foreign
 from nlptl.storage.atomic import new_folder, saved_folder
+from nlptl.storage.hashing import fingerprint
 from nlptl.storage.manifest import is_inside, verify_manifest, write_manifest
 from nlptl.storage.untrusted import interpreting, read_json
+from nlptl.training.config import in_subfolder
 from nlptl.training.processes import from_main
 
 JOINT, ALONE = "joint", "alone"
@@ -144,7 +146,7 @@ class LanguageClassifier(HubMethods, NestedParams):
         everything = np.arange(len(rows.rows))
         share = self.held_share if self.gate else 0.0
         train, test = rows.split(share, seed=self.seed, items=groups)
-        joint = self._fitted(rows.take(train), weigh=True)
+        joint = self._fitted(rows.take(train), f"{JOINT}-compared")
         comparisons = {}
         for language in sorted(set(rows.languages.tolist())):
             if language in compared:
@@ -152,11 +154,11 @@ class LanguageClassifier(HubMethods, NestedParams):
                 comparisons[language] = self._compare(joint, *parts)
             else:
                 comparisons[language] = Verdict.without_comparison(JOINT, metric="accuracy")
-        self.joint_ = self._fitted(rows, weigh=True) if len(test) else joint
+        self.joint_ = self._fitted(rows, JOINT) if len(test) else joint
         self.models_ = {
             language: self.joint_
             if comparison.kept == JOINT
-            else self._fitted(rows.of(language, everything), weigh=False)
+            else self._fitted(rows.of(language, everything), f"{ALONE}-{language}")
             for language, comparison in comparisons.items()
         }
         self.comparisons_ = comparisons
@@ -294,9 +296,13 @@ class LanguageClassifier(HubMethods, NestedParams):
             )
         return set(self.gate)
 
-    def _fitted(self, rows: LanguageRows, *, weigh: bool) -> TextClassifier:
+    def _fitted(self, rows: LanguageRows, name: str) -> TextClassifier:
+        """Fit a classifier. The name is that of its rows, for a folder of its checkpoints."""
         model = TextClassifier() if self.model is None else clone(self.model)
-        weights = language_weights(rows.languages, self.temperature) if weigh else None
+        if model.training is not None:
+            model.training = in_subfolder(model.training, fingerprint(name)[:12])
+        is_joint = name.startswith(JOINT)
+        weights = language_weights(rows.languages, self.temperature) if is_joint else None
         fitted: TextClassifier = model.fit(rows.rows, rows.labels, sample_weight=weights)
         return fitted
 
@@ -304,7 +310,8 @@ class LanguageClassifier(HubMethods, NestedParams):
         """Compare the joint classifier with a separate classifier of one language."""
         if len(test.rows) < MIN_ROWS_TO_COMPARE or len(set(map(str, train.labels))) < 2:
             return Verdict.without_comparison(JOINT, metric="accuracy")
-        alone = self._fitted(train, weigh=False)
+        language = str(train.languages[0])
+        alone = self._fitted(train, f"{ALONE}-compared-{language}")
         figures = {
             name: test.accuracy_of(model) for name, model in ((JOINT, joint), (ALONE, alone))
         }

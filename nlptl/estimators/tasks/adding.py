@@ -101,7 +101,8 @@ def add_task(
 def _fit_on_shared_encoder(model: SharedModel, addition: Addition, how: str) -> TextModel:
     """Fit a task on the shared encoder of a model. The model does not change."""
     transfer = LoRA(merge=False) if how == "adapter" else Frozen("top")
-    options = {**options_of(model), "encoder": model.shared_, "transfer": transfer}
+    options = options_of(model, added=addition.name)
+    options |= {"encoder": model.shared_, "transfer": transfer}
     data = addition.data
     try:
         task_model: TextModel = addition.task.model(options).fit(data.texts, data.answers)
@@ -178,7 +179,7 @@ def fit_with_replay(model: SharedModel, addition: Addition, replay: Mapping[str,
     replay : mapping of str to (texts, answers) or Corpus
         Rows of each task that uses the shared encoder.
     """
-    options = {**options_of(model), "encoder": model.shared_}
+    options = {**options_of(model, added=addition.name), "encoder": model.shared_}
     parts = {
         name: prepare_again(
             name, model.known_[name], model.models_[name].fitted_, replay[name], options

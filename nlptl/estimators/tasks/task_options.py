@@ -13,6 +13,8 @@ from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.estimators.tasks.task import Task
 from nlptl.fitting.transfer_checks import check_one_task
 from nlptl.fitting.transfers import Transfers, as_transfers
+from nlptl.storage.hashing import fingerprint
+from nlptl.training.config import in_subfolder
 from nlptl.transfer.parameters.full import FullFineTune
 
 BALANCES = ("sum", "uncertainty", "pcgrad")
@@ -38,10 +40,16 @@ def transfers_of(transfer: object) -> Transfers:
     return transfers
 
 
-def options_of(model: SharedModel) -> dict[str, Any]:
-    """Return the constructor parameters of the model of each task."""
+def options_of(model: SharedModel, *, added: str | None = None) -> dict[str, Any]:
+    """Return the constructor parameters of the model of each task.
+
+    ``added`` is the name of a task that is added later. Its checkpoints get a folder of their own.
+    """
     names = ("encoder", "training", "seed", "long_texts", "pair_encoding", "device")
     options = {name: getattr(model, name) for name in names}
+    if added is not None and options["training"] is not None:
+        folder = f"added-{fingerprint(added)[:12]}"
+        options["training"] = in_subfolder(options["training"], folder)
     transfer = FullFineTune() if model.transfer is None else model.transfer
     options = with_objects({**options, "transfer": transfer})
     transfers_of(options["transfer"])

@@ -20,7 +20,7 @@ from typing_extensions import Self
 from nlptl.base.arrays import AnyArray, FloatArray, IntArray
 from nlptl.base.errors import ConfigError
 from nlptl.base.protocols import Features
-from nlptl.base.threads import map_in_threads
+from nlptl.base.threads import SharedContext, map_in_threads
 from nlptl.heads.calibration.strength import CRITERIA, Chooser, Fold
 from nlptl.heads.linear import block_solver
 from nlptl.heads.linear.block_solver import BlockProblem, RowsInFrame
@@ -115,7 +115,7 @@ class LogisticHead(LinearScores):
         if self.C == "cv":
             at_once = max(1, 2 * MAX_WEIGHTS_FOR_LBFGS // n_weights)
             chooser = Chooser(self.criterion, self.folds, self.seed, at_once)
-            with _quiet_solver():
+            with _QUIET_SOLVER:
                 chosen = chooser.choose(Z, codes, weights, self.strengths, _path)
             self.C_, self.held_out_ = chosen or (DEFAULT_C, None)
         solution = _solve(Z, codes, weights, self.C_, iterations=1000)
@@ -131,7 +131,7 @@ class LogisticHead(LinearScores):
         self.C_, self.held_out_ = (DEFAULT_C if self.C == "cv" else float(self.C)), None
         if self.C == "cv":
             chooser = Chooser(self.criterion, self.folds, self.seed)
-            with _quiet_solver():
+            with _QUIET_SOLVER:
                 chosen = chooser.choose(
                     RowsInFrame(X, frame), codes, weights, self.strengths, _path
                 )
@@ -178,7 +178,7 @@ class LogisticHead(LinearScores):
             raise ConfigError(
                 f"criterion must be one of {', '.join(CRITERIA)}, got {self.criterion!r}."
             )
-        if self.folds < 2 or not self.strengths:
+        if self.folds < 2 or not len(self.strengths):
             raise ConfigError(
                 "Cross-validation needs at least 2 folds and one value in strengths, got "
                 f"folds={self.folds}, strengths={self.strengths}. Raise folds or add strengths."
@@ -206,7 +206,7 @@ def _solve(
 ) -> LogisticRegression:
     solver = _solver_for(int(codes.max()) + 1, Z)
     model = LogisticRegression(C=strength, max_iter=iterations, solver=solver)
-    with _quiet_solver():
+    with _QUIET_SOLVER:
         solved: list[LogisticRegression] = map_in_threads(
             lambda model: model.fit(Z, codes, sample_weight=weights), [model]
         )
@@ -232,13 +232,16 @@ def _without_empty_columns(fold: Fold) -> Fold:
 
 
 @contextmanager
-def _quiet_solver() -> Iterator[None]:
+def _without_solver_warnings() -> Iterator[None]:
     """Silence convergence warnings: the last digits of a weight do not change predictions."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         # In float32 the steps of the line search may become too small, which also ends newton-cg.
         warnings.filterwarnings("ignore", message="(?i).*line search")
         yield
+
+
+_QUIET_SOLVER = SharedContext(_without_solver_warnings)
 
 
 def _is_large(X: Features) -> bool:

@@ -232,7 +232,7 @@ class OrdinalHead(LinearScores):
             raise ConfigError(
                 f"criterion must be one of {', '.join(CRITERIA)}, got {self.criterion!r}."
             )
-        if self.folds < 2 or not self.strengths:
+        if self.folds < 2 or not len(self.strengths):
             raise ConfigError(
                 "Cross-validation needs at least 2 folds and one value in strengths, got "
                 f"folds={self.folds}, strengths={self.strengths}. Raise folds or add strengths."

@@ -118,7 +118,7 @@ class RidgeHead(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _check_parameters(self) -> None:
         candidates = self.alphas if self.alpha == "loo" else (self.alpha,)
-        if not candidates or any(isinstance(a, str) or not a > 0 for a in candidates):
+        if not len(candidates) or any(isinstance(a, str) or not a > 0 for a in candidates):
             raise ConfigError(
                 "alpha must be above 0 or 'loo', and alphas must contain numbers above 0, got "
                 f"alpha={self.alpha!r}, alphas={self.alphas}."

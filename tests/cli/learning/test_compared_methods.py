@@ -40,7 +40,7 @@ def test_a_source_goes_to_the_recommended_transfer_only(table):
     methods = compared_methods(settings, ["frozen"])
     assert list(methods) == [RECOMMENDED, "frozen"]
     params = corpora_of(settings, methods, ["two words", "one"])
-    assert params[RECOMMENDED]["source"][table].rows.texts == ["two"]
+    assert params[RECOMMENDED]["source"]["rows.csv"].rows.texts == ["two"]
     assert params["frozen"] == {}
     with pytest.raises(ConfigError, match="2 texts, and all of them are labelled rows"):
         corpora_of(settings, methods, ["one", "two"])

@@ -380,3 +380,38 @@ def test_number_keys_and_another_encoder_are_noticed(tmp_path, tiny_encoder):
     assert train_module.already_done(str(tmp_path / "m"), settings, overwrite=False)
     run = RunConfig(data="d.csv", encoder=Part(str(tiny_encoder)))
     assert str(tiny_encoder) in train_module._settings(run)["sha256"]
+
+
+def test_test_labels_that_the_model_does_not_have_do_not_cost_the_training(
+    capsys, data, few, tmp_path
+):
+    test, output = tmp_path / "test.csv", tmp_path / "model"
+    pd.DataFrame({"text": few[0][:4], "label": ["never seen"] * 4}).to_csv(test, index=False)
+    code, shown = train(capsys, data, "--encoder", "tfidf", "--test", test, "--output", output)
+    assert code == 2 and "never seen" in shown.err and "Saved and read back" in shown.out
+    assert len(TextClassifier.load(output).predict(few[0][:3])) == 3
+
+
+def test_other_files_in_the_output_folder_are_noticed_before_the_training(
+    capsys, data, tmp_path, monkeypatch
+):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "page.txt").write_text("years of work")
+    monkeypatch.setattr(TextClassifier, "fit", lambda *_: pytest.fail("trained"))
+    flags = ("--encoder", "tfidf", "--output", tmp_path / "docs", "--overwrite")
+    code, shown = train(capsys, data, *flags)
+    assert code == 2 and "is not a model saved by nlptl" in shown.err
+
+
+def test_names_of_sources_have_no_folders_in_the_saved_model(capsys, tmp_path):
+    paths, output = domains(tmp_path), tmp_path / "model"
+    twin = tmp_path / "secret" / paths["film"].name
+    twin.parent.mkdir()
+    twin.write_text(paths["film"].read_text())
+    flags = ("--source", paths["film"], twin, "--encoder", "tfidf", "--output", output)
+    code, shown = train(capsys, paths["tea"], *flags, "--on-harm", "warn", "--test-share", "0")
+    assert code == 0, shown.err
+    described = json.loads((output / "model.json").read_text())
+    del described["notes"]  # these are left out of what is published
+    assert "secret" not in json.dumps(described)
+    assert f"the source '{paths['film'].name} (2)'" in json.dumps(described)

@@ -7,6 +7,7 @@ import pytest
 from nlptl import audit
 from nlptl.base.errors import InputError
 from nlptl.data.audit.report import AuditReport, audit_targets
+from nlptl.data.audit.report import audit as report_of
 from nlptl.data.labels import LabelCodec
 from nlptl.data.number_scale import NumberScale
 from nlptl.data.rows import Rows
@@ -165,3 +166,9 @@ def test_a_report_in_a_notebook_shows_labels_as_text():
     assert "<td>&lt;b&gt;x&lt;/b&gt;</td><td>1</td>" in html and "<b>" not in html
     assert "<li>1 rows repeat an earlier row.</li>" in html
     assert "<table>" not in audit(["a"])._repr_html_()
+
+
+@pytest.mark.parametrize("numeric", [False, True])
+def test_fewer_labels_than_texts_are_refused(numeric):
+    with pytest.raises(InputError, match="3 texts and 1 labels"):
+        report_of(["a b", "c d", "e f"], [1], numeric=numeric)

@@ -80,3 +80,9 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path, name):
     }
     (tmp_path / name).write_text("\ufeff" + contents[name], encoding="utf-8")
     assert ParallelText.read(tmp_path / name).rows() == [("dog", "hund", "")]
+
+
+def test_sentences_without_letters_are_held_out_like_others():
+    pairs = [(f"sentence {i}", f"Satz {i}") for i in range(120)] + [("...", "Nun ja")]
+    train, test = ParallelText.read(pairs).held_out(10, seed=0)
+    assert len(train) + len(test) == 121 and len(test)

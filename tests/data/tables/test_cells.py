@@ -73,3 +73,9 @@ def test_cells_of_several_types_become_text_in_arrow():
 
 def test_blank_rows_are_numbered():
     assert blank_rows(["a", " ", None, ["b", ""], 0]) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("unit", ["ns", "us", "D"])
+def test_dates_inside_lists_stay_dates(unit):
+    dates = np.array(["2024-01-01"], f"datetime64[{unit}]")
+    assert "2024-01-01" in json_line({"t": dates}) and "2024-01-01" in json_line({"t": dates[0]})

@@ -109,3 +109,15 @@ def test_short_floats_keep_their_digits():
     table = pd.DataFrame({"n": [0.1, None]}, dtype="float32")
     assert table_format("t.csv").encode(table) == b'n\n0.1\n""\n'
     assert table_format("t.jsonl").encode(table) == b'{"n":0.1}\n{"n":null}\n'
+
+
+def test_cells_longer_than_the_limit_of_python_are_written(tmp_path):
+    kind, pieces, path = table_format("t.csv"), [tmp_path / "0"], tmp_path / "t.csv"
+    limit = csv.field_size_limit(131_072)
+    try:
+        pieces[0].write_bytes(kind.encode(pd.DataFrame({"text": ["word " * 40_000]})))
+        with path.open("wb") as file:
+            assert kind.join(pieces, file) is not False
+    finally:
+        csv.field_size_limit(limit)
+    assert len(read_table(path)["text"][0]) == 200_000

@@ -4,6 +4,7 @@ from nlptl import TransformerEncoder
 from nlptl.base.errors import ConfigError
 from nlptl.encoders import Pooling
 from nlptl.encoders.contextual import encoder_shelf
+from tests.conftest import make_encoder
 
 LONG = " ".join(["the parcel came late and the box was broken"] * 20)
 
@@ -48,3 +49,12 @@ def test_weights_of_an_open_encoder_are_loaded_once_and_those_in_memory_are_used
     monkeypatch.setattr(encoder_shelf, "load_encoder", lambda *_, **__: pytest.fail("again"))
     assert opened.reader.loaded is loaded
     assert encoder.with_weights(loaded).reader.loaded is loaded
+
+
+def test_a_longer_window_than_that_of_the_folder_is_possible_up_to_the_positions(tmp_path):
+    folder = make_encoder(tmp_path / "encoder", window=16)  # it has 64 positions
+    assert TransformerEncoder(folder).reader.window == 16
+    assert TransformerEncoder(folder, max_length=40).reader.window == 40
+    longest = TransformerEncoder(folder, max_length=4000)
+    assert longest.reader.window == 64
+    assert longest.transform(["the parcel came late and the box was broken " * 10]).shape[0] == 1

@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 from transformers import AutoTokenizer
@@ -43,3 +45,20 @@ def test_some_windows_are_taken_with_their_texts_and_types():
     some = windows.take(np.array([2, 1]))
     assert (some.ids, some.kinds) == ([[4], [2, 3]], [[1], [0, 1]])
     assert some.sizes.tolist() == [1, 2] and some.text_of_window.tolist() == [1, 1]
+
+
+def test_threads_that_share_a_tokenizer_do_not_change_each_other(tokenizer):
+    long = ["the parcel came late and the box was broken " * 4] * 20
+    expected = cut_windows(tokenizer, long, window=16, overlap=4)
+
+    def count():
+        for _ in range(50):
+            count_tokens(tokenizer, long)
+
+    counting = threading.Thread(target=count)
+    counting.start()
+    try:
+        for _ in range(30):
+            assert cut_windows(tokenizer, long, window=16, overlap=4).ids == expected.ids
+    finally:
+        counting.join()

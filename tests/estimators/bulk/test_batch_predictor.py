@@ -97,3 +97,19 @@ def test_a_batch_that_cannot_be_read_is_refused(folder, batch, said):
 def test_a_missing_model_is_reported_by_the_first_batch(tmp_path):
     with pytest.raises(StorageError, match="no folder|There is no"):
         BatchPredictor(tmp_path / "none")({"text": ["a"]})
+
+
+def test_row_labels_that_repeat_give_each_row_its_own_prediction(model, folder):
+    batch = pd.concat([pd.DataFrame({"text": TEXTS[:2]}), pd.DataFrame({"text": TEXTS[2:4]})])
+    scored = BatchPredictor(folder)(batch)
+    assert scored["text"].tolist() == TEXTS[:4] and scored.index.tolist() == [0, 1, 0, 1]
+    assert scored["predicted"].tolist() == model.predict(TEXTS[:4]).tolist()
+
+
+@pytest.mark.parametrize("kind", [dict, pd.DataFrame])
+def test_labels_that_are_tuples_stay_tuples(tmp_path, kind):
+    labels = [(1, "yes") if label == "yes" else (2, "no") for label in LABELS]
+    place = TextClassifier(TfidfEncoder()).fit(TEXTS, labels).save(tmp_path / "m")
+    scored = BatchPredictor(place)(kind({"text": TEXTS[:4]}))
+    assert np.shape(scored["predicted"]) == (4,)
+    assert list(scored["predicted"]) == labels[:4]

@@ -152,3 +152,9 @@ def test_fields_that_appear_late_are_copied(make):
     assert [line.partition(',"predicted"')[0] for line in written] == [s[:-1] for s in lines]
     make("late.csv", data=str(folder / "in.jsonl"), chunk_rows=1)
     assert read_table(folder / "late.csv")["late"].tolist() == ["", "", "[1]"]
+
+
+def test_an_output_in_the_folder_of_the_model_is_refused(make, model):
+    with pytest.raises(StorageError, match="is in the folder of the model"):
+        make("m/out.csv")
+    assert len(TextClassifier.load(model).predict(["a text"])) == 1

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from nlptl import LanguageClassifier, TextClassifier, TfidfEncoder, TransformerEncoder
+from nlptl import (
+    LanguageClassifier,
+    TextClassifier,
+    TfidfEncoder,
+    TrainingConfig,
+    TransformerEncoder,
+)
 from nlptl.base.errors import ConfigError, InputError, IntegrityError, StorageError
 from nlptl.estimators.languages.language_rows import LanguageRows
 from nlptl.storage.manifest import write_manifest
@@ -167,3 +173,18 @@ def test_a_classifier_of_a_language_lies_within_the_folder(model, place, tmp_pat
     write_manifest(folder, kind=model.kind, version="1.0")
     with pytest.raises(StorageError):
         LanguageClassifier.load(folder)
+
+
+def test_each_fit_has_a_folder_for_its_checkpoints(rows, tmp_path, monkeypatch):
+    folders = []
+
+    def fit(model, *data, **options):
+        folders.append(model.training.checkpoints)
+        return real(model, *data, **options)
+
+    real = TextClassifier.fit
+    monkeypatch.setattr(TextClassifier, "fit", fit)
+    training = TrainingConfig(checkpoints=str(tmp_path / "c"))
+    LanguageClassifier(TextClassifier(TfidfEncoder(), training=training)).fit(*rows)
+    assert len(folders) >= 5 and len(set(folders)) == len(folders)
+    assert all(folder.startswith(str(tmp_path / "c")) for folder in folders)

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -155,3 +157,10 @@ def test_folds_together_stay_below_twice_the_limit_of_weights(clouds, monkeypatc
         monkeypatch.setattr(logistic, "MAX_WEIGHTS_FOR_LBFGS", limit)
         LogisticHead().fit(X, y)
     assert asked == [4, 1]
+
+
+def test_strengths_may_be_an_array_and_warning_filters_stay():
+    X, y = np.arange(12.0).reshape(-1, 1), np.repeat([0, 1], 6)
+    before = list(warnings.filters)
+    head = LogisticHead(strengths=np.array([0.1, 1.0])).fit(X, y)
+    assert head.score(X, y) == 1 and warnings.filters == before

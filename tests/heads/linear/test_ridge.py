@@ -130,3 +130,10 @@ def test_nonsense_is_refused(options):
     X, y, _ = made()
     with pytest.raises(ConfigError, match="alpha must be above 0 or 'loo'"):
         RidgeHead(**options).fit(X, y)
+
+
+def test_candidates_may_be_an_array():
+    X, y = np.arange(8.0).reshape(-1, 1), np.arange(8.0)
+    assert RidgeHead(alphas=np.logspace(-3, 3, 7)).fit(X, y).predict(X) == pytest.approx(y, abs=0.1)
+    with pytest.raises(ConfigError, match="numbers above 0"):
+        RidgeHead(alphas=np.array([])).fit(X, y)
