@@ -101,6 +101,9 @@ class Transfer(Spec):
     refits_head: ClassVar[bool] = False
     """True if the head is fitted after the encoder was trained, instead of together with it."""
 
+    binds_last: ClassVar[bool] = False
+    """True if the transfer reads the weights that all other transfers have added."""
+
     needs_head: ClassVar[bool] = False
     """True if its loss reads the class scores. The head must then be trained with the encoder."""
 

@@ -79,7 +79,7 @@ def check_views(plan: FitPlan) -> None:
     Raises
     ------
     ConfigError
-        If it has one view.
+        If it has one view, or reads numeric columns.
     """
     if not isinstance(plan.transfers.selftraining, CoTraining):
         return
@@ -87,6 +87,12 @@ def check_views(plan: FitPlan) -> None:
         raise ConfigError(
             "CoTraining() needs two or more views of a text, got the features of one encoder. Use "
             "FusedEncoder((TransformerEncoder(), TfidfEncoder())), or SelfTraining()."
+        )
+    if plan.encoder.numeric_columns:
+        raise ConfigError(
+            "CoTraining() labels unlabelled texts, which have no numbers, but the encoder reads "
+            f"the columns {', '.join(plan.encoder.numeric_columns)}. Leave numeric_columns out, or "
+            "use SelfTraining()."
         )
 
 

@@ -94,6 +94,12 @@ def contrast(
         return body.start, None
     from nlptl.training.networks.text_training import Tuning, tune
 
+    n_runs = _setting(body.transfers, "seeds") or 1
+    if n_runs > 1 and getattr(body.transfers.main, "reinit_layers", None):
+        raise ConfigError(
+            f"Contrastive(seeds={n_runs}) averages the weights of several trainings, but with "
+            "reinit_layers they begin with other weights. Leave one of them out."
+        )
     windows = body.windows(rows.texts, weigh_rows(targets, None), max_windows=1)
     how = Tuning(
         config,
@@ -105,7 +111,7 @@ def contrast(
     n_features = sum(width for _, width in body.start.groups(rows))
     build = partial(body.headless, n_features, windows.windows.ids)
     network, history = tune(build, windows, how)
-    for run in range(1, _setting(body.transfers, "seeds") or 1):
+    for run in range(1, n_runs):
         previous = body.spared(network)
         network, history = tune(build, windows, _of_run(how, run))
         body.average(network, previous, run / (run + 1))

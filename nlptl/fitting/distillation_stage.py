@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -77,6 +79,8 @@ def distil(
         "transfer": [repr(transfer) for transfer in transfers],
         "teacher": [teacher, start.fingerprint],
         "rows": fingerprint(rows.windows.ids),
+        "vectors": hashlib.sha256(np.ascontiguousarray(targets.codes).tobytes()).hexdigest(),
+        "training": repr(replace(plan.config, checkpoints=None, quiet=True)),
         "seed": plan.seed,
     }
     tuning = Tuning(plan.config, plan.seed, plan.device, settings=settings)

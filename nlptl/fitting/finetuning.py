@@ -107,7 +107,9 @@ class FineTuner:
             averages = self.body.transfers.main.averages_weights
             first, network = self.body.spared(network) if averages else None, None
             data = _joined(rows, targets, extra)
-            network, second = train(data, _again_on_all_rows(config, history))
+            gradual = getattr(self.body.transfers.main, "gradual", False)
+            again = in_subfolder(config, "all-rows") if gradual else _again(config, history)
+            network, second = train(data, again)
             history = _of_both(history, second)
             if averages:
                 self.body.average(network, first)
@@ -178,7 +180,7 @@ def is_refitted(config: LoopConfig, n_rows: int) -> bool:
     return n_rows < MAX_ROWS_TO_TRAIN_AGAIN if config.refit is None else config.refit
 
 
-def _again_on_all_rows(config: LoopConfig, history: History) -> LoopConfig:
+def _again(config: LoopConfig, history: History) -> LoopConfig:
     """Return the settings to train on all rows: the best number of epochs, another folder."""
     settings = in_subfolder(config, "all-rows")
     if not history.scores or history.best_epoch == len(history.scores):

@@ -121,11 +121,12 @@ def without_weightless(data: TrainingData) -> TrainingData:
     targets, weights = data.targets, data.targets.weights
     if weights is None or weights.all():
         return data
-    kept = np.flatnonzero(weights)
-    if not targets.numeric and not np.array_equal(
-        targets.take(kept).counts > 0, targets.counts > 0
-    ):
-        return data
+    counts = weights > 0
+    if not targets.numeric:
+        lost = (targets.counts > 0) & (targets.take(np.flatnonzero(counts)).counts == 0)
+        codes = targets.codes
+        counts |= codes[:, lost].any(axis=1) if codes.ndim == 2 else lost[codes]
+    kept = np.flatnonzero(counts)
     return replace(data, rows=data.rows.take(kept), targets=targets.take(kept))
 
 

@@ -93,7 +93,8 @@ class TunedEncoder:
             folder.tokenizer,
             lambda rows: features_of(network, rows),
         )
-        return network, [transfer.bind(context) for transfer in self.transfers]
+        ordered = sorted(self.transfers, key=lambda transfer: transfer.binds_last)
+        return network, [transfer.bind(context) for transfer in ordered]
 
     def headless(self, width: int, ids: Iterable[list[int]], seed: int) -> Any:
         """Build a network like ``network`` does, for a loss on features of size ``width``.

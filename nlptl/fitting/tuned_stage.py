@@ -67,11 +67,12 @@ def _tuned_before_head(
     if transfers.weighs_on_features:
         weighed = head_inputs(plan, data, start)
         data, source_weights = weighed.data, weighed.source_weights
-    config = plan.config(contrast_config(transfers, len(data.rows), targets.n_outputs))
+    rows, rows_targets = data.with_names
+    config = plan.config(contrast_config(transfers, len(rows), targets.n_outputs))
     check_batches(transfers, config)
     training = TrainingPlan(config, None, plan.seed, plan.device)
     body = TunedEncoder(transfers, start, training, *_streams(plan, data))
-    features, history = contrast(body, *data.with_names)
+    features, history = contrast(body, rows, rows_targets)
     inputs = head_inputs(plan, data, features, weigh=False)
     inputs = replace(inputs, source_weights=source_weights)
     head = fit_head(plan, inputs, unseen=features is start)

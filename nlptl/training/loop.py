@@ -212,6 +212,16 @@ class _Run:
         """Number of optimiser steps since the start of the fit."""
         return sum(self.lengths[: self.stage]) + self.step
 
+    @property
+    def progress(self) -> float:
+        """Share of the steps that are taken, from 0 to 1, without stages that only prepare."""
+        counted = [
+            0 if stage.prepares else length
+            for (stage, _), length in zip(self.learner.stages, self.lengths, strict=True)
+        ]
+        here = self.step if self.stage < len(counted) and counted[self.stage] else 0
+        return (sum(counted[: self.stage]) + here) / max(sum(counted), 1)
+
     def _ends_stage(self) -> bool:
         """Return True if the current stage has no more steps.
 
@@ -269,8 +279,8 @@ class _Run:
         with self.chance.drawing():
             self.pending.append(self._learn_from(passes))
         self.step += 1
-        if self.weights.average is not None:
-            self.weights.average.take_in(self.weights.current, self.taken / sum(self.lengths))
+        if self.weights.average is not None and not stage.prepares:
+            self.weights.average.take_in(self.weights.current, self.progress)
         bar.update(1)
         ends_epoch = step_in_epoch + 1 == epoch_length or self.step == self.lengths[self.stage]
         due = self.keeper is not None and self.keeper.due(self.taken, sum(self.lengths))
@@ -302,7 +312,7 @@ class _Run:
 
     def _learn_from(self, passes: Sequence[Any]) -> Any:
         """Sum the gradients of the passes, take one optimiser step, and return the loss."""
-        progress = self.taken / sum(self.lengths)
+        progress = self.progress
         total: Any = 0.0
         twin = self.learner.twin
         self.model.train()
@@ -352,9 +362,17 @@ class _Run:
                     self.weights.keep_as_best()
             log({"score": self.history.scores[-1]}, self.taken)
             last = self.stage + 1 == len(self.lengths)
-            self.over = last and epoch - self.history.best_epoch >= self.config.patience
+            best = max(self.history.best_epoch, self._epochs_before_last_stage)
+            self.over = last and epoch - best >= self.config.patience
         if self.accelerator.is_main_process and self.learner.shards:  # not for heads on features
             log_stage(logger, "%s", _line(self.history))
+
+    @property
+    def _epochs_before_last_stage(self) -> int:
+        """Number of epochs that earlier stages end. A part of an epoch counts as one."""
+        stages = zip(self.learner.stages, self.lengths, self.epoch_lengths, strict=True)
+        earlier = list(stages)[:-1]
+        return sum(-(-n // per_epoch) for (stage, _), n, per_epoch in earlier if not stage.prepares)
 
     def _finish(self) -> None:
         self.weights.finish(scored=self.score is not None)

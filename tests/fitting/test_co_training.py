@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from nlptl import (
@@ -201,3 +202,16 @@ def test_rare_classes_are_treated_in_the_views(monkeypatch):
         return (model.fit(texts, labels, unlabeled=pool).predict(texts) == "+").mean()
 
     assert positive("balanced") > positive(None)
+
+
+def test_numbers_that_unlabelled_texts_do_not_have_are_refused():
+    encoder = FusedEncoder(
+        (Letters(), TfidfEncoder()),
+        fusion=Concatenation(),
+        numeric_columns=("price",),
+        text_columns=("text",),
+    )
+    table = pd.DataFrame({"text": ["mint zz", "salt qq"] * 20, "price": range(40)})
+    model = TextClassifier(encoder, transfer=CoTraining())
+    with pytest.raises(ConfigError, match="the encoder reads the columns price"):
+        model.fit(table, ["+", "-"] * 20, unlabeled=Corpus(["mint", "salt"] * 20))

@@ -13,13 +13,14 @@ from nlptl import (
     LabelMeaning,
     LogisticHead,
     LoRA,
+    SourceRows,
     TextClassifier,
     TextRegressor,
     TrainingConfig,
 )
 from nlptl.base.errors import ConfigError
 from nlptl.data.targets import Targets
-from nlptl.fitting import contrastive_stage
+from nlptl.fitting import contrastive_stage, tuned_stage
 from nlptl.fitting.contrastive_stage import CONTRAST, contrast_config, one_place
 from nlptl.fitting.transfers import as_transfers
 from nlptl.training.networks import text_feed
@@ -195,3 +196,24 @@ def test_what_makes_no_sense_is_refused(tiny_encoder, orders):
         TextClassifier(tiny_encoder, transfer=Contrastive()).fit(
             texts[:24], labels[:24], validation=Corpus(texts[24:], labels[24:])
         )
+
+
+def test_layers_that_begin_with_other_weights_are_not_averaged(tiny_encoder, orders):
+    with pytest.raises(ConfigError, match="averages the weights of several trainings"):
+        tuned(tiny_encoder, *orders, [FullFineTune(reinit_layers=1), Contrastive(seeds=2)])
+
+
+def test_rows_of_a_source_count_for_the_number_of_epochs(tiny_encoder, orders, monkeypatch):
+    counts = []
+    real = tuned_stage.contrast_config
+    monkeypatch.setattr(
+        tuned_stage,
+        "contrast_config",
+        lambda transfers, n, classes: counts.append(n) or real(transfers, n, classes),
+    )
+    texts, labels = (part[:40] for part in orders)
+    training = TrainingConfig(max_steps=1)
+    transfer = [Contrastive(), SourceRows()]
+    model = TextClassifier(tiny_encoder, transfer=transfer, training=training, device="cpu")
+    model.fit(texts, labels, source=Corpus(*(part[40:] for part in orders)))
+    assert counts[-1] == 200

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,3 +44,9 @@ def test_checkpoints_of_another_teacher_are_refused(tiny_encoder, tmp_path):
     distil(start, transfers, plan, TEXTS, targets, teacher="one")
     with pytest.raises(ConfigError, match="teacher"):
         distil(start, transfers, plan, TEXTS, targets, teacher="another")
+    with pytest.raises(ConfigError, match="vectors"):
+        distil(start, transfers, plan, TEXTS, Targets(-goal, goal.shape[1]), teacher="one")
+    faster = replace(config, learning_rate=0.5).over(DISTILLING)
+    with pytest.raises(ConfigError, match="training"):
+        again = TrainingPlan(faster, None, 0, "cpu")
+        distil(start, transfers, again, TEXTS, targets, teacher="one")

@@ -13,6 +13,7 @@ from nlptl.fitting.training_data import (
     read_labelled,
     targets_of,
     unlabeled_rows,
+    without_weightless,
 )
 
 NAMES = {"post": "the parcel and the box", "money": "my card was charged"}
@@ -70,3 +71,13 @@ def test_unlabelled_corpora_are_joined():
 def test_containers_without_texts_are_empty():
     assert all(map(is_empty, ([], (), np.array([]), pd.Series([], dtype=str))))
     assert not any(map(is_empty, (["a"], "", {}, iter([]))))
+
+
+def test_of_rows_without_weight_only_those_of_classes_without_other_rows_stay():
+    texts, weights = ["a", "b", "c", "d", "e"], [1.0, 0.0, 1.0, 0.0, 0.0]
+    data = read_labelled(plan(), texts, ["x", "x", "y", "y", "rare"], weights)
+    kept = without_weightless(data)
+    assert kept.rows.texts == ["a", "c", "e"] and kept.targets.weights.tolist() == [1, 1, 0]
+    lists = [["x"], ["x"], ["y"], ["y"], ["rare", "y"]]
+    several = without_weightless(read_labelled(plan(), texts, lists, weights))
+    assert several.rows.texts == ["a", "c", "e"]

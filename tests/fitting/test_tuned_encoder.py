@@ -1,10 +1,11 @@
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from nlptl import FullFineTune, LoRA, TransformerEncoder
+from nlptl import L2SP, FullFineTune, LoRA, PrivateLayers, TransformerEncoder
 from nlptl.data.rows import Rows
 from nlptl.data.targets import Targets
 from nlptl.encoders import Pooling
@@ -82,3 +83,12 @@ def test_settings_tell_fits_apart(body):
     assert own != body.settings(seen, LoopConfig(epochs=3))
     lora = TunedEncoder(as_transfers(LoRA()), body.start, body.plan)
     assert own != lora.settings(seen, LoopConfig())
+
+
+def test_a_penalty_on_the_distance_sees_the_weights_of_all_other_transfers(body):
+    transfers = as_transfers([FullFineTune(), L2SP(), PrivateLayers(layers=1)])
+    seen = body.windows(TEXTS, Targets(np.arange(3), 3))
+    make = partial(TextNetwork, head=torch.nn.Linear(32, 3), scale=1.0)
+    network, bound = replace(body, transfers=transfers).network(make, seen.windows.ids, 0)
+    penalty = next(part for part in bound if hasattr(part, "anchored"))
+    assert len(penalty.anchored) == len(list(network.encoder.parameters()))

@@ -14,11 +14,13 @@ from nlptl.base.chance import Chance, torch_seed
 from nlptl.base.errors import InputError
 from nlptl.base.transfer import Stage
 from nlptl.data.targets import Targets
+from nlptl.training import loop
 from nlptl.training.checkpoints import Keeper
 from nlptl.training.config import LoopConfig
 from nlptl.training.loop import Learner, train
 from nlptl.training.networks.feature_network import NetworkRecipe, fit_network
 from nlptl.training.processes import make_accelerator
+from nlptl.training.weights.averaging import Average
 
 X = torch.randn(64, 5, generator=torch.Generator().manual_seed(0))
 Y = (X[:, 0] > 0).long()
@@ -535,3 +537,32 @@ def test_a_stage_leaves_no_optimiser_of_an_earlier_one():
     learner = Learner(objective(), [(Stage(), Feed()) for _ in range(3)])
     train(learner, config=config, accelerator=accelerator, chance=Chance(1))
     assert len(accelerator._optimizers) == 1
+
+
+def test_steps_of_a_stage_that_prepares_are_no_progress_and_are_not_averaged():
+    module = objective()
+    stages = [(Stage("head", steps=30, prepares=True), Feed()), (Stage(), Feed())]
+    run(module=module, stages=stages, average="tail")
+    assert module.progress[:30] == [0.0] * 30 and module.progress[30:32] == [0.0, 1 / 20]
+    taken = []
+
+    class Counted(Average):
+        def take_in(self, weights, share):
+            taken.append(share)
+            super().take_in(weights, share)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "Average", Counted)
+        run(
+            stages=[(Stage("head", steps=30, prepares=True), Feed()), (Stage(), Feed())],
+            average="ema",
+        )
+    assert len(taken) == 20 and taken[-1] == 1.0
+
+
+def test_patience_begins_with_the_stage_that_can_end_the_training():
+    scores = iter([5.0, *[1.0] * 40])
+    stages = [(Stage(f"part {i}", 1 / 80), Feed()) for i in range(6)]
+    stages.append((Stage("all", 74 / 80), Feed()))
+    _, history = run(lambda _: next(scores), stages=stages, patience=3, epochs=20)
+    assert history.best_epoch == 1 and len(history.losses) == 6 + 3

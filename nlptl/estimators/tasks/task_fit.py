@@ -12,7 +12,13 @@ from nlptl.estimators.tasks.prepared import read_parts
 from nlptl.estimators.tasks.refitting import on_all_rows
 from nlptl.estimators.tasks.shared_model import SharedModel
 from nlptl.estimators.tasks.task import Task, as_tasks, gated
-from nlptl.estimators.tasks.task_options import check_balance, mixing_of, options_of
+from nlptl.estimators.tasks.task_options import (
+    check_balance,
+    check_memory,
+    mixing_of,
+    options_of,
+    transfers_of,
+)
 from nlptl.estimators.tasks.variants import (
     JOINT,
     VARIANTS,
@@ -69,8 +75,10 @@ def fit_tasks(model: SharedModel, data: Mapping[str, object]) -> FittedTasks:
     tasks = as_tasks(model.tasks)
     check_balance(model.balance)
     compared = gated(tasks, model.gate)
-    parts, readings = read_parts(tasks, data, options_of(model))
-    training = JointTraining(parts, readings, mixing_of(model), model.balance)
+    options, mixing = options_of(model), mixing_of(model)
+    check_memory(transfers_of(options["transfer"]), options["training"], mixing)
+    parts, readings = read_parts(tasks, data, options)
+    training = JointTraining(parts, readings, mixing, model.balance)
     together = training.fit()
     variants, comparisons = {}, {}
     with progress_bar(total=len(compared), unit="task", description="Comparing") as bar:

@@ -14,8 +14,10 @@ from nlptl.estimators.tasks.task import Task
 from nlptl.fitting.transfer_checks import check_one_task
 from nlptl.fitting.transfers import Transfers, as_transfers
 from nlptl.storage.hashing import fingerprint
-from nlptl.training.config import in_subfolder
+from nlptl.training.config import TrainingConfig, in_subfolder
 from nlptl.transfer.parameters.full import FullFineTune
+from nlptl.transfer.parameters.lora import LoRA
+from nlptl.transfer.parameters.sharing import PrivateLayers, TaskAdapters
 
 BALANCES = ("sum", "uncertainty", "pcgrad")
 
@@ -37,7 +39,47 @@ def transfers_of(transfer: object) -> Transfers:
             f"{names}. Use FullFineTune() or LoRA()."
         )
     check_one_task(transfers)
+    if getattr(transfers.main, "gradual", False):
+        raise ConfigError(
+            "FullFineTune(gradual=True) needs a model of one task, got several tasks. Leave "
+            "gradual out."
+        )
+    check_adapters(transfers)
     return transfers
+
+
+def check_adapters(transfers: Transfers) -> None:
+    """Check that no transfer needs the weights of the encoder that ``LoRA`` does not train.
+
+    Raises
+    ------
+    ConfigError
+        If there is one.
+    """
+    kinds = {type(transfer) for transfer in transfers}
+    for kind in (PrivateLayers, TaskAdapters):
+        if {LoRA, kind} <= kinds:
+            raise ConfigError(
+                f"LoRA() trains one adapter for all tasks, and {kind.__name__}() has weights for "
+                "each task. Use only one of them."
+            )
+
+
+def check_memory(transfers: Transfers, training: TrainingConfig | None, mixing: Mixing) -> None:
+    """Check that layers which are computed again use the adapter of their task.
+
+    Raises
+    ------
+    ConfigError
+        If they would use the adapter of another task.
+    """
+    again = training is not None and training.checkpoint_activations
+    if again and mixing.mixed and any(isinstance(part, TaskAdapters) for part in transfers):
+        raise ConfigError(
+            "checkpoint_activations=True computes layers again after all tasks of a step, with the "
+            "adapter of the last one. Leave it out, or use Mixing() without mixed=True and no "
+            "balance='pcgrad'."
+        )
 
 
 def options_of(model: SharedModel, *, added: str | None = None) -> dict[str, Any]:

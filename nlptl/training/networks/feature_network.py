@@ -193,7 +193,7 @@ def fit_network(
     folds = stratified_folds(targets.codes, _FOLDS, seed=seed)
     training, held_out = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
     first, history = work.train(training, config, held_out)
-    best = replace(config, epochs=max(history.best_epoch, 1))
+    best = replace(config, epochs=max(history.best_epoch, 1), max_steps=None)
     network, _ = work.train(all_rows, best)
     return NetworkFit(network, history, (held_out, first.logits(X[held_out])))
 
@@ -259,6 +259,10 @@ class _FeatureFeed:
     batch_size: int
     device: Any
 
+    def __post_init__(self) -> None:
+        # A cache per feed, not per class, which would keep the features after the training.
+        object.__setattr__(self, "_order", lru_cache(maxsize=2)(self._order))
+
     def __len__(self) -> int:
         return len(self._order(0))
 
@@ -276,7 +280,6 @@ class _FeatureFeed:
         )
         return [tuple(part.to(self.device) for part in parts)]
 
-    @lru_cache(maxsize=2)  # noqa: B019 - a feed lives as long as its training
     def _order(self, epoch: int) -> list[IntArray]:
         rng = np.random.default_rng((self.work.seed, epoch))
         return list(shuffled(len(self.rows), self.batch_size, rng=rng))

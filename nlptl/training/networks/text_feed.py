@@ -66,6 +66,11 @@ class TextFeed:
     any_length: bool = False
     in_parts: bool = False
 
+    def __post_init__(self) -> None:
+        # A cache per feed, not per class: it ends with its feed, and feeds do not share its size.
+        for name, size in (("_order", 4), ("_sizes", 8), ("_shuffled", 8)):
+            object.__setattr__(self, name, lru_cache(maxsize=size)(getattr(self, name)))
+
     def __len__(self) -> int:
         return len(self._order(self._leading, 0))
 
@@ -77,7 +82,7 @@ class TextFeed:
             rows_of_step,
             self._sizes(self._leading),
             n_ranks=self.n_ranks,
-            passes=self.config.accumulation,
+            passes=max(self.config.accumulation, *self._passes_of_others(epoch * len(self) + step)),
             tokens_per_pass=self.config.tokens_per_pass,
             codes=leading.targets.codes if self.by_class and leading.targets else None,
         )[self.rank]
@@ -99,6 +104,17 @@ class TextFeed:
             )
             for i in range(len(shares))
         ]
+
+    def _passes_of_others(self, step: int) -> list[int]:
+        """Return how many passes each additional stream needs, in the process with most tokens."""
+        needed = [1]
+        for name in self.streams:
+            if name != self._leading and self._stream(name).follows is None:
+                sizes = self._sizes(name)[self._extra_rows(name, step)]
+                parts = [sizes[rank :: self.n_ranks] for rank in range(self.n_ranks)]
+                tokens = max(len(part) * int(part.max(initial=0)) for part in parts)
+                needed.append(-(-tokens // self.config.tokens_per_pass))
+        return needed
 
     def batch(self, name: str, some: IntArray) -> Batch:
         """Return rows of a stream as one pass; it always hides the same tokens of the rows."""
@@ -184,7 +200,6 @@ class TextFeed:
         rows: IntArray = np.concatenate(rounds)[positions - (positions[0] // n_rows) * n_rows]
         return rows
 
-    @lru_cache(maxsize=4)  # noqa: B019 - a feed lives as long as its training
     def _order(self, name: str, epoch: int) -> list[IntArray]:
         rng, rows = np.random.default_rng((self.seed, epoch)), self.rows(name)
         size = self.config.batch_size
@@ -194,7 +209,6 @@ class TextFeed:
             return list(shuffled(len(rows), size, rng=rng))
         return like_lengths(self._sizes(name), size, rng=rng)
 
-    @lru_cache(maxsize=8)  # noqa: B019
     def _sizes(self, name: str) -> IntArray:
         """Return the tokens of each row of a stream and of the streams that go together with it.
 
@@ -206,7 +220,6 @@ class TextFeed:
         sizes: IntArray = np.sum([self.rows(n).sizes for n in together], axis=0)
         return sizes
 
-    @lru_cache(maxsize=8)  # noqa: B019
     def _shuffled(self, name: str, cycle: int) -> IntArray:
         stream_number = list(self.streams).index(name)
         rng = np.random.default_rng((self.seed, cycle, stream_number))

@@ -21,7 +21,7 @@ class LanguageDistillation(Transfer):
     still works, and can read the other languages as well [1]_.
 
     The loss has two parts. The first compares each vector with that of the teacher. The second
-    compares the cosine similarities to all sentences of the batch with those of the teacher. The
+    compares the cosine similarities to all sentences of a pass with those of the teacher. The
     encoder thus learns which sentences are similar. Sentences with the same meaning are not pushed
     away from each other.
 
@@ -69,7 +69,7 @@ class _Bound(BoundTransfer):
     def loss(self, outputs: Mapping[str, Outputs], progress: float) -> Any:
         """Return the distance between the vectors of a batch and those of the teacher."""
         rows = outputs["task"]
-        return mirror_loss(rows.features, rows.batch.truth, rows.batch.weights, self.spec)
+        return mirror_loss(rows.features, rows.batch.truth, rows.batch.mean_weights, self.spec)
 
 
 def mirror_loss(
@@ -91,7 +91,8 @@ def mirror_loss(
     Tensor
         A scalar: the weighted mean of the loss per row. That is the sum of 1 minus the cosine
         similarity, the squared relative error of the length, and ``spec.comparison`` times the
-        Kullback-Leibler divergence of the similarities to the batch, as softmax shares.
+        Kullback-Leibler divergence of the similarities to the rows of the same pass, as softmax
+        shares.
     """
     from torch.nn import functional
 

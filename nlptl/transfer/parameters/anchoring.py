@@ -38,6 +38,7 @@ class L2SP(Transfer):
     setting: ClassVar[str] = "inductive"
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
     paper: ClassVar[str] = "Li et al. 2018, arXiv:1802.01483"
+    binds_last: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not self.strength > 0:

@@ -10,11 +10,15 @@ from nlptl import (
     LoRA,
     Mixing,
     MultiTaskModel,
+    PrivateLayers,
     Task,
+    TaskAdapters,
+    TrainingConfig,
 )
 from nlptl.base.errors import ConfigError
 from nlptl.estimators.tasks.task_options import (
     check_balance,
+    check_memory,
     check_metric,
     mixing_of,
     options_of,
@@ -50,3 +54,20 @@ def test_names_that_are_not_known_are_refused_with_the_nearest():
     check_metric(Task("regression", metric="pearson"))
     with pytest.raises(ConfigError, match="Did you mean 'pearson'"):
         check_metric(Task("regression", metric="person"))
+
+
+def test_transfers_that_would_do_something_else_with_tasks_are_refused():
+    with pytest.raises(ConfigError, match="gradual=True"):
+        transfers_of(FullFineTune(gradual=True))
+    for shared in (PrivateLayers(), TaskAdapters()):
+        with pytest.raises(ConfigError, match="one adapter for all tasks"):
+            transfers_of([LoRA(), shared])
+
+
+def test_layers_are_not_computed_again_with_the_adapter_of_another_task():
+    adapters, again = transfers_of(TaskAdapters()), TrainingConfig(checkpoint_activations=True)
+    with pytest.raises(ConfigError, match="with the adapter of the last one"):
+        check_memory(adapters, again, Mixing(mixed=True))
+    check_memory(adapters, again, Mixing())
+    check_memory(adapters, None, Mixing(mixed=True))
+    check_memory(transfers_of(FullFineTune()), again, Mixing(mixed=True))

@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,7 @@ from nlptl.base.errors import ConfigError
 from nlptl.data.targets import Targets
 from nlptl.encoders import ResidualFusion
 from nlptl.training.config import LoopConfig
+from nlptl.training.networks import feature_network
 from nlptl.training.networks.feature_network import NetworkRecipe, fit_network
 
 QUICK = LoopConfig(epochs=15, learning_rate=1e-2)
@@ -110,3 +114,28 @@ def test_rows_of_no_weight_and_batches_of_one_row(clouds):
         fit_network(
             recipe(MLPHead((8,)), 12, n_outputs=3), X, Targets(y, 3), config=single, device="cpu"
         )
+
+
+def test_the_final_network_is_trained_for_the_best_epochs_and_not_for_all_steps(rings, monkeypatch):
+    X, targets = rings
+    configs = []
+
+    def train(work, some, config, *held_out):
+        configs.append(config)
+        return real(work, some, config, *held_out)
+
+    real = feature_network._Work.train
+    monkeypatch.setattr(feature_network._Work, "train", train)
+    config = LoopConfig(max_steps=60, learning_rate=1e-2, patience=1)
+    fit = fit_network(recipe(MLPHead((8,), 0.0)), X, targets, config=config, device="cpu")
+    assert [part.max_steps for part in configs] == [60, None]
+    assert configs[1].epochs == fit.history.best_epoch
+
+
+def test_features_are_let_go_of_after_the_training(rings):
+    X, targets = rings[0].copy(), rings[1]
+    fit = fit_network(recipe(MLPHead((8,), 0.0)), X, targets, config=QUICK, device="cpu")
+    features = weakref.ref(X)
+    del X
+    gc.collect()
+    assert features() is None and fit.network is not None

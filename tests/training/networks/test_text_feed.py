@@ -1,3 +1,5 @@
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -326,3 +328,22 @@ def test_streams_that_go_together_are_cut_by_their_common_length():
     for batches, _ in limited.passes(0, 0):
         both = sum(batches[name].inputs[0]["input_ids"].numel() for name in streams)
         assert both <= 410 or len(batches["first"].numbers) == 1
+
+
+def test_long_rows_of_another_stream_are_split_into_more_passes():
+    streams = {"task": rows(sizes=[4] * 16), "texts": Stream(rows(sizes=[40] * 16))}
+    together = feed(streams=streams, tokens_per_pass=80).passes(0, 0)
+    assert len(together) == 4  # eight rows of 40 tokens, two at once
+    assert max(batches["texts"].inputs[0]["input_ids"].numel() for batches, _ in together) <= 80
+    assert sorted(taken(together)) == sorted(taken(feed(streams=streams).passes(0, 0)))
+    of_two = [feed(rank, 2, streams=streams, tokens_per_pass=80) for rank in (0, 1)]
+    assert len({len(part.passes(0, 0)) for part in of_two}) == 1
+
+
+def test_a_feed_keeps_its_rows_no_longer_than_it_lives():
+    mine, other = feed(), feed(streams={"task": rows(sizes=[5] * 9)})
+    assert len(mine) != len(other)
+    gone = weakref.ref(mine)
+    del mine
+    gc.collect()
+    assert gone() is None

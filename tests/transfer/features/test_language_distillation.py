@@ -44,7 +44,7 @@ def test_sentences_that_mean_the_same_are_not_driven_apart(wanted):
 def test_the_loss_stands_in_place_of_that_of_a_task(wanted):
     bound = LanguageDistillation().bind(None)
     assert bound.replaces_loss and not bound.compares_rows
-    outputs = {"task": Outputs(-wanted, None, Batch([], wanted, SHARES))}
+    outputs = {"task": Outputs(-wanted, None, Batch([], wanted, SHARES, mean_weights=SHARES))}
     found = bound.loss(outputs, 0.0)
     assert float(found) == float(mirror_loss(-wanted, wanted, SHARES, LanguageDistillation()))
     features = wanted.clone().requires_grad_(True)
