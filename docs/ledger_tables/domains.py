@@ -46,6 +46,7 @@ PAIRS = (
     ("electronics", "books"),
     ("kitchen", "dvd"),
 )
+SEEDS = (0, 1, 2)
 SIZES = (20, 50, 100, 400)
 WITH_LABELS = {
     "source only": "source alone",
@@ -89,11 +90,13 @@ def row_of(title, accuracies, base=None):
 
 
 def tuned():
-    """Return the accuracies after the encoder was tuned: 12 pairs, one seed."""
-    accuracies = tuned_accuracies()
-    pairs = sorted({(s, t) for s, t, method in accuracies if method == "source only"})
+    """Return the accuracies after the encoder was tuned: 12 pairs, mean of three seeds."""
+    of_seeds = [tuned_accuracies(seed) for seed in SEEDS]
+    pairs = sorted({(s, t) for s, t, method in of_seeds[0] if method == "source only"})
     cells = {
-        method: np.array([accuracies[(*pair, method)] for pair in pairs])
+        method: np.array(
+            [np.mean([accuracies[(*pair, method)] for accuracies in of_seeds]) for pair in pairs]
+        )
         for method in ("source only", *TUNED)
     }
     base = cells["source only"]
@@ -102,11 +105,11 @@ def tuned():
     return table(COLUMNS, rows)
 
 
-def tuned_accuracies():
-    """Return the accuracy for each source, target and method, with the first seed."""
+def tuned_accuracies(seed=0):
+    """Return the accuracy for each source, target and method, with a seed."""
     figures = {}
     for entry in ledger("domains/kept/tuned.jsonl"):
-        if entry["part"] != "tuned" or entry["rows"] != 1600 or entry["seed"] != 0:
+        if entry["part"] != "tuned" or entry["rows"] != 1600 or entry["seed"] != seed:
             continue
         if entry["method"] == "source only":
             targets = {target for _, target in PAIRS} & entry.keys()
