@@ -1,8 +1,7 @@
 """The contract of a transfer: what it declares, what it receives and what it returns.
 
-A transfer is a frozen dataclass that derives from ``Transfer``. Its class attributes declare what
-it is. ``bind`` receives a ``Context`` and returns a ``BoundTransfer``, which takes part in the
-training.
+A transfer is a frozen dataclass that derives from ``Transfer``; class attributes declare what it
+is. ``bind`` receives a ``Context`` and returns a ``BoundTransfer``, a part of the training.
 """
 
 from __future__ import annotations
@@ -92,8 +91,7 @@ class Transfer(Spec):
     """True if weights of the encoder change."""
 
     chooses_weights: ClassVar[bool] = False
-    """True if the transfer decides which weights of the encoder are trained. A fit has one such
-    transfer at most."""
+    """True if it decides which weights of the encoder are trained. A fit has one such transfer."""
 
     adds_rows: ClassVar[bool] = False
     """True if the transfer only adds rows or names of classes to the data of the head."""
@@ -426,8 +424,7 @@ class BoundTransfer:
     """True if the loss replaces the loss of the task. False if it is added to it."""
 
     compares_rows: ClassVar[bool] = False
-    """True if the loss compares rows with each other. It then receives the rows of all processes,
-    without those of weight 0, and batches hold rows of any length."""
+    """True if the loss compares rows: those of all processes, of any length and with a weight."""
 
     batches_by_class: ClassVar[bool] = False
     """True if batches must hold several labelled rows of each of their classes."""

@@ -183,6 +183,10 @@ class _Run:
         stages = [stage for stage, _ in self.learner.stages]
         self.schedule = Schedule.of(stages, self.config, epoch_lengths=self.epoch_lengths)
         self.lengths = self.schedule.lengths
+        # A stage that ends within an epoch counts as an epoch.
+        epochs = [-(-n // per) for n, per in zip(self.lengths, self.epoch_lengths, strict=True)]
+        counted = [n for n, stage in zip(epochs, stages, strict=True) if not stage.prepares]
+        self.epochs_before_last_stage = sum(counted[:-1])
 
     def go(self, log: Callable[[dict[str, float], int], None]) -> History:
         """Run all remaining steps."""
@@ -362,17 +366,10 @@ class _Run:
                     self.weights.keep_as_best()
             log({"score": self.history.scores[-1]}, self.taken)
             last = self.stage + 1 == len(self.lengths)
-            best = max(self.history.best_epoch, self._epochs_before_last_stage)
+            best = max(self.history.best_epoch, self.epochs_before_last_stage)
             self.over = last and epoch - best >= self.config.patience
         if self.accelerator.is_main_process and self.learner.shards:  # not for heads on features
             log_stage(logger, "%s", _line(self.history))
-
-    @property
-    def _epochs_before_last_stage(self) -> int:
-        """Number of epochs that earlier stages end. A part of an epoch counts as one."""
-        stages = zip(self.learner.stages, self.lengths, self.epoch_lengths, strict=True)
-        earlier = list(stages)[:-1]
-        return sum(-(-n // per_epoch) for (stage, _), n, per_epoch in earlier if not stage.prepares)
 
     def _finish(self) -> None:
         self.weights.finish(scored=self.score is not None)

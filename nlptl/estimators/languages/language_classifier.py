@@ -24,16 +24,14 @@ from nlptl.data.columns import as_list
 from nlptl.data.labels import check_lengths
 from nlptl.data.rows import Rows, as_rows
 from nlptl.estimators.hub_methods import HubMethods
-from nlptl.estimators.languages.language_rows import LanguageRows, language_weights
+from nlptl.estimators.languages.language_rows import LanguageRows
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.evaluation.judge import judge_fitted
 from nlptl.evaluation.verdict import Verdict
 from nlptl.saving.model_folder import refuse_foreign
 from nlptl.storage.atomic import new_folder, saved_folder
-from nlptl.storage.hashing import fingerprint
 from nlptl.storage.manifest import is_inside, verify_manifest, write_manifest
 from nlptl.storage.untrusted import interpreting, read_json
-from nlptl.training.config import in_subfolder
 from nlptl.training.processes import from_main
 
 JOINT, ALONE = "joint", "alone"
@@ -299,12 +297,8 @@ class LanguageClassifier(HubMethods, NestedParams):
     def _fitted(self, rows: LanguageRows, name: str) -> TextClassifier:
         """Fit a classifier. The name is that of its rows, for a folder of its checkpoints."""
         model = TextClassifier() if self.model is None else clone(self.model)
-        if model.training is not None:
-            model.training = in_subfolder(model.training, fingerprint(name)[:12])
-        is_joint = name.startswith(JOINT)
-        weights = language_weights(rows.languages, self.temperature) if is_joint else None
-        fitted: TextClassifier = model.fit(rows.rows, rows.labels, sample_weight=weights)
-        return fitted
+        temperature = self.temperature if name.startswith(JOINT) else None
+        return rows.fit(model, name, temperature=temperature)
 
     def _compare(self, joint: TextClassifier, train: LanguageRows, test: LanguageRows) -> Verdict:
         """Compare the joint classifier with a separate classifier of one language."""

@@ -16,6 +16,8 @@ from nlptl.data.rows import Rows, as_rows
 from nlptl.data.splits import group_split, stratified_split
 from nlptl.estimators.text_classifier import TextClassifier
 from nlptl.evaluation.intervals import Figure
+from nlptl.storage.hashing import fingerprint
+from nlptl.training.config import in_subfolder
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +109,23 @@ class LanguageRows:
             return float(correct[sample].mean())
 
         return accuracy_on
+
+    def fit(self, model: TextClassifier, name: str, *, temperature: float | None) -> TextClassifier:
+        """Fit a model to the rows.
+
+        Parameters
+        ----------
+        model : TextClassifier
+            Unfitted model. It is changed.
+        name : str
+            Name of the rows. The checkpoints of each name have a folder of their own.
+        temperature : float or None
+            Balances the languages by row weights. None gives all rows the same weight.
+        """
+        if model.training is not None:
+            model.training = in_subfolder(model.training, fingerprint(name)[:12])
+        weights = None if temperature is None else language_weights(self.languages, temperature)
+        return model.fit(self.rows, self.labels, sample_weight=weights)
 
 
 def language_weights(languages: AnyArray, temperature: float) -> FloatArray:
