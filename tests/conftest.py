@@ -88,8 +88,8 @@ def tiny_encoder(tmp_path_factory) -> Path:
     return make_encoder(tmp_path_factory.mktemp("tiny-bert"))
 
 
-# Those two are built as others are, and are left to the slow tests.
-ALIKE = ("electra", "xlm-roberta")
+# These are built as others are, and are left to the slow tests.
+ALIKE = ("albert", "distilbert", "electra", "xlm-roberta")
 
 
 @pytest.fixture(

@@ -32,6 +32,10 @@ _SETTINGS_WITHOUT_EFFECT = ("checkpoints", "save_steps", "log_with", "quiet")
 """Training settings that do not change the trained weights."""
 
 
+_MIN_BYTES_TO_GIVE_BACK = 1 << 24
+"""Bytes of an encoder whose gradients and moments are worth the search for free memory."""
+
+
 @dataclass(frozen=True)
 class TunedEncoder:
     """Encoder to tune, with the transfers that tune it.
@@ -165,8 +169,9 @@ class TunedEncoder:
         from nlptl.training.networks.embeddings import put_back
         from nlptl.training.processes import give_memory_back
 
-        give_memory_back()
         model = network.encoder
+        if sum(weight.nbytes for weight in model.parameters()) >= _MIN_BYTES_TO_GIVE_BACK:
+            give_memory_back()
         put_back(model)
         for weight in model.parameters():
             weight.requires_grad_(True)

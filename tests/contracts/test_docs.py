@@ -23,6 +23,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LONG_PAGES = (
     "cascade.md",
     "comparing.md",
+    "encoders.md",
     "exporting.md",
     "languages.md",
     "several-tasks.md",

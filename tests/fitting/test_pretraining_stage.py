@@ -403,7 +403,7 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("objective", ["words", "pairs"])
+@pytest.mark.parametrize("objective", [pytest.param("words", marks=pytest.mark.slow), "pairs"])
 def test_a_killed_fit_resumes_exactly(tiny_encoder, tmp_path, monkeypatch, objective):
     """The fit dies after each checkpoint: of the head of words, of the rest, and of the task."""
     monkeypatch.setattr(continued_pretraining, "_MAX_HEAD_STEPS", 4)

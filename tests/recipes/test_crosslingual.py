@@ -12,7 +12,8 @@ from nlptl import TransformerEncoder
 RECIPES = Path(__file__).parents[2] / "recipes"
 
 
-@pytest.mark.parametrize("way", [pytest.param("command", marks=pytest.mark.slow), "recipe"])
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["command", "recipe"])
 def test_two_processes_train_one_student(tmp_path, tiny_encoder, launch, way):
     rng = np.random.default_rng(0)
     encoder = TransformerEncoder(tiny_encoder, cache=None, precision="float32")

@@ -10,6 +10,7 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "recipes" / "benchmarks" / "package" / "hostile_folders.py"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="measures memory as Linux reports it")
 def test_hostile_folders_of_one_kind_are_refused_in_one_way():
     command = [sys.executable, str(SCRIPT), "--quick", "--only", "counts"]

@@ -77,6 +77,7 @@ def answers(model):
     return model.fitted_.outputs(ASKED)
 
 
+@pytest.mark.slow
 def test_every_kind_of_model_comes_back_equal(hub, tiny_encoder, vectors_file, monkeypatch):
     for name, model in models(tiny_encoder, vectors_file).items():
         repo = f"user/{name}"

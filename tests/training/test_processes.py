@@ -159,8 +159,10 @@ def test_two_processes_share_rows_answers_and_errors(launch, script, tmp_path):
 
 @pytest.mark.parametrize(
     "flags",
-    [pytest.param(["--cpu"], id="cpu", marks=pytest.mark.slow), ["--multi_gpu"]],
-    ids=[None, "multi_gpu"],
+    [
+        pytest.param([flag], id=flag[2:], marks=pytest.mark.slow)
+        for flag in ("--cpu", "--multi_gpu")
+    ],
 )
 def test_launches_that_give_no_two_processes_are_refused(launch, script, tmp_path, flags):
     import torch
