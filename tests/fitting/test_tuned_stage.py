@@ -219,6 +219,7 @@ import numpy as np
 import torch
 
 from nlptl import *
+from nlptl.encoders import Concatenation
 torch.set_num_threads(1)
 encoder, data, output, *folder = sys.argv[1:]
 source, labels, target, test = (part.tolist() for part in np.load(data).values())
@@ -239,6 +240,13 @@ if not folder:
     task = TextClassifier(encoder, transfer=both, training=training)
     task.fit(source, labels, source=Corpus(target, [len(text) % 3 for text in target]))
     answers.append(task.predict_proba(test))
+    fused = FusedEncoder(
+        (TransformerEncoder(encoder), TfidfEncoder()), fusion=Concatenation(sparse=True)
+    )
+    first = [FineTuneFirst(), MeanAlignment(), CoTraining()]
+    views = TextClassifier(fused, transfer=first, training=training)
+    views.fit([], [], source=Corpus(source, labels), unlabeled=Corpus(target))
+    answers.append(views.predict_proba(test))
 if is_main():
     np.save(output, np.array(answers))
 """
