@@ -53,6 +53,7 @@ WITH_LABELS = {
     "target only": "target alone",
     "pooled": "`SourceRows(weight=1)`: source and target together",
     "SourceRows": "`SourceRows()`",
+    "SourceRows(private=True)": "`SourceRows(private=True)`",
 }
 COLUMNS = ["method", "mean", "worst pair", "gain", "worst gain of a pair"]
 

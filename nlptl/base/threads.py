@@ -32,6 +32,8 @@ class SharedContext:
         self._lock = threading.Lock()
         self._users = 0
         self._entered: AbstractContextManager[Any] | None = None
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._leave_in_child)
 
     def __enter__(self) -> None:
         with self._lock:
@@ -45,6 +47,13 @@ class SharedContext:
             self._users -= 1
             if not self._users and self._entered is not None:
                 self._entered.__exit__(None, None, None)
+
+    def _leave_in_child(self) -> None:
+        """Restore the setting in a forked process, which has none of the other threads."""
+        self._lock = threading.Lock()
+        if self._users and self._entered is not None:
+            self._users = 0
+            self._entered.__exit__(None, None, None)
 
 
 _SINGLE_BLAS_THREAD = SharedContext(lambda: threadpool_limits(limits=1, user_api="blas"))

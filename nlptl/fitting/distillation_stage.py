@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,7 +13,7 @@ from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.fitting.head_fit import TrainingPlan
 from nlptl.fitting.transfers import Transfers, as_transfers
-from nlptl.fitting.tuned_encoder import TunedEncoder
+from nlptl.fitting.tuned_encoder import SETTINGS_WITHOUT_EFFECT, TunedEncoder
 from nlptl.storage.hashing import fingerprint
 from nlptl.training.history import History
 from nlptl.transfer.features.frozen import TextFeatures
@@ -80,7 +79,11 @@ def distil(
         "teacher": [teacher, start.fingerprint],
         "rows": fingerprint(rows.windows.ids),
         "vectors": hashlib.sha256(np.ascontiguousarray(targets.codes).tobytes()).hexdigest(),
-        "training": repr(replace(plan.config, checkpoints=None, quiet=True)),
+        "training": {
+            name: repr(value)
+            for name, value in vars(plan.config).items()
+            if name not in SETTINGS_WITHOUT_EFFECT
+        },
         "seed": plan.seed,
     }
     tuning = Tuning(plan.config, plan.seed, plan.device, settings=settings)

@@ -207,17 +207,16 @@ def fit_one(head: Fittable, X: Features, targets: Targets) -> Any:
     """
     if targets.weights is None:
         return head.fit(X, targets.codes)
-    if isinstance(head, Pipeline):
-        last_step = head.steps[-1][0]
-        return head.fit(X, targets.codes, **{f"{last_step}__sample_weight": targets.weights})
-    parameters = signature(head.fit).parameters.values()
+    name, fitted_last = head.steps[-1] if isinstance(head, Pipeline) else ("", head)
+    parameters = signature(fitted_last.fit).parameters.values()
     if not any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters):
         raise ConfigError(
-            f"The fit method of {type(head).__name__} does not accept row weights. sample_weight, "
-            "imbalance='balanced', SourceRows(), WordEdits() and SelfTraining() need them. Choose "
-            "another head."
+            f"The fit method of {type(fitted_last).__name__} does not accept row weights. "
+            "sample_weight, imbalance='balanced', SourceRows(), WordEdits() and SelfTraining() "
+            "need them. Choose another head."
         )
-    return head.fit(X, targets.codes, sample_weight=targets.weights)
+    option = f"{name}__sample_weight" if name else "sample_weight"
+    return head.fit(X, targets.codes, **{option: targets.weights})
 
 
 def logits_of(head: Any, X: Features) -> FloatArray:

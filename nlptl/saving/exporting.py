@@ -22,6 +22,7 @@ from nlptl.encoders.contextual.text_reader import TextReader
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.encoders.contextual.weight_reading import quiet_transformers
 from nlptl.encoders.contextual.weight_writing import write_model
+from nlptl.encoders.contextual.windows import TOKENIZER_LOCK
 from nlptl.saving.export_checks import check_export
 from nlptl.saving.linear_head import head_on_groups, head_on_layer
 from nlptl.saving.onnx.onnx_writing import OnnxExport, write_onnx
@@ -221,7 +222,8 @@ class _Parts:
     def _compare(self, model: torch.nn.Module, loaded: torch.nn.Module) -> None:
         import torch
 
-        tokens = self.encoder.folder.tokenizer(["One text.", "And another one."], padding=True)
+        with TOKENIZER_LOCK:
+            tokens = self.encoder.folder.tokenizer(["One text.", "And another one."], padding=True)
         batch = {n: torch.tensor(tokens[n]) for n in ("input_ids", "attention_mask")}
         with torch.inference_mode():
             difference = float((model(**batch).logits - loaded(**batch).logits).abs().max())

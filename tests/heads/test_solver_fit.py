@@ -180,6 +180,13 @@ def test_a_label_of_a_single_row_leaves_the_log_odds_of_the_other_rows():
     assert found.mean() > 0.9
 
 
+def test_a_pipeline_without_row_weights_is_refused():
+    X, y = np.array([[0.0], [1.0]]), np.array([0, 1])
+    pipeline = make_pipeline(StandardScaler(), KNeighborsClassifier())
+    with pytest.raises(ConfigError, match="KNeighborsClassifier does not accept row weights"):
+        fit_one(pipeline, X, Targets(y, 2, weights=np.ones(2)))
+
+
 def test_row_weights_reach_the_last_step_of_a_pipeline():
     X, y = np.array([[0.0], [1.0], [0.0], [1.0]]), np.array([0, 1, 1, 0])
     targets = Targets(y, 2, weights=np.array([9.0, 9.0, 1.0, 1.0]))

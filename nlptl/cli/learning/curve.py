@@ -105,7 +105,7 @@ def _checked_picture(arguments: Namespace, settings: RunConfig) -> Path:
     """
     require("matplotlib", extra="plots")
     path = user_path(arguments.picture)
-    if path.suffix not in _FORMATS:
+    if path.suffix.lower() not in _FORMATS:
         raise ConfigError(
             f"A picture ends in {', '.join(_FORMATS)}, got {path.name!r}. Choose one of these."
         )
@@ -120,4 +120,4 @@ def _draw(curve: CurveScores, path: Path) -> None:
     figure = Figure(layout="constrained")
     curve.plot(figure.subplots())
     with new_file(path) as file:
-        figure.savefig(file, format=path.suffix[1:])
+        figure.savefig(file, format=path.suffix[1:].lower())

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nlptl.base.paths import user_path
 from nlptl.cli.console import console
 from nlptl.cli.learning.train import already_done, contents_of
 from nlptl.cli.learning.trained_model import saved_at_the_end
@@ -18,7 +19,8 @@ from nlptl.cli.tables import add_reading, read_labelled, read_texts, run_setting
 from nlptl.config.tasks import TasksConfig, TaskTable, read_tasks
 from nlptl.data.splits import number_split, stratified_split
 from nlptl.reports.terminal_tables import affinity_table, comparisons_table, costs_table
-from nlptl.saving.model_folder import check_model_folder
+from nlptl.saving.model_folder import refuse_foreign
+from nlptl.storage.outputs import check_output_folder
 from nlptl.training.processes import check_world, from_main
 
 EXAMPLES = """examples:
@@ -58,12 +60,14 @@ def run(arguments: Namespace) -> int:
     tables = [name for table in config.tasks.values() for name in (table.data, table.test)]
     files = [*tables, config.encoder.name, *config.encoder.options.values()]
     if config.output is not None:
-        check_model_folder(config.output, inputs=(*files, arguments.config), overwrite=True)
+        check_output_folder(config.output, inputs=(*files, arguments.config), overwrite=True)
     settings = {**config.to_json(), "sha256": contents_of(files)}
     if from_main(lambda: already_done(config.output, settings, overwrite=arguments.overwrite)):
         message = f"{config.output} already holds the model of these settings: nothing to do."
         out.print(message, soft_wrap=True)
         return 0
+    if config.output is not None:
+        refuse_foreign(user_path(config.output))
     rows = {name: _tables(table, config) for name, table in config.tasks.items()}
     model = config.model().fit({name: training for name, (training, _) in rows.items()})
     test_rows = {name: test for name, (_, test) in rows.items() if test is not None}

@@ -39,8 +39,9 @@ from nlptl.data.corpus import Corpus
 from nlptl.data.rows import Rows
 from nlptl.data.splits import k_shot, number_split, stratified_split
 from nlptl.estimators.loading import load_every
-from nlptl.saving.model_folder import check_model_folder
+from nlptl.saving.model_folder import refuse_foreign
 from nlptl.storage.hashing import fingerprint, sha256_of
+from nlptl.storage.outputs import check_output_folder
 from nlptl.training.processes import check_world, from_main
 
 EXAMPLES = """examples:
@@ -132,12 +133,14 @@ def run(arguments: Namespace) -> int:
     out = console(quiet=world.rank > 0)
     if run_config.output is not None:
         inputs = (*_read_by(run_config), run_config.encoder.name, arguments.config)
-        check_model_folder(run_config.output, inputs=inputs, overwrite=True)
+        check_output_folder(run_config.output, inputs=inputs, overwrite=True)
     settings, model = _settings(run_config), _named(run_config).model()
     if from_main(lambda: already_done(run_config.output, settings, overwrite=arguments.overwrite)):
         message = f"{run_config.output} already holds the model of these settings: nothing to do."
         out.print(message, soft_wrap=True)
         return 0
+    if run_config.output is not None:
+        refuse_foreign(user_path(run_config.output))
     training, testing = _tables(run_config)
     source = read_source(run_config)
     report = audited(model, training, testing, source, out) if len(training[0]) else None

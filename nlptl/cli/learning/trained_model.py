@@ -10,7 +10,7 @@ from typing import Protocol
 from rich.console import Console
 
 from nlptl.base.errors import NlptlError
-from nlptl.training.processes import from_main
+from nlptl.training.processes import from_main, world
 
 
 class TrainedModel(Protocol):
@@ -55,8 +55,10 @@ def saved_at_the_end(
     """
     try:
         yield
-    except NlptlError:
-        _save(model, config, settings, out)
+    except NlptlError as problem:
+        if world().size == 1:  # of several processes, the others may not have failed
+            out.print(f"The evaluation failed: {problem}", soft_wrap=True)
+            _save(model, config, settings, out)
         raise
     _save(model, config, settings, out)
 

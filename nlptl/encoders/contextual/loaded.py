@@ -14,6 +14,7 @@ from nlptl.encoders.contextual.encoder_folder import EncoderFolder
 from nlptl.encoders.contextual.padding import padding_id
 from nlptl.encoders.contextual.weight_checks import refuse_untrained
 from nlptl.encoders.contextual.weight_reading import read_weights
+from nlptl.encoders.contextual.windows import TOKENIZER_LOCK
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -224,8 +225,9 @@ def _frame(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     """Return the special tokens that the tokenizer puts before and after a text."""
     token_id = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else 0
     text = tokenizer.convert_ids_to_tokens(token_id)
-    framed = tokenizer(text)["input_ids"]
-    bare = tokenizer(text, add_special_tokens=False)["input_ids"]
+    with TOKENIZER_LOCK:
+        framed = tokenizer(text)["input_ids"]
+        bare = tokenizer(text, add_special_tokens=False)["input_ids"]
     for start in range(len(framed) - len(bare) + 1):
         if framed[start : start + len(bare)] == bare:
             return framed[:start], framed[start + len(bare) :]

@@ -63,8 +63,8 @@ class TransformerEncoder(Spec):
     pooling : Pooling or None
         Pooling of the vectors. None uses pooling and normalisation from the encoder's folder.
     max_length : int or None
-        Maximum number of tokens per window, including special tokens. None uses the length from
-        the encoder's folder.
+        Maximum number of tokens per window, including special tokens; at most the positions of
+        the encoder. None uses the length from the encoder's folder.
     long_texts : {"windows", "cut"}
         ``"windows"`` reads a longer text in windows that overlap by a quarter, and pools them.
         ``"cut"`` truncates it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 
 TOKENIZER_LOCK = threading.Lock()
 """Held while a tokenizer reads texts: its truncation is a setting that all its users share."""
+
+if hasattr(os, "register_at_fork"):  # a process is not forked while another thread holds it
+    os.register_at_fork(
+        before=TOKENIZER_LOCK.acquire,
+        after_in_parent=TOKENIZER_LOCK.release,
+        after_in_child=TOKENIZER_LOCK.release,
+    )
 
 
 @dataclass(frozen=True)

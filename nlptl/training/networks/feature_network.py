@@ -193,7 +193,8 @@ def fit_network(
     folds = stratified_folds(targets.codes, _FOLDS, seed=seed)
     training, held_out = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
     first, history = work.train(training, config, held_out)
-    best = replace(config, epochs=max(history.best_epoch, 1), max_steps=None)
+    stopped_early = 0 < history.best_epoch < len(history.scores)
+    best = replace(config, epochs=history.best_epoch, max_steps=None) if stopped_early else config
     network, _ = work.train(all_rows, best)
     return NetworkFit(network, history, (held_out, first.logits(X[held_out])))
 

@@ -403,6 +403,16 @@ def test_other_files_in_the_output_folder_are_noticed_before_the_training(
     assert code == 2 and "is not a model saved by nlptl" in shown.err
 
 
+def test_a_file_beside_a_finished_model_does_no_harm(capsys, data, tmp_path):
+    flags = (data, "--encoder", "tfidf", "--output", tmp_path / "model")
+    assert train(capsys, *flags)[0] == 0
+    (tmp_path / "model" / "README.md").write_text("about it")
+    code, shown = train(capsys, *flags)
+    assert code == 0 and "nothing to do" in shown.out
+    code, shown = train(capsys, *flags, "--seed", "1", "--overwrite")
+    assert code == 2 and "also holds 'README.md'" in shown.err
+
+
 def test_names_of_sources_have_no_folders_in_the_saved_model(capsys, tmp_path):
     paths, output = domains(tmp_path), tmp_path / "model"
     twin = tmp_path / "secret" / paths["film"].name

@@ -1,10 +1,11 @@
+import os
 import threading
 
 import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
-from nlptl.encoders.contextual.windows import Windows, count_tokens, cut_windows
+from nlptl.encoders.contextual.windows import TOKENIZER_LOCK, Windows, count_tokens, cut_windows
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +63,23 @@ def test_threads_that_share_a_tokenizer_do_not_change_each_other(tokenizer):
             assert cut_windows(tokenizer, long, window=16, overlap=4).ids == expected.ids
     finally:
         counting.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_process_that_is_forked_while_a_thread_reads_texts_can_read_texts(tokenizer):
+    long, stop = ["the parcel came late " * 50] * 200, threading.Event()
+
+    def read():
+        while not stop.is_set():
+            count_tokens(tokenizer, long)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    try:
+        child = os.fork()
+        if not child:
+            os._exit(0 if TOKENIZER_LOCK.acquire(timeout=30) else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        stop.set()
+        reading.join()

@@ -126,9 +126,9 @@ def test_the_final_network_is_trained_for_the_best_epochs_and_not_for_all_steps(
 
     real = feature_network._Work.train
     monkeypatch.setattr(feature_network._Work, "train", train)
-    config = LoopConfig(max_steps=60, learning_rate=1e-2, patience=1)
+    config = LoopConfig(max_steps=600, learning_rate=0.1, patience=1)
     fit = fit_network(recipe(MLPHead((8,), 0.0)), X, targets, config=config, device="cpu")
-    assert [part.max_steps for part in configs] == [60, None]
+    assert [part.max_steps for part in configs] == [600, None]
     assert configs[1].epochs == fit.history.best_epoch
 
 
