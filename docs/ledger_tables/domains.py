@@ -54,6 +54,7 @@ WITH_LABELS = {
     "pooled": "`SourceRows(weight=1)`: source and target together",
     "SourceRows": "`SourceRows()`",
     "SourceRows(private=True)": "`SourceRows(private=True)`",
+    "SourceHead": "`SourceHead()`",
 }
 COLUMNS = ["method", "mean", "worst pair", "gain", "worst gain of a pair"]
 
