@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -97,3 +97,53 @@ class HiddenTokens:
     positions: Tensor
     tokens: Tensor
     weights: Tensor
+
+
+class Batch(Protocol):
+    """Rows of one step.
+
+    Attributes
+    ----------
+    truth : Tensor or None
+        Class codes (n,), zeros and ones (n, n_labels), numbers or vectors; None without labels.
+    weights : Tensor of shape (n,)
+        Weight of each row.
+    domains : Tensor of shape (n,) or None
+        Domain of each row: 0 for the target, 1 and above for sources. None without labels.
+    numbers : Tensor of shape (n,)
+        Number of each row in its stream.
+    mean_weights : Tensor of shape (n,)
+        Weights for a mean over all rows of the step. They sum to 1 per pass on average.
+    hidden : HiddenTokens or None
+        The hidden tokens, if the stream hides some.
+    """
+
+    @property
+    def truth(self) -> Any:
+        """Labels of the rows, or None."""
+        ...
+
+    @property
+    def weights(self) -> Tensor:
+        """Weight of each row."""
+        ...
+
+    @property
+    def domains(self) -> Any:
+        """Domain of each row, or None."""
+        ...
+
+    @property
+    def numbers(self) -> Any:
+        """Number of each row in its stream."""
+        ...
+
+    @property
+    def mean_weights(self) -> Any:
+        """Weight of each row in a mean over the rows of the step."""
+        ...
+
+    @property
+    def hidden(self) -> HiddenTokens | None:
+        """The hidden tokens, or None."""
+        ...

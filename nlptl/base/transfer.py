@@ -1,7 +1,8 @@
 """The contract of a transfer: what it declares, what it receives and what it returns.
 
-A transfer is a frozen dataclass that derives from ``Transfer``; class attributes declare what it
-is. ``bind`` receives a ``Context`` and returns a ``BoundTransfer``, a part of the training.
+A transfer is a frozen dataclass that derives from ``Transfer``. Its class attributes declare what
+it is. ``bind`` receives a ``Context`` and returns a ``BoundTransfer``, which takes part in the
+training.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from nlptl.base.arrays import FloatArray, IntArray
 from nlptl.base.inputs import TransferName
 from nlptl.base.protocols import Features
 from nlptl.base.specs import Spec
-from nlptl.base.streams import HiddenTokens, Stream, TokenRows
+from nlptl.base.streams import Batch, Stream, TokenRows
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -91,7 +92,8 @@ class Transfer(Spec):
     """True if weights of the encoder change."""
 
     chooses_weights: ClassVar[bool] = False
-    """True if it decides which weights of the encoder are trained. A fit has one such transfer."""
+    """True if the transfer decides which weights of the encoder are trained. A fit has one such
+    transfer at most."""
 
     adds_rows: ClassVar[bool] = False
     """True if the transfer only adds rows or names of classes to the data of the head."""
@@ -223,56 +225,6 @@ class Context:
     n_tasks: int = 1
     tokenizer: Any = None
     features_of: Callable[[Any], FloatArray] = _no_features
-
-
-class Batch(Protocol):
-    """Rows of one step.
-
-    Attributes
-    ----------
-    truth : Tensor or None
-        Class codes (n,), zeros and ones (n, n_labels), numbers or vectors; None without labels.
-    weights : Tensor of shape (n,)
-        Weight of each row.
-    domains : Tensor of shape (n,) or None
-        Domain of each row: 0 for the target, 1 and above for sources. None without labels.
-    numbers : Tensor of shape (n,)
-        Number of each row in its stream.
-    mean_weights : Tensor of shape (n,)
-        Weights for a mean over all rows of the step. They sum to 1 per pass on average.
-    hidden : HiddenTokens or None
-        The hidden tokens, if the stream hides some.
-    """
-
-    @property
-    def truth(self) -> Any:
-        """Labels of the rows, or None."""
-        ...
-
-    @property
-    def weights(self) -> Tensor:
-        """Weight of each row."""
-        ...
-
-    @property
-    def domains(self) -> Any:
-        """Domain of each row, or None."""
-        ...
-
-    @property
-    def numbers(self) -> Any:
-        """Number of each row in its stream."""
-        ...
-
-    @property
-    def mean_weights(self) -> Any:
-        """Weight of each row in a mean over the rows of the step."""
-        ...
-
-    @property
-    def hidden(self) -> HiddenTokens | None:
-        """The hidden tokens, or None."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -424,7 +376,8 @@ class BoundTransfer:
     """True if the loss replaces the loss of the task. False if it is added to it."""
 
     compares_rows: ClassVar[bool] = False
-    """True if the loss compares rows: those of all processes, of any length and with a weight."""
+    """True if the loss compares rows with each other. It then receives the rows of all processes,
+    without those of weight 0, and batches hold rows of any length."""
 
     batches_by_class: ClassVar[bool] = False
     """True if batches must hold several labelled rows of each of their classes."""

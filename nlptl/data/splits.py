@@ -237,7 +237,7 @@ def nested_order(codes: AnyArray, *, seed: int) -> IntArray:
     Parameters
     ----------
     codes : ndarray of shape (n,) or (n, n_classes)
-        As for ``stratified_folds``. Neighbouring numbers count as a class.
+        As for ``stratified_folds``. Numbers are grouped by their size, and each group is a class.
     seed : int
         The same seed returns the same order.
 

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from nlptl.base.arrays import FloatArray
 from nlptl.base.described import entry
@@ -16,7 +15,7 @@ from nlptl.base.errors import InputError
 from nlptl.base.inputs import JsonObject
 from nlptl.base.optional_packages import require
 from nlptl.base.suggestions import suggest
-from nlptl.evaluation.intervals import Interval
+from nlptl.evaluation.intervals import Interval, resampled_interval
 from nlptl.evaluation.power_law import PowerLaws, first_reached, sizes_between
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ class CurveScores:
             If no method has this name.
         """
         gains = self.scores[:, 0, self._column(method)] - self.scores[:, 0, -1]
-        return self._mean(gains, self._factors[0]).within(-self._span, self._span)
+        return self._mean(gains, self._shared[0]).within(-self._span, self._span)
 
     def slope(self, method: str | None = None) -> Interval:
         """Return the mean gain in score from twice as many labels.
@@ -150,7 +149,7 @@ class CurveScores:
             raise InputError(f"A slope needs at least two sizes, got {list(self.sizes)}.")
         doublings = np.log2(self.sizes) - np.mean(np.log2(self.sizes))
         slopes = self.scores[:, :, column] @ doublings / (doublings @ doublings)
-        return self._mean(slopes, self._factors.max())
+        return self._mean(slopes, self._shared.max())
 
     def asymptote(self, method: str | None = None) -> Interval:
         """Return the score that the method approaches with more and more labels [1]_.
@@ -218,7 +217,7 @@ class CurveScores:
         Raises
         ------
         InputError
-            If no method has this name, ``n_labels`` was not between the measured sizes, or there
+            If no method has this name, ``n_labels`` is not between the measured sizes, or there
             are fewer than four sizes.
         """
         column = self._column(method)
@@ -245,10 +244,10 @@ class CurveScores:
 
         rows = []
         for position, size in enumerate(self.sizes):
-            factor, scores = self._factors[position], self.scores[:, position]
+            overlap, scores = self._shared[position], self.scores[:, position]
             for column, method in enumerate(self.methods):
-                score = self._mean(scores[:, column], factor).within(self.lowest, self.limit)
-                gain = self._mean(scores[:, column] - scores[:, -1], factor)
+                score = self._mean(scores[:, column], overlap).within(self.lowest, self.limit)
+                gain = self._mean(scores[:, column] - scores[:, -1], overlap)
                 gain = gain.within(-self._span, self._span)
                 figures = (score.value, score.low, score.high, gain.value, gain.low, gain.high)
                 rows.append((size, method, *figures))
@@ -367,29 +366,13 @@ class CurveScores:
             raise InputError(f"No method is called {method!r}. {suggest(method, self.methods)}")
         return self.methods.index(method)
 
-    def _mean(self, values: FloatArray, factor: float) -> Interval:
-        """Return the mean over the draws with its t interval."""
-        n_draws, mean = len(values), float(np.mean(values))
-        deviation = max(float(np.std(values, ddof=1)), self.resolution / np.sqrt(12))
-        half = float(stats.t.ppf(0.975, n_draws - 1)) * deviation * np.sqrt(factor)
-        return Interval(mean, mean - half, mean + half)
+    def _mean(self, values: FloatArray, overlap: float) -> Interval:
+        """Return the mean over draws that share some rows, with its interval."""
+        return resampled_interval(values, test_share=overlap, resolution=self.resolution)
 
     @property
     def _shared(self) -> FloatArray:
         return np.zeros(len(self.sizes)) if self.overlaps is None else np.array(self.overlaps)
-
-    @property
-    def _factors(self) -> FloatArray:
-        """Variance of the mean over the draws, divided by that of a draw, for each size [1]_.
-
-        Draws that share rows differ less than draws from new data.
-
-        References
-        ----------
-        .. [1] Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 2003.
-        """
-        factors: FloatArray = 1 / len(self.scores) + self._shared / (1 - self._shared)
-        return factors
 
     @property
     def _span(self) -> float:
@@ -424,7 +407,9 @@ class CurveScores:
         rng = np.random.default_rng(0)
         normal = rng.standard_normal((_REPLICATES, n_draws))
         tails = np.sqrt((n_draws - 1) / rng.chisquare(n_draws - 1, size=_REPLICATES))
-        scale = np.sqrt(self._factors / (n_draws - 1))[:, None]
+        # As in resampled_interval: draws that share rows differ less than draws from new data.
+        variance = 1 / n_draws + self._shared / (1 - self._shared)
+        scale = np.sqrt(variance / (n_draws - 1))[:, None]
         mean = self.scores.mean(axis=0)
         noise = np.tensordot(tails[:, None] * normal, self.scores - mean, axes=1)
         replicates: FloatArray = mean + scale * noise

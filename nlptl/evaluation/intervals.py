@@ -96,7 +96,7 @@ def resampled_interval(
     differences : ndarray of shape (n,)
         One difference per split, at least two.
     test_share : float
-        Share of the rows that each split uses as test rows, between 0 and 1.
+        Share of the rows that each split uses as test rows, below 1. 0 is for independent splits.
     resolution : float
         Smallest possible step of a score, such as 1 divided by the number of test rows. The
         standard deviation of the differences is at least that of rounding to this step.
@@ -116,7 +116,7 @@ def resampled_interval(
     n = len(differences)
     if n < 2:
         raise InputError(f"An interval needs at least two differences, got {n}. Add more.")
-    if not 0 < test_share < 1:
+    if not 0 <= test_share < 1:
         raise InputError(f"test_share must be between 0 and 1, got {test_share}.")
     mean = float(np.mean(differences))
     deviation = max(float(np.std(differences, ddof=1)), resolution / np.sqrt(12))

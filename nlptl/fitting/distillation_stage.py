@@ -13,7 +13,7 @@ from nlptl.data.targets import Targets
 from nlptl.encoders.contextual.transformer_encoder import TransformerEncoder
 from nlptl.fitting.head_fit import TrainingPlan
 from nlptl.fitting.transfers import Transfers, as_transfers
-from nlptl.fitting.tuned_encoder import SETTINGS_WITHOUT_EFFECT, TunedEncoder
+from nlptl.fitting.tuned_encoder import TunedEncoder
 from nlptl.storage.hashing import fingerprint
 from nlptl.training.history import History
 from nlptl.transfer.features.frozen import TextFeatures
@@ -75,16 +75,11 @@ def distil(
     body = TunedEncoder(transfers, TextFeatures(start, np.ones(1)), plan)
     rows = body.windows(texts, targets)
     settings = {
-        "transfer": [repr(transfer) for transfer in transfers],
-        "teacher": [teacher, start.fingerprint],
+        **body.settings(None, plan.config),
+        "teacher": teacher,
         "rows": fingerprint(rows.windows.ids),
+        # As bytes: the numbers of all vectors as text would take long.
         "vectors": hashlib.sha256(np.ascontiguousarray(targets.codes).tobytes()).hexdigest(),
-        "training": {
-            name: repr(value)
-            for name, value in vars(plan.config).items()
-            if name not in SETTINGS_WITHOUT_EFFECT
-        },
-        "seed": plan.seed,
     }
     tuning = Tuning(plan.config, plan.seed, plan.device, settings=settings)
     build = partial(body.headless, targets.n_outputs, rows.windows.ids)

@@ -108,8 +108,7 @@ class FineTuner:
             first, network = self.body.spared(network) if averages else None, None
             data = _joined(rows, targets, extra)
             gradual = getattr(self.body.transfers.main, "gradual", False)
-            again = in_subfolder(config, "all-rows") if gradual else _again(config, history)
-            network, second = train(data, again)
+            network, second = train(data, _again_on_all_rows(config, history, gradual=gradual))
             history = _of_both(history, second)
             if averages:
                 self.body.average(network, first)
@@ -180,10 +179,15 @@ def is_refitted(config: LoopConfig, n_rows: int) -> bool:
     return n_rows < MAX_ROWS_TO_TRAIN_AGAIN if config.refit is None else config.refit
 
 
-def _again(config: LoopConfig, history: History) -> LoopConfig:
-    """Return the settings to train on all rows: the best number of epochs, another folder."""
+def _again_on_all_rows(
+    config: LoopConfig, history: History, *, gradual: bool = False
+) -> LoopConfig:
+    """Return the settings to train on all rows: the best number of epochs, another folder.
+
+    With ``gradual``, parts of an epoch are recorded as epochs, so the number of epochs stays.
+    """
     settings = in_subfolder(config, "all-rows")
-    if not history.scores or history.best_epoch == len(history.scores):
+    if gradual or not history.scores or history.best_epoch == len(history.scores):
         return settings
     best = history.best_epoch  # with several stages, it can be above config.epochs
     best = best if config.max_steps else min(best, config.epochs)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MAX_TRAINING_WINDOWS = 8
 """Maximum number of windows per text in training. Prediction reads all windows."""
 
-SETTINGS_WITHOUT_EFFECT = ("checkpoints", "save_steps", "log_with", "quiet")
+_SETTINGS_WITHOUT_EFFECT = ("checkpoints", "save_steps", "log_with", "quiet")
 """Training settings that do not change the trained weights."""
 
 _MIN_BYTES_TO_GIVE_BACK = 1 << 24
@@ -136,7 +136,7 @@ class TunedEncoder:
         training = {
             name: value
             for name, value in config.get_params().items()
-            if name not in SETTINGS_WITHOUT_EFFECT
+            if name not in _SETTINGS_WITHOUT_EFFECT
         }
         return {
             "training": training,

@@ -1,3 +1,4 @@
+import os
 import threading
 from contextlib import ExitStack, contextmanager
 
@@ -51,3 +52,20 @@ def test_a_setting_that_threads_share_is_restored_by_the_last_of_them():
     assert setting == ["changed"]  # the second user still needs it
     second.close()
     assert setting == ["user"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_process_restores_what_threads_of_its_parent_share():
+    setting = ["user"]
+
+    @contextmanager
+    def changed():
+        setting[0] = "changed"
+        yield
+        setting[0] = "user"
+
+    with SharedContext(changed):
+        child = os.fork()
+        if not child:
+            os._exit(0 if setting == ["user"] else 1)
+        assert os.waitpid(child, 0)[1] == 0 and setting == ["changed"]

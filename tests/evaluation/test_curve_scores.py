@@ -93,9 +93,9 @@ def test_few_test_rows_never_give_an_exact_interval():
 
 
 def test_draws_that_share_rows_widen_the_intervals():
-    apart, sharing = curve(noise=0.02), curve(noise=0.02, overlap=0.25)
+    independent, overlapping = curve(noise=0.02), curve(noise=0.02, overlap=0.25)
     for name in ("start", "slope", "break_even"):
-        narrow, wide = (getattr(part, name)() for part in (apart, sharing))
+        narrow, wide = (getattr(part, name)() for part in (independent, overlapping))
         assert wide.high - wide.low > narrow.high - narrow.low
 
 

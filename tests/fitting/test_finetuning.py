@@ -606,18 +606,23 @@ def test_a_misspelt_metric_is_told_before_training(tiny_encoder, orders, monkeyp
 
 def test_the_second_training_takes_as_many_epochs_as_the_first_found_best():
     config = LoopConfig(epochs=9, max_steps=50, checkpoints=None)
-    early = module_of_tuner._again(config, History(scores=[0.1, 0.3, 0.2], best_epoch=2))
+    early = module_of_tuner._again_on_all_rows(
+        config, History(scores=[0.1, 0.3, 0.2], best_epoch=2)
+    )
     assert (early.epochs, early.max_steps) == (2, None)
+    parts = History(scores=[0.1, 0.3, 0.2], best_epoch=2)
+    gradual = module_of_tuner._again_on_all_rows(config, parts, gradual=True)
+    assert (gradual.epochs, gradual.max_steps) == (9, 50)
     config = replace(config, epochs=6, max_steps=2_000)
-    long = module_of_tuner._again(config, History(scores=[0.1] * 69, best_epoch=30))
+    long = module_of_tuner._again_on_all_rows(config, History(scores=[0.1] * 69, best_epoch=30))
     assert (long.epochs, long.max_steps) == (30, None)
     config = replace(config, max_steps=None)
-    staged = module_of_tuner._again(config, History(scores=[0.1] * 8, best_epoch=7))
+    staged = module_of_tuner._again_on_all_rows(config, History(scores=[0.1] * 8, best_epoch=7))
     assert staged.epochs == 6
     config = replace(config, epochs=9, max_steps=50)
-    last = module_of_tuner._again(config, History(scores=[0.1, 0.3], best_epoch=2))
+    last = module_of_tuner._again_on_all_rows(config, History(scores=[0.1, 0.3], best_epoch=2))
     assert (last.epochs, last.max_steps) == (9, 50)
-    assert module_of_tuner._again(config, History(best_epoch=9)).max_steps == 50
+    assert module_of_tuner._again_on_all_rows(config, History(best_epoch=9)).max_steps == 50
     first = History(losses=[2.0], scores=[0.5], restarts=["it predicts one class"], refused=["a"])
     both = module_of_tuner._of_both(first, History(losses=[1.0], refused=["b"]))
     assert (both.losses, both.scores) == ([1.0], [0.5])

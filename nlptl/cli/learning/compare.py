@@ -38,7 +38,7 @@ EXAMPLES = """examples:
   nlptl compare few.csv --source books.csv --unlabeled texts.csv
 """
 
-_REFUSED = (*REFUSED, "test", "test_share")
+_REFUSED = (*REFUSED, "test", "test_share", "overwrite")
 """Options of train that a comparison has no use for."""
 
 

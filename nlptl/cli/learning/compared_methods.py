@@ -19,7 +19,7 @@ from nlptl.transfer.registry import methods_by_name
 RECOMMENDED = "recommended"
 """Name of the transfers that ``fit`` chooses for a source."""
 
-REFUSED = ("output", "overwrite", "processes", "on_harm", "export_format")
+REFUSED = ("output", "processes", "on_harm", "export_format")
 """Options of ``train`` that are useless if no model is saved."""
 
 

@@ -4,7 +4,8 @@ All are trained on the same rows, and each training set contains the smaller one
 has the scores by number of labels, the second one the gain at the start, the gain from twice as
 many labels, the score that a method approaches, and the number of labels with which the last
 method is as good (break-even). Without --test, each draw of rows keeps back a share of DATA to test
-on. Options are those of train, except those for saving a model and --shots: use --sizes.
+on. Options are those of train, except those for saving a model and --shots: use --sizes. Flags for
+these are refused, and such settings in a file are ignored.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ EXAMPLES = """examples:
   nlptl curve reviews.csv --transfer contrastive --against frozen tfidf --test test.csv --draws 3
 """
 
-_REFUSED = tuple(name for name in (*REFUSED, "shots") if name != "overwrite")
+_REFUSED = (*REFUSED, "shots")
 """Options of train that a curve has no use for."""
 
 _OTHER_OPTIONS = ("sizes", "draws", "picture", "overwrite")

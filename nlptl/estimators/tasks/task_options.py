@@ -49,12 +49,12 @@ def transfers_of(transfer: object) -> Transfers:
 
 
 def check_adapters(transfers: Transfers) -> None:
-    """Check that no transfer needs the weights of the encoder that ``LoRA`` does not train.
+    """Check that ``LoRA`` is not combined with a transfer that has weights for each task.
 
     Raises
     ------
     ConfigError
-        If there is one.
+        If both are in use.
     """
     kinds = {type(transfer) for transfer in transfers}
     for kind in (PrivateLayers, TaskAdapters):

@@ -13,7 +13,7 @@ from nlptl.cli.learning.compared_methods import (
 )
 
 
-def settings_of(*words, refused=REFUSED):
+def settings_of(*words, refused=(*REFUSED, "overwrite")):
     parser = ArgumentParser()
     add_shared_arguments(parser, refused)
     return read_settings(parser.parse_args(words), refused=refused, other_options=())
